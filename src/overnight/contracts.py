@@ -1,0 +1,208 @@
+"""The seams of the house: what a researcher, a sandbox, a place to work and a journal must do.
+
+Imports nothing of ours. An implementation needs nothing but this file (and `errors` for what it may raise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from msgspec import Struct
+
+Direction = Literal["minimize", "maximize"]
+Job = TypeVar("Job", contravariant=True)
+Result = TypeVar("Result", covariant=True)
+Event = TypeVar("Event")
+
+# ---- researchers -----------------------------------------------------------------------------------------------
+
+
+class Change(Struct, frozen=True):
+    """A proposed edit of the frontier.
+
+    files    path -> the whole new text of the file; None deletes it
+    message  a title that says what changed; optionally a blank line and why it was tried
+    note     whatever the researcher wants to read again in later briefs (JSON types only)
+    """
+
+    files: dict[str, str | None]
+    message: str
+    note: dict[str, Any] = {}
+
+
+class Past(Struct, frozen=True):
+    """One earlier experiment, as a researcher may know it.
+
+    id       its number, from 1 on
+    base     the experiment whose commit it was made on (0: the baseline)
+    verdict  "keep", "discard", "crash", "foul" or "open"
+    effect   mean paired difference to its base so far, in the metric's unit, positive is better; None if unmeasured
+    pairs    how many paired differences that is the mean of
+    reason   why the referee decided so, or how it ended
+    note     what the researcher left with its Change
+    """
+
+    id: int
+    base: int
+    researcher: str
+    verdict: str
+    message: str
+    effect: float | None = None
+    pairs: int = 0
+    reason: str = ""
+    note: dict[str, Any] = {}
+
+
+class Brief(Struct, frozen=True):
+    """What a researcher is given to work from.
+
+    files    the editable files at the frontier: path -> text
+    frontier the experiment whose commit the frontier is (0: the baseline)
+    noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
+    history  earlier experiments, oldest first
+    seed     for researchers that draw lots: the same brief gives the same change
+    """
+
+    goal: str
+    metric: str
+    direction: Direction
+    files: dict[str, str]
+    frontier: int
+    noise: float | None
+    history: Sequence[Past]
+    program: str
+    seed: int
+
+
+class Researcher(Protocol):
+    """Turns a brief into a change. It never runs, measures or keeps anything."""
+
+    name: str
+
+    def propose(self, brief: Brief) -> Change | None:
+        """A change on top of the frontier; None when there is nothing left to try."""
+        ...
+
+
+# ---- sandbox ---------------------------------------------------------------------------------------------------
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of one sandboxed command: seconds, bytes, counts."""
+
+    wall: float = 60.0
+    memory: int = 1 << 30
+    disk: int = 256 << 20
+    processes: int = 128
+    output: int = 8 << 20
+
+
+class Command(Struct, frozen=True):
+    """One command to run in a sandbox.
+
+    tree     a folder whose copy is the working directory; the command may write there, nothing of it survives
+    cwd      where in that copy it starts
+    mounts   host paths that can be read inside, at the same place (the interpreter, declared data)
+    inputs   host folder shown read-only as $OVERNIGHT_ARTIFACTS
+    secret   host file shown read-only as $OVERNIGHT_HOLDOUT
+    harvest  host folder to which the regular files left in $OVERNIGHT_OUT are copied after death; None: no such folder
+    stdin    our descriptor that it reads; None is /dev/null
+    stdout   our descriptor that it writes; None: captured
+    fds      our descriptors that it inherits under the same numbers
+    """
+
+    argv: tuple[str, ...]
+    tree: Path
+    limits: Limits
+    cwd: str = "."
+    env: dict[str, str] = {}
+    mounts: tuple[Path, ...] = ()
+    inputs: Path | None = None
+    secret: Path | None = None
+    harvest: Path | None = None
+    stdin: int | None = None
+    stdout: int | None = None
+    fds: tuple[int, ...] = ()
+
+
+class Ended(Struct, frozen=True):
+    """How a sandboxed command ended.
+
+    code         exit status; negative: the signal that ended it
+    killed       the limit that was passed ("time", "memory", "output", "disk"), "" if it ended by itself
+    wall, cpu    seconds, from the release of the payload to the death of its last process
+    peak_memory  bytes
+    setup        seconds that the sandbox itself took, before and after
+    """
+
+    code: int
+    killed: str
+    wall: float
+    cpu: float
+    peak_memory: int
+    setup: float
+    stdout: bytes
+    stderr: bytes
+    accounting: Literal["exact", "estimate"] = "estimate"
+
+
+class Process(Protocol):
+    """A sandboxed command under way."""
+
+    def wait(self) -> Ended:
+        """Block until its whole tree is dead, then harvest. Raises Fault when the sandbox failed, not the command."""
+        ...
+
+    def kill(self) -> None:
+        """End the whole tree now; `wait` still must be called."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Runs commands so that they can neither harm nor learn more than they were given."""
+
+    name: str
+
+    def start(self, command: Command) -> Process:
+        """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""
+        ...
+
+
+# ---- workers ---------------------------------------------------------------------------------------------------
+
+
+class Workers(Protocol[Job, Result]):
+    """Places where jobs are carried out."""
+
+    def idle(self) -> Sequence[str]:
+        """Which kinds of place are free now: "bench" (measures) and "desk" (proposes), one entry a place."""
+        ...
+
+    def start(self, job: Job) -> None:
+        """Begin a job at a free place of its kind."""
+        ...
+
+    def next(self, timeout: float) -> Result | None:
+        """The next finished job's result; None when there is none within so many seconds."""
+        ...
+
+    def close(self) -> None:
+        """Stop everything that is under way, and return when it is dead."""
+        ...
+
+
+# ---- journal ---------------------------------------------------------------------------------------------------
+
+
+class Journal(Protocol[Event]):
+    """The append-only record."""
+
+    def append(self, event: Event) -> None:
+        """Make one event durable before returning. Raises JournalError; then nothing was written."""
+        ...
+
+    def replay(self) -> Iterator[Event]:
+        """All events, oldest first. Raises JournalError where the chain of hashes is broken."""
+        ...

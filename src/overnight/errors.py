@@ -1,0 +1,38 @@
+"""Everything that Overnight raises on purpose, in one tree.
+
+    OvernightError            what a user meets: one clear sentence that says what to do
+    ├── TrackError            the contract (track.toml) or the repository it stands in is wrong
+    ├── JournalError          the record cannot be read, written or believed
+    ├── SandboxMissing        no sandbox works on this machine: what to install or choose
+    ├── Busy                  another process holds this track
+    ├── EditError             a change could not be made: it does not apply, or leaves the boundary
+    └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
+"""
+
+
+class OvernightError(Exception):
+    """A problem with a sentence for the user; the commands print it and exit with status 2."""
+
+
+class TrackError(OvernightError):
+    """The contract or its repository is wrong; nothing was run."""
+
+
+class JournalError(OvernightError):
+    """The journal cannot be read, written or believed."""
+
+
+class SandboxMissing(OvernightError):
+    """No sandbox works here; the sentence says what to install or choose."""
+
+
+class Busy(OvernightError):
+    """Another process holds this track."""
+
+
+class EditError(OvernightError):
+    """A change does not apply to the commit it was made for, or leaves the boundary."""
+
+
+class Fault(OvernightError):
+    """The machine failed, not the idea: retried or raised, never counted against an experiment."""

@@ -1,0 +1,1 @@
+"""Journals: where the record of a track lives. SQLite by default."""

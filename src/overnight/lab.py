@@ -1,0 +1,650 @@
+"""The Lab: the state of one track and the choice of what to do next. Pure: no files, no clock, no network.
+
+`ask` gives a free place its next job, `tell` takes a result and says what happened, `apply` replays what happened.
+Every driver, from the local loop to a swarm, is a thin caller of these three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from overnight import referee
+from overnight.contracts import Brief, Change, Past
+from overnight.events import (
+    Event,
+    Faulted,
+    Judged,
+    Measured,
+    Opened,
+    Outcome,
+    Passed,
+    Proposed,
+    Rebased,
+    Stage,
+    Started,
+    Stopped,
+)
+from overnight.track import Track, bound
+
+BASELINE = 0  # the number that stands for the baseline where an experiment is named
+CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
+HISTORY = 1000  # experiments that a brief looks back on
+VARIANCES = 60  # raced candidates whose variance is remembered
+MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
+MOST_BAD_SEEDS = 5  # fresh seeds on which the frontier itself may fail
+
+
+# ---- jobs and results ------------------------------------------------------------------------------------------
+
+
+class Propose(Struct, frozen=True):
+    """A desk job: let a researcher make a change on top of a commit. The desk adds the files to the brief."""
+
+    researcher: str
+    base: int
+    commit: str
+    brief: Brief
+    place = "desk"
+
+
+class Rebase(Struct, frozen=True):
+    """A desk job: put an experiment's change on top of another commit."""
+
+    experiment: int
+    commit: str
+    base_commit: str
+    onto: str
+    place = "desk"
+
+
+class Measure(Struct, frozen=True):
+    """A bench job: one run of one commit with one seed."""
+
+    run: int
+    experiment: int
+    commit: str
+    seed: int
+    stage: Stage
+    place = "bench"
+
+
+Job = Propose | Rebase | Measure
+
+
+class Proposal(Struct, frozen=True):
+    """What came of a Propose: a commit and its diff, or why there is none."""
+
+    job: Propose
+    change: Change | None = None
+    commit: str = ""
+    patch: str = ""
+    foul: str = ""
+    reason: str = ""
+
+
+class Rebasing(Struct, frozen=True):
+    """What came of a Rebase: the new commit, "" on a conflict."""
+
+    job: Rebase
+    commit: str
+
+
+class Measurement(Struct, frozen=True):
+    """What came of a Measure; the fields are those of the record `Measured`."""
+
+    job: Measure
+    outcome: Outcome
+    metrics: dict[str, float] = {}
+    reason: str = ""
+    busy: float = 0.0
+    overhead: dict[str, float] = {}
+    worker: int = 0
+    log: str = ""
+
+
+class Trouble(Struct, frozen=True):
+    """The machine failed during a job."""
+
+    job: Job
+    reason: str
+
+
+Result = Proposal | Rebasing | Measurement | Trouble
+
+
+# ---- state -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Experiment:
+    """One experiment as the Lab knows it: the proposal, then its verdict."""
+
+    id: int
+    base: int
+    base_commit: str
+    commit: str
+    researcher: str
+    message: str
+    at: float = 0.0
+    note: dict[str, Any] = field(default_factory=dict)
+    verdict: str = "open"
+    reason: str = ""
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    pairs: int = 0
+    fresh_pairs: int = 0
+    e_value: float | None = None
+    runs: int = 0
+    confirming: int = 0
+    drawn: tuple[int, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The first line of its message."""
+        return self.message.partition("\n")[0]
+
+
+@dataclass(slots=True)
+class Budget:
+    """What this session may use; None is no bound. `until` is on the caller's clock."""
+
+    until: float | None = None
+    experiments: int | None = None
+
+
+class Lab:
+    """One track's state. `benches` is how many runs can go on at once; `researchers` are asked in turn."""
+
+    def __init__(self, track: Track, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
+        self.track, self.researchers, self.benches, self.prose = track, tuple(researchers), benches, prose
+        self.budget = Budget()
+        self.policy = referee.Policy()
+        self.stopping = ""
+        self.sandboxes: set[str] = set()
+        self.seconds = 0.0
+        self.busy = 0.0
+        self.capacity = 0.0
+        self.overheads: list[float] = []
+        self.parts: dict[str, list[float]] = defaultdict(list)
+        self.next_run, self.next_experiment = 1, 1
+        self._session_from = 0.0
+        self._session_last = 0.0
+        self._session_workers = 0
+        self._flying: dict[object, Job] = {}
+        self._faults: Counter[str] = Counter()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.opened: Opened | None = None
+        self.experiments: dict[int, Experiment] = {}
+        self.open: dict[int, Experiment] = {}
+        self.counts: Counter[str] = Counter()
+        self.frontier, self.commit = BASELINE, ""
+        self.runs = 0
+        self.problem = ""
+        self._shifts: dict[int, float] = {BASELINE: 0.0}
+        self._values: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        self._repeat: dict[str, float] | None = None
+        self._calibration: list[int] = []
+        self._common: list[int] = []
+        self._bad: set[int] = set()
+        self._variances: list[float] = []
+        self._pasts: list[Past] = []
+        self._passed: dict[str, int] = {}
+        self._asked: Counter[str] = Counter()
+        self._session_proposed = 0
+
+    # -- what is known --
+
+    @property
+    def baseline(self) -> list[dict[str, float]]:
+        """The metrics of the baseline's runs that ended well, one a seed."""
+        return [m for m in self._base_values.values() if m]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the baseline is known well enough to judge against it."""
+        return self._repeat is not None and sum(s in self._calibration for s in self._base_values) >= CALIBRATION
+
+    @property
+    def _base_values(self) -> dict[int, dict[str, float]]:
+        return self._values[self.opened.commit] if self.opened else {}
+
+    @property
+    def noise(self) -> float | None:
+        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
+        return self.variance**0.5 if self.calibrated else None
+
+    @property
+    def variance(self) -> float:
+        """Variance of one paired difference: that of two independent runs of the baseline, worth three candidates,
+        until raced candidates have shown how much common seeds help."""
+        if len(self._variances) >= 8:
+            return max(self._floor, statistics.fmean(self._variances))
+        return max(self._floor, (3 * 2 * self._seed_variance + sum(self._variances)) / (3 + len(self._variances)))
+
+    @property
+    def fresh_variance(self) -> float:
+        """Variance of a paired difference on a fresh seed.
+
+        Races are run on seeds where the incumbent is near its own mean, so they spread less: (1-r^2) s^2 for a
+        correlation r between the two sides, against 2 (1-r) s^2 on a seed that nobody chose.
+        """
+        own = self._seed_variance
+        correlation = max(0.0, 1 - self.variance / own) ** 0.5 if own else 0.0
+        return max(self.variance, 2 * own * (1 - correlation))
+
+    @property
+    def _seed_variance(self) -> float:
+        """Variance of the baseline's metric over seeds."""
+        numbers = self._baseline_metric
+        return referee.squares(numbers) / (len(numbers) - 1) if len(numbers) > 1 else 0.0
+
+    @property
+    def _floor(self) -> float:
+        """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
+        level = max((abs(v) for v in self._baseline_metric), default=1.0)
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, 1e-300) ** 2
+
+    @property
+    def _baseline_metric(self) -> list[float]:
+        return [self._number(self._base_values[s]) for s in self._calibration if s in self._base_values]
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same code and seed gave the same number twice."""
+        first = self._base_values.get(self._calibration[0]) if self.opened else None
+        return bool(first and self._repeat) and self._number(first or {}) == self._number(self._repeat or {})
+
+    def metric_of(self, commit: str) -> float | None:
+        """Mean of the metric over a commit's runs, as far as they are remembered."""
+        numbers = [self._number(m) for m in self._values[commit].values() if m] if commit in self._values else []
+        return statistics.fmean(numbers) if numbers else None
+
+    def _means(self, commit: str) -> dict[str, float]:
+        """Mean of every metric over a commit's runs that ended well."""
+        runs = [m for m in self._values[commit].values() if m]
+        return {name: statistics.fmean(m[name] for m in runs if name in m) for name in (runs[0] if runs else ())}
+
+    def level(self, experiment: int) -> float | None:
+        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
+        start = self.metric_of(self.opened.commit) if self.opened else None
+        return None if start is None else start + self._shifts.get(experiment, 0.0)
+
+    def _number(self, metrics: dict[str, float]) -> float:
+        return metrics[self.track.metric.name]
+
+    # -- seeds --
+
+    def _draw(self, *what: object) -> int:
+        """A seed that nobody can know who does not have the journal's key."""
+        key = self.opened.key if self.opened else ""
+        text = "|".join([key, *map(str, what)])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+    def _fresh(self, experiment: Experiment, count: int) -> list[int]:
+        """The first `count` usable seeds drawn after this commit existed."""
+        return [s for s in self._own_seeds(experiment) if s not in self._bad][:count]
+
+    def _own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
+        """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
+        if not experiment.drawn:
+            count = self.policy.most_fresh + MOST_BAD_SEEDS
+            experiment.drawn = tuple(self._draw("confirm", experiment.commit, i) for i in range(count))
+        return experiment.drawn
+
+    def _next_common(self, experiment: Experiment) -> int:
+        """The incumbent's unused seed that lies nearest its mean, or else a new one."""
+        mine, theirs = self._values[experiment.commit], self._values[self.commit]
+        centre = self.metric_of(self.commit) or 0.0
+        unused = [s for s in self._common if s not in mine and s not in self._bad]
+        known = [s for s in unused if theirs.get(s)]
+        if known:
+            return min(known, key=lambda s: abs(self._number(theirs[s]) - centre))
+        return unused[0] if unused else self._draw("common", self.commit, len(self._common))
+
+    # -- ask --
+
+    def begin(self, budget: Budget, at: float) -> list[Event]:
+        """A session starts: what it may use. Returns the verdicts that an earlier session had no time to record."""
+        self.budget, self.stopping = budget, ""
+        self._session_proposed = 0
+        return list(self._settle(at)) if self.calibrated else []
+
+    def finished(self, now: float) -> bool:
+        """Whether nothing is under way and nothing more will be asked for."""
+        return not self._flying and (self._over(now) or self._nothing_left())
+
+    def _over(self, now: float) -> bool:
+        return bool(self.stopping or self.problem) or (self.budget.until is not None and now >= self.budget.until)
+
+    def _nothing_left(self) -> bool:
+        return self.calibrated and not self.open and not self._may_propose()
+
+    def ask(self, now: float, idle: Sequence[str]) -> Job | None:
+        """The job that is worth most for one of the places that are free ("bench", "desk"); None if there is none."""
+        if self._over(now) or self.opened is None:
+            return None
+        for place, wanted in (("bench", self._measures), ("desk", self._desk)):
+            if place in idle:
+                for job in wanted():
+                    if (key := _key(job)) not in self._flying:
+                        self._flying[key] = job
+                        return job
+        return None
+
+    def _measures(self) -> Iterator[Measure]:
+        """Runs that are wanted now, the most valuable first: calibrate, confirm, race, look at something new."""
+        if not self.calibrated:
+            yield from self._calibrating()
+            return
+        for experiment in sorted(self.open.values(), key=lambda e: (-e.confirming, -e.pairs, e.id)):
+            if experiment.base_commit == self.commit:
+                yield from self._runs_for(experiment)
+
+    def _calibrating(self) -> Iterator[Measure]:
+        assert self.opened is not None
+        commit, seeds = self.opened.commit, self._calibration
+        twice = [seeds[0]] if self._repeat is None else []
+        missing = [s for s in seeds if s not in self._values[commit]]
+        flying = Counter(j.seed for j in self._flying.values() if isinstance(j, Measure))
+        for seed in [*missing, *twice]:
+            if flying[seed]:
+                flying[seed] -= 1
+                continue
+            yield self._run(BASELINE, commit, seed, "calibrate")
+
+    def _run(self, experiment: int, commit: str, seed: int, stage: Stage) -> Measure:
+        self.next_run += 1
+        return Measure(self.next_run - 1, experiment, commit, seed, stage)
+
+    def _runs_for(self, experiment: Experiment) -> Iterator[Measure]:
+        """Both sides of the pairs that this experiment waits for."""
+        if experiment.confirming:
+            seeds, stage = self._fresh(experiment, experiment.confirming), "confirm"
+        else:
+            seeds, stage = [self._next_common(experiment)], "race"
+        flying = {(j.commit, j.seed) for j in self._flying.values() if isinstance(j, Measure)}
+        for seed in seeds:
+            for owner, commit in ((experiment.id, experiment.commit), (self.frontier, self.commit)):
+                if seed not in self._values[commit] and (commit, seed) not in flying:
+                    yield self._run(owner, commit, seed, "confirm" if stage == "confirm" else "race")
+
+    def _desk(self) -> Iterator[Job]:
+        for experiment in self.open.values():
+            if experiment.base_commit != self.commit:
+                yield Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit)
+        if self.problem or not self._may_propose():
+            return
+        waiting = sum(not e.runs for e in self.open.values()) + sum(isinstance(j, Propose) for j in self._flying.values())
+        if waiting < (self.benches + 1) // 2 + (not self.calibrated):
+            name = min(self._willing(), key=lambda r: self._asked[r])
+            yield Propose(name, self.frontier, self.commit, self._brief(name))
+
+    def _may_propose(self) -> bool:
+        flying = sum(isinstance(j, Propose) for j in self._flying.values())
+        bound = self.budget.experiments
+        return bool(self._willing()) and (bound is None or self._session_proposed + flying < bound)
+
+    def _willing(self) -> list[str]:
+        """Researchers that have not passed since the last verdict."""
+        return [r for r in self.researchers if self._passed.get(r) != len(self._pasts)]
+
+    def _brief(self, researcher: str) -> Brief:
+        asked = self._asked[researcher]
+        return Brief(
+            goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
+            frontier=self.frontier, noise=self.noise, program=self.prose,
+            history=[*self._pasts[-HISTORY:], *map(_past, self.open.values())],
+            seed=self._draw("brief", researcher, self.commit, len(self.experiments), asked))
+
+    # -- tell --
+
+    def tell(self, result: Result, at: float) -> list[Event]:
+        """Take a result; return what happened, already applied, in the order in which it must be recorded."""
+        self._flying.pop(_key(result.job), None)
+        if not isinstance(result, Trouble):
+            self._faults[result.job.place] = 0
+        if isinstance(result, Proposal):
+            return list(self._proposed(result, at))
+        if isinstance(result, Rebasing):
+            return list(self._rebased(result, at))
+        if isinstance(result, Measurement):
+            return list(self._measured(result, at))
+        return list(self._faulted(result, at))
+
+    def _happen(self, event: Event) -> Event:
+        self.apply(event)
+        return event
+
+    def _proposed(self, result: Proposal, at: float) -> Iterator[Event]:
+        job, change = result.job, result.change
+        if change is None or not result.commit:
+            yield self._happen(Passed(at, job.researcher, job.base, result.reason))
+            return
+        number = self.next_experiment
+        yield self._happen(Proposed(at, number, job.base, job.commit, result.commit, job.researcher, change.message,
+                                    result.patch, change.note))
+        if result.foul:
+            yield self._happen(Judged(at, number, "foul", result.foul))
+
+    def _rebased(self, result: Rebasing, at: float) -> Iterator[Event]:
+        experiment = self.open.get(result.job.experiment)
+        if experiment is None:
+            return
+        if not result.commit:
+            yield self._happen(Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile"))
+        else:
+            yield self._happen(Rebased(at, experiment.id, self.frontier, result.job.onto, result.commit))
+
+    def _measured(self, result: Measurement, at: float) -> Iterator[Event]:
+        job = result.job
+        yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
+                                    result.metrics, result.reason, result.busy, result.overhead, result.worker, result.log))
+        experiment = self.open.get(job.experiment)
+        if experiment is not None and experiment.commit == job.commit and result.outcome != "ok":
+            yield self._happen(self._judged(at, experiment, "crash", result.reason))
+        if self.calibrated:
+            yield from self._settle(at)
+
+    def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:
+        yield self._happen(Faulted(at, type(result.job).__name__.lower(), result.reason))
+        self._faults[result.job.place] += 1
+        if self._faults[result.job.place] >= MOST_FAULTS:
+            self.problem = f"the machine failed {MOST_FAULTS} times in a row: {result.reason}"
+
+    # -- verdicts --
+
+    def _settle(self, at: float) -> Iterator[Event]:
+        """Ask the referee about every open experiment that has new evidence."""
+        for experiment in sorted(self.open.values(), key=lambda e: (-e.confirming, e.id)):
+            if experiment.base_commit != self.commit:
+                continue
+            if broken := self._broken_guard(experiment):
+                yield self._happen(self._judged(at, experiment, "discard", broken))
+                continue
+            step = self._next_step(experiment)
+            if isinstance(step, referee.Ruling):
+                yield self._happen(self._judged(at, experiment, step.verdict, step.reason, step))
+            elif step is not None:
+                experiment.confirming = step.pairs if step.stage == "confirm" else 0
+
+    def _next_step(self, experiment: Experiment) -> referee.More | referee.Ruling | None:
+        race, fresh = self._pairs(experiment)
+        if (len(race), len(fresh)) == (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs):
+            return None
+        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
+        experiment.effect = referee.mean(fresh or race)
+        odds = referee.night_odds(self.counts["keep"], self.runs)
+        variance = self.fresh_variance if fresh else self.variance
+        return referee.next_step(referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile), self.policy)
+
+    def _pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Oriented differences (race, fresh) on the seeds that both sides have run."""
+        mine, theirs = self._values[experiment.commit], self._values[experiment.base_commit]
+        fresh = self._own_seeds(experiment)
+        both = [s for s, metrics in mine.items() if metrics and theirs.get(s)]
+        differences = {s: self.track.oriented(self._number(mine[s]) - self._number(theirs[s])) for s in both}
+        return (tuple(d for s, d in differences.items() if s not in fresh),
+                tuple(d for s, d in differences.items() if s in fresh))
+
+    def _judged(self, at: float, experiment: Experiment, verdict: Any, reason: str,
+                ruling: referee.Ruling | None = None) -> Judged:
+        race, fresh = self._pairs(experiment)
+        both = race + fresh
+        variance = referee.squares(both) / (len(both) - 1) if len(both) > 1 else None
+        effect = ruling.effect if ruling else referee.mean(fresh or race) if both else None
+        return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None, len(both),
+                      len(fresh), ruling.e_value if ruling else None, variance)
+
+    def _broken_guard(self, experiment: Experiment) -> str:
+        """Which guard this experiment's runs break, in a sentence; "" if none."""
+        runs = [m for m in self._values[experiment.commit].values() if m]
+        for guard in self.track.guard if runs else ():
+            name = guard.metric
+            number = statistics.median(m.get(name, 0.0) for m in runs)
+            text = guard.at_most if guard.at_most is not None else guard.at_least
+            assert text is not None
+            limit, relative = bound(text)
+            if relative:
+                limit *= statistics.median(m.get(name, 0.0) for m in self.baseline if m)
+            if number > limit if guard.at_most is not None else number < limit:
+                return f"breaks the guard on {name}: {number:.4g} where {limit:.4g} ({text}) is the bound"
+        return ""
+
+    # -- apply --
+
+    def apply(self, event: Event) -> None:
+        """Take up one recorded event; replaying a journal is nothing but this."""
+        self._session_last = event.at
+        _APPLY[type(event)](self, event)
+
+    def _on_opened(self, event: Opened) -> None:
+        self._reset()
+        self.opened, self.commit = event, event.commit
+        self._calibration = [self._draw("calibrate", i) for i in range(CALIBRATION)]
+        self._common = list(self._calibration)
+
+    def _on_started(self, event: Started) -> None:
+        self._close_session()
+        self._session_from, self._session_workers = event.at, event.workers
+        self.sandboxes.add(event.sandbox)
+        self._faults.clear()
+        self._passed.clear()
+
+    def _on_stopped(self, event: Stopped) -> None:
+        self.seconds += event.seconds
+        self.capacity += event.seconds * self._session_workers
+        self._session_workers = 0
+
+    def _close_session(self) -> None:
+        """A session that was killed lasted until its last record."""
+        if self._session_workers:
+            lasted = max(0.0, self._session_last - self._session_from)
+            self._on_stopped(Stopped(self._session_last, lasted))
+
+    def _on_proposed(self, event: Proposed) -> None:
+        experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
+                                event.message, event.at, event.note)
+        self.experiments[event.experiment] = self.open[event.experiment] = experiment
+        self.next_experiment = event.experiment + 1
+        self._asked[event.researcher] += 1
+        self._session_proposed += 1
+
+    def _on_passed(self, event: Passed) -> None:
+        self._passed[event.researcher] = len(self._pasts)
+        self._asked[event.researcher] += 1
+
+    def _on_rebased(self, event: Rebased) -> None:
+        experiment = self.experiments[event.experiment]
+        self._values.pop(experiment.commit, None)
+        experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
+        experiment.confirming = experiment.pairs = experiment.fresh_pairs = experiment.runs = 0
+        experiment.effect, experiment.drawn = None, ()
+
+    def _on_measured(self, event: Measured) -> None:
+        self.runs += 1
+        self.next_run = max(self.next_run, event.run + 1)
+        self.busy += event.busy
+        if event.overhead:
+            self.overheads.append(sum(event.overhead.values()))
+            for part, seconds in event.overhead.items():
+                self.parts[part].append(seconds)
+        metrics = event.metrics if event.outcome == "ok" else {}
+        if event.experiment == self.frontier and event.commit == self.commit:
+            self._on_incumbent(event, metrics)
+        experiment = self.open.get(event.experiment)
+        if experiment is not None and experiment.commit == event.commit:
+            self._values[event.commit][event.seed] = metrics
+            experiment.runs += 1
+
+    def _on_incumbent(self, event: Measured, metrics: dict[str, float]) -> None:
+        values = self._values[event.commit]
+        if event.stage == "calibrate" and event.outcome != "ok":
+            self.problem = f"the baseline fails: {event.reason}"
+        elif not metrics:
+            self._bad.add(event.seed)
+            if len(self._bad) >= MOST_BAD_SEEDS:
+                self.problem = f"the frontier itself fails again and again: {event.reason}"
+        elif event.seed in values and event.stage == "calibrate":
+            self._repeat = metrics
+        values.setdefault(event.seed, metrics)
+        if event.seed not in self._common:
+            self._common.append(event.seed)
+
+    def _on_judged(self, event: Judged) -> None:
+        experiment = self.open.pop(event.experiment)
+        experiment.verdict, experiment.reason = event.verdict, event.reason
+        experiment.effect, experiment.interval = event.effect, event.interval
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
+        experiment.metrics = self._means(experiment.commit)
+        self.counts[event.verdict] += 1
+        self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
+        self._pasts.append(_past(experiment))
+        experiment.note = {}
+        if event.variance is not None:
+            self._variances = [*self._variances, event.variance][-VARIANCES:]
+        if event.verdict == "keep":
+            self._move(experiment)
+        else:
+            self._values.pop(experiment.commit, None)
+
+    def _move(self, experiment: Experiment) -> None:
+        """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep."""
+        fresh = self._own_seeds(experiment)
+        kept = {s: m for s, m in self._values[experiment.commit].items() if s in fresh}
+        if self.opened is not None and self.commit != self.opened.commit:
+            self._values.pop(self.commit, None)
+        self._values[experiment.commit] = kept
+        self.frontier, self.commit = experiment.id, experiment.commit
+        self._common, self._bad = list(kept), set()
+
+    def _on_faulted(self, event: Faulted) -> None:
+        self.counts["fault"] += 1
+
+
+_APPLY: dict[type, Any] = {
+    Opened: Lab._on_opened, Started: Lab._on_started, Stopped: Lab._on_stopped, Proposed: Lab._on_proposed,
+    Passed: Lab._on_passed, Rebased: Lab._on_rebased, Measured: Lab._on_measured, Judged: Lab._on_judged,
+    Faulted: Lab._on_faulted,
+}
+
+
+def _key(job: Job) -> object:
+    """What makes a job the same job."""
+    if isinstance(job, Measure):
+        return job.run
+    return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)
+
+
+def _past(experiment: Experiment) -> Past:
+    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note)

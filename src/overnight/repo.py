@@ -1,0 +1,228 @@
+"""git: clean trees, commits, the boundary, the branch. Plumbing only: the user's index, work tree and hooks are never
+touched, except by `merge`, which is the user's own act."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from overnight.errors import EditError, Fault, TrackError
+from overnight.track import Track, covers
+
+NAME, EMAIL = "Overnight", "overnight@localhost"
+PATCH = 64 << 10  # bytes of a diff that are kept
+_QUIET = ["-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0"]
+
+
+class Repo:
+    """The repository that a folder belongs to. `prefix` is the folder's place in it, "" at its root."""
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("git") is None:
+            raise TrackError("git is not installed: install it (sudo apt-get install -y git) and run again.")
+        if not folder.is_dir():
+            raise TrackError(f"there is no folder {folder}.")
+        self.folder = folder.resolve()
+        if self._try("rev-parse", "--is-bare-repository") == "true":
+            raise TrackError(f"{folder} is a bare repository: clone it and run in the clone.")
+        root = self._try("rev-parse", "--show-toplevel")
+        if root is None:
+            raise TrackError(f"{folder} is not in a git repository: run `git init` and commit your files first.")
+        self.root = Path(root)
+        self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
+
+    # -- asking --
+
+    def _git(self, *arguments: str, env: dict[str, str] | None = None, given: bytes = b"") -> str:
+        done = subprocess.run(["git", *_QUIET, *arguments], cwd=self.folder, env={**os.environ, **(env or {})}, input=given,
+                              capture_output=True, check=False)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise Fault(f"git {arguments[0]} failed: {said[-1] if said else done.returncode}")
+        return done.stdout.decode(errors="surrogateescape").rstrip("\n")
+
+    def _try(self, *arguments: str) -> str | None:
+        try:
+            return self._git(*arguments)
+        except Fault:
+            return None
+
+    def head(self) -> str:
+        """The commit that is checked out. Raises TrackError when there is none."""
+        commit = self._try("rev-parse", "--verify", "HEAD^{commit}")
+        if commit is None:
+            raise TrackError("this repository has no commits yet: commit your files first.")
+        return commit
+
+    def branch(self) -> str | None:
+        """The branch that is checked out, None on a detached head."""
+        return self._try("symbolic-ref", "--short", "-q", "HEAD")
+
+    def dirty(self) -> list[str]:
+        """Tracked files of this folder that differ from the commit, and a track.toml or program.md that is not in it."""
+        changed = self._git("status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
+        own = [n for n in ("track.toml", "program.md") if (self.folder / n).exists()]
+        missing = self._git("ls-files", "--others", "--", *own).splitlines() if own else []
+        return [line[3:] for line in changed] + missing
+
+    def tip(self, branch: str) -> str | None:
+        """The commit of a branch, None when there is no such branch."""
+        return self._try("rev-parse", "--verify", "-q", f"refs/heads/{branch}^{{commit}}")
+
+    def text(self, commit: str, path: str) -> str | None:
+        """A file's text at a commit, by its path in the folder; None when it is absent or no text."""
+        try:
+            content = self._bytes(commit, self.prefix + path)
+            return None if content is None else content.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    def editable(self, commit: str, track: Track) -> dict[str, str]:
+        """The files that may be edited, as they are at a commit: path in the folder -> text."""
+        names = self._git("ls-tree", "-r", "--name-only", "-z", commit, "--", ".").split("\0")
+        wanted = [n for n in names if n and any(covers(p, n) for p in track.track.editable)]
+        texts = {name: self.text(commit, name) for name in wanted}
+        return {name: text for name, text in texts.items() if text is not None}
+
+    def patch(self, base: str, commit: str) -> str:
+        """The diff between two commits, its first 64 KiB."""
+        return self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", base, commit)[:PATCH]
+
+    # -- trees --
+
+    def checkout(self, commit: str, to: Path) -> None:
+        """Write the files of a commit below a folder. Raises Fault."""
+        to.mkdir(parents=True, mode=0o755)
+        to.chmod(0o755)
+        env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir())}
+        try:
+            subprocess.run(["git", *_QUIET, "checkout", "-q", "-f", commit, "--", "."], cwd=to, env={**os.environ, **env},
+                           check=True, capture_output=True, umask=0o022)
+        except subprocess.CalledProcessError as error:
+            shutil.rmtree(to, ignore_errors=True)
+            raise Fault(f"{commit[:7]} could not be checked out: {error.stderr.decode(errors='replace').strip()}") from error
+        finally:
+            Path(str(to) + ".index").unlink(missing_ok=True)
+
+    def _git_dir(self) -> Path:
+        if not hasattr(self, "_found_git_dir"):
+            self._found_git_dir = Path(self._git("rev-parse", "--absolute-git-dir"))
+        return self._found_git_dir
+
+    # -- commits --
+
+    def commit(self, base: str, files: dict[str, str | None], message: str) -> str:
+        """A commit on top of another with these files changed; its hash, or `base` when nothing changes."""
+        entries = {self.prefix + path: None if text is None else text.encode() for path, text in files.items()}
+        return self._commit(base, base, entries, message)
+
+    def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
+        with tempfile.TemporaryDirectory(prefix="overnight-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+            self._git("read-tree", base, env=env)
+            lines = [self._index_line(parent, path, content) for path, content in entries.items()]
+            self._git("update-index", "-z", "--index-info", env=env, given="".join(lines).encode())
+            tree = self._git("write-tree", env=env)
+        if tree == self._git("rev-parse", f"{base}^{{tree}}"):
+            return base
+        who = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
+        return self._git("commit-tree", tree, "-p", parent, "-F", "-", env=who, given=message.encode())
+
+    def _index_line(self, commit: str, path: str, content: bytes | None) -> str:
+        if ".." in Path(path).parts or path.startswith("/") or "\0" in path or "\n" in path:
+            raise EditError(f"'{path}' is no path inside the repository.")
+        if content is None:
+            return f"0 {'0' * 40}\t{path}\0"
+        found = self._git("ls-tree", "--full-tree", commit, "--", path).split()
+        blob = self._git("hash-object", "-w", "--stdin", given=content)
+        return f"{found[0] if found else '100644'} {blob}\t{path}\0"
+
+    def foul(self, base: str, commit: str, track: Track) -> str:
+        """What a commit's diff touches outside the boundary, in a sentence; "" if nothing."""
+        for old, new, _status, path in self._changes(base, commit):
+            inside = path.removeprefix(self.prefix) if path.startswith(self.prefix) else None
+            if inside is None or not any(covers(p, inside) for p in track.track.editable):
+                return f"touches {path}, which is not editable"
+            if Path(path).name.startswith(".git"):
+                return f"touches {path}, which steers git"
+            if new not in ("100644", "100755", "000000") or old not in ("000000", new) and new != "000000":
+                return f"changes the kind or mode of {path}"
+        return ""
+
+    def _changes(self, base: str, commit: str) -> Iterator[tuple[str, str, str, str]]:
+        """(old mode, new mode, status, path) of each difference."""
+        fields = self._git("diff-tree", "-r", "-z", "--no-renames", base, commit).split("\0")
+        for head, path in zip(fields[::2], fields[1::2], strict=False):
+            old, new, _, _, status = head.lstrip(":").split(" ")
+            yield old, new, status, path
+
+    def rebase(self, commit: str, base: str, onto: str) -> str:
+        """The same change on top of another commit, merged file by file; "" on a conflict."""
+        message = self._git("show", "-s", "--format=%B", commit)
+        entries: dict[str, bytes | None] = {}
+        for _, _, _, path in self._changes(base, commit):
+            merged = self._merge_file(path, base, commit, onto)
+            if merged is False:
+                return ""
+            entries[path] = merged
+        made = self._commit(onto, onto, entries, message)
+        return "" if made == onto else made
+
+    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | None | bool:
+        """The merged content; None where it is deleted; False on a conflict."""
+        before, mine, theirs = (self._bytes(c, path) for c in (base, commit, onto))
+        if theirs == before:
+            return mine
+        if before is None or mine is None or theirs is None:
+            return mine if mine == theirs else False
+        with tempfile.TemporaryDirectory(prefix="overnight-") as folder:
+            names = [Path(folder, n) for n in ("mine", "before", "theirs")]
+            for name, content in zip(names, (mine, before, theirs), strict=True):
+                name.write_bytes(content)
+            done = subprocess.run(["git", "merge-file", "-p", "-q", *map(str, names)], capture_output=True, check=False)
+        return done.stdout if done.returncode == 0 else False
+
+    def _bytes(self, commit: str, path: str) -> bytes | None:
+        done = subprocess.run(["git", *_QUIET, "cat-file", "blob", f"{commit}:{path}"], cwd=self.root, capture_output=True,
+                              check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    # -- branches --
+
+    def move(self, branch: str, to: str, known: set[str]) -> None:
+        """Point the result branch at a commit. Raises TrackError when someone else has moved it."""
+        tip = self.tip(branch)
+        if tip == to:
+            return
+        if tip is not None and tip not in known:
+            raise TrackError(f"the branch {branch} was moved by someone else (to {tip[:7]}): rename it "
+                             f"(git branch -m {branch} mine) and run again.")
+        if branch == self.branch():
+            raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
+        self._git("update-ref", f"refs/heads/{branch}", to, tip or "0" * 40)
+
+    def put_aside(self, branch: str) -> str | None:
+        """Rename a result branch so that a new one can begin; its new name."""
+        if self.tip(branch) is None:
+            return None
+        number = next(n for n in range(1, 10_000) if self.tip(f"{branch}-{n}") is None)
+        self._git("branch", "-m", branch, f"{branch}-{number}")
+        return f"{branch}-{number}"
+
+    def merge(self, branch: str) -> str:
+        """Merge the result branch into the branch that is checked out. Raises TrackError."""
+        if self.branch() is None:
+            raise TrackError("you are on a detached head: check out the branch that should get the results.")
+        if dirty := self.dirty():
+            raise TrackError(f"{dirty[0]} has changes that are not committed: commit or stash them first.")
+        if self.tip(branch) is None:
+            raise TrackError(f"there is no branch {branch} yet: run `overnight run` first.")
+        try:
+            return self._git("merge", "--no-edit", branch)
+        except Fault as fault:
+            self._try("merge", "--abort")
+            raise TrackError(f"{branch} does not merge cleanly: run `git merge {branch}` and settle the conflict.") from fault

@@ -1,0 +1,141 @@
+"""Which knobs to turn next: expected improvement over single moves, then over two or three of them at once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from overnight.researchers.knobs import scales
+from overnight.researchers.knobs.find import Knob
+from overnight.researchers.knobs.history import Config, Evidence, Trial
+from overnight.researchers.knobs.surrogate import Array, Moves, Surrogate
+
+BAR = 0.5  # of the noise of one pair: a smaller improvement would not pass the referee
+WORST = 4.0  # typical effects: a loss beyond this tells no more
+CRASH = 3.0  # typical effects: what a crash counts as
+UNSURE = 1.0  # variance of that, in the same unit squared
+EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
+PARTNERS = 14  # single moves that are tried together
+TOGETHER = 3  # knobs turned at once, at most
+
+
+class Choice(Struct, frozen=True):
+    """What to turn, and what the surrogate expects of it, in the metric's unit."""
+
+    made: Config
+    mean: float
+    deviation: float
+
+
+def choose(knobs: Sequence[Knob], evidence: Evidence, noise: float | None, seed: int) -> Choice | None:
+    """The most promising configuration that was not tried; None when each has been."""
+    singles = [{knob.id: value} for knob in knobs for value in scales.moves(knob.scale, knob.value)]
+    fresh = _untried(singles, evidence)
+    space = _Space(knobs)
+    unit, model = _fitted(space, evidence.trials, noise)
+    bar = BAR * (noise or 0.0) / unit
+    scored = _scored(fresh, space, model, bar, seed)
+    joint = _untried(_combined([config for _, config, _, _ in scored[: 3 * PARTNERS]]), evidence)
+    best = max(scored + _scored(joint, space, model, bar, seed), key=lambda item: item[0], default=None)
+    return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
+
+
+def _untried(configs: Iterable[Config], evidence: Evidence) -> list[Config]:
+    return [config for config in configs if frozenset(config.items()) not in evidence.tried]
+
+
+def _combined(configs: Sequence[Config]) -> list[Config]:
+    """Two and three of the best single moves at once, at most two moves of one knob among them."""
+    picked: list[Config] = []
+    for config in configs:
+        same = sum(config.keys() == other.keys() for other in picked)
+        if same < 2 and len(picked) < PARTNERS:
+            picked.append(config)
+    groups = [*itertools.combinations(picked, 2), *itertools.combinations(picked[: PARTNERS // 2 + 1], TOGETHER)]
+    joined = [(group, {knob: value for config in group for knob, value in config.items()}) for group in groups]
+    return [config for group, config in joined if len(config) == len(group)]
+
+
+_Scored = list[tuple[float, Config, float, float]]
+
+
+def _scored(configs: list[Config], space: _Space, model: Surrogate, bar: float, seed: int) -> _Scored:
+    """(expected improvement, configuration, mean, deviation), the best first; the seed breaks ties."""
+    if not configs:
+        return []
+    mean, deviation = model.expect(space.moves([({}, config) for config in configs]))
+    worth = improvement(mean - bar, deviation)
+    ties = np.random.default_rng(seed).random(len(configs)) * 1e-3
+    order = np.argsort(-worth * (1 + ties), kind="stable")
+    return [(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]
+
+
+def improvement(mean: Array, deviation: Array) -> Array:
+    """E[max(0, x)] of normal x."""
+    z = mean / deviation
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    below = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+    return np.asarray(deviation * density + mean * below)
+
+
+class _Space:
+    """The coordinates of configurations."""
+
+    def __init__(self, knobs: Sequence[Knob]) -> None:
+        self.column = {knob.id: place for place, knob in enumerate(knobs)}
+        self.scales = [knob.scale for knob in knobs]
+        self.worth = np.array([knob.worth for knob in knobs])
+        self.ordered = np.array([knob.scale.kind != "choice" for knob in knobs], dtype=np.bool_)
+        self.here = np.array([scales.position(knob.scale, knob.value) for knob in knobs])
+
+    def moves(self, pairs: Sequence[tuple[Config, Config]]) -> Moves:
+        """Rows for (base, made)."""
+        return Moves(self._rows([base for base, _ in pairs]), self._rows([made for _, made in pairs]))
+
+    def _rows(self, configs: Sequence[Config]) -> Array:
+        rows = np.tile(self.here, (len(configs), 1))
+        for row, config in enumerate(configs):
+            for knob, value in config.items():
+                rows[row, self.column[knob]] = scales.position(self.scales[self.column[knob]], value)
+        return rows
+
+
+def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tuple[float, Surrogate]:
+    """The unit of effects, and a surrogate that knows every measured difference and what is open."""
+    known = [trial for trial in trials if trial.past.effect is not None or trial.past.verdict == "crash"]
+    waiting = [trial for trial in trials if trial.past.effect is None and trial.past.verdict == "open"]
+    unit = _unit([trial.past.effect for trial in known if trial.past.effect is not None], noise)
+    effects, variances = _observed(known, unit, noise)
+    model = Surrogate(space.worth, space.ordered)
+    moves = space.moves([(trial.base, trial.made) for trial in known])
+    model.fit(moves, effects, variances)
+    if waiting:
+        pending = space.moves([(trial.base, trial.made) for trial in waiting])
+        guess, _ = model.expect(pending)
+        model.extend(pending, guess, np.full(len(waiting), UNSURE / 4))
+    return unit, model
+
+
+def _unit(effects: Sequence[float], noise: float | None) -> float:
+    """A typical effect: the median of what was seen, no less than what the noise hides."""
+    sizes = [abs(effect) for effect in effects if effect and math.isfinite(effect)]
+    typical = float(np.median(sizes)) if sizes else 0.0
+    return max(typical, 0.3 * (noise or 0.0)) or 1.0
+
+
+def _observed(trials: Sequence[Trial], unit: float, noise: float | None) -> tuple[Array, Array]:
+    """Effects and their noise variances in that unit, with crashes and runaways bounded."""
+    spread = (noise / unit if noise is not None else 0.5) ** 2
+    effects, variances = np.zeros(len(trials)), np.zeros(len(trials))
+    for row, past in enumerate(trial.past for trial in trials):
+        effect = past.effect
+        if effect is None or not math.isfinite(effect):
+            effects[row], variances[row] = -CRASH, UNSURE
+        else:
+            effects[row] = max(effect / unit, -WORST)
+            variances[row] = EXACT if effect == 0 else spread / max(past.pairs, 1)
+    return effects, variances

@@ -1,0 +1,348 @@
+"""Finds what can be turned in a Python file: constants first, defaults next, numbers inside expressions last.
+
+Every knob has an identity that survives edits elsewhere in the file: `train.py:LEARNING_RATE`, `train.py:Config.width`,
+`train.py:adam(beta1=)`, `train.py:train:momentum#2` (the second literal of the statement that sets `momentum`).
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from overnight.errors import TrackError
+from overnight.researchers.knobs import scales, words
+from overnight.researchers.knobs.choices import alternatives
+from overnight.researchers.knobs.dead import overridden, reporting
+from overnight.researchers.knobs.edit import Source, Span, parse
+from overnight.researchers.knobs.scales import Scale, Value
+
+CAPITALS, TOP, DEFAULT, OPTION, LOCAL, KEYWORD, INNER = 1.0, 0.9, 0.75, 0.75, 0.6, 0.5, 0.25
+ASKED_FOR = 1.2  # the worth of what carries a `# knob:` comment
+TABLE = 6  # a longer row of numbers is data
+PLAIN = (0, 1, -1, 2)  # inside an expression these are structure
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Knob(Struct, frozen=True):
+    """Something that can be turned.
+
+    id      path:where, the same before and after edits elsewhere
+    path    the file
+    label   what a person calls it
+    span    where its literal stands in the file, in characters
+    text    the literal as written
+    value   what it is worth
+    scale   how it turns
+    worth   how promising it looks, about 0.1 to 1.4
+    """
+
+    id: str
+    path: str
+    label: str
+    span: Span
+    text: str
+    value: Value
+    scale: Scale
+    worth: float
+
+
+def find(files: Mapping[str, str | None]) -> list[Knob]:
+    """The knobs of all Python files that parse, the most promising first. Raises TrackError for a bad comment."""
+    found: list[Knob] = []
+    for path in sorted(files):
+        source = parse(files[path] or "") if path.endswith(".py") else None
+        if source is not None:
+            found += in_source(path, source)
+    return sorted(found, key=lambda knob: -knob.worth)
+
+
+def in_source(path: str, source: Source) -> list[Knob]:
+    """The knobs of one file, in the order in which they stand there."""
+    asked = _comments(path, source)
+    named = alternatives(source.tree)
+    finder = _Finder(source)
+    finder.body(source.tree.body, "", CAPITALS)
+    dead = overridden(source.tree) | reporting(source.tree)
+    made = (_knob(path, source, seen, asked, named, dead) for seen in finder.seen)
+    return [knob for knob in made if knob is not None]
+
+
+class _Seen(Struct, frozen=True):
+    """A literal that was met: its node, what it is called, whether and how much it is worth turning."""
+
+    node: ast.expr
+    line: int
+    where: str
+    name: str
+    value: Value
+    worth: float
+
+
+def _knob(
+    path: str,
+    source: Source,
+    seen: _Seen,
+    asked: Mapping[int, Scale | None],
+    named: Mapping[str, tuple[str, ...]],
+    dead: set[str],
+) -> Knob | None:
+    """The knob that a literal is, or None when it is not worth one."""
+    text, label = source.cut(seen.node), seen.where.replace("#1", "") if "(" not in seen.where else seen.where
+    worth = 0.0 if seen.where in dead else seen.worth * words.promise(seen.name)
+    scale = scales.guess(seen.name, seen.value, text, named.get(seen.name.lower(), ()))
+    if seen.line in asked:
+        wanted = asked[seen.line]
+        if wanted is None:
+            return None
+        if not scales.suits(wanted, seen.value):
+            raise TrackError(f"{path}:{seen.line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
+        scale, worth = wanted, ASKED_FOR
+    if worth <= 0 or not scales.moves(scale, seen.value):
+        return None
+    return Knob(f"{path}:{seen.where}", path, label, source.span(seen.node), text, seen.value, scale, worth)
+
+
+def _comments(path: str, source: Source) -> dict[int, Scale | None]:
+    """What the `# knob:` comments ask for, by line."""
+    if not re.search(r"#\s*knob:", source.text):
+        return {}
+    asked = {}
+    lines = io.StringIO(source.text[source.starts[0] :], newline=None)
+    for token in tokenize.generate_tokens(lines.readline):
+        match = scales.KNOB.search(token.string) if token.type == tokenize.COMMENT else None
+        if match:
+            asked[token.start[0]] = scales.comment(match.group(1), f"{path}:{token.start[0]}")
+    return asked
+
+
+# ---- the walk --------------------------------------------------------------------------------------------------
+
+
+class _Finder:
+    """Walks a module and writes down every literal, with its name and its worth (0: only if a comment asks)."""
+
+    def __init__(self, source: Source) -> None:
+        self.seen: list[_Seen] = []
+        self._source = source
+        self._names: Counter[str] = Counter()
+
+    # -- statements
+
+    def body(self, statements: list[ast.stmt], context: str, worth: float) -> None:
+        """The statements of a module, a class, a function or a block."""
+        for statement in statements:
+            self.statement(statement, context, worth)
+
+    def statement(self, node: ast.stmt, context: str, worth: float) -> None:
+        """One statement; `worth` is that of a plain assignment here."""
+        inside = LOCAL if worth == CAPITALS else worth
+        if isinstance(node, Function):
+            self._function(node, context)
+        elif isinstance(node, ast.ClassDef):
+            self.body(node.body, _join(context, node.name), DEFAULT)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            self._assign(node, context, worth)
+        elif isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.Delete | ast.Match):
+            return
+        elif isinstance(node, ast.AugAssign):
+            self.expression(node.value, context, _target(node.target), INNER)
+        else:
+            self._compound(node, context, inside)
+
+    def _compound(self, node: ast.stmt, context: str, worth: float) -> None:
+        """Whatever holds expressions, blocks or both."""
+        kind = type(node).__name__.lower()
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                self.expression(part, context, kind, INNER)
+            elif isinstance(part, ast.stmt):
+                self.statement(part, context, worth)
+            elif isinstance(part, ast.ExceptHandler):
+                self.body(part.body, context, worth)
+            elif isinstance(part, ast.withitem):
+                self.expression(part.context_expr, context, kind, INNER)
+
+    def _function(self, node: Function | ast.Lambda, context: str, name: str = "") -> None:
+        where = _join(context, name or getattr(node, "name", "lambda"))
+        spots = [*node.args.posonlyargs, *node.args.args]
+        given = node.args.defaults
+        pairs = [*zip(spots[len(spots) - len(given) :], given, strict=True)]
+        pairs += [(arg, value) for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if value]
+        for arg, value in pairs:
+            self._value(value, f"{where}({arg.arg}=)", arg.arg, DEFAULT)
+        if isinstance(node, ast.Lambda):
+            self.expression(node.body, where, "return", INNER)
+        else:
+            self.body(node.body, where, LOCAL)
+
+    def _assign(self, node: ast.Assign | ast.AnnAssign, context: str, worth: float) -> None:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        for spot, value in _pairs(target, node.value):
+            name = _target(spot)
+            if isinstance(value, ast.Lambda):
+                self._function(value, context, name)
+            elif isinstance(spot, ast.Subscript):
+                self._value(value, _inside(context, name), name, KEYWORD)
+            else:
+                rank = worth if worth != CAPITALS or name.isupper() else TOP
+                self._value(value, f"{context}.{name}" if context else name, name, rank)
+
+    # -- values: a literal with a name of its own
+
+    def _value(self, node: ast.expr, where: str, name: str, worth: float) -> None:
+        """What a name is set to: a literal, a row or a table of them, or an expression."""
+        value = literal(node)
+        if value is not None:
+            self._see(node, where, name, value, 0.0 if _structure(name, value, worth) else worth)
+        elif isinstance(node, ast.Tuple | ast.List):
+            few = len(node.elts) <= TABLE and not any(isinstance(item, ast.Tuple | ast.List) for item in node.elts)
+            for place, item in enumerate(node.elts):
+                self._value(item, f"{where}[{place}]", name, worth if few else 0.0)
+        elif isinstance(node, ast.Dict):
+            for key, item in zip(node.keys, node.values, strict=True):
+                self._value(item, f"{where}[{_key(key)}]", _key(key).strip("'") or name, worth * 0.9)
+        else:
+            context, _, label = where.rpartition(".") if "(" not in where else ("", "", where)
+            self.expression(node, context, label, INNER if worth else 0.0)
+
+    def _see(self, node: ast.expr, where: str, name: str, value: Value, worth: float) -> None:
+        self._names[where] += 1
+        where = where if self._names[where] == 1 else f"{where}#{self._names[where]}"
+        self.seen.append(_Seen(node, node.lineno, where, name, value, 0.0 if words.never(name) else worth))
+
+    # -- expressions: literals without a name
+
+    def expression(self, node: ast.expr, context: str, label: str, worth: float) -> None:
+        """Literals inside an expression, called after the statement that they belong to."""
+        value = literal(node)
+        if value is not None:
+            self._inner(node, value, context, label, worth)
+        elif isinstance(node, ast.Call):
+            self._call(node, context, label, worth)
+        elif isinstance(node, ast.Lambda):
+            self._function(node, context, label)
+        elif isinstance(node, ast.Dict):
+            self._value(node, _inside(context, label), label, KEYWORD if worth else 0.0)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            self.expression(node.left, context, label, worth)
+            self.expression(node.right, context, label, 0.0 if literal(node.right) in (2, 3, 0.5, -0.5) else worth)
+        elif isinstance(node, ast.Compare):
+            for part in (node.left, *node.comparators):
+                self.expression(part, context, label, worth * 0.5)
+        elif not isinstance(node, ast.JoinedStr):
+            for part in _operands(node):
+                self.expression(part, context, label, worth)
+
+    def _inner(self, node: ast.expr, value: Value, context: str, label: str, worth: float) -> None:
+        spot = _inside(context, label)
+        self._names[spot + "#"] += 1
+        plain = isinstance(value, str | bool) or value in PLAIN
+        self._see(node, f"{spot}#{self._names[spot + '#']}", label, value, 0.0 if plain else worth)
+
+    def _call(self, node: ast.Call, context: str, label: str, worth: float) -> None:
+        """The arguments of a call; those with a keyword have a name. Quiet calls (print, seed) have no knobs."""
+        name = _target(node.func)
+        quiet = name in words.QUIET_CALLS
+        inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
+        option = _option(node)
+        self.expression(node.func, context, label, inner) if isinstance(node.func, ast.Attribute) else None
+        for argument in node.args:
+            self.expression(argument, context, label, inner)
+        for given in node.keywords:
+            if option and given.arg == "default":
+                self._value(given.value, option, option.lstrip("-"), OPTION)
+            elif not option and given.arg:
+                self._value(given.value, _inside(context, f"{name}({given.arg}=)"), given.arg, keyword)
+
+
+def _structure(name: str, value: Value, worth: float) -> bool:
+    """Whether a value is there to start a count, to mean "none" or to point at an end, rather than to be turned."""
+    if isinstance(value, bool | str):
+        return False
+    if isinstance(value, float):
+        return value == 0 and not words.named(name, words.MAYBE_ZERO) and worth < CAPITALS
+    started = value in (0, 1) and worth in (LOCAL, TOP) and words.promise(name) < 1
+    return started or value < 0 or (value == 0 and (worth < DEFAULT or words.promise(name) < 1))
+
+
+def literal(node: ast.expr) -> Value | None:
+    """The value of a number, boolean or string that is written out; `-3` and `2**19` count as written out."""
+    if isinstance(node, ast.Constant):
+        plain = isinstance(node.value, bool | int | float | str)
+        return node.value if plain and not _odd(node.value) else None  # type: ignore[return-value]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        number = literal(node.operand)
+        return None if number is None or isinstance(number, bool | str) else -number
+    return _power(node)
+
+
+def _odd(value: object) -> bool:
+    return isinstance(value, float) and (value != value or abs(value) == float("inf"))
+
+
+def _power(node: ast.expr) -> int | None:
+    """`2**19` and `1 << 19`."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow | ast.LShift):
+        return None
+    base, exponent = node.left, node.right
+    if not isinstance(base, ast.Constant) or not isinstance(exponent, ast.Constant):
+        return None
+    fits = base.value == (2 if isinstance(node.op, ast.Pow) else 1) and isinstance(base.value, int)
+    whole = isinstance(exponent.value, int) and not isinstance(exponent.value, bool) and 3 <= exponent.value <= 62
+    return 1 << int(str(exponent.value)) if fits and whole else None
+
+
+def _pairs(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Which target gets which value: `lr, beta = 0.1, 0.9` is two assignments."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        for spot, item in zip(target.elts, value.elts, strict=True):
+            yield from _pairs(spot, item)
+    elif value is not None:
+        yield target, value
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    """The parts of an expression that can hold a knob: what is looked up, not where."""
+    if isinstance(node, ast.Subscript):
+        yield node.value
+        return
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.expr):
+            yield part
+        elif isinstance(part, ast.comprehension):
+            yield part.iter
+            yield from part.ifs
+
+
+def _target(node: ast.expr) -> str:
+    """The last name of a target or a function: `self.lr` is `lr`, `group['lr']` is `lr`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript):
+        return _key(node.slice).strip("'") or _target(node.value)
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _key(node: ast.expr | None) -> str:
+    return repr(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str | int) else ""
+
+
+def _option(node: ast.Call) -> str:
+    """`--lr` of an `add_argument("--lr", ...)`."""
+    first = node.args[0] if node.args and _target(node.func) == "add_argument" else None
+    return str(first.value) if isinstance(first, ast.Constant) else ""
+
+
+def _inside(context: str, label: str) -> str:
+    return f"{context}:{label}" if context else label
+
+
+def _join(context: str, name: str) -> str:
+    return f"{context}.{name}" if context else name

@@ -1,0 +1,227 @@
+"""The scale of a knob: where a value stands on it, which values are worth a try from there, how they are written.
+
+A step of 1 is "about twice as much" on every scale: of x itself (log, size, int), of 1-x (near1), of the odds
+(fraction), an eighth of the range (linear). A choice has no order.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from overnight.errors import TrackError
+from overnight.researchers.knobs import words
+
+Value = bool | int | float | str
+Kind = Literal["log", "near1", "fraction", "linear", "size", "int", "choice"]
+
+STEPS = (0.25, 0.5, 1.0, 2.0, 3.0)
+TINY = 2.0**-12  # where a fraction of 0, or of 1, is taken to stand
+KNOB = re.compile(r"#\s*knob:\s*(.*?)\s*$")
+NUMBER = r"[+-]?[\d._]+(?:[eE][+-]?\d+)?"
+RANGE = re.compile(rf"(log|linear|int|size)\s+({NUMBER})\s*\.\.\s*({NUMBER})$")
+
+
+class Scale(Struct, frozen=True):
+    """How a knob turns: its kind, its bounds, and for a choice all that can be chosen."""
+
+    kind: Kind
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[Value, ...] = ()
+
+
+def guess(name: str, value: Value, text: str, choices: tuple[Value, ...] = ()) -> Scale:
+    """The scale that a name and a default suggest."""
+    if isinstance(value, bool):
+        return Scale("choice", choices=(False, True))
+    if isinstance(value, str):
+        return Scale("choice", choices=choices)
+    if isinstance(value, int):
+        return _of_int(name, value, text)
+    return _of_float(name, value)
+
+
+def _of_int(name: str, value: int, text: str) -> Scale:
+    if abs(value) >= 16 or "**" in text or "<<" in text or (value >= 8 and words.named(name, words.SIZES)):
+        return Scale("size" if rung(abs(value)) is not None else "log")
+    return Scale("int", low=min(1, value), high=max(8, 4 * value))
+
+
+def _of_float(name: str, value: float) -> Scale:
+    if 0.8 <= value < 1 or (0.5 <= value < 1 and words.named(name, words.NEAR_ONE)):
+        return Scale("near1", low=0.0, high=1.0)
+    if 0 <= value <= 1 and (value == 0 or words.named(name, words.FRACTION)):
+        return Scale("fraction", low=0.0, high=1.0)
+    return Scale("log")
+
+
+# ---- positions -------------------------------------------------------------------------------------------------
+
+
+def position(scale: Scale, value: Value) -> float:
+    """Where a value stands; any value that was ever there has a place."""
+    if scale.kind == "choice" or isinstance(value, str):
+        return float(scale.choices.index(value)) if value in scale.choices else -1.0
+    if scale.kind == "int":
+        return math.copysign(1.5 * math.log2(1 + abs(value)), value)
+    if scale.kind == "near1":
+        return -math.log2(max(1 - value, TINY**3))
+    if scale.kind == "fraction":
+        inside = min(max(value, TINY), 1 - TINY)
+        return math.log2(inside / (1 - inside))
+    if scale.kind == "linear":
+        return 8 * (value - scale.low) / (scale.high - scale.low)
+    return math.log2(max(abs(value), TINY**3))
+
+
+def moves(scale: Scale, value: Value) -> list[Value]:
+    """The values worth a try from here, each at most once, small steps first."""
+    if scale.kind == "choice" or isinstance(value, str):
+        return [choice for choice in scale.choices if choice != value]
+    steps = [sign * step for step in STEPS for sign in (1, -1)]
+    if scale.kind == "int":
+        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + ([2 * value, value // 2] if value else [4, 8])
+    elif scale.kind == "size" and isinstance(value, int) and rung(value) is not None:
+        raw = [_on_rung((rung(value) or 0) + step) for step in (1, -1, 2, -2, 4, -4)]
+    elif scale.kind == "linear":
+        raw = [value + step * (scale.high - scale.low) / 8 for step in steps]
+    else:
+        raw = [_turned(scale, value, step) for step in steps]
+    return _fit(scale, value, raw)
+
+
+def _turned(scale: Scale, value: float, step: float) -> float:
+    """The value that is so many steps away, before it is made tidy."""
+    if scale.kind == "near1":
+        return float(1 - Decimal(str(tidy((1 - value) / 2**step))))
+    if scale.kind == "fraction":
+        if value in (0, 1):
+            away = 0.01 * 2 ** (2 * abs(step) - 1)
+            return away if value == 0 else 1 - away
+        odds = 2.0 ** (position(scale, value) + step)
+        return odds / (1 + odds) if odds < 1 else float(1 - Decimal(str(tidy(1 / (1 + odds)))))
+    return value * 2**step
+
+
+def _fit(scale: Scale, value: float, raw: Iterable[float]) -> list[Value]:
+    """Tidy, inside the bounds, of the value's own type, without the value itself."""
+    found: list[Value] = []
+    for new in raw:
+        bounded = min(max(new, scale.low), scale.high)
+        near = bounded if bounded in (scale.low, scale.high) else tidy(bounded, new)
+        typed: Value = round(near) if isinstance(value, int) else float(near)
+        open_end = scale.kind == "near1" and not 0 < typed < 1
+        if typed != value and typed not in found and not open_end and scale.low <= typed <= scale.high:
+            found.append(typed)
+    return found
+
+
+def tidy(value: float, raw: float | None = None) -> float:
+    """Two significant digits; numbers just under 1 keep two digits of what they lack."""
+    raw = value if raw is None else raw
+    if 0.8 <= raw < 1:
+        return float(1 - Decimal(f"{1 - raw:.1e}"))
+    if isinstance(raw, int) or raw == 0 or not math.isfinite(raw):
+        return value
+    return float(f"{raw:.1e}")
+
+
+def rung(value: int) -> int | None:
+    """The place of 1, 2, 3, 4, 6, 8, 12, 16, ... on the ladder of sizes; None off it."""
+    if value < 2:
+        return None
+    power = value.bit_length() - 1
+    if value == 1 << power:
+        return 2 * power
+    return 2 * power + 1 if value == 3 << (power - 1) else None
+
+
+def _on_rung(place: int) -> int:
+    power, half = divmod(max(place, 0), 2)
+    return (3 << (power - 1)) if half and power else 1 << power
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------
+
+
+def write(value: Value, like: str) -> str:
+    """The value as Python, in the manner of what stood there: 3e-3 stays an exponent, 10_000 keeps its grouping."""
+    if isinstance(value, str):
+        plain = like[:1] in "\"'" and value.isprintable() and not set(value) & {"\\", like[:1]}
+        return f"{like[0]}{value}{like[0]}" if like and plain else repr(value)
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return _write_int(value, like)
+    return _write_float(value, like)
+
+
+def _write_int(value: int, like: str) -> str:
+    power = re.fullmatch(r"(2\s*\*\*\s*|1\s*<<\s*)\d+", like)
+    if power and value > 0 and value.bit_count() == 1:
+        return power.group(1) + str(value.bit_length() - 1)
+    return f"{value:_}" if "_" in like else str(value)
+
+
+def _write_float(value: float, like: str) -> str:
+    mark = re.search(r"[eE]", like)
+    if mark and value:
+        digits, exponent = f"{Decimal(repr(value)).normalize():e}".split("e")
+        return f"{digits}{mark.group()}{int(exponent)}"
+    fixed = format(Decimal(repr(value)), "f")
+    return fixed if "." in fixed else fixed + ".0"
+
+
+# ---- comments --------------------------------------------------------------------------------------------------
+
+
+def comment(text: str, where: str) -> Scale | None:
+    """What a `# knob:` comment asks for; None for `off`. Raises TrackError when it cannot be read."""
+    rest = text.strip()
+    ranged = RANGE.fullmatch(rest)
+    if rest == "off":
+        return None
+    if ranged:
+        return _ranged(ranged.group(1), ranged.group(2), ranged.group(3), where)
+    if rest.startswith("choice ") and len(rest.split()) > 2:
+        return Scale("choice", choices=tuple(_value(word) for word in rest.split()[1:]))
+    raise TrackError(
+        f"{where}: `# knob: {rest}` is not understood; write `log 1e-4..1e-1`, `linear 0..1`, `int 1..8`, "
+        "`size 32..512`, `choice a b c` or `off`"
+    )
+
+
+def _ranged(kind: str, low: str, high: str, where: str) -> Scale:
+    try:
+        bounds = float(low), float(high)
+    except ValueError as error:
+        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` has a bound that is not a number") from error
+    if bounds[0] >= bounds[1]:
+        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` must go from the smaller to the larger number")
+    if kind in ("log", "size") and bounds[0] <= 0:
+        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` must stay above 0, or be linear")
+    kinds: dict[str, Kind] = {"log": "log", "linear": "linear", "int": "int", "size": "size"}
+    return Scale(kinds[kind], *bounds)
+
+
+def _value(word: str) -> Value:
+    try:
+        value = ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        return word
+    return value if isinstance(value, bool | int | float | str) else word
+
+
+def suits(scale: Scale, value: Value) -> bool:
+    """Whether a value can be turned on this scale."""
+    if scale.kind == "choice":
+        return isinstance(value, str) == all(isinstance(choice, str) for choice in scale.choices)
+    whole = scale.kind in ("int", "size")
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)

@@ -1,0 +1,160 @@
+"""A small Gaussian process that learns from paired differences.
+
+What is observed is never a value but f(made) - f(base), so the covariance of two observations is
+k(x, x') - k(x, b') - k(b, x') + k(b, b'). The kernel is a sum of one smooth function for each knob, which is what a
+few dozen trials can tell apart, and a weak one of all knobs together for what they do to one another. How much each knob
+matters is learnt (a fixed-point rule for the marginal likelihood), starting from how promising its name is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+REACH = 2.0  # steps over which one knob's effect stays alike
+TOGETHER = 4.0  # the same for all knobs at once
+MIXED = 0.1  # how much of the variance belongs to knobs acting together
+CAUTION = 0.5  # how fast a decent default gets worse by moving away, beside the unknown slope
+BELIEF = 2.0  # how many observations the names of the knobs are worth
+ROUNDS = 6  # of the fixed-point rule
+
+
+class Moves(Struct, frozen=True):
+    """Rows of moves: where from and where to, one column for each knob, in steps of its scale."""
+
+    base: Array
+    made: Array
+
+    def take(self, rows: NDArray[np.intp]) -> Moves:
+        """Some of the rows."""
+        return Moves(self.base[rows], self.made[rows])
+
+
+class Surrogate:
+    """Fitted to moves and their effects, it says what to expect of other moves."""
+
+    def __init__(self, worth: Array, ordered: NDArray[np.bool_]) -> None:
+        self._worth = worth
+        self._variance = worth**2
+        self._ordered = ordered
+        self._moves = Moves(np.zeros((0, len(worth))), np.zeros((0, len(worth))))
+        self._chol = np.zeros((0, 0))
+        self._weights = self._effects = self._noise = np.zeros(0)
+
+    def fit(self, moves: Moves, effects: Array, noise: Array) -> None:
+        """Learn from effects (in units of a typical one) with these noise variances."""
+        self._moves, self._effects, self._noise = moves, effects, noise
+        blocks = [self._block(knob, moves, moves) for knob in range(len(self._worth))]
+        for _ in range(ROUNDS if len(effects) else 0):
+            inverse, weights = self._solve(moves, effects, noise)
+            self._learn(blocks, inverse, weights)
+        self._solve(moves, effects, noise)
+
+    def extend(self, moves: Moves, effects: Array, noise: Array) -> None:
+        """Add rows without learning anew how much each knob matters."""
+        both = Moves(np.vstack([self._moves.base, moves.base]), np.vstack([self._moves.made, moves.made]))
+        self._moves = both
+        self._effects, self._noise = np.append(self._effects, effects), np.append(self._noise, noise)
+        self._solve(both, self._effects, self._noise)
+
+    def expect(self, moves: Moves) -> tuple[Array, Array]:
+        """The mean effect of each move and its standard deviation."""
+        cross = self._covariance(self._moves, moves)
+        mean = self._prior(moves) + cross.T @ self._weights
+        if not len(self._weights):
+            return mean, np.sqrt(self._own(moves))
+        explained = np.linalg.solve(self._chol, cross)
+        left = self._own(moves) - np.einsum("ij,ij->j", explained, explained)
+        return mean, np.sqrt(np.maximum(left, 1e-12))
+
+    def _solve(self, moves: Moves, effects: Array, noise: Array) -> tuple[Array, Array]:
+        full = self._covariance(moves, moves) + np.diag(noise + 1e-6)
+        self._chol = np.linalg.cholesky(full)
+        inverse = np.linalg.inv(full) if len(full) else full
+        self._weights = inverse @ (effects - self._prior(moves))
+        return inverse, self._weights
+
+    def _learn(self, blocks: list[tuple[NDArray[np.intp], Array]], inverse: Array, weights: Array) -> None:
+        """One round: a knob whose moves explain more than they should grows, one that explains nothing shrinks."""
+        found, wanted = np.zeros(len(blocks)), np.zeros(len(blocks))
+        for knob, (rows, block) in enumerate(blocks):
+            if len(rows):
+                found[knob] = self._variance[knob] * weights[rows] @ block @ weights[rows]
+                wanted[knob] = self._variance[knob] * np.sum(inverse[np.ix_(rows, rows)] * block)
+        common = (found.sum() + 1.0) / (wanted.sum() + 1.0)
+        self._variance = self._variance * (found + BELIEF * common) / (wanted + BELIEF)
+
+    def _prior(self, moves: Moves) -> Array:
+        """What is expected of a move before anything is known: a decent default is near its best."""
+        away = self._away(moves)
+        return np.asarray(-CAUTION * (np.minimum(away, 3.0) ** 2) @ np.sqrt(self._variance))
+
+    def _away(self, moves: Moves) -> Array:
+        distance = np.abs(moves.made - moves.base)
+        return np.where(self._ordered, distance, (distance > 0).astype(float))
+
+    # -- covariances
+
+    def _covariance(self, left: Moves, right: Moves) -> Array:
+        total = np.zeros((len(left.base), len(right.base)))
+        for knob in range(len(self._worth)):
+            rows, columns = _turned(left, knob), _turned(right, knob)
+            if len(rows) and len(columns):
+                total[np.ix_(rows, columns)] += self._variance[knob] * self._pair(
+                    knob, left.take(rows), right.take(columns)
+                )
+        return total + self._mixed(left, right)
+
+    def _block(self, knob: int, left: Moves, right: Moves) -> tuple[NDArray[np.intp], Array]:
+        rows = _turned(left, knob)
+        return rows, self._pair(knob, left.take(rows), right.take(rows))
+
+    def _pair(self, knob: int, left: Moves, right: Moves) -> Array:
+        """The difference kernel of one knob, such that a move of one step has variance 1."""
+        ends = (left.made[:, knob], left.base[:, knob], right.made[:, knob], right.base[:, knob])
+        made, base, other, origin = ends
+        alike = _smooth if self._ordered[knob] else _same
+        whole = alike(made, other) - alike(made, origin) - alike(base, other) + alike(base, origin)
+        return whole / (2 * (1 - np.exp(-0.5 / REACH**2)) if self._ordered[knob] else 2.0)
+
+    def _mixed(self, left: Moves, right: Moves) -> Array:
+        """The difference kernel of all knobs together; only differences of configurations count."""
+        scale = MIXED * TOGETHER**2 * float(np.mean(np.sort(self._variance)[-5:])) if len(self._variance) else 0.0
+        parts = [self._joint(a, b) for a in (left.made, left.base) for b in (right.made, right.base)]
+        return np.asarray(scale * (parts[0] - parts[1] - parts[2] + parts[3]))
+
+    def _joint(self, left: Array, right: Array) -> Array:
+        ordered = self._ordered
+        square = _squared(left[:, ordered], right[:, ordered])
+        for knob in np.flatnonzero(~ordered):
+            square += left[:, knob, None] != right[None, :, knob]
+        return np.asarray(np.exp(-0.5 * square / TOGETHER**2))
+
+    def _own(self, moves: Moves) -> Array:
+        """The prior variance of each move."""
+        away = np.abs(moves.made - moves.base)
+        smooth = (1 - np.exp(-0.5 * (away / REACH) ** 2)) / (1 - np.exp(-0.5 / REACH**2))
+        total = np.where(self._ordered, smooth, (away > 0).astype(float)) @ self._variance
+        scale = MIXED * TOGETHER**2 * float(np.mean(np.sort(self._variance)[-5:])) if len(self._variance) else 0.0
+        square = np.sum(np.where(self._ordered, away**2, (away > 0).astype(float)), axis=1)
+        return np.asarray(total + scale * 2 * (1 - np.exp(-0.5 * square / TOGETHER**2)))
+
+
+def _turned(moves: Moves, knob: int) -> NDArray[np.intp]:
+    return np.flatnonzero(moves.made[:, knob] != moves.base[:, knob])
+
+
+def _smooth(left: Array, right: Array) -> Array:
+    return np.asarray(np.exp(-0.5 * ((left[:, None] - right[None, :]) / REACH) ** 2))
+
+
+def _same(left: Array, right: Array) -> Array:
+    return (left[:, None] == right[None, :]).astype(float)
+
+
+def _squared(left: Array, right: Array) -> Array:
+    square = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :] - 2 * left @ right.T
+    return np.asarray(np.maximum(square, 0.0))

@@ -1,0 +1,118 @@
+"""No sandbox: only by name (`--sandbox none`), for code that its user trusts. Every result is marked `unsandboxed`.
+
+Covered: an empty environment, a private copy of the tree, wall time, output, artefacts as data, the process group dies
+with the run. Not covered: everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from overnight.contracts import Command, Ended
+from overnight.errors import Fault
+from overnight.sandbox import watch
+
+
+class Unsandboxed:
+    """Runs commands as plain processes of the user."""
+
+    name = "none"
+
+    def start(self, command: Command) -> Loose:
+        """Start a command. Raises Fault."""
+        try:
+            return Loose(command)
+        except OSError as error:
+            raise Fault(f"the command could not be started: {error}.") from error
+
+
+def _bounds(command: Command) -> list[str]:
+    """What util-linux offers towards limits, where it is installed."""
+    prefix = []
+    if found := shutil.which("setpriv"):
+        prefix += [found, "--pdeathsig", "KILL"]
+    if found := shutil.which("prlimit"):
+        prefix += [found, f"--data={command.limits.memory}", f"--fsize={command.limits.disk}", "--core=0"]
+    return prefix
+
+
+class Loose:
+    """One plain process group."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._clock = watch.Clock()
+        self._killed = ""
+        self._room = Path(tempfile.mkdtemp(prefix="overnight-"))
+        shutil.copytree(command.tree, self._room / "work", symlinks=True)
+        (self._room / "out").mkdir()
+        self._process = subprocess.Popen(
+            [*_bounds(command), *command.argv], cwd=self._room / "work" / command.cwd, env=self._environment(), start_new_session=True,
+            pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
+            stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
+        out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
+        assert self._process.stderr is not None
+        self._drain = watch.Drain(out, os.dup(self._process.stderr.fileno()), command.limits.output,
+                                  lambda: self._end("output"))
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        self._setup = self._clock.lap()
+        self._started = time.monotonic()
+
+    def _environment(self) -> dict[str, str]:
+        command = self._command
+        own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._room), "LANG": "C.UTF-8"}
+        own |= {"OVERNIGHT_OUT": str(self._room / "out")} if command.harvest else {}
+        own |= {"OVERNIGHT_ARTIFACTS": str(command.inputs)} if command.inputs else {}
+        own |= {"OVERNIGHT_HOLDOUT": str(command.secret)} if command.secret else {}
+        return own | command.env
+
+    def kill(self) -> None:
+        """End the process group now."""
+        self._end("stopped")
+
+    def _end(self, reason: str) -> None:
+        self._killed = self._killed or reason
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def wait(self) -> Ended:
+        """Block until the process has ended, then end what it left behind and take its artefacts."""
+        fd = os.pidfd_open(self._process.pid)
+        deadline = self._started + self._command.limits.wall
+        cpu, peak = 0.0, 0
+        while not watch.dead(fd, min(0.1, max(0.0, deadline - time.monotonic()))):
+            cpu, peak = watch.cpu_of(self._process.pid), max(peak, watch.memory_of(self._process.pid))
+            if time.monotonic() >= deadline:
+                self._end("time")
+            elif peak > self._command.limits.memory:
+                self._end("memory")
+        wall = time.monotonic() - self._started
+        self._clock.lap()
+        os.close(fd)
+        status, usage = os.wait4(self._process.pid, 0)[1:]
+        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._end("")
+        self._take()
+        stdout, stderr = self._drain.result()
+        return Ended(code=code, killed=self._killed, wall=wall, cpu=max(cpu, usage.ru_utime + usage.ru_stime),
+                     peak_memory=max(peak, usage.ru_maxrss << 10), setup=self._setup + self._clock.lap(),
+                     stdout=stdout, stderr=stderr)
+
+    def _take(self) -> None:
+        if self._command.harvest is not None:
+            out = os.open(self._room / "out", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                watch.harvest(out, self._command.harvest, self._command.limits.disk)
+            finally:
+                os.close(out)
+        shutil.rmtree(self._room, ignore_errors=True)

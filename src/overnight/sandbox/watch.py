@@ -1,0 +1,199 @@
+"""What every backend needs besides starting a process: reading its output, watching its size, taking its artefacts.
+
+Covered: output is bounded while it is read; artefacts are regular files with one link, copied by descriptor, never
+followed. Not covered: isolation itself, which is the backend's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import signal
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from overnight.errors import Fault
+
+TAIL = 64 << 10  # bytes of each stream that are kept, its end
+MOST_FILES = 20_000  # names that may be left behind, a bound on kernel memory as well as on ours
+DEEPEST = 32  # folders within folders
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Drain(threading.Thread):
+    """Reads two pipes to their end and keeps the last TAIL bytes of each; calls `flood` once past `limit` bytes."""
+
+    def __init__(self, out: int | None, err: int, limit: int, flood: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._kept: dict[int, bytes] = {fd: b"" for fd in (out, err) if fd is not None}
+        self._out, self._err = out, err
+        self._left = limit
+        self._flood = flood
+        self.start()
+
+    def run(self) -> None:
+        """Read until both pipes are closed by everyone who held them."""
+        poll = select.poll()
+        for fd in self._kept:
+            poll.register(fd, select.POLLIN)
+        still = set(self._kept)
+        while still:
+            for fd, _ in poll.poll():
+                chunk = os.read(fd, 1 << 16)
+                if not chunk:
+                    poll.unregister(fd)
+                    os.close(fd)
+                    still.discard(fd)
+                self._take(fd, chunk)
+
+    def _take(self, fd: int, chunk: bytes) -> None:
+        self._kept[fd] = (self._kept[fd] + chunk)[-TAIL:]
+        before, self._left = self._left, self._left - len(chunk)
+        if self._left < 0 <= before:
+            self._flood()
+
+    def result(self) -> tuple[bytes, bytes]:
+        """What was kept of stdout and stderr; call it when every writer is dead."""
+        self.join(timeout=5.0)
+        return (b"" if self._out is None else self._kept[self._out]), self._kept[self._err]
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose parent died, so that their use of CPU and memory can be read."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def dead(pidfd: int, seconds: float) -> bool:
+    """Wait so long for a process to end; whether it has."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
+
+
+def slay(pidfd: int) -> None:
+    """SIGKILL by descriptor; a process that is gone already is no error."""
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+# ---- size of a tree of processes -------------------------------------------------------------------------------
+
+
+def tree(pid: int) -> Iterator[int]:
+    """A process and all its descendants, as far as they can be seen at this moment."""
+    yield pid
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return
+    for task in tasks:
+        try:
+            children = (task / "children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            yield from tree(int(child))
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files."""
+    total = 0
+    for each in tree(pid):
+        try:
+            resident, shared = Path(f"/proc/{each}/statm").read_text().split()[1:3]
+        except (OSError, ValueError):
+            continue
+        total += (int(resident) - int(shared)) * _PAGE
+    return total
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a tree of processes up to now, with what its waited-for children took."""
+    total = 0
+    for each in tree(pid):
+        try:
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if len(fields) > 14:
+            total += sum(int(f) for f in fields[11:15])
+    return total / _TICKS
+
+
+# ---- harvest ---------------------------------------------------------------------------------------------------
+
+
+def harvest(folder: int, to: Path, limit: int) -> None:
+    """Copy the regular files below a folder descriptor, at most `limit` bytes; links, devices and odd names stay
+    behind. Raises Fault when our own disk fails."""
+    budget = [limit, MOST_FILES]
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        _copy_folder(folder, to, budget, DEEPEST)
+    except OSError as error:
+        raise Fault(f"the artefacts could not be kept: {error}.") from error
+
+
+def _copy_folder(folder: int, to: Path, budget: list[int], deeper: int) -> None:
+    for name in os.listdir(folder):
+        budget[1] -= 1
+        if budget[1] < 0 or not _plain(name):
+            continue
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENOENT, errno.ENODEV):
+                continue  # a link, a socket, something unreadable: not an artefact
+            raise
+        try:
+            _copy_one(fd, to / name, budget, deeper)
+        finally:
+            os.close(fd)
+
+
+def _copy_one(fd: int, to: Path, budget: list[int], deeper: int) -> None:
+    what = os.fstat(fd)
+    if stat.S_ISDIR(what.st_mode) and deeper:
+        to.mkdir(exist_ok=True)
+        _copy_folder(fd, to, budget, deeper - 1)
+    elif stat.S_ISREG(what.st_mode) and what.st_nlink == 1 and what.st_size <= budget[0]:
+        budget[0] -= what.st_size
+        _copy_bytes(fd, to, what.st_size)
+
+
+def _copy_bytes(fd: int, to: Path, count: int) -> None:
+    with to.open("wb") as out:
+        while count > 0 and (sent := os.sendfile(out.fileno(), fd, None, count)):
+            count -= sent
+
+
+def _plain(name: str) -> bool:
+    """Names of at most 128 printable characters, not starting with a dot."""
+    return name.isprintable() and len(name) <= 128 and not name.startswith(".") and "/" not in name
+
+
+def folder_is_full(folder: int) -> bool:
+    """Whether a tmpfs holds more names than are allowed (it has no limit of its own on them)."""
+    room = os.fstatvfs(folder)
+    return room.f_files - room.f_ffree > MOST_FILES
+
+
+class Clock:
+    """A stopwatch for the parts of a run."""
+
+    def __init__(self) -> None:
+        self._from = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        before, self._from = self._from, time.monotonic()
+        return self._from - before

@@ -1,0 +1,341 @@
+"""`track.toml`: the contract of a track. Load it, check it, and say what is wrong in one sentence with the line."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from overnight.contracts import Direction
+from overnight.errors import TrackError
+
+FILE = "track.toml"
+HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+class Head(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[track]`: name, goal in a sentence, globs that may be edited."""
+
+    name: str
+    editable: tuple[str, ...]
+    goal: str = ""
+
+
+class Metric(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[metric]`: the number to improve.
+
+    worthwhile  the smallest improvement worth a commit, in the metric's unit
+    source      "score": the scorer's JSON; "output": read from the candidate's own output (self-reported)
+    pattern     for "output": a regular expression with one group
+    """
+
+    name: str
+    direction: Direction
+    unit: str = ""
+    worthwhile: float = 0.0
+    source: Literal["score", "output"] = msgspec.field(name="from", default="score")
+    pattern: str = ""
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[oracle]`: one command and its limits. Durations like "30s", sizes like "1GiB"."""
+
+    command: tuple[str, ...]
+    timeout: str = "60s"
+    memory: str = "1GiB"
+
+
+class Run(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[run]`: how one experiment is run.
+
+    cpus       cores that one run gets for itself
+    processes  at most so many at once
+    disk       bound of each place it may write to
+    data       files and folders it may read besides its own tree
+    python     the interpreter that `python` means (default: the one that Overnight runs on)
+    """
+
+    command: tuple[str, ...]
+    timeout: str = "10min"
+    memory: str = "2GiB"
+    disk: str = "256MiB"
+    cpus: int = 1
+    processes: int = 128
+    data: tuple[str, ...] = ()
+    python: str = ""
+
+
+class Score(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[score]`: the protected scorer.
+
+    private  files of the track that no candidate ever sees (unseen words, labels)
+    holdout  one more such file, given to the scorer as $OVERNIGHT_HOLDOUT only when asked for
+    """
+
+    command: tuple[str, ...]
+    timeout: str = "60s"
+    memory: str = "1GiB"
+    private: tuple[str, ...] = ()
+    holdout: str = ""
+
+
+class Guard(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[guard]]`: what must not get worse. "1.25x" is relative to the baseline's median, so that many small
+    steps cannot add up; "40s", "1GiB" or a plain number is absolute."""
+
+    metric: str
+    at_most: str | float | None = None
+    at_least: str | float | None = None
+
+
+class Track(Struct, frozen=True, forbid_unknown_fields=True):
+    """The contract. Nobody who competes may change it."""
+
+    track: Head
+    metric: Metric
+    run: Run
+    oracle: Step | None = None
+    score: Score | None = None
+    guard: tuple[Guard, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The track's name, as in its branch `overnight/<name>`."""
+        return self.track.name
+
+    @property
+    def self_reported(self) -> bool:
+        """True where the candidate's own output is the metric."""
+        return self.metric.source == "output"
+
+    def oriented(self, difference: float) -> float:
+        """A difference `candidate - incumbent` of the metric, turned so that positive is better."""
+        return -difference if self.metric.direction == "minimize" else difference
+
+
+# ---- values ----------------------------------------------------------------------------------------------------
+
+
+def seconds(text: str) -> float:
+    """"90s", "5min", "8h" or "1h30m" in seconds. Raises TrackError."""
+    parts = re.findall(r"([\d.]+)\s*(ms|min|s|m|h|d)", text)
+    if not parts or "".join(n + u for n, u in parts) != re.sub(r"\s", "", text):
+        raise TrackError(f"'{text}' is not a duration: write it like 30s, 5min or 1h30m.")
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if total <= 0:
+        raise TrackError(f"'{text}' is not a duration: it must be more than nothing.")
+    return total
+
+
+def size(text: str) -> int:
+    """"1GiB" in bytes. Raises TrackError."""
+    found = re.fullmatch(r"([\d.]+)\s*([KMG]i?B|B)", text.strip())
+    if not found or float(found[1]) <= 0:
+        raise TrackError(f"'{text}' is not a size: write it like 512MiB or 2GiB.")
+    return int(float(found[1]) * _BYTES[found[2]])
+
+
+def bound(text: str | float) -> tuple[float, bool]:
+    """A guard's bound as (number, whether it is a multiple of the baseline's). Raises TrackError."""
+    if isinstance(text, int | float):
+        return float(text), False
+    if found := re.fullmatch(r"([\d.]+)\s*x", text.strip()):
+        return float(found[1]), True
+    for parse in (seconds, size):
+        try:
+            return float(parse(text)), False
+        except TrackError:
+            continue
+    raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
+    parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
+             else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
+    return re.fullmatch("".join(parts), path) is not None
+
+
+# ---- loading ---------------------------------------------------------------------------------------------------
+
+
+def digest(text: str) -> str:
+    """What identifies a contract: sha256 of its text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(folder: Path) -> Track:
+    """Read and check the contract of a folder. Raises TrackError with one sentence that says what to do."""
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrackError(f"{path} cannot be read: {error}.") from error
+    track = parse(text)
+    check_files(track, folder, text)
+    return track
+
+
+def parse(text: str) -> Track:
+    """The contract from its text. Raises TrackError."""
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TrackError(f"{FILE} is not TOML: {error}.") from error
+    _check_keys(fields, text)
+    try:
+        track = msgspec.convert(fields, Track)
+    except msgspec.ValidationError as error:
+        raise TrackError(_explain(str(error), text)) from error
+    _check_values(track, text)
+    return track
+
+
+def _line(text: str, section: str, key: str) -> str:
+    """` (line 12)` for a key of a section, as well as it can be found."""
+    inside = not section
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]\]?", line):
+            inside = found[1] == section
+            if inside and not key:
+                return f" (line {number})"
+        elif inside and re.match(rf"\s*{re.escape(key)}\s*=", line):
+            return f" (line {number})"
+        elif not section and re.match(rf"\s*\[\[?\s*{re.escape(key)}\s*\]", line):
+            return f" (line {number})"
+    return ""
+
+
+def _known(struct: type[Struct]) -> dict[str, str]:
+    return {field.encode_name: field.name for field in msgspec.structs.fields(struct)}
+
+
+def _sections() -> dict[str, type[Struct]]:
+    """Section name -> its record, from the types of Track."""
+    found = {}
+    for name, hint in get_type_hints(Track).items():
+        options = [hint, *get_args(hint)]
+        found[name] = next(o for o in options if isinstance(o, type) and issubclass(o, Struct))
+    return found
+
+
+def _check_keys(fields: dict[str, Any], text: str) -> None:
+    sections = _sections()
+    for name, value in fields.items():
+        if name not in sections:
+            line = _line(text, name, "") or _line(text, "", name)
+            raise TrackError(f"{FILE}{line}: unknown section [{name}]{_near(name, sections)}.")
+        for table in value if isinstance(value, list) else [value]:
+            for key in table if isinstance(table, dict) else ():
+                if key not in (known := _known(sections[name])):
+                    raise TrackError(f"{FILE}{_line(text, name, key)}: unknown key '{key}' in [{name}]{_near(key, known)}.")
+
+
+def _near(word: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"
+
+
+def _explain(message: str, text: str) -> str:
+    """msgspec's message in our words: where, then what."""
+    what, _, where = message.partition(" - at `$.")
+    path = re.sub(r"\[\d*\.*\]", "", where.rstrip("`"))
+    section, _, key = path.partition(".")
+    if missing := re.search(r"missing required field `(\w+)`", what):
+        place = f" in [{section}]" if section and where else ""
+        return f"{FILE}{_line(text, section, '') if place else ''}: '{missing[1]}' is missing{place}."
+    return f"{FILE}{_line(text, section, key)}: {path}: {what[0].lower()}{what[1:]}."
+
+
+def _check_values(track: Track, text: str) -> None:
+    def wrong(section: str, key: str, sentence: str) -> TrackError:
+        return TrackError(f"{FILE}{_line(text, section, key)}: {sentence}")
+
+    if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
+        raise wrong("track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.")
+    if not track.track.editable:
+        raise wrong("track", "editable", "nothing may be edited: name at least one file.")
+    if track.metric.worthwhile < 0:
+        raise wrong("metric", "worthwhile", "worthwhile is a size, so it cannot be negative.")
+    if track.run.cpus < 1:
+        raise wrong("run", "cpus", "cpus must be at least 1.")
+    for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
+        if step is not None and not step.command:
+            raise wrong(section, "command", f"[{section}] has an empty command.")
+        for key, parse_value in (("timeout", seconds), ("memory", size), ("disk", size)):
+            if hasattr(step, key):
+                _parsed(parse_value, getattr(step, key), wrong, section, key)
+    _check_metric(track, wrong)
+    for guard in track.guard:
+        if (guard.at_most is None) == (guard.at_least is None):
+            raise wrong("guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.")
+        limit = guard.at_most if guard.at_most is not None else guard.at_least
+        assert limit is not None
+        _parsed(bound, limit, wrong, "guard", "at_most" if guard.at_most is not None else "at_least")
+
+
+def _parsed(parse_value: Any, value: Any, wrong: Any, section: str, key: str) -> None:
+    try:
+        parse_value(value)
+    except TrackError as error:
+        raise wrong(section, key, str(error)) from error
+
+
+def _check_metric(track: Track, wrong: Any) -> None:
+    metric = track.metric
+    if metric.source == "score" and track.score is None and metric.name not in HARNESS_METRICS:
+        raise wrong("metric", "name", f"nobody measures '{metric.name}': add a [score] command, or read it from the output "
+                    "with from = \"output\" and a pattern (self-reported).")
+    if metric.source == "output":
+        try:
+            groups = re.compile(metric.pattern).groups if metric.pattern else 0
+        except re.error as error:
+            raise wrong("metric", "pattern", f"the pattern is no regular expression: {error}.") from error
+        if groups != 1:
+            raise wrong("metric", "pattern", "from = \"output\" needs a pattern with exactly one group, "
+                        f"like '^{metric.name}:\\s*(\\S+)'.")
+    elif metric.pattern:
+        raise wrong("metric", "pattern", "a pattern is only read with from = \"output\".")
+
+
+def check_files(track: Track, folder: Path, text: str = "") -> None:
+    """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
+    files = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts]
+    for pattern in track.track.editable:
+        if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
+        if not any(covers(pattern, f) for f in files):
+            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
+    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
+        for word in step.command[1:] if step is not None else ():
+            if re.fullmatch(r"[\w./-]+\.\w+", word) and not (folder / word).exists():
+                raise TrackError(f"{FILE}{_line(text, section, 'command')}: [{section}] names {word}, which does not exist.")
+    protected = [FILE, "program.md", *_protected(track)]
+    for path in protected:
+        if any(covers(pattern, path) for pattern in track.track.editable):
+            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: {path} may not be editable: it judges or instructs.")
+    for path in _private(track):
+        if not (folder / path).exists():
+            raise TrackError(f"{FILE}{_line(text, 'score', 'private')}: the private file {path} does not exist.")
+
+
+def _protected(track: Track) -> list[str]:
+    if track.score is None:
+        return []
+    return [word for word in track.score.command if re.fullmatch(r"[\w./-]+\.\w+", word)] + _private(track)
+
+
+def _private(track: Track) -> list[str]:
+    if track.score is None:
+        return []
+    return [*track.score.private, *([track.score.holdout] if track.score.holdout else [])]
