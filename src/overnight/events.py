@@ -15,19 +15,17 @@ Stage = Literal["calibrate", "race", "confirm"]
 
 
 class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
-    """The track begins: its contract is frozen at a commit, which is also the baseline.
+    """The track begins, or begins anew: its contract is frozen at a commit, which is also the baseline.
 
-    digest  sha256 of the contract's text
-    key     secret from which every seed is drawn, so that no candidate can know one before it is committed
+    contract  the text of track.toml
+    key       secret from which every seed is drawn, so that no candidate can know one before it is committed
     """
 
     at: float
     track: str
     commit: str
-    digest: str
+    contract: str
     key: str
-    metric: str
-    direction: str
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):
@@ -41,11 +39,16 @@ class Started(Struct, frozen=True, tag="started", tag_field="kind"):
 
 
 class Stopped(Struct, frozen=True, tag="stopped", tag_field="kind"):
-    """A session ends in order. A session that was killed has no such record."""
+    """A session ends in order. A session that was killed has no such record.
+
+    deciding, writing  mean seconds for one result of `ask` and `tell`, and of writing to this journal
+    """
 
     at: float
     seconds: float
     reason: str = ""
+    deciding: float = 0.0
+    writing: float = 0.0
 
 
 class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):

@@ -31,7 +31,7 @@ from overnight.events import (
     Started,
     Stopped,
 )
-from overnight.track import Track, bound
+from overnight.track import Track, bound, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
@@ -163,8 +163,10 @@ class Budget:
 class Lab:
     """One track's state. `benches` is how many runs can go on at once; `researchers` are asked in turn."""
 
-    def __init__(self, track: Track, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
-        self.track, self.researchers, self.benches, self.prose = track, tuple(researchers), benches, prose
+    track: Track  # known from the record `opened` on
+
+    def __init__(self, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
+        self.researchers, self.benches, self.prose = tuple(researchers), benches, prose
         self.budget = Budget()
         self.policy = referee.Policy()
         self.stopping = ""
@@ -172,7 +174,6 @@ class Lab:
         self.seconds = 0.0
         self.busy = 0.0
         self.capacity = 0.0
-        self.overheads: list[float] = []
         self.parts: dict[str, list[float]] = defaultdict(list)
         self.next_run, self.next_experiment = 1, 1
         self._session_from = 0.0
@@ -200,7 +201,7 @@ class Lab:
         self._pasts: list[Past] = []
         self._passed: dict[str, int] = {}
         self._asked: Counter[str] = Counter()
-        self._session_proposed = 0
+        self.session_proposed = 0
 
     # -- what is known --
 
@@ -316,7 +317,7 @@ class Lab:
     def begin(self, budget: Budget, at: float) -> list[Event]:
         """A session starts: what it may use. Returns the verdicts that an earlier session had no time to record."""
         self.budget, self.stopping = budget, ""
-        self._session_proposed = 0
+        self.session_proposed = 0
         return list(self._settle(at)) if self.calibrated else []
 
     def finished(self, now: float) -> bool:
@@ -392,7 +393,7 @@ class Lab:
     def _may_propose(self) -> bool:
         flying = sum(isinstance(j, Propose) for j in self._flying.values())
         bound = self.budget.experiments
-        return bool(self._willing()) and (bound is None or self._session_proposed + flying < bound)
+        return bool(self._willing()) and (bound is None or self.session_proposed + flying < bound)
 
     def _willing(self) -> list[str]:
         """Researchers that have not passed since the last verdict."""
@@ -529,7 +530,7 @@ class Lab:
 
     def _on_opened(self, event: Opened) -> None:
         self._reset()
-        self.opened, self.commit = event, event.commit
+        self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self._calibration = [self._draw("calibrate", i) for i in range(CALIBRATION)]
         self._common = list(self._calibration)
 
@@ -544,6 +545,9 @@ class Lab:
         self.seconds += event.seconds
         self.capacity += event.seconds * self._session_workers
         self._session_workers = 0
+        for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
+            if seconds:
+                self.parts[part].append(seconds)
 
     def _close_session(self) -> None:
         """A session that was killed lasted until its last record."""
@@ -557,7 +561,7 @@ class Lab:
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._asked[event.researcher] += 1
-        self._session_proposed += 1
+        self.session_proposed += 1
 
     def _on_passed(self, event: Passed) -> None:
         self._passed[event.researcher] = len(self._pasts)
@@ -574,10 +578,8 @@ class Lab:
         self.runs += 1
         self.next_run = max(self.next_run, event.run + 1)
         self.busy += event.busy
-        if event.overhead:
-            self.overheads.append(sum(event.overhead.values()))
-            for part, seconds in event.overhead.items():
-                self.parts[part].append(seconds)
+        for part, seconds in event.overhead.items():
+            self.parts[part].append(seconds)
         metrics = event.metrics if event.outcome == "ok" else {}
         if event.experiment == self.frontier and event.commit == self.commit:
             self._on_incumbent(event, metrics)

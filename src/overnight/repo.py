@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from overnight.errors import EditError, Fault, TrackError
 from overnight.track import Track, covers
@@ -19,9 +20,11 @@ _QUIET = ["-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", 
 
 
 class Repo:
-    """The repository that a folder belongs to. `prefix` is the folder's place in it, "" at its root."""
+    """The repository that a folder belongs to. `prefix` is the folder's place in it, "" at its root; `scratch` is where
+    short-lived files go."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scratch: Path | None = None) -> None:
+        self._scratch = scratch
         if shutil.which("git") is None:
             raise TrackError("git is not installed: install it (sudo apt-get install -y git) and run again.")
         if not folder.is_dir():
@@ -121,7 +124,7 @@ class Repo:
         return self._commit(base, base, entries, message)
 
     def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
-        with tempfile.TemporaryDirectory(prefix="overnight-") as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", base, env=env)
             lines = [self._index_line(parent, path, content) for path, content in entries.items()]
@@ -172,14 +175,14 @@ class Repo:
         made = self._commit(onto, onto, entries, message)
         return "" if made == onto else made
 
-    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | None | bool:
+    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | None | Literal[False]:
         """The merged content; None where it is deleted; False on a conflict."""
         before, mine, theirs = (self._bytes(c, path) for c in (base, commit, onto))
         if theirs == before:
             return mine
         if before is None or mine is None or theirs is None:
             return mine if mine == theirs else False
-        with tempfile.TemporaryDirectory(prefix="overnight-") as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
             names = [Path(folder, n) for n in ("mine", "before", "theirs")]
             for name, content in zip(names, (mine, before, theirs), strict=True):
                 name.write_bytes(content)

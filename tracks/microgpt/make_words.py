@@ -13,12 +13,11 @@ import sys
 from pathlib import Path
 from pydoc_data.topics import topics
 
-LETTERS_PER_WORD = (3, 12)
 PRIVATE_PERCENT = 8  # of all words go to validation, and as many to holdout
 
 FOLDER = Path(__file__).parent / "words"
-# A run of lower-case letters that is no part of a longer identifier: `import_from` and `Py3` give no word.
-WORD = re.compile(r"(?<![A-Za-z0-9_])[a-z]{%d,%d}(?![A-Za-z0-9_])" % LETTERS_PER_WORD)
+# Three to twelve lower-case letters, no part of a longer identifier: `import_from` and `Py3` give no word.
+WORD = re.compile(r"(?<![A-Za-z0-9_])[a-z]{3,12}(?![A-Za-z0-9_])")
 
 
 def split_of(word: str) -> str:

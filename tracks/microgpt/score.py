@@ -2,11 +2,12 @@
 
 The model answers through two pipes whose numbers are in $OVERNIGHT_ASK and $OVERNIGHT_ANSWER, one JSON line
 each way: {"token": null} opens a word, {"token": 3} says that the next letter was c, and each answer is the
-list of the probabilities of the next token. A letter is said only after its probabilities have come, so that no
-model can peek.
+list of the probabilities of the next token. A letter is said only after its probabilities have come, so that
+no model can peek.
 
 The words are those of words/validation.txt, or of the file $OVERNIGHT_HOLDOUT. Each letter and each end of a
-word counts as one character. Prints {"val_bpc": number}, or {"invalid": "why"} where an answer is no distribution.
+word counts as one character. Prints {"val_bpc": number}, or {"invalid": "why"} where an answer is no
+distribution.
 
 Covered: answers that are no distribution, too long, zero for what was true, or absent.
 Not covered: an oracle that keeps silent; the time limit on this process ends it.
@@ -16,7 +17,7 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from wordlist import ALPHABET, LONGEST_WORD, VOCABULARY, encode, read_words
 
@@ -49,17 +50,16 @@ def distribution(line: bytes) -> list[float]:
     return [p / total for p in answer]
 
 
-def ask(token: int | None, questions: BinaryIO, answers: BinaryIO) -> list[float]:
+def ask(token: int | None, questions: IO[bytes], answers: IO[bytes]) -> list[float]:
     """Tell the model which token came, and hear what it expects next."""
     try:
         questions.write(json.dumps({"token": token}).encode() + b"\n")
-        questions.flush()
     except BrokenPipeError:
         raise Invalid("The oracle ended before it was asked everything.") from None
     return distribution(answers.readline(LONGEST_ANSWER + 1))
 
 
-def bits_per_character(words: list[str], questions: BinaryIO, answers: BinaryIO) -> float:
+def bits_per_character(words: list[str], questions: IO[bytes], answers: IO[bytes]) -> float:
     """The mean of -log2 of the probability given to what came, over all letters and ends of words."""
     bits: list[float] = []
     for word in words:
@@ -85,14 +85,13 @@ def words_to_score() -> list[str]:
 
 def main() -> None:
     words = words_to_score()
-    questions = open(int(os.environ["OVERNIGHT_ASK"]), "wb")
-    answers = open(int(os.environ["OVERNIGHT_ANSWER"]), "rb")
-    try:
-        result = {"val_bpc": round(bits_per_character(words, questions, answers), 6)}
-    except Invalid as reason:
-        result = {"invalid": str(reason)}
-    print(json.dumps(result), flush=True)
-    os._exit(0)  # no closing of pipes: a question that nobody will read must not turn a result into an error
+    to_oracle, from_oracle = int(os.environ["OVERNIGHT_ASK"]), int(os.environ["OVERNIGHT_ANSWER"])
+    with open(to_oracle, "wb", buffering=0) as questions, open(from_oracle, "rb") as answers:
+        try:
+            result = {"val_bpc": round(bits_per_character(words, questions, answers), 6)}
+        except Invalid as reason:
+            result = {"invalid": str(reason)}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

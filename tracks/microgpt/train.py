@@ -1,4 +1,4 @@
-"""A GPT in two hundred lines: learns to spell English words, with nothing but Python's standard library.
+"""A GPT in two hundred lines of code that learns to spell, with nothing but Python's standard library.
 
     python train.py            learns from words/train.txt and writes weights.json into $OVERNIGHT_OUT
     python train.py --serve    answers {"token": t} with the probabilities of the next token, a JSON line each
@@ -23,7 +23,7 @@ N_HEAD = 2  # attention heads; each looks at N_EMBD / N_HEAD of the numbers
 N_LAYER = 1  # blocks of attention and multi-layer perceptron
 BLOCK_SIZE = 16  # tokens; longer words have no position
 MLP_RATIO = 4  # hidden units of the perceptron for each embedded number
-ACTIVATION = "relu"  # one of: "relu", "relu_squared", "leaky_relu"
+ACTIVATION = "relu"  # of the hidden units  # knob: choice relu relu_squared leaky_relu
 NORM_INPUT = True  # normalise what enters the first block
 NORM_OUTPUT = False  # normalise what leaves the last block
 TIED_HEAD = False  # the output layer is the token embedding itself
@@ -48,7 +48,7 @@ ADAM_EPS = 1e-8  # keeps Adam from dividing by zero
 WEIGHT_DECAY = 0.0  # share of each weight lost in a step, times the rate
 
 NORM_EPS = 1e-5  # keeps the norm from dividing by zero
-STEPS_PER_LINE = 10  # steps between two lines of progress
+STEPS_PER_LINE = 10  # steps from one line of progress to the next  # knob: off
 
 
 # --- Automatic gradients -------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def backward(losses: list[Value], share: float) -> None:
         result = Value.tape.pop()
         grad = result.grad
         if grad:  # a unit that is switched off teaches nothing
-            for source, slope in zip(result.sources, result.slopes):
+            for source, slope in zip(result.sources, result.slopes, strict=True):
                 source.grad += slope * grad
 
 
@@ -134,26 +134,26 @@ ACTIVATIONS = {
 }
 
 
-def first_weights(rng: random.Random) -> Weights:
+def first_weights(seed: int) -> Weights:
     """Every weight of the model as a plain number, by the name of its matrix."""
-
-    def matrix(rows: int, columns: int, std: float) -> Matrix:
-        return [[rng.gauss(0.0, std) for _ in range(columns)] for _ in range(rows)]
-
-    weights = {"token": matrix(VOCABULARY, N_EMBD, INIT_STD)}
-    weights["position"] = matrix(BLOCK_SIZE, N_EMBD, INIT_STD)
+    shapes = {"token": (VOCABULARY, N_EMBD, INIT_STD), "position": (BLOCK_SIZE, N_EMBD, INIT_STD)}
     for layer in range(N_LAYER):
         for name in ("query", "key", "value", "mix"):
-            weights[f"{name}{layer}"] = matrix(N_EMBD, N_EMBD, INIT_STD)
-        weights[f"up{layer}"] = matrix(MLP_RATIO * N_EMBD, N_EMBD, INIT_STD)
-        weights[f"down{layer}"] = matrix(N_EMBD, MLP_RATIO * N_EMBD, INIT_STD)
+            shapes[f"{name}{layer}"] = (N_EMBD, N_EMBD, INIT_STD)
+        shapes[f"up{layer}"] = (MLP_RATIO * N_EMBD, N_EMBD, INIT_STD)
+        shapes[f"down{layer}"] = (N_EMBD, MLP_RATIO * N_EMBD, INIT_STD)
     if not TIED_HEAD:
-        weights["head"] = matrix(VOCABULARY, N_EMBD, HEAD_STD)
+        shapes["head"] = (VOCABULARY, N_EMBD, HEAD_STD)
     if LOOK_BACK:
-        weights["previous"] = matrix(VOCABULARY, N_EMBD, INIT_STD)
+        shapes["previous"] = (VOCABULARY, N_EMBD, INIT_STD)
     if BIGRAM_TABLE:
-        weights["bigram"] = matrix(VOCABULARY, VOCABULARY, 0.0)
-    return weights
+        shapes["bigram"] = (VOCABULARY, VOCABULARY, 0.0)
+
+    def matrix(name: str, rows: int, columns: int, std: float) -> Matrix:
+        rng = random.Random(f"{seed} {name}")  # its own, so that a new matrix leaves the others as they were
+        return [[rng.gauss(0.0, std) for _ in range(columns)] for _ in range(rows)]
+
+    return {name: matrix(name, *shape) for name, shape in shapes.items()}
 
 
 def linear(xs: Vector, matrix: Matrix) -> Vector:
@@ -161,7 +161,7 @@ def linear(xs: Vector, matrix: Matrix) -> Vector:
 
 
 def add(xs: Vector, ys: Vector) -> Vector:
-    return [x + y for x, y in zip(xs, ys)]
+    return [x + y for x, y in zip(xs, ys, strict=True)]
 
 
 def norm(xs: Vector) -> Vector:
@@ -176,7 +176,8 @@ def attend(query: Vector, keys: list[Vector], values: list[Vector]) -> Vector:
     for start in range(0, N_EMBD, size):
         head = slice(start, start + size)
         fit = softmax([dot(query[head], key[head]) * size**-0.5 for key in keys])
-        blend += [dot(fit, list(column)) for column in zip(*(value[head] for value in values))]
+        columns = zip(*(value[head] for value in values), strict=True)
+        blend += [dot(fit, list(column)) for column in columns]
     return blend
 
 
@@ -216,7 +217,7 @@ def word_losses(weights: Weights, word: str) -> list[Value]:
 
 # --- Adam and the training loop ------------------------------------------------------------------
 class Adam:
-    """Steps along the average gradient divided by its usual size, so that all weights move at about one pace."""
+    """Steps along the average gradient divided by its usual size: all weights move at about one pace."""
 
     def __init__(self, weights: Weights) -> None:
         pace = {"token": EMBED_RATE, "position": EMBED_RATE, "previous": EMBED_RATE}
@@ -249,9 +250,8 @@ def learning_rate(step: int, steps: int) -> float:
 
 def train(seed: int) -> Weights:
     """Learn from TRAIN_WORDS words, drawn by the seed; give the weights as plain numbers."""
-    rng = random.Random(seed)
-    words = rng.sample(read_words("train"), TRAIN_WORDS)
-    plain = first_weights(rng)
+    words = random.Random(seed).sample(read_words("train"), TRAIN_WORDS)
+    plain = first_weights(seed)
     weights = {name: [[Value(x) for x in row] for row in matrix] for name, matrix in plain.items()}
     adam, steps = Adam(weights), math.ceil(TRAIN_WORDS / WORDS_PER_STEP)
     for step in range(steps):

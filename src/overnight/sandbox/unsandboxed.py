@@ -49,7 +49,8 @@ class Loose:
         self._command = command
         self._clock = watch.Clock()
         self._killed = ""
-        self._room = Path(tempfile.mkdtemp(prefix="overnight-"))
+        beside = command.harvest or command.inputs
+        self._room = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
         shutil.copytree(command.tree, self._room / "work", symlinks=True)
         (self._room / "out").mkdir()
         self._process = subprocess.Popen(

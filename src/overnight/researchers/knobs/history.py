@@ -1,7 +1,7 @@
 """What earlier experiments say about the knobs of today's frontier.
 
 A configuration is written as what differs from the frontier: {knob: value}. The base of an old experiment follows from
-undoing the keeps between it and the frontier; where a step is unknown (somebody else's edit), its knobs stay as they are.
+undoing the keeps between it and the frontier; where a step is unknown (somebody else's edit), its knobs stay.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) ->
     trials = [_trial(past, move, lineage.base(past), values) for past, move in _chosen(known)]
     here = {_key(_made({}, move, values)) for past, move in known if past.base == frontier}
     seen = {_key(config) for trial in trials for config in (trial.base, trial.made)}
-    return Evidence(trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values()))
+    return Evidence(
+        trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values())
+    )
 
 
 def _kept(pasts: Any) -> tuple[int, int]:

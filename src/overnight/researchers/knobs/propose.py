@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 
 from overnight.contracts import Brief, Change
-from overnight.researchers.knobs import history, scales
+from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
@@ -64,4 +64,9 @@ def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: Evid
 
 
 def _mutate(brief: Brief, evidence: Evidence, lots: random.Random) -> Change | None:
-    return None
+    """A structural edit that was not tried."""
+    picked = mutate.pick(brief.files, evidence.mutations, lots)
+    if picked is None:
+        return None
+    edit, text = picked
+    return Change({edit.path: text}, f"{edit.title}\n\n{edit.why}", {"kind": "mutation", "id": edit.id})

@@ -19,7 +19,9 @@ def message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial], 
     if len(turned) > 1:
         reasons = ["Together: " + " ".join(reasons)]
     sign = "+" if choice.mean >= 0 else "-"
-    expected = f"The surrogate expects {sign}{abs(choice.mean):.2g} ± {choice.deviation:.2g} in {metric} (positive is better)."
+    expected = (
+        f"The surrogate expects {sign}{abs(choice.mean):.2g} ± {choice.deviation:.2g} in {metric} (positive is better)."
+    )
     known = [expected] if any(trial.past.pairs for trial in trials) else []
     return f"{', '.join(changes)} ({where})\n\n" + "\n".join([*reasons, *known])
 

@@ -22,7 +22,9 @@ Value = bool | int | float | str
 Kind = Literal["log", "near1", "fraction", "linear", "size", "int", "choice"]
 
 STEPS = (0.25, 0.5, 1.0, 2.0, 3.0)
-TINY = 2.0**-12  # where a fraction of 0, or of 1, is taken to stand
+TINY = 2.0**-36  # where a zero on a log scale is taken to stand
+SLACK = 0.03  # fractions under this are nearly 0
+FROM_ZERO = (0.05, 0.02, 0.1, 0.3)
 KNOB = re.compile(r"#\s*knob:\s*(.*?)\s*$")
 NUMBER = r"[+-]?[\d._]+(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"(log|linear|int|size)\s+({NUMBER})\s*\.\.\s*({NUMBER})$")
@@ -72,13 +74,12 @@ def position(scale: Scale, value: Value) -> float:
     if scale.kind == "int":
         return math.copysign(1.5 * math.log2(1 + abs(value)), value)
     if scale.kind == "near1":
-        return -math.log2(max(1 - value, TINY**3))
+        return -math.log2(max(1 - value, TINY))
     if scale.kind == "fraction":
-        inside = min(max(value, TINY), 1 - TINY)
-        return math.log2(inside / (1 - inside))
+        return math.log2((max(value, 0.0) + SLACK) / (max(1 - value, 0.0) + SLACK))
     if scale.kind == "linear":
         return 8 * (value - scale.low) / (scale.high - scale.low)
-    return math.log2(max(abs(value), TINY**3))
+    return math.log2(max(abs(value), TINY))
 
 
 def moves(scale: Scale, value: Value) -> list[Value]:
@@ -87,11 +88,15 @@ def moves(scale: Scale, value: Value) -> list[Value]:
         return [choice for choice in scale.choices if choice != value]
     steps = [sign * step for step in STEPS for sign in (1, -1)]
     if scale.kind == "int":
-        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + ([2 * value, value // 2] if value else [4, 8])
+        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + (
+            [2 * value, value // 2] if value else [4, 8]
+        )
     elif scale.kind == "size" and isinstance(value, int) and rung(value) is not None:
         raw = [_on_rung((rung(value) or 0) + step) for step in (1, -1, 2, -2, 4, -4)]
     elif scale.kind == "linear":
         raw = [value + step * (scale.high - scale.low) / 8 for step in steps]
+    elif scale.kind == "fraction" and value in (0, 1):
+        raw = [abs(value - away) for away in FROM_ZERO]
     else:
         raw = [_turned(scale, value, step) for step in steps]
     return _fit(scale, value, raw)
@@ -102,10 +107,7 @@ def _turned(scale: Scale, value: float, step: float) -> float:
     if scale.kind == "near1":
         return float(1 - Decimal(str(tidy((1 - value) / 2**step))))
     if scale.kind == "fraction":
-        if value in (0, 1):
-            away = 0.01 * 2 ** (2 * abs(step) - 1)
-            return away if value == 0 else 1 - away
-        odds = 2.0 ** (position(scale, value) + step)
+        odds = value / (1 - value) * 2.0**step
         return odds / (1 + odds) if odds < 1 else float(1 - Decimal(str(tidy(1 / (1 + odds)))))
     return value * 2**step
 
@@ -116,7 +118,7 @@ def _fit(scale: Scale, value: float, raw: Iterable[float]) -> list[Value]:
     for new in raw:
         bounded = min(max(new, scale.low), scale.high)
         near = bounded if bounded in (scale.low, scale.high) else tidy(bounded, new)
-        typed: Value = round(near) if isinstance(value, int) else float(near)
+        typed: int | float = round(near) if isinstance(value, int) else float(near)
         open_end = scale.kind == "near1" and not 0 < typed < 1
         if typed != value and typed not in found and not open_end and scale.low <= typed <= scale.high:
             found.append(typed)

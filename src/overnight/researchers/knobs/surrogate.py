@@ -2,7 +2,7 @@
 
 What is observed is never a value but f(made) - f(base), so the covariance of two observations is
 k(x, x') - k(x, b') - k(b, x') + k(b, b'). The kernel is a sum of one smooth function for each knob, which is what a
-few dozen trials can tell apart, and a weak one of all knobs together for what they do to one another. How much each knob
+few dozen trials can tell apart, and a weak one of all knobs together for what they do to one another. How much a knob
 matters is learnt (a fixed-point rule for the marginal likelihood), starting from how promising its name is.
 """
 
@@ -41,8 +41,10 @@ class Surrogate:
         self._variance = worth**2
         self._ordered = ordered
         self._moves = Moves(np.zeros((0, len(worth))), np.zeros((0, len(worth))))
-        self._chol = np.zeros((0, 0))
-        self._weights = self._effects = self._noise = np.zeros(0)
+        self._chol: Array = np.zeros((0, 0))
+        self._weights: Array = np.zeros(0)
+        self._effects: Array = np.zeros(0)
+        self._noise: Array = np.zeros(0)
 
     def fit(self, moves: Moves, effects: Array, noise: Array) -> None:
         """Learn from effects (in units of a typical one) with these noise variances."""
@@ -72,9 +74,9 @@ class Surrogate:
 
     def _solve(self, moves: Moves, effects: Array, noise: Array) -> tuple[Array, Array]:
         full = self._covariance(moves, moves) + np.diag(noise + 1e-6)
-        self._chol = np.linalg.cholesky(full)
-        inverse = np.linalg.inv(full) if len(full) else full
-        self._weights = inverse @ (effects - self._prior(moves))
+        self._chol = np.asarray(np.linalg.cholesky(full), dtype=np.float64)
+        inverse = np.asarray(np.linalg.inv(full), dtype=np.float64)
+        self._weights = np.asarray(inverse @ (effects - self._prior(moves)))
         return inverse, self._weights
 
     def _learn(self, blocks: list[tuple[NDArray[np.intp], Array]], inverse: Array, weights: Array) -> None:
@@ -118,7 +120,7 @@ class Surrogate:
         made, base, other, origin = ends
         alike = _smooth if self._ordered[knob] else _same
         whole = alike(made, other) - alike(made, origin) - alike(base, other) + alike(base, origin)
-        return whole / (2 * (1 - np.exp(-0.5 / REACH**2)) if self._ordered[knob] else 2.0)
+        return np.asarray(whole / (2 * (1 - np.exp(-0.5 / REACH**2)) if self._ordered[knob] else 2.0))
 
     def _mixed(self, left: Moves, right: Moves) -> Array:
         """The difference kernel of all knobs together; only differences of configurations count."""
@@ -156,5 +158,5 @@ def _same(left: Array, right: Array) -> Array:
 
 
 def _squared(left: Array, right: Array) -> Array:
-    square = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :] - 2 * left @ right.T
+    square = np.asarray(np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :] - 2 * left @ right.T)
     return np.asarray(np.maximum(square, 0.0))

@@ -1,0 +1,233 @@
+"""Knobs against hill climbing and blind luck, on noisy functions of constants in a Python text.
+
+    PYTHONPATH=src python bench/knobs.py [--seeds 10] [--proposals 200]
+
+Each seed draws another world: 18 constants, of which about six matter, a decent default (regret 1), an optimum
+elsewhere (regret 0), pairs that interact, and ripple. A run's noise is 0.1, so one paired difference has a standard
+deviation of 0.14. Every researcher meets the same referee, which measures pair after pair until it keeps or discards.
+Two proposals are always open. The table shows the true regret of what is deployed, that is of what was kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import os
+import random
+import statistics
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(library, "1")
+
+from overnight.contracts import Brief, Change, Past, Researcher
+from overnight.researchers.knobs import Knobs, scales
+from overnight.researchers.knobs.edit import splice
+from overnight.researchers.knobs.find import Knob, find
+
+NOISE = 0.1 * math.sqrt(2)  # of one paired difference
+CHECKPOINTS = (25, 50, 100, 200)
+OPEN = 2  # proposals under way at once
+
+SOURCE = '''"""Trains something."""
+
+LEARNING_RATE = 0.01
+EMBEDDING_LR = 0.1
+WEIGHT_DECAY = 0.1
+INIT_STD = 0.05
+GRADIENT_CLIP = 1.0
+BETA1 = 0.9
+BETA2 = 0.99
+DROPOUT = 0.1
+WARMUP_FRACTION = 0.05
+TEMPERATURE = 1.0
+ADAM_EPS = 1e-8
+WIDTH = 64
+DEPTH = 4
+HEADS = 4
+BATCH_SIZE = 32
+NESTEROV = False
+ACTIVATION = "relu"
+NORM = "layer"
+
+ACTIVATIONS = {"relu": relu, "gelu": gelu, "tanh": tanh, "silu": silu}
+NORMS = {"layer": layer, "rms": rms, "none": none}
+
+
+def rate(step, steps):
+    warm = min(1.0, step / (WARMUP_FRACTION * steps))
+    left = (steps - step) / steps
+    left += 0.01 * (step < 10 and left > 0)
+    return LEARNING_RATE * warm * left
+'''
+
+
+class World:
+    """A noisy function of the constants in SOURCE."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.knobs = {knob.id: knob for knob in find({"train.py": SOURCE}) if knob.label.isupper()}
+        matter = self.draw.sample(sorted(self.knobs), 7)
+        self.weight = {knob: (self.draw.uniform(0.5, 1.5) if knob in matter else 0.03) for knob in self.knobs}
+        self.best = {knob: self._optimum(self.knobs[knob]) for knob in self.knobs}
+        self.pairs = [tuple(self.draw.sample(matter, 2)) for _ in range(4)]
+        self.phase = {knob: self.draw.uniform(0, 6.28) for knob in self.knobs}
+        self.odd = self.draw.random()
+        self.scale = 1.0
+        self.scale = self.regret(SOURCE)
+
+    def _optimum(self, knob: Knob) -> float:
+        if knob.scale.kind == "choice":
+            return float(self.draw.randrange(len(knob.scale.choices)))
+        return scales.position(knob.scale, knob.value) + self.draw.choice([-1, 1]) * self.draw.uniform(0.3, 2.5)
+
+    def regret(self, text: str) -> float:
+        """The true regret of a text."""
+        off = {}
+        for name, value in constants(text).items():
+            knob = self.knobs.get(f"train.py:{name}")
+            if knob:
+                away = scales.position(knob.scale, value) - self.best[knob.id]
+                off[knob.id] = float(away != 0) if knob.scale.kind == "choice" else away
+        if len(off) < len(self.knobs):
+            return math.inf
+        total = 0.0
+        for knob, away in off.items():
+            ripple = 0.1 * (1 - math.cos(3 * away)) if self.knobs[knob].scale.kind != "choice" else 0.0
+            total += self.weight[knob] * (min(away**2, 4 + abs(away)) + ripple)
+        total += sum(0.3 * abs(off[a]) * abs(off[b]) for a, b in self.pairs)
+        body = text.partition("def rate")[2]
+        return (total / self.scale) + (
+            0.0 if body == SOURCE.partition("def rate")[2] else 0.1 * (zlib.crc32(body.encode()) % 3)
+        )
+
+
+def constants(text: str) -> dict[str, scales.Value]:
+    """The constants of a text, read and never run."""
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+class Climber:
+    """Turns one knob at random, by a step at random."""
+
+    name = "hill climbing"
+
+    def propose(self, brief: Brief) -> Change | None:
+        lots = random.Random(f"{brief.seed}:{len(brief.history)}")
+        return turned(brief, [lots.choice(find(brief.files))], lots)
+
+
+class Blind:
+    """Draws every knob at random."""
+
+    name = "random"
+
+    def propose(self, brief: Brief) -> Change | None:
+        lots = random.Random(f"{brief.seed}:{len(brief.history)}")
+        return turned(brief, find({"train.py": SOURCE}), lots)
+
+
+def turned(brief: Brief, knobs: list[Knob], lots: random.Random) -> Change:
+    wanted = {knob.id: lots.choice(scales.moves(knob.scale, knob.value)) for knob in knobs}
+    here = {knob.id: knob for knob in find(brief.files)}
+    note = {"kind": "knobs", "set": {knob: [here[knob].value, value] for knob, value in wanted.items()}}
+    return Change({"train.py": applied(brief.files["train.py"], note)}, "turned", note)
+
+
+def applied(text: str, note: dict) -> str:
+    """A text with the knobs of a note set."""
+    knobs = {knob.id: knob for knob in find({"train.py": text})}
+    sets = [(knobs[knob], pair[1]) for knob, pair in note["set"].items() if knob in knobs]
+    return splice(text, [(knob.span, scales.write(value, knob.text)) for knob, value in sets])
+
+
+# ---- the night -------------------------------------------------------------------------------------------------
+
+
+def night(researcher: Researcher, seed: int, proposals: int) -> tuple[dict[int, float], float]:
+    """Regret of the deployed text after so many proposals, and CPU milliseconds for a proposal."""
+    world, luck = World(seed), random.Random(seed + 10_000)
+    text, frontier, history, cpu = SOURCE, 0, [], 0.0
+    waiting: list[tuple[int, int, Change]] = []
+    regrets = {}
+    for number in range(1, proposals + 1):
+        opened = [Past(i, base, "knobs", "open", change.message, note=change.note) for i, base, change in waiting]
+        brief = Brief("", "loss", "minimize", {"train.py": text}, frontier, NOISE, [*history, *opened], "", seed)
+        start = time.process_time()
+        change = researcher.propose(brief)
+        cpu += time.process_time() - start
+        if change:
+            waiting.append((number, frontier, change))
+        if len(waiting) >= OPEN or not change:
+            done, base, change = waiting.pop(0)
+            made = change.files["train.py"] or ""
+            if base != frontier and change.note["kind"] == "knobs":
+                made = applied(text, change.note)
+            verdict, effect, pairs = referee(world.regret(text) - world.regret(made), luck)
+            past = Past(done, frontier, "knobs", verdict, change.message, effect, pairs, "", change.note)
+            history.append(past)
+            if verdict == "keep":
+                text, frontier = made, done
+        regrets[number] = world.regret(text)
+    return {at: regrets[at] for at in CHECKPOINTS if at in regrets}, 1000 * cpu / proposals
+
+
+def referee(truth: float, luck: random.Random) -> tuple[str, float | None, int]:
+    """Measures pair after pair: discards what looks like nothing, keeps what is clearly positive."""
+    if not math.isfinite(truth):
+        return "crash", None, 0
+    seen: list[float] = []
+    while len(seen) < 14:
+        seen.append(truth + luck.gauss(0, NOISE))
+        mean, n = statistics.fmean(seen), len(seen)
+        if n * (1.5 * mean / NOISE - 1.125) < math.log(0.7):
+            return "discard", mean, n
+        if n > 1 and mean * math.sqrt(n) / NOISE > 3:
+            return "keep", mean, n
+    return "discard", statistics.fmean(seen), len(seen)
+
+
+def one(job: tuple[type[Researcher], int, int]) -> tuple[dict[int, float], float]:
+    kind, seed, proposals = job
+    return night(kind(), seed, proposals)
+
+
+def rows(seeds: int, proposals: int) -> Iterator[str]:
+    with ProcessPoolExecutor(2) as pool:
+        for kind in (Knobs, Climber, Blind):
+            results = list(pool.map(one, [(kind, seed, proposals) for seed in range(seeds)]))
+            cells = []
+            for at in (at for at in CHECKPOINTS if at <= proposals):
+                values = [regrets[at] for regrets, _ in results]
+                error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+                cells.append(f"{statistics.fmean(values):.3f} ± {error:.3f}")
+            cells.append(f"{statistics.fmean(cpu for _, cpu in results):.1f}")
+            yield f"| {kind.name} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--proposals", type=int, default=200)
+    given = parser.parse_args()
+    head = [f"n={at}" for at in CHECKPOINTS if at <= given.proposals]
+    print("| researcher | " + " | ".join(head) + " | CPU ms per suggestion |")
+    print("|---" * (len(head) + 2) + "|")
+    for row in rows(given.seeds, given.proposals):
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The command `overnight`: wiring only. Each command opens a session, calls one thing, prints what it says."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from overnight import __version__, loop, sandbox, track
+from overnight.errors import OvernightError, TrackError
+from overnight.events import Started, Stopped
+from overnight.lab import Budget, Lab
+from overnight.report import summary
+from overnight.report.live import Lines, Panel
+from overnight.session import Hands, Session
+from overnight.workers.local import LocalWorkers, available
+
+FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Commands(click.Group):
+    """Prints what goes wrong as one sentence, with exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except OvernightError as error:
+            click.echo(f"overnight: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="overnight")
+def main() -> None:
+    """Autonomous research that can be believed.
+
+    Give it a git repository, a number to improve and the files that may be edited. It tries ideas in a sandbox and keeps
+    only what a statistical referee shows to be better, on the branch overnight/<track>.
+    """
+
+
+def say(value: Any) -> None:
+    """Print one JSON value on a line."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+# ---- run -------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@FOLDER
+@click.option("--for", "lasting", metavar="8h", help="Start nothing new after this time, like 90s, 30min or 8h.")
+@click.option("--experiments", type=click.IntRange(min=1), help="Try at most so many in this session.")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at a time (default: as many as there are cores for).")
+@click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
+              help="Where candidates run; 'none' only for code that you trust.")
+@click.option("--researcher", "names", multiple=True, help="Who proposes (default: the team in program.md).")
+@click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
+def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
+        names: tuple[str, ...], restart: bool) -> None:
+    """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
+    until = time.monotonic() + track.seconds(lasting) if lasting else None
+    box = sandbox.choose(sandbox_name)
+    session = Session(folder)
+    with session.writing(again=restart) as lab:
+        cpus = lab.track.run.cpus
+        benches = workers or max(1, len(available()) // cpus)
+        lab.benches, lab.researchers = benches, names or lab.researchers
+        hands = Hands(session, box)
+        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers)])
+        places = LocalWorkers(hands.work, benches, cpus)
+        with _stopping(lab):
+            _night(session, lab, hands, places, Budget(until, experiments))
+    _say_end(lab)
+
+
+def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget) -> None:
+    """The loop between its two records."""
+    console = Console()
+    view = Panel(lab, console, list(places.places), budget.until) if console.is_terminal else Lines(lab, console)
+    began, pace = time.monotonic(), loop.Pace()
+    try:
+        with view:
+            for event in lab.begin(budget, time.time()):
+                session.journal.append(event)
+                hands.follow(event)
+            pace = loop.run(lab, places, session.journal, hands.follow, view)
+    finally:
+        lasted = time.monotonic() - began
+        places.close()
+        session.record([Stopped(time.time(), lasted, lab.stopping or lab.problem, *pace.means())])
+    if lab.problem:
+        raise TrackError(lab.problem)
+
+
+@contextmanager
+def _stopping(lab: Lab) -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask the loop to stop; a second one ends it as usual."""
+    def stop(number: int, _frame: object) -> None:
+        lab.stopping = f"stopped by {signal.Signals(number).name}"
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say_end(lab: Lab) -> None:
+    state = summary.status(lab)
+    unit = f" {state['unit']}" if state["unit"] else ""
+    click.echo(f"{state['experiments']} experiments, {state['kept']} kept: {state['metric']} "
+               f"{summary.number(state['baseline'], 5)} -> {summary.number(state['frontier'], 5)}{unit} "
+               f"on branch {state['branch']}" + "".join(f" ({m})" for m in state["marks"]))
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@FOLDER
+@JSON
+def status(folder: Path, as_json: bool) -> None:
+    """Where a track stands."""
+    state = summary.status(Session(folder).read())
+    if as_json:
+        say(state)
+        return
+    for name, value in state.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
+            ", ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
+        click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
+
+
+@main.command()
+@FOLDER
+@JSON
+@click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
+def log(folder: Path, as_json: bool, verify: bool) -> None:
+    """Every experiment with its verdict, oldest first."""
+    session = Session(folder)
+    lab = session.read()
+    if verify:
+        _verify(session, lab)
+        return
+    for experiment in lab.experiments.values():
+        if as_json:
+            say(summary.record(lab, experiment))
+        else:
+            click.echo(f"{experiment.commit[:7]} {summary.line(lab, experiment)}")
+
+
+def _verify(session: Session, lab: Lab) -> None:
+    count, head = session.journal.head
+    tip = session.repo.tip(session.branch)
+    if tip != lab.commit:
+        raise TrackError(f"the journal is whole, but the branch {session.branch} is at {(tip or 'nothing')[:7]} "
+                         f"where the journal says {lab.commit[:7]}: `overnight run` puts it right.")
+    click.echo(f"{count} records, chain whole, branch agrees; head {head}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The live view of a night: a panel in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from overnight.events import Event, Faulted, Judged, Measured, Opened
+from overnight.lab import BASELINE, CALIBRATION, Job, Lab, Measure, Propose
+from overnight.report import summary
+
+LAST = 6  # verdicts that stay on the screen
+SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
+
+
+class Spot(Protocol):
+    """A place of the workers, as the view needs it."""
+
+    kind: str
+    number: int
+    job: Job | None
+    since: float
+
+
+class Lines:
+    """Plain lines: one for each verdict, for files and pipes."""
+
+    def __init__(self, lab: Lab, console: Console) -> None:
+        self.lab, self.console = lab, console
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, events: list[Event]) -> None:
+        """Print what happened."""
+        for event in events:
+            if text := sentence(self.lab, event):
+                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class Panel:
+    """One screen that is drawn again while things happen."""
+
+    def __init__(self, lab: Lab, console: Console, places: list[Spot], until: float | None) -> None:
+        self.lab, self.places, self.until = lab, places, until
+        self.began = time.monotonic()
+        self.last: deque[Text] = deque(maxlen=LAST)
+        self.live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Panel:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live.__exit__(None, None, None)
+
+    def __call__(self, events: list[Event]) -> None:
+        """Take up what happened and draw."""
+        for event in events:
+            if text := sentence(self.lab, event):
+                shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
+                self.last.append(Text(text, style=shade, no_wrap=True, overflow="ellipsis"))
+        self.live.update(self.draw(), refresh=True)
+
+    def draw(self) -> Group:
+        """The screen: headline, counts, places, last verdicts."""
+        return Group(self._head(), self._counts(), self._places(), *self.last)
+
+    def _head(self) -> Text:
+        lab, metric = self.lab, self.lab.track.metric
+        first, now = lab.level(BASELINE), lab.level(lab.frontier)
+        text = Text.from_markup(f"[bold]{escape(lab.track.name)}[/]  {escape(metric.name)} "
+                                f"[bold]{summary.number(now, 5)}[/] {escape(metric.unit)}")
+        if first is not None and now is not None and lab.frontier:
+            text.append(f"   from {summary.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
+        for mark in summary.marks(lab):
+            text.append(f"  {mark}", "bold yellow")
+        return text
+
+    def _counts(self) -> Text:
+        lab, counts = self.lab, self.lab.counts
+        parts = [f"{len(lab.experiments)} experiments", f"[green]{counts['keep']} kept[/]", f"{counts['discard']} discarded",
+                 f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{lab.runs} runs"]
+        if counts["fault"]:
+            parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
+        left = self._left()
+        return Text.from_markup(" · ".join([*parts, left] if left else parts))
+
+    def _left(self) -> str:
+        budget = self.lab.budget
+        parts = [f"{summary.duration(self.until - time.monotonic())} left"] if self.until is not None else \
+            [f"{summary.duration(time.monotonic() - self.began)} so far"]
+        if budget.experiments is not None:
+            parts.append(f"{max(0, budget.experiments - self.lab.session_proposed)} experiments left")
+        return ", ".join(parts)
+
+    def _places(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for place in self.places:
+            lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
+            table.add_row(f"{place.kind} {place.number}", Text(doing(self.lab, place.job), overflow="ellipsis"), lasted)
+        return table
+
+
+def doing(lab: Lab, job: Job | None) -> str:
+    """What a place does now, in words."""
+    if job is None:
+        return "–"
+    if isinstance(job, Propose):
+        return f"{job.researcher} thinks"
+    if isinstance(job, Measure):
+        if job.experiment == BASELINE:
+            return "measures the baseline"
+        experiment = lab.experiments[job.experiment]
+        verb = "measures the frontier" if job.commit == lab.commit else f"{job.stage}s #{job.experiment}"
+        return f"{verb}: {experiment.title}"
+    return f"puts #{job.experiment} on the new frontier"
+
+
+def sentence(lab: Lab, event: Event) -> str:
+    """An event as a line for people; "" for what they need not see."""
+    if isinstance(event, Judged):
+        return summary.line(lab, lab.experiments[event.experiment])
+    if isinstance(event, Faulted):
+        return f"fault of the machine, tried again: {event.reason}"
+    if isinstance(event, Opened):
+        return f"the track {event.track} begins at {event.commit[:7]}"
+    if isinstance(event, Measured) and event.stage == "calibrate":
+        value = summary.number(event.metrics.get(lab.track.metric.name), 5) if event.metrics else event.reason
+        return f"baseline {len(lab.baseline)}/{CALIBRATION}: {lab.track.metric.name} {value}"
+    return ""

@@ -1,0 +1,327 @@
+"""One run: a commit's tree -> sandbox -> artefacts -> (oracle and) scorer, each in its own sandbox -> metrics.
+
+Covered: the metric comes from the scorer, which runs from the contract's own files; the candidate's process is dead, or
+in another sandbox, when it is computed. A number that is missing, repeated, not finite or not a number is no result.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from overnight.contracts import Command, Ended, Limits, Sandbox
+from overnight.errors import Fault, TrackError
+from overnight.events import Outcome
+from overnight.lab import Measure, Measurement
+from overnight.repo import Repo
+from overnight.track import Run, Score, Step, Track, seconds, size
+
+LOG = 64 << 10  # bytes of a run's log that are kept
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Invalid(Exception):
+    """A run gave no usable number: how it ended and why, for the record."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome, self.reason = outcome, reason
+
+
+class Parts:
+    """Seconds by part of a run: `busy` is the payloads' own, the rest is ours."""
+
+    def __init__(self) -> None:
+        self.busy = 0.0
+        self.overhead: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the time of a block to a part."""
+        start = time.perf_counter()
+        yield
+        self.add(part, time.perf_counter() - start)
+
+    def add(self, part: str, spent: float) -> None:
+        """Add seconds to a part."""
+        self.overhead[part] = self.overhead.get(part, 0.0) + spent
+
+    def ended(self, part: str, ended: Ended, since: float) -> None:
+        """Split the time since a start into a payload's own and the sandbox's."""
+        self.busy += ended.wall
+        self.add(part, time.perf_counter() - since - ended.wall)
+
+
+class Runner:
+    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges."""
+
+    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path) -> None:
+        self.track, self.repo, self.sandbox, self.contract = track, repo, sandbox, contract
+        self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
+        for folder in (self.trees, self.logs, self.artifacts):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.python, self.mounts = interpreter(track.run, repo.folder)
+        self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
+
+    # -- trees --
+
+    def tree(self, commit: str, judge: bool = False) -> Path:
+        """A clean tree of a commit, made once; without the private files, except for the judge."""
+        path = self.trees / (f"judge-{commit}" if judge else commit)
+        if not path.exists():
+            making = self.trees / f"making-{os.urandom(6).hex()}"
+            self.repo.checkout(commit, making)
+            for hidden in () if judge else private(self.track):
+                (making / self.repo.prefix / hidden).unlink(missing_ok=True)
+            try:
+                making.rename(path)
+            except OSError:  # another worker was quicker
+                shutil.rmtree(making, ignore_errors=True)
+        return path
+
+    def forget(self, commit: str) -> None:
+        """Remove a commit's tree; it can be made again."""
+        shutil.rmtree(self.trees / commit, ignore_errors=True)
+
+    # -- one run --
+
+    def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
+                running: Callable[[Any], None] = lambda process: None) -> Measurement:
+        """Run and score one commit with one seed. Raises Fault when the machine failed."""
+        parts, log = Parts(), bytearray()
+        outcome: Outcome = "ok"
+        reason = ""
+        name = f"{job.run}.log"
+        harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
+        try:
+            metrics = self._measure(job, harvest, cores, parts, log, running)
+        except Invalid as invalid:
+            metrics, outcome, reason = {}, invalid.outcome, invalid.reason
+        except OSError as error:
+            raise Fault(f"run {job.run} could not be carried out: {error}.") from error
+        finally:
+            with parts.timed("clean-up"):
+                shutil.rmtree(harvest, ignore_errors=True)
+        with parts.timed("log"):
+            self._keep_log(name, bytes(log))
+        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name)
+
+    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts, log: bytearray,
+                 running: Callable[[Any], None]) -> dict[str, float]:
+        with parts.timed("tree"):
+            tree = self.tree(job.commit)
+        run = self._run(job, tree, harvest, cores, parts, running)
+        log += run.stdout + run.stderr
+        _succeeded(run, "the run", seconds(self.track.run.timeout))
+        metrics = {"cpu_seconds": run.cpu, "wall_seconds": run.wall, "peak_memory": float(run.peak_memory)}
+        if self.track.score is not None:
+            metrics |= self._score(job, self.track.score, tree, harvest, cores, parts, log, running)
+        if self.track.self_reported:
+            metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
+        if self.track.metric.name not in metrics:
+            raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
+        return metrics
+
+    def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+             running: Callable[[Any], None]) -> Ended:
+        step = self.track.run
+        limits = Limits(wall=seconds(step.timeout), memory=size(step.memory), disk=size(step.disk), processes=step.processes)
+        since = time.perf_counter()
+        process = self.sandbox.start(Command(
+            argv=self._argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
+            env=self._environment(job.seed, cores), mounts=(*self.mounts, *self.data)))
+        running(process)
+        ended = process.wait()
+        parts.ended("sandbox of the run", ended, since)
+        return ended
+
+    def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+               log: bytearray, running: Callable[[Any], None]) -> dict[str, float]:
+        """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
+        with parts.timed("tree"):
+            judge = self.tree(self.contract, judge=True)
+        since = time.perf_counter()
+        env = self._environment(job.seed, cores)
+        limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
+        command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits, env=env,
+                          inputs=harvest, mounts=(*self.mounts, *self.data))
+        if self.track.oracle is None:
+            process = self.sandbox.start(command)
+            running(process)
+            scored, answered = process.wait(), None
+        else:
+            scored, answered = self._ask(self.track.oracle, command, tree, env, running)
+            log += answered.stderr
+        parts.ended("sandbox of the scorer", scored, since)
+        log += scored.stderr
+        return read_metrics(scored, answered, seconds(score.timeout))
+
+    def _ask(self, oracle: Step, scorer: Command, tree: Path, env: dict[str, str],
+             running: Callable[[Any], None]) -> tuple[Ended, Ended]:
+        """Scorer and oracle side by side, joined by two pipes that nobody else holds."""
+        ask_theirs, ask = os.pipe()
+        answer, answer_theirs = os.pipe()
+        limits = Limits(wall=seconds(oracle.timeout), memory=size(oracle.memory))
+        side = Command(argv=self._argv(oracle.command), tree=tree, cwd=scorer.cwd, limits=limits, env=env,
+                       inputs=scorer.inputs, mounts=scorer.mounts, stdin=ask_theirs, stdout=answer_theirs)
+        try:
+            oracle_process = self.sandbox.start(side)
+        finally:
+            os.close(ask_theirs)
+            os.close(answer_theirs)
+        try:
+            more = env | {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer)}
+            process = self.sandbox.start(_replace(scorer, env=more, fds=(ask, answer)))
+        except Fault:
+            oracle_process.kill()
+            oracle_process.wait()
+            raise
+        finally:
+            os.close(ask)
+            os.close(answer)
+        running(process)
+        scored = process.wait()
+        oracle_process.kill()
+        return scored, oracle_process.wait()
+
+    def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        return (self.python, *command[1:]) if command[0] in ("python", "python3") else command
+
+    def _environment(self, seed: int, cores: tuple[int, ...]) -> dict[str, str]:
+        """What the contract names, and nothing of the user's."""
+        threads = str(len(cores) or self.track.run.cpus)
+        path = f"{Path(self.python).parent}:/usr/local/bin:/usr/bin:/bin"
+        return {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
+                **dict.fromkeys(THREADS, threads)}
+
+    def _keep_log(self, name: str, log: bytes) -> None:
+        (self.logs / name).write_bytes(log[-LOG:])
+
+
+def _replace(command: Command, **changes: Any) -> Command:
+    return Command(**{name: getattr(command, name) for name in command.__struct_fields__} | changes)
+
+
+# ---- what the candidate may see --------------------------------------------------------------------------------
+
+
+def private(track: Track) -> tuple[str, ...]:
+    """The files of a track that no candidate ever sees."""
+    score = track.score
+    return () if score is None else (*score.private, *([score.holdout] if score.holdout else []))
+
+
+def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
+    """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
+    if run.python:
+        named = folder / Path(run.python).expanduser()
+        python = named / "bin" / "python" if named.is_dir() else named
+    else:
+        python = Path(getattr(sys, "_base_executable", sys.executable))
+    if not python.exists():
+        raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
+    return str(python), tuple(dict.fromkeys([*_prefixes(python), *_venv(python)]))
+
+
+def _prefixes(python: Path) -> Iterator[Path]:
+    """The installation that an interpreter belongs to, links resolved."""
+    prefix = python.resolve().parent.parent
+    if prefix in (Path("/"), Path.home()):
+        raise TrackError(f"the interpreter {python} would open {prefix} to candidates: set [run] python to another one.")
+    yield prefix
+
+
+def _venv(python: Path) -> Iterator[Path]:
+    """The folders of a virtual environment, and of every link on the way to its real interpreter."""
+    while python.is_symlink():
+        if (python.parent.parent / "pyvenv.cfg").exists():
+            yield python.parent.parent
+        elif not python.is_relative_to("/usr"):
+            yield python.parent.parent
+        target = python.readlink()
+        python = target if target.is_absolute() else python.parent / target
+
+
+def _existing(text: str, folder: Path) -> Path:
+    path = (folder / Path(text).expanduser()).resolve()
+    if not path.exists():
+        raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
+    return path
+
+
+# ---- reading what came out -------------------------------------------------------------------------------------
+
+
+def _succeeded(ended: Ended, what: str, limit: float) -> None:
+    """Raise Invalid unless a payload ended well."""
+    if ended.killed == "time":
+        raise Invalid("timeout", f"{what} took longer than {limit:g} s")
+    if ended.killed == "memory" or (ended.code and b"MemoryError" in ended.stderr[-2000:]):
+        raise Invalid("memory", f"{what} needed more memory than it may have")
+    if ended.killed == "stopped":
+        raise Fault(f"{what} was stopped from outside.")
+    if ended.killed:
+        raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may")
+    if ended.code:
+        raise Invalid("crash", f"{what} ended with {_status(ended.code)}{_last_line(ended.stderr)}")
+
+
+def _status(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"status {code}"
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return ": " + "".join(c for c in lines[-1].strip()[:200] if c.isprintable()) if lines else ""
+
+
+def read_metrics(scored: Ended, answered: Ended | None, limit: float) -> dict[str, float]:
+    """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it."""
+    if answered is not None and answered.killed in ("memory", "output"):
+        raise Invalid("memory" if answered.killed == "memory" else "output", f"the oracle passed its bound of {answered.killed}")
+    _succeeded(scored, "the scorer", limit)
+    try:
+        found = json.loads(scored.stdout, object_pairs_hook=_once)
+    except ValueError as error:
+        raise Invalid("invalid", f"the scorer did not print one JSON object ({error})") from error
+    if not isinstance(found, dict):
+        raise Invalid("invalid", "the scorer did not print a JSON object")
+    if "invalid" in found:
+        raise Invalid("invalid", str(found["invalid"])[:300])
+    return {name: _number(name, value) for name, value in found.items()}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise ValueError(f"'{twice}' is given twice")
+    return dict(pairs)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Invalid("invalid", f"'{name}' is {type(value).__name__}, not a number")
+    if not math.isfinite(value):
+        raise Invalid("invalid", f"'{name}' is {value}")
+    return float(value)
+
+
+def self_reported(pattern: str, output: bytes) -> float:
+    """The one number that a candidate printed. Raises Invalid when it is absent, printed twice or no number."""
+    found = re.findall(pattern, output.decode(errors="replace"), flags=re.MULTILINE)
+    if len(found) != 1:
+        raise Invalid("invalid", f"the output matches '{pattern}' {len(found)} times, not once")
+    try:
+        value = float(found[0])
+    except ValueError:
+        raise Invalid("invalid", f"the output gives '{found[0][:80]}', not a number") from None
+    return _number("the metric", value)

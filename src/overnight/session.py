@@ -1,0 +1,176 @@
+"""One track, opened: its folder, repository, journal and Lab. The commands wire the rest round it.
+
+Everything that Overnight writes lies in `.overnight/` beside the contract, which git is told to ignore, and in the
+branch `overnight/<track>`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from overnight import program, track
+from overnight.contracts import Sandbox
+from overnight.desk import Desk
+from overnight.errors import Busy, TrackError
+from overnight.events import Event, Judged, Opened
+from overnight.journal.sqlite import SqliteJournal
+from overnight.lab import Job, Lab, Measure, Propose, Result
+from overnight.repo import Repo
+from overnight.researchers.team import team
+from overnight.runner import Runner
+from overnight.workers.local import Place
+
+HOME = ".overnight"
+ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
+
+
+class Session:
+    """A track's folder, opened. Reading needs no lock; `writing` takes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder.resolve() / HOME
+        self.repo = Repo(folder, self.home / "scratch")
+        self.program = program.load(folder / "program.md")
+        self.lab = Lab(self.program.researchers, prose=self.program.prose)
+        self._journal: SqliteJournal | None = None
+
+    # -- reading --
+
+    @property
+    def journal(self) -> SqliteJournal:
+        """The track's record, opened when it is first wanted."""
+        if self._journal is None:
+            self._journal = SqliteJournal(self.home / "journal.db")
+        return self._journal
+
+    def read(self) -> Lab:
+        """The Lab as the journal tells it. Raises TrackError when there is no journal yet."""
+        if not (self.home / "journal.db").exists():
+            raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
+        for event in self.journal.replay():
+            self.lab.apply(event)
+        if self.lab.opened is None:
+            raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
+        return self.lab
+
+    @property
+    def branch(self) -> str:
+        """The branch that holds what was kept."""
+        return f"overnight/{self.lab.track.name}"
+
+    # -- writing --
+
+    @contextmanager
+    def writing(self, again: bool = False) -> Iterator[Lab]:
+        """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement."""
+        contract = track.load(self.repo.folder)
+        self.repo.head()
+        self._make_home()
+        with self._lock():
+            self._sweep()
+            for event in self.journal.replay():
+                self.lab.apply(event)
+            self._open(contract, again)
+            self.repo.move(self.branch, self.lab.commit, self.own_commits())
+            try:
+                yield self.lab
+            finally:
+                self._sweep()
+                self.journal.close()
+
+    def _make_home(self) -> None:
+        try:
+            self.home.mkdir(exist_ok=True)
+            (self.home / ".gitignore").write_text("*\n")
+            if shutil.disk_usage(self.home).free < ROOM:
+                raise TrackError(f"less than {ROOM >> 20} MiB are free below {self.home}: make room and run again.")
+        except OSError as error:
+            raise TrackError(f"{self.home} cannot be written: {error}.") from error
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """A lock that dies with its process."""
+        fd = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(fd, 32).decode().strip() or "unknown"
+            os.close(fd)
+            raise Busy(f"another `overnight run` (process {holder}) is at work on this track: "
+                       "wait for it, or stop it with Ctrl-C.") from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            yield
+        finally:
+            os.close(fd)
+
+    def _sweep(self) -> None:
+        """Remove what a run needs only while it lasts, also what a killed one left behind."""
+        for name in ("trees", "artifacts", "scratch"):
+            shutil.rmtree(self.home / name, ignore_errors=True)
+        (self.home / "scratch").mkdir()
+
+    def _open(self, contract: track.Track, again: bool) -> None:
+        """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
+        text = (self.repo.folder / track.FILE).read_text(encoding="utf-8")
+        opened = self.lab.opened
+        if opened is not None and not again and self.lab.experiments:
+            if opened.contract != text:
+                raise TrackError(f"{track.FILE} has changed since this track began, so old and new numbers do not compare: "
+                                 "restore it, or begin anew with `overnight run --restart`.")
+            return
+        if dirty := self.repo.dirty():
+            more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
+            raise TrackError(f"{dirty[0]}{more} is not committed: Overnight works on commits, so commit your files first.")
+        if opened is not None and opened.contract == text and opened.commit == self.repo.head() and not again \
+                and not self.lab.problem:
+            return
+        self.repo.put_aside(f"overnight/{contract.name}")
+        self.record([Opened(time.time(), contract.name, self.repo.head(), text, secrets.token_hex(16))])
+
+    def own_commits(self) -> set[str]:
+        """Every commit that the result branch has pointed at."""
+        kept = {e.commit for e in self.lab.experiments.values() if e.verdict == "keep"}
+        return kept | ({self.lab.opened.commit} if self.lab.opened else set())
+
+    def record(self, events: list[Event]) -> None:
+        """Write events that did not come from `tell`, and take them up."""
+        self.journal.extend(events)
+        for event in events:
+            self.lab.apply(event)
+
+
+class Hands:
+    """Carries out jobs: the desk's and the benches', for one opened track and sandbox."""
+
+    def __init__(self, session: Session, sandbox: Sandbox) -> None:
+        lab = session.lab
+        assert lab.opened is not None
+        self.session, self.repo = session, session.repo
+        self.desk = Desk(lab.track, session.repo, team(lab.researchers))
+        self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home)
+
+    def work(self, job: Job, place: Place) -> Result:
+        """Carry out one job at one place. Raises Fault when the machine failed."""
+        if isinstance(job, Measure):
+            return self.runner.measure(job, place.cores, place.number, place.running)
+        return self.desk.propose(job) if isinstance(job, Propose) else self.desk.rebase(job)
+
+    def follow(self, event: Event) -> None:
+        """What a recorded event asks for outside the Lab: move the branch, forget a tree."""
+        if isinstance(event, Judged):
+            lab = self.session.lab
+            if event.verdict == "keep":
+                self.repo.move(self.session.branch, lab.commit, self.session.own_commits())
+            else:
+                self.runner.forget(lab.experiments[event.experiment].commit)
+
+

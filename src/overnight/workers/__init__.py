@@ -1,0 +1,1 @@
+"""Workers: where jobs are carried out. Local slots by default."""

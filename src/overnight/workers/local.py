@@ -1,0 +1,104 @@
+"""Local slots: a thread a place. Each bench is pinned to cores of its own, so that runs disturb each other little.
+
+The threads live as long as the workers do: a sandboxed process dies with the thread that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from overnight.errors import Fault
+from overnight.lab import Job, Result, Trouble
+
+
+class Place(threading.Thread):
+    """One bench or desk."""
+
+    def __init__(self, kind: str, number: int, cores: tuple[int, ...], work: Callable[[Job, Place], Result],
+                 results: queue.SimpleQueue[tuple[Place, Result | BaseException]]) -> None:
+        super().__init__(name=f"{kind} {number}", daemon=True)
+        self.kind, self.number, self.cores = kind, number, cores
+        self.job: Job | None = None
+        self.since = 0.0
+        self.processes: list[Any] = []
+        self._work, self._results = work, results
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.start()
+
+    def give(self, job: Job | None) -> None:
+        """Begin a job; None ends the thread."""
+        self.job, self.since = job, time.monotonic()
+        self._jobs.put(job)
+
+    def running(self, process: Any) -> None:
+        """The job says which process it waits for, so that it can be ended from outside."""
+        self.processes.append(process)
+
+    def run(self) -> None:
+        """Carry out jobs until there are no more."""
+        if self.cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, self.cores)
+        while (job := self._jobs.get()) is not None:
+            result = self._carry_out(job)
+            self.processes.clear()
+            self._results.put((self, result))
+
+    def _carry_out(self, job: Job) -> Result | BaseException:
+        try:
+            return self._work(job, self)
+        except Fault as fault:
+            return Trouble(job, str(fault))
+        except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
+            return error
+
+
+class LocalWorkers:
+    """Benches and desks on this machine. `work` carries out one job at one place."""
+
+    def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1) -> None:
+        self._results: queue.SimpleQueue[tuple[Place, Result | BaseException]] = queue.SimpleQueue()
+        cores = available()
+        shares = [tuple(cores[i * cpus:(i + 1) * cpus]) for i in range(benches)]
+        self.places = [Place("bench", i + 1, share, work, self._results) for i, share in enumerate(shares)]
+        self.places += [Place("desk", i + 1, (), work, self._results) for i in range(desks)]
+
+    def idle(self) -> list[str]:
+        """The kinds of the places that are free."""
+        return [p.kind for p in self.places if p.job is None]
+
+    def start(self, job: Job) -> None:
+        """Begin a job at a free place of its kind."""
+        next(p for p in self.places if p.kind == job.place and p.job is None).give(job)
+
+    def next(self, timeout: float) -> Result | None:
+        """The next result; None when there is none in time. Raises what a job raised, unless it was a Fault."""
+        try:
+            place, result = self._results.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        place.job = None
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """Kill what is running and end the threads."""
+        for place in self.places:
+            place.give(None)
+        until = time.monotonic() + 10
+        while any(p.is_alive() for p in self.places) and time.monotonic() < until:
+            for place in self.places:
+                for process in list(place.processes):
+                    process.kill()
+            for place in self.places:
+                place.join(0.05)
+
+
+def available() -> list[int]:
+    """The cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
