@@ -13,12 +13,13 @@ import click
 import msgspec
 from rich.console import Console
 
-from overnight import __version__, loop, sandbox, track
+from overnight import __version__, loop, sandbox, scaffold, track, trial
 from overnight.errors import OvernightError, TrackError
 from overnight.events import Started, Stopped
-from overnight.lab import Budget, Lab
-from overnight.report import summary
+from overnight.lab import Budget, Experiment, Lab
+from overnight.report import evidence, summary
 from overnight.report.live import Lines, Panel
+from overnight.runner import Runner
 from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available
 
@@ -168,6 +169,91 @@ def _verify(session: Session, lab: Lab) -> None:
         raise TrackError(f"the journal is whole, but the branch {session.branch} is at {(tip or 'nothing')[:7]} "
                          f"where the journal says {lab.commit[:7]}: `overnight run` puts it right.")
     click.echo(f"{count} records, chain whole, branch agrees; head {head}")
+
+
+@main.command()
+@click.argument("experiment", metavar="ID")
+@FOLDER
+@JSON
+def show(experiment: str, folder: Path, as_json: bool) -> None:
+    """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
+    session = Session(folder)
+    lab = session.read()
+    chosen = _chosen(lab, experiment)
+    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    if as_json:
+        say(found)
+    else:
+        click.echo(evidence.words(lab, chosen, found))
+
+
+def _chosen(lab: Lab, name: str) -> Experiment:
+    number = name.removeprefix("#")
+    found = [e for e in lab.experiments.values() if str(e.id) == number or (len(name) >= 4 and e.commit.startswith(name))]
+    if not found:
+        raise TrackError(f"there is no experiment {name}: `overnight log` lists them.")
+    return found[0]
+
+
+@main.command()
+@FOLDER
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+def report(folder: Path, to: Path | None) -> None:
+    """Write results.tsv, report.md, progress.svg and progress.png."""
+    from overnight.report import morning  # matplotlib takes half a second to import
+
+    session = Session(folder)
+    lab = session.read()
+    for path in morning.write(lab, to or session.home / "report"):
+        click.echo(path)
+
+
+# ---- beginning and ending --------------------------------------------------------------------------------------
+
+
+@main.command()
+@FOLDER
+@click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
+@click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
+def init(folder: Path, metric: str, entry: str) -> None:
+    """Write track.toml and program.md for a repository."""
+    Session(folder)
+    found = scaffold.look(folder, metric, entry)
+    for path in scaffold.write(folder, found):
+        click.echo(f"wrote {path}")
+    click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
+               "(git add track.toml program.md; git commit), then `overnight check`.")
+
+
+@main.command()
+@FOLDER
+@click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
+              help="Where candidates run; 'none' only for code that you trust.")
+def check(folder: Path, sandbox_name: str) -> None:
+    """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
+    contract = track.load(folder)
+    box = sandbox.choose(sandbox_name)
+    session = Session(folder)
+    commit = session.commit_to_judge()
+    with session.scratch():
+        runner = Runner(contract, session.repo, box, commit, session.home)
+        found = trial.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
+    benches = max(1, len(available()) // contract.run.cpus)
+    for sentence in trial.words(contract, found, benches):
+        click.echo(sentence)
+    if not found.metric:
+        raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
+
+
+@main.command()
+@FOLDER
+def merge(folder: Path) -> None:
+    """Merge what was kept into the branch that is checked out."""
+    session = Session(folder)
+    lab = session.read()
+    if not lab.frontier:
+        raise TrackError("nothing was kept yet, so there is nothing to merge.")
+    click.echo(session.repo.merge(session.branch))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import msgspec
 
 from overnight.contracts import Researcher
 from overnight.errors import EditError
-from overnight.lab import Proposal, Propose, Rebase, Rebasing
+from overnight.jobs import Proposal, Propose, Rebase, Rebasing
 from overnight.repo import Repo
 from overnight.track import Track
 

@@ -13,17 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import Struct
-
 from overnight import referee
-from overnight.contracts import Brief, Change, Past
+from overnight.contracts import Brief, Past
 from overnight.events import (
     Event,
     Faulted,
     Judged,
     Measured,
     Opened,
-    Outcome,
     Passed,
     Proposed,
     Rebased,
@@ -31,6 +28,7 @@ from overnight.events import (
     Started,
     Stopped,
 )
+from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble, key
 from overnight.track import Track, bound, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
@@ -39,84 +37,6 @@ HISTORY = 1000  # experiments that a brief looks back on
 VARIANCES = 60  # raced candidates whose variance is remembered
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 MOST_BAD_SEEDS = 5  # fresh seeds on which the frontier itself may fail
-
-
-# ---- jobs and results ------------------------------------------------------------------------------------------
-
-
-class Propose(Struct, frozen=True):
-    """A desk job: let a researcher make a change on top of a commit. The desk adds the files to the brief."""
-
-    researcher: str
-    base: int
-    commit: str
-    brief: Brief
-    place = "desk"
-
-
-class Rebase(Struct, frozen=True):
-    """A desk job: put an experiment's change on top of another commit."""
-
-    experiment: int
-    commit: str
-    base_commit: str
-    onto: str
-    place = "desk"
-
-
-class Measure(Struct, frozen=True):
-    """A bench job: one run of one commit with one seed."""
-
-    run: int
-    experiment: int
-    commit: str
-    seed: int
-    stage: Stage
-    place = "bench"
-
-
-Job = Propose | Rebase | Measure
-
-
-class Proposal(Struct, frozen=True):
-    """What came of a Propose: a commit and its diff, or why there is none."""
-
-    job: Propose
-    change: Change | None = None
-    commit: str = ""
-    patch: str = ""
-    foul: str = ""
-    reason: str = ""
-
-
-class Rebasing(Struct, frozen=True):
-    """What came of a Rebase: the new commit, "" on a conflict."""
-
-    job: Rebase
-    commit: str
-
-
-class Measurement(Struct, frozen=True):
-    """What came of a Measure; the fields are those of the record `Measured`."""
-
-    job: Measure
-    outcome: Outcome
-    metrics: dict[str, float] = {}
-    reason: str = ""
-    busy: float = 0.0
-    overhead: dict[str, float] = {}
-    worker: int = 0
-    log: str = ""
-
-
-class Trouble(Struct, frozen=True):
-    """The machine failed during a job."""
-
-    job: Job
-    reason: str
-
-
-Result = Proposal | Rebasing | Measurement | Trouble
 
 
 # ---- state -----------------------------------------------------------------------------------------------------
@@ -337,8 +257,8 @@ class Lab:
         for place, wanted in (("bench", self._measures), ("desk", self._desk)):
             if place in idle:
                 for job in wanted():
-                    if (key := _key(job)) not in self._flying:
-                        self._flying[key] = job
+                    if (name := key(job)) not in self._flying:
+                        self._flying[name] = job
                         return job
         return None
 
@@ -411,7 +331,7 @@ class Lab:
 
     def tell(self, result: Result, at: float) -> list[Event]:
         """Take a result; return what happened, already applied, in the order in which it must be recorded."""
-        self._flying.pop(_key(result.job), None)
+        self._flying.pop(key(result.job), None)
         if not isinstance(result, Trouble):
             self._faults[result.job.place] = 0
         if isinstance(result, Proposal):
@@ -638,13 +558,6 @@ _APPLY: dict[type, Any] = {
     Passed: Lab._on_passed, Rebased: Lab._on_rebased, Measured: Lab._on_measured, Judged: Lab._on_judged,
     Faulted: Lab._on_faulted,
 }
-
-
-def _key(job: Job) -> object:
-    """What makes a job the same job."""
-    if isinstance(job, Measure):
-        return job.run
-    return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)
 
 
 def _past(experiment: Experiment) -> Past:

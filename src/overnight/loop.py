@@ -8,7 +8,8 @@ from typing import Protocol
 
 from overnight.contracts import Workers
 from overnight.events import Event
-from overnight.lab import Job, Lab, Result
+from overnight.jobs import Job, Result
+from overnight.lab import Lab
 
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
 

@@ -152,7 +152,7 @@ class Repo:
                 return f"touches {path}, which is not editable"
             if Path(path).name.startswith(".git"):
                 return f"touches {path}, which steers git"
-            if new not in ("100644", "100755", "000000") or old not in ("000000", new) and new != "000000":
+            if new not in ("100644", "100755", "000000") or (old not in ("000000", new) and new != "000000"):
                 return f"changes the kind or mode of {path}"
         return ""
 
@@ -175,7 +175,7 @@ class Repo:
         made = self._commit(onto, onto, entries, message)
         return "" if made == onto else made
 
-    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | None | Literal[False]:
+    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | Literal[False] | None:
         """The merged content; None where it is deleted; False on a conflict."""
         before, mine, theirs = (self._bytes(c, path) for c in (base, commit, onto))
         if theirs == before:

@@ -21,7 +21,7 @@ from typing import Any
 from overnight.contracts import Command, Ended, Limits, Sandbox
 from overnight.errors import Fault, TrackError
 from overnight.events import Outcome
-from overnight.lab import Measure, Measurement
+from overnight.jobs import Measure, Measurement
 from overnight.repo import Repo
 from overnight.track import Run, Score, Step, Track, seconds, size
 
@@ -243,9 +243,7 @@ def _prefixes(python: Path) -> Iterator[Path]:
 def _venv(python: Path) -> Iterator[Path]:
     """The folders of a virtual environment, and of every link on the way to its real interpreter."""
     while python.is_symlink():
-        if (python.parent.parent / "pyvenv.cfg").exists():
-            yield python.parent.parent
-        elif not python.is_relative_to("/usr"):
+        if (python.parent.parent / "pyvenv.cfg").exists() or not python.is_relative_to("/usr"):
             yield python.parent.parent
         target = python.readlink()
         python = target if target.is_absolute() else python.parent / target

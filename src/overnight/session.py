@@ -20,8 +20,9 @@ from overnight.contracts import Sandbox
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
 from overnight.events import Event, Judged, Opened
+from overnight.jobs import Job, Measure, Propose, Result
 from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Job, Lab, Measure, Propose, Result
+from overnight.lab import Lab
 from overnight.repo import Repo
 from overnight.researchers.team import team
 from overnight.runner import Runner
@@ -127,14 +128,31 @@ class Session:
                 raise TrackError(f"{track.FILE} has changed since this track began, so old and new numbers do not compare: "
                                  "restore it, or begin anew with `overnight run --restart`.")
             return
-        if dirty := self.repo.dirty():
-            more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
-            raise TrackError(f"{dirty[0]}{more} is not committed: Overnight works on commits, so commit your files first.")
-        if opened is not None and opened.contract == text and opened.commit == self.repo.head() and not again \
+        head = self.commit_to_judge()
+        if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.lab.problem:
             return
         self.repo.put_aside(f"overnight/{contract.name}")
-        self.record([Opened(time.time(), contract.name, self.repo.head(), text, secrets.token_hex(16))])
+        self.record([Opened(time.time(), contract.name, head, text, secrets.token_hex(16))])
+
+    def commit_to_judge(self) -> str:
+        """The commit that is checked out. Raises TrackError where files differ from it."""
+        head = self.repo.head()
+        if dirty := self.repo.dirty():
+            more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
+            raise TrackError(f"{dirty[0]}{more} is not committed: Overnight works on commits, so commit your files first.")
+        return head
+
+    @contextmanager
+    def scratch(self) -> Iterator[None]:
+        """Hold the track for a moment without opening its journal."""
+        self._make_home()
+        with self._lock():
+            self._sweep()
+            try:
+                yield
+            finally:
+                self._sweep()
 
     def own_commits(self) -> set[str]:
         """Every commit that the result branch has pointed at."""

@@ -209,9 +209,7 @@ def _line(text: str, section: str, key: str) -> str:
             inside = found[1] == section
             if inside and not key:
                 return f" (line {number})"
-        elif inside and re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return f" (line {number})"
-        elif not section and re.match(rf"\s*\[\[?\s*{re.escape(key)}\s*\]", line):
+        elif (inside and re.match(rf"\s*{re.escape(key)}\s*=", line)) or (not section and re.match(rf"\s*\[\[?\s*{re.escape(key)}\s*\]", line)):
             return f" (line {number})"
     return ""
 

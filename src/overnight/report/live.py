@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight.events import Event, Faulted, Judged, Measured, Opened
-from overnight.lab import BASELINE, CALIBRATION, Job, Lab, Measure, Propose
+from overnight.jobs import Job, Measure, Propose
+from overnight.lab import BASELINE, CALIBRATION, Lab
 from overnight.report import summary
 
 LAST = 6  # verdicts that stay on the screen

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from overnight.errors import Fault
-from overnight.lab import Job, Result, Trouble
+from overnight.jobs import Job, Result, Trouble
 
 
 class Place(threading.Thread):

@@ -1,0 +1,57 @@
+"""`overnight show`: one experiment with everything that is known of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from overnight.events import Event, Measured, Proposed
+from overnight.lab import Experiment, Lab
+from overnight.report import summary
+
+TAIL = 20  # lines of the log
+
+
+def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) -> dict[str, Any]:
+    """The experiment's record with its diff, its runs and the end of its last log."""
+    runs = [e for e in events if isinstance(e, Measured) and e.experiment == experiment.id]
+    patch = next((e.patch for e in events if isinstance(e, Proposed) and e.experiment == experiment.id), "")
+    return {
+        **summary.record(lab, experiment),
+        "patch": patch,
+        "runs": [{"run": r.run, "stage": r.stage, "seed": r.seed, "outcome": r.outcome, "reason": r.reason,
+                  "metrics": r.metrics, "seconds": round(r.busy, 3)} for r in runs],
+        "log_tail": _tail(logs / runs[-1].log) if runs else "",
+    }
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines[-TAIL:])
+
+
+def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
+    """The same for people: what was compared, how often, what came out, why it ended there."""
+    metric = lab.track.metric
+    parts = [f"#{experiment.id} {experiment.verdict}: {experiment.message.rstrip()}", "",
+             f"commit {experiment.commit} on {experiment.base_commit}", f"by {experiment.researcher}", ""]
+    if experiment.reason:
+        parts.append(f"Why: {experiment.reason}.")
+    if experiment.pairs:
+        parts.append(f"Compared with its base on {experiment.pairs} common seeds, {experiment.fresh_pairs} of them drawn after "
+                     f"the commit: {metric.name} {summary.effect(experiment)} {metric.unit}".rstrip()
+                     + " (positive is better; 95 % interval)" * (experiment.interval is not None) + ".")
+    if experiment.e_value is not None:
+        parts.append(f"Evidence against \"no better\": {experiment.e_value:.3g} to 1; a keep takes "
+                     f"{lab.policy.threshold:g} to 1.")
+    parts += ["", "run    stage     seed        outcome  " + metric.name]
+    for run in found["runs"]:
+        shown = summary.number(run["metrics"].get(metric.name), 6) if run["metrics"] else run["reason"]
+        parts.append(f"{run['run']:<6} {run['stage']:9} {run['seed']:<11} {run['outcome']:8} {shown}")
+    parts += ["", found["patch"].rstrip() or "(no diff)"]
+    if found["log_tail"]:
+        parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
+    return "\n".join(parts)
