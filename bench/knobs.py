@@ -69,7 +69,8 @@ def rate(step, steps):
 class World:
     """A noisy function of the constants in SOURCE."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, furthest: float = 2.5) -> None:
+        self.furthest = furthest
         self.draw = random.Random(seed)
         self.knobs = {knob.id: knob for knob in find({"train.py": SOURCE}) if knob.label.isupper()}
         matter = self.draw.sample(sorted(self.knobs), 7)
@@ -84,12 +85,14 @@ class World:
     def _optimum(self, knob: Knob) -> float:
         if knob.scale.kind == "choice":
             return float(self.draw.randrange(len(knob.scale.choices)))
-        return scales.position(knob.scale, knob.value) + self.draw.choice([-1, 1]) * self.draw.uniform(0.3, 2.5)
+        return scales.position(knob.scale, knob.value) + self.draw.choice([-1, 1]) * self.draw.uniform(0.0, self.furthest)
 
     def regret(self, text: str) -> float:
         """The true regret of a text."""
-        off = {}
-        for name, value in constants(text).items():
+        off, values = {}, constants(text)
+        if int(values["WIDTH"]) % int(values["HEADS"]):
+            return math.inf
+        for name, value in values.items():
             knob = self.knobs.get(f"train.py:{name}")
             if knob:
                 away = scales.position(knob.scale, value) - self.best[knob.id]
@@ -156,9 +159,9 @@ def applied(text: str, note: dict) -> str:
 # ---- the night -------------------------------------------------------------------------------------------------
 
 
-def night(researcher: Researcher, seed: int, proposals: int) -> tuple[dict[int, float], float]:
+def night(researcher: Researcher, seed: int, proposals: int, furthest: float = 2.5) -> tuple[dict[int, float], float]:
     """Regret of the deployed text after so many proposals, and CPU milliseconds for a proposal."""
-    world, luck = World(seed), random.Random(seed + 10_000)
+    world, luck = World(seed, furthest), random.Random(seed + 10_000)
     text, frontier, history, cpu = SOURCE, 0, [], 0.0
     waiting: list[tuple[int, int, Change]] = []
     regrets = {}

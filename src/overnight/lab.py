@@ -16,6 +16,7 @@ from typing import Any
 from overnight import referee
 from overnight.contracts import Brief, Past
 from overnight.events import (
+    Decision,
     Event,
     Faulted,
     Judged,
@@ -36,7 +37,11 @@ CALIBRATION = 5  # seeds on which the baseline is measured first; the first of t
 HISTORY = 1000  # experiments that a brief looks back on
 VARIANCES = 60  # raced candidates whose variance is remembered
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
+MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
 MOST_BAD_SEEDS = 5  # fresh seeds on which the frontier itself may fail
+MOST_SPREAD = 8.0  # times the median that one candidate's variance may count, so that one that diverges blinds no night
+LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
+SMALLEST = 1e-150  # the same for differences
 
 
 # ---- state -----------------------------------------------------------------------------------------------------
@@ -63,7 +68,8 @@ class Experiment:
     e_value: float | None = None
     runs: int = 0
     confirming: int = 0
-    drawn: tuple[int, ...] = ()
+    drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    decided: tuple[Decision, str, referee.Ruling | None] | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -119,7 +125,7 @@ class Lab:
         self._bad: set[int] = set()
         self._variances: list[float] = []
         self._pasts: list[Past] = []
-        self._passed: dict[str, int] = {}
+        self._passed: dict[str, tuple[int, int]] = {}
         self._asked: Counter[str] = Counter()
         self.session_proposed = 0
 
@@ -148,9 +154,10 @@ class Lab:
     def variance(self) -> float:
         """Variance of one paired difference: that of two independent runs of the baseline, worth three candidates,
         until raced candidates have shown how much common seeds help."""
-        if len(self._variances) >= 8:
-            return max(self._floor, statistics.fmean(self._variances))
-        return max(self._floor, (3 * 2 * self._seed_variance + sum(self._variances)) / (3 + len(self._variances)))
+        prior = 3 if len(self._variances) < 8 else 0
+        known = [2 * self._seed_variance] * prior + self._variances
+        most = MOST_SPREAD * statistics.median([v for v in known if v] or [0.0])
+        return max(self._floor, statistics.fmean(min(v, most) for v in known))
 
     @property
     def fresh_variance(self) -> float:
@@ -173,7 +180,7 @@ class Lab:
     def _floor(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self._baseline_metric), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, 1e-300) ** 2
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST) ** 2
 
     @property
     def _baseline_metric(self) -> list[float]:
@@ -238,7 +245,7 @@ class Lab:
         """A session starts: what it may use. Returns the verdicts that an earlier session had no time to record."""
         self.budget, self.stopping = budget, ""
         self.session_proposed = 0
-        return list(self._settle(at)) if self.calibrated else []
+        return list(self._settle(at))
 
     def finished(self, now: float) -> bool:
         """Whether nothing is under way and nothing more will be asked for."""
@@ -289,15 +296,17 @@ class Lab:
 
     def _runs_for(self, experiment: Experiment) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for."""
+        flying = {(j.commit, j.seed) for j in self._flying.values() if isinstance(j, Measure)}
+        stage: Stage
         if experiment.confirming:
             seeds, stage = self._fresh(experiment, experiment.confirming), "confirm"
         else:
-            seeds, stage = [self._next_common(experiment)], "race"
-        flying = {(j.commit, j.seed) for j in self._flying.values() if isinstance(j, Measure)}
+            under_way = [seed for commit, seed in flying if commit == experiment.commit]
+            seeds, stage = under_way or [self._next_common(experiment)], "race"
         for seed in seeds:
             for owner, commit in ((experiment.id, experiment.commit), (self.frontier, self.commit)):
                 if seed not in self._values[commit] and (commit, seed) not in flying:
-                    yield self._run(owner, commit, seed, "confirm" if stage == "confirm" else "race")
+                    yield self._run(owner, commit, seed, stage)
 
     def _desk(self) -> Iterator[Job]:
         for experiment in self.open.values():
@@ -305,7 +314,9 @@ class Lab:
                 yield Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit)
         if self.problem or not self._may_propose():
             return
-        waiting = sum(not e.runs for e in self.open.values()) + sum(isinstance(j, Propose) for j in self._flying.values())
+        running = {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
+        waiting = sum(not e.runs and e.id not in running for e in self.open.values())
+        waiting += sum(isinstance(j, Propose) for j in self._flying.values())
         if waiting < (self.benches + 1) // 2 + (not self.calibrated):
             name = min(self._willing(), key=lambda r: self._asked[r])
             yield Propose(name, self.frontier, self.commit, self._brief(name))
@@ -316,8 +327,12 @@ class Lab:
         return bool(self._willing()) and (bound is None or self.session_proposed + flying < bound)
 
     def _willing(self) -> list[str]:
-        """Researchers that have not passed since the last verdict."""
-        return [r for r in self.researchers if self._passed.get(r) != len(self._pasts)]
+        """Researchers that have not passed again and again since the last verdict."""
+        return [r for r in self.researchers if self._passes(r) < MOST_PASSES]
+
+    def _passes(self, researcher: str) -> int:
+        verdicts, times = self._passed.get(researcher, (0, 0))
+        return times if verdicts == len(self._pasts) else 0
 
     def _brief(self, researcher: str) -> Brief:
         asked = self._asked[researcher]
@@ -359,22 +374,19 @@ class Lab:
 
     def _rebased(self, result: Rebasing, at: float) -> Iterator[Event]:
         experiment = self.open.get(result.job.experiment)
-        if experiment is None:
-            return
+        if experiment is None or result.job.onto != self.commit:
+            return  # judged meanwhile, or the frontier has moved again: then it is asked for anew
         if not result.commit:
             yield self._happen(Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile"))
         else:
-            yield self._happen(Rebased(at, experiment.id, self.frontier, result.job.onto, result.commit))
+            yield self._happen(Rebased(at, experiment.id, self.frontier, self.commit, result.commit))
 
     def _measured(self, result: Measurement, at: float) -> Iterator[Event]:
         job = result.job
         yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
-                                    result.metrics, result.reason, result.busy, result.overhead, result.worker, result.log))
-        experiment = self.open.get(job.experiment)
-        if experiment is not None and experiment.commit == job.commit and result.outcome != "ok":
-            yield self._happen(self._judged(at, experiment, "crash", result.reason))
-        if self.calibrated:
-            yield from self._settle(at)
+                                    result.metrics, result.reason, result.busy, result.overhead, result.worker,
+                                    result.log))
+        yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:
         yield self._happen(Faulted(at, type(result.job).__name__.lower(), result.reason))
@@ -385,18 +397,26 @@ class Lab:
     # -- verdicts --
 
     def _settle(self, at: float) -> Iterator[Event]:
-        """Ask the referee about every open experiment that has new evidence."""
+        """The verdicts that the runs so far amount to."""
         for experiment in sorted(self.open.values(), key=lambda e: (-e.confirming, e.id)):
-            if experiment.base_commit != self.commit:
-                continue
-            if broken := self._broken_guard(experiment):
-                yield self._happen(self._judged(at, experiment, "discard", broken))
-                continue
-            step = self._next_step(experiment)
-            if isinstance(step, referee.Ruling):
-                yield self._happen(self._judged(at, experiment, step.verdict, step.reason, step))
-            elif step is not None:
-                experiment.confirming = step.pairs if step.stage == "confirm" else 0
+            if experiment.decided is not None:
+                verdict, reason, ruling = experiment.decided
+                if verdict == "crash" or experiment.base_commit == self.commit:
+                    yield self._happen(self._judged(at, experiment, verdict, reason, ruling))
+
+    def _weigh(self, experiment: Experiment) -> None:
+        """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
+        if experiment.base_commit != self.commit or (experiment.decided and experiment.decided[0] == "crash"):
+            return
+        if broken := self._broken_guard(experiment):
+            experiment.decided = ("discard", broken, None)
+            return
+        step = self._next_step(experiment)
+        if isinstance(step, referee.Ruling):
+            experiment.decided = (step.verdict, step.reason, step)
+        elif step is not None:
+            experiment.confirming = step.pairs if step.stage == "confirm" else 0
+            experiment.decided = None
 
     def _next_step(self, experiment: Experiment) -> referee.More | referee.Ruling | None:
         race, fresh = self._pairs(experiment)
@@ -406,7 +426,8 @@ class Lab:
         experiment.effect = referee.mean(fresh or race)
         odds = referee.night_odds(self.counts["keep"], self.runs)
         variance = self.fresh_variance if fresh else self.variance
-        return referee.next_step(referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile), self.policy)
+        evidence = referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile)
+        return referee.next_step(evidence, self.policy)
 
     def _pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Oriented differences (race, fresh) on the seeds that both sides have run."""
@@ -417,7 +438,7 @@ class Lab:
         return (tuple(d for s, d in differences.items() if s not in fresh),
                 tuple(d for s, d in differences.items() if s in fresh))
 
-    def _judged(self, at: float, experiment: Experiment, verdict: Any, reason: str,
+    def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
                 ruling: referee.Ruling | None = None) -> Judged:
         race, fresh = self._pairs(experiment)
         both = race + fresh
@@ -445,8 +466,8 @@ class Lab:
 
     def apply(self, event: Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
-        self._session_last = event.at
         _APPLY[type(event)](self, event)
+        self._session_last = event.at
 
     def _on_opened(self, event: Opened) -> None:
         self._reset()
@@ -481,10 +502,11 @@ class Lab:
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._asked[event.researcher] += 1
+        self._passed.pop(event.researcher, None)
         self.session_proposed += 1
 
     def _on_passed(self, event: Passed) -> None:
-        self._passed[event.researcher] = len(self._pasts)
+        self._passed[event.researcher] = (len(self._pasts), self._passes(event.researcher) + 1)
         self._asked[event.researcher] += 1
 
     def _on_rebased(self, event: Rebased) -> None:
@@ -492,7 +514,7 @@ class Lab:
         self._values.pop(experiment.commit, None)
         experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
         experiment.confirming = experiment.pairs = experiment.fresh_pairs = experiment.runs = 0
-        experiment.effect, experiment.drawn = None, ()
+        experiment.effect, experiment.drawn, experiment.decided = None, (), None
 
     def _on_measured(self, event: Measured) -> None:
         self.runs += 1
@@ -500,13 +522,17 @@ class Lab:
         self.busy += event.busy
         for part, seconds in event.overhead.items():
             self.parts[part].append(seconds)
-        metrics = event.metrics if event.outcome == "ok" else {}
+        metrics = {n: _within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
         if event.experiment == self.frontier and event.commit == self.commit:
             self._on_incumbent(event, metrics)
-        experiment = self.open.get(event.experiment)
-        if experiment is not None and experiment.commit == event.commit:
+            for experiment in self.open.values():
+                self._weigh(experiment)
+        elif (mine := self.open.get(event.experiment)) is not None and mine.commit == event.commit:
             self._values[event.commit][event.seed] = metrics
-            experiment.runs += 1
+            mine.runs += 1
+            if not metrics:
+                mine.decided = ("crash", event.reason, None)
+            self._weigh(mine)
 
     def _on_incumbent(self, event: Measured, metrics: dict[str, float]) -> None:
         values = self._values[event.commit]
@@ -538,6 +564,7 @@ class Lab:
             self._move(experiment)
         else:
             self._values.pop(experiment.commit, None)
+        experiment.drawn, experiment.decided = (), None
 
     def _move(self, experiment: Experiment) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep."""
@@ -563,3 +590,7 @@ _APPLY: dict[type, Any] = {
 def _past(experiment: Experiment) -> Past:
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
                 experiment.effect, experiment.pairs, experiment.reason, experiment.note)
+
+
+def _within(number: float) -> float:
+    return max(-LARGEST, min(LARGEST, number))

@@ -2,19 +2,22 @@
 
 Everything is oriented so that a positive difference means that the candidate is better. The test is sequential and may
 be stopped at any time: it keeps an e-value, a wager against "not better" that grows beyond 1/alpha with probability at
-most alpha when the candidate is no better (Ville's inequality). Covered: peeking, the winner's curse (the effect that is
-reported comes from fresh seeds alone), many candidates in one night (the odds of the night). Not covered yet: heavy
+most alpha when the candidate is no better (Ville's inequality). Covered: peeking, the winner's curse (the effect that
+is reported comes from fresh seeds alone), many candidates in one night (the odds of the night). Not covered yet: heavy
 tails, metrics of success or failure, interleaved timing.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
+HUGE = 1e100  # a t beyond it is taken for it
+TINY = 1e-300  # the least standard deviation
 
 class Policy(Struct, frozen=True):
     """How much evidence a keep takes.
@@ -131,10 +134,19 @@ def squares(values: Sequence[float]) -> float:
     return math.fsum((v - centre) ** 2 for v in values)
 
 
-def pooled_variance(values: Sequence[float], prior: float, prior_pairs: float) -> tuple[float, float]:
-    """(degrees of freedom, variance) of these differences pooled with a prior variance worth `prior_pairs`."""
-    freedom = prior_pairs + len(values) - 1
-    return freedom, (prior_pairs * prior + squares(values)) / freedom
+def pooled_spread(values: Sequence[float], prior: float, prior_pairs: float) -> tuple[float, float]:
+    """(degrees of freedom, standard deviation) of these differences pooled with a prior variance worth `prior_pairs`.
+
+    No square is taken, so that no number is too large or too small.
+    """
+    freedom, centre = prior_pairs + len(values) - 1, mean(values)
+    spread = math.hypot(math.sqrt(prior_pairs * prior), *(v - centre for v in values)) / math.sqrt(freedom)
+    return freedom, max(spread, TINY)
+
+
+def student_t(values: Sequence[float], spread: float) -> float:
+    """The mean in units of its own standard error, within bounds that its square survives."""
+    return max(-HUGE, min(HUGE, math.sqrt(len(values)) * (mean(values) / spread)))
 
 
 def e_value(values: Sequence[float], prior: float, prior_pairs: float) -> float:
@@ -145,8 +157,8 @@ def e_value(values: Sequence[float], prior: float, prior_pairs: float) -> float:
     e = 2 q^(-1/2) om^(-(nu+1)/2) F_{nu+1}(k sqrt((nu+1)/om)) with q = 1+n, k = sqrt(n/q) T/sqrt(nu+T^2), om = 1-k^2.
     """
     count = len(values)
-    freedom, variance = pooled_variance(values, prior, prior_pairs)
-    t = math.sqrt(count) * mean(values) / math.sqrt(variance)
+    freedom, spread = pooled_spread(values, prior, prior_pairs)
+    t = student_t(values, spread)
     q = 1.0 + count
     k = math.sqrt(count / q) * t / math.sqrt(freedom + t * t)
     rest = 1.0 - k * k
@@ -156,15 +168,16 @@ def e_value(values: Sequence[float], prior: float, prior_pairs: float) -> float:
 
 def futility(values: Sequence[float], prior: float, policy: Policy) -> float:
     """Likelihood ratio of an effect of `hoped` standard deviations against none (normal, plug-in variance)."""
-    _, variance = pooled_variance(values, prior, policy.prior_pairs)
-    score = mean(values) / math.sqrt(variance)
-    return math.exp(min(700.0, len(values) * (policy.hoped * score - policy.hoped**2 / 2)))
+    _, spread = pooled_spread(values, prior, policy.prior_pairs)
+    count = len(values)
+    score = student_t(values, spread) / math.sqrt(count)
+    return math.exp(min(700.0, count * (policy.hoped * score - policy.hoped**2 / 2)))
 
 
 def interval(values: Sequence[float], prior: float, prior_pairs: float, level: float = 0.95) -> tuple[float, float]:
     """Student interval for the mean difference, the variance pooled as above."""
-    freedom, variance = pooled_variance(values, prior, prior_pairs)
-    radius = student_quantile(0.5 + level / 2, freedom) * math.sqrt(variance / len(values))
+    freedom, spread = pooled_spread(values, prior, prior_pairs)
+    radius = student_quantile(0.5 + level / 2, freedom) * spread / math.sqrt(len(values))
     return mean(values) - radius, mean(values) + radius
 
 
@@ -175,10 +188,14 @@ def night_odds(keeps: int, runs: int) -> float:
 
 def student_cdf(t: float, freedom: float) -> float:
     """P(T <= t) for Student's t, through the regularised incomplete beta function."""
-    tail = 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
+    square = t * t
+    if square < freedom:  # near the middle the tail has lost its digits
+        return 0.5 + math.copysign(0.5 * incomplete_beta(0.5, freedom / 2, square / (freedom + square)), t)
+    tail = 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / (freedom + square))
     return 1.0 - tail if t > 0 else tail
 
 
+@functools.lru_cache(maxsize=4096)
 def student_quantile(p: float, freedom: float) -> float:
     """The t with P(T <= t) = p for 1/2 <= p < 1, by bisection."""
     low, high = 0.0, 1.0

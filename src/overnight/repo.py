@@ -16,7 +16,18 @@ from overnight.track import Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept
-_QUIET = ["-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0"]
+_QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0"]
+# What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
+_MISLEADING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
+                         "GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"})
+
+
+def _call(arguments: list[str], cwd: Path, env: dict[str, str] | None = None, given: bytes = b"",
+          umask: int = -1) -> subprocess.CompletedProcess[bytes]:
+    """git, in a session of its own, so that Ctrl-C does not break it off half-way."""
+    plain = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
+    return subprocess.run(["git", *_QUIET, *arguments], cwd=cwd, env={**plain, **(env or {})}, input=given,
+                          capture_output=True, check=False, start_new_session=True, umask=umask)
 
 
 class Repo:
@@ -32,20 +43,25 @@ class Repo:
         self.folder = folder.resolve()
         if self._try("rev-parse", "--is-bare-repository") == "true":
             raise TrackError(f"{folder} is a bare repository: clone it and run in the clone.")
-        root = self._try("rev-parse", "--show-toplevel")
-        if root is None:
-            raise TrackError(f"{folder} is not in a git repository: run `git init` and commit your files first.")
-        self.root = Path(root)
+        self.root = self._found_root(folder)
         self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
+
+    def _found_root(self, folder: Path) -> Path:
+        try:
+            return Path(self._git("rev-parse", "--show-toplevel"))
+        except Fault as fault:
+            if "safe.directory" in str(fault):
+                raise TrackError(f"git refuses {folder}, because it belongs to another user: run as that user, or run "
+                                 f"`git config --global --add safe.directory {self.folder}`.") from fault
+            raise TrackError(f"{folder} is not in a git repository: run `git init` there and commit your files "
+                             "first.") from fault
 
     # -- asking --
 
     def _git(self, *arguments: str, env: dict[str, str] | None = None, given: bytes = b"") -> str:
-        done = subprocess.run(["git", *_QUIET, *arguments], cwd=self.folder, env={**os.environ, **(env or {})}, input=given,
-                              capture_output=True, check=False)
+        done = _call([*arguments], self.folder, env, given)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            raise Fault(f"git {arguments[0]} failed: {said[-1] if said else done.returncode}")
+            raise Fault(f"git {arguments[0]} failed: {_said(done)}")
         return done.stdout.decode(errors="surrogateescape").rstrip("\n")
 
     def _try(self, *arguments: str) -> str | None:
@@ -66,7 +82,7 @@ class Repo:
         return self._try("symbolic-ref", "--short", "-q", "HEAD")
 
     def dirty(self) -> list[str]:
-        """Tracked files of this folder that differ from the commit, and a track.toml or program.md that is not in it."""
+        """Tracked files of this folder that differ from the commit, and a track.toml or program.md outside it."""
         changed = self._git("status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
         own = [n for n in ("track.toml", "program.md") if (self.folder / n).exists()]
         missing = self._git("ls-files", "--others", "--", *own).splitlines() if own else []
@@ -93,7 +109,8 @@ class Repo:
 
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""
-        return self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", base, commit)[:PATCH]
+        text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", base, commit)[:PATCH]
+        return text.encode(errors="surrogateescape").decode(errors="replace")
 
     # -- trees --
 
@@ -102,14 +119,11 @@ class Repo:
         to.mkdir(parents=True, mode=0o755)
         to.chmod(0o755)
         env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir())}
-        try:
-            subprocess.run(["git", *_QUIET, "checkout", "-q", "-f", commit, "--", "."], cwd=to, env={**os.environ, **env},
-                           check=True, capture_output=True, umask=0o022)
-        except subprocess.CalledProcessError as error:
+        done = _call(["checkout", "-q", "-f", commit, "--", "."], to, env, umask=0o022)
+        Path(str(to) + ".index").unlink(missing_ok=True)
+        if done.returncode:
             shutil.rmtree(to, ignore_errors=True)
-            raise Fault(f"{commit[:7]} could not be checked out: {error.stderr.decode(errors='replace').strip()}") from error
-        finally:
-            Path(str(to) + ".index").unlink(missing_ok=True)
+            raise Fault(f"{commit[:7]} could not be checked out: {_said(done)}")
 
     def _git_dir(self) -> Path:
         if not hasattr(self, "_found_git_dir"):
@@ -119,25 +133,42 @@ class Repo:
     # -- commits --
 
     def commit(self, base: str, files: dict[str, str | None], message: str) -> str:
-        """A commit on top of another with these files changed; its hash, or `base` when nothing changes."""
-        entries = {self.prefix + path: None if text is None else text.encode() for path, text in files.items()}
-        return self._commit(base, base, entries, message)
+        """A commit on top of another with these files changed; its hash, or `base` when nothing changes. Raises
+        EditError when that is no change that git can hold."""
+        try:
+            entries = {self._place(path): None if text is None else text.encode() for path, text in files.items()}
+            message.encode()
+        except UnicodeEncodeError as error:
+            raise EditError(f"the change holds characters that are no text ({error.reason}).") from error
+        return self._commit(base, base, entries, message.replace("\0", ""))
+
+    def _place(self, path: str) -> str:
+        """A path in the folder as one in the repository. Raises EditError for what is none."""
+        parts = path.split("/")
+        if any(p in ("", ".", "..") or p.lower() == ".git" for p in parts) or {"\0", "\n"} & set(path):
+            raise EditError(f"'{path}' is no path inside the repository.")
+        path.encode()
+        return self.prefix + path
 
     def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
         with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", base, env=env)
             lines = [self._index_line(parent, path, content) for path, content in entries.items()]
-            self._git("update-index", "-z", "--index-info", env=env, given="".join(lines).encode())
+            try:
+                self._git("update-index", "-z", "--index-info", env=env, given="".join(lines).encode())
+            except Fault as fault:
+                if "path" in str(fault):  # git knows more names that are dangerous somewhere
+                    raise EditError(f"git refuses the paths of the change ({fault})") from fault
+                raise
             tree = self._git("write-tree", env=env)
         if tree == self._git("rev-parse", f"{base}^{{tree}}"):
             return base
-        who = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
+        who = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL,
+               "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
         return self._git("commit-tree", tree, "-p", parent, "-F", "-", env=who, given=message.encode())
 
     def _index_line(self, commit: str, path: str, content: bytes | None) -> str:
-        if ".." in Path(path).parts or path.startswith("/") or "\0" in path or "\n" in path:
-            raise EditError(f"'{path}' is no path inside the repository.")
         if content is None:
             return f"0 {'0' * 40}\t{path}\0"
         found = self._git("ls-tree", "--full-tree", commit, "--", path).split()
@@ -186,12 +217,11 @@ class Repo:
             names = [Path(folder, n) for n in ("mine", "before", "theirs")]
             for name, content in zip(names, (mine, before, theirs), strict=True):
                 name.write_bytes(content)
-            done = subprocess.run(["git", "merge-file", "-p", "-q", *map(str, names)], capture_output=True, check=False)
+            done = _call(["merge-file", "-p", "-q", *map(str, names)], self.root)
         return done.stdout if done.returncode == 0 else False
 
     def _bytes(self, commit: str, path: str) -> bytes | None:
-        done = subprocess.run(["git", *_QUIET, "cat-file", "blob", f"{commit}:{path}"], cwd=self.root, capture_output=True,
-                              check=False)
+        done = _call(["cat-file", "blob", f"{commit}:{path}"], self.root)
         return done.stdout if done.returncode == 0 else None
 
     # -- branches --
@@ -204,14 +234,20 @@ class Repo:
         if tip is not None and tip not in known:
             raise TrackError(f"the branch {branch} was moved by someone else (to {tip[:7]}): rename it "
                              f"(git branch -m {branch} mine) and run again.")
-        if branch == self.branch():
-            raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
+        self.refuse_checked_out(branch)
         self._git("update-ref", f"refs/heads/{branch}", to, tip or "0" * 40)
+
+    def refuse_checked_out(self, branch: str) -> None:
+        """Raise TrackError when a branch is checked out here or in another worktree, for then its files would be left
+        behind as it moves."""
+        if f"branch refs/heads/{branch}" in self._git("worktree", "list", "--porcelain").splitlines():
+            raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
     def put_aside(self, branch: str) -> str | None:
         """Rename a result branch so that a new one can begin; its new name."""
         if self.tip(branch) is None:
             return None
+        self.refuse_checked_out(branch)
         number = next(n for n in range(1, 10_000) if self.tip(f"{branch}-{n}") is None)
         self._git("branch", "-m", branch, f"{branch}-{number}")
         return f"{branch}-{number}"
@@ -228,4 +264,11 @@ class Repo:
             return self._git("merge", "--no-edit", branch)
         except Fault as fault:
             self._try("merge", "--abort")
-            raise TrackError(f"{branch} does not merge cleanly: run `git merge {branch}` and settle the conflict.") from fault
+            raise TrackError(f"{branch} does not merge by itself ({fault}): run `git merge {branch}` "
+                             "and settle it.") from fault
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The last line of what git said is wrong."""
+    lines = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else f"status {done.returncode}"

@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ class Runner:
             making = self.trees / f"making-{os.urandom(6).hex()}"
             self.repo.checkout(commit, making)
             for hidden in () if judge else private(self.track):
-                (making / self.repo.prefix / hidden).unlink(missing_ok=True)
+                _remove(making / self.repo.prefix / hidden)
             try:
                 making.rename(path)
             except OSError:  # another worker was quicker
@@ -163,7 +164,8 @@ class Runner:
             log += answered.stderr
         parts.ended("sandbox of the scorer", scored, since)
         log += scored.stderr
-        return read_metrics(scored, answered, seconds(score.timeout))
+        patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
+        return read_metrics(scored, answered, seconds(score.timeout), patience)
 
     def _ask(self, oracle: Step, scorer: Command, tree: Path, env: dict[str, str],
              running: Callable[[Any], None]) -> tuple[Ended, Ended]:
@@ -188,10 +190,15 @@ class Runner:
         finally:
             os.close(ask)
             os.close(answer)
+        running(oracle_process)
         running(process)
-        scored = process.wait()
-        oracle_process.kill()
-        return scored, oracle_process.wait()
+        with ThreadPoolExecutor(1) as beside:  # waiting is what holds a process to its limits
+            answered = beside.submit(oracle_process.wait)
+            try:
+                scored = process.wait()
+            finally:
+                oracle_process.kill()
+            return scored, answered.result()
 
     def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
         return (self.python, *command[1:]) if command[0] in ("python", "python3") else command
@@ -214,6 +221,14 @@ def _replace(command: Command, **changes: Any) -> Command:
 # ---- what the candidate may see --------------------------------------------------------------------------------
 
 
+def _remove(path: Path) -> None:
+    """Remove a file or a folder that may be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def private(track: Track) -> tuple[str, ...]:
     """The files of a track that no candidate ever sees."""
     score = track.score
@@ -229,6 +244,8 @@ def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
         python = Path(getattr(sys, "_base_executable", sys.executable))
     if not python.exists():
         raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
+    if not (python.parent.parent / "pyvenv.cfg").exists():
+        python = python.resolve()
     return str(python), tuple(dict.fromkeys([*_prefixes(python), *_venv(python)]))
 
 
@@ -241,12 +258,14 @@ def _prefixes(python: Path) -> Iterator[Path]:
 
 
 def _venv(python: Path) -> Iterator[Path]:
-    """The folders of a virtual environment, and of every link on the way to its real interpreter."""
+    """The folder of a virtual environment, and every link on the way to its real interpreter."""
+    if (python.parent.parent / "pyvenv.cfg").exists():
+        yield python.parent.parent
     while python.is_symlink():
-        if (python.parent.parent / "pyvenv.cfg").exists() or not python.is_relative_to("/usr"):
-            yield python.parent.parent
         target = python.readlink()
         python = target if target.is_absolute() else python.parent / target
+        if python.is_symlink():
+            yield python
 
 
 def _existing(text: str, folder: Path) -> Path:
@@ -282,10 +301,10 @@ def _last_line(stderr: bytes) -> str:
     return ": " + "".join(c for c in lines[-1].strip()[:200] if c.isprintable()) if lines else ""
 
 
-def read_metrics(scored: Ended, answered: Ended | None, limit: float) -> dict[str, float]:
+def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:
     """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it."""
-    if answered is not None and answered.killed in ("memory", "output"):
-        raise Invalid("memory" if answered.killed == "memory" else "output", f"the oracle passed its bound of {answered.killed}")
+    if answered is not None and answered.killed != "stopped" and (answered.killed or scored.code):
+        _succeeded(answered, "the oracle", patience)  # what it did explains what the scorer met
     _succeeded(scored, "the scorer", limit)
     try:
         found = json.loads(scored.stdout, object_pairs_hook=_once)

@@ -73,6 +73,7 @@ class Session:
         """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement."""
         contract = track.load(self.repo.folder)
         self.repo.head()
+        self.repo.refuse_checked_out(f"overnight/{contract.name}")
         self._make_home()
         with self._lock():
             self._sweep()
@@ -123,7 +124,8 @@ class Session:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
         text = (self.repo.folder / track.FILE).read_text(encoding="utf-8")
         opened = self.lab.opened
-        if opened is not None and not again and self.lab.experiments:
+        never_ran = bool(self.lab.problem) and not self.lab.calibrated
+        if opened is not None and not again and self.lab.experiments and not never_ran:
             if opened.contract != text:
                 raise TrackError(f"{track.FILE} has changed since this track began, so old and new numbers do not compare: "
                                  "restore it, or begin anew with `overnight run --restart`.")

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from overnight.sandbox import watch
 POLL = 0.1  # seconds between two looks at memory and file counts
 TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
-FIRST_UID = 200_000  # root only: throw-away users start here
+FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, so many for each of our processes
 INSTALL = "sudo apt-get install -y bubblewrap"
 
 _REASONS = {
@@ -50,7 +51,8 @@ class Bubblewrap:
     def __init__(self) -> None:
         self._bwrap = shutil.which("bwrap") or ""
         self._root = os.geteuid() == 0
-        self._uids = itertools.count(FIRST_UID + os.getpid() % 50_000)
+        first = FIRST_UID + os.getpid() % 100_000 * UIDS
+        self._uids = itertools.cycle(range(first, first + UIDS))
         watch.adopt_orphans()
 
     def probe(self) -> None:
@@ -85,16 +87,16 @@ class Bubblewrap:
             uid = str(next(self._uids))
             drop = ["/usr/bin/setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--inh-caps=-all",
                     "--bounding-set=-all", "--no-new-privs"]
-        bounds = ["/usr/bin/prlimit", f"--nproc={limits.processes}", f"--fsize={limits.disk}", "--nofile=1024", "--core=0",
-                  f"--data={limits.memory}", "--memlock=65536", "--msgqueue=65536"]
+        bounds = ["/usr/bin/prlimit", *watch.bounds(
+            nproc=limits.processes, fsize=limits.disk, nofile=1024, core=0, data=limits.memory, memlock=65536, msgqueue=65536)]
         copy = 'cp -R --preserve=mode,links /src /work/tree && cd "/work/tree/$1" && shift && exec "$@"'
         return [*drop, *bounds, "/bin/sh", "-c", copy, "sh", command.cwd, *command.argv]
 
     def _setup(self, command: Command) -> list[str]:
         """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""
         limits = command.limits
-        user = ([] if self._root else ["--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"])
-        caps = (["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"] if self._root else [])
+        user = [] if self._root else ["--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"]
+        caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"] if self._root else []
         shared = max(TMP, limits.memory // 4)
         return [
             *user, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
@@ -138,19 +140,23 @@ def _world() -> Iterator[str]:
 
 
 def _bind(path: Path) -> Iterator[str]:
-    """One read-only host path at its own place, with parents that the throw-away user may pass."""
+    """One read-only host path at its own place, with parents that the throw-away user may pass; a link stays a link."""
     if path.is_relative_to("/usr"):
         return
     for parent in reversed(path.parents[:-1]):
         yield from ("--perms", "0755", "--dir", str(parent))
-    yield from ("--ro-bind", str(path), str(path))
+    if path.is_symlink():
+        yield from ("--symlink", str(path.readlink()), str(path))
+    else:
+        yield from ("--ro-bind", str(path), str(path))
 
 
 def _why(text: str) -> str:
     """bwrap's error as one sentence that says what to do."""
     found = next((advice for sign, advice in _REASONS.items() if sign in text), "")
     said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
-    return f"bubblewrap does not work here ({said}): {found or 'see its message'}; or choose `--sandbox none` for code that you trust."
+    return (f"bubblewrap does not work here ({said}): {found or 'see its message'}; or choose `--sandbox none` "
+            "for code that you trust.")
 
 
 class Contained:
@@ -160,7 +166,8 @@ class Contained:
         self._limits, self._harvest = command.limits, command.harvest
         self._clock = watch.Clock()
         self._killed = ""
-        self._out = -1
+        self._ending = threading.Lock()
+        self._pidfd = self._out = -1
         ready = f"/.ready-{secrets.token_hex(8)}"
         info, info_theirs = os.pipe()
         block_theirs, self._block = os.pipe()
@@ -175,7 +182,8 @@ class Contained:
                 [*bwrap, "--args", str(options), "--", *launcher],
                 env={}, close_fds=True, pass_fds=(options, info_theirs, block_theirs, *command.fds),
                 stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
-                stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
+                stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
+                start_new_session=True)  # Ctrl-C is for us, not for what we measure
         except OSError:
             os.close(info)
             os.close(self._block)
@@ -190,8 +198,12 @@ class Contained:
         for stream in (self._monitor.stdout, self._monitor.stderr):
             if stream is not None:
                 stream.close()
-        self._pid = self._first_process(info)
-        self._release(ready)
+        try:
+            self._pid = self._first_process(info)
+            self._release(ready)
+        except BaseException:
+            self._abandon()
+            raise
         self._setup_seconds = self._clock.lap()
         self._started = time.monotonic()
 
@@ -231,13 +243,19 @@ class Contained:
 
     def _failed(self) -> Fault:
         """The sandbox itself broke before the payload began."""
-        self._monitor.kill()
-        self._monitor.wait()
-        if self._block >= 0:
-            os.close(self._block)
-        os.close(self._monitor_fd)
+        self._end("stopped")
         said = self._drain.result()[1].decode(errors="replace").strip()
         return Fault(f"the sandbox failed to start: {said or 'bwrap said nothing'}")
+
+    def _abandon(self) -> None:
+        """Leave nothing of a sandbox that did not start."""
+        self._end("stopped")
+        self._monitor.wait()
+        if self._pidfd >= 0:
+            self._account()
+        if self._block >= 0:
+            os.close(self._block)
+        self._close()
 
     # -- end --
 
@@ -246,12 +264,14 @@ class Contained:
 
     def _end(self, reason: str) -> None:
         """Kill the monitor first: then pid 1 is ours to wait for, with its accounts."""
-        self._killed = self._killed or reason
-        watch.slay(self._monitor_fd)
-        watch.slay(self._pidfd)
+        with self._ending:
+            self._killed = self._killed or reason
+            for fd in (self._monitor_fd, self._pidfd):
+                if fd >= 0:
+                    watch.slay(fd)
 
     def kill(self) -> None:
-        """End the whole tree now."""
+        """End the whole tree now; nothing happens when it is dead."""
         self._end("stopped")
 
     def wait(self) -> Ended:
@@ -259,7 +279,7 @@ class Contained:
         limits, peak, cpu = self._limits, 0, 0.0
         deadline = self._started + limits.wall
         while not watch.dead(self._monitor_fd, min(POLL, max(0.0, deadline - time.monotonic()))):
-            used = watch.memory_of(self._pid)
+            used = watch.memory_of(self._pid, limits.memory)
             cpu = max(cpu, watch.cpu_of(self._pid))
             peak = max(peak, used)
             if time.monotonic() >= deadline:
@@ -271,28 +291,37 @@ class Contained:
         wall = time.monotonic() - self._started
         self._clock.lap()
         code = self._monitor.wait()
+        outside = code < 0 and not self._killed  # a payload's signal is reported as 128 and more
         watch.slay(self._pidfd)
         usage = self._account()
-        if self._harvest is not None:
-            watch.harvest(self._out, self._harvest, limits.disk)
-        self._close()
+        try:
+            if outside or (usage is None and not self._killed):
+                raise Fault("the sandbox was killed from outside.")
+            if self._harvest is not None:
+                watch.harvest(self._out, self._harvest, limits.disk)
+        finally:
+            self._close()
         stdout, stderr = self._drain.result()
+        cpu, peak = max(cpu, usage[0] if usage else 0.0), max(peak, usage[1] if usage else 0)
         return Ended(code=code if code < 128 else 128 - code, killed=self._killed, wall=wall,
-                     cpu=max(cpu, usage[0]), peak_memory=max(peak, usage[1]),
+                     cpu=cpu, peak_memory=peak,
                      setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr)
 
-    def _account(self) -> tuple[float, int]:
-        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes us its parent when the monitor dies."""
+    def _account(self) -> tuple[float, int] | None:
+        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes us its parent when the monitor dies.
+        None when the monitor has reaped it, which it only does when pid 1 was killed."""
         watch.dead(self._pidfd, START_WITHIN)
         try:
             usage = os.wait4(self._pid, 0)[2]
         except ChildProcessError:
-            return 0.0, 0
+            return None
         return usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
 
     def _close(self) -> None:
-        for fd in (self._monitor_fd, self._pidfd, self._out):
-            if fd >= 0:
-                os.close(fd)
+        with self._ending:
+            for fd in (self._monitor_fd, self._pidfd, self._out):
+                if fd >= 0:
+                    os.close(fd)
+            self._monitor_fd = self._pidfd = self._out = -1
 
 

@@ -6,11 +6,13 @@ with the run. Not covered: everything else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def _bounds(command: Command) -> list[str]:
     if found := shutil.which("setpriv"):
         prefix += [found, "--pdeathsig", "KILL"]
     if found := shutil.which("prlimit"):
-        prefix += [found, f"--data={command.limits.memory}", f"--fsize={command.limits.disk}", "--core=0"]
+        prefix += [found, *watch.bounds(data=command.limits.memory, fsize=command.limits.disk, core=0)]
     return prefix
 
 
@@ -48,14 +50,15 @@ class Loose:
     def __init__(self, command: Command) -> None:
         self._command = command
         self._clock = watch.Clock()
-        self._killed = ""
+        self._killed, self._over = "", False
+        self._ending = threading.Lock()
         beside = command.harvest or command.inputs
         self._room = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
         shutil.copytree(command.tree, self._room / "work", symlinks=True)
         (self._room / "out").mkdir()
         self._process = subprocess.Popen(
-            [*_bounds(command), *command.argv], cwd=self._room / "work" / command.cwd, env=self._environment(), start_new_session=True,
-            pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
+            [*_bounds(command), *command.argv], cwd=self._room / "work" / command.cwd, env=self._environment(),
+            start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
         out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
         assert self._process.stderr is not None
@@ -80,11 +83,12 @@ class Loose:
         self._end("stopped")
 
     def _end(self, reason: str) -> None:
-        self._killed = self._killed or reason
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        """Kill the group, as long as its number is its own."""
+        with self._ending:
+            self._killed = self._killed or reason
+            if not self._over:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
 
     def wait(self) -> Ended:
         """Block until the process has ended, then end what it left behind and take its artefacts."""
@@ -92,7 +96,8 @@ class Loose:
         deadline = self._started + self._command.limits.wall
         cpu, peak = 0.0, 0
         while not watch.dead(fd, min(0.1, max(0.0, deadline - time.monotonic()))):
-            cpu, peak = watch.cpu_of(self._process.pid), max(peak, watch.memory_of(self._process.pid))
+            cpu = max(cpu, watch.cpu_of(self._process.pid))
+            peak = max(peak, watch.memory_of(self._process.pid, self._command.limits.memory))
             if time.monotonic() >= deadline:
                 self._end("time")
             elif peak > self._command.limits.memory:
@@ -100,9 +105,11 @@ class Loose:
         wall = time.monotonic() - self._started
         self._clock.lap()
         os.close(fd)
+        self._end("")  # before it is reaped, and its number free for others
+        with self._ending:
+            self._over = True
         status, usage = os.wait4(self._process.pid, 0)[1:]
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._end("")
         self._take()
         stdout, stderr = self._drain.result()
         return Ended(code=code, killed=self._killed, wall=wall, cpu=max(cpu, usage.ru_utime + usage.ru_stime),

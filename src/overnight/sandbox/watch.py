@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 import select
 import signal
 import stat
@@ -22,7 +23,6 @@ from overnight.errors import Fault
 TAIL = 64 << 10  # bytes of each stream that are kept, its end
 MOST_FILES = 20_000  # names that may be left behind, a bound on kernel memory as well as on ours
 DEEPEST = 32  # folders within folders
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -104,16 +104,35 @@ def tree(pid: int) -> Iterator[int]:
             yield from tree(int(child))
 
 
-def memory_of(pid: int) -> int:
-    """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files."""
-    total = 0
-    for each in tree(pid):
-        try:
-            resident, shared = Path(f"/proc/{each}/statm").read_text().split()[1:3]
-        except (OSError, ValueError):
-            continue
-        total += (int(resident) - int(shared)) * _PAGE
-    return total
+def memory_of(pid: int, enough: int = 0) -> int:
+    """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files. Where the
+    sum passes `enough`, pages that several of them share are counted once."""
+    pids = list(tree(pid))
+    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:") for each in pids)
+    if total <= enough or len(pids) == 1:
+        return total
+    try:
+        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:") for each in pids)
+    except PermissionError:
+        return total
+
+
+def _bytes(path: Path, *names: str) -> int:
+    """The sum of some lines of a file in /proc; nothing when the process is gone. Raises PermissionError."""
+    try:
+        lines = path.read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(names)) << 10
+
+
+def bounds(**limits: int) -> list[str]:
+    """Options for prlimit, none above what we ourselves may have."""
+    options = []
+    for name, limit in limits.items():
+        most = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+        options.append(f"--{name}={limit if most == resource.RLIM_INFINITY else min(limit, most)}")
+    return options
 
 
 def cpu_of(pid: int) -> float:
@@ -138,6 +157,7 @@ def harvest(folder: int, to: Path, limit: int) -> None:
     budget = [limit, MOST_FILES]
     try:
         to.mkdir(parents=True, exist_ok=True)
+        to.chmod(0o755)
         _copy_folder(folder, to, budget, DEEPEST)
     except OSError as error:
         raise Fault(f"the artefacts could not be kept: {error}.") from error
@@ -164,6 +184,7 @@ def _copy_one(fd: int, to: Path, budget: list[int], deeper: int) -> None:
     what = os.fstat(fd)
     if stat.S_ISDIR(what.st_mode) and deeper:
         to.mkdir(exist_ok=True)
+        to.chmod(0o755)  # whatever the umask: the scorer reads it as another user
         _copy_folder(fd, to, budget, deeper - 1)
     elif stat.S_ISREG(what.st_mode) and what.st_nlink == 1 and what.st_size <= budget[0]:
         budget[0] -= what.st_size
@@ -172,6 +193,7 @@ def _copy_one(fd: int, to: Path, budget: list[int], deeper: int) -> None:
 
 def _copy_bytes(fd: int, to: Path, count: int) -> None:
     with to.open("wb") as out:
+        os.fchmod(out.fileno(), 0o644)
         while count > 0 and (sent := os.sendfile(out.fileno(), fd, None, count)):
             count -= sent
 

@@ -14,11 +14,12 @@ from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, Evidence, Trial
 from overnight.researchers.knobs.surrogate import Array, Moves, Surrogate
 
-BAR = 0.5  # of the noise of one pair: a smaller improvement would not pass the referee
+BAR = 0.7  # of the noise of one pair: a smaller improvement would not pass the referee
 WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
+HOPE = 0.0  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
 TOGETHER = 3  # knobs turned at once, at most
 
@@ -39,7 +40,8 @@ def choose(knobs: Sequence[Knob], evidence: Evidence, noise: float | None, seed:
     unit, model = _fitted(space, evidence.trials, noise)
     bar = BAR * (noise or 0.0) / unit
     scored = _scored(fresh, space, model, bar, seed)
-    joint = _untried(_combined([config for _, config, _, _ in scored[: 3 * PARTNERS]]), evidence)
+    partners = [config for _, config, mean, _ in scored if mean > HOPE]
+    joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
     best = max(scored + _scored(joint, space, model, bar, seed), key=lambda item: item[0], default=None)
     return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
 

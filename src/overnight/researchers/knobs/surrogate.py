@@ -16,9 +16,9 @@ Array = NDArray[np.float64]
 
 REACH = 2.0  # steps over which one knob's effect stays alike
 TOGETHER = 4.0  # the same for all knobs at once
-MIXED = 0.1  # how much of the variance belongs to knobs acting together
-CAUTION = 0.5  # how fast a decent default gets worse by moving away, beside the unknown slope
-BELIEF = 2.0  # how many observations the names of the knobs are worth
+MIXED = 0.05  # how much of the variance belongs to knobs acting together
+CAUTION = 0.4  # how fast a decent default gets worse by moving away, beside the unknown slope
+BELIEF = 3.0  # how many observations the names of the knobs are worth
 ROUNDS = 6  # of the fixed-point rule
 
 
@@ -158,5 +158,5 @@ def _same(left: Array, right: Array) -> Array:
 
 
 def _squared(left: Array, right: Array) -> Array:
-    square = np.asarray(np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :] - 2 * left @ right.T)
+    square: Array = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :] - 2 * left @ right.T
     return np.asarray(np.maximum(square, 0.0))

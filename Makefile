@@ -1,0 +1,19 @@
+# make demo    sets up what it needs, then improves a real model for three minutes
+# make test    sets up what it needs, then lints, type-checks and tests
+# make setup   just the set-up, into .venv
+.PHONY: demo test setup clean
+
+demo: setup
+	@scripts/demo.sh $(FOR)
+
+setup:
+	@scripts/setup.sh
+
+test:
+	@scripts/setup.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest
+
+clean:
+	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

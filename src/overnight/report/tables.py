@@ -1,0 +1,69 @@
+"""`results.tsv`: Karpathy's five columns, for grep, cut and a spreadsheet. And how words from outside become one line."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from overnight.lab import BASELINE, Experiment, Lab
+
+TITLE = 120  # characters of a title that are shown
+GIB = 2**30
+
+
+def results_tsv(lab: Lab) -> str:
+    """Every judged experiment below the baseline; commit, metric, memory_gb, status, description.
+
+    The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
+    """
+    judged = [e for e in lab.experiments.values() if e.verdict != "open"]
+    rows = [["commit", plain(lab.track.metric.name), "memory_gb", "status", "description"], *_baseline(lab)]
+    return "".join("\t".join(row) + "\n" for row in [*rows, *(_row(lab, e) for e in judged)])
+
+
+def _baseline(lab: Lab) -> list[list[str]]:
+    level = lab.level(BASELINE)
+    if lab.opened is None or level is None:
+        return []
+    peaks = [run["peak_memory"] for run in lab.baseline if "peak_memory" in run]
+    memory = statistics.fmean(peaks) if peaks else 0.0
+    return [[lab.opened.commit[:7], f"{level:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
+
+
+def _row(lab: Lab, experiment: Experiment) -> list[str]:
+    level = measured(lab, experiment)
+    memory = experiment.metrics.get("peak_memory", 0.0) if level is not None else 0.0
+    return [experiment.commit[:7], f"{level or 0.0:.6f}", f"{memory / GIB:.1f}", experiment.verdict,
+            _cell(experiment.title)]
+
+
+def measured(lab: Lab, experiment: Experiment) -> float | None:
+    """The metric of a judged experiment that ran to its end; None for the others."""
+    if experiment.verdict not in ("keep", "discard") or experiment.effect is None:
+        return None
+    return lab.level(experiment.id)
+
+
+def _cell(title: str) -> str:
+    """A title that no spreadsheet takes for a formula."""
+    text = plain(title)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+# ---- words and numbers -----------------------------------------------------------------------------------------
+
+
+def plain(text: str, most: int = TITLE) -> str:
+    """Words from outside as one bounded line without control characters."""
+    seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[:20 * most])
+    line = " ".join(seen.split())
+    return line if len(line) <= most else line[:most - 1].rstrip() + "…"
+
+
+def digits(lab: Lab) -> int:
+    """Significant digits with which baseline and frontier are written, so that the gain shows: at least four."""
+    first, now = lab.level(BASELINE), lab.level(lab.frontier)
+    if not first or not now or first == now:
+        return 5
+    larger = max(abs(first), abs(now))
+    return min(10, max(4, math.ceil(math.log10(larger / abs(first - now))) + 2))

@@ -1,0 +1,150 @@
+"""Grounds to test on: git without anybody's settings, small repositories, the command as a user runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from overnight.contracts import Limits
+from overnight.sandbox.bubblewrap import Bubblewrap
+
+ROOT = Path(__file__).parent.parent
+QUICK = Limits(wall=20, memory=256 << 20, disk=16 << 20, processes=64, output=4 << 20)
+
+CONTRACT = """\
+[track]
+name = "little"
+editable = ["settings.py"]
+
+[metric]
+name = "loss"
+direction = "minimize"
+worthwhile = 0.01
+
+[run]
+command = ["python", "-S", "-E", "run.py"]
+timeout = "10s"
+memory = "256MiB"
+
+[score]
+command = ["python", "-S", "-E", "score.py"]
+timeout = "10s"
+memory = "256MiB"
+"""
+RUN = """\
+import os, settings
+with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
+    out.write(str(settings.X))
+"""
+SCORE = """\
+import json, os
+x = float(open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read())
+print(json.dumps({"loss": (x - 3) ** 2 + int(os.environ["OVERNIGHT_SEED"]) % 7 / 100}))
+"""
+LITTLE = {"track.toml": CONTRACT, "settings.py": "X = 1.0\n", "run.py": RUN, "score.py": SCORE}
+
+
+@pytest.fixture(autouse=True)
+def git_without_settings(monkeypatch):
+    """No user.name, no default branch, no hooks from outside: as on a machine where git was never set up."""
+    for name in [n for n in os.environ if n.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
+def git(folder, *arguments):
+    """git as the user of the repository; what it printed."""
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@localhost", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def write(folder, files):
+    """Write files below a folder: path -> text or bytes; None removes one."""
+    for path, content in files.items():
+        place = Path(folder, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            place.unlink()
+        else:
+            place.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def commit(folder, files, message="a change"):
+    """Write files and commit everything; the commit."""
+    write(folder, files)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", message)
+    return git(folder, "rev-parse", "HEAD")
+
+
+def repository(folder, files):
+    """A new repository with these files in its first commit."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q")
+    commit(folder, files, "the beginning")
+    return Path(folder)
+
+
+@pytest.fixture
+def little(tmp_path):
+    """The smallest track with a scorer: one constant, of which 3 is best."""
+    return repository(tmp_path / "little", LITTLE)
+
+
+@pytest.fixture
+def synthetic(tmp_path):
+    """A copy of tracks/synthetic in a repository of its own."""
+    source = ROOT / "tracks" / "synthetic"
+    return repository(tmp_path / "synthetic", {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()})
+
+
+@pytest.fixture(scope="session")
+def bubblewrap():
+    """The real sandbox; scripts/setup.sh installs what it needs."""
+    sandbox = Bubblewrap()
+    sandbox.probe()
+    return sandbox
+
+
+def command(*arguments):
+    """The command line of `overnight` in this very environment."""
+    return [sys.executable, "-m", "overnight.cli", *map(str, arguments)]
+
+
+def overnight(*arguments, **options):
+    """Run `overnight` as a user does; the finished process, with text."""
+    options = {"capture_output": True, "text": True, "timeout": 120, "check": False} | options
+    return subprocess.run(command(*arguments), **options)
+
+
+def sentence(done):
+    """The one sentence with which a command refused: exit status 2, a single line, no traceback."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("overnight: ") and lines[0].endswith("."), done.stderr
+    return lines[0].removeprefix("overnight: ")
+
+
+def processes(mark):
+    """Processes of this machine whose command line holds a mark."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def stop(process, number=signal.SIGKILL):
+    """End one process and reap it."""
+    process.send_signal(number)
+    process.wait(timeout=30)

@@ -1,0 +1,209 @@
+"""Fakes that ship with the tests: a simulated world that answers the Lab's jobs, and a night in it without a clock.
+
+Nothing here draws lots from a shared stream: what a commit is and what a run of it gives depends on the world's seed,
+the commit and the run's seed alone. So a night that is killed and taken up again meets the same world.
+"""
+
+import hashlib
+import heapq
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from overnight.contracts import Change
+from overnight.events import Event, Measured, Opened, Started
+from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble
+from overnight.lab import Budget, Lab
+
+CONTRACT = """
+[track]
+name = "fake"
+editable = ["a"]
+[metric]
+name = "y"
+direction = "minimize"
+[run]
+command = ["run"]
+[score]
+command = ["score"]
+"""
+
+
+@dataclass(frozen=True)
+class Idea:
+    """What a proposed change really is.
+
+    gain         by how much it improves the mean, in standard deviations of one run (negative: it harms)
+    correlation  of its runs with those of the commit it stands on, seed by seed
+    outcome      how its runs end
+    conflicts    it cannot be put on top of another frontier
+    foul         the sentence about the boundary that it leaves
+    nothing      the researcher has nothing to propose
+    metrics      what its runs measure besides the metric
+    wild         share of seeds on which it diverges
+    """
+
+    gain: float = 0.0
+    correlation: float = 0.0
+    outcome: str = "ok"
+    conflicts: bool = False
+    foul: str = ""
+    nothing: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    wild: float = 0.0
+
+
+def no_op(_lots: random.Random) -> Idea:
+    """A change without any effect, whose noise is its own."""
+    return Idea()
+
+
+def referee_world(lots: random.Random) -> Idea:
+    """The world of REFEREE.md: 3 % improvements of U[.5, 2], 48.5 % without effect, 48.5 % harmful by Exp(1)."""
+    correlation = lots.choices((0.95, 0.8, 0.5, 0.0), (0.3, 0.3, 0.2, 0.2))[0]
+    kind = lots.random()
+    gain = lots.uniform(0.5, 2.0) if kind < 0.03 else 0.0 if kind < 0.515 else -lots.expovariate(1.0)
+    return Idea(gain, correlation)
+
+
+def lots_of(*what: object) -> random.Random:
+    """A stream of chance that depends on nothing else than `what`."""
+    return random.Random("|".join(map(str, what)))
+
+
+class FakeWorld:
+    """Answers jobs. `ideas` says what a proposal is; `sigma` is the noise of one run; `faults` breaks the machine."""
+
+    def __init__(self, seed: int = 0, ideas: Callable[[random.Random], Idea] = no_op, *, sigma: float = 1.0,
+                 level: float = 0.0, direction: str = "minimize", metric: str = "y", baseline: Idea | None = None,
+                 faults: Callable[[Job, int], bool] = lambda job, number: False) -> None:
+        self.seed, self.ideas, self.faults = seed, ideas, faults
+        self.sigma, self.level, self.metric = sigma, level, metric
+        self.sign = -1.0 if direction == "minimize" else 1.0
+        self.ideas_of = {"c0": baseline or Idea()}
+        self.parents = {"c0": ""}
+        self.worth = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
+        self._noise: dict[tuple[str, int], float] = {}
+        self._answered = 0
+
+    def answer(self, job: Job) -> Result:
+        """Carry out one job."""
+        self._answered += 1
+        if self.faults(job, self._answered):
+            return Trouble(job, "the disk is full")
+        if isinstance(job, Propose):
+            return self._propose(job)
+        return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
+
+    def gain(self, commit: str, base: str) -> float:
+        """By how much one commit is truly better than another, in the metric's unit."""
+        return (self.worth[commit] - self.worth[base]) * self.sigma
+
+    def value(self, commit: str, seed: int) -> float:
+        """What a run of this commit with this seed measures."""
+        return self.level + self.sign * self.sigma * (self.worth[commit] + self._luck(commit, seed))
+
+    def _propose(self, job: Propose) -> Proposal:
+        idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
+        if idea.nothing:
+            return Proposal(job, reason="nothing left to try")
+        commit = self._commit(idea, job.commit, job.researcher, job.brief.seed)
+        self.worth[commit] = self.worth[job.commit] + idea.gain
+        return Proposal(job, Change({"a": commit}, f"try {commit}"), commit, foul=idea.foul)
+
+    def _rebase(self, job: Rebase) -> Rebasing:
+        idea = self.ideas_of[job.commit]
+        if idea.conflicts:
+            return Rebasing(job, "")
+        commit = self._commit(idea, job.onto, job.commit)
+        self.worth[commit] = self.worth[job.onto] + idea.gain
+        return Rebasing(job, commit)
+
+    def _measure(self, job: Measure) -> Measurement:
+        idea = self.ideas_of[job.commit]
+        if idea.outcome != "ok":
+            return Measurement(job, idea.outcome, reason=f"it ended with {idea.outcome}")
+        number = self.value(job.commit, job.seed)
+        if idea.wild and lots_of(self.seed, "wild", job.commit, job.seed).random() < idea.wild:
+            number -= self.sign * 1e4 * self.sigma
+        return Measurement(job, "ok", {self.metric: number, **idea.metrics})
+
+    def _commit(self, idea: Idea, parent: str, *what: object) -> str:
+        name = hashlib.sha256("|".join(map(str, (parent, *what))).encode()).hexdigest()[:12]
+        self.ideas_of[name], self.parents[name] = idea, parent
+        return name
+
+    def _luck(self, commit: str, seed: int) -> float:
+        known = self._noise.get((commit, seed))
+        if known is not None:
+            return known
+        own, share, parent = lots_of(self.seed, commit, seed).gauss(0.0, 1.0), self.ideas_of[commit].correlation, commit
+        if share and (parent := self.parents[commit]):
+            own = share * self._luck(parent, seed) + (1.0 - share * share) ** 0.5 * own
+        self._noise[commit, seed] = own
+        return own
+
+
+class Night:
+    """The loop against a FakeWorld: benches and desks, simulated seconds, every batch of events in order.
+
+    `past` is the record of an earlier session, killed or not; the same world carries on from it.
+    """
+
+    def __init__(self, world: FakeWorld, *, contract: str = CONTRACT, researchers: Sequence[str] = ("r",),
+                 benches: int = 2, desks: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
+                 key: str = "key") -> None:
+        self.world, self.benches, self.desks, self.lasts = world, benches, desks, {"bench": run, "desk": propose}
+        self.lab = Lab(researchers, benches)
+        self.batches: list[list[Event]] = []
+        self.jobs: list[Job] = []
+        self.idled = 0.0  # seconds of free benches while the time went on
+        self.now = 0.0
+        past = list(past)
+        for event in past:
+            self.lab.apply(event)
+        start: list[Event] = [] if past else [Opened(0.0, "fake", "c0", contract, key)]
+        self._record([*start, Started(0.0, benches, "fake", "0", tuple(researchers))], apply=True)
+        self._past = past
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything in the record, the past included."""
+        return [*self._past, *(event for batch in self.batches for event in batch)]
+
+    @property
+    def runs(self) -> list[Measured]:
+        """The runs in the record."""
+        return [event for event in self.events if isinstance(event, Measured)]
+
+    def go(self, *, experiments: int | None = None, until: float | None = None, runs: int | None = None,
+           watch: Callable[["Night"], None] | None = None) -> "Night":
+        """Run until the Lab is finished, or has made so many runs in all."""
+        self._record(self.lab.begin(Budget(until, experiments), self.now))
+        idle = ["bench"] * self.benches + ["desk"] * self.desks
+        flying: list[tuple[float, int, Job]] = []
+        while not self.lab.stopping and not self.lab.finished(self.now):
+            while idle and (job := self.lab.ask(self.now, idle)):
+                idle.remove(job.place)
+                self.jobs.append(job)
+                heapq.heappush(flying, (self.now + self._lasts(job), len(self.jobs), job))
+            if watch is not None:
+                watch(self)
+            if not flying or (runs is not None and self.lab.runs >= runs):
+                break
+            ends, _, job = heapq.heappop(flying)
+            self.idled += (ends - self.now) * idle.count("bench")
+            self.now = ends
+            idle.append(job.place)
+            self._record(self.lab.tell(self.world.answer(job), self.now))
+        return self
+
+    def _lasts(self, job: Job) -> float:
+        return self.lasts[job.place] * (0.9 + 0.2 * (len(self.jobs) * 0.618034 % 1.0))
+
+    def _record(self, events: list[Event], apply: bool = False) -> None:
+        if events:
+            self.batches.append(events)
+        if apply:
+            for event in events:
+                self.lab.apply(event)

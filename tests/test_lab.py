@@ -1,0 +1,556 @@
+"""The Lab, driven through whole nights of a simulated world."""
+
+import dataclasses
+import statistics
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from fakes import CONTRACT, FakeWorld, Idea, Night, no_op, referee_world
+from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Started, Stopped
+from overnight.jobs import Measure, Propose, Rebase, Rebasing
+from overnight.lab import CALIBRATION, MOST_BAD_SEEDS, MOST_FAULTS, MOST_PASSES, Budget, Lab
+
+PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
+           "problem", "session_proposed"}  # what belongs to a session, not to the record
+
+
+def better(_lots):
+    return Idea(gain=3.0, correlation=0.9)
+
+
+def mixed(lots):
+    """A bit of everything that can happen to a proposal."""
+    kind = lots.random()
+    if kind < 0.1:
+        return Idea(outcome="crash")
+    if kind < 0.2:
+        return Idea(foul="it touches score.py")
+    return Idea(gain=lots.choice((3.0, 0.0, -1.0)), correlation=0.9, conflicts=kind < 0.4)
+
+
+def guarded(text):
+    return CONTRACT + f"\n[[guard]]\n{text}\n"
+
+
+def verdicts(night):
+    return Counter(e.verdict for e in night.events if isinstance(e, Judged))
+
+
+def state(lab):
+    """All that a Lab knows of the record, the empty places left out."""
+    known = {name: value for name, value in vars(lab).items() if name not in PASSING}
+    known["_values"] = {commit: runs for commit, runs in lab._values.items() if runs}
+    known["_shifts"] = dict(lab._shifts)
+    return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
+
+
+def replayed(events):
+    lab = Lab(("r",), 2)
+    for event in events:
+        lab.apply(event)
+    return lab
+
+
+# ---- calibration -----------------------------------------------------------------------------------------------
+
+
+def test_the_baseline_is_measured_first_on_five_seeds_the_first_of_them_twice():
+    first = Night(FakeWorld()).go(experiments=1).runs[: CALIBRATION + 1]
+    assert {r.stage for r in first} == {"calibrate"}
+    assert {r.commit for r in first} == {"c0"}
+    assert sorted(Counter(r.seed for r in first).values()) == [1, 1, 1, 1, 2]
+
+
+def test_no_candidate_runs_before_the_baseline_is_known():
+    runs = Night(FakeWorld(), benches=8).go(experiments=5).runs
+    assert [r.stage for r in runs].index("race") == CALIBRATION + 1
+
+
+def test_the_noise_is_unknown_until_then():
+    night = Night(FakeWorld())
+    assert night.lab.noise is None
+    assert night.go(experiments=1).lab.noise > 0
+
+
+def test_a_metric_that_repeats_itself_on_one_seed_is_deterministic():
+    assert Night(FakeWorld()).go(experiments=1).lab.deterministic
+
+
+def test_a_metric_that_does_not_repeat_itself_is_not_deterministic():
+    class Clock(FakeWorld):
+        def value(self, commit, seed):
+            return super().value(commit, seed) + self._answered
+
+    assert not Night(Clock()).go(experiments=1).lab.deterministic
+
+
+def test_a_baseline_that_crashes_is_a_problem_in_a_sentence():
+    night = Night(FakeWorld(baseline=Idea(outcome="timeout"))).go()
+    assert night.lab.problem == "the baseline fails: it ended with timeout"
+    assert night.lab.finished(night.now)
+
+
+def test_seeds_cannot_be_foretold_without_the_key():
+    seeds = [{r.seed for r in Night(FakeWorld(), key=key).go(experiments=1).runs} for key in ("one", "other")]
+    assert seeds[0].isdisjoint(seeds[1])
+
+
+# ---- places ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("benches", [1, 2, 5, 16])
+def test_no_bench_is_idle_while_something_can_be_proposed(benches):
+    night = Night(FakeWorld(3), benches=benches).go(until=60.0)
+    assert night.idled / (night.now * benches) < 0.05
+
+
+def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
+    waits = []
+
+    def watch(night):
+        flying = {j.experiment for j in night.lab._flying.values() if isinstance(j, Measure)}
+        waits.append(sum(not e.runs and e.id not in flying for e in night.lab.open.values()))
+
+    Night(FakeWorld(3), benches=4).go(experiments=100, watch=watch)
+    assert max(waits) <= 3
+
+
+def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
+    night = Night(FakeWorld(1, referee_world), benches=1)
+
+    def watch(night):
+        confirming = [e for e in night.lab.open.values() if e.confirming and e.base_commit == night.lab.commit]
+        if confirming and isinstance(night.jobs[-1], Measure) and night.lab._flying:
+            (job,) = [j for j in night.lab._flying.values() if isinstance(j, Measure)]
+            assert job.stage == "confirm"
+
+    night.go(runs=500, watch=watch)
+    assert night.lab.counts["keep"]
+
+
+def test_a_candidate_races_on_one_seed_at_a_time():
+    night = Night(FakeWorld(2, referee_world), benches=6)
+
+    def watch(night):
+        racing = Counter((j.experiment, j.commit) for j in night.lab._flying.values()
+                         if isinstance(j, Measure) and j.stage == "race" and j.commit != night.lab.commit)
+        assert not racing or max(racing.values()) == 1
+
+    night.go(experiments=300, watch=watch)
+
+
+def test_asking_is_deterministic():
+    nights = [Night(FakeWorld(5, mixed), benches=3).go(experiments=40) for _ in range(2)]
+    assert nights[0].jobs == nights[1].jobs
+
+
+def test_two_researchers_are_asked_in_turn():
+    night = Night(FakeWorld(), researchers=("a", "b")).go(experiments=20)
+    assert Counter(e.researcher for e in night.lab.experiments.values()) == {"a": 10, "b": 10}
+
+
+# ---- verdicts --------------------------------------------------------------------------------------------------
+
+
+def test_a_real_improvement_is_kept():
+    night = Night(FakeWorld(0, better)).go(experiments=3)
+    assert night.lab.counts["keep"]
+
+
+def test_an_improvement_is_kept_where_more_is_better():
+    contract = CONTRACT.replace("minimize", "maximize")
+    night = Night(FakeWorld(0, better, direction="maximize"), contract=contract).go(experiments=3)
+    assert night.lab.counts["keep"]
+    assert night.lab.level(night.lab.frontier) > night.lab.level(0)
+
+
+def test_a_worse_candidate_is_not_kept_where_more_is_better():
+    contract = CONTRACT.replace("minimize", "maximize")
+    night = Night(FakeWorld(0, better, direction="minimize"), contract=contract).go(experiments=3)
+    assert verdicts(night) == {"discard": 3}
+
+
+def test_a_keep_rests_on_runs_of_both_sides_on_seeds_drawn_after_the_commit():
+    night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
+    kept = night.lab.experiments[1]
+    own = set(night.lab._own_seeds(kept))
+    on = {r.commit: {s.seed for s in night.runs if s.commit == r.commit} & own for r in night.runs}
+    assert kept.verdict == "keep"
+    assert len(on[kept.commit] & on["c0"]) == kept.fresh_pairs >= night.lab.policy.fresh_pairs
+
+
+def test_confirming_seeds_are_other_ones_for_another_commit():
+    night = Night(FakeWorld(0)).go(experiments=2)
+    one, other = (set(night.lab._own_seeds(e)) for e in night.lab.experiments.values())
+    assert one.isdisjoint(other)
+
+
+def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
+    night = Night(FakeWorld(1, referee_world), benches=1).go(runs=600)
+    ran: set[int] = set()
+    for event in night.events:
+        if isinstance(event, Measured):
+            ran.add(event.seed)
+        elif isinstance(event, Proposed | Rebased):
+            own = night.lab._own_seeds(dataclasses.replace(night.lab.experiments[event.experiment], drawn=(),
+                                                           commit=event.commit))
+            assert ran.isdisjoint(own)
+
+
+def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
+    world = FakeWorld(0, better)
+    night = Night(world, benches=1).go(experiments=1)
+    kept, own = night.lab.experiments[1], set(night.lab._own_seeds(night.lab.experiments[1]))
+    fresh = {r.seed for r in night.runs if r.commit == kept.commit} & own
+    pairs = [world.value("c0", s) - world.value(kept.commit, s) for s in fresh]
+    assert kept.effect == pytest.approx(statistics.fmean(pairs))
+
+
+def test_the_frontier_moves_by_nothing_but_a_keep():
+    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
+    lab = Lab(("r",), 3)
+    for event in night.events:
+        before = lab.commit
+        lab.apply(event)
+        if lab.commit != before:
+            assert isinstance(event, Opened) or (isinstance(event, Judged) and event.verdict == "keep")
+    assert lab.counts["keep"] > 1
+
+
+def test_each_keep_stands_on_the_one_before():
+    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
+    kept = [night.lab.experiments[e.experiment] for e in night.events if isinstance(e, Judged) and e.verdict == "keep"]
+    assert all(later.base_commit == earlier.commit for earlier, later in pairwise(kept))
+
+
+def test_the_level_of_the_frontier_is_the_baseline_moved_by_what_was_kept():
+    night = Night(FakeWorld(4, mixed), benches=1).go(experiments=40)
+    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
+    assert night.lab.level(night.lab.frontier) == pytest.approx(night.lab.level(0) - sum(e.effect for e in kept))
+
+
+def test_a_crash_is_a_crash_with_its_reason():
+    night = Night(FakeWorld(0, lambda lots: Idea(outcome="memory"))).go(experiments=2)
+    assert verdicts(night) == {"crash": 2}
+    assert night.lab.experiments[1].reason == "it ended with memory"
+
+
+def test_a_foul_is_never_run():
+    night = Night(FakeWorld(0, lambda lots: Idea(foul="it touches score.py"))).go(experiments=4)
+    assert verdicts(night) == {"foul": 4}
+    assert {r.commit for r in night.runs} == {"c0"}
+
+
+def test_a_broken_guard_is_a_discard_with_the_bound_in_its_sentence():
+    idea = Idea(gain=3.0, metrics={"cpu_seconds": 50.0})
+    night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
+                  contract=guarded('metric = "cpu_seconds"\nat_most = "40s"')).go(experiments=1)
+    assert night.lab.experiments[1].verdict == "discard"
+    assert night.lab.experiments[1].reason == "breaks the guard on cpu_seconds: 50 where 40 (40s) is the bound"
+
+
+def test_a_relative_guard_is_relative_to_the_baseline():
+    idea = Idea(gain=3.0, metrics={"cpu_seconds": 50.0})
+    night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
+                  contract=guarded('metric = "cpu_seconds"\nat_most = "1.5x"')).go(experiments=1)
+    assert night.lab.experiments[1].reason == "breaks the guard on cpu_seconds: 50 where 45 (1.5x) is the bound"
+
+
+def test_a_guard_that_holds_hinders_nobody():
+    idea = Idea(gain=3.0, metrics={"accuracy": 0.9})
+    night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"accuracy": 0.9})),
+                  contract=guarded('metric = "accuracy"\nat_least = 0.9')).go(experiments=1)
+    assert night.lab.experiments[1].verdict == "keep"
+
+
+def test_the_machine_s_own_metric_can_be_the_metric_without_a_scorer():
+    contract = CONTRACT.replace('"y"', '"cpu_seconds"').partition("[score]")[0]
+    night = Night(FakeWorld(0, better, metric="cpu_seconds", level=20.0), contract=contract).go(experiments=2)
+    assert night.lab.counts["keep"]
+
+
+def test_an_improvement_below_what_is_worthwhile_is_discarded():
+    contract = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 10.0')
+    night = Night(FakeWorld(0, lambda lots: Idea(gain=3.0, correlation=0.99)), contract=contract).go(experiments=1)
+    assert night.lab.experiments[1].verdict == "discard"
+
+
+def test_a_number_without_any_noise_is_kept_when_it_is_better():
+    night = Night(FakeWorld(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0))), sigma=1e-30, level=2.0),
+                  contract=CONTRACT).go(experiments=4)
+    assert night.lab.counts["keep"] == 0  # an effect that no float at this level can hold
+
+    class Exact(FakeWorld):
+        def value(self, commit, seed):
+            return 100.0 - self.worth[commit]
+
+    night = Night(Exact(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0, -1.0))))).go(experiments=20)
+    gains = {e.id: round(night.world.gain(e.commit, e.base_commit)) for e in night.lab.experiments.values()}
+    assert all((e.verdict == "keep") == (gains[e.id] > 0) for e in night.lab.experiments.values())
+
+
+def test_a_metric_that_is_nothing_but_zero_stops_no_night():
+    class Zero(FakeWorld):
+        def value(self, commit, seed):
+            return 0.0
+
+    assert verdicts(Night(Zero()).go(experiments=5)) == {"discard": 5}
+
+
+@pytest.mark.parametrize("extreme", [1e308, -1e308, 1e200, 1e-300])
+def test_a_number_however_large_stops_no_night(extreme):
+    class Extreme(FakeWorld):
+        def value(self, commit, seed):
+            return extreme if commit != "c0" else super().value(commit, seed)
+
+    night = Night(Extreme()).go(experiments=5)
+    assert sum(verdicts(night).values()) == 5
+
+
+def test_candidates_that_diverge_do_not_blind_the_night():
+    def wild(lots):
+        return dataclasses.replace(referee_world(lots), wild=0.02)
+
+    assert sum(Night(FakeWorld(seed, wild), benches=1).go(runs=1000).lab.counts["keep"] for seed in range(3)) >= 6
+
+
+# ---- the merge queue -------------------------------------------------------------------------------------------
+
+
+def rebased(seed=4, ideas=mixed):
+    return Night(FakeWorld(seed, ideas), benches=4).go(experiments=80)
+
+
+def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_measured_anew():
+    night = rebased()
+    moved = [e for e in night.events if isinstance(e, Rebased)]
+    assert moved
+    for event in moved:
+        experiment = night.lab.experiments[event.experiment]
+        if experiment.commit == event.commit and experiment.verdict == "keep":
+            runs = [r for r in night.runs if r.commit == event.commit]
+            assert experiment.pairs <= len(runs)
+
+
+def test_evidence_against_an_older_frontier_counts_no_more():
+    night = rebased()
+    event = next(e for e in night.events if isinstance(e, Rebased))
+    after = replayed(night.events[: night.events.index(event) + 1]).experiments[event.experiment]
+    assert (after.pairs, after.runs, after.confirming, after.effect) == (0, 0, 0, None)
+
+
+def test_a_conflict_with_the_new_frontier_is_a_discard():
+    night = rebased(ideas=lambda lots: Idea(gain=3.0, correlation=0.9, conflicts=True))
+    assert "conflicts with what was kept meanwhile" in {e.reason for e in night.lab.experiments.values()}
+
+
+def test_every_record_names_the_commit_of_the_base_that_it_names():
+    night = rebased()
+    commits = {0: "c0"} | {e.id: e.commit for e in night.lab.experiments.values() if e.verdict == "keep"}
+    assert all(commits[e.base] == e.base_commit for e in night.events if isinstance(e, Proposed | Rebased))
+
+
+def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
+    lab = Lab(("r",), 2)
+    night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
+    for event in [*night.events, Proposed(1.0, 2, 0, "c0", "old", "r", "late")]:
+        lab.apply(event)
+    lab.begin(Budget(), 1.0)
+    job = lab.ask(1.0, ["desk"])
+    assert job == Rebase(2, "old", "c0", lab.commit)
+    assert lab.tell(Rebasing(Rebase(2, "old", "c0", "older"), "stale"), 1.0) == []
+    assert lab.open[2].base_commit == "c0"
+
+
+def test_no_commit_is_run_twice_on_one_seed_but_for_the_first_of_the_baseline():
+    counts = Counter((r.commit, r.seed) for r in rebased().runs)
+    assert sorted(counts.values())[-2:] == [1, 2]
+
+
+# ---- troubles --------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_recorded_and_the_job_asked_for_again():
+    night = Night(FakeWorld(0, better, faults=lambda job, number: number in (3, 12))).go(experiments=3)
+    assert night.lab.counts["fault"] == 2
+    assert sum(verdicts(night).values()) == 3
+
+
+def test_a_fault_counts_against_no_experiment():
+    plain = Night(FakeWorld(0, mixed), benches=1).go(experiments=20)
+    faulty = Night(FakeWorld(0, mixed, faults=lambda job, number: number % 5 == 0), benches=1).go(experiments=20)
+    assert verdicts(faulty) == verdicts(plain)
+
+
+def test_faults_in_a_row_are_a_problem():
+    night = Night(FakeWorld(0, faults=lambda job, number: isinstance(job, Measure) and number > 20)).go(experiments=90)
+    assert night.lab.problem == f"the machine failed {MOST_FAULTS} times in a row: the disk is full"
+    assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS
+
+
+def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
+    class Rotten(FakeWorld):
+        def _measure(self, job):
+            result = super()._measure(job)
+            fails = job.stage != "calibrate" and job.commit == "c0"
+            return type(result)(job, "crash", reason="no memory") if fails else result
+
+    night = Night(Rotten(0, better)).go(experiments=30)
+    assert night.lab.problem == "the frontier itself fails again and again: no memory"
+    assert len(night.lab._bad) >= MOST_BAD_SEEDS
+
+
+def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
+    class Once(FakeWorld):
+        failed = None
+
+        def _measure(self, job):
+            result = super()._measure(job)
+            if job.stage == "confirm" and job.commit == "c0" and self.failed in (None, job.seed):
+                self.failed = job.seed
+                return type(result)(job, "timeout", reason="slow")
+            return result
+
+    night = Night(Once(0, better), benches=1).go(experiments=1)
+    assert night.lab.experiments[1].verdict == "keep"
+    assert night.lab.problem == ""
+
+
+# ---- budgets and ends ------------------------------------------------------------------------------------------
+
+
+def test_a_budget_of_experiments_is_kept_to():
+    night = Night(FakeWorld(), benches=8, desks=2).go(experiments=13)
+    assert len(night.lab.experiments) == 13
+    assert not night.lab.open
+
+
+def test_after_the_time_nothing_new_begins():
+    night = Night(FakeWorld(), benches=4).go(until=20.0)
+    assert 20.0 <= night.now < 22.0
+    assert night.lab.ask(night.now, ["bench", "desk"]) is None
+
+
+def test_a_researcher_that_passes_is_left_alone_until_there_is_another_verdict():
+    night = Night(FakeWorld(0, lambda lots: Idea(nothing=True))).go()
+    assert sum(isinstance(e, Passed) for e in night.events) == MOST_PASSES
+    assert night.lab.finished(night.now)
+
+
+def test_a_researcher_that_passes_is_asked_again_after_a_verdict():
+    night = Night(FakeWorld(1, lambda lots: Idea(nothing=lots.random() < 0.3)), benches=4).go(experiments=30)
+    passes = [i for i, e in enumerate(night.events) if isinstance(e, Passed)]
+    assert len(passes) > MOST_PASSES
+    assert len(night.lab.experiments) == 30
+
+
+def test_stopping_ends_a_night_at_once():
+    def watch(night):
+        if night.lab.runs >= 10:
+            night.lab.stopping = "stopped by SIGINT"
+
+    assert Night(FakeWorld()).go(watch=watch).lab.runs == 10
+
+
+def test_a_session_that_was_killed_lasted_until_its_last_record():
+    lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
+    lasted = lab._session_last
+    lab.apply(Started(lasted + 9999.0, 2, "fake", "0"))
+    assert lab.seconds == pytest.approx(lasted)
+
+
+def test_a_session_that_ended_in_order_lasted_as_long_as_it_says():
+    lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
+    lab.apply(Stopped(100.0, 42.0))
+    lab.apply(Started(9999.0, 2, "fake", "0"))
+    assert (lab.seconds, lab.capacity) == (42.0, 84.0)
+
+
+def test_beginning_anew_forgets_the_experiments_but_not_their_numbers():
+    lab = Night(FakeWorld()).go(experiments=5).lab
+    lab.apply(Opened(1.0, "fake", "c1", CONTRACT, "key"))
+    assert (lab.experiments, lab.commit, lab.next_experiment) == ({}, "c1", 6)
+
+
+# ---- the record is the truth -----------------------------------------------------------------------------------
+
+
+def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
+    seen = {}
+
+    def watch(night):
+        seen[len(night.events)] = repr(sorted(state(night.lab).items()))
+
+    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40, watch=watch)
+    assert len(seen) > 100
+    lab, events = Lab(("r",), 3), night.events
+    for count, event in enumerate(events, 1):
+        lab.apply(event)
+        if count in seen:
+            assert repr(sorted(state(lab).items())) == seen[count]
+
+
+def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
+    world = FakeWorld(4, mixed)
+    events = Night(world, benches=3).go(experiments=25).events
+    fouls = {e.experiment for e in events if isinstance(e, Judged) and e.verdict == "foul"}
+    for kept in range(2, len(events)):
+        past = events[:kept]
+        if isinstance(past[-1], Proposed) and past[-1].experiment in fouls:
+            continue  # one write with its verdict
+        have = sum(isinstance(e, Proposed) for e in past)
+        night = Night(world, benches=3, past=past).go(experiments=max(1, 25 - have))
+        counts = Counter((r.commit, r.seed) for r in night.runs)
+        assert max(counts.values()) == 2
+        assert sum(n > 1 for n in counts.values()) == 1, kept
+        assert not night.lab.open
+        assert night.events[:kept] == past
+        assert len({e.experiment for e in night.events if isinstance(e, Judged)}) == len(night.lab.experiments)
+
+
+@pytest.mark.parametrize("verdict", ["keep", "discard", "crash"])
+def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict):
+    events = Night(FakeWorld(4, mixed), benches=3).go(experiments=40).events
+    at = next(i for i, e in enumerate(events) if isinstance(e, Judged) and e.verdict == verdict
+              and isinstance(events[i - 1], Measured))
+    given = replayed(events[:at]).begin(Budget(), 5.0)[0]
+    assert (given.experiment, given.verdict, given.reason) == (events[at].experiment, verdict, events[at].reason)
+    assert (given.effect, given.interval, given.e_value) == (events[at].effect, events[at].interval, events[at].e_value)
+
+
+def test_events_come_in_the_order_in_which_they_are_applied():
+    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40)
+    assert repr(sorted(state(replayed(night.events)).items())) == repr(sorted(state(night.lab).items()))
+
+
+# ---- a whole night's promise -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
+    nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(20)]
+    assert sum(night.lab.counts["keep"] > 0 for night in nights) <= 1
+
+
+@pytest.mark.slow
+def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
+    kept, false, gain = 0, 0, 0.0
+    for seed in range(4):
+        night = Night(FakeWorld(seed, referee_world), benches=1, key=str(seed)).go(runs=2000)
+        keeps = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
+        kept += len(keeps)
+        false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)
+        gain += night.world.worth[night.lab.commit] / 4
+    assert gain > 25
+    assert false / kept < 0.1
+
+
+def test_a_brief_tells_what_is_known_and_no_seed_of_the_referee():
+    night = Night(FakeWorld(1, mixed)).go(experiments=10)
+    brief = [j for j in night.jobs if isinstance(j, Propose)][-1].brief
+    used = {r.seed for r in night.runs}
+    assert [p.id for p in brief.history[:5]] == sorted(p.id for p in brief.history[:5])
+    assert brief.seed not in used
+    assert brief.metric == "y"

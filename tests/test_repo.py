@@ -1,0 +1,393 @@
+"""git: what is refused and in which words, that the user's things stay untouched, the boundary, the merge queue."""
+
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from conftest import LITTLE, commit, git, overnight, repository, sentence, write
+from overnight import track
+from overnight.errors import EditError, Fault, TrackError
+from overnight.repo import Repo
+
+EDITABLE = 'editable = ["settings.py"]'
+
+
+def contract(editable='["settings.py", "lib/**"]'):
+    return track.parse(LITTLE["track.toml"].replace(EDITABLE, f"editable = {editable}"))
+
+
+def snapshot(folder):
+    """Everything of the user's that a run must leave as it is."""
+    files = {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*"))
+             if p.is_file() and ".git" not in p.parts and ".overnight" not in p.parts}
+    return files, (folder / ".git/index").read_bytes(), (folder / ".git/HEAD").read_text(), git(folder, "rev-parse", "main")
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------
+
+
+def test_without_git_it_says_what_to_install(little, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/bwrap").symlink_to(shutil.which("bwrap"))
+    done = overnight("run", little, env={**os.environ, "PATH": str(tmp_path / "bin")})
+    assert "git is not installed: install it" in sentence(done)
+
+
+def test_a_folder_that_is_no_repository_is_refused(tmp_path):
+    write(tmp_path, LITTLE)
+    assert "not in a git repository: run `git init`" in sentence(overnight("run", tmp_path))
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path):
+    assert "there is no folder" in sentence(overnight("run", tmp_path / "nowhere"))
+
+
+def test_a_bare_repository_is_refused(tmp_path):
+    git(tmp_path, "init", "-q", "--bare", "bare")
+    assert "is a bare repository: clone it" in sentence(overnight("run", tmp_path / "bare"))
+
+
+def test_a_repository_without_commits_is_refused(tmp_path):
+    git(tmp_path, "init", "-q")
+    write(tmp_path, LITTLE)
+    assert "no commits yet: commit your files first" in sentence(overnight("run", tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_user_is_refused_with_the_cure(little):
+    for path in [little, *little.rglob("*")]:
+        os.chown(path, 12345, 12345)
+    assert "belongs to another user" in sentence(overnight("run", little))
+
+
+@pytest.mark.parametrize("path", ["settings.py", "score.py"])
+def test_a_file_that_differs_from_its_commit_is_refused(little, path):
+    write(little, {path: LITTLE[path] + "# not committed\n"})
+    assert f"{path} is not committed" in sentence(overnight("run", little))
+
+
+def test_a_contract_that_git_does_not_know_is_refused(tmp_path):
+    folder = repository(tmp_path / "r", {k: v for k, v in LITTLE.items() if k != "track.toml"})
+    write(folder, {"track.toml": LITTLE["track.toml"]})
+    assert "track.toml is not committed" in sentence(overnight("run", folder))
+
+
+def test_a_file_that_git_was_never_told_of_is_no_obstacle(little):
+    write(little, {"notes.txt": "mine"})
+    assert Repo(little).dirty() == []
+
+
+def test_a_result_branch_that_is_checked_out_is_refused_before_anything_runs(little):
+    git(little, "checkout", "-q", "-b", "overnight/little")
+    assert "overnight/little is checked out: check out your own branch" in sentence(overnight("run", little))
+
+
+def test_a_result_branch_that_is_checked_out_in_another_worktree_is_refused(little, tmp_path):
+    git(little, "worktree", "add", "-q", "-b", "overnight/little", tmp_path / "look")
+    assert "is checked out" in sentence(overnight("run", little))
+
+
+def test_a_result_branch_that_someone_else_moved_is_refused(little):
+    assert overnight("run", little, "--experiments", 1, "--researcher", "placebo").returncode == 0
+    git(little, "update-ref", "refs/heads/overnight/little", commit(little, {"notes.txt": "theirs"}))
+    said = sentence(overnight("run", little))
+    assert "was moved by someone else" in said and "git branch -m overnight/little mine" in said
+
+
+# ---- what is left alone ----------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_the_users_branch_index_and_files_alone(little):
+    write(little, {"notes.txt": "untracked"})
+    os.utime(little / "run.py", (1, 1))  # a stale index entry, that an idle `git status` would refresh
+    before = snapshot(little)
+    assert overnight("run", little, "--experiments", 3).returncode == 0
+    assert snapshot(little) == before
+
+
+def test_no_hook_of_the_repository_ever_runs(little, tmp_path):
+    for name in ("post-checkout", "pre-commit", "reference-transaction", "post-index-change", "prepare-commit-msg",
+                 "post-commit", "post-merge", "pre-merge-commit"):
+        hook = little / ".git/hooks" / name
+        hook.write_text(f"#!/bin/sh\necho {name} >> {tmp_path}/ran\n")
+        hook.chmod(0o755)
+    assert overnight("run", little, "--experiments", 2).returncode == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_environment_of_a_hook_does_not_lead_git_astray(little, tmp_path):
+    other = repository(tmp_path / "other", {"a": "a"})
+    astray = {**os.environ, "GIT_DIR": str(other / ".git"), "GIT_INDEX_FILE": str(other / ".git/index")}
+    done = overnight("run", little, "--experiments", 1, "--researcher", "placebo", env=astray)
+    assert done.returncode == 0 and git(little, "branch", "--list", "overnight/little")
+
+
+def test_a_run_works_on_a_detached_head(little):
+    git(little, "checkout", "-q", "--detach")
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+
+
+def test_a_run_works_in_a_linked_worktree(little, tmp_path):
+    git(little, "worktree", "add", "-q", "--detach", tmp_path / "linked")
+    assert overnight("run", tmp_path / "linked", "--experiments", 1).returncode == 0
+
+
+def test_a_track_may_stand_in_a_subfolder(tmp_path):
+    root = repository(tmp_path / "r", {f"deep/er/{k}": v for k, v in LITTLE.items()} | {"other.py": ""})
+    assert overnight("run", root / "deep/er", "--experiments", 3).returncode == 0
+    changed = git(root, "diff", "--name-only", "main", "overnight/little").splitlines()
+    assert set(changed) <= {"deep/er/settings.py"} and git(root, "status", "--porcelain") == "?? deep/er/.overnight/" * 0
+
+
+def test_names_with_spaces_and_accents_do_no_harm(tmp_path):
+    root = repository(tmp_path / "mein Töpfchen", {f"a b/ü/{k}": v for k, v in LITTLE.items()})
+    assert overnight("run", root / "a b/ü", "--experiments", 1).returncode == 0
+
+
+def test_a_clean_tree_holds_the_commit_and_not_the_work_tree(little, tmp_path):
+    write(little, {"settings.py": "X = 99\n", "stray": "x"})
+    repo = Repo(little)
+    repo.checkout(repo.head(), tmp_path / "tree")
+    assert {p.name for p in (tmp_path / "tree").iterdir()} == set(LITTLE)
+    assert (tmp_path / "tree/settings.py").read_text() == LITTLE["settings.py"]
+
+
+def test_a_clean_tree_can_be_read_by_others_whatever_the_umask(little, tmp_path):
+    before = os.umask(0o077)
+    try:
+        repo = Repo(little)
+        repo.checkout(repo.head(), tmp_path / "tree")
+    finally:
+        os.umask(before)
+    assert all(p.stat().st_mode & stat.S_IROTH for p in [tmp_path / "tree", *(tmp_path / "tree").iterdir()])
+
+
+def test_a_commit_that_does_not_exist_is_a_fault_of_the_machine(little, tmp_path):
+    with pytest.raises(Fault, match="could not be checked out"):
+        Repo(little).checkout("1" * 40, tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+
+
+# ---- commits ---------------------------------------------------------------------------------------------------
+
+
+def test_a_change_becomes_a_commit_on_top_of_its_base_alone(little):
+    repo = Repo(little)
+    made = repo.commit(repo.head(), {"settings.py": "X = 2.0\n"}, "X up\n\nbecause")
+    assert git(little, "diff", "--name-only", repo.head(), made) == "settings.py"
+    assert git(little, "log", "-1", "--format=%P|%an|%s", made) == f"{repo.head()}|Overnight|X up"
+
+
+def test_a_change_that_changes_nothing_gives_the_base(little):
+    repo = Repo(little)
+    assert repo.commit(repo.head(), {"settings.py": LITTLE["settings.py"]}, "same") == repo.head()
+
+
+def test_a_file_keeps_its_mode_when_it_is_edited(little):
+    (little / "settings.py").chmod(0o755)
+    base = commit(little, {})
+    made = Repo(little).commit(base, {"settings.py": "X = 2\n"}, "m")
+    assert git(little, "ls-tree", made, "settings.py").startswith("100755")
+
+
+@pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "a/../../evil", ".git/config", "sub/.GIT/hooks/x", "", "./a",
+                                  "a//b", "a/", "a\nb", "a\0b", "\udcff"])
+def test_a_path_that_is_none_is_an_error_of_the_edit(little, path):
+    repo = Repo(little)
+    with pytest.raises(EditError):
+        repo.commit(repo.head(), {path: "x"}, "m")
+
+
+def test_text_that_is_none_is_an_error_of_the_edit(little):
+    repo = Repo(little)
+    with pytest.raises(EditError, match="no text"):
+        repo.commit(repo.head(), {"settings.py": "X = '\ud800'\n"}, "m")
+
+
+def test_a_patch_of_a_file_that_was_no_text_can_still_be_recorded(little):
+    base = commit(little, {"lib/old.py": b"# caf\xe9\n"})
+    repo = Repo(little)
+    repo.patch(base, repo.commit(base, {"lib/old.py": "# new\n"}, "m")).encode()
+
+
+def test_the_files_to_edit_are_those_inside_the_globs_that_are_text(little):
+    head = commit(little, {"lib/a.py": "a", "lib/deep/b.py": "b", "lib/c.bin": b"\xff", "lib2/d.py": "d"})
+    assert set(Repo(little).editable(head, contract())) == {"settings.py", "lib/a.py", "lib/deep/b.py"}
+
+
+# ---- the boundary ----------------------------------------------------------------------------------------------
+
+
+def foul(folder, base, made):
+    return Repo(folder).foul(base, made, contract())
+
+
+def test_an_edit_inside_the_boundary_is_no_foul(little):
+    base = commit(little, {"lib/a.py": "a"})
+    assert foul(little, base, commit(little, {"settings.py": "X = 2\n", "lib/new.py": "n", "lib/a.py": None})) == ""
+
+
+@pytest.mark.parametrize("files", [{"score.py": "cheat"}, {"new.py": "n"}, {"run.py": None}, {"settings.py/x": "x", "settings.py": None},
+                                   {"track.toml": "[track]"}, {"program.md": "be kind"}, {"libx": "n"},
+                                   {"sitecustomize.py": "import os"}], ids=lambda f: next(iter(f)))
+def test_whatever_else_a_commit_touches_is_a_foul(little, files):
+    base = Repo(little).head()
+    if "settings.py/x" in files:
+        write(little, {"settings.py": None})
+        files = {"settings.py/x": "x"}
+    assert "is not editable" in foul(little, base, commit(little, files))
+
+
+def test_a_mode_change_is_a_foul(little):
+    base = Repo(little).head()
+    (little / "settings.py").chmod(0o755)
+    assert foul(little, base, commit(little, {})) == "changes the kind or mode of settings.py"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "score.py"])
+def test_a_symlink_is_a_foul(little, target):
+    base = Repo(little).head()
+    (little / "settings.py").unlink()
+    (little / "settings.py").symlink_to(target)
+    assert "kind or mode" in foul(little, base, commit(little, {}))
+
+
+def test_a_new_symlink_inside_the_globs_is_a_foul(little):
+    base = Repo(little).head()
+    (little / "lib").mkdir()
+    (little / "lib/link").symlink_to("/")
+    assert "kind or mode" in foul(little, base, commit(little, {}))
+
+
+def test_a_submodule_inside_the_globs_is_a_foul(little):
+    base = Repo(little).head()
+    git(little, "update-index", "--add", "--cacheinfo", f"160000,{base},lib/sub")
+    git(little, "commit", "-q", "-m", "sub")
+    assert "kind or mode" in foul(little, base, git(little, "rev-parse", "HEAD"))
+
+
+@pytest.mark.parametrize("name", [".gitattributes", ".gitmodules", ".gitignore"])
+def test_files_that_steer_git_are_fouls_even_inside_the_globs(little, name):
+    base = Repo(little).head()
+    write(little, {f"lib/{name}": "x"})
+    git(little, "add", "-f", f"lib/{name}")
+    git(little, "commit", "-q", "-m", "steer")
+    assert "steers git" in foul(little, base, git(little, "rev-parse", "HEAD"))
+
+
+def test_an_edit_beside_the_tracks_folder_is_a_foul(tmp_path):
+    root = repository(tmp_path / "r", {f"sub/{k}": v for k, v in LITTLE.items()} | {"settings.py": "not the track's"})
+    base = git(root, "rev-parse", "HEAD")
+    assert "settings.py, which is not editable" in foul(root / "sub", base, commit(root, {"settings.py": "x"}))
+
+
+# ---- the merge queue -------------------------------------------------------------------------------------------
+
+LINES = "".join(f"L{n} = {n}\n" for n in range(20))
+
+
+def three(folder, mine, theirs):
+    """(base, a change, another on the same base), each change a whole text of settings.py or a dict of files."""
+    repo = Repo(folder)
+    base = commit(folder, {"settings.py": LINES})
+    first, second = (c if isinstance(c, dict) else {"settings.py": c} for c in (mine, theirs))
+    return repo, base, repo.commit(base, first, "mine\n\nwhy"), repo.commit(base, second, "theirs")
+
+
+def test_changes_of_different_lines_are_put_on_top_of_one_another(little):
+    repo, base, mine, theirs = three(little, LINES.replace("L1 = 1\n", "L1 = 100\n"), LINES.replace("L18 = 18", "L18 = 0"))
+    made = repo.rebase(mine, base, theirs)
+    assert repo.text(made, "settings.py") == LINES.replace("L1 = 1\n", "L1 = 100\n").replace("L18 = 18", "L18 = 0")
+    assert git(little, "log", "-1", "--format=%P|%B", made) == f"{theirs}|mine\n\nwhy"
+
+
+def test_changes_of_the_same_line_conflict(little):
+    repo, base, mine, theirs = three(little, LINES.replace("L1 = 1\n", "L1 = 5\n"), LINES.replace("L1 = 1\n", "L1 = 6\n"))
+    assert repo.rebase(mine, base, theirs) == ""
+
+
+def test_a_change_that_is_there_already_conflicts(little):
+    repo, base, mine, theirs = three(little, LINES + "A = 1\n", LINES + "A = 1\n")
+    assert repo.rebase(mine, base, theirs) == ""
+
+
+def test_a_deletion_of_what_was_edited_meanwhile_conflicts(little):
+    repo, base, mine, theirs = three(little, {"settings.py": None}, LINES + "B = 2\n")
+    assert repo.rebase(mine, base, theirs) == ""
+
+
+def test_a_new_file_comes_along(little):
+    repo, base, mine, theirs = three(little, {"lib/new.py": "n\n"}, LINES + "B = 2\n")
+    assert repo.text(repo.rebase(mine, base, theirs), "lib/new.py") == "n\n"
+
+
+# ---- the branch ------------------------------------------------------------------------------------------------
+
+
+def test_moving_a_branch_makes_it_and_moves_only_what_is_known(little):
+    repo = Repo(little)
+    base = repo.head()
+    made = repo.commit(base, {"settings.py": "X = 2\n"}, "m")
+    repo.move("overnight/little", base, set())
+    repo.move("overnight/little", made, {base})
+    assert repo.tip("overnight/little") == made
+    with pytest.raises(TrackError, match="moved by someone else"):
+        repo.move("overnight/little", base, {base})
+
+
+def test_a_branch_put_aside_keeps_its_commits_under_a_number(little):
+    repo = Repo(little)
+    repo.move("overnight/little", repo.head(), set())
+    assert [repo.put_aside("overnight/little"), repo.put_aside("overnight/little")] == ["overnight/little-1", None]
+    assert repo.tip("overnight/little-1") == repo.head() and repo.tip("overnight/little") is None
+
+
+def kept(folder, text="X = 2.0\n"):
+    """A result branch with one commit more than the user's."""
+    repo = Repo(folder)
+    repo.move("overnight/little", repo.commit(repo.head(), {"settings.py": text}, "X up"), set())
+    return repo
+
+
+def test_merging_brings_the_results_into_the_users_branch(little):
+    kept(little).merge("overnight/little")
+    assert (little / "settings.py").read_text() == "X = 2.0\n" and git(little, "status", "--porcelain") == ""
+
+
+def test_merging_refuses_on_a_detached_head(little):
+    repo = kept(little)
+    git(little, "checkout", "-q", "--detach")
+    with pytest.raises(TrackError, match="detached head"):
+        repo.merge("overnight/little")
+
+
+def test_merging_refuses_over_changes_that_are_not_committed(little):
+    repo = kept(little)
+    write(little, {"settings.py": "X = 7\n"})
+    with pytest.raises(TrackError, match="not committed"):
+        repo.merge("overnight/little")
+    assert (little / "settings.py").read_text() == "X = 7\n"
+
+
+def test_a_merge_that_conflicts_is_taken_back(little):
+    repo = kept(little)
+    mine = commit(little, {"settings.py": "X = 7\n"})
+    with pytest.raises(TrackError, match="does not merge by itself"):
+        repo.merge("overnight/little")
+    assert git(little, "status", "--porcelain") == "" and repo.head() == mine
+
+
+def test_a_merge_without_an_identity_says_so(little):
+    repo = kept(little)
+    mine = commit(little, {"notes.txt": "the branch went on"})
+    git(little, "config", "user.useConfigOnly", "true")
+    with pytest.raises(TrackError, match="email|identity|name"):
+        repo.merge("overnight/little")
+    assert repo.head() == mine and git(little, "status", "--porcelain") == ""
+
+
+def test_git_itself_is_real(little):
+    assert shutil.which("git") and subprocess.run(["git", "fsck", "--strict"], cwd=little, check=True).returncode == 0
