@@ -4,9 +4,9 @@
 
 A/A nights: 300 changes that change nothing, each with noise of its own, two benches; how many nights end with a keep.
 The other worlds are REFEREE.md's (3 % improvements of U[.5, 2] standard deviations, the rest without effect or
-harmful), at a fixed number of runs on one bench: true gain of the frontier, false share of the keeps, what is claimed to
-what is true, and how often the 95 % interval of a keep covers the truth. "diverging": each run of each candidate blows
-up with probability .02.
+harmful), at a fixed number of runs on one bench: true gain of the frontier, false share of the keeps, what is claimed
+to what is true, and how often the 95 % interval of a keep covers the truth. "diverging": each run of each candidate
+blows up with probability .02.
 """
 
 import argparse
@@ -74,11 +74,11 @@ def main() -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         print("| nights with nothing to find | nights | with any keep | keeps | runs a night |\n|---|---|---|---|---|")
         for name, ideas, changes in (("A/A, 300 changes, independent noise", no_op, 300),
-                                     ("harm or nothing, 700 changes, noise as in REFEREE.md", without_improvement, 700)):
+                                     ("harm or nothing, 700 changes, REFEREE.md's noise", without_improvement, 700)):
             nights = list(pool.map(null_night, [(ideas, seed, changes) for seed in range(options.nights)]))
             print(f"| {name} | {len(nights)} | {share(sum(k > 0 for k, _ in nights), len(nights))} "
                   f"| {sum(k for k, _ in nights)} | {spread([r for _, r in nights])} |", flush=True)
-        print(f"\n| {options.runs} runs | nights | true gain | keeps a night | FDP | claimed / true | 95 % intervals cover |")
+        print(f"\n| {options.runs} runs | nights | true gain | keeps a night | FDP | claimed / true | 95 % covers |")
         print("|---|---|---|---|---|---|---|")
         for name, ideas in (("REFEREE.md's world", referee_world), ("the same, diverging", diverging)):
             jobs = [(ideas, 10_000 + seed, options.runs) for seed in range(options.nights)]

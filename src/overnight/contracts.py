@@ -42,6 +42,7 @@ class Past(Struct, frozen=True):
     pairs    how many paired differences that is the mean of
     reason   why the referee decided so, or how it ended
     note     what the researcher left with its Change
+    strain   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
     """
 
     id: int
@@ -53,6 +54,7 @@ class Past(Struct, frozen=True):
     pairs: int = 0
     reason: str = ""
     note: dict[str, Any] = {}
+    strain: float | None = None
 
 
 class Brief(Struct, frozen=True):
@@ -61,6 +63,7 @@ class Brief(Struct, frozen=True):
     files    the editable files at the frontier: path -> text
     frontier the experiment whose commit the frontier is (0: the baseline)
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
+    strain   of the baseline, like that of a Past
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     """
@@ -74,6 +77,7 @@ class Brief(Struct, frozen=True):
     history: Sequence[Past]
     program: str
     seed: int
+    strain: float | None = None
 
 
 class Researcher(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight import referee
+from overnight import guards, referee
 from overnight.contracts import Brief, Past
 from overnight.events import (
     Decision,
@@ -30,7 +30,7 @@ from overnight.events import (
     Stopped,
 )
 from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble, key
-from overnight.track import Track, bound, parse
+from overnight.track import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
@@ -71,6 +71,7 @@ class Experiment:
     drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
     decided: tuple[Decision, str, referee.Ruling | None] | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    strain: float | None = None
 
     @property
     def title(self) -> str:
@@ -323,8 +324,8 @@ class Lab:
 
     def _may_propose(self) -> bool:
         flying = sum(isinstance(j, Propose) for j in self._flying.values())
-        bound = self.budget.experiments
-        return bool(self._willing()) and (bound is None or self.session_proposed + flying < bound)
+        most = self.budget.experiments
+        return bool(self._willing()) and (most is None or self.session_proposed + flying < most)
 
     def _willing(self) -> list[str]:
         """Researchers that have not passed again and again since the last verdict."""
@@ -340,7 +341,8 @@ class Lab:
             goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
             frontier=self.frontier, noise=self.noise, program=self.prose,
             history=[*self._pasts[-HISTORY:], *map(_past, self.open.values())],
-            seed=self._draw("brief", researcher, self.commit, len(self.experiments), asked))
+            seed=self._draw("brief", researcher, self.commit, len(self.experiments), asked),
+            strain=strain.share if (strain := self._strain(self.opened.commit if self.opened else "")) else None)
 
     # -- tell --
 
@@ -408,8 +410,10 @@ class Lab:
         """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
         if experiment.base_commit != self.commit or (experiment.decided and experiment.decided[0] == "crash"):
             return
-        if broken := self._broken_guard(experiment):
-            experiment.decided = ("discard", broken, None)
+        strain = self._strain(experiment.commit)
+        experiment.strain = strain.share if strain else None
+        if strain and strain.share > 1:
+            experiment.decided = ("discard", strain.sentence, None)
             return
         step = self._next_step(experiment)
         if isinstance(step, referee.Ruling):
@@ -447,20 +451,9 @@ class Lab:
         return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None, len(both),
                       len(fresh), ruling.e_value if ruling else None, variance)
 
-    def _broken_guard(self, experiment: Experiment) -> str:
-        """Which guard this experiment's runs break, in a sentence; "" if none."""
-        runs = [m for m in self._values[experiment.commit].values() if m]
-        for guard in self.track.guard if runs else ():
-            name = guard.metric
-            number = statistics.median(m.get(name, 0.0) for m in runs)
-            text = guard.at_most if guard.at_most is not None else guard.at_least
-            assert text is not None
-            limit, relative = bound(text)
-            if relative:
-                limit *= statistics.median(m.get(name, 0.0) for m in self.baseline if m)
-            if number > limit if guard.at_most is not None else number < limit:
-                return f"breaks the guard on {name}: {number:.4g} where {limit:.4g} ({text}) is the bound"
-        return ""
+    def _strain(self, commit: str) -> guards.Strain | None:
+        """How near the runs of a commit come to a guard's bound."""
+        return guards.worst(self.track.guard, [m for m in self._values[commit].values() if m], self.baseline)
 
     # -- apply --
 
@@ -589,7 +582,7 @@ _APPLY: dict[type, Any] = {
 
 def _past(experiment: Experiment) -> Past:
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note)
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain)
 
 
 def _within(number: float) -> float:

@@ -244,28 +244,32 @@ def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
         python = Path(getattr(sys, "_base_executable", sys.executable))
     if not python.exists():
         raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
-    if not (python.parent.parent / "pyvenv.cfg").exists():
+    home = python.parent.parent.resolve()
+    if not (home / "pyvenv.cfg").exists():
         python = python.resolve()
-    return str(python), tuple(dict.fromkeys([*_prefixes(python), *_venv(python)]))
+        return str(python), (_prefix(python),)
+    python = home / python.parent.name / python.name
+    folders = tuple(dict.fromkeys([_prefix(python.resolve()), home]))
+    return str(python), (*folders, *(link for link in _links(python) if not any(map(link.is_relative_to, folders))))
 
 
-def _prefixes(python: Path) -> Iterator[Path]:
-    """The installation that an interpreter belongs to, links resolved."""
-    prefix = python.resolve().parent.parent
+def _prefix(python: Path) -> Path:
+    """The installation that an interpreter belongs to."""
+    prefix = python.parent.parent
     if prefix in (Path("/"), Path.home()):
         raise TrackError(f"the interpreter {python} would open {prefix} to candidates: set [run] python to another one.")
-    yield prefix
+    return prefix
 
 
-def _venv(python: Path) -> Iterator[Path]:
-    """The folder of a virtual environment, and every link on the way to its real interpreter."""
-    if (python.parent.parent / "pyvenv.cfg").exists():
-        yield python.parent.parent
-    while python.is_symlink():
-        target = python.readlink()
-        python = target if target.is_absolute() else python.parent / target
-        if python.is_symlink():
-            yield python
+def _links(path: Path) -> Iterator[Path]:
+    """Every symbolic link that is followed on the way to a file, except those that each sandbox has (/bin, /lib)."""
+    for place in [*reversed(path.parents), path]:
+        if place.is_symlink():
+            if place.parent != Path("/"):
+                yield place
+            target = place.parent / place.readlink() / path.relative_to(place)
+            yield from _links(Path(os.path.normpath(target)))
+            return
 
 
 def _existing(text: str, folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """Sandbox by bubblewrap: namespaces for files, processes, network, users; limits inside.
 
-Covered: no network, no home, no environment but the contract's, a read-only world, private bounded /work, /out, /tmp
-and /dev/shm, limits on wall time, CPU, memory, processes and output, death of the whole tree, artefacts copied only
+Covered: no network, no home, no environment but the contract's, a read-only world, private bounded places for the
+tree, the artefacts, /tmp and /dev/shm, limits on wall time, CPU, memory, processes and output, death of the whole tree, artefacts copied only
 after death and without following anything. As root the payload runs under a throw-away uid without capabilities.
 Not covered here: a system-call filter and exact accounting of memory (the tree is polled ten times a second); kernel
 bugs; side channels. Host path names of mounts can be read in /proc/self/mountinfo.
@@ -28,6 +28,7 @@ from overnight.sandbox import watch
 POLL = 0.1  # seconds between two looks at memory and file counts
 TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
+OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, so many for each of our processes
 INSTALL = "sudo apt-get install -y bubblewrap"
 
@@ -89,7 +90,7 @@ class Bubblewrap:
                     "--bounding-set=-all", "--no-new-privs"]
         bounds = ["/usr/bin/prlimit", *watch.bounds(
             nproc=limits.processes, fsize=limits.disk, nofile=1024, core=0, data=limits.memory, memlock=65536, msgqueue=65536)]
-        copy = 'cp -R --preserve=mode,links /src /work/tree && cd "/work/tree/$1" && shift && exec "$@"'
+        copy = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
         return [*drop, *bounds, "/bin/sh", "-c", copy, "sh", command.cwd, *command.argv]
 
     def _setup(self, command: Command) -> list[str]:
@@ -102,16 +103,17 @@ class Bubblewrap:
             *user, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
             "--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *caps,
             *_world(),
-            *itertools.chain.from_iterable(_bind(path) for path in command.mounts),
             "--proc", "/proc", "--ro-bind", "/dev/null", "/proc/keys", "--ro-bind", "/dev/null", "/proc/key-users",
             "--remount-ro", "/proc",
             "--dev", "/dev", "--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
             "--perms", "1777", "--size", str(max(TMP, limits.disk)), "--tmpfs", "/tmp",
-            "--ro-bind", str(command.tree), "/src",
-            "--perms", "0777", "--size", str(limits.disk), "--tmpfs", "/work",
-            *(["--ro-bind", str(command.inputs), "/artifacts"] if command.inputs else []),
-            *(["--ro-bind", str(command.secret), "/holdout"] if command.secret else []),
-            *(["--perms", "0777", "--size", str(limits.disk), "--tmpfs", "/out"] if command.harvest else []),
+            *itertools.chain.from_iterable(_bind(path) for path in command.mounts),  # after /tmp: some lie there
+            "--perms", "0755", "--dir", OWN,
+            "--ro-bind", str(command.tree), f"{OWN}/src",
+            "--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/work",
+            *(["--ro-bind", str(command.inputs), f"{OWN}/artifacts"] if command.inputs else []),
+            *(["--ro-bind", str(command.secret), f"{OWN}/holdout"] if command.secret else []),
+            *(["--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/out"] if command.harvest else []),
             "--remount-ro", "/", "--chdir", "/",
             *itertools.chain.from_iterable(("--setenv", k, v) for k, v in _environment(command).items()),
         ]
@@ -119,9 +121,9 @@ class Bubblewrap:
 
 def _environment(command: Command) -> dict[str, str]:
     own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
-    own |= {"OVERNIGHT_OUT": "/out"} if command.harvest else {}
-    own |= {"OVERNIGHT_ARTIFACTS": "/artifacts"} if command.inputs else {}
-    own |= {"OVERNIGHT_HOLDOUT": "/holdout"} if command.secret else {}
+    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
+    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
+    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
     return own | command.env
 
 
@@ -173,7 +175,7 @@ class Contained:
         block_theirs, self._block = os.pipe()
         options = os.memfd_create("options")
         setup = [*setup, "--info-fd", str(info_theirs), "--block-fd", str(block_theirs)]
-        place = setup.index("/src") - 2
+        place = setup.index(f"{OWN}/src") - 2
         setup[place:place] = ["--perms", "0555", "--dir", ready]
         os.write(options, "\0".join(setup).encode() + b"\0")
         os.lseek(options, 0, os.SEEK_SET)
@@ -229,7 +231,7 @@ class Contained:
             if time.monotonic() > until or watch.dead(self._monitor_fd, 0.0005):
                 raise self._failed()
         if self._harvest is not None:
-            self._out = os.open(root / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._out = os.open(root / OWN[1:] / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
         os.close(self._block)
         self._block = -1

@@ -1,0 +1,99 @@
+"""The records: each one survives the journal's format."""
+
+import inspect
+import typing
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overnight import events
+from overnight.events import (
+    Event,
+    Faulted,
+    Judged,
+    Measured,
+    Opened,
+    Passed,
+    Proposed,
+    Rebased,
+    Started,
+    Stopped,
+)
+
+KINDS = typing.get_args(Event)
+EXAMPLES = [
+    Opened(1.5, "microgpt", "a" * 40, "[track]\nname = 'ü'\n", "00ff"),
+    Started(2.0, 4, "bubblewrap", "0.1.0", ("knobs", "llm")),
+    Stopped(3.0, 28800.5, "stopped by SIGINT", 1e-5, 2e-4),
+    Proposed(4.0, 1, 0, "a" * 40, "b" * 40, "knobs", "LR 1 -> 2\n\nbecause", "-1\n+2\n", {"knob": ["x", 1, None, 2.5]}),
+    Passed(5.0, "knobs", 0, "nothing left to try"),
+    Rebased(6.0, 1, 2, "c" * 40, "d" * 40),
+    Measured(7.0, 9, 1, "d" * 40, 2**31 - 1, "confirm", "ok", {"y": 1e-300}, "", 3.2, {"sandbox": 0.01}, 3, "9.log"),
+    Measured(7.5, 10, 1, "d" * 40, 0, "race", "timeout", reason="it took longer than 30s"),
+    Judged(8.0, 1, "keep", "better on fresh seeds", 0.1, (0.05, 0.15), 8, 3, 41.0, 0.002),
+    Judged(8.5, 2, "foul", "it touches score.py"),
+    Faulted(9.0, "measure", "the disk is full"),
+]
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def there_and_back(event):
+    return msgspec.json.decode(msgspec.json.encode(event), type=Event)
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda e: type(e).__name__)
+def test_a_record_survives_being_written(event):
+    assert there_and_back(event) == event
+
+
+def test_there_is_an_example_of_every_record():
+    assert {type(e) for e in EXAMPLES} == set(KINDS)
+
+
+@given(st.sampled_from(KINDS).flatmap(lambda kind: st.builds(kind, at=numbers)))
+def test_any_record_survives_being_written(event):
+    assert there_and_back(event) == event
+
+
+@given(st.dictionaries(st.text(), numbers), st.text())
+def test_any_finite_number_and_any_text_survive(metrics, reason):
+    event = Measured(0.0, 1, 1, "c", 1, "race", "ok", metrics, reason)
+    assert there_and_back(event) == event
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_says_what_kind_it_is_by_its_own_name(kind):
+    assert kind.__struct_config__.tag == kind.__name__.lower()
+    assert kind.__struct_config__.tag_field == "kind"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_cannot_be_changed(kind):
+    example = next(e for e in EXAMPLES if type(e) is kind)
+    with pytest.raises(AttributeError, match="immutable"):
+        example.at = 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_bears_its_time_first(kind):
+    assert kind.__struct_fields__[0] == "at"
+
+
+def test_every_record_of_the_module_is_an_event():
+    found = {kind for _, kind in inspect.getmembers(events, inspect.isclass)
+             if issubclass(kind, msgspec.Struct) and kind is not msgspec.Struct}
+    assert found == set(KINDS)
+
+
+@pytest.mark.parametrize("body", [b'{"kind":"unheard","at":1}', b'{"kind":"judged","at":1,"experiment":1}',
+                                  b'{"kind":"judged","at":1,"experiment":1,"verdict":"maybe","reason":""}'])
+def test_a_record_that_is_none_is_refused(body):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(body, type=Event)
+
+
+def test_a_field_that_a_later_version_adds_is_passed_over():
+    body = b'{"kind":"faulted","at":1,"job":"measure","reason":"","later":1}'
+    assert msgspec.json.decode(body, type=Event) == Faulted(1.0, "measure", "")
