@@ -85,7 +85,9 @@ class World:
     def _optimum(self, knob: Knob) -> float:
         if knob.scale.kind == "choice":
             return float(self.draw.randrange(len(knob.scale.choices)))
-        return scales.position(knob.scale, knob.value) + self.draw.choice([-1, 1]) * self.draw.uniform(0.0, self.furthest)
+        return scales.position(knob.scale, knob.value) + self.draw.choice([-1, 1]) * self.draw.uniform(
+            0.0, self.furthest
+        )
 
     def regret(self, text: str) -> float:
         """The true regret of a text."""

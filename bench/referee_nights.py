@@ -1,6 +1,6 @@
 """What the referee promises, measured through the Lab: false keeps on nights with nothing to find, and the true gain.
 
-    python bench/referee_nights.py [--nights 100] [--runs 2000] [--processes 2]
+    python bench/referee_nights.py [--nights 40] [--runs 2000] [--processes 2]
 
 A/A nights: 300 changes that change nothing, each with noise of its own, two benches; how many nights end with a keep.
 The other worlds are REFEREE.md's (3 % improvements of U[.5, 2] standard deviations, the rest without effect or
@@ -67,7 +67,7 @@ def spread(values: list[float]) -> str:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=100)
+    parser.add_argument("--nights", type=int, default=40)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()

@@ -13,7 +13,7 @@ from overnight.jobs import Measure, Propose, Rebase, Rebasing
 from overnight.lab import CALIBRATION, MOST_BAD_SEEDS, MOST_FAULTS, MOST_PASSES, Budget, Lab
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
-           "problem", "session_proposed"}  # what belongs to a session, not to the record
+           "problem", "session_proposed", "_variance"}  # what belongs to a session, not to the record
 
 
 def better(_lots):

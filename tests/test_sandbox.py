@@ -485,7 +485,8 @@ class Contains:
         with pytest.raises(Fault, match="killed from outside"):
             process.wait()
 
-    def test_nothing_survives_when_its_parent_is_killed(self, ground, tmp_path):
+    @pytest.mark.parametrize("moment", [0.0, 0.002, 0.004, 0.006, 0.008, 0.012, 0.3])
+    def test_nothing_survives_when_its_parent_is_killed(self, ground, moment):
         mark = f"mark{os.getpid()}x{time.monotonic_ns()}"
         script = f"""
             import sys
@@ -494,17 +495,17 @@ class Contains:
             from overnight import sandbox
             from overnight.contracts import Command, Limits
             box = sandbox.choose({ground.sandbox.name!r})
+            print("starts", flush=True)
             box.start(Command(("/bin/sh", "-c", "setsid sh -c 'sleep 60; : {mark}' & sleep 60; : {mark}"),
                               Path({str(ground.tree)!r}), Limits(wall=60)))
-            print("started", flush=True)
             sys.stdin.read()
         """
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as parent:
-            assert parent.stdout.readline() == b"started\n"
-            while len(processes(mark)) < 2:
-                time.sleep(0.01)
+            assert parent.stdout.readline() == b"starts\n"
+            time.sleep(moment)
             parent.kill()
+        time.sleep(0.1)
         until = time.monotonic() + 5
         while processes(mark) and time.monotonic() < until:
             time.sleep(0.02)

@@ -125,6 +125,7 @@ class Lab:
         self._common: list[int] = []
         self._bad: set[int] = set()
         self._variances: list[float] = []
+        self._variance: float | None = None  # what follows from them and the baseline, until either changes
         self._pasts: list[Past] = []
         self._passed: dict[str, tuple[int, int]] = {}
         self._asked: Counter[str] = Counter()
@@ -155,10 +156,12 @@ class Lab:
     def variance(self) -> float:
         """Variance of one paired difference: that of two independent runs of the baseline, worth three candidates,
         until raced candidates have shown how much common seeds help."""
-        prior = 3 if len(self._variances) < 8 else 0
-        known = [2 * self._seed_variance] * prior + self._variances
-        most = MOST_SPREAD * statistics.median([v for v in known if v] or [0.0])
-        return max(self._floor, statistics.fmean(min(v, most) for v in known))
+        if self._variance is None:
+            prior = 3 if len(self._variances) < 8 else 0
+            known = [2 * self._seed_variance] * prior + self._variances
+            most = MOST_SPREAD * statistics.median([v for v in known if v] or [0.0])
+            self._variance = max(self._floor, statistics.fmean(min(v, most) for v in known))
+        return self._variance
 
     @property
     def fresh_variance(self) -> float:
@@ -528,7 +531,7 @@ class Lab:
             self._weigh(mine)
 
     def _on_incumbent(self, event: Measured, metrics: dict[str, float]) -> None:
-        values = self._values[event.commit]
+        values, self._variance = self._values[event.commit], None
         if event.stage == "calibrate" and event.outcome != "ok":
             self.problem = f"the baseline fails: {event.reason}"
         elif not metrics:
@@ -552,7 +555,7 @@ class Lab:
         self._pasts.append(_past(experiment))
         experiment.note = {}
         if event.variance is not None:
-            self._variances = [*self._variances, event.variance][-VARIANCES:]
+            self._variances, self._variance = [*self._variances, event.variance][-VARIANCES:], None
         if event.verdict == "keep":
             self._move(experiment)
         else:

@@ -3,10 +3,12 @@ team; the prose is for researchers that read. It may be competed over, so nothin
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from overnight.errors import TrackError
@@ -38,13 +40,25 @@ def load(path: Path) -> Program:
 
 def parse(text: str, name: str = "program.md") -> Program:
     """Split front matter and prose. Raises TrackError."""
-    if not text.startswith(FENCE + "\n"):
+    if text.partition("\n")[0].rstrip() != FENCE:
         return Program(prose=text)
-    head, closed, prose = text.removeprefix(FENCE + "\n").partition("\n" + FENCE + "\n")
-    if not closed:
+    found = re.fullmatch(r"\+\+\+[ \t]*\n(.*?)^\+\+\+[ \t]*(?:\n(.*))?", text, re.DOTALL | re.MULTILINE)
+    if found is None:
         raise TrackError(f"{name}: the front matter opened by {FENCE} on line 1 is never closed.")
     try:
-        fields = tomllib.loads(head)
-        return msgspec.convert({**fields, "prose": prose}, Program)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise TrackError(f"{name}: front matter: {error}.") from error
+        fields = tomllib.loads(found[1])
+    except tomllib.TOMLDecodeError as error:
+        raise TrackError(f"{name}: the front matter is not TOML: {error}.") from error
+    _check(fields, found[1], name)
+    return Program(tuple(fields.get("researchers", ("knobs",))), found[2] or "")
+
+
+def _check(fields: dict[str, Any], head: str, name: str) -> None:
+    for key, value in fields.items():
+        named = re.compile(rf"\s*{re.escape(key)}\b")
+        number = next((n for n, line in enumerate(head.splitlines(), 2) if named.match(line)), 1)
+        if key != "researchers":
+            meant = " (did you mean 'researchers'?)" if difflib.get_close_matches(key, ["researchers"]) else ""
+            raise TrackError(f"{name} (line {number}): unknown key '{key}' in the front matter{meant}.")
+        if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+            raise TrackError(f'{name} (line {number}): researchers is a list of names, like ["knobs"].')

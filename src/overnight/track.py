@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 import tomllib
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -15,8 +16,13 @@ from msgspec import Struct
 from overnight.contracts import Direction
 from overnight.errors import TrackError
 
+Made = TypeVar("Made")
+
 FILE = "track.toml"
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
+_NUMBER = r"(\d+\.?\d*)"
+_WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
+          "array": "a list in brackets", "object": "a section"}
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -126,19 +132,19 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 
 def seconds(text: str) -> float:
     """"90s", "5min", "8h" or "1h30m" in seconds. Raises TrackError."""
-    parts = re.findall(r"([\d.]+)\s*(ms|min|s|m|h|d)", text)
+    parts = re.findall(_NUMBER + r"\s*(ms|min|s|m|h|d)", text)
     if not parts or "".join(n + u for n, u in parts) != re.sub(r"\s", "", text):
         raise TrackError(f"'{text}' is not a duration: write it like 30s, 5min or 1h30m.")
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if total <= 0:
+    if not 0 < total < math.inf:
         raise TrackError(f"'{text}' is not a duration: it must be more than nothing.")
     return total
 
 
 def size(text: str) -> int:
     """"1GiB" in bytes. Raises TrackError."""
-    found = re.fullmatch(r"([\d.]+)\s*([KMG]i?B|B)", text.strip())
-    if not found or float(found[1]) <= 0:
+    found = re.fullmatch(_NUMBER + r"\s*([KMG]i?B|B)", text.strip())
+    if not found or not 0 < float(found[1]) < math.inf:
         raise TrackError(f"'{text}' is not a size: write it like 512MiB or 2GiB.")
     return int(float(found[1]) * _BYTES[found[2]])
 
@@ -146,8 +152,10 @@ def size(text: str) -> int:
 def bound(text: str | float) -> tuple[float, bool]:
     """A guard's bound as (number, whether it is a multiple of the baseline's). Raises TrackError."""
     if isinstance(text, int | float):
+        if not math.isfinite(text):
+            raise TrackError(f"'{text}' is not a bound: nothing can be beyond it.")
         return float(text), False
-    if found := re.fullmatch(r"([\d.]+)\s*x", text.strip()):
+    if found := re.fullmatch(_NUMBER + r"\s*x", text.strip()):
         return float(found[1]), True
     for parse in (seconds, size):
         try:
@@ -193,23 +201,34 @@ def parse(text: str) -> Track:
     except tomllib.TOMLDecodeError as error:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
     _check_keys(fields, text)
-    try:
-        track = msgspec.convert(fields, Track)
-    except msgspec.ValidationError as error:
-        raise TrackError(_explain(str(error), text)) from error
+    for nth, table in enumerate(fields.get("guard", ())):
+        _converted({"guard": table}, _OneGuard, text, nth)
+    track = _converted(fields, Track, text)
     _check_values(track, text)
     return track
 
 
-def _line(text: str, section: str, key: str) -> str:
-    """` (line 12)` for a key of a section, as well as it can be found."""
-    inside = not section
+class _OneGuard(Struct, frozen=True):
+    guard: Guard
+
+
+def _converted(fields: dict[str, Any], kind: type[Made], text: str, nth: int = 0) -> Made:
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise TrackError(_explain(str(error), text, nth)) from error
+
+
+def _line(text: str, section: str, key: str, nth: int = 0) -> str:
+    """` (line 12)` for a key of the nth section of a name, as well as it can be found."""
+    inside, seen = not section, 0
     for number, line in enumerate(text.splitlines(), 1):
         if found := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]\]?", line):
-            inside = found[1] == section
+            inside = found[1] == section and seen == nth
+            seen += found[1] == section
             if inside and not key:
                 return f" (line {number})"
-        elif (inside and re.match(rf"\s*{re.escape(key)}\s*=", line)) or (not section and re.match(rf"\s*\[\[?\s*{re.escape(key)}\s*\]", line)):
+        elif inside and key and re.match(rf"\s*{re.escape(key)}\s*=", line):
             return f" (line {number})"
     return ""
 
@@ -233,10 +252,13 @@ def _check_keys(fields: dict[str, Any], text: str) -> None:
         if name not in sections:
             line = _line(text, name, "") or _line(text, "", name)
             raise TrackError(f"{FILE}{line}: unknown section [{name}]{_near(name, sections)}.")
-        for table in value if isinstance(value, list) else [value]:
+        if name == "guard" and not isinstance(value, list):
+            raise TrackError(f"{FILE}{_line(text, name, '')}: there may be several guards: write [[guard]] for each.")
+        for nth, table in enumerate(value if isinstance(value, list) else [value]):
             for key in table if isinstance(table, dict) else ():
                 if key not in (known := _known(sections[name])):
-                    raise TrackError(f"{FILE}{_line(text, name, key)}: unknown key '{key}' in [{name}]{_near(key, known)}.")
+                    line = _line(text, name, key, nth)
+                    raise TrackError(f"{FILE}{line}: unknown key '{key}' in [{name}]{_near(key, known)}.")
 
 
 def _near(word: str, known: dict[str, Any]) -> str:
@@ -244,29 +266,45 @@ def _near(word: str, known: dict[str, Any]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"
 
 
-def _explain(message: str, text: str) -> str:
+def _explain(message: str, text: str, nth: int = 0) -> str:
     """msgspec's message in our words: where, then what."""
     what, _, where = message.partition(" - at `$.")
     path = re.sub(r"\[\d*\.*\]", "", where.rstrip("`"))
     section, _, key = path.partition(".")
     if missing := re.search(r"missing required field `(\w+)`", what):
-        place = f" in [{section}]" if section and where else ""
-        return f"{FILE}{_line(text, section, '') if place else ''}: '{missing[1]}' is missing{place}."
-    return f"{FILE}{_line(text, section, key)}: {path}: {what[0].lower()}{what[1:]}."
+        if not section:
+            return f"{FILE}: the section [{missing[1]}] is missing."
+        return f"{FILE}{_line(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
+    line = _line(text, section, key, nth) or _line(text, "", section)
+    return f"{FILE}{line}: {path} {_must(what, section, key)}."
+
+
+def _must(what: str, section: str, key: str) -> str:
+    """What msgspec expected, in words."""
+    if types := re.fullmatch(r"Expected `(.+)`, got `(.+)`", what):
+        wanted = " or ".join(_WORDS.get(name, name) for name in types[1].split(" | ") if name != "null")
+        return f"must be {wanted}, not {_WORDS.get(types[2], types[2])}"
+    if what.startswith("Invalid enum value"):
+        struct = _sections()[section]
+        options = get_args(get_type_hints(struct)[_known(struct)[key]])
+        return "must be " + " or ".join(f'"{option}"' for option in options)
+    return f"is wrong: {what}"
 
 
 def _check_values(track: Track, text: str) -> None:
-    def wrong(section: str, key: str, sentence: str) -> TrackError:
-        return TrackError(f"{FILE}{_line(text, section, key)}: {sentence}")
+    def wrong(section: str, key: str, sentence: str, nth: int = 0) -> TrackError:
+        line = _line(text, section, key, nth) or _line(text, section, "", nth)
+        return TrackError(f"{FILE}{line}: {sentence}")
 
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
         raise wrong("track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.")
     if not track.track.editable:
         raise wrong("track", "editable", "nothing may be edited: name at least one file.")
-    if track.metric.worthwhile < 0:
-        raise wrong("metric", "worthwhile", "worthwhile is a size, so it cannot be negative.")
-    if track.run.cpus < 1:
-        raise wrong("run", "cpus", "cpus must be at least 1.")
+    if not 0 <= track.metric.worthwhile < math.inf:
+        raise wrong("metric", "worthwhile", "worthwhile is a size: write a number that is not negative.")
+    for key in ("cpus", "processes"):
+        if getattr(track.run, key) < 1:
+            raise wrong("run", key, f"{key} must be at least 1.")
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:
             raise wrong(section, "command", f"[{section}] has an empty command.")
@@ -274,26 +312,26 @@ def _check_values(track: Track, text: str) -> None:
             if hasattr(step, key):
                 _parsed(parse_value, getattr(step, key), wrong, section, key)
     _check_metric(track, wrong)
-    for guard in track.guard:
+    for nth, guard in enumerate(track.guard):
         if (guard.at_most is None) == (guard.at_least is None):
-            raise wrong("guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.")
+            raise wrong("guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.", nth)
         limit = guard.at_most if guard.at_most is not None else guard.at_least
         assert limit is not None
-        _parsed(bound, limit, wrong, "guard", "at_most" if guard.at_most is not None else "at_least")
+        _parsed(bound, limit, wrong, "guard", "at_most" if guard.at_most is not None else "at_least", nth)
 
 
-def _parsed(parse_value: Any, value: Any, wrong: Any, section: str, key: str) -> None:
+def _parsed(parse_value: Any, value: Any, wrong: Any, section: str, key: str, nth: int = 0) -> None:
     try:
         parse_value(value)
     except TrackError as error:
-        raise wrong(section, key, str(error)) from error
+        raise wrong(section, key, str(error), nth) from error
 
 
 def _check_metric(track: Track, wrong: Any) -> None:
     metric = track.metric
     if metric.source == "score" and track.score is None and metric.name not in HARNESS_METRICS:
-        raise wrong("metric", "name", f"nobody measures '{metric.name}': add a [score] command, or read it from the output "
-                    "with from = \"output\" and a pattern (self-reported).")
+        raise wrong("metric", "name", f"nobody measures '{metric.name}': add a [score] command, or read it from the "
+                    "output with from = \"output\" and a pattern (self-reported).")
     if metric.source == "output":
         try:
             groups = re.compile(metric.pattern).groups if metric.pattern else 0
@@ -308,29 +346,44 @@ def _check_metric(track: Track, wrong: Any) -> None:
 
 def check_files(track: Track, folder: Path, text: str = "") -> None:
     """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
-    files = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts]
+    files = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
+    files = [f for f in files if not {".git", ".overnight"} & set(PurePosixPath(f).parts)]
     for pattern in track.track.editable:
-        if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+        if _leaves(pattern):
             raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
         if not any(covers(pattern, f) for f in files):
             raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
         for word in step.command[1:] if step is not None else ():
-            if re.fullmatch(r"[\w./-]+\.\w+", word) and not (folder / word).exists():
-                raise TrackError(f"{FILE}{_line(text, section, 'command')}: [{section}] names {word}, which does not exist.")
+            if _is_file(word) and not (folder / word).exists():
+                line = _line(text, section, "command")
+                raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
     protected = [FILE, "program.md", *_protected(track)]
     for path in protected:
         if any(covers(pattern, path) for pattern in track.track.editable):
-            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: {path} may not be editable: it judges or instructs.")
+            line = _line(text, "track", "editable")
+            raise TrackError(f"{FILE}{line}: {path} may not be editable: it judges or instructs.")
     for path in _private(track):
+        line = _line(text, "score", "private" if track.score and path in track.score.private else "holdout")
+        if _leaves(path):
+            raise TrackError(f"{FILE}{line}: the private file {path} leaves the folder.")
         if not (folder / path).exists():
-            raise TrackError(f"{FILE}{_line(text, 'score', 'private')}: the private file {path} does not exist.")
+            raise TrackError(f"{FILE}{line}: the private file {path} does not exist.")
+
+
+def _leaves(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word of a command looks like a file's name (and not like a number)."""
+    return re.fullmatch(r"[\w./-]+\.[A-Za-z]\w*", word) is not None
 
 
 def _protected(track: Track) -> list[str]:
     if track.score is None:
         return []
-    return [word for word in track.score.command if re.fullmatch(r"[\w./-]+\.\w+", word)] + _private(track)
+    return [word for word in track.score.command if _is_file(word)] + _private(track)
 
 
 def _private(track: Track) -> list[str]:

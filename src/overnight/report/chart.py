@@ -23,55 +23,61 @@ from matplotlib.ticker import MaxNLocator
 
 from overnight.lab import BASELINE, Experiment, Lab
 from overnight.report import summary
-from overnight.report.tables import digits, measured, plain
+from overnight.report.tables import chain, levels, measured, plain
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches
-AREA = (0.095, 0.175, 0.795, 0.635)  # of the figure: left, bottom, width, height of the axes
+AREA = (0.082, 0.165, 0.815, 0.62)  # of the figure: left, bottom, width, height of the axes
+LEFT, RIGHT = 0.028, 0.972  # of the figure: where words begin and end
 INK, GREY, FAINT, GRID = "#1f2933", "#66707c", "#aeb5bf", "#e9ecef"
 KEPT, CRASHED, FOULED, WARNING = "#0f8a4f", "#c8453b", "#8a4fb5", "#b45309"
 STYLE = {
-    "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.labelsize": 11, "axes.unicode_minus": True,
-    "axes.formatter.useoffset": False, "font.size": 10.5, "svg.fonttype": "none", "svg.hashsalt": "overnight",
-    "text.color": INK, "text.parse_math": False, "xtick.color": FAINT, "xtick.labelcolor": GREY, "xtick.labelsize": 10,
+    "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.labelsize": 10.5, "axes.formatter.limits": (-4, 7),
+    "axes.formatter.useoffset": False, "font.size": 10.5, "text.color": INK, "text.parse_math": False,
+    "svg.fonttype": "none", "svg.hashsalt": "overnight",
+    "xtick.color": FAINT, "xtick.labelcolor": GREY, "xtick.labelsize": 10,
     "ytick.color": FAINT, "ytick.labelcolor": GREY, "ytick.labelsize": 10,
 }
 ANGLE = math.radians(38)  # at which labels leave their dots, away from the frontier
+BADGE = {"boxstyle": "round,pad=0.35", "facecolor": "#fef3c7", "edgecolor": WARNING, "linewidth": 0.8}
 LABEL = FontProperties(size=8.6)
 LONGEST = 32  # characters of a label
 MOST_LABELS = 24
 GAP = 21.0  # pixels between the middles of neighbouring labels
 FARTHEST = 60.0  # pixels that a label may be moved from its dot
-LEAD = 9.0  # pixels between a dot and its label
+LEAD = 13.0  # pixels between a dot and its label
 FEW = 60  # experiments up to which dots are large
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One experiment on the chart; `level` is None where nothing was measured."""
+    """One experiment that was measured. `x` is its number, or the place after the later one that it was put on top of."""
 
-    number: int
-    verdict: str
-    level: float | None
-    low: float = 0.0
-    high: float = 0.0
-    gain: float = 0.0
-    label: str = ""
+    x: float
+    level: float
+    low: float
+    high: float
+    gain: float
+    label: str
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn, and within which limits. `sign` is 1 where lower is better, else -1."""
+    """What is drawn, and within which limits.
 
-    dots: tuple[Dot, ...]
-    baseline: float | None
+    sign   1 where lower is better, else -1
+    start  the x of the baseline
+    """
+
+    kept: tuple[Dot, ...]
+    discarded: tuple[Dot, ...]
+    crashed: tuple[float, ...]
+    fouled: tuple[float, ...]
+    baseline: float
     sign: int
+    start: float
     x: tuple[float, float] = (0.0, 1.0)
     y: tuple[float, float] = (0.0, 1.0)
-
-    def of(self, *verdicts: str) -> list[Dot]:
-        """The dots with one of these verdicts."""
-        return [d for d in self.dots if d.verdict in verdicts]
 
 
 @dataclass(frozen=True)
@@ -97,36 +103,58 @@ def _figure(lab: Lab) -> Figure:
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(AREA)
-    scene = _limits(_scene(lab))
-    _frame(axes, lab)
-    if scene.baseline is None:
+    _frame(axes)
+    baseline = lab.level(BASELINE)
+    if baseline is None or not math.isfinite(baseline):
         _empty(axes, lab.problem or "The baseline has not been measured yet.")
     else:
-        tags = _settle(axes, scene)
-        scene = replace(scene, x=axes.get_xlim(), y=axes.get_ylim())
-        _dots(axes, scene)
-        _lines(axes, scene, lab)
-        _labels(axes, scene, tags)
+        _fill(axes, lab, _limits(_scene(lab, baseline)))
     _heading(figure, lab)
     return figure
+
+
+def _fill(axes: Axes, lab: Lab, scene: Scene) -> None:
+    tags = _settle(axes, scene)
+    scene = replace(scene, x=axes.get_xlim(), y=axes.get_ylim())
+    _dots(axes, scene)
+    _lines(axes, scene)
+    _values(axes, scene, levels(lab))
+    _labels(axes, scene, tags)
+    _legend(axes, scene, lab)
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------
 
 
-def _scene(lab: Lab) -> Scene:
-    judged = [e for e in lab.experiments.values() if e.verdict != "open"]
+def _scene(lab: Lab, baseline: float) -> Scene:
+    places = _places(lab)
+    kept, discarded, crashed, fouled = [], [], [], []
+    for experiment in lab.experiments.values():
+        x = max(experiment.id, places[experiment.base] + 1)
+        if dot := _dot(lab, experiment, x):
+            (kept if experiment.verdict == "keep" else discarded).append(dot)
+        elif experiment.verdict in ("crash", "foul"):
+            (crashed if experiment.verdict == "crash" else fouled).append(x)
     sign = 1 if lab.track.metric.direction == "minimize" else -1
-    return Scene(tuple(_dot(lab, e) for e in judged), lab.level(BASELINE), sign)
+    return Scene(tuple(sorted(kept, key=lambda d: d.x)), tuple(discarded), tuple(crashed), tuple(fouled), baseline, sign,
+                 places[BASELINE])
 
 
-def _dot(lab: Lab, experiment: Experiment) -> Dot:
-    level = measured(lab, experiment)
-    if level is None or not math.isfinite(level) or experiment.effect is None:
-        return Dot(experiment.id, experiment.verdict, None)
-    bounds = experiment.interval or (experiment.effect, experiment.effect)
-    ends = sorted(level + lab.track.oriented(bound - experiment.effect) for bound in bounds)
-    return Dot(experiment.id, experiment.verdict, level, ends[0], ends[1], experiment.effect, _short(experiment.title))
+def _places(lab: Lab) -> dict[int, int]:
+    """Where the baseline and all that was kept stand, each to the right of what it stands on."""
+    places = {BASELINE: min(lab.experiments, default=1) - 1}
+    for experiment in chain(lab):
+        places[experiment.id] = max(experiment.id, places[experiment.base] + 1)
+    return places
+
+
+def _dot(lab: Lab, experiment: Experiment, x: float) -> Dot | None:
+    """None where nothing was measured."""
+    level, effect = measured(lab, experiment), experiment.effect
+    if level is None or effect is None or not math.isfinite(level):
+        return None
+    ends = sorted(level + lab.track.oriented(bound - effect) for bound in experiment.interval or (effect, effect))
+    return Dot(x, level, ends[0], ends[1], effect, _short(experiment.title))
 
 
 def _short(title: str) -> str:
@@ -140,44 +168,43 @@ def _short(title: str) -> str:
 
 def _limits(scene: Scene) -> Scene:
     """Limits within which the frontier fills the picture; what is far worse will be clipped to the edge."""
-    last = max((d.number for d in scene.dots), default=1)
-    first = min((d.number for d in scene.dots), default=1) - 1
-    x = (first - 0.015 * (last - first), last + 0.015 * (last - first))
-    if scene.baseline is None:
-        return replace(scene, x=x)
-    return replace(scene, x=x, y=_heights(scene, scene.baseline))
+    measured_at = [d.x for d in (*scene.kept, *scene.discarded)]
+    last = max((*measured_at, *scene.crashed, *scene.fouled, scene.start + 1))
+    margin = 0.015 * (last - scene.start)
+    return replace(scene, x=(scene.start - margin, last + margin), y=_heights(scene))
 
 
-def _heights(scene: Scene, baseline: float) -> tuple[float, float]:
+def _heights(scene: Scene) -> tuple[float, float]:
     """Worked out as "worse than the baseline", so that one rule serves both directions."""
-    core = [0.0] + [scene.sign * (v - baseline) for d in scene.of("keep") for v in (d.level, d.low, d.high)
-                    if v is not None and math.isfinite(v)]
-    others = [scene.sign * (d.level - baseline) for d in scene.of("discard") if d.level is not None]
+    baseline = scene.baseline
+    shown = [v for d in scene.kept for v in (d.level, d.low, d.high) if math.isfinite(v)]
+    core = [0.0, *(scene.sign * (v - baseline) for v in shown)]
+    others = [scene.sign * (d.level - baseline) for d in scene.discarded]
     low, high = min(core), max(core)
-    spread = high - low or (float(np.percentile(np.abs(others), 75)) if others else 0.0) or abs(baseline) * 0.05 or 1.0
+    usual = float(np.percentile(np.abs(others), 75)) if others else 0.0
+    spread = max(high - low, 0.5 * usual) or abs(baseline) * 0.1 or 1.0
     if others:
-        high = max(high, min(float(np.percentile(others, 92)), high + 0.7 * spread))
+        high = max(high, min(float(np.percentile(others, 80)), high + (0.6 if low < 0 else 2.5) * spread))
         low = min(low, max(min(others), low - 0.25 * spread))
-    room = 0.07 * max(high - low, 0.5 * spread)
-    ends = (baseline + scene.sign * (low - room), baseline + scene.sign * (high + room))
+    if low == high:
+        low, high = -spread / 2, spread / 2
+    room = max(high - low, 0.5 * spread)
+    low, high = low - 0.07 * room, max(high + 0.07 * room, 0.13 * room)
+    ends = (baseline + scene.sign * low, baseline + scene.sign * high)
     return min(ends), max(ends)
 
 
 # ---- axes and words around -------------------------------------------------------------------------------------
 
 
-def _frame(axes: Axes, lab: Lab) -> None:
-    metric = lab.track.metric
-    unit = f" ({plain(metric.unit, 24)})" if metric.unit else ""
-    better = "lower" if metric.direction == "minimize" else "higher"
-    axes.set_ylabel(f"{plain(metric.name, 32)}{unit}, {better} is better", labelpad=9)
-    axes.set_xlabel("experiment", labelpad=5)
+def _frame(axes: Axes) -> None:
+    axes.set_xlabel("experiment", labelpad=4)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=3, pad=5)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _empty(axes: Axes, why: str) -> None:
@@ -186,33 +213,34 @@ def _empty(axes: Axes, why: str) -> None:
 
 
 def _heading(figure: Figure, lab: Lab) -> None:
-    left, right = AREA[0], 0.975
-    bold = FontProperties(size=15, weight="bold")
-    while bold.get_size_in_points() > 9 and _width(figure, headline(lab), bold) > (right - left) * 1400:
+    metric, room = lab.track.metric, (RIGHT - LEFT) * SIZE[0] * DPI
+    bold = FontProperties(size=15.5, weight="bold")
+    while bold.get_size_in_points() > 9 and _width(figure, headline(lab), bold) > room:
         bold.set_size(bold.get_size_in_points() - 0.5)
-    figure.text(left, 0.925, headline(lab), fontproperties=bold, va="baseline")
-    for mark in summary.marks(lab):
-        badge = figure.text(right, 0.872, mark, fontsize=10, weight="bold", color=WARNING, ha="right", va="baseline",
-                            bbox={"boxstyle": "round,pad=0.3", "facecolor": "#fef3c7", "edgecolor": WARNING, "lw": 0.8})
-        right = badge.get_window_extent(_renderer(figure)).x0 / 1400 - 0.025
-    goal = lab.track.track.goal
-    figure.text(left, 0.872, _cut(figure, goal, FontProperties(size=10.5), (right - left) * 1400), color=GREY, va="baseline")
+    figure.text(LEFT, 0.925, headline(lab), fontproperties=bold)
+    figure.text(LEFT, 0.872, _cut(figure, lab.track.track.goal, FontProperties(size=10.5), room), color=GREY)
+    unit = f" ({plain(metric.unit, 24)})" if metric.unit else ""
+    better = "lower" if metric.direction == "minimize" else "higher"
+    figure.text(LEFT, 0.812, f"{plain(metric.name, 32)}{unit}, {better} is better", fontsize=10.5)
+    right = RIGHT - 0.006
+    for mark in reversed(summary.marks(lab)):
+        badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
+        right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
 
 
 def headline(lab: Lab) -> str:
     """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
-    metric, count, exact = lab.track.metric, len(lab.experiments), digits(lab)
-    first, now = lab.level(BASELINE), lab.level(lab.frontier)
-    text = f"{plain(lab.track.name, 40)}: {count:,} experiment{'s' * (count != 1)}, {lab.counts['keep']} kept"
-    if first is None:
+    metric, count = lab.track.metric, len(lab.experiments)
+    first, now = levels(lab)
+    text = f"{plain(lab.track.name, 40)}: {count:,} experiment{'s' * (count != 1)}, {lab.counts['keep']:,} kept"
+    if lab.level(BASELINE) is None:
         return text
-    gain = f" → {summary.number(now, exact)}" if lab.frontier else ""
-    return f"{text}, {plain(metric.name, 32)} {summary.number(first, exact)}{gain} {plain(metric.unit, 24)}".rstrip()
+    gain = f" → {now}" if lab.frontier else ""
+    return f"{text}, {plain(metric.name, 32)} {first}{gain} {plain(metric.unit, 24)}".rstrip()
 
 
 def _renderer(figure: Figure) -> Any:
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    canvas: Any = figure.canvas
     return canvas.get_renderer()
 
 
@@ -233,73 +261,64 @@ def _cut(figure: Figure, text: str, font: FontProperties, room: float) -> str:
 
 def _dots(axes: Axes, scene: Scene) -> None:
     low, high = scene.y
-    size = 5.2 if len(scene.dots) <= FEW else max(2.2, 5.2 * (FEW / len(scene.dots)) ** 0.3)
-    seen = [d for d in scene.of("discard") if d.level is not None]
-    inside = [d for d in seen if d.level is not None and low <= d.level <= high]
-    _marks(axes, [(d.number, d.level) for d in inside], "o", size, FAINT, alpha=0.65)
-    edge = 0.012 * (high - low)
-    _marks(axes, [(d.number, high - edge) for d in seen if d.level is not None and d.level > high], "^", size, FAINT)
-    _marks(axes, [(d.number, low + edge) for d in seen if d.level is not None and d.level < low], "v", size, FAINT)
-    for verdict, marker, colour in (("crash", "x", CRASHED), ("foul", "+", FOULED)):
-        places = [(d.number, 0.018) for d in scene.of(verdict)]
-        _marks(axes, places, marker, max(3.4, size * 0.85), colour, transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
-    _legend(axes, scene, beyond=len(inside) < len(seen))
+    size = max(2.2, 5.4 * min(1.0, FEW / max(1, len(scene.discarded))) ** 0.3)
+    seen = [(d.x, d.level) for d in scene.discarded]
+    inside = [place for place in seen if low <= place[1] <= high]
+    _marks(axes, inside, "o", size, FAINT, alpha=0.7, clip_on=False)
+    step = 0.014 * (high - low)
+    floor = low + step * (1 if scene.sign > 0 else 3.5)  # above the crashes
+    _marks(axes, [(x, high - step) for x, level in seen if level > high], "^", size, FAINT)
+    _marks(axes, [(x, floor) for x, level in seen if level < low], "v", size, FAINT)
+    for xs, marker, colour in ((scene.crashed, "x", CRASHED), (scene.fouled, "+", FOULED)):
+        _marks(axes, [(x, 0.02) for x in xs], marker, max(3.2, size * 0.85), colour, alpha=0.8,
+               transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
-def _marks(axes: Axes, places: Sequence[tuple[float, float | None]], marker: str, size: float, colour: str,
-           **more: Any) -> None:
+def _marks(axes: Axes, places: Sequence[tuple[float, float]], marker: str, size: float, colour: str, **more: Any) -> None:
     if places:
-        more = {"markeredgewidth": 0, **more}
-        axes.plot([p[0] for p in places], [p[1] for p in places], marker, markersize=size, color=colour, zorder=2, **more)
+        xs, ys = zip(*places, strict=True)
+        axes.plot(xs, ys, marker, markersize=size, color=colour, zorder=2, **{"markeredgewidth": 0, **more})
 
 
-def _lines(axes: Axes, scene: Scene, lab: Lab) -> None:
-    """The baseline, the frontier with what was kept, and their values beside the right edge."""
-    baseline, kept = scene.baseline, sorted(scene.of("keep"), key=lambda d: d.number)
-    assert baseline is not None
-    axes.axhline(baseline, color=GREY, linewidth=1.2, linestyle=(0, (1.2, 2.2)), zorder=2.5)
-    best, steps = baseline, []
-    for dot in kept:
-        assert dot.level is not None
-        best = scene.sign * min(scene.sign * best, scene.sign * dot.level)
-        steps.append((dot.number, best))
-        axes.plot([dot.number] * 2, [dot.low, dot.high], color=KEPT, linewidth=1.3, alpha=0.55, zorder=3.6)
-    if steps:
-        start = min(d.number for d in scene.dots) - 1
-        xs, ys = zip((start, baseline), *steps, (scene.x[1], best), strict=True)
-        axes.step(xs, ys, where="post", color=KEPT, linewidth=1.9, zorder=3.5)
-        axes.plot([d.number for d in kept], [d.level for d in kept], "o", markersize=7.2 if len(kept) <= 40 else 5, color=KEPT,
-                  markeredgecolor="white", markeredgewidth=1, zorder=4)
-    _values(axes, scene, best, digits(lab))
+def _lines(axes: Axes, scene: Scene) -> None:
+    """The baseline, and the frontier with what was kept."""
+    axes.axhline(scene.baseline, color=GREY, linewidth=1.2, linestyle=(0, (1.2, 2.2)), zorder=2.5)
+    if not scene.kept:
+        return
+    size = 7.6 if len(scene.kept) <= 40 else 5.0
+    xs, ys = [d.x for d in scene.kept], [d.level for d in scene.kept]
+    axes.vlines(xs, [d.low for d in scene.kept], [d.high for d in scene.kept], color=KEPT, linewidth=size * 0.7,
+                alpha=0.25, zorder=3.4)
+    axes.step([scene.start, *xs, scene.x[1]], [scene.baseline, *ys, ys[-1]], where="post", color=KEPT,
+              linewidth=1.9, zorder=3.5)
+    axes.plot(xs, ys, "o", markersize=size, color=KEPT, markeredgecolor="white", markeredgewidth=1, zorder=4)
 
 
-def _values(axes: Axes, scene: Scene, best: float, exact: int) -> None:
-    baseline = scene.baseline
-    assert baseline is not None
-    height = abs(scene.y[1] - scene.y[0])
-    apart = max(0.0, 0.05 * height - abs(best - baseline)) / 2 if best != baseline else 0.0
-    texts = [(baseline + scene.sign * apart, f"{summary.number(baseline, exact)}\nbaseline", GREY, "normal")]
-    if best != baseline:
-        apart = max(apart, (0.085 * height - abs(best - baseline)) / 2)
-        texts = [(baseline + scene.sign * apart, *texts[0][1:]),
-                 (best - scene.sign * apart, f"{summary.number(best, exact)}\nfrontier", KEPT, "bold")]
-    for y, text, colour, weight in texts:
+def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
+    """Baseline and frontier in the right margin, moved apart where they would overlap."""
+    rows = [(scene.baseline, f"{words[0]}\nbaseline", GREY, "normal")]
+    if scene.kept:
+        best = scene.kept[-1].level
+        need = 0.115 * (scene.y[1] - scene.y[0])
+        push = scene.sign * max(0.0, need - abs(best - scene.baseline)) / 2
+        rows = [(scene.baseline + push, *rows[0][1:]), (best - push, f"{words[1]}\nfrontier", KEPT, "bold")]
+    for y, text, colour, weight in rows:
         axes.annotate(text, (1, y), (7, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
                       va="center", color=colour, fontsize=9.5, weight=weight, linespacing=1.25, annotation_clip=False)
 
 
-def _legend(axes: Axes, scene: Scene, beyond: bool) -> None:
-    up = "^" if scene.sign > 0 else "v"
-    rows = [("o", KEPT, f"{len(scene.of('keep'))} kept, with 95 % interval"),
-            ("o", FAINT, f"{len(scene.of('discard')):,} discarded"),
-            (up if beyond else "", FAINT, "off the scale"),
-            ("x", CRASHED, f"{len(scene.of('crash')):,} crashed"), ("+", FOULED, f"{len(scene.of('foul')):,} fouled")]
-    handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=6.5 if colour == KEPT else 5.2, label=text,
-                      markeredgewidth=1.1 if marker in "x+" else 0)
-               for marker, colour, text in rows if marker and not text.startswith("0 ")]
+def _legend(axes: Axes, scene: Scene, lab: Lab) -> None:
+    counts, (low, high) = lab.counts, scene.y
+    beyond = sum(not low <= d.level <= high for d in scene.discarded)
+    rows = [("o", KEPT, counts["keep"], "kept, with 95 % interval"), ("o", FAINT, counts["discard"], "discarded"),
+            ("^" if scene.sign > 0 else "v", FAINT, beyond, "of them off the scale"),
+            ("x", CRASHED, counts["crash"], "crashed"), ("+", FOULED, counts["foul"], "fouled")]
+    handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=f"{count:,} {word}",
+                      markersize=6.5 if colour == KEPT else 5.2, markeredgewidth=1.1 if marker in "x+" else 0)
+               for marker, colour, count, word in rows if count]
     if handles:
-        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.012, -0.155), ncols=5, frameon=False,
-                    fontsize=10, handletextpad=0.2, columnspacing=1.8, borderaxespad=0, labelcolor=GREY)
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.012, -0.165), ncols=5, frameon=False,
+                    fontsize=10, handletextpad=0.2, columnspacing=1.6, borderaxespad=0, labelcolor=GREY)
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------
@@ -326,11 +345,10 @@ def _choose(axes: Axes, scene: Scene) -> list[Tag]:
     chosen: list[Tag] = []
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
-    kept = [d for d in scene.of("keep") if d.label and d.level is not None]
-    for dot in sorted(kept, key=lambda d: (-d.gain, d.number)):
-        at = axes.transData.transform((dot.number, dot.level))
+    for dot in sorted((d for d in scene.kept if d.label), key=lambda d: (-d.gain, d.x)):
+        at = axes.transData.transform((dot.x, dot.level))
         tag = Tag(dot, (float(at[0]), float(at[1])), _width(figure, dot.label, LABEL))
-        together = sorted([*chosen, tag], key=lambda t: (_across(t, scene.sign), t.dot.number))
+        together = sorted([*chosen, tag], key=lambda t: (_across(t, scene.sign), t.dot.x))
         moves = apart([_across(t, scene.sign) for t in together], GAP)
         if max(map(abs, moves)) <= FARTHEST:
             chosen = [replace(t, moved=m) for t, m in zip(together, moves, strict=True)]
@@ -371,7 +389,8 @@ def _overflow(axes: Axes, scene: Scene, tags: Sequence[Tag]) -> tuple[float, flo
         x, y = _start(tag, scene.sign)
         x, y = x + (tag.width + GAP / 2) * math.cos(ANGLE), y + scene.sign * (tag.width + GAP / 2) * math.sin(ANGLE)
         right = max(right, (x - box.x1) / box.width)
-        beyond = max(beyond, ((y - box.y1) if scene.sign > 0 else (box.y0 - y)) / box.height)
+        edge = (y - box.y1 if scene.sign > 0 else box.y0 - y) / box.height
+        beyond = max(beyond, edge + (0.025 if scene.sign > 0 else 0.07))  # the marks at that edge stay free
     return right, beyond
 
 
@@ -380,7 +399,7 @@ def _labels(axes: Axes, scene: Scene, tags: Sequence[Tag]) -> None:
     for tag in tags:
         x, y = back.transform(_start(tag, scene.sign))
         if abs(tag.moved) > 3:
-            axes.plot([tag.dot.number, x], [tag.dot.level, y], color=KEPT, linewidth=0.7, alpha=0.6, zorder=3.2)
+            axes.plot([tag.dot.x, x], [tag.dot.level, y], color=KEPT, linewidth=0.7, alpha=0.6, zorder=3.2)
         axes.text(x, y, tag.dot.label, rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", ha="left",
                   va="center", color="#0b6b3d", fontproperties=LABEL, zorder=3.3,
                   bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6})

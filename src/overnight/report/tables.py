@@ -1,4 +1,7 @@
-"""`results.tsv`: Karpathy's five columns, for grep, cut and a spreadsheet. And how words from outside become one line."""
+"""`results.tsv`: Karpathy's five columns, for grep, cut and a spreadsheet.
+
+Also what the chart and the report share with it: levels, the chain of keeps, words from outside as one line.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,16 @@ def measured(lab: Lab, experiment: Experiment) -> float | None:
     return lab.level(experiment.id)
 
 
+def chain(lab: Lab) -> list[Experiment]:
+    """What was kept, each on top of the one before; not always in the order of their numbers."""
+    kept = []
+    number = lab.frontier
+    while number != BASELINE:
+        kept.append(lab.experiments[number])
+        number = kept[-1].base
+    return kept[::-1]
+
+
 def _cell(title: str) -> str:
     """A title that no spreadsheet takes for a formula."""
     text = plain(title)
@@ -60,10 +73,15 @@ def plain(text: str, most: int = TITLE) -> str:
     return line if len(line) <= most else line[:most - 1].rstrip() + "…"
 
 
-def digits(lab: Lab) -> int:
-    """Significant digits with which baseline and frontier are written, so that the gain shows: at least four."""
+def levels(lab: Lab) -> tuple[str, str]:
+    """Baseline and frontier as people read them: with as many decimals as the gain between them needs."""
     first, now = lab.level(BASELINE), lab.level(lab.frontier)
-    if not first or not now or first == now:
-        return 5
-    larger = max(abs(first), abs(now))
-    return min(10, max(4, math.ceil(math.log10(larger / abs(first - now))) + 2))
+    if first is None or now is None:
+        return "–", "–"
+    gain = abs(now - first)
+    largest = max(abs(first), abs(now))
+    if not gain or largest >= 1e7 or largest < 1e-3:
+        figures = 5 if not gain else min(10, max(4, math.ceil(math.log10(largest / gain)) + 2))
+        return f"{first:.{figures}g}", f"{now:.{figures}g}"
+    decimals = min(10, max(0, 2 - math.floor(math.log10(gain))))
+    return f"{first:.{decimals}f}", f"{now:.{decimals}f}"

@@ -18,7 +18,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from overnight.contracts import Command, Ended, Limits
@@ -81,7 +82,8 @@ class Bubblewrap:
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
     def _launcher(self, command: Command) -> list[str]:
-        """What runs inside before the payload: drop the user, set limits, copy the tree, change into it."""
+        """What runs inside before the payload: drop the user, set limits, wait for the word, copy the tree, change into
+        it. If we die before we say the word, the payload never begins."""
         limits = command.limits
         drop = []
         if self._root:
@@ -90,8 +92,10 @@ class Bubblewrap:
                     "--bounding-set=-all", "--no-new-privs"]
         bounds = ["/usr/bin/prlimit", *watch.bounds(
             nproc=limits.processes, fsize=limits.disk, nofile=1024, core=0, data=limits.memory, memlock=65536, msgqueue=65536)]
-        copy = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
-        return [*drop, *bounds, "/bin/sh", "-c", copy, "sh", command.cwd, *command.argv]
+        begin = (f'read -r go && cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && '
+                 'stdin=$2 && shift 2 && exec "$@" <"$stdin"')
+        stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
+        return [*drop, *bounds, "/bin/sh", "-c", begin, "sh", command.cwd, stdin, *command.argv]
 
     def _setup(self, command: Command) -> list[str]:
         """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""
@@ -173,25 +177,28 @@ class Contained:
         ready = f"/.ready-{secrets.token_hex(8)}"
         info, info_theirs = os.pipe()
         block_theirs, self._block = os.pipe()
+        word_theirs, self._word = os.pipe()
         options = os.memfd_create("options")
         setup = [*setup, "--info-fd", str(info_theirs), "--block-fd", str(block_theirs)]
         place = setup.index(f"{OWN}/src") - 2
         setup[place:place] = ["--perms", "0555", "--dir", ready]
         os.write(options, "\0".join(setup).encode() + b"\0")
         os.lseek(options, 0, os.SEEK_SET)
+        given = () if command.stdin is None else (command.stdin,)
+        if given:
+            os.fchmod(given[0], 0o666)  # the throw-away user opens it anew
         try:
             self._monitor = subprocess.Popen(
                 [*bwrap, "--args", str(options), "--", *launcher],
-                env={}, close_fds=True, pass_fds=(options, info_theirs, block_theirs, *command.fds),
-                stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
-                stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
+                env={}, close_fds=True, pass_fds=(options, info_theirs, block_theirs, *given, *command.fds),
+                stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
                 start_new_session=True)  # Ctrl-C is for us, not for what we measure
         except OSError:
-            os.close(info)
-            os.close(self._block)
+            for fd in (info, self._block, self._word):
+                os.close(fd)
             raise
         finally:
-            for fd in (options, info_theirs, block_theirs):
+            for fd in (options, info_theirs, block_theirs, word_theirs):
                 os.close(fd)
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
         out = None if self._monitor.stdout is None else os.dup(self._monitor.stdout.fileno())
@@ -225,23 +232,23 @@ class Contained:
 
     def _release(self, ready: str) -> None:
         """Let the payload go once every mount is in place and its output folder is in our hands."""
-        until = time.monotonic() + START_WITHIN
         root = Path(f"/proc/{self._pid}/root")
-        while not self._there(root / ready[1:]):
-            if time.monotonic() > until or watch.dead(self._monitor_fd, 0.0005):
-                raise self._failed()
+        self._until(lambda: (root / ready[1:]).exists())
         if self._harvest is not None:
             self._out = os.open(root / OWN[1:] / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
-        os.close(self._block)
-        self._block = -1
+        self._until(lambda: watch.waits_for_children(self._pid))  # from here on its life is bound to the monitor's
+        os.write(self._word, b"go\n")
 
-    @staticmethod
-    def _there(path: Path) -> bool:
-        try:
-            return path.exists()
-        except OSError:
-            return False
+    def _until(self, come: Callable[[], bool]) -> None:
+        """Wait for a sign of the sandbox. Raises Fault when it dies or takes too long."""
+        until = time.monotonic() + START_WITHIN
+        while True:
+            with suppress(OSError):
+                if come():
+                    return
+            if time.monotonic() > until or watch.dead(self._monitor_fd, 0.0005):
+                raise self._failed()
 
     def _failed(self) -> Fault:
         """The sandbox itself broke before the payload began."""
@@ -255,8 +262,6 @@ class Contained:
         self._monitor.wait()
         if self._pidfd >= 0:
             self._account()
-        if self._block >= 0:
-            os.close(self._block)
         self._close()
 
     # -- end --
@@ -321,9 +326,9 @@ class Contained:
 
     def _close(self) -> None:
         with self._ending:
-            for fd in (self._monitor_fd, self._pidfd, self._out):
+            for fd in (self._monitor_fd, self._pidfd, self._out, self._block, self._word):
                 if fd >= 0:
                     os.close(fd)
-            self._monitor_fd = self._pidfd = self._out = -1
+            self._monitor_fd = self._pidfd = self._out = self._block = self._word = -1
 
 

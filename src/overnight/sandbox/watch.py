@@ -104,6 +104,12 @@ def tree(pid: int) -> Iterator[int]:
             yield from tree(int(child))
 
 
+def waits_for_children(pid: int) -> bool:
+    """Whether a process has children and sleeps. Raises OSError when it is gone."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return bool(children) and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def memory_of(pid: int, enough: int = 0) -> int:
     """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files. Where the
     sum passes `enough`, pages that several of them share are counted once."""

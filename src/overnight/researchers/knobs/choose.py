@@ -12,6 +12,7 @@ from msgspec import Struct
 from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, Evidence, Trial
+from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.surrogate import Array, Moves, Surrogate
 
 BAR = 0.7  # of the noise of one pair: a smaller improvement would not pass the referee
@@ -19,7 +20,8 @@ WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
-HOPE = 0.0  # typical effects: what a move must be expected to give before it is tried with others
+LEAP = 1.2  # steps; the furthest first look at a knob
+HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
 TOGETHER = 3  # knobs turned at once, at most
 
@@ -34,7 +36,8 @@ class Choice(Struct, frozen=True):
 
 def choose(knobs: Sequence[Knob], evidence: Evidence, noise: float | None, seed: int) -> Choice | None:
     """The most promising configuration that was not tried; None when each has been."""
-    singles = [{knob.id: value} for knob in knobs for value in scales.moves(knob.scale, knob.value)]
+    known = {knob for trial in evidence.trials for knob in trial.move}
+    singles = [{knob.id: value} for knob in knobs for value in _near(knob, knob.id in known)]
     fresh = _untried(singles, evidence)
     space = _Space(knobs)
     unit, model = _fitted(space, evidence.trials, noise)
@@ -44,6 +47,16 @@ def choose(knobs: Sequence[Knob], evidence: Evidence, noise: float | None, seed:
     joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
     best = max(scored + _scored(joint, space, model, bar, seed), key=lambda item: item[0], default=None)
     return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
+
+
+def _near(knob: Knob, known: bool) -> list[Value]:
+    """The values to consider; the first look at a knob is no leap, unless there is nothing nearer."""
+    values = scales.moves(knob.scale, knob.value)
+    if known or knob.scale.kind == "choice":
+        return values
+    here = scales.position(knob.scale, knob.value)
+    away = [abs(scales.position(knob.scale, value) - here) for value in values]
+    return [value for value, far in zip(values, away, strict=True) if far <= max(LEAP, min(away))]
 
 
 def _untried(configs: Iterable[Config], evidence: Evidence) -> list[Config]:

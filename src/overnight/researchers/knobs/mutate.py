@@ -125,29 +125,37 @@ def mutations(files: Mapping[str, str | None]) -> list[Mutation]:
 
 def _in_source(path: str, source: Source) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
-    for block in _blocks(_Block(source.tree.body, "", source.tree)):
+    for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
         for place, statement in enumerate(block.body):
             if not _quiet(statement):
                 yield from _left_out(path, source, block, place)
                 for node in _expressions(statement):
-                    for span, new, kind, worth in _swaps(source, node, functions):
-                        yield _swap(path, source, statement, block.where, span, new, kind, worth)
+                    for swap in _swaps(source, node, functions):
+                        yield _swap(path, source, statement, block.where, swap)
 
 
 class _Block(Struct, frozen=True):
-    """Statements that stand together, the qualified name of what holds them, and the function whose names they use."""
+    """Statements that stand together, the qualified name of what holds them, their function and its names."""
 
     body: list[ast.stmt]
     where: str
     scope: ast.AST
+    bound: dict[str, int]
 
     def bound_before(self, line: int) -> set[str]:
         """The names that the function has given a value above a line, its arguments among them."""
-        nodes = [
-            node for node in ast.walk(self.scope) if getattr(node, "lineno", line) < line or isinstance(node, ast.arg)
-        ]
-        stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-        return stored | {node.arg for node in nodes if isinstance(node, ast.arg)}
+        return {name for name, first in self.bound.items() if first < line}
+
+
+def _bound(scope: ast.AST) -> dict[str, int]:
+    """The line where a function first gives each name a value; 0 for its arguments."""
+    lines: dict[str, int] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            lines[node.id] = min(lines.get(node.id, node.lineno), node.lineno)
+        elif isinstance(node, ast.arg):
+            lines[node.arg] = 0
+    return lines
 
 
 def _blocks(block: _Block) -> Iterator[_Block]:
@@ -155,17 +163,18 @@ def _blocks(block: _Block) -> Iterator[_Block]:
     if not isinstance(block.scope, ast.ClassDef):
         yield block
     for statement in block.body:
-        where, scope = block.where, block.scope
+        where, scope, bound = block.where, block.scope, block.bound
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             where, scope = f"{where}.{statement.name}" if where else statement.name, statement
             if words.named(statement.name, ASIDE):
                 continue
+            bound = _bound(statement)
         elif _is_main(statement):
             continue
         parts = [getattr(statement, field, []) for field in ("body", "orelse", "finalbody")]
         for part in [*parts, *(handler.body for handler in getattr(statement, "handlers", []))]:
             if part:
-                yield from _blocks(_Block(part, where, scope))
+                yield from _blocks(_Block(part, where, scope, bound))
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
@@ -244,18 +253,14 @@ def _operator(source: Source, op: ast.AST, left: ast.expr, right: ast.expr, wort
         yield (start + match.start(1), start + match.end(1)), new, f"{old} -> {new}", worth
 
 
-def _swap(
-    path: str, source: Source, statement: ast.stmt, where: str, span: Span, new: str, kind: str, worth: float
-) -> Mutation:
+def _swap(path: str, source: Source, statement: ast.stmt, where: str, swap: _Swap) -> Mutation:
+    (start, end), new, kind, worth = swap
     head = _head(source, statement)
-    changed = splice(source.text, [(span, new)])
-    shift = len(changed) - len(source.text)
-    start = source.span(statement)[0]
-    after = changed[start : start + len(head) + shift]
+    at = source.span(statement)[0]
+    after = head[: start - at] + new + head[end - at :]
     title = f"{kind} in `{_short(head)}` ({path})"
-    return Mutation(
-        f"{path}:{where}:{_plain(head)} => {_plain(after)}", path, span, new, title, "A sibling in its place.", worth
-    )
+    known = f"{path}:{where}:{_plain(head)} => {_plain(after)}"
+    return Mutation(known, path, (start, end), new, title, "Its nearest relative, in its place.", worth)
 
 
 # ---- leaving out -----------------------------------------------------------------------------------------------

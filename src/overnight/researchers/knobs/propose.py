@@ -32,8 +32,11 @@ class Knobs:
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
         if lots.random() < mutating(evidence):
-            return _mutate(brief, evidence, lots) or _turn(brief, knobs, evidence, lots)
-        return _turn(brief, knobs, evidence, lots) or _mutate(brief, evidence, lots)
+            edit = mutate.pick(brief.files, evidence.mutations, lots)
+            if edit and lots.random() < edit[0].worth / mutate.REFINED:
+                return _mutated(edit)
+        turn = _turn(brief, knobs, evidence, lots)
+        return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots))
 
 
 def mutating(evidence: Evidence) -> float:
@@ -63,9 +66,8 @@ def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: Evid
     return Change(files=files, message=message(choice, knobs, evidence.trials, brief.metric), note=note)
 
 
-def _mutate(brief: Brief, evidence: Evidence, lots: random.Random) -> Change | None:
-    """A structural edit that was not tried."""
-    picked = mutate.pick(brief.files, evidence.mutations, lots)
+def _mutated(picked: tuple[mutate.Mutation, str] | None) -> Change | None:
+    """A structural edit as a change."""
     if picked is None:
         return None
     edit, text = picked

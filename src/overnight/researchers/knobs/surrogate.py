@@ -154,7 +154,7 @@ def _smooth(left: Array, right: Array) -> Array:
 
 
 def _same(left: Array, right: Array) -> Array:
-    return (left[:, None] == right[None, :]).astype(float)
+    return np.asarray(left[:, None] == right[None, :], dtype=np.float64)
 
 
 def _squared(left: Array, right: Array) -> Array:
