@@ -20,6 +20,7 @@ FLOORS = [
     {"track", "program", "events"},
     {"jobs"},
     {"referee", "guards"},
+    {"noise"},
     {"lab"},
     {"repo"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
@@ -28,7 +29,7 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "events", "jobs", "referee", "guards", "lab"]
+PURE = ["contracts", "errors", "events", "jobs", "referee", "guards", "noise", "lab"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

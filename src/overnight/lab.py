@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight import guards, referee
+from overnight import guards, noise, referee
 from overnight.contracts import Brief, Past
 from overnight.events import (
     Decision,
@@ -35,11 +35,9 @@ from overnight.track import Track, parse
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 HISTORY = 1000  # experiments that a brief looks back on
-VARIANCES = 60  # raced candidates whose variance is remembered
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
 MOST_BAD_SEEDS = 5  # fresh seeds on which the frontier itself may fail
-MOST_SPREAD = 8.0  # times the median that one candidate's variance may count, so that one that diverges blinds no night
 LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST = 1e-150  # the same for differences
 
@@ -124,7 +122,8 @@ class Lab:
         self._calibration: list[int] = []
         self._common: list[int] = []
         self._bad: set[int] = set()
-        self._variances: list[float] = []
+        self._races: list[tuple[int, float]] = []
+        self._retired: noise.Spread = (0, 0.0)
         self._variance: float | None = None  # what follows from them and the baseline, until either changes
         self._pasts: list[Past] = []
         self._passed: dict[str, tuple[int, int]] = {}
@@ -145,7 +144,7 @@ class Lab:
 
     @property
     def _base_values(self) -> dict[int, dict[str, float]]:
-        return self._values[self.opened.commit] if self.opened else {}
+        return self._of(self.opened.commit) if self.opened else {}
 
     @property
     def noise(self) -> float | None:
@@ -154,31 +153,17 @@ class Lab:
 
     @property
     def variance(self) -> float:
-        """Variance of one paired difference: that of two independent runs of the baseline, worth three candidates,
-        until raced candidates have shown how much common seeds help."""
+        """Variance of one paired difference in a race."""
         if self._variance is None:
-            prior = 3 if len(self._variances) < 8 else 0
-            known = [2 * self._seed_variance] * prior + self._variances
-            most = MOST_SPREAD * statistics.median([v for v in known if v] or [0.0])
-            self._variance = max(self._floor, statistics.fmean(min(v, most) for v in known))
+            self._variance = noise.of_races(self._seed_variance, self._races, self._floor)
         return self._variance
 
     @property
-    def fresh_variance(self) -> float:
-        """Variance of a paired difference on a fresh seed.
-
-        Races are run on seeds where the incumbent is near its own mean, so they spread less: (1-r^2) s^2 for a
-        correlation r between the two sides, against 2 (1-r) s^2 on a seed that nobody chose.
-        """
-        own = self._seed_variance
-        correlation = max(0.0, 1 - self.variance / own) ** 0.5 if own else 0.0
-        return max(self.variance, 2 * own * (1 - correlation))
-
-    @property
     def _seed_variance(self) -> float:
-        """Variance of the baseline's metric over seeds."""
-        numbers = self._baseline_metric
-        return referee.squares(numbers) / (len(numbers) - 1) if len(numbers) > 1 else 0.0
+        """Variance of the metric over seeds, pooled over the commits that were ever the incumbent."""
+        commits = dict.fromkeys([self.commit, self.opened.commit if self.opened else ""])
+        numbers = [[self._number(m) for m in self._values.get(c, {}).values() if m] for c in commits]
+        return noise.pooled([*map(noise.spread, numbers), self._retired])
 
     @property
     def _floor(self) -> float:
@@ -198,12 +183,16 @@ class Lab:
 
     def metric_of(self, commit: str) -> float | None:
         """Mean of the metric over a commit's runs, as far as they are remembered."""
-        numbers = [self._number(m) for m in self._values[commit].values() if m] if commit in self._values else []
+        numbers = [self._number(m) for m in self._of(commit).values() if m] if commit in self._values else []
         return statistics.fmean(numbers) if numbers else None
+
+    def _of(self, commit: str) -> dict[int, dict[str, float]]:
+        """A commit's runs: seed -> metrics, empty for a run that failed."""
+        return self._values.get(commit, {})
 
     def _means(self, commit: str) -> dict[str, float]:
         """Mean of every metric over a commit's runs that ended well."""
-        runs = [m for m in self._values[commit].values() if m]
+        runs = [m for m in self._of(commit).values() if m]
         return {name: statistics.fmean(m[name] for m in runs if name in m) for name in (runs[0] if runs else ())}
 
     def level(self, experiment: int) -> float | None:
@@ -235,7 +224,7 @@ class Lab:
 
     def _next_common(self, experiment: Experiment) -> int:
         """The incumbent's unused seed that lies nearest its mean, or else a new one."""
-        mine, theirs = self._values[experiment.commit], self._values[self.commit]
+        mine, theirs = self._of(experiment.commit), self._of(self.commit)
         centre = self.metric_of(self.commit) or 0.0
         unused = [s for s in self._common if s not in mine and s not in self._bad]
         known = [s for s in unused if theirs.get(s)]
@@ -286,7 +275,7 @@ class Lab:
         assert self.opened is not None
         commit, seeds = self.opened.commit, self._calibration
         twice = [seeds[0]] if self._repeat is None else []
-        missing = [s for s in seeds if s not in self._values[commit]]
+        missing = [s for s in seeds if s not in self._of(commit)]
         flying = Counter(j.seed for j in self._flying.values() if isinstance(j, Measure))
         for seed in [*missing, *twice]:
             if flying[seed]:
@@ -309,7 +298,7 @@ class Lab:
             seeds, stage = under_way or [self._next_common(experiment)], "race"
         for seed in seeds:
             for owner, commit in ((experiment.id, experiment.commit), (self.frontier, self.commit)):
-                if seed not in self._values[commit] and (commit, seed) not in flying:
+                if seed not in self._of(commit) and (commit, seed) not in flying:
                     yield self._run(owner, commit, seed, stage)
 
     def _desk(self) -> Iterator[Job]:
@@ -432,13 +421,13 @@ class Lab:
         experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
         experiment.effect = referee.mean(fresh or race)
         odds = referee.night_odds(self.counts["keep"], self.runs)
-        variance = self.fresh_variance if fresh else self.variance
+        variance = noise.of_fresh(self._seed_variance, self.variance) if fresh else self.variance
         evidence = referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile)
         return referee.next_step(evidence, self.policy)
 
     def _pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Oriented differences (race, fresh) on the seeds that both sides have run."""
-        mine, theirs = self._values[experiment.commit], self._values[experiment.base_commit]
+        mine, theirs = self._of(experiment.commit), self._of(experiment.base_commit)
         fresh = self._own_seeds(experiment)
         both = [s for s, metrics in mine.items() if metrics and theirs.get(s)]
         differences = {s: self.track.oriented(self._number(mine[s]) - self._number(theirs[s])) for s in both}
@@ -456,7 +445,7 @@ class Lab:
 
     def _strain(self, commit: str) -> guards.Strain | None:
         """How near the runs of a commit come to a guard's bound."""
-        return guards.worst(self.track.guard, [m for m in self._values[commit].values() if m], self.baseline)
+        return guards.worst(self.track.guard, [m for m in self._of(commit).values() if m], self.baseline)
 
     # -- apply --
 
@@ -555,7 +544,7 @@ class Lab:
         self._pasts.append(_past(experiment))
         experiment.note = {}
         if event.variance is not None:
-            self._variances, self._variance = [*self._variances, event.variance][-VARIANCES:], None
+            self._races, self._variance = [*self._races, (event.pairs, event.variance)][-noise.REMEMBERED:], None
         if event.verdict == "keep":
             self._move(experiment)
         else:
@@ -565,12 +554,13 @@ class Lab:
     def _move(self, experiment: Experiment) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep."""
         fresh = self._own_seeds(experiment)
-        kept = {s: m for s, m in self._values[experiment.commit].items() if s in fresh}
+        kept = {s: m for s, m in self._of(experiment.commit).items() if s in fresh}
         if self.opened is not None and self.commit != self.opened.commit:
-            self._values.pop(self.commit, None)
+            gone = noise.spread([self._number(m) for m in self._values.pop(self.commit, {}).values() if m])
+            self._retired = (self._retired[0] + gone[0], self._retired[1] + gone[1])
         self._values[experiment.commit] = kept
         self.frontier, self.commit = experiment.id, experiment.commit
-        self._common, self._bad = list(kept), set()
+        self._common, self._bad, self._variance = list(kept), set(), None
 
     def _on_faulted(self, event: Faulted) -> None:
         self.counts["fault"] += 1

@@ -12,7 +12,9 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -70,6 +72,7 @@ class Runner:
         self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
         for folder in (self.trees, self.logs, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
+        self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = interpreter(track.run, repo.folder)
         self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
 
@@ -90,8 +93,27 @@ class Runner:
         return path
 
     def forget(self, commit: str) -> None:
-        """Remove a commit's tree; it can be made again."""
+        """Remove a commit's tree once no run needs it any more; it can be made again."""
+        with self._lock:
+            if self._using[commit]:
+                self._doomed.add(commit)
+                return
         shutil.rmtree(self.trees / commit, ignore_errors=True)
+
+    @contextmanager
+    def _used(self, commit: str) -> Iterator[None]:
+        """Hold a commit's tree while a run needs it."""
+        with self._lock:
+            self._using[commit] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._using[commit] -= 1
+                last = not self._using[commit] and commit in self._doomed
+                self._doomed -= {commit} if last else set()
+            if last:
+                self.forget(commit)
 
     # -- one run --
 
@@ -104,7 +126,8 @@ class Runner:
         name = f"{job.run}.log"
         harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
         try:
-            metrics = self._measure(job, harvest, cores, parts, log, running)
+            with self._used(job.commit):
+                metrics = self._measure(job, harvest, cores, parts, log, running)
         except Invalid as invalid:
             metrics, outcome, reason = {}, invalid.outcome, invalid.reason
         except OSError as error:

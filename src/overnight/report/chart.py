@@ -51,7 +51,7 @@ FEW = 60  # experiments up to which dots are large
 
 @dataclass(frozen=True)
 class Dot:
-    """One experiment that was measured. `x` is its number, or the place after the later one that it was put on top of."""
+    """One experiment that was measured. `x` is its number, or the place after the later one that it stands on."""
 
     x: float
     level: float
@@ -128,16 +128,17 @@ def _fill(axes: Axes, lab: Lab, scene: Scene) -> None:
 
 def _scene(lab: Lab, baseline: float) -> Scene:
     places = _places(lab)
-    kept, discarded, crashed, fouled = [], [], [], []
+    dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
+    ended: dict[str, list[float]] = {"crash": [], "foul": []}
     for experiment in lab.experiments.values():
         x = max(experiment.id, places[experiment.base] + 1)
         if dot := _dot(lab, experiment, x):
-            (kept if experiment.verdict == "keep" else discarded).append(dot)
-        elif experiment.verdict in ("crash", "foul"):
-            (crashed if experiment.verdict == "crash" else fouled).append(x)
+            dots[experiment.verdict].append(dot)
+        elif experiment.verdict in ended:
+            ended[experiment.verdict].append(x)
     sign = 1 if lab.track.metric.direction == "minimize" else -1
-    return Scene(tuple(sorted(kept, key=lambda d: d.x)), tuple(discarded), tuple(crashed), tuple(fouled), baseline, sign,
-                 places[BASELINE])
+    return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
+                 tuple(ended["foul"]), baseline, sign, places[BASELINE])
 
 
 def _places(lab: Lab) -> dict[int, int]:
@@ -274,7 +275,8 @@ def _dots(axes: Axes, scene: Scene) -> None:
                transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
-def _marks(axes: Axes, places: Sequence[tuple[float, float]], marker: str, size: float, colour: str, **more: Any) -> None:
+def _marks(axes: Axes, places: Sequence[tuple[float, float]], marker: str, size: float, colour: str,
+           **more: Any) -> None:
     if places:
         xs, ys = zip(*places, strict=True)
         axes.plot(xs, ys, marker, markersize=size, color=colour, zorder=2, **{"markeredgewidth": 0, **more})

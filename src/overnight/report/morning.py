@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from overnight.lab import BASELINE, Experiment, Lab
@@ -92,11 +93,11 @@ def _gain(lab: Lab) -> str:
     better = "lower" if metric.direction == "minimize" else "higher"
     if not lab.frontier:
         return f"Nothing was kept: {code(metric.name)} stays at {first}{_unit(lab)} ({better} is better)."
-    gain = lab.track.oriented(float(now) - float(first))
-    share = f" ({100 * gain / abs(float(first)):.1f} %)" if float(first) else ""
-    return (f"**{code(metric.name)} went from {first} to {now}{_unit(lab)}: better by {gain:.3g}{share}**; "
-            f"{better} is better. The gain is the sum of the {_count(lab.counts['keep'], 'gain')} below, each measured on "
-            "fresh seeds against the commit before it.")
+    gain, start = abs(Decimal(now) - Decimal(first)), abs(Decimal(first))
+    share = f" ({100 * gain / start:.1f} %)" if start else ""
+    return (f"**{code(metric.name)} went from {first} to {now}{_unit(lab)}: better by {gain}{share}**; {better} is "
+            f"better. The gain is the sum of the {_count(lab.counts['keep'], 'gain')} below, each measured on fresh seeds "
+            "against the commit before it.")
 
 
 def _effort(lab: Lab) -> str:
@@ -196,12 +197,13 @@ def _ended(lab: Lab, verdict: str, title: str) -> list[str]:
 def _decided(lab: Lab) -> list[str]:
     policy = lab.policy
     return ["## How it was decided", " ".join([
-        "A change and the commit that it stands on are run with the same seed, so that the luck which both share cancels out:",
-        f"that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the referee drops a change",
-        "that can hardly turn out well any more, and so saves its runs for others. A change that looks better must show it",
-        f"again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed. It is kept when the evidence",
-        f"reaches {policy.threshold:g} to 1 and the whole 95 % interval on those fresh seeds lies above zero; only what they",
-        "showed is reported as its gain. No candidate and no language model has a say in that."])]
+        "A change and the commit that it stands on are run with the same seed, so that the luck which both share",
+        f"cancels out: that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the",
+        "referee drops a change that can hardly turn out well any more, and so saves its runs for others. A change that",
+        f"looks better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
+        f"It is kept when the evidence reaches {policy.threshold:g} to 1 and the whole 95 % interval on those fresh seeds",
+        "lies above zero; only what they showed is reported as its gain. No candidate and no language model has a say in",
+        "that."])]
 
 
 def _noise(lab: Lab) -> str:

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -55,10 +56,12 @@ class Bubblewrap:
         self._root = os.geteuid() == 0
         first = FIRST_UID + os.getpid() % 100_000 * UIDS
         self._uids = itertools.cycle(range(first, first + UIDS))
+        self._name = watch.name_of(os.getpid())
         watch.adopt_orphans()
 
     def probe(self) -> None:
         """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
+        self._sweep()
         if os.uname().sysname != "Linux":
             raise SandboxMissing("there is no sandbox for this system yet: run Overnight on Linux (a virtual machine or "
                                  "a container will do), or choose `--sandbox none` for code that you trust.")
@@ -73,6 +76,13 @@ class Bubblewrap:
                 raise SandboxMissing(_why(str(fault))) from fault
         if ended.code:
             raise SandboxMissing(_why(ended.stderr.decode(errors="replace")))
+
+    @staticmethod
+    def _sweep() -> None:
+        """End what was being set up when an Overnight was killed: bwrap waits for ever in its first milliseconds then."""
+        for pid in watch.orphans():
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
     def start(self, command: Command) -> Contained:
         """Start a command. Raises Fault."""
@@ -95,7 +105,7 @@ class Bubblewrap:
         begin = (f'read -r go && cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && '
                  'stdin=$2 && shift 2 && exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
-        return [*drop, *bounds, "/bin/sh", "-c", begin, "sh", command.cwd, stdin, *command.argv]
+        return [*drop, *bounds, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *command.argv]
 
     def _setup(self, command: Command) -> list[str]:
         """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""
@@ -237,7 +247,7 @@ class Contained:
         if self._harvest is not None:
             self._out = os.open(root / OWN[1:] / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
-        self._until(lambda: watch.waits_for_children(self._pid))  # from here on its life is bound to the monitor's
+        self._until(lambda: watch.waits_for(self._pid, "bwrap"))  # from here on its life is bound to the monitor's
         os.write(self._word, b"go\n")
 
     def _until(self, come: Callable[[], bool]) -> None:

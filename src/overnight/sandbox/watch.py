@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import resource
 import select
 import signal
@@ -104,10 +105,36 @@ def tree(pid: int) -> Iterator[int]:
             yield from tree(int(child))
 
 
-def waits_for_children(pid: int) -> bool:
-    """Whether a process has children and sleeps. Raises OSError when it is gone."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return bool(children) and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+def waits_for(pid: int, other: str) -> bool:
+    """Whether a process sleeps and has a child that runs another program. Raises OSError when one is gone."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    others = [c for c in children if Path(f"/proc/{c}/comm").read_text() != f"{other}\n"]
+    return bool(others) and _stat(pid)[0] == "S"
+
+
+def name_of(pid: int | str) -> str:
+    """A name that only this very process ever has; "" when it is gone."""
+    try:
+        return f"overnight-{pid}-{_stat(pid)[19]}"
+    except OSError:
+        return ""
+
+
+def orphans() -> Iterator[int]:
+    """Processes that bear the name of one that is gone."""
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        names = [w.decode() for w in words if re.fullmatch(rb"overnight-\d+-\d+", w)]
+        if names and names[0] != name_of(names[0].split("-")[1]):
+            yield int(entry.name)
+
+
+def _stat(pid: int | str) -> list[str]:
+    """The fields of /proc/<pid>/stat from the third, its state, on. Raises OSError."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def memory_of(pid: int, enough: int = 0) -> int:
@@ -146,7 +173,7 @@ def cpu_of(pid: int) -> float:
     total = 0
     for each in tree(pid):
         try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            fields = _stat(each)
         except OSError:
             continue
         if len(fields) > 14:

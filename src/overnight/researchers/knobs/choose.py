@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 
-from overnight.researchers.knobs import scales
+from overnight.researchers.knobs import afford, scales
 from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, Evidence, Trial
 from overnight.researchers.knobs.scales import Value
@@ -20,7 +20,7 @@ WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
-LEAP = 1.2  # steps; the furthest first look at a knob
+LEAP = 1.2  # steps; the furthest first look in a direction
 HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
 TOGETHER = 3  # knobs turned at once, at most
@@ -34,29 +34,53 @@ class Choice(Struct, frozen=True):
     deviation: float
 
 
-def choose(knobs: Sequence[Knob], evidence: Evidence, noise: float | None, seed: int) -> Choice | None:
+def choose(
+    knobs: Sequence[Knob],
+    evidence: Evidence,
+    noise: float | None,
+    seed: int,
+    frontier: int = 0,
+    strains: Mapping[int, float] | None = None,
+) -> Choice | None:
     """The most promising configuration that was not tried; None when each has been."""
-    known = {knob for trial in evidence.trials for knob in trial.move}
-    singles = [{knob.id: value} for knob in knobs for value in _near(knob, knob.id in known)]
+    seen = _looked(knobs, evidence.trials)
+    singles = [{knob.id: value} for knob in knobs for value in _near(knob, seen)]
     fresh = _untried(singles, evidence)
     space = _Space(knobs)
     unit, model = _fitted(space, evidence.trials, noise)
+    spent = space.moves([(trial.base, trial.made) for trial in evidence.trials])
+    purse = afford.learn(strains or {}, frontier, evidence.trials, spent, space.ordered)
     bar = BAR * (noise or 0.0) / unit
-    scored = _scored(fresh, space, model, bar, seed)
+    scored = _scored(fresh, space, model, purse, bar, seed)
     partners = [config for _, config, mean, _ in scored if mean > HOPE]
     joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
-    best = max(scored + _scored(joint, space, model, bar, seed), key=lambda item: item[0], default=None)
+    best = max(scored + _scored(joint, space, model, purse, bar, seed), key=lambda item: item[0], default=None)
     return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
 
 
-def _near(knob: Knob, known: bool) -> list[Value]:
-    """The values to consider; the first look at a knob is no leap, unless there is nothing nearer."""
+def _looked(knobs: Sequence[Knob], trials: Sequence[Trial]) -> set[tuple[str, bool]]:
+    """(knob, whether upwards) for each direction that was looked at."""
+    turns = {knob.id: knob.scale for knob in knobs}
+    return {(knob, _up(turns[knob], *pair)) for trial in trials for knob, pair in trial.move.items() if knob in turns}
+
+
+def _up(scale: scales.Scale, before: Value, after: Value) -> bool:
+    return scales.position(scale, after) > scales.position(scale, before)
+
+
+def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
+    """The values to consider; the first look in a direction is no leap, unless there is nothing nearer."""
     values = scales.moves(knob.scale, knob.value)
-    if known or knob.scale.kind == "choice":
+    if knob.scale.kind == "choice":
         return values
     here = scales.position(knob.scale, knob.value)
-    away = [abs(scales.position(knob.scale, value) - here) for value in values]
-    return [value for value, far in zip(values, away, strict=True) if far <= max(LEAP, min(away))]
+    picked = []
+    for up in (True, False):
+        ahead = [value for value in values if _up(knob.scale, knob.value, value) == up]
+        away = [abs(scales.position(knob.scale, value) - here) for value in ahead]
+        reach = math.inf if (knob.id, up) in seen else max([LEAP, min(away, default=0.0)])
+        picked += [value for value, far in zip(ahead, away, strict=True) if far <= reach]
+    return picked
 
 
 def _untried(configs: Iterable[Config], evidence: Evidence) -> list[Config]:
@@ -78,12 +102,18 @@ def _combined(configs: Sequence[Config]) -> list[Config]:
 _Scored = list[tuple[float, Config, float, float]]
 
 
-def _scored(configs: list[Config], space: _Space, model: Surrogate, bar: float, seed: int) -> _Scored:
-    """(expected improvement, configuration, mean, deviation), the best first; the seed breaks ties."""
+def _scored(
+    configs: list[Config], space: _Space, model: Surrogate, purse: afford.Afford | None, bar: float, seed: int
+) -> _Scored:
+    """(expected improvement that keeps within the guards, configuration, mean, deviation), the best first; the seed
+    breaks ties."""
     if not configs:
         return []
-    mean, deviation = model.expect(space.moves([({}, config) for config in configs]))
+    moves = space.moves([({}, config) for config in configs])
+    mean, deviation = model.expect(moves)
     worth = improvement(mean - bar, deviation)
+    if purse is not None:
+        worth *= purse.chance(moves, space.ordered)
     ties = np.random.default_rng(seed).random(len(configs)) * 1e-3
     order = np.argsort(-worth * (1 + ties), kind="stable")
     return [(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from overnight.researchers.knobs import words
+from overnight.researchers.knobs.dead import reporting
 from overnight.researchers.knobs.edit import Source, Span, parse, splice
 
 SIBLINGS: dict[str, tuple[str, ...]] = {  # what can stand in, where the same module offers it
@@ -125,9 +126,10 @@ def mutations(files: Mapping[str, str | None]) -> list[Mutation]:
 
 def _in_source(path: str, source: Source) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
+    shown = reporting(source.tree)
     for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
         for place, statement in enumerate(block.body):
-            if not _quiet(statement):
+            if not _quiet(statement) and not _only_for(statement, shown):
                 yield from _left_out(path, source, block, place)
                 for node in _expressions(statement):
                     for swap in _swaps(source, node, functions):
@@ -333,6 +335,12 @@ def _quiet(statement: ast.stmt) -> bool:
     if _is_main(statement):
         return True
     return isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or _silent(statement.value))
+
+
+def _only_for(statement: ast.stmt, shown: set[str]) -> bool:
+    """Whether all that a statement does is to give values to names that are only printed."""
+    bound = _names(statement, ast.Store) if isinstance(statement, ast.Assign | ast.AugAssign) else set()
+    return bool(bound) and bound <= shown
 
 
 def _is_main(statement: ast.stmt) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from overnight.contracts import Brief, Change
 from overnight.researchers.knobs import history, mutate, scales
+from overnight.researchers.knobs.afford import strains
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
@@ -52,7 +53,8 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: Evidence, lots: random.
     widest = WIDEST + evidence.turned[0] // 4
     touched = {knob for trial in evidence.trials for knob in (*trial.move, *trial.base, *trial.made)}
     near = [knob for place, knob in enumerate(knobs) if place < widest or knob.id in touched]
-    choice = choose(near, evidence, brief.noise, lots.randrange(1 << 32)) if near else None
+    known = strains(brief.history, brief.strain)
+    choice = choose(near, evidence, brief.noise, lots.randrange(1 << 32), brief.frontier, known) if near else None
     return _change(brief, {knob.id: knob for knob in near}, choice, evidence) if choice else None
 
 

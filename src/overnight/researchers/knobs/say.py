@@ -9,46 +9,53 @@ from overnight.researchers.knobs.choose import Choice
 from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Trial
 
+FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A quarter"}
+TOGETHER = {2: "Both at once", 3: "All three at once"}
+
 
 def message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial], metric: str) -> str:
     """Title, blank line, reason."""
     turned = [knobs[knob] for knob in choice.made]
     changes = [f"{knob.label} {knob.text} -> {scales.write(choice.made[knob.id], knob.text)}" for knob in turned]
     where = ", ".join(sorted({knob.path for knob in turned}))
-    reasons = [_reason(knob, choice, trials) for knob in turned]
+    lines = [f"{_size(knob, choice)}: {_reason(knob, choice, trials)}." for knob in turned]
     if len(turned) > 1:
-        reasons = ["Together: " + " ".join(reasons)]
-    sign = "+" if choice.mean >= 0 else "-"
-    expected = (
-        f"The surrogate expects {sign}{abs(choice.mean):.2g} ± {choice.deviation:.2g} in {metric} (positive is better)."
-    )
-    known = [expected] if any(trial.past.pairs for trial in trials) else []
-    return f"{', '.join(changes)} ({where})\n\n" + "\n".join([*reasons, *known])
+        each = [f"- {knob.label} {line[0].lower()}{line[1:]}" for knob, line in zip(turned, lines, strict=True)]
+        lines = [f"{TOGETHER[len(turned)]}, since each alone may be lost in the noise.", *each]
+    if any(trial.past.pairs for trial in trials):
+        lines.append(f"The surrogate expects {choice.mean:+.2g} ± {choice.deviation:.2g} {metric} (+ is better).")
+    return f"{', '.join(changes)} ({where})\n\n" + "\n".join(lines)
+
+
+def _size(knob: Knob, choice: Choice) -> str:
+    """By how much, in a word."""
+    old, new = knob.value, choice.made[knob.id]
+    if isinstance(new, bool):
+        return "Switched " + ("on" if new else "off")
+    if isinstance(old, str) or isinstance(new, str):
+        return "Exchanged"
+    up = "Raised" if new > old else "Lowered"
+    return FACTORS.get(new / old, up) if old else up
 
 
 def _reason(knob: Knob, choice: Choice, trials: Sequence[Trial]) -> str:
-    """Why this knob, in one sentence."""
+    """Why this knob and why this way."""
     mine = [trial for trial in trials if knob.id in trial.move and trial.past.verdict != "open"]
-    name = f"{knob.label}: " if len(choice.made) > 1 else ""
     if not mine:
-        return f"{name}first look at this constant."
+        return "first look at it"
     kept = [trial for trial in mine if trial.past.verdict == "keep"]
     if knob.scale.kind == "choice":
-        return f"{name}another choice, after #{mine[-1].past.id}."
+        return f"looked at before in #{mine[-1].past.id}, which {_outcome(mine[-1])}"
     last = kept[-1] if kept else mine[-1]
-    way = _way(knob, knob.value, choice.made[knob.id])
-    before, after = last.move[knob.id]
-    same = way == _way(knob, before, after)
-    if kept:
-        return f"{name}{'further in' if same else 'back from'} the direction kept in #{last.past.id}."
-    return f"{name}{_verdict(last, same)}"
+    same = _upwards(knob, knob.value, choice.made[knob.id]) == _upwards(knob, *last.move[knob.id])
+    return f"{'the same way as' if same else 'the other way than'} #{last.past.id}, which {_outcome(last)}"
 
 
-def _verdict(last: Trial, same: bool) -> str:
-    effect = last.past.effect
-    told = "crashed" if effect is None else f"gave {effect:+.2g}"
-    return f"{'the same way as' if same else 'the other way than'} #{last.past.id}, which {told}."
+def _outcome(trial: Trial) -> str:
+    if trial.past.verdict == "keep":
+        return "was kept"
+    return "crashed" if trial.past.effect is None else f"gave {trial.past.effect:+.2g}"
 
 
-def _way(knob: Knob, before: scales.Value, after: scales.Value) -> bool:
+def _upwards(knob: Knob, before: scales.Value, after: scales.Value) -> bool:
     return scales.position(knob.scale, after) > scales.position(knob.scale, before)

@@ -31,12 +31,19 @@ RANGE = re.compile(rf"(log|linear|int|size)\s+({NUMBER})\s*\.\.\s*({NUMBER})$")
 
 
 class Scale(Struct, frozen=True):
-    """How a knob turns: its kind, its bounds, and for a choice all that can be chosen."""
+    """How a knob turns.
+
+    kind       what a step does
+    low, high  the bounds, both allowed
+    choices    all that can be chosen
+    halfway    whether a size may stand between two powers of two
+    """
 
     kind: Kind
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[Value, ...] = ()
+    halfway: bool = True
 
 
 def guess(name: str, value: Value, text: str, choices: tuple[Value, ...] = ()) -> Scale:
@@ -51,8 +58,11 @@ def guess(name: str, value: Value, text: str, choices: tuple[Value, ...] = ()) -
 
 
 def _of_int(name: str, value: int, text: str) -> Scale:
-    if abs(value) >= 16 or "**" in text or "<<" in text or (value >= 8 and words.named(name, words.SIZES)):
-        return Scale("size" if rung(abs(value)) is not None else "log")
+    power = "**" in text or "<<" in text or words.named(name, words.POWERS)
+    if power and value > 0 and value.bit_count() == 1:
+        return Scale("size", low=1, halfway=False)
+    if abs(value) >= 16 or (value >= 8 and words.named(name, words.SIZES)):
+        return Scale("size" if rung(value) is not None else "log", low=1 if value > 0 else -math.inf)
     return Scale("int", low=min(1, value), high=max(8, 4 * value))
 
 
@@ -92,7 +102,9 @@ def moves(scale: Scale, value: Value) -> list[Value]:
             [2 * value, value // 2] if value else [4, 8]
         )
     elif scale.kind == "size" and isinstance(value, int) and rung(value) is not None:
-        raw = [_on_rung((rung(value) or 0) + step) for step in (1, -1, 2, -2, 4, -4)]
+        raw = [
+            _on_rung((rung(value) or 0) + step) for step in ((1, -1, 2, -2, 4, -4) if scale.halfway else (2, -2, 4, -4))
+        ]
     elif scale.kind == "linear":
         raw = [value + step * (scale.high - scale.low) / 8 for step in steps]
     elif scale.kind == "fraction" and value in (0, 1):
@@ -136,13 +148,11 @@ def tidy(value: float, raw: float | None = None) -> float:
 
 
 def rung(value: int) -> int | None:
-    """The place of 1, 2, 3, 4, 6, 8, 12, 16, ... on the ladder of sizes; None off it."""
-    if value < 2:
-        return None
+    """The place of 1, 2, 3, 4, 6, 8, 12, 16, ... on the ladder of sizes, two to a doubling; None off it."""
     power = value.bit_length() - 1
-    if value == 1 << power:
+    if value > 0 and value == 1 << power:
         return 2 * power
-    return 2 * power + 1 if value == 3 << (power - 1) else None
+    return 2 * power + 1 if value > 2 and value == 3 << (power - 1) else None
 
 
 def _on_rung(place: int) -> int:

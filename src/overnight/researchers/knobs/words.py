@@ -41,6 +41,7 @@ WEAK = among("eps epsilon eval val valid test vocab max min limit buffer cache b
 FRACTION = among("dropout ratio frac fraction prob probability proportion warmup warmdown cooldown share")
 NEAR_ONE = among("beta beta1 beta2 betas momentum decay ema discount gamma rho")
 MAYBE_ZERO = FRACTION | among("decay wd reg l1 l2 smoothing noise std momentum regularization")
+POWERS = among("head heads")  # what has to divide something
 SIZES = among("width hidden embd embed dim batch channels units size block window context")
 
 QUIET_CALLS = among(
