@@ -91,8 +91,9 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
     began, pace = time.monotonic(), loop.Pace()
     try:
         with view:
-            for event in lab.begin(budget, time.time()):
-                session.journal.append(event)
+            late = lab.begin(budget, time.time())
+            session.journal.extend(late)
+            for event in late:
                 hands.follow(event)
             pace = loop.run(lab, places, session.journal, hands.follow, view)
     finally:

@@ -203,8 +203,8 @@ class Workers(Protocol[Job, Result]):
 class Journal(Protocol[Event]):
     """The append-only record."""
 
-    def append(self, event: Event) -> None:
-        """Make one event durable before returning. Raises JournalError; then nothing was written."""
+    def extend(self, events: Sequence[Event]) -> None:
+        """Make events durable before returning, all or none of them. Raises JournalError; then nothing was written."""
         ...
 
     def replay(self) -> Iterator[Event]:

@@ -37,7 +37,7 @@ CALIBRATION = 5  # seeds on which the baseline is measured first; the first of t
 HISTORY = 1000  # experiments that a brief looks back on
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
-MOST_BAD_SEEDS = 5  # fresh seeds on which the frontier itself may fail
+MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
 LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST = 1e-150  # the same for differences
 
@@ -525,8 +525,10 @@ class Lab:
             self.problem = f"the baseline fails: {event.reason}"
         elif not metrics:
             self._bad.add(event.seed)
-            if len(self._bad) >= MOST_BAD_SEEDS:
+            if len(self._bad) >= MOST_BAD_SEEDS and 4 * len(self._bad) > len(values):
                 self.problem = f"the frontier itself fails again and again: {event.reason}"
+        elif missing := next((g.metric for g in self.track.guard if g.metric not in metrics), ""):
+            self.problem = f"the guard on {missing} can never bind, because nobody measures {missing}"
         elif event.seed in values and event.stage == "calibrate":
             self._repeat = metrics
         values.setdefault(event.seed, metrics)

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from overnight.contracts import Workers
+from overnight.contracts import Journal, Workers
 from overnight.events import Event
 from overnight.jobs import Job, Result
 from overnight.lab import Lab
 
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
-
-
-class Record(Protocol):
-    """Where events are made durable, all of a list or none."""
-
-    def extend(self, events: list[Event]) -> None:
-        """Append them. Raises JournalError."""
-        ...
 
 
 class Pace:
@@ -34,7 +25,7 @@ class Pace:
         return self.deciding / count, self.writing / count
 
 
-def run(lab: Lab, workers: Workers[Job, Result], journal: Record, follow: Callable[[Event], None],
+def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
         watch: Callable[[list[Event]], None], clock: Callable[[], float] = time.monotonic) -> Pace:
     """Ask, start, wait, tell, record, until the Lab is finished. `follow` acts on what was recorded."""
     pace = Pace()
@@ -51,7 +42,7 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Record, follow: Callab
     return pace
 
 
-def _tell(lab: Lab, result: Result, journal: Record, pace: Pace) -> list[Event]:
+def _tell(lab: Lab, result: Result, journal: Journal[Event], pace: Pace) -> list[Event]:
     start = time.perf_counter()
     events = lab.tell(result, time.time())
     told = time.perf_counter()

@@ -8,7 +8,7 @@ one transaction, synced before it returns), edits of the past. Not covered: some
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -59,12 +59,10 @@ class SqliteJournal:
         row = connection.execute(select(_events.c.seq, _events.c.hash).order_by(_events.c.seq.desc()).limit(1)).first()
         return (row.seq, row.hash) if row else (0, START)
 
-    def append(self, event: Event) -> None:
-        """Make one event durable. Raises JournalError; then nothing was written."""
-        self.extend([event])
-
-    def extend(self, events: list[Event]) -> None:
-        """Make several events durable, all or none of them."""
+    def extend(self, events: Sequence[Event]) -> None:
+        """Make events durable, all or none of them. Raises JournalError; then nothing was written."""
+        if not events:
+            return
         seq, chain, rows = self._seq, self._hash, []
         for each in events:
             body = self._encoder.encode(each)

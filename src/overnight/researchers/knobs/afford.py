@@ -13,7 +13,7 @@ import numpy as np
 
 from overnight.contracts import Past
 from overnight.researchers.knobs.history import Trial
-from overnight.researchers.knobs.surrogate import Array, Moves
+from overnight.researchers.knobs.surrogate import Array, Flags, Moves
 
 SLOPE = 0.2  # what a step of a knob may do to the log of the strain, before anything is known: standard deviation
 NOISE = 0.07  # standard deviation of a measured log of the strain
@@ -28,7 +28,7 @@ class Afford:
         self._spread = np.asarray(np.linalg.inv(precision), dtype=np.float64)
         self._slopes = np.asarray(self._spread @ features.T @ costs / NOISE**2, dtype=np.float64)
 
-    def chance(self, moves: Moves, ordered: Array) -> Array:
+    def chance(self, moves: Moves, ordered: Flags) -> Array:
         """The probability of each move to break no guard."""
         rows = features(moves, ordered)
         deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, self._spread, rows) + NOISE**2)
@@ -36,7 +36,7 @@ class Afford:
         return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
 
 
-def features(moves: Moves, ordered: Array) -> Array:
+def features(moves: Moves, ordered: Flags) -> Array:
     """Steps turned of ordered knobs; for choices, whether they were turned."""
     away = moves.made - moves.base
     return np.asarray(np.where(ordered, away, (away != 0).astype(float)), dtype=np.float64)
@@ -49,7 +49,7 @@ def strains(history: Sequence[Past], baseline: float | None) -> dict[int, float]
 
 
 def learn(known: Mapping[int, float], frontier: int, trials: Sequence[Trial], moves: Moves,
-          ordered: Array) -> Afford | None:
+          ordered: Flags) -> Afford | None:
     """The model of what these trials cost; None where there are no guards."""
     if frontier not in known:
         return None

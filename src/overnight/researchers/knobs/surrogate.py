@@ -13,6 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 REACH = 2.0  # steps over which one knob's effect stays alike
 TOGETHER = 4.0  # the same for all knobs at once
