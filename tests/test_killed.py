@@ -1,0 +1,141 @@
+"""kill -9 of the loop at 25 random moments, and Ctrl-C: nothing is lost, repeated or left behind."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from conftest import command, git, overnight, processes, stop
+
+from overnight.events import Judged, Measured, Proposed
+from overnight.journal.sqlite import SqliteJournal
+
+KILLS = 25
+EXPERIMENTS = 12  # a session; most are killed before that
+
+
+def events(folder):
+    journal = SqliteJournal(folder / ".overnight" / "journal.db")
+    found = list(journal.replay())
+    journal.close()
+    return found
+
+
+def launch(folder, *more):
+    return subprocess.Popen(command("run", folder, "--experiments", EXPERIMENTS, *more), start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory):
+    """A track whose loop was killed again and again, then run to the end of a session."""
+    from conftest import ROOT, repository
+
+    source = ROOT / "tracks" / "synthetic"
+    folder = repository(tmp_path_factory.mktemp("killed") / "synthetic",
+                        {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()})
+    dice, seen = random.Random(20), []
+    for _ in range(KILLS):
+        process = launch(folder)
+        time.sleep(dice.uniform(0.3, 1.6))
+        stop(process)
+        process.stdout.close()
+        if (folder / ".overnight" / "journal.db").exists():
+            seen.append(events(folder))
+    done = overnight("run", folder, "--experiments", EXPERIMENTS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, seen
+
+
+@pytest.mark.slow
+def test_the_record_only_ever_grows(survivor):
+    folder, seen = survivor
+    last = events(folder)
+    for earlier, later in zip(seen, [*seen[1:], last], strict=True):
+        assert later[:len(earlier)] == earlier
+
+
+@pytest.mark.slow
+def test_the_kills_struck_while_it_was_at_work(survivor):
+    _, seen = survivor
+    assert len({len(s) for s in seen}) > KILLS // 3
+
+
+@pytest.mark.slow
+def test_no_verdict_is_given_twice(survivor):
+    judged = [e.experiment for e in events(survivor[0]) if isinstance(e, Judged)]
+    assert len(judged) == len(set(judged))
+
+
+@pytest.mark.slow
+def test_every_experiment_has_its_verdict(survivor):
+    found = events(survivor[0])
+    proposed = {e.experiment for e in found if isinstance(e, Proposed)}
+    assert proposed == {e.experiment for e in found if isinstance(e, Judged)}
+    assert len(proposed) > EXPERIMENTS
+
+
+@pytest.mark.slow
+def test_no_finished_run_is_repeated(survivor):
+    runs = Counter((e.commit, e.seed, e.stage == "calibrate") for e in events(survivor[0]) if isinstance(e, Measured))
+    twice = [key for key, times in runs.items() if times > 1]
+    assert len(twice) == 1 and twice[0][2] and runs[twice[0]] == 2  # the one that calibration asks for
+
+
+@pytest.mark.slow
+def test_the_chain_is_whole_and_the_branch_agrees(survivor):
+    done = overnight("log", survivor[0], "--verify")
+    assert done.returncode == 0 and "chain whole, branch agrees" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
+    folder = survivor[0]
+    records = [json.loads(line) for line in overnight("log", folder, "--json").stdout.splitlines()]
+    kept = [r["commit"] for r in records if r["verdict"] == "keep"]
+    branch = git(folder, "rev-list", "--reverse", "overnight/synthetic").splitlines()
+    assert branch == [git(folder, "rev-parse", "HEAD"), *kept]
+
+
+@pytest.mark.slow
+def test_nothing_is_left_behind(survivor):
+    folder = survivor[0]
+    home = folder / ".overnight"
+    assert not (home / "trees").exists() and not (home / "artifacts").exists()
+    assert list((home / "scratch").iterdir()) == []
+    assert git(folder, "worktree", "list").count("\n") == 0
+    assert git(folder, "status", "--porcelain") == ""
+    assert processes(str(folder)) == []
+
+
+def test_interrupted_it_ends_soon_and_in_order_and_goes_on(synthetic):
+    process = launch(synthetic)
+    time.sleep(1.5)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=30)[0].decode()
+    assert process.returncode == 0, out
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in out
+    before = events(synthetic)
+    assert type(before[-1]).__name__ == "Stopped" and "SIGINT" in before[-1].reason
+    assert overnight("run", synthetic, "--experiments", 2).returncode == 0
+    assert events(synthetic)[:len(before)] == before
+
+
+def test_killed_it_leaves_no_process_of_a_candidate(little):
+    (little / "run.py").write_text("import time\nmark = 'a candidate that sleeps'\ntime.sleep(9)\n")
+    git(little, "commit", "-qam", "sleep")
+    process = launch(little)
+    until = time.monotonic() + 20
+    while not (found := processes("run.py")) and time.monotonic() < until:
+        time.sleep(0.05)
+    stop(process)
+    process.stdout.close()
+    until = time.monotonic() + 10
+    while (left := [p for p in found if p in processes("run.py")]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert found and not left
