@@ -83,7 +83,7 @@ class SqliteJournal:
             with self._engine.connect() as connection:
                 rows = connection.execution_options(yield_per=5000).execute(select(_events).order_by(_events.c.seq))
                 for number, body, said in rows:
-                    seq, chain = seq + 1, link(chain, body)
+                    seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
                     if number != seq or said != chain:
                         raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
                     yield self._decoder.decode(body)

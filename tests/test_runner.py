@@ -1,0 +1,183 @@
+"""One run: what comes out of a candidate, an oracle and a scorer, and what is made of it."""
+
+import sys
+
+import pytest
+from conftest import CONTRACT, LITTLE, commit, repository
+
+from overnight import track
+from overnight.errors import TrackError
+from overnight.jobs import Measure
+from overnight.repo import Repo
+from overnight.runner import LOG, Runner, interpreter
+
+ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
+ASKING = """\
+import json, os
+ask, answer = (os.fdopen(int(os.environ[n]), m) for n, m in (("OVERNIGHT_ASK", "w"), ("OVERNIGHT_ANSWER", "r")))
+total = 0
+for number in range(5):
+    print(json.dumps(number), file=ask, flush=True)
+    line = answer.readline()
+    if not line:
+        print(json.dumps({"invalid": "the oracle went away"}))
+        raise SystemExit
+    total += json.loads(line)
+print(json.dumps({"loss": total}))
+"""
+ANSWERING = "import sys\nfor line in sys.stdin:\n    print(2 * int(line), flush=True)\n"
+
+
+def measured(folder, sandbox, files=None, seed=7, contract=None):
+    """Run the head of a repository after a change; the contract is the commit before it."""
+    repo = Repo(folder)
+    judge = repo.head()
+    head = commit(folder, files) if files else judge
+    runner = Runner(track.parse(contract or (folder / "track.toml").read_text()), repo, sandbox, judge, folder / ".overnight")
+    return runner.measure(Measure(1, 1, head, seed, "race")), folder / ".overnight"
+
+
+@pytest.fixture
+def asking(tmp_path):
+    return repository(tmp_path / "asking", LITTLE | {"track.toml": ORACLE, "score.py": ASKING, "oracle.py": ANSWERING})
+
+
+def test_a_good_run_gives_the_scorers_number_and_the_harness_own(little, bubblewrap):
+    run, _ = measured(little, bubblewrap)
+    assert run.outcome == "ok" and run.metrics["loss"] == 4.0
+    assert run.metrics["cpu_seconds"] > 0 and run.metrics["peak_memory"] > 1 << 20
+    assert run.metrics["wall_seconds"] < run.busy + sum(run.overhead.values())
+
+
+def test_the_same_seed_reaches_run_and_scorer(little, bubblewrap):
+    assert measured(little, bubblewrap, seed=10)[0].metrics["loss"] == 4.03
+
+
+def score(line):
+    return {"score.py": f"import json, os\n{line}\n"}
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    ("print('{\"loss\": NaN}')", "'loss' is nan"),
+    ("print('{\"loss\": Infinity}')", "'loss' is inf"),
+    ("print('{\"loss\": 1e999}')", "'loss' is inf"),
+    ("print('{\"loss\": \"1.5\"}')", "is str, not a number"),
+    ("print('{\"loss\": true}')", "is bool, not a number"),
+    ("print('{\"loss\": null}')", "is NoneType, not a number"),
+    ("print('{\"other\": 1}')", "does not give 'loss'"),
+    ("print('{\"loss\": 1, \"loss\": 2}')", "'loss' is given twice"),
+    ("print('{\"loss\": 1}\\n{\"loss\": 2}')", "did not print one JSON object"),
+    ("print('loss: 1')", "did not print one JSON object"),
+    ("print('[1]')", "did not print a JSON object"),
+    ("pass", "did not print one JSON object"),
+    ("print(json.dumps({'invalid': 'no weights'}))", "no weights"),
+])
+def test_a_number_that_is_none_is_no_result(little, bubblewrap, line, reason):
+    commit(little, score(line))
+    run, _ = measured(little, bubblewrap)
+    assert run.outcome == "invalid" and reason in run.reason and run.metrics == {}
+
+
+@pytest.mark.parametrize(("program", "outcome", "reason"), [
+    ("raise SystemExit('out of ideas')", "crash", "status 1: out of ideas"),
+    ("import os; os.kill(os.getpid(), 11)", "crash", "signal 11"),
+    ("while True: pass", "timeout", "took longer than 1 s"),
+    ("x = bytearray(1 << 30)", "memory", "more memory"),
+    ("while True: print('x' * 10_000)", "output", "more output"),
+    ("import os\nwhile True: os.fork()", "crash", ""),
+    ("open(__import__('os').environ['OVERNIGHT_OUT'] + '/x', 'w').write('3' * (40 << 20))", "crash", ""),
+    ("import os\nos.remove('score.py')\nos.rmdir(os.environ['OVERNIGHT_OUT'])", "crash", "status 1"),
+    ("pass", "crash", "the scorer ended with status 1"),
+])
+def test_a_candidate_that_misbehaves_ends_in_a_word_and_a_sentence(little, bubblewrap, program, outcome, reason):
+    contract = CONTRACT.replace('timeout = "10s"\nmemory = "256MiB"', 'timeout = "1s"\nmemory = "256MiB"\ndisk = "16MiB"\n'
+                                "processes = 32", 1)
+    run, _ = measured(little, bubblewrap, {"run.py": program + "\n"}, contract=contract)
+    assert run.metrics == {}
+    assert (run.outcome == outcome or program.startswith("import os\nwhile")) and reason in run.reason
+
+
+def test_the_scorer_comes_from_the_contract_and_not_from_the_candidate(little, bubblewrap):
+    run, _ = measured(little, bubblewrap, {"score.py": "print('{\"loss\": -1000}')\n"})
+    assert run.metrics["loss"] == 4.0
+
+
+def test_private_files_are_there_for_the_scorer_alone(little, bubblewrap):
+    look = "import os\nopen(os.environ['OVERNIGHT_OUT'] + '/x', 'w').write(str(int(os.path.exists('labels.txt'))))\n"
+    judge = "import json, os\nx = float(open(os.environ['OVERNIGHT_ARTIFACTS'] + '/x').read())\n" \
+            "print(json.dumps({'loss': 10 * x + os.path.exists('labels.txt')}))\n"
+    text = CONTRACT + 'private = ["labels.txt"]\n'
+    commit(little, {"run.py": look, "score.py": judge, "labels.txt": "secret", "track.toml": text})
+    assert measured(little, bubblewrap)[0].metrics["loss"] == 1
+
+
+def test_the_oracle_answers_line_by_line(asking, bubblewrap):
+    assert measured(asking, bubblewrap)[0].metrics["loss"] == 20
+
+
+@pytest.mark.parametrize(("oracle", "outcome"), [
+    ("import sys\nsys.stdin.readline()\nraise SystemExit(3)\n", "invalid"),
+    ("raise ValueError('no weights')\n", "invalid"),
+    ("import time\ntime.sleep(60)\n", "invalid"),
+])
+def test_an_oracle_that_dies_or_hangs_is_no_result(asking, bubblewrap, oracle, outcome):
+    run, _ = measured(asking, bubblewrap, {"oracle.py": oracle})
+    assert run.metrics == {} and run.outcome in (outcome, "crash", "timeout") and run.reason
+
+
+PRINTED = CONTRACT.partition("[score]")[0].replace("worthwhile = 0.01", "from = \"output\"\npattern = '^loss: (\\S+)'")
+
+
+@pytest.mark.parametrize(("program", "outcome", "reason"), [
+    ("print('loss: 0.5')", "ok", ""),
+    ("print('nothing')", "invalid", "0 times"),
+    ("print('loss: 1'); print('loss: 2')", "invalid", "2 times"),
+    ("print('loss: low')", "invalid", "not a number"),
+    ("print('loss: nan')", "invalid", "is nan"),
+])
+def test_a_printed_number_counts_only_once_and_only_as_a_number(little, bubblewrap, program, outcome, reason):
+    commit(little, {"run.py": program + "\n", "track.toml": PRINTED})
+    run, _ = measured(little, bubblewrap)
+    assert run.outcome == outcome and reason in run.reason
+
+
+def test_the_log_is_kept_and_bounded(little, bubblewrap):
+    run, home = measured(little, bubblewrap, {"run.py": "print('x' * 300_000)\nprint('the end')\n"})
+    text = (home / "logs" / run.log).read_text()
+    assert len(text) <= LOG and "the end\n" in text
+
+
+def test_nothing_of_a_run_stays_but_its_log_and_tree(little, bubblewrap):
+    _, home = measured(little, bubblewrap)
+    assert list((home / "artifacts").iterdir()) == []
+
+
+def test_a_virtual_environment_can_be_named(little, bubblewrap, tmp_path):
+    import venv
+    venv.create(tmp_path / "env", symlinks=True)
+    text = CONTRACT.replace("[run]", f'[run]\npython = "{tmp_path / "env"}"').replace('"-S", "-E", "run.py"', '"run.py"')
+    commit(little, {"track.toml": text, "run.py": "import os, sys\nopen(os.environ['OVERNIGHT_OUT'] + '/x', 'w')"
+                                                  ".write(str(int(sys.prefix != sys.base_prefix)))\n"})
+    assert measured(little, bubblewrap)[0].metrics["loss"] == 4.0
+
+
+def test_an_interpreter_that_is_not_there_is_a_sentence(little):
+    with pytest.raises(TrackError, match="does not exist: name an interpreter"):
+        interpreter(track.Run(command=("python",), python="nowhere"), little)
+
+
+def test_data_that_is_not_there_is_a_sentence(little, bubblewrap):
+    text = CONTRACT.replace("[run]", '[run]\ndata = ["nowhere"]')
+    with pytest.raises(TrackError, match="prepare the data first"):
+        measured(little, bubblewrap, contract=text)
+
+
+def test_the_default_interpreter_is_the_one_that_overnight_runs_on(little):
+    python, mounts = interpreter(track.Run(command=("python",)), little)
+    assert mounts and sys.version_info[:2] == tuple(map(int, _version(python).split(".")[:2]))
+
+
+def _version(python):
+    import subprocess
+    return subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"], capture_output=True, text=True,
+                          check=True).stdout.strip()
