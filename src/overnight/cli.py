@@ -101,7 +101,7 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
         places.close()
         session.record([Stopped(time.time(), lasted, lab.stopping or lab.problem, *pace.means())])
     if lab.problem:
-        raise TrackError(lab.problem)
+        raise TrackError(f"{lab.problem}; nothing is lost, so mend it and run again.")
 
 
 @contextmanager
@@ -219,6 +219,8 @@ def report(folder: Path, to: Path | None) -> None:
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
     Session(folder)
+    if (folder / track.FILE).exists():
+        raise TrackError(f"{folder / track.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     found = scaffold.look(folder, metric, entry)
     for path in scaffold.write(folder, found):
         click.echo(f"wrote {path}")

@@ -141,10 +141,8 @@ help. What counts is the referee's verdict, not what a single run shows. Simpler
 
 
 def write(folder: Path, found: Found) -> list[Path]:
-    """Write `track.toml`, and `program.md` where there is none. Raises TrackError rather than overwrite."""
+    """Write `track.toml`, and `program.md` where there is none."""
     path, instructions = folder / FILE, folder / "program.md"
-    if path.exists():
-        raise TrackError(f"{path} exists already: edit it, or remove it and run `overnight init` again.")
     path.write_text(contract(found), encoding="utf-8")
     written = [path]
     if not instructions.exists():

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from overnight.events import Event, Faulted, Judged, Measured, Opened
 from overnight.jobs import Job, Measure, Propose
-from overnight.lab import BASELINE, CALIBRATION, Lab
+from overnight.lab import BASELINE, Lab
 from overnight.report import summary
 
 LAST = 6  # verdicts that stay on the screen
@@ -137,6 +137,8 @@ def sentence(lab: Lab, event: Event) -> str:
     if isinstance(event, Opened):
         return f"the track {event.track} begins at {event.commit[:7]}"
     if isinstance(event, Measured) and event.stage == "calibrate":
-        value = summary.number(event.metrics.get(lab.track.metric.name), 5) if event.metrics else event.reason
-        return f"baseline {len(lab.baseline)}/{CALIBRATION}: {lab.track.metric.name} {value}"
+        if not event.metrics:
+            return f"baseline: {event.reason}"
+        value = summary.number(event.metrics.get(lab.track.metric.name), 5)
+        return f"baseline, seed {event.seed}: {lab.track.metric.name} {value}"
     return ""

@@ -67,7 +67,8 @@ def named(name: str, words: frozenset[str]) -> bool:
 
 def never(name: str) -> bool:
     """Whether a number of this name is no business of a researcher."""
-    return named(name, NEVER) or name.lower() in NEVER_WHOLE or name.startswith("__")
+    whole = name.lower() in NEVER_WHOLE and not (len(name) == 1 and name.isupper())
+    return whole or named(name, NEVER) or name.startswith("__")
 
 
 def promise(name: str) -> float:
