@@ -3,9 +3,10 @@
     PYTHONPATH=src python bench/knobs.py [--seeds 10] [--proposals 200]
 
 Each seed draws another world: 18 constants, of which seven matter, a decent default (regret 1), an optimum elsewhere
-(regret 0), pairs that interact, ripple, widths that crash, and statements whose change does nothing or harm. A run's noise is 0.1, so one paired difference has a standard
-deviation of 0.14. Every researcher meets the same referee, which measures pair after pair until it keeps or discards.
-Two proposals are always open. The table shows the true regret of what is deployed, that is of what was kept.
+(regret 0), pairs that interact, ripple, widths that crash, and statements whose change does nothing or harm. A run's
+noise is 0.1, so one paired difference has a standard deviation of 0.14. Every researcher meets the same referee, which
+measures pair after pair until it keeps or discards. Two proposals are always open. The table shows the true regret of
+what is deployed, that is of what was kept.
 """
 
 from __future__ import annotations

@@ -14,13 +14,16 @@ TAIL = 20  # lines of the log
 
 def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) -> dict[str, Any]:
     """The experiment's record with its diff, its runs and the end of its last log."""
-    runs = [e for e in events if isinstance(e, Measured) and e.experiment == experiment.id]
+    measured = [e for e in events if isinstance(e, Measured)]
+    runs = [e for e in measured if e.experiment == experiment.id]
+    base = {e.seed: e.metrics.get(lab.track.metric.name) for e in measured if e.commit == experiment.base_commit}
     patch = next((e.patch for e in events if isinstance(e, Proposed) and e.experiment == experiment.id), "")
     return {
         **summary.record(lab, experiment),
         "patch": patch,
         "runs": [{"run": r.run, "stage": r.stage, "seed": r.seed, "outcome": r.outcome, "reason": r.reason,
-                  "metrics": r.metrics, "seconds": round(r.busy, 3)} for r in runs],
+                  "metrics": r.metrics, "base": base.get(r.seed) if r.commit == experiment.commit else None,
+                  "seconds": round(r.busy, 3)} for r in runs],
         "log_tail": _tail(logs / runs[-1].log) if runs else "",
     }
 
@@ -47,11 +50,19 @@ def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
     if experiment.e_value is not None:
         parts.append(f"Evidence against \"no better\": {experiment.e_value:.3g} to 1; a keep takes "
                      f"{lab.policy.threshold:g} to 1.")
-    parts += ["", "run    stage     seed        outcome  " + metric.name]
-    for run in found["runs"]:
-        shown = summary.number(run["metrics"].get(metric.name), 6) if run["metrics"] else run["reason"]
-        parts.append(f"{run['run']:<6} {run['stage']:9} {run['seed']:<11} {run['outcome']:8} {shown}")
+    parts += ["", f"run    stage     seed        outcome  {metric.name:12} base, same seed  better by",
+              *(_row(lab, run) for run in found["runs"])]
     parts += ["", found["patch"].rstrip() or "(no diff)"]
     if found["log_tail"]:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
     return "\n".join(parts)
+
+
+def _row(lab: Lab, run: dict[str, Any]) -> str:
+    """One run beside its base's on the same seed."""
+    mine, theirs = run["metrics"].get(lab.track.metric.name), run["base"]
+    head = f"{run['run']:<6} {run['stage']:9} {run['seed']:<11} {run['outcome']:8} "
+    if mine is None:
+        return head + str(run["reason"])
+    gain = "–" if theirs is None else f"{lab.track.oriented(mine - theirs):+.4g}"
+    return f"{head}{summary.number(mine, 6):12} {summary.number(theirs, 6):16} {gain}"
