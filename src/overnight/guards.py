@@ -1,49 +1,85 @@
-"""Guards: what must not get worse. Pure arithmetic on what runs measured."""
+"""Guards: what must not get worse. Pure arithmetic on what runs measured.
+
+A relative bound ("1.25x") is of the baseline's, so that many small steps cannot add up. It is followed from keep to keep
+by ratios to the incumbent on the same seeds: a machine that gets slower over the night changes neither side of them.
+"""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from overnight.track import Guard, bound
 
-Runs = Sequence[dict[str, float]]
+SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not
+
+Pair = tuple[dict[str, float], dict[str, float]]  # what a candidate and its incumbent measured on one seed
 
 
 class Strain(Struct, frozen=True):
-    """One guard as some runs meet it: `share` of the bound that they use, above 1 is broken."""
+    """One guard as some runs meet it: the `share` of the bound that they use, above 1 is broken."""
 
     share: float
     metric: str
     number: float
-    limit: float
     said: str
+    relative: bool
 
     @property
     def sentence(self) -> str:
         """What is broken, for people."""
-        return f"breaks the guard on {self.metric}: {self.number:.4g} where {self.limit:.4g} ({self.said}) is the bound"
+        number = f"{self.number:.3g}x of the baseline's" if self.relative else f"{self.number:.4g}"
+        return f"breaks the guard on {self.metric}: {number} where {self.said} is the bound"
 
 
-def worst(guards: Sequence[Guard], runs: Runs, baseline: Runs) -> Strain | None:
-    """The guard nearest its bound, or farthest beyond it; None without guards or runs."""
-    return max(_strains(guards, runs, baseline), key=lambda s: s.share, default=None) if runs and baseline else None
+def begin(guards: Sequence[Guard]) -> list[float]:
+    """The baseline's own share of each relative bound; 0 for absolute ones, which need none."""
+    return [_standing(guard) for guard in guards]
 
 
-def _strains(guards: Sequence[Guard], runs: Runs, baseline: Runs) -> Iterator[Strain]:
-    for guard in guards:
-        number = _median(guard.metric, runs)
-        text = guard.at_most if guard.at_most is not None else guard.at_least
-        if number is None or text is None:
-            continue
-        limit, relative = bound(text)
-        limit *= (_median(guard.metric, baseline) or 0.0) if relative else 1.0
-        over, under = (number, limit) if guard.at_most is not None else (limit, number)
-        yield Strain(over / under if under > 0 else float(over > under) * 2, guard.metric, number, limit, str(text))
+def _standing(guard: Guard) -> float:
+    number, relative = bound(_text(guard))
+    return 0.0 if not relative else 1 / number if guard.at_most is not None else number
 
 
-def _median(name: str, runs: Runs) -> float | None:
-    numbers = [run[name] for run in runs if name in run]
-    return statistics.median(numbers) if numbers else None
+def strains(guards: Sequence[Guard], pairs: Sequence[Pair], standing: Sequence[float]) -> list[Strain]:
+    """Each guard as these pairs meet it, given the incumbent's own shares; empty without pairs."""
+    return [_strain(guard, pairs, stands) for guard, stands in zip(guards, standing, strict=True)] if pairs else []
+
+
+def _strain(guard: Guard, pairs: Sequence[Pair], standing: float) -> Strain:
+    limit, relative = bound(_text(guard))
+    name, most = guard.metric, guard.at_most is not None
+    pairs = [(mine, theirs) for mine, theirs in pairs if name in mine and name in theirs]
+    if not pairs:
+        return Strain(2.0, name, math.nan, str(_text(guard)), relative)
+    if relative:
+        grown = statistics.median(_ratio(mine[name], theirs[name]) for mine, theirs in pairs)
+        share = standing * (grown if most else _ratio(1.0, grown))
+        return Strain(share, name, share * limit if most else _ratio(limit, share), str(_text(guard)), True)
+    number = statistics.median(mine[name] for mine, _ in pairs)
+    return Strain(_ratio(number, limit) if most else _ratio(limit, number), name, number, str(_text(guard)), False)
+
+
+def _ratio(over: float, under: float) -> float:
+    """A ratio of costs; where there is none, what is no larger counts as equal."""
+    return over / under if under > 0 else 1.0 if over <= under else 2.0
+
+
+def _text(guard: Guard) -> str | float:
+    text = guard.at_most if guard.at_most is not None else guard.at_least
+    assert text is not None
+    return text
+
+
+def worst(found: Sequence[Strain]) -> Strain | None:
+    """The guard nearest its bound, or farthest beyond it."""
+    return max(found, key=lambda s: s.share, default=None)
+
+
+def hopeless(strain: Strain | None, pairs: int) -> bool:
+    """Whether a bound is passed by more than chance makes of so many pairs."""
+    return strain is not None and strain.share > 1 + SLACK / max(1, pairs)

@@ -121,6 +121,7 @@ class Lab:
         self._repeat: dict[str, float] | None = None
         self._calibration: list[int] = []
         self._common: list[int] = []
+        self._standing: list[float] = []  # the frontier's share of each relative guard's bound
         self._bad: set[int] = set()
         self._races: list[tuple[int, float]] = []
         self._retired: noise.Spread = (0, 0.0)
@@ -334,7 +335,7 @@ class Lab:
             frontier=self.frontier, noise=self.noise, program=self.prose,
             history=[*self._pasts[-HISTORY:], *map(_past, self.open.values())],
             seed=self._draw("brief", researcher, self.commit, len(self.experiments), asked),
-            strain=strain.share if (strain := self._strain(self.opened.commit if self.opened else "")) else None)
+            strain=max(guards.begin(self.track.guard), default=0.0) or None)
 
     # -- tell --
 
@@ -402,14 +403,16 @@ class Lab:
         """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
         if experiment.base_commit != self.commit or (experiment.decided and experiment.decided[0] == "crash"):
             return
-        strain = self._strain(experiment.commit)
+        strain = guards.worst(self._strains(experiment))
         experiment.strain = strain.share if strain else None
-        if strain and strain.share > 1:
+        if strain and guards.hopeless(strain, len(self._shared(experiment))):
             experiment.decided = ("discard", strain.sentence, None)
             return
         step = self._next_step(experiment)
         if isinstance(step, referee.Ruling):
-            experiment.decided = (step.verdict, step.reason, step)
+            broken = strain is not None and strain.share > 1 and step.verdict == "keep"
+            experiment.decided = ("discard", strain.sentence, step) if strain and broken else (
+                step.verdict, step.reason, step)
         elif step is not None:
             experiment.confirming = step.pairs if step.stage == "confirm" else 0
             experiment.decided = None
@@ -427,10 +430,9 @@ class Lab:
 
     def _pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Oriented differences (race, fresh) on the seeds that both sides have run."""
-        mine, theirs = self._of(experiment.commit), self._of(experiment.base_commit)
         fresh = self._own_seeds(experiment)
-        both = [s for s, metrics in mine.items() if metrics and theirs.get(s)]
-        differences = {s: self.track.oriented(self._number(mine[s]) - self._number(theirs[s])) for s in both}
+        differences = {seed: self.track.oriented(self._number(mine) - self._number(theirs))
+                       for seed, (mine, theirs) in self._shared(experiment).items()}
         return (tuple(d for s, d in differences.items() if s not in fresh),
                 tuple(d for s, d in differences.items() if s in fresh))
 
@@ -443,9 +445,16 @@ class Lab:
         return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None, len(both),
                       len(fresh), ruling.e_value if ruling else None, variance)
 
-    def _strain(self, commit: str) -> guards.Strain | None:
-        """How near the runs of a commit come to a guard's bound."""
-        return guards.worst(self.track.guard, [m for m in self._of(commit).values() if m], self.baseline)
+    def _shared(self, experiment: Experiment) -> dict[int, guards.Pair]:
+        """What an experiment and its base measured on the seeds that both have run."""
+        mine, theirs = self._of(experiment.commit), self._of(experiment.base_commit)
+        return {s: (metrics, theirs[s]) for s, metrics in mine.items() if metrics and theirs.get(s)}
+
+    def _strains(self, experiment: Experiment) -> list[guards.Strain]:
+        """How near an experiment comes to each guard's bound; on fresh seeds, as soon as there are any."""
+        shared, fresh = self._shared(experiment), self._own_seeds(experiment)
+        pairs = [pair for seed, pair in shared.items() if seed in fresh] or list(shared.values())
+        return guards.strains(self.track.guard, pairs, self._standing)
 
     # -- apply --
 
@@ -458,7 +467,7 @@ class Lab:
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self._calibration = [self._draw("calibrate", i) for i in range(CALIBRATION)]
-        self._common = list(self._calibration)
+        self._common, self._standing = list(self._calibration), guards.begin(self.track.guard)
 
     def _on_started(self, event: Started) -> None:
         self._close_session()
@@ -555,6 +564,7 @@ class Lab:
 
     def _move(self, experiment: Experiment) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep."""
+        self._standing = [s.share if s.relative else 0.0 for s in self._strains(experiment)]
         fresh = self._own_seeds(experiment)
         kept = {s: m for s, m in self._of(experiment.commit).items() if s in fresh}
         if self.opened is not None and self.commit != self.opened.commit:

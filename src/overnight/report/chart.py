@@ -313,13 +313,13 @@ def _legend(axes: Axes, scene: Scene, lab: Lab) -> None:
     counts, (low, high) = lab.counts, scene.y
     beyond = sum(not low <= d.level <= high for d in scene.discarded)
     rows = [("o", KEPT, counts["keep"], "kept, with 95 % interval"), ("o", FAINT, counts["discard"], "discarded"),
-            ("^" if scene.sign > 0 else "v", FAINT, beyond, "of them off the scale"),
+            ("^" if scene.sign > 0 else "v", FAINT, beyond, "off the scale"),
             ("x", CRASHED, counts["crash"], "crashed"), ("+", FOULED, counts["foul"], "fouled")]
     handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=f"{count:,} {word}",
                       markersize=6.5 if colour == KEPT else 5.2, markeredgewidth=1.1 if marker in "x+" else 0)
                for marker, colour, count, word in rows if count]
     if handles:
-        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.012, -0.165), ncols=5, frameon=False,
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.078, -0.165), ncols=5, frameon=False,
                     fontsize=10, handletextpad=0.2, columnspacing=1.6, borderaxespad=0, labelcolor=GREY)
 
 

@@ -95,9 +95,10 @@ def _gain(lab: Lab) -> str:
         return f"Nothing was kept: {code(metric.name)} stays at {first}{_unit(lab)} ({better} is better)."
     gain, start = abs(Decimal(now) - Decimal(first)), abs(Decimal(first))
     share = f" ({100 * gain / start:.1f} %)" if start else ""
+    kept = lab.counts["keep"]
+    sum_of = "It was" if kept == 1 else f"The gain is the sum of the {kept:,} gains below, each"
     return (f"**{code(metric.name)} went from {first} to {now}{_unit(lab)}: better by {gain}{share}**; {better} is "
-            f"better. The gain is the sum of the {_count(lab.counts['keep'], 'gain')} below, each measured on fresh seeds "
-            "against the commit before it.")
+            f"better. {sum_of} measured on fresh seeds against the commit before it.")
 
 
 def _effort(lab: Lab) -> str:
@@ -197,13 +198,14 @@ def _ended(lab: Lab, verdict: str, title: str) -> list[str]:
 def _decided(lab: Lab) -> list[str]:
     policy = lab.policy
     return ["## How it was decided", " ".join([
-        "A change and the commit that it stands on are run with the same seed, so that the luck which both share",
-        f"cancels out: that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the",
-        "referee drops a change that can hardly turn out well any more, and so saves its runs for others. A change that",
-        f"looks better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
-        f"It is kept when the evidence reaches {policy.threshold:g} to 1 and the whole 95 % interval on those fresh seeds",
-        "lies above zero; only what they showed is reported as its gain. No candidate and no language model has a say in",
-        "that."])]
+        "A change and the commit that it stands on are run with the same seed, so that luck which both share cancels",
+        f"out: that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the referee",
+        "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
+        f"better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
+        f"It is kept when the evidence reaches {policy.threshold:g} to 1 and the whole 95 % interval on those fresh",
+        "seeds lies above zero; only what they showed is reported as its gain. No candidate and no language model has",
+        "a say in that.",
+    ])]
 
 
 def _noise(lab: Lab) -> str:

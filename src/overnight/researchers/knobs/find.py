@@ -95,7 +95,8 @@ def _knob(
 ) -> Knob | None:
     """The knob that a literal is, or None when it is not worth one."""
     text, label = source.cut(seen.node), seen.where.replace("#1", "") if "(" not in seen.where else seen.where
-    worth = 0.0 if seen.where in dead else seen.worth * words.promise(seen.name)
+    dull = seen.where in dead or text[:2].lower() in ("0x", "0b", "0o")
+    worth = 0.0 if dull else seen.worth * words.promise(seen.name)
     scale = scales.guess(seen.name, seen.value, text, named.get(seen.name.lower(), ()))
     if seen.line in asked:
         wanted = asked[seen.line]

@@ -297,10 +297,17 @@ def _loss(statement: ast.stmt, block: _Block) -> float:
         parts = [_loss(part, block) for part in (*statement.body, *statement.orelse)]
         return 0.0 if settings else min(parts)
     if isinstance(statement, ast.Assign):
-        bound, read = _names(statement, ast.Store), _names(statement.value, ast.Load)
+        bound, read = _given(statement), _names(statement.value, ast.Load)
         before = bound <= block.bound_before(statement.lineno)
         return (REFINED if bound & read else ODD) if bound and before else 0.0
     return 0.0
+
+
+def _given(statement: ast.stmt) -> set[str]:
+    """The names that an assignment gives a value to, without those of comprehensions inside it."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", statement)]
+    plain = isinstance(statement, ast.Assign | ast.AugAssign)
+    return {name for target in targets for name in _names(target, ast.Store)} if plain else set()
 
 
 def _names(node: ast.AST, kind: type[ast.expr_context]) -> set[str]:
@@ -339,7 +346,7 @@ def _quiet(statement: ast.stmt) -> bool:
 
 def _only_for(statement: ast.stmt, shown: set[str]) -> bool:
     """Whether all that a statement does is to give values to names that are only printed."""
-    bound = _names(statement, ast.Store) if isinstance(statement, ast.Assign | ast.AugAssign) else set()
+    bound = _given(statement)
     return bool(bound) and bound <= shown
 
 

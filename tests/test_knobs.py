@@ -1,0 +1,182 @@
+"""The researcher as the lab meets it."""
+
+import ast
+import random
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from overnight.contracts import Brief, Change, Past
+from overnight.errors import TrackError
+from overnight.researchers.knobs import Knobs
+
+SOURCE = '''RATE = 0.01
+WIDTH = 16
+BETA = 0.9
+TIED = False
+KIND = "a"
+
+
+def train(x):
+    """Learns."""
+    x = squash(x)
+    x = x + RATE * WIDTH if KIND == "b" else x
+    return x
+'''
+
+
+def brief(
+    history: Sequence[Past] = (), text: str = SOURCE, frontier: int = 0, noise: float | None = 0.1, seed: int = 1
+) -> Brief:
+    return Brief("goal", "loss", "minimize", {"train.py": text}, frontier, noise, history, "", seed)
+
+
+def value(text: str, name: str) -> object:
+    assigned = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+    return next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == name)
+
+
+def told(number: int, change: Change, verdict: str = "discard", effect: float | None = -0.1, base: int = 0) -> Past:
+    return Past(number, base, "knobs", verdict, change.message, effect, 1, "", change.note)
+
+
+def proposed(history: list[Past], **given: object) -> Change:
+    change = Knobs().propose(brief(history, **given))
+    assert change is not None
+    return change
+
+
+def test_the_same_brief_gives_the_same_change():
+    assert Knobs().propose(brief()) == Knobs().propose(brief())
+
+
+def test_the_note_says_what_the_files_say():
+    change = proposed([])
+    for knob, (before, after) in change.note["set"].items():
+        name = knob.removeprefix("train.py:")
+        assert value(SOURCE, name) == before
+        assert value(change.files["train.py"], name) == after
+
+
+def test_the_message_is_a_title_and_a_reason():
+    title, blank, *reason = proposed([]).message.split("\n")
+    assert title.endswith("(train.py)")
+    assert " -> " in title
+    assert blank == ""
+    assert "first look" in "\n".join(reason)
+
+
+def test_nothing_is_proposed_twice_from_one_frontier():
+    history: list[Past] = []
+    lots, seen = random.Random(0), set()
+    while len(history) < 60 and (change := Knobs().propose(brief(history))):
+        assert change.files["train.py"] not in seen
+        assert change.files["train.py"] != SOURCE
+        seen.add(change.files["train.py"])
+        verdict = lots.choice(["discard", "crash", "open"])
+        effect = lots.gauss(-0.1, 0.1) if verdict == "discard" else None
+        history.append(told(len(history) + 1, change, verdict, effect))
+    assert len(seen) > 40
+
+
+def test_it_ends_when_all_has_been_tried():
+    text, history = "TIED = False\n", []
+    history.append(told(1, proposed(history, text=text)))
+    assert Knobs().propose(brief(history, text=text)) is None
+
+
+@pytest.mark.parametrize("text", ["", "print(1)\n", "x = = 1\n", 'NAME = "just a name"\n'])
+def test_nothing_to_turn_is_no_proposal(text):
+    assert Knobs().propose(brief(text=text)) is None
+
+
+def test_files_that_do_not_parse_do_not_stop_the_others():
+    given = Brief("", "loss", "minimize", {"a.py": "x = ", "b.md": "R = 1.5", "c.py": "R = 1.5\n"}, 0, None, [], "", 1)
+    change = Knobs().propose(given)
+    assert change is not None
+    assert list(change.files) == ["c.py"]
+
+
+def test_a_bad_comment_reaches_the_user():
+    with pytest.raises(TrackError, match=r"train\.py:1"):
+        Knobs().propose(brief(text="RATE = 0.1  # knob: up\n"))
+
+
+def test_a_kept_direction_is_followed():
+    kept = Past(1, 0, "knobs", "keep", "", 1.0, 9, "", {"kind": "knobs", "set": {"train.py:RATE": [0.01, 0.02]}})
+    change = proposed([kept], text=SOURCE.replace("0.01", "0.02"), frontier=1)
+    assert value(change.files["train.py"], "RATE") > 0.02
+    assert "#1, which was kept" in change.message
+
+
+def test_a_clear_loss_one_way_is_tried_the_other_way():
+    lost = Past(1, 0, "knobs", "discard", "", -1.0, 1, "", {"kind": "knobs", "set": {"train.py:RATE": [0.01, 0.02]}})
+    assert value(proposed([lost]).files["train.py"], "RATE") < 0.01
+
+
+def test_what_crashed_is_not_approached_again_soon():
+    crash = Past(1, 0, "knobs", "crash", "", None, 0, "", {"kind": "knobs", "set": {"train.py:WIDTH": [16, 32]}})
+    assert value(proposed([crash]).files["train.py"], "WIDTH") <= 16
+
+
+def test_structural_edits_appear_and_grow_rare_when_they_fail():
+    history: list[Past] = []
+    for number in range(1, 80):
+        change = Knobs().propose(brief(history, seed=number))
+        if change is None:
+            break
+        keep = change.note["kind"] == "knobs" and number % 4 == 0
+        history.append(told(number, change, "keep" if keep else "discard"))
+    kinds = [past.note["kind"] for past in history]
+    assert "mutation" not in kinds[:6]
+    assert 1 <= kinds.count("mutation") < 0.25 * len(kinds)
+
+
+def test_history_of_others_and_strange_numbers_do_no_harm():
+    knob = {"kind": "knobs", "set": {"train.py:RATE": [0.01, 0.5]}}
+    history = [
+        Past(1, 0, "llm", "keep", "rewrote", 0.5, 3),
+        Past(2, 1, "knobs", "discard", "", float("nan"), 1, "", knob),
+        Past(3, 99, "knobs", "discard", "", -1e300, 1, "", {"kind": "knobs", "set": {"train.py:WIDTH": [16, 24]}}),
+        Past(4, 1, "knobs", "foul", "", None, 0, "", {"kind": "knobs", "set": {"train.py:BETA": [0.9, 2]}}),
+        Past(5, 1, "knobs", "discard", "", 0.0, 1, "", {"kind": "knobs", "set": {"train.py:KIND": ["a", "z"]}}),
+    ]
+    assert proposed(history, frontier=1, noise=None)
+    assert proposed(history, frontier=1, noise=0.0)
+
+
+def test_a_long_history_stays_quick():
+    lots, history = random.Random(0), []
+    for number in range(1, 20_001):
+        turned = {"train.py:RATE": [0.01, lots.uniform(0.001, 0.1)], "train.py:BETA": [0.9, lots.uniform(0.5, 0.99)]}
+        history.append(
+            Past(number, 0, "knobs", "discard", "", lots.gauss(-0.1, 0.1), 1, "", {"kind": "knobs", "set": turned})
+        )
+    start = time.process_time()
+    assert proposed(history)
+    assert time.process_time() - start < 2.0
+
+
+def test_it_climbs():
+    """Ten constants, noise half as large as the whole gain of one: most of the way in sixty proposals."""
+    text = "".join(f"RATE_{name} = 1.0\n" for name in "ABCDEFGHIJ")
+    best = dict(zip("ABCDEFGHIJ", (4, 0.25, 2, 1, 1, 1, 1, 1, 0.5, 1), strict=True))
+    luck, frontier, history = random.Random(3), 0, []
+
+    def loss(of: str) -> float:
+        gaps = [abs(value(of, f"RATE_{name}") / at - 1) for name, at in best.items()]
+        return sum(min(gap, 2.0) for gap in gaps)
+
+    first = loss(text)
+    for number in range(1, 61):
+        change = proposed(history, text=text, frontier=frontier, seed=number)
+        gain = loss(text) - loss(change.files["train.py"])
+        seen = [gain + luck.gauss(0, 0.2) for _ in range(6)]
+        kept = sum(seen) / 6 > 0.25
+        history.append(
+            told(number, change, "keep" if kept else "discard", sum(seen) / 6 if kept else seen[0], frontier)
+        )
+        if kept:
+            text, frontier = change.files["train.py"], number
+    assert loss(text) < 0.4 * first

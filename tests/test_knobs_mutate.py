@@ -1,0 +1,95 @@
+"""Structural edits: they parse, they are known by content, and they leave alone what must stay."""
+
+import random
+
+import pytest
+
+from overnight.researchers.knobs.edit import splice
+from overnight.researchers.knobs.mutate import compiles, mutations, pick
+
+SOURCE = '''import math
+from torch.nn import functional as F
+
+RATE = 0.1
+
+
+def forward(x, y):
+    """Doc."""
+    shown = x * 3
+    shown += sum(part for part in x)
+    x = norm(x)  # keeps it small
+    clip(x)
+    x = F.relu(x); y = y + 1
+    fresh = x + 2
+    if x > 5 and y:
+        x = x / 2
+    print("sum", x + y, shown)
+    return max(fresh, sorted(x)[0], key=lambda z: z < 1)
+
+
+def report(x):
+    x = norm(x)
+
+
+if __name__ == "__main__":
+    forward(1, 2)
+'''
+
+
+@pytest.fixture(scope="module")
+def titles() -> list[str]:
+    return [edit.title for edit in mutations({"a.py": SOURCE})]
+
+
+def has(titles: list[str], words: str) -> bool:
+    return any(words in title for title in titles)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "leave out `x = norm(x)`", "leave out `clip(x)`", "relu -> gelu", "relu squared", "max -> min",
+        "sorted the other way round", "and -> or", "> -> >=", "+ -> - in `fresh = x + 2`", "/ -> * in `x = x / 2`",
+    ],
+)  # fmt: skip
+def test_offers(titles, words):
+    assert has(titles, words)
+
+
+@pytest.mark.parametrize(
+    "words", ["leave out `fresh", "leave out `return", "print", "Doc", "import", "__main__", "forward(1", "shown"]
+)
+def test_leaves_alone(titles, words):
+    assert not has(titles, words)
+
+
+def test_every_edit_compiles_and_changes_only_its_span():
+    for edit in mutations({"a.py": SOURCE}):
+        changed = splice(SOURCE, [(edit.span, edit.new)])
+        assert compiles(changed)
+        assert changed != SOURCE
+        assert changed.startswith(SOURCE[: edit.span[0]])
+        assert changed.endswith(SOURCE[edit.span[1] :])
+
+
+def test_leaving_out_takes_the_whole_line_or_only_its_place():
+    after = {edit.title: splice(SOURCE, [(edit.span, edit.new)]) for edit in mutations({"a.py": SOURCE})}
+    assert "keeps it small" not in after["leave out `x = norm(x)` (a.py)"]
+    assert "    pass; y = y + 1\n" in after["leave out `x = F.relu(x)` (a.py)"]
+
+
+def test_an_identity_survives_edits_elsewhere_and_other_numbers():
+    moved = {edit.id for edit in mutations({"a.py": "A = 1\nB = 2\n" + SOURCE.replace("x + 2", "x + 30")})}
+    assert {edit.id for edit in mutations({"a.py": SOURCE})} <= moved
+
+
+def test_nothing_is_picked_twice():
+    tried: dict[str, object] = {}
+    while picked := pick({"a.py": SOURCE}, tried, random.Random(0)):
+        assert picked[0].id not in tried
+        tried[picked[0].id] = True
+    assert set(tried) == {edit.id for edit in mutations({"a.py": SOURCE})}
+
+
+def test_files_that_are_not_python_have_none():
+    assert mutations({"a.txt": "x = x + 1", "b.py": "x = ", "c.py": None}) == []

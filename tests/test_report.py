@@ -1,0 +1,370 @@
+"""The report: results.tsv, the chart and the morning report, from a Lab that replayed events."""
+
+import csv
+import io
+import random
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+
+from overnight.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Started, Stopped
+from overnight.jobs import Measurement
+from overnight.lab import Lab
+from overnight.report import chart, morning, tables
+
+CONTRACT = """
+[track]
+name = "microgpt"
+goal = "The fewest bits per character."
+editable = ["train.py"]
+[metric]
+name = "val_bpc"
+direction = "{direction}"
+unit = "bits/char"
+{source}
+[run]
+command = ["python", "train.py"]
+{score}
+"""
+SCORED = {"source": "", "score": '[score]\ncommand = ["python", "score.py"]'}
+REPORTED = {"source": 'from = "output"\npattern = "x: (.*)"', "score": ""}
+HOSTILE = "| <script>alert(1)</script> `x` ``y`` **bold** [link](http://evil) $\\frac$ \x1b[31m\u202e\u2028\ttab"
+
+
+class Night:
+    """Builds a Lab by the events that a night would have left."""
+
+    def __init__(self, direction="minimize", sandbox="bubblewrap", contract=SCORED, measure=True):
+        self.lab = Lab(("knobs",))
+        self.sign = -1 if direction == "minimize" else 1
+        self.frontier = (0, "b" * 40)
+        self.runs = 0
+        self.happen(Opened(0.0, "microgpt", "b" * 40, CONTRACT.format(direction=direction, **contract), "key"))
+        self.happen(Started(0.0, 4, sandbox, "0"))
+        while measure and not self.lab.calibrated:
+            self.calibrate()
+
+    def happen(self, *events):
+        for event in events:
+            self.lab.apply(event)
+
+    def calibrate(self):
+        self.runs += 1
+        metrics = {"val_bpc": 3.5 + 0.01 * (self.runs % 2), "peak_memory": 3.0 * 2**30}
+        self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), "ok", metrics, busy=1.5), 0.0)
+
+    def run(self, number, commit, value):
+        self.runs += 1
+        metrics = {"val_bpc": value, "peak_memory": 3.0 * 2**30}
+        self.happen(Measured(0.0, self.runs, number, commit, number, "race", "ok", metrics, busy=1.5,
+                             overhead={"log": 0.01}))
+
+    def propose(self, title):
+        number = self.lab.next_experiment
+        commit = f"{number:07x}" + "c" * 33
+        self.happen(Proposed(0.0, number, *self.frontier, commit, "knobs", title + "\n\nwhy"))
+        return number, commit
+
+    def judge(self, verdict, title="a change", gain=0.02, reason="better on fresh seeds", fresh=3, width=0.01):
+        """One experiment from its proposal to its verdict."""
+        number, commit = self.propose(title)
+        self.run(number, commit, 3.5 + self.sign * gain)
+        interval = (gain - width, gain + width)
+        self.happen(Judged(0.0, number, verdict, reason, gain, interval, 3 + fresh, fresh, 30.0))
+        if verdict == "keep":
+            self.frontier = (number, commit)
+        return number
+
+    def end(self, verdict, reason, title="a change"):
+        """One experiment that was never measured to its end."""
+        number, _ = self.propose(title)
+        self.happen(Judged(0.0, number, verdict, reason))
+
+    def stop(self):
+        self.happen(Stopped(0.0, 3600.0, "", 0.001, 0.002))
+        return self.lab
+
+
+def busy_night(count, direction="minimize", keeps=8, **more):
+    """A night of so many experiments: some kept, most discarded, some awful, some that fail."""
+    lots, night = random.Random(count), Night(direction, **more)
+    kept = {lots.randrange(1, count + 1) for _ in range(keeps)} if count else set()
+    for number in range(1, count + 1):
+        if number in kept:
+            night.judge("keep", f"KNOB_{number} 0.1 -> 0.2 (train.py)", gain=lots.uniform(0.01, 0.1))
+        elif lots.random() < 0.08:
+            night.end(*lots.choice([("crash", "exit status 1"), ("foul", "touches score.py")]))
+        else:
+            awful = lots.random() < 0.1
+            night.judge("discard", gain=-abs(lots.gauss(0, 5 if awful else 0.02)), reason="no sign", fresh=0)
+    return night.stop()
+
+
+def rows(lab):
+    return list(csv.reader(io.StringIO(tables.results_tsv(lab)), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def drawn(lab, folder):
+    svg, png = folder / "a.svg", folder / "a.png"
+    chart.draw(lab, svg, png)
+    return svg.read_text(encoding="utf-8"), png.read_bytes()
+
+
+def words(svg):
+    """All the text in an SVG."""
+    return [element.text or "" for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+# ---- results.tsv -----------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_karpathys_columns_and_begins_with_the_baseline():
+    table = rows(Night().lab)
+    assert table[0] == ["commit", "val_bpc", "memory_gb", "status", "description"]
+    assert table[1][0] == "bbbbbbb" and table[1][2:] == ["3.0", "keep", "baseline"]
+    assert float(table[1][1]) == pytest.approx(3.505, abs=0.006)
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("minimize", -1), ("maximize", 1)])
+def test_the_metric_is_the_baseline_moved_by_the_effects(direction, sign):
+    night = Night(direction)
+    night.judge("keep", gain=0.25)
+    night.judge("keep", gain=0.5)
+    night.judge("discard", gain=-1.0, fresh=0)
+    start, *levels = [float(row[1]) for row in rows(night.lab)[1:]]
+    assert levels == pytest.approx([start + sign * 0.25, start + sign * 0.75, start - sign * 0.25], abs=2e-6)
+
+
+def test_crashes_and_fouls_have_no_numbers():
+    night = Night()
+    night.end("crash", "exit status 1")
+    night.end("foul", "touches score.py")
+    assert [row[1:4] for row in rows(night.lab)[2:]] == [["0.000000", "0.0", "crash"], ["0.000000", "0.0", "foul"]]
+
+
+def test_a_title_cannot_break_the_table():
+    night = Night()
+    night.judge("keep", title="a\tb\rc\x0bd\x1b[0m\u2028e")
+    night.judge("keep", title="=HYPERLINK(1)")
+    text = tables.results_tsv(night.lab)
+    assert len(text.splitlines()) == 4 and all(line.count("\t") == 4 for line in text.splitlines())
+    assert text.splitlines()[2].endswith("\ta b c d[0m e")
+    assert text.splitlines()[3].endswith("\t'=HYPERLINK(1)")
+
+
+def test_open_experiments_are_not_in_the_table():
+    night = Night()
+    night.propose("still open")
+    assert len(rows(night.lab)) == 2
+
+
+def test_a_track_without_any_measurement_has_a_table_without_rows():
+    assert len(rows(Night(measure=False).lab)) == 1
+
+
+def test_words_are_bounded_and_printable():
+    assert tables.plain("x" * 500, 10) == "x" * 9 + "…"
+    assert tables.plain("a\ud800\x00\u200bb\n\n c") == "ab c"
+
+
+@pytest.mark.parametrize(("gain", "shown"), [(0.1406, "0.141"), (0.00123, "0.00123"), (2.0, "2.00")])
+def test_levels_show_as_many_decimals_as_the_gain_needs(gain, shown):
+    night = Night()
+    night.judge("keep", gain=gain)
+    first, now = tables.levels(night.lab)
+    assert len(first.partition(".")[2]) == len(now.partition(".")[2]) == len(shown.partition(".")[2])
+
+
+# ---- the chart -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 2000])
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_chart_of_any_size_is_a_picture(count, direction, tmp_path):
+    lab = busy_night(count, direction)
+    svg, png = drawn(lab, tmp_path)
+    assert chart.headline(lab) in words(svg)
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (1400, 800)
+
+
+def test_the_chart_names_what_was_kept_the_metric_and_the_direction(tmp_path):
+    lab = busy_night(40, keeps=5)
+    said = words(drawn(lab, tmp_path)[0])
+    kept = [e for e in lab.experiments.values() if e.verdict == "keep"]
+    assert {f"KNOB_{e.id} 0.1 → 0.2" for e in kept} <= set(said)
+    assert "val_bpc (bits/char), lower is better" in said and "baseline" in said and "frontier" in said
+    assert "The fewest bits per character." in said
+    assert f"{len(kept)} kept, with 95 % interval" in said
+
+
+def test_the_marks_are_printed_on_the_chart(tmp_path):
+    said = words(drawn(busy_night(3, sandbox="none", contract=REPORTED), tmp_path)[0])
+    assert {"self-reported", "unsandboxed"} <= set(said)
+
+
+def test_the_same_lab_gives_the_same_svg(tmp_path):
+    first, again = (drawn(busy_night(30), tmp_path)[0] for _ in range(2))
+    assert first == again and "dc:date" not in first
+
+
+def test_a_terrible_discard_does_not_squash_the_picture():
+    night = Night()
+    night.judge("keep", gain=0.1)
+    for _ in range(9):
+        night.judge("discard", gain=-0.02, fresh=0)
+    night.judge("discard", gain=-1e6, fresh=0)
+    low, high = chart._limits(chart._scene(night.lab, 3.505)).y
+    assert 3.3 < low < 3.405 and 3.505 < high < 3.7
+
+
+def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
+    night = Night()
+    first = night.propose("slow")
+    night.judge("keep", "quick")
+    night.happen(Rebased(0.0, first[0], *night.frontier, "d" * 40))
+    night.happen(Judged(0.0, first[0], "keep", "better", 0.02, (0.01, 0.03), 6, 3, 30.0))
+    assert [e.id for e in tables.chain(night.lab)] == [2, 1]
+    assert [(d.x, d.label) for d in chart._scene(night.lab, 3.5).kept] == [(2, "quick"), (3, "slow")]
+
+
+def test_labels_are_moved_apart_as_little_as_possible():
+    places = [0.0, 1.0, 1.5, 40.0]
+    moved = [place + move for place, move in zip(places, chart.apart(places, 10.0), strict=True)]
+    assert all(after - before >= 10 - 1e-9 for before, after in pairwise(moved))
+    assert moved[3] == 40.0 and sum(moved[:3]) == pytest.approx(sum(places[:3]))
+
+
+def test_a_crowd_of_keeps_has_labels_that_do_not_overlap(tmp_path):
+    night = Night()
+    for number in range(120):
+        night.judge("keep", f"change number {number}", gain=0.001 + number % 7 / 1000, width=0.0005)
+    said = [text for text in words(drawn(night.stop(), tmp_path)[0]) if text.startswith("change number")]
+    assert 5 <= len(said) <= chart.MOST_LABELS
+
+
+def test_hostile_titles_neither_break_the_chart_nor_run_in_it(tmp_path):
+    night = Night()
+    night.judge("keep", HOSTILE)
+    night.judge("keep", "日本語 $x^2")
+    svg, _ = drawn(night.stop(), tmp_path)
+    assert "<script" not in svg and "日本語 $x^2" in words(svg)
+
+
+def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
+    night = Night(measure=False)
+    night.happen(Measured(0.0, 1, 0, "b" * 40, 1, "calibrate", "crash", reason="exit status 1"))
+    assert "the baseline fails: exit status 1" in words(drawn(night.lab, tmp_path)[0])
+
+
+# ---- the morning report ----------------------------------------------------------------------------------------
+
+
+def report(lab):
+    return morning.report_md(lab, "progress.png")
+
+
+def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
+    night = Night()
+    night.judge("keep", "wider", gain=0.2)
+    night.judge("keep", "deeper", gain=0.05)
+    text = report(night.stop())
+    first, now = tables.levels(night.lab)
+    assert f"`val_bpc` went from {first} to {now} bits/char: better by 0.250" in text
+    assert "2 experiments (2 kept, 0 discarded, 0 crashed, 0 fouled) took 8 runs in 1h 00m." in text
+    assert "Sandbox: bubblewrap." in text and "One run took 1.5 s" in text and "](progress.png)" in text
+
+
+def test_the_report_lists_what_was_kept_with_its_evidence():
+    night = Night()
+    night.judge("keep", "wider", gain=0.2)
+    assert re.search(r"\| 1 \| `0000001` \| `wider` \| \+0\.2 \(\+0\.19, \+0\.21\) \| 6 \(3\) \| 3\.\d+ \|",
+                     report(night.lab))
+
+
+def test_the_report_groups_what_was_learned():
+    night = Night()
+    night.judge("discard", "worst", gain=-0.9, fresh=0)
+    night.judge("discard", "bad", gain=-0.5, fresh=0)
+    night.judge("discard", "same", gain=0.001, fresh=0)
+    night.judge("discard", "faded", gain=0.004, fresh=3)
+    night.judge("discard", "tiny", gain=0.02, fresh=3)
+    night.judge("discard", "slow", gain=0.5, reason="breaks the guard on cpu_seconds: 9 where 5 (1.25x) is the bound")
+    night.end("discard", "conflicts with what was kept meanwhile", "clash")
+    text = report(night.lab)
+    kinds = [morning.WORSE, morning.SMALL, morning.FADED, morning.NEUTRAL, morning.GUARD, morning.UNKNOWN]
+    titles = ["worst", "bad", "tiny", "faded", "same", "slow", "clash"]
+    assert [text.index(f"**{kind}**") for kind in kinds] == sorted(text.index(f"**{kind}**") for kind in kinds)
+    assert [text.index(f"`{title}`") for title in titles] == sorted(text.index(f"`{title}`") for title in titles)
+
+
+def test_the_report_counts_crashes_by_their_reasons():
+    night = Night()
+    for _ in range(9):
+        night.end("crash", "out of memory")
+    night.end("foul", "touches score.py")
+    text = report(night.lab)
+    assert "| 9 | `out of memory` | 1, 2, 3, 4, 5, 6, … |" in text
+    assert "| 1 | `touches score.py` | 10 |" in text
+
+
+def test_the_report_explains_marks_and_faults():
+    night = Night(sandbox="none", contract=REPORTED)
+    night.happen(Faulted(0.0, "measure", "disk full"))
+    text = report(night.lab)
+    assert "> **self-reported**" in text and "> **unsandboxed**" in text
+    assert "1 fault of the machine counted against nobody" in text
+
+
+def test_the_next_commands_name_the_baseline_and_the_branch():
+    night = Night()
+    night.judge("keep")
+    text = report(night.lab)
+    assert "git diff bbbbbbb..overnight/microgpt " in text
+    assert "overnight show 1 " in text and "overnight merge " in text
+    assert "overnight merge" not in report(Night().lab)
+
+
+def test_words_from_candidates_stay_inside_their_code_spans():
+    night = Night()
+    night.judge("keep", HOSTILE)
+    night.judge("discard", HOSTILE, gain=-0.5, reason=HOSTILE)
+    night.end("crash", HOSTILE * 20)
+    text = report(night.lab)
+    outside = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", text)
+    assert "script" not in outside and "evil" not in outside
+    assert not any(c in text for c in "\x1b\u202e\u2028\t")
+    assert {line.count("|") for line in text.splitlines() if line.startswith("| ")} == {7, 6, 4}
+    assert max(map(len, text.splitlines())) < 1200
+
+
+def test_words_of_the_contract_have_no_markup():
+    assert morning.prose("<b>*x*</b> val_bpc _y_ | `z`") == "&lt;b&gt;\\*x\\*&lt;/b&gt; val_bpc \\_y\\_ \\| \\`z\\`"
+
+
+@pytest.mark.parametrize("text", ["a`b", "``", "`", "a```b``c", "plain", "\\"])
+def test_a_code_span_cannot_be_left(text):
+    span = morning.code(text)
+    fence = re.match("`+", span)[0]
+    assert span.endswith(fence) and fence not in re.findall("`+", span[len(fence):-len(fence)])
+    assert span.strip("` ") == text.strip("`")
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 2000])
+def test_all_files_are_written(count, tmp_path):
+    paths = morning.write(busy_night(count), tmp_path / "deep" / "report")
+    assert [path.name for path in paths] == ["results.tsv", "report.md", "progress.svg", "progress.png"]
+    assert all(path.stat().st_size > 0 for path in paths)
+    assert "](progress.png)" in paths[1].read_text(encoding="utf-8")
+
+
+def test_a_night_that_kept_nothing_says_so():
+    night = Night()
+    night.judge("discard", gain=-0.5, fresh=0)
+    assert "Nothing was kept" in report(night.lab)
+
+
+def test_a_track_that_was_only_opened_has_a_report():
+    assert "The baseline was not measured." in report(Night(measure=False).lab)
