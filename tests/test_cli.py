@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import LITTLE, ROOT, command, commit, git, overnight, repository, sentence, stop, write
 
+from conftest import LITTLE, ROOT, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.cli import main
 
 KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "effect", "interval", "pairs", "metrics"}

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import command, git, overnight, processes, stop
 
+from conftest import command, git, overnight, processes, stop
 from overnight.events import Judged, Measured, Proposed
 from overnight.journal.sqlite import SqliteJournal
 

@@ -3,8 +3,8 @@
 import sys
 
 import pytest
-from conftest import CONTRACT, LITTLE, commit, repository
 
+from conftest import CONTRACT, LITTLE, commit, repository
 from overnight import track
 from overnight.errors import TrackError
 from overnight.jobs import Measure

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, processes
 
+from conftest import QUICK, processes
 from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing

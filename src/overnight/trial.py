@@ -82,7 +82,8 @@ def words(track: Track, trial: Trial, benches: int) -> Iterator[str]:
                f"{1000 * trial.overhead:.0f} ms of ours: about {a_night:,.0f} runs in 8 h with {benches} at a time")
     if len(trial.metric) > 1:
         same = abs(trial.metric[0] - trial.metric[1])
-        yield f"the same seed twice: {'the same number' if trial.deterministic else f'a difference of {same:.3g} {unit}'.rstrip()}"
+        shown = "the same number" if trial.deterministic else f"a difference of {same:.3g} {unit}".rstrip()
+        yield f"the same seed twice: {shown}"
     if len(trial.metric) > 2:
         yield f"another seed: a difference of {abs(trial.metric[0] - trial.metric[2]):.3g} {unit}".rstrip()
     yield from (f"wrong: {p}" for p in trial.problems if p.startswith("the baseline fails"))

@@ -1,8 +1,9 @@
 """Sandbox by bubblewrap: namespaces for files, processes, network, users; limits inside.
 
 Covered: no network, no home, no environment but the contract's, a read-only world, private bounded places for the
-tree, the artefacts, /tmp and /dev/shm, limits on wall time, CPU, memory, processes and output, death of the whole tree, artefacts copied only
-after death and without following anything. As root the payload runs under a throw-away uid without capabilities.
+tree, the artefacts, /tmp and /dev/shm, limits on wall time, CPU, memory, processes and output, death of the whole
+tree, artefacts copied only after death and without following anything. As root the payload runs under a throw-away
+uid without capabilities.
 Not covered here: a system-call filter and exact accounting of memory (the tree is polled ten times a second); kernel
 bugs; side channels. Host path names of mounts can be read in /proc/self/mountinfo.
 """
