@@ -21,6 +21,7 @@ FLOORS = [
     {"jobs"},
     {"referee", "guards"},
     {"noise"},
+    {"runs"},
     {"lab"},
     {"repo"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
@@ -29,7 +30,7 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "events", "jobs", "referee", "guards", "noise", "lab"]
+PURE = ["contracts", "errors", "events", "jobs", "referee", "guards", "noise", "runs", "lab"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

@@ -1,11 +1,13 @@
 """kill -9 of the loop at 25 random moments, and Ctrl-C: nothing is lost, repeated or left behind."""
 
 import json
+import os
 import random
 import signal
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,12 @@ from overnight.journal.sqlite import SqliteJournal
 
 KILLS = 25
 EXPERIMENTS = 12  # a session; most are killed before that
+RUN_SLOWLY = """\
+import os, time, settings
+time.sleep(0.7)
+with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
+    out.write(str(settings.X))
+"""
 
 
 def events(folder):
@@ -124,6 +132,49 @@ def test_interrupted_it_ends_soon_and_in_order_and_goes_on(synthetic):
     assert type(before[-1]).__name__ == "Stopped" and "SIGINT" in before[-1].reason
     assert overnight("run", synthetic, "--experiments", 2).returncode == 0
     assert events(synthetic)[:len(before)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_terminal_is_no_verdict_on_what_runs(little, number):
+    (little / "run.py").write_text(RUN_SLOWLY)
+    git(little, "commit", "-qam", "slowly")
+    process = launch(little)
+    time.sleep(2)
+    began = time.monotonic()
+    os.killpg(process.pid, number)
+    out = process.communicate(timeout=30)[0].decode()
+    assert (process.returncode, "Traceback" in out) == (0, False), out
+    assert time.monotonic() - began < 3
+    assert not [e for e in events(little) if isinstance(e, Measured) and e.outcome != "ok"]
+
+
+def descendants(pid):
+    """Processes below one, with their parents."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield int(child), pid
+
+
+@pytest.mark.slow
+def test_sandboxes_that_are_killed_are_faults_of_the_machine_and_no_verdicts(synthetic):
+    process = launch(synthetic, "--researcher", "placebo")
+    dice, struck = random.Random(7), 0
+    while not (synthetic / ".overnight/journal.db").exists():
+        time.sleep(0.05)
+    while process.poll() is None:
+        try:  # the children of every thread: the monitors, whose only child is the first process inside
+            monitors = [int(c) for t in Path(f"/proc/{process.pid}/task").iterdir()
+                        for c in (t / "children").read_text().split()
+                        if Path(f"/proc/{c}/comm").read_text() == "bwrap\n"]
+            inside = [p for m in monitors for p, _ in descendants(m)]
+            os.kill(dice.choice(monitors if dice.random() < 0.5 else inside), signal.SIGKILL)
+            struck += 1
+            time.sleep(dice.uniform(0.6, 1.2))  # three faults in a row would stop the night, and should
+        except (OSError, IndexError):
+            time.sleep(0.003)
+    out = process.communicate()[0].decode()
+    assert process.returncode == 0, out
+    state = json.loads(overnight("status", synthetic, "--json").stdout)
+    assert struck > 1 and state["faults"] > 0 and state["crashed"] == 0 and state["experiments"] == EXPERIMENTS
 
 
 def test_killed_it_leaves_no_process_of_a_candidate(little):

@@ -10,7 +10,8 @@ import pytest
 from fakes import CONTRACT, FakeWorld, Idea, Night, no_op, referee_world
 from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Started, Stopped
 from overnight.jobs import Measure, Propose, Rebase, Rebasing
-from overnight.lab import CALIBRATION, MOST_BAD_SEEDS, MOST_FAULTS, MOST_PASSES, Budget, Lab
+from overnight.lab import MOST_FAULTS, MOST_PASSES, Budget, Lab
+from overnight.runs import CALIBRATION, MOST_BAD_SEEDS
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
            "problem", "session_proposed", "_variance"}  # what belongs to a session, not to the record
@@ -41,7 +42,9 @@ def verdicts(night):
 def state(lab):
     """All that a Lab knows of the record, the empty places left out."""
     known = {name: value for name, value in vars(lab).items() if name not in PASSING}
-    known["_values"] = {commit: runs for commit, runs in lab._values.items() if runs}
+    if lab._known is not None:
+        found = {name: value for name, value in vars(lab.known).items() if name != "_variance"}  # a cache
+        known["_known"] = found | {"variance": lab.known.variance, "values": {commit: runs for commit, runs in lab.known.values.items() if runs}}
     known["_shifts"] = dict(lab._shifts)
     return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
 
@@ -175,7 +178,7 @@ def test_a_worse_candidate_is_not_kept_where_more_is_better():
 def test_a_keep_rests_on_runs_of_both_sides_on_seeds_drawn_after_the_commit():
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
     kept = night.lab.experiments[1]
-    own = set(night.lab._own_seeds(kept))
+    own = set(night.lab.known.own_seeds(kept))
     on = {r.commit: {s.seed for s in night.runs if s.commit == r.commit} & own for r in night.runs}
     assert kept.verdict == "keep"
     assert len(on[kept.commit] & on["c0"]) == kept.fresh_pairs >= night.lab.policy.fresh_pairs
@@ -183,7 +186,7 @@ def test_a_keep_rests_on_runs_of_both_sides_on_seeds_drawn_after_the_commit():
 
 def test_confirming_seeds_are_other_ones_for_another_commit():
     night = Night(FakeWorld(0)).go(experiments=2)
-    one, other = (set(night.lab._own_seeds(e)) for e in night.lab.experiments.values())
+    one, other = (set(night.lab.known.own_seeds(e)) for e in night.lab.experiments.values())
     assert one.isdisjoint(other)
 
 
@@ -194,7 +197,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab._own_seeds(dataclasses.replace(night.lab.experiments[event.experiment], drawn=(),
+            own = night.lab.known.own_seeds(dataclasses.replace(night.lab.experiments[event.experiment], drawn=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -202,7 +205,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
 def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
     world = FakeWorld(0, better)
     night = Night(world, benches=1).go(experiments=1)
-    kept, own = night.lab.experiments[1], set(night.lab._own_seeds(night.lab.experiments[1]))
+    kept, own = night.lab.experiments[1], set(night.lab.known.own_seeds(night.lab.experiments[1]))
     fresh = {r.seed for r in night.runs if r.commit == kept.commit} & own
     pairs = [world.value("c0", s) - world.value(kept.commit, s) for s in fresh]
     assert kept.effect == pytest.approx(statistics.fmean(pairs))
@@ -399,7 +402,7 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
 
     night = Night(Rotten(0, better)).go(experiments=30)
     assert night.lab.problem == "the frontier itself fails again and again: no memory"
-    assert len(night.lab._bad) >= MOST_BAD_SEEDS
+    assert len(night.lab.known.bad) >= MOST_BAD_SEEDS
 
 
 def test_a_seed_on_which_the_frontier_fails_once_is_left_out():

@@ -16,10 +16,11 @@ from rich.console import Console
 from overnight import __version__, loop, sandbox, scaffold, track, trial
 from overnight.errors import OvernightError, TrackError
 from overnight.events import Started, Stopped
-from overnight.lab import Budget, Experiment, Lab
+from overnight.lab import Budget, Lab
 from overnight.report import evidence, summary
 from overnight.report.live import Lines, Panel
 from overnight.runner import Runner
+from overnight.runs import Experiment
 from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available
 
@@ -81,6 +82,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         places = LocalWorkers(hands.work, benches, cpus)
         with _stopping(lab):
             _night(session, lab, hands, places, Budget(until, experiments))
+        session.agree()
     _say_end(lab)
 
 
@@ -101,7 +103,7 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
         places.close()
         session.record([Stopped(time.time(), lasted, lab.stopping or lab.problem, *pace.means())])
     if lab.problem:
-        raise TrackError(f"{lab.problem}; nothing is lost, so mend it and run again.")
+        raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
 
 
 @contextmanager

@@ -6,15 +6,14 @@ Every driver, from the local loop to a swarm, is a thin caller of these three.
 
 from __future__ import annotations
 
-import hashlib
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from overnight import guards, noise, referee
+from overnight import guards, referee
 from overnight.contracts import Brief, Past
+from overnight.errors import JournalError
 from overnight.events import (
     Decision,
     Event,
@@ -30,52 +29,13 @@ from overnight.events import (
     Stopped,
 )
 from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble, key
+from overnight.runs import Experiment, Runs, within
 from overnight.track import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
-CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 HISTORY = 1000  # experiments that a brief looks back on
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
-MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
-LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
-SMALLEST = 1e-150  # the same for differences
-
-
-# ---- state -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Experiment:
-    """One experiment as the Lab knows it: the proposal, then its verdict."""
-
-    id: int
-    base: int
-    base_commit: str
-    commit: str
-    researcher: str
-    message: str
-    at: float = 0.0
-    note: dict[str, Any] = field(default_factory=dict)
-    verdict: str = "open"
-    reason: str = ""
-    effect: float | None = None
-    interval: tuple[float, float] | None = None
-    pairs: int = 0
-    fresh_pairs: int = 0
-    e_value: float | None = None
-    runs: int = 0
-    confirming: int = 0
-    drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
-    decided: tuple[Decision, str, referee.Ruling | None] | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    strain: float | None = None
-
-    @property
-    def title(self) -> str:
-        """The first line of its message."""
-        return self.message.partition("\n")[0]
-
 
 @dataclass(slots=True)
 class Budget:
@@ -95,15 +55,7 @@ class Lab:
         self.budget = Budget()
         self.policy = referee.Policy()
         self.stopping = ""
-        self.sandboxes: set[str] = set()
-        self.seconds = 0.0
-        self.busy = 0.0
-        self.capacity = 0.0
-        self.parts: dict[str, list[float]] = defaultdict(list)
         self.next_run, self.next_experiment = 1, 1
-        self._session_from = 0.0
-        self._session_last = 0.0
-        self._session_workers = 0
         self._flying: dict[object, Job] = {}
         self._faults: Counter[str] = Counter()
         self._reset()
@@ -116,16 +68,14 @@ class Lab:
         self.frontier, self.commit = BASELINE, ""
         self.runs = 0
         self.problem = ""
+        self.sandboxes: set[str] = set()
+        self.busy = 0.0
+        self.parts: dict[str, list[float]] = defaultdict(list)
+        self._seconds = self._capacity = 0.0
+        self._session_from = self._session_last = 0.0
+        self._session_workers = 0
         self._shifts: dict[int, float] = {BASELINE: 0.0}
-        self._values: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
-        self._repeat: dict[str, float] | None = None
-        self._calibration: list[int] = []
-        self._common: list[int] = []
-        self._standing: list[float] = []  # the frontier's share of each relative guard's bound
-        self._bad: set[int] = set()
-        self._races: list[tuple[int, float]] = []
-        self._retired: noise.Spread = (0, 0.0)
-        self._variance: float | None = None  # what follows from them and the baseline, until either changes
+        self._known: Runs | None = None
         self._pasts: list[Past] = []
         self._passed: dict[str, tuple[int, int]] = {}
         self._asked: Counter[str] = Counter()
@@ -134,104 +84,49 @@ class Lab:
     # -- what is known --
 
     @property
+    def known(self) -> Runs:
+        """Every run that still counts. Raises JournalError before the track is opened."""
+        if self._known is None:
+            raise JournalError("the track was never opened: its journal has no record of a beginning.")
+        return self._known
+
+    @property
     def baseline(self) -> list[dict[str, float]]:
         """The metrics of the baseline's runs that ended well, one a seed."""
-        return [m for m in self._base_values.values() if m]
+        return self.known.good(self.known.baseline_commit)
 
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        return self._repeat is not None and sum(s in self._calibration for s in self._base_values) >= CALIBRATION
-
-    @property
-    def _base_values(self) -> dict[int, dict[str, float]]:
-        return self._of(self.opened.commit) if self.opened else {}
-
-    @property
-    def noise(self) -> float | None:
-        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
-        return self.variance**0.5 if self.calibrated else None
-
-    @property
-    def variance(self) -> float:
-        """Variance of one paired difference in a race."""
-        if self._variance is None:
-            self._variance = noise.of_races(self._seed_variance, self._races, self._floor)
-        return self._variance
-
-    @property
-    def _seed_variance(self) -> float:
-        """Variance of the metric over seeds, pooled over the commits that were ever the incumbent."""
-        commits = dict.fromkeys([self.commit, self.opened.commit if self.opened else ""])
-        numbers = [[self._number(m) for m in self._values.get(c, {}).values() if m] for c in commits]
-        return noise.pooled([*map(noise.spread, numbers), self._retired])
-
-    @property
-    def _floor(self) -> float:
-        """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
-        level = max((abs(v) for v in self._baseline_metric), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST) ** 2
-
-    @property
-    def _baseline_metric(self) -> list[float]:
-        return [self._number(self._base_values[s]) for s in self._calibration if s in self._base_values]
+        return self._known is not None and self._known.calibrated
 
     @property
     def deterministic(self) -> bool:
         """Whether the same code and seed gave the same number twice."""
-        first = self._base_values.get(self._calibration[0]) if self.opened else None
-        return bool(first and self._repeat) and self._number(first or {}) == self._number(self._repeat or {})
+        return self.known.deterministic
 
-    def metric_of(self, commit: str) -> float | None:
-        """Mean of the metric over a commit's runs, as far as they are remembered."""
-        numbers = [self._number(m) for m in self._of(commit).values() if m] if commit in self._values else []
-        return statistics.fmean(numbers) if numbers else None
+    @property
+    def noise(self) -> float | None:
+        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
+        return self.known.variance**0.5 if self.calibrated else None
 
-    def _of(self, commit: str) -> dict[int, dict[str, float]]:
-        """A commit's runs: seed -> metrics, empty for a run that failed."""
-        return self._values.get(commit, {})
+    @property
+    def seconds(self) -> float:
+        """How long the track was at work; a session that was killed lasted until its last record."""
+        return self._seconds + self._under_way()
 
-    def _means(self, commit: str) -> dict[str, float]:
-        """Mean of every metric over a commit's runs that ended well."""
-        runs = [m for m in self._of(commit).values() if m]
-        return {name: statistics.fmean(m[name] for m in runs if name in m) for name in (runs[0] if runs else ())}
+    @property
+    def capacity(self) -> float:
+        """Seconds that its benches had for runs."""
+        return self._capacity + self._under_way() * self._session_workers
+
+    def _under_way(self) -> float:
+        return max(0.0, self._session_last - self._session_from) if self._session_workers else 0.0
 
     def level(self, experiment: int) -> float | None:
         """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
-        start = self.metric_of(self.opened.commit) if self.opened else None
+        start = self.known.mean(self.known.baseline_commit)
         return None if start is None else start + self._shifts.get(experiment, 0.0)
-
-    def _number(self, metrics: dict[str, float]) -> float:
-        return metrics[self.track.metric.name]
-
-    # -- seeds --
-
-    def _draw(self, *what: object) -> int:
-        """A seed that nobody can know who does not have the journal's key."""
-        key = self.opened.key if self.opened else ""
-        text = "|".join([key, *map(str, what)])
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-
-    def _fresh(self, experiment: Experiment, count: int) -> list[int]:
-        """The first `count` usable seeds drawn after this commit existed."""
-        return [s for s in self._own_seeds(experiment) if s not in self._bad][:count]
-
-    def _own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
-        """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
-        if not experiment.drawn:
-            count = self.policy.most_fresh + MOST_BAD_SEEDS
-            experiment.drawn = tuple(self._draw("confirm", experiment.commit, i) for i in range(count))
-        return experiment.drawn
-
-    def _next_common(self, experiment: Experiment) -> int:
-        """The incumbent's unused seed that lies nearest its mean, or else a new one."""
-        mine, theirs = self._of(experiment.commit), self._of(self.commit)
-        centre = self.metric_of(self.commit) or 0.0
-        unused = [s for s in self._common if s not in mine and s not in self._bad]
-        known = [s for s in unused if theirs.get(s)]
-        if known:
-            return min(known, key=lambda s: abs(self._number(theirs[s]) - centre))
-        return unused[0] if unused else self._draw("common", self.commit, len(self._common))
 
     # -- ask --
 
@@ -274,9 +169,9 @@ class Lab:
 
     def _calibrating(self) -> Iterator[Measure]:
         assert self.opened is not None
-        commit, seeds = self.opened.commit, self._calibration
-        twice = [seeds[0]] if self._repeat is None else []
-        missing = [s for s in seeds if s not in self._of(commit)]
+        commit, seeds = self.opened.commit, self.known.calibration
+        twice = [seeds[0]] if self.known.repeat is None else []
+        missing = [s for s in seeds if s not in self.known.of(commit)]
         flying = Counter(j.seed for j in self._flying.values() if isinstance(j, Measure))
         for seed in [*missing, *twice]:
             if flying[seed]:
@@ -293,13 +188,13 @@ class Lab:
         flying = {(j.commit, j.seed) for j in self._flying.values() if isinstance(j, Measure)}
         stage: Stage
         if experiment.confirming:
-            seeds, stage = self._fresh(experiment, experiment.confirming), "confirm"
+            seeds, stage = self.known.fresh(experiment, experiment.confirming), "confirm"
         else:
             under_way = [seed for commit, seed in flying if commit == experiment.commit]
-            seeds, stage = under_way or [self._next_common(experiment)], "race"
+            seeds, stage = under_way or [self.known.next_common(experiment)], "race"
         for seed in seeds:
             for owner, commit in ((experiment.id, experiment.commit), (self.frontier, self.commit)):
-                if seed not in self._of(commit) and (commit, seed) not in flying:
+                if seed not in self.known.of(commit) and (commit, seed) not in flying:
                     yield self._run(owner, commit, seed, stage)
 
     def _desk(self) -> Iterator[Job]:
@@ -334,7 +229,7 @@ class Lab:
             goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
             frontier=self.frontier, noise=self.noise, program=self.prose,
             history=[*self._pasts[-HISTORY:], *map(_past, self.open.values())],
-            seed=self._draw("brief", researcher, self.commit, len(self.experiments), asked),
+            seed=self.known.draw("brief", researcher, self.commit, len(self.experiments), asked),
             strain=max(guards.begin(self.track.guard), default=0.0) or None)
 
     # -- tell --
@@ -403,9 +298,9 @@ class Lab:
         """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
         if experiment.base_commit != self.commit or (experiment.decided and experiment.decided[0] == "crash"):
             return
-        strain = guards.worst(self._strains(experiment))
+        strain = guards.worst(self.known.strains(experiment))
         experiment.strain = strain.share if strain else None
-        if strain and guards.hopeless(strain, len(self._shared(experiment))):
+        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
             experiment.decided = ("discard", strain.sentence, None)
             return
         step = self._next_step(experiment)
@@ -418,43 +313,24 @@ class Lab:
             experiment.decided = None
 
     def _next_step(self, experiment: Experiment) -> referee.More | referee.Ruling | None:
-        race, fresh = self._pairs(experiment)
+        race, fresh = self.known.pairs(experiment)
         if (len(race), len(fresh)) == (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs):
             return None
         experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
         experiment.effect = referee.mean(fresh or race)
         odds = referee.night_odds(self.counts["keep"], self.runs)
-        variance = noise.of_fresh(self._seed_variance, self.variance) if fresh else self.variance
+        variance = self.known.fresh_variance if fresh else self.known.variance
         evidence = referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile)
         return referee.next_step(evidence, self.policy)
 
-    def _pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Oriented differences (race, fresh) on the seeds that both sides have run."""
-        fresh = self._own_seeds(experiment)
-        differences = {seed: self.track.oriented(self._number(mine) - self._number(theirs))
-                       for seed, (mine, theirs) in self._shared(experiment).items()}
-        return (tuple(d for s, d in differences.items() if s not in fresh),
-                tuple(d for s, d in differences.items() if s in fresh))
-
     def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
                 ruling: referee.Ruling | None = None) -> Judged:
-        race, fresh = self._pairs(experiment)
+        race, fresh = self.known.pairs(experiment)
         both = race + fresh
         variance = referee.squares(both) / (len(both) - 1) if len(both) > 1 else None
         effect = ruling.effect if ruling else referee.mean(fresh or race) if both else None
         return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None, len(both),
                       len(fresh), ruling.e_value if ruling else None, variance)
-
-    def _shared(self, experiment: Experiment) -> dict[int, guards.Pair]:
-        """What an experiment and its base measured on the seeds that both have run."""
-        mine, theirs = self._of(experiment.commit), self._of(experiment.base_commit)
-        return {s: (metrics, theirs[s]) for s, metrics in mine.items() if metrics and theirs.get(s)}
-
-    def _strains(self, experiment: Experiment) -> list[guards.Strain]:
-        """How near an experiment comes to each guard's bound; on fresh seeds, as soon as there are any."""
-        shared, fresh = self._shared(experiment), self._own_seeds(experiment)
-        pairs = [pair for seed, pair in shared.items() if seed in fresh] or list(shared.values())
-        return guards.strains(self.track.guard, pairs, self._standing)
 
     # -- apply --
 
@@ -466,8 +342,7 @@ class Lab:
     def _on_opened(self, event: Opened) -> None:
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
-        self._calibration = [self._draw("calibrate", i) for i in range(CALIBRATION)]
-        self._common, self._standing = list(self._calibration), guards.begin(self.track.guard)
+        self._known = Runs(event, self.track)
 
     def _on_started(self, event: Started) -> None:
         self._close_session()
@@ -477,8 +352,8 @@ class Lab:
         self._passed.clear()
 
     def _on_stopped(self, event: Stopped) -> None:
-        self.seconds += event.seconds
-        self.capacity += event.seconds * self._session_workers
+        self._seconds += event.seconds
+        self._capacity += event.seconds * self._session_workers
         self._session_workers = 0
         for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
             if seconds:
@@ -487,8 +362,7 @@ class Lab:
     def _close_session(self) -> None:
         """A session that was killed lasted until its last record."""
         if self._session_workers:
-            lasted = max(0.0, self._session_last - self._session_from)
-            self._on_stopped(Stopped(self._session_last, lasted))
+            self._on_stopped(Stopped(self._session_last, self._under_way()))
 
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
@@ -505,7 +379,7 @@ class Lab:
 
     def _on_rebased(self, event: Rebased) -> None:
         experiment = self.experiments[event.experiment]
-        self._values.pop(experiment.commit, None)
+        self.known.forget(experiment.commit)
         experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
         experiment.confirming = experiment.pairs = experiment.fresh_pairs = experiment.runs = 0
         experiment.effect, experiment.drawn, experiment.decided = None, (), None
@@ -516,63 +390,35 @@ class Lab:
         self.busy += event.busy
         for part, seconds in event.overhead.items():
             self.parts[part].append(seconds)
-        metrics = {n: _within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
+        metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
         if event.experiment == self.frontier and event.commit == self.commit:
-            self._on_incumbent(event, metrics)
+            self.problem = self.known.add_incumbent(event, metrics) or self.problem
             for experiment in self.open.values():
                 self._weigh(experiment)
         elif (mine := self.open.get(event.experiment)) is not None and mine.commit == event.commit:
-            self._values[event.commit][event.seed] = metrics
+            self.known.add(event, metrics)
             mine.runs += 1
             if not metrics:
                 mine.decided = ("crash", event.reason, None)
             self._weigh(mine)
-
-    def _on_incumbent(self, event: Measured, metrics: dict[str, float]) -> None:
-        values, self._variance = self._values[event.commit], None
-        if event.stage == "calibrate" and event.outcome != "ok":
-            self.problem = f"the baseline fails: {event.reason}"
-        elif not metrics:
-            self._bad.add(event.seed)
-            if len(self._bad) >= MOST_BAD_SEEDS and 4 * len(self._bad) > len(values):
-                self.problem = f"the frontier itself fails again and again: {event.reason}"
-        elif missing := next((g.metric for g in self.track.guard if g.metric not in metrics), ""):
-            self.problem = f"the guard on {missing} can never bind, because nobody measures {missing}"
-        elif event.seed in values and event.stage == "calibrate":
-            self._repeat = metrics
-        values.setdefault(event.seed, metrics)
-        if event.seed not in self._common:
-            self._common.append(event.seed)
 
     def _on_judged(self, event: Judged) -> None:
         experiment = self.open.pop(event.experiment)
         experiment.verdict, experiment.reason = event.verdict, event.reason
         experiment.effect, experiment.interval = event.effect, event.interval
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
-        experiment.metrics = self._means(experiment.commit)
+        experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
         self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
         self._pasts.append(_past(experiment))
         experiment.note = {}
-        if event.variance is not None:
-            self._races, self._variance = [*self._races, (event.pairs, event.variance)][-noise.REMEMBERED:], None
+        self.known.raced(event.pairs, event.variance)
         if event.verdict == "keep":
-            self._move(experiment)
+            self.known.move(experiment)
+            self.frontier, self.commit = experiment.id, experiment.commit
         else:
-            self._values.pop(experiment.commit, None)
+            self.known.forget(experiment.commit)
         experiment.drawn, experiment.decided = (), None
-
-    def _move(self, experiment: Experiment) -> None:
-        """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep."""
-        self._standing = [s.share if s.relative else 0.0 for s in self._strains(experiment)]
-        fresh = self._own_seeds(experiment)
-        kept = {s: m for s, m in self._of(experiment.commit).items() if s in fresh}
-        if self.opened is not None and self.commit != self.opened.commit:
-            gone = noise.spread([self._number(m) for m in self._values.pop(self.commit, {}).values() if m])
-            self._retired = (self._retired[0] + gone[0], self._retired[1] + gone[1])
-        self._values[experiment.commit] = kept
-        self.frontier, self.commit = experiment.id, experiment.commit
-        self._common, self._bad, self._variance = list(kept), set(), None
 
     def _on_faulted(self, event: Faulted) -> None:
         self.counts["fault"] += 1
@@ -589,6 +435,3 @@ def _past(experiment: Experiment) -> Past:
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
                 experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain)
 
-
-def _within(number: float) -> float:
-    return max(-LARGEST, min(LARGEST, number))

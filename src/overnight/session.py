@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from overnight import program, track
@@ -80,12 +80,16 @@ class Session:
             for event in self.journal.replay():
                 self.lab.apply(event)
             self._open(contract, again)
-            self.repo.move(self.branch, self.lab.commit, self.own_commits())
+            self.agree()
             try:
                 yield self.lab
             finally:
                 self._sweep()
                 self.journal.close()
+
+    def agree(self) -> None:
+        """Move the result branch to where the journal says. Raises TrackError when that is not ours to do."""
+        self.repo.move(self.branch, self.lab.commit, self.own_commits())
 
     def _make_home(self) -> None:
         try:
@@ -185,12 +189,13 @@ class Hands:
         return self.desk.propose(job) if isinstance(job, Propose) else self.desk.rebase(job)
 
     def follow(self, event: Event) -> None:
-        """What a recorded event asks for outside the Lab: move the branch, forget a tree."""
+        """What a recorded event asks for outside the Lab: move the branch, forget a tree. A branch that cannot be
+        moved now, because somebody looks at it, does not end the night: it is brought into agreement afterwards."""
         if isinstance(event, Judged):
-            lab = self.session.lab
             if event.verdict == "keep":
-                self.repo.move(self.session.branch, lab.commit, self.session.own_commits())
+                with suppress(TrackError):
+                    self.session.agree()
             else:
-                self.runner.forget(lab.experiments[event.experiment].commit)
+                self.runner.forget(self.session.lab.experiments[event.experiment].commit)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import JournalError
 from overnight.events import Event
@@ -71,6 +71,9 @@ class SqliteJournal:
         try:
             with self._engine.begin() as connection:
                 connection.execute(_events.insert(), rows)
+        except IntegrityError as error:
+            raise JournalError(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
+                               "run again when it is done.") from error
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
                                "make room and run again.") from error

@@ -21,9 +21,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab import BASELINE, Experiment, Lab
+from overnight.lab import BASELINE, Lab
 from overnight.report import summary
 from overnight.report.tables import chain, levels, measured, plain
+from overnight.runs import Experiment
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches

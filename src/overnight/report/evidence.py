@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from overnight.events import Event, Measured, Proposed
-from overnight.lab import Experiment, Lab
+from overnight.lab import Lab
 from overnight.report import summary
+from overnight.runs import Experiment
 
 TAIL = 20  # lines of the log
 

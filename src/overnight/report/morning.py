@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from overnight.lab import BASELINE, Experiment, Lab
+from overnight.lab import BASELINE, Lab
 from overnight.report import chart, summary
 from overnight.report.tables import TITLE, chain, levels, plain, results_tsv
+from overnight.runs import Experiment
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -93,8 +94,8 @@ def _gain(lab: Lab) -> str:
     better = "lower" if metric.direction == "minimize" else "higher"
     if not lab.frontier:
         return f"Nothing was kept: {code(metric.name)} stays at {first}{_unit(lab)} ({better} is better)."
-    gain, start = abs(Decimal(now) - Decimal(first)), abs(Decimal(first))
-    share = f" ({100 * gain / start:.1f} %)" if start else ""
+    gain = abs(Decimal(now) - Decimal(first))
+    share = f" ({100 * gain / abs(Decimal(first)):.3g} %)" if Decimal(first) and gain < 10 * abs(Decimal(first)) else ""
     kept = lab.counts["keep"]
     sum_of = "It was" if kept == 1 else f"The gain is the sum of the {kept:,} gains below, each"
     return (f"**{code(metric.name)} went from {first} to {now}{_unit(lab)}: better by {gain}{share}**; {better} is "

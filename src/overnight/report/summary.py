@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from overnight.lab import BASELINE, Experiment, Lab
+from overnight.lab import BASELINE, Lab
+from overnight.runs import Experiment
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
@@ -63,7 +64,7 @@ def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:
         "pairs": experiment.pairs,
         "fresh_pairs": experiment.fresh_pairs,
         "e_value": experiment.e_value,
-        "level": lab.level(experiment.id) if experiment.effect is not None else None,
+        "level": lab.level(experiment.id) if experiment.effect is not None and experiment.verdict != "open" else None,
         "metrics": experiment.metrics,
     }
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import statistics
 
-from overnight.lab import BASELINE, Experiment, Lab
+from overnight.lab import BASELINE, Lab
+from overnight.runs import Experiment
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -74,7 +75,7 @@ def plain(text: str, most: int = TITLE) -> str:
 
 
 def levels(lab: Lab) -> tuple[str, str]:
-    """Baseline and frontier as people read them: with as many decimals as the gain between them needs."""
+    """Baseline and frontier as people read them: with as many decimals as the gain needs."""
     first, now = lab.level(BASELINE), lab.level(lab.frontier)
     if first is None or now is None:
         return "–", "–"
@@ -83,5 +84,8 @@ def levels(lab: Lab) -> tuple[str, str]:
     if not gain or largest >= 1e7 or largest < 1e-3:
         figures = 5 if not gain else min(10, max(4, math.ceil(math.log10(largest / gain)) + 2))
         return f"{first:.{figures}g}", f"{now:.{figures}g}"
-    decimals = min(10, max(0, 2 - math.floor(math.log10(gain))))
+    decimals = 2 - math.floor(math.log10(gain))
+    if smallest := min(abs(first), abs(now)):
+        decimals = max(decimals, min(decimals + 2, 1 - math.floor(math.log10(smallest))))
+    decimals = min(10, max(0, decimals))
     return f"{first:.{decimals}f}", f"{now:.{decimals}f}"

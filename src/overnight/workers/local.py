@@ -15,6 +15,8 @@ from typing import Any
 from overnight.errors import Fault
 from overnight.jobs import Job, Result, Trouble
 
+PATIENCE = {"bench": 10.0, "desk": 1.0}  # seconds that closing waits for a place to stop
+
 
 class Place(threading.Thread):
     """One bench or desk."""
@@ -87,11 +89,11 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads."""
+        """Kill what is running and end the threads. A desk that thinks on is left to end with us."""
         for place in self.places:
             place.give(None)
-        until = time.monotonic() + 10
-        while any(p.is_alive() for p in self.places) and time.monotonic() < until:
+        since = time.monotonic()
+        while any(p.is_alive() and time.monotonic() < since + PATIENCE[p.kind] for p in self.places):
             for place in self.places:
                 for process in list(place.processes):
                     process.kill()

@@ -1,0 +1,242 @@
+"""One track, opened: the lock, what a killed run left, a full disk, a clock that jumps, beginning anew."""
+
+import inspect
+import json
+import os
+import subprocess
+import time
+
+import msgspec
+import pytest
+
+from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
+from overnight import loop
+from overnight.errors import Busy, TrackError
+from overnight.events import Judged, Opened, Proposed, Started, Stopped
+from overnight.jobs import Measure
+from overnight.journal.sqlite import SqliteJournal
+from overnight.lab import Budget, Lab
+from overnight.session import Session
+
+
+def events(folder):
+    journal = SqliteJournal(folder / ".overnight/journal.db")
+    found = list(journal.replay())
+    journal.close()
+    return found
+
+
+def state(folder):
+    return json.loads(overnight("status", folder, "--json").stdout)
+
+
+def until_there(path, seconds=20):
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """A short night in which something is kept; only to look at."""
+    folder = repository(tmp_path_factory.mktemp("night") / "little", LITTLE)
+    assert overnight("run", folder, "--experiments", 8).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def held(little):
+    """A track on which `overnight run` is at work, in runs of a second."""
+    commit(little, {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(1)\n"})
+    process = subprocess.Popen(command("run", little), stdout=subprocess.DEVNULL)
+    until_there(little / ".overnight/journal.db")
+    yield little
+    stop(process)
+
+
+# ---- the lock --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_a_track_that_is_at_work_is_left_to_it(held, verb):
+    assert "is at work on this track" in sentence(overnight(verb, held))
+
+
+def test_looking_needs_no_lock(held):
+    assert overnight("status", held).returncode == 0 and overnight("log", held).returncode == 0
+
+
+def test_a_lock_dies_with_its_process(little):
+    holder = Session(little)
+    with holder.scratch(), pytest.raises(Busy, match=f"process {os.getpid()}"), Session(little).scratch():
+        pass
+    with Session(little).scratch():
+        pass
+
+
+def test_two_tracks_of_one_repository_can_run_at_the_same_time(tmp_path):
+    two = {f"two/{k}": v.replace('name = "little"', 'name = "other"') for k, v in LITTLE.items()}
+    root = repository(tmp_path / "r", {f"one/{k}": v for k, v in LITTLE.items()} | two)
+    processes = [subprocess.Popen(command("run", root / name, "--experiments", 3), stdout=subprocess.DEVNULL)
+                 for name in ("one", "two")]
+    assert [p.wait(timeout=60) for p in processes] == [0, 0]
+    assert git(root, "branch", "--list", "overnight/*").split() == ["overnight/little", "overnight/other"]
+
+
+# ---- what a killed run left ------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_run_left_is_swept_up(little):
+    write(little, {f".overnight/{n}/left/over": "x" for n in ("trees", "artifacts", "scratch")})
+    with Session(little).scratch():
+        pass
+    assert [p.name for n in ("trees", "artifacts", "scratch") for p in (little / ".overnight").glob(f"{n}/*")] == []
+
+
+def test_git_is_told_to_ignore_our_folder(night):
+    assert git(night, "status", "--porcelain", "--untracked-files=all") == ""
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(little):
+    (little / ".overnight").write_text("in the way")
+    assert "cannot be written" in sentence(overnight("run", little))
+
+
+def test_a_branch_that_was_left_behind_is_brought_into_agreement(tmp_path):
+    folder = repository(tmp_path / "little", LITTLE)
+    assert overnight("run", folder, "--experiments", 8).returncode == 0
+    tip = git(folder, "rev-parse", "overnight/little")
+    assert tip != git(folder, "rev-parse", "HEAD")
+    git(folder, "update-ref", "refs/heads/overnight/little", git(folder, "rev-parse", "HEAD"))
+    assert "`overnight run` puts it right" in sentence(overnight("log", folder, "--verify"))
+    assert overnight("run", folder, "--experiments", 1, "--researcher", "placebo").returncode == 0
+    assert git(folder, "rev-parse", "overnight/little") == tip
+
+
+def test_a_branch_that_somebody_looks_at_does_not_end_the_night(little, tmp_path):
+    commit(little, {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.1)\n"})
+    process = subprocess.Popen(command("run", little, "--experiments", 8), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    until_there(little / ".git/refs/heads/overnight/little")
+    git(little, "worktree", "add", "-q", tmp_path / "look", "overnight/little")
+    said, wrong = process.communicate(timeout=100)
+    assert process.returncode == 2 and "overnight/little is checked out" in wrong and len(wrong.splitlines()) == 1
+    assert state(little)["experiments"] == 8 and state(little)["kept"] > 0
+    assert git(tmp_path / "look", "status", "--porcelain") == ""
+    git(little, "worktree", "remove", "--force", tmp_path / "look")
+    assert overnight("run", little, "--experiments", 1, "--researcher", "placebo").returncode == 0
+    assert overnight("log", little, "--verify").returncode == 0
+
+
+# ---- a full disk -----------------------------------------------------------------------------------------------
+
+
+def test_a_disk_that_is_full_stops_the_night_and_loses_nothing(synthetic):
+    bounded = ["prlimit", "--fsize=70000:", *command("run", synthetic)]
+    full = subprocess.run(bounded, capture_output=True, text=True, timeout=60, check=False)
+    assert "nothing is lost, make room and run again" in sentence(full)
+    before = events(synthetic)
+    assert any(isinstance(e, Proposed) for e in before)
+    assert overnight("run", synthetic, "--experiments", 2).returncode == 0
+    assert events(synthetic)[:len(before)] == before and overnight("log", synthetic, "--verify").returncode == 0
+
+
+# ---- clocks ----------------------------------------------------------------------------------------------------
+
+
+def replayed(records):
+    lab = Lab(("placebo",))
+    for record in records:
+        lab.apply(record)
+    lab.begin(Budget(), 0.0)
+    return lab
+
+
+@pytest.mark.parametrize("jump", [lambda n: -float(n), lambda n: 0.0, lambda n: 1e12 * (-1) ** n, lambda n: n % 7 - 3.5])
+def test_a_clock_that_jumps_changes_nothing_in_what_is_decided(night, jump):
+    records = events(night)
+    jumped = [msgspec.structs.replace(r, at=jump(n)) for n, r in enumerate(records)]
+    plain, other = replayed(records), replayed(jumped)
+    assert (plain.commit, plain.frontier, plain.counts, plain.runs) == (other.commit, other.frontier, other.counts, other.runs)
+    verdicts = [[(e.id, e.commit, e.verdict, e.effect, e.interval) for e in lab.experiments.values()] for lab in (plain, other)]
+    assert verdicts[0] == verdicts[1] and plain.noise == other.noise
+    assert plain.ask(0.0, ["bench", "desk"]) == other.ask(0.0, ["bench", "desk"])
+
+
+def test_deadlines_are_kept_by_the_clock_that_cannot_jump():
+    assert inspect.signature(loop.run).parameters["clock"].default is time.monotonic
+
+
+def test_a_night_ends_when_its_time_is_over(little):
+    began = time.monotonic()
+    assert overnight("run", little, "--for", "1s").returncode == 0
+    assert 1 <= time.monotonic() - began < 8
+
+
+# ---- beginning, and beginning anew -----------------------------------------------------------------------------
+
+
+def test_a_track_begins_once_and_goes_on_from_there(little):
+    for _ in range(2):
+        assert overnight("run", little, "--experiments", 1).returncode == 0
+    kinds = [type(e) for e in events(little)]
+    assert (kinds.count(Opened), kinds.count(Started), kinds.count(Stopped)) == (1, 2, 2)
+
+
+def test_the_seeds_key_is_new_with_each_beginning(little):
+    for _ in range(2):
+        assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
+    keys = {e.key for e in events(little) if isinstance(e, Opened)}
+    assert len(keys) == 2 and all(len(k) == 32 for k in keys)
+
+
+def test_commits_of_the_user_meanwhile_do_not_disturb_the_track(little):
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    commit(little, {"notes.txt": "went on"})
+    write(little, {"score.py": "print('not committed')\n"})
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    assert [type(e) for e in events(little)].count(Opened) == 1
+
+
+def test_a_baseline_that_is_mended_after_ideas_were_proposed_begins_anew(little):
+    commit(little, {"run.py": "import time\ntime.sleep(1)\nraise SystemExit('no data')\n"})
+    said = sentence(overnight("run", little))
+    assert "the baseline fails" in said and "no data" in said
+    assert any(isinstance(e, Proposed) for e in events(little))
+    commit(little, {"run.py": LITTLE["run.py"]})
+    assert overnight("run", little, "--experiments", 2).returncode == 0
+    assert state(little)["experiments"] == 2 and state(little)["baseline"] is not None
+
+
+def test_beginning_anew_puts_the_old_branch_aside_with_all_its_commits(tmp_path):
+    folder = repository(tmp_path / "little", LITTLE)
+    assert overnight("run", folder, "--experiments", 8).returncode == 0
+    old = git(folder, "rev-parse", "overnight/little")
+    assert overnight("run", folder, "--restart", "--experiments", 1, "--researcher", "placebo").returncode == 0
+    assert git(folder, "rev-parse", "overnight/little-1") == old
+    assert git(folder, "rev-parse", "overnight/little") == git(folder, "rev-parse", "HEAD")
+    assert any(isinstance(e, Judged) and e.verdict == "keep" for e in events(folder))  # the record keeps its past
+
+
+def test_nothing_was_run_is_a_sentence(little):
+    with pytest.raises(TrackError, match="nothing was run here yet"):
+        Session(little).read()
+
+
+def test_a_session_with_another_team_goes_on_with_the_same_record(little):
+    assert overnight("run", little, "--experiments", 1, "--researcher", "placebo").returncode == 0
+    assert overnight("run", little, "--experiments", 1, "--researcher", "knobs").returncode == 0
+    assert [e.researcher for e in events(little) if isinstance(e, Proposed)] == ["placebo", "knobs"]
+
+
+def test_results_do_not_depend_on_the_umask(little):
+    done = subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *command("run", little, "--experiments", 2)],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert state(little)["crashed"] == 0
+
+
+def test_what_a_place_is_asked_is_a_run_with_a_seed(night):
+    job = replayed(events(night)).ask(0.0, ["bench"])
+    assert job is None or isinstance(job, Measure)

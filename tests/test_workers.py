@@ -1,0 +1,151 @@
+"""Local places: who gets a job, what comes back, and that closing ends everything soon."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from overnight.contracts import Brief, Command, Limits
+from overnight.errors import Fault, TrackError
+from overnight.jobs import Measure, Measurement, Proposal, Propose, Trouble
+from overnight.workers.local import LocalWorkers, available
+
+THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "", 1))
+
+
+def measure(number=1):
+    return Measure(number, 1, "c", 7, "race")
+
+
+def done(job, place):
+    return Measurement(job, "ok", worker=place.number) if isinstance(job, Measure) else Proposal(job)
+
+
+@pytest.fixture
+def staffed():
+    """Workers by what they do; closed at the end."""
+    opened = []
+
+    def make(work, benches=1, **options):
+        opened.append(LocalWorkers(work, benches, **options))
+        return opened[-1]
+
+    yield make
+    for workers in opened:
+        workers.close()
+
+
+def test_all_places_are_idle_at_first(staffed):
+    assert staffed(done, benches=2, desks=1).idle() == ["bench", "bench", "desk"]
+
+
+def test_a_job_takes_a_place_of_its_kind_until_its_result_is_fetched(staffed):
+    workers = staffed(done, benches=1)
+    workers.start(THINK)
+    assert workers.idle() == ["bench"]
+    assert workers.next(5) == Proposal(THINK)
+    assert workers.idle() == ["bench", "desk"]
+
+
+def test_benches_work_at_the_same_time(staffed):
+    meeting = threading.Barrier(2, timeout=5)
+    workers = staffed(lambda job, place: (meeting.wait(), done(job, place))[1], benches=2)
+    workers.start(measure(1))
+    workers.start(measure(2))
+    assert {workers.next(5).job.run, workers.next(5).job.run} == {1, 2}
+
+
+def test_without_a_result_in_time_there_is_none(staffed):
+    began = time.monotonic()
+    assert staffed(done).next(0.05) is None and time.monotonic() - began < 2
+
+
+def test_a_fault_is_told_as_trouble_with_the_job(staffed):
+    def fails(job, place):
+        raise Fault("the disk is full")
+
+    workers = staffed(fails)
+    workers.start(measure())
+    assert workers.next(5) == Trouble(measure(), "the disk is full")
+
+
+def test_whatever_else_a_job_raises_is_raised_again(staffed):
+    def fails(job, place):
+        raise TrackError("no such data")
+
+    workers = staffed(fails)
+    workers.start(measure())
+    with pytest.raises(TrackError, match="no such data"):
+        workers.next(5)
+
+
+def test_a_place_can_be_used_again_after_a_failure(staffed):
+    def fails_once(job, place):
+        if job.run == 1:
+            raise Fault("once")
+        return done(job, place)
+
+    workers = staffed(fails_once)
+    outcomes = []
+    for number in (1, 2):
+        workers.start(measure(number))
+        outcomes.append(type(workers.next(5)))
+    assert outcomes == [Trouble, Measurement]
+
+
+def test_each_bench_has_cores_of_its_own(staffed):
+    seen = {}
+
+    def look(job, place):
+        seen[place.number] = (place.cores, tuple(sorted(os.sched_getaffinity(0))))
+        return done(job, place)
+
+    workers = staffed(look, benches=len(available()))
+    for number in range(len(available())):
+        workers.start(measure(number))
+    for _ in available():
+        workers.next(5)
+    assert all(cores == pinned for cores, pinned in seen.values())
+    assert sorted(core for cores, _ in seen.values() for core in cores) == available()
+
+
+def test_a_bench_beyond_the_cores_is_not_pinned(staffed):
+    workers = staffed(done, benches=len(available()) + 1)
+    assert workers.places[len(available())].cores == ()
+
+
+def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_path):
+    tmp_path.chmod(0o755)
+
+    def sleeps(job, place):
+        process = bubblewrap.start(Command(("/bin/sleep", "60"), tmp_path, Limits(wall=60)))
+        place.running(process)
+        process.wait()
+        raise Fault("stopped")
+
+    workers = LocalWorkers(sleeps, 2)
+    workers.start(measure(1))
+    workers.start(measure(2))
+    time.sleep(0.3)
+    began = time.monotonic()
+    workers.close()
+    assert time.monotonic() - began < 3 and not any(p.is_alive() for p in workers.places)
+
+
+def test_closing_does_not_wait_long_for_a_desk_that_thinks(bubblewrap):
+    thinking = threading.Event()
+    workers = LocalWorkers(lambda job, place: (thinking.wait(30), done(job, place))[1], 1)
+    workers.start(THINK)
+    began = time.monotonic()
+    workers.close()
+    spent = time.monotonic() - began
+    thinking.set()
+    assert spent < 3
+
+
+def test_closing_idle_places_is_quick():
+    workers = LocalWorkers(done, 2)
+    began = time.monotonic()
+    workers.close()
+    assert time.monotonic() - began < 1
