@@ -158,7 +158,7 @@ def descendants(pid):
 def test_sandboxes_that_are_killed_are_faults_of_the_machine_and_no_verdicts(synthetic):
     process = launch(synthetic, "--researcher", "placebo")
     dice, struck = random.Random(7), 0
-    while not (synthetic / ".overnight/journal.db").exists():
+    while process.poll() is None and not (synthetic / ".overnight/journal.db").exists():
         time.sleep(0.05)
     while process.poll() is None:
         try:  # the children of every thread: the monitors, whose only child is the first process inside

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import CONTRACT, LITTLE, commit, repository
 from overnight import track
-from overnight.errors import TrackError
+from overnight.errors import Fault, TrackError
 from overnight.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import LOG, Runner, interpreter
@@ -123,6 +123,106 @@ def test_the_oracle_answers_line_by_line(asking, bubblewrap):
 def test_an_oracle_that_dies_or_hangs_is_no_result(asking, bubblewrap, oracle, outcome):
     run, _ = measured(asking, bubblewrap, {"oracle.py": oracle})
     assert run.metrics == {} and run.outcome in (outcome, "crash", "timeout") and run.reason
+
+
+@pytest.mark.parametrize(("oracle", "outcome", "reason"), [
+    ("import time\ntime.sleep(60)\n", "timeout", "the oracle took longer than 1 s"),
+    ("import mmap\nm = mmap.mmap(-1, 400 << 20)\nfor i in range(0, 400 << 20, 4096): m[i] = 1\ninput()\ninput()\n",
+     "memory", "the oracle needed more memory"),
+    ("while True: __import__('sys').stderr.write('x' * 10_000)", "output", "the oracle wrote more output"),
+], ids=["hangs", "eats memory", "floods"])
+def test_an_oracle_is_held_to_its_own_limits_while_the_scorer_waits(asking, bubblewrap, oracle, outcome, reason):
+    contract = ORACLE.replace('timeout = "5s"', 'timeout = "1s"\nmemory = "128MiB"')
+    if outcome != "timeout":
+        contract = contract.replace('timeout = "1s"', 'timeout = "9s"')
+    run, _ = measured(asking, bubblewrap, {"oracle.py": oracle}, contract=contract)
+    assert run.outcome == outcome and reason in run.reason
+
+
+def test_an_oracle_that_dies_is_named_where_the_scorer_falls_over_it(asking, bubblewrap):
+    careless = ASKING.replace("    if not line:\n", "    if False:\n")
+    commit(asking, {"score.py": careless})
+    run, _ = measured(asking, bubblewrap, {"oracle.py": "raise SystemExit('no weights')\n"})
+    assert (run.outcome, run.reason) == ("crash", "the oracle ended with status 1: no weights")
+
+
+def test_the_oracle_sees_the_artefacts_and_no_private_file(asking, bubblewrap):
+    look = "import os\nseen = os.path.exists('labels.txt') + 10 * os.path.exists(os.environ['OVERNIGHT_ARTIFACTS'] + '/x')\n" \
+           "while True:\n    input()\n    print(seen, flush=True)\n"
+    commit(asking, {"labels.txt": "secret", "oracle.py": look})
+    contract = ORACLE.replace('"score.py"]', '"score.py"]\nprivate = ["labels.txt"]')
+    assert measured(asking, bubblewrap, contract=contract)[0].metrics["loss"] == 50
+
+
+@pytest.mark.parametrize(("line", "outcome", "reason"), [
+    ("raise SystemExit('broken')", "crash", "the scorer ended with status 1: broken"),
+    ("while True: pass", "timeout", "the scorer took longer than 1 s"),
+    ("x = bytearray(1 << 30)", "memory", "the scorer needed more memory"),
+    ("while True: print('x' * 10_000)", "output", "the scorer wrote more output"),
+])
+def test_a_scorer_that_fails_is_named(little, bubblewrap, line, outcome, reason):
+    commit(little, score(line))
+    contract = CONTRACT[::-1].replace('"s01"', '"s1"', 1)[::-1]
+    run, _ = measured(little, bubblewrap, contract=contract)
+    assert (run.outcome, run.metrics) == (outcome, {}) and reason in run.reason
+
+
+def test_the_scorer_imports_nothing_of_the_candidates(little, bubblewrap):
+    judge = "import json, settings\nprint(json.dumps({'loss': settings.X}))\n"
+    commit(little, {"score.py": judge})
+    assert measured(little, bubblewrap, {"settings.py": "X = -1000.0\n"})[0].metrics["loss"] == 1.0
+
+
+def test_the_scorer_cannot_be_led_to_its_own_secrets_by_a_link(little, bubblewrap):
+    lead = "import os\nos.symlink('/overnight/work/tree/labels.txt', os.environ['OVERNIGHT_OUT'] + '/x')\n"
+    commit(little, {"labels.txt": "3.0"})
+    run, _ = measured(little, bubblewrap, {"run.py": lead}, contract=CONTRACT + 'private = ["labels.txt"]\n')
+    assert run.outcome == "crash" and "No such file" in run.reason
+
+
+def test_a_private_folder_is_hidden_as_a_whole(little, bubblewrap):
+    look = "import os\nopen(os.environ['OVERNIGHT_OUT'] + '/x', 'w').write('1' if os.path.exists('labels') else '3')\n"
+    commit(little, {"run.py": look, "labels/a.txt": "secret", "track.toml": CONTRACT + 'private = ["labels"]\n'})
+    assert measured(little, bubblewrap)[0].metrics["loss"] == 0
+
+
+def test_declared_data_can_be_read_and_nothing_beside_it(little, bubblewrap, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/x").write_text("3")
+    (tmp_path / "beside").write_text("secret")
+    look = f"import os\nassert not os.path.exists({str(tmp_path / 'beside')!r})\n" \
+           f"open(os.environ['OVERNIGHT_OUT'] + '/x', 'w').write(open({str(tmp_path / 'data/x')!r}).read())\n"
+    text = CONTRACT.replace("[run]", f"[run]\ndata = ['{tmp_path / 'data'}']")
+    commit(little, {"run.py": look, "track.toml": text})
+    run, _ = measured(little, bubblewrap)
+    assert run.metrics.get("loss") == 0, run.reason
+
+
+def test_a_tree_that_is_forgotten_while_it_is_needed_stays_until_then(little, bubblewrap):
+    repo = Repo(little)
+    runner = Runner(track.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    tree = runner.trees / repo.head()
+    there = []
+
+    def meanwhile(process):
+        runner.forget(repo.head())
+        there.append(tree.exists())
+
+    assert runner.measure(Measure(1, 1, repo.head(), 7, "race"), running=meanwhile).outcome == "ok"
+    assert there[0] and not tree.exists()
+
+
+def test_a_run_that_is_stopped_is_a_fault_and_no_result(little, bubblewrap):
+    repo = Repo(little)
+    runner = Runner(track.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    with pytest.raises(Fault, match="stopped"):
+        runner.measure(Measure(1, 1, repo.head(), 7, "race"), running=lambda process: process.kill())
+
+
+def test_the_parts_of_a_run_are_told_apart(little, bubblewrap):
+    run, _ = measured(little, bubblewrap)
+    assert set(run.overhead) >= {"tree", "sandbox of the run", "sandbox of the scorer", "clean-up", "log"}
+    assert all(0 <= spent < 5 for spent in run.overhead.values()) and 0 < run.busy < 5
 
 
 PRINTED = CONTRACT.partition("[score]")[0].replace("worthwhile = 0.01", "from = \"output\"\npattern = '^loss: (\\S+)'")

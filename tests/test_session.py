@@ -120,7 +120,7 @@ def test_a_branch_that_somebody_looks_at_does_not_end_the_night(little, tmp_path
                                text=True)
     until_there(little / ".git/refs/heads/overnight/little")
     git(little, "worktree", "add", "-q", tmp_path / "look", "overnight/little")
-    said, wrong = process.communicate(timeout=100)
+    _, wrong = process.communicate(timeout=100)
     assert process.returncode == 2 and "overnight/little is checked out" in wrong and len(wrong.splitlines()) == 1
     assert state(little)["experiments"] == 8 and state(little)["kept"] > 0
     assert git(tmp_path / "look", "status", "--porcelain") == ""

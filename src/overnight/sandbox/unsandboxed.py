@@ -113,7 +113,7 @@ class Loose:
         self._take()
         stdout, stderr = self._drain.result()
         return Ended(code=code, killed=self._killed, wall=wall, cpu=max(cpu, usage.ru_utime + usage.ru_stime),
-                     peak_memory=max(peak, usage.ru_maxrss << 10), setup=self._setup + self._clock.lap(),
+                     peak_memory=peak or usage.ru_maxrss << 10, setup=self._setup + self._clock.lap(),
                      stdout=stdout, stderr=stderr)
 
     def _take(self) -> None:
