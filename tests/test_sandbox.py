@@ -6,7 +6,6 @@ A stranger's backend inherits `Behaves`, and `Contains` too if it claims to cont
 import ast
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -641,7 +640,3 @@ def test_a_link_in_the_home_folder_does_not_open_the_home_folder(bubblewrap, tmp
     python, mounts = interpreter(Run(command=("python",), python=str(tmp_path / "home/bin/python3")), tmp_path)
     assert not [m for m in mounts if (tmp_path / "home").is_relative_to(m)]
     assert Ground(bubblewrap, tmp_path).says((python, "-c", "print(1)"), mounts=mounts) == "1"
-
-
-def test_bubblewrap_is_real():
-    assert shutil.which("bwrap")

@@ -168,7 +168,8 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
 def _unit(effects: Sequence[float], noise: float | None) -> float:
     """A typical effect: the median of what was seen, no less than what the noise hides."""
     sizes = [abs(effect) for effect in effects if effect and math.isfinite(effect)]
-    typical = float(np.median(sizes)) if sizes else 0.0
+    most = 10 * float(np.median(sizes)) if sizes else 0.0
+    typical = math.sqrt(float(np.mean([min(size, most) ** 2 for size in sizes]))) if sizes else 0.0
     return max(typical, 0.3 * (noise or 0.0)) or 1.0
 
 
