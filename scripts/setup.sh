@@ -37,7 +37,10 @@ if [ -n "$missing" ]; then
     if command -v apt-get >/dev/null 2>&1 && { [ -z "$as_root" ] || $as_root true 2>/dev/null; }; then
         say "installing$missing"
         # shellcheck disable=SC2086
-        { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >/dev/null
+        { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || {
+            say "The system packages could not be installed; try it yourself and run this again:  apt-get install -y$missing"
+            exit 1
+        }
     elif command -v apt-get >/dev/null 2>&1; then
         say "These system packages are missing; install them and run this again:  sudo apt-get install -y$missing"
         exit 1

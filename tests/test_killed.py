@@ -114,13 +114,14 @@ def test_nothing_is_left_behind(survivor):
     home = folder / ".overnight"
     assert not (home / "trees").exists() and not (home / "artifacts").exists()
     assert list((home / "scratch").iterdir()) == []
+    assert git(folder, "for-each-ref", "refs/overnight") == ""
     assert git(folder, "worktree", "list").count("\n") == 0
     assert git(folder, "status", "--porcelain") == ""
     assert processes(str(folder)) == []
 
 
 def test_interrupted_it_ends_soon_and_in_order_and_goes_on(synthetic):
-    process = launch(synthetic)
+    process = launch(synthetic, "--experiments", 1000)
     time.sleep(1.5)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)

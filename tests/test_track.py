@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import TrackError
-from overnight.track import HARNESS_METRICS, bound, check_files, covers, digest, load, parse, seconds, size
+from overnight.track import HARNESS_METRICS, bound, check_files, covers, load, parse, seconds, size
 
 GOOD = """\
 [track]
@@ -94,10 +94,6 @@ def test_a_metric_from_the_output_is_self_reported():
     text = GOOD.replace("worthwhile = 0.01", "from = \"output\"\npattern = '^loss: (\\S+)'").partition("[score]")[0]
     assert parse(text).self_reported
     assert not parse(GOOD).self_reported
-
-
-def test_a_contract_is_known_by_its_text():
-    assert digest(GOOD) != digest(GOOD + " ")
 
 
 # ---- what is wrong with the text -------------------------------------------------------------------------------

@@ -133,6 +133,7 @@ class Lab:
     def begin(self, budget: Budget, at: float) -> list[Event]:
         """A session starts: what it may use. Returns the verdicts that an earlier session had no time to record."""
         self.budget, self.stopping = budget, ""
+        self.problem = "" if self.calibrated else self.problem
         self.session_proposed = 0
         return list(self._settle(at))
 

@@ -226,6 +226,16 @@ class Repo:
 
     # -- branches --
 
+    def hold(self, track: str, experiment: int, commit: str) -> None:
+        """Keep an open experiment's commit from git's garbage collection."""
+        self._git("update-ref", f"refs/overnight/{track}/{experiment}", commit)
+
+    def release(self, track: str, experiment: int | None = None) -> None:
+        """Let it go, for what was kept is held by the branch; without a number, let all go."""
+        below = f"refs/overnight/{track}/" + ("" if experiment is None else str(experiment))
+        for ref in (self._try("for-each-ref", "--format=%(refname)", below) or "").splitlines():
+            self._try("update-ref", "-d", ref)
+
     def move(self, branch: str, to: str, known: set[str]) -> None:
         """Point the result branch at a commit. Raises TrackError when someone else has moved it."""
         tip = self.tip(branch)

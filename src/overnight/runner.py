@@ -6,6 +6,7 @@ in another sandbox, when it is computed. A number that is missing, repeated, not
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -65,9 +66,11 @@ class Parts:
 
 
 class Runner:
-    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges."""
+    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges; `key` is
+    the track's secret, from which the scorer gets a seed that the candidate does not know."""
 
-    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path) -> None:
+    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path, key: str = "") -> None:
+        self._key = key
         self.track, self.repo, self.sandbox, self.contract = track, repo, sandbox, contract
         self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
         for folder in (self.trees, self.logs, self.artifacts):
@@ -176,8 +179,9 @@ class Runner:
         since = time.perf_counter()
         env = self._environment(job.seed, cores)
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
-        command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits, env=env,
-                          inputs=harvest, mounts=(*self.mounts, *self.data))
+        command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
+                          env=self._environment(self._scorers_seed(job.seed), cores), inputs=harvest,
+                          mounts=(*self.mounts, *self.data))
         if self.track.oracle is None:
             process = self.sandbox.start(command)
             running(process)
@@ -204,7 +208,7 @@ class Runner:
             os.close(ask_theirs)
             os.close(answer_theirs)
         try:
-            more = env | {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer)}
+            more = scorer.env | {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer)}
             process = self.sandbox.start(_replace(scorer, env=more, fds=(ask, answer)))
         except Fault:
             oracle_process.kill()
@@ -222,6 +226,12 @@ class Runner:
             finally:
                 oracle_process.kill()
             return scored, answered.result()
+
+    def _scorers_seed(self, seed: int) -> int:
+        """The same for both sides of a pair, and nothing that a candidate could work out from its own seed."""
+        if not self._key:
+            return seed
+        return int.from_bytes(hashlib.sha256(f"{self._key}|score|{seed}".encode()).digest()[:4], "big") >> 1
 
     def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
         return (self.python, *command[1:]) if command[0] in ("python", "python3") else command

@@ -51,8 +51,8 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        """The first line of its message."""
-        return self.message.partition("\n")[0]
+        """The first line of its message, without what could steer a terminal."""
+        return "".join(c for c in self.message.partition("\n")[0] if c.isprintable())[:300]
 
 
 class Runs:

@@ -19,7 +19,7 @@ from overnight import program, track
 from overnight.contracts import Sandbox
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
-from overnight.events import Event, Judged, Opened
+from overnight.events import Event, Judged, Opened, Proposed, Rebased
 from overnight.jobs import Job, Measure, Propose, Result
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab import Lab
@@ -138,6 +138,7 @@ class Session:
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.lab.problem:
             return
+        self.repo.release(contract.name)
         self.repo.put_aside(f"overnight/{contract.name}")
         self.record([Opened(time.time(), contract.name, head, text, secrets.token_hex(16))])
 
@@ -180,7 +181,7 @@ class Hands:
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
         self.desk = Desk(lab.track, session.repo, team(lab.researchers))
-        self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home)
+        self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
 
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""
@@ -189,9 +190,14 @@ class Hands:
         return self.desk.propose(job) if isinstance(job, Propose) else self.desk.rebase(job)
 
     def follow(self, event: Event) -> None:
-        """What a recorded event asks for outside the Lab: move the branch, forget a tree. A branch that cannot be
-        moved now, because somebody looks at it, does not end the night: it is brought into agreement afterwards."""
-        if isinstance(event, Judged):
+        """What a recorded event asks for outside the Lab: move the branch, hold a commit, forget a tree.
+
+        A branch that cannot be moved now, because somebody looks at it, is brought into agreement afterwards.
+        """
+        if isinstance(event, Proposed | Rebased):
+            self.repo.hold(self.session.lab.track.name, event.experiment, event.commit)
+        elif isinstance(event, Judged):
+            self.repo.release(self.session.lab.track.name, event.experiment)
             if event.verdict == "keep":
                 with suppress(TrackError):
                     self.session.agree()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import math
+import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -175,11 +176,6 @@ def covers(pattern: str, path: str) -> bool:
 # ---- loading ---------------------------------------------------------------------------------------------------
 
 
-def digest(text: str) -> str:
-    """What identifies a contract: sha256 of its text."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def load(folder: Path) -> Track:
     """Read and check the contract of a folder. Raises TrackError with one sentence that says what to do."""
     path = folder / FILE
@@ -344,10 +340,16 @@ def _check_metric(track: Track, wrong: Any) -> None:
         raise wrong("metric", "pattern", "a pattern is only read with from = \"output\".")
 
 
+def _files(folder: Path) -> Iterator[str]:
+    """The files below a folder, but for git's and Overnight's own, which come and go."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".git", ".overnight")]
+        yield from (Path(root, name).relative_to(folder).as_posix() for name in names)
+
+
 def check_files(track: Track, folder: Path, text: str = "") -> None:
     """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
-    files = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
-    files = [f for f in files if not {".git", ".overnight"} & set(PurePosixPath(f).parts)]
+    files = list(_files(folder))
     for pattern in track.track.editable:
         if _leaves(pattern):
             raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
