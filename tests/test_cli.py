@@ -316,3 +316,32 @@ def test_the_page_on_commands_is_what_the_commands_say():
 def test_importing_the_package_says_and_writes_nothing(tmp_path):
     done = subprocess.run([sys.executable, "-c", "import overnight"], cwd=tmp_path, capture_output=True, check=False)
     assert (done.stdout, list(Path(tmp_path).iterdir())) == (b"", [])
+
+
+@pytest.mark.parametrize("line", ["print('val_loss:', x)", "print('val_loss: %.4f' % x)", "print(f'val_loss: {x}')",
+                                  "print('val_loss: ' + str(x))"])
+def test_init_knows_the_common_ways_to_print_a_number(tmp_path, line):
+    folder = repository(tmp_path / "any", {"train.py": f"x = 0.5\n{line}\n"})
+    assert overnight("init", folder).returncode == 0
+    assert 'name = "val_loss"' in (folder / "track.toml").read_text()
+
+
+def test_init_believes_what_it_is_told(tmp_path):
+    folder = repository(tmp_path / "any", {"a.py": "report('score', 1)\n"})
+    assert overnight("init", folder, "--metric", "score", "--entry", "a.py").returncode == 0
+
+
+def test_data_that_would_open_the_journal_to_candidates_is_refused(little):
+    commit(little, {"track.toml": LITTLE["track.toml"].replace("[run]", '[run]\ndata = ["."]')})
+    assert "name a folder that holds the data alone" in sentence(overnight("run", little))
+
+
+def test_a_night_says_why_it_ended(little):
+    assert "ended: the experiments are used up" in overnight("run", little, "--experiments", 1).stdout
+    assert "ended: the time is over" in overnight("run", little, "--for", "1s", "--researcher", "placebo").stdout
+
+
+def test_a_commit_of_the_users_own_is_not_passed_over_in_silence(little):
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    commit(little, {"settings.py": "X = 2.0\n"})
+    assert "--restart` begins anew at your commit" in overnight("run", little, "--experiments", 1).stderr

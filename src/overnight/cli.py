@@ -77,6 +77,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
         lab.benches, lab.researchers = benches, names or lab.researchers
+        for note in _notes(session, lab, benches * cpus):
+            click.echo(note, err=True)
         hands = Hands(session, box)
         session.record([Started(time.time(), benches, box.name, __version__, lab.researchers)])
         places = LocalWorkers(hands.work, benches, cpus)
@@ -101,16 +103,28 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
     finally:
         lasted = time.monotonic() - began
         places.close()
-        session.record([Stopped(time.time(), lasted, lab.stopping or lab.problem, *pace.means())])
+        why = lab.why(time.monotonic())
+        session.record([Stopped(time.time(), lasted, why, *pace.means())])
+        console.print(f"ended: {why or 'broken off'}", markup=False, highlight=False, soft_wrap=True)
     if lab.problem:
         raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
+
+
+def _notes(session: Session, lab: Lab, cores: int) -> Iterator[str]:
+    """What a user may not expect of this night."""
+    head = session.repo.head()
+    if head not in session.own_commits():
+        yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
+               "(`--restart` begins anew at your commit)")
+    if cores > len(available()):
+        yield f"note: these workers want {cores} cores and there are {len(available())}, so runs will disturb each other"
 
 
 @contextmanager
 def _stopping(lab: Lab) -> Iterator[None]:
     """Ctrl-C and SIGTERM ask the loop to stop; a second one ends it as usual."""
     def stop(number: int, _frame: object) -> None:
-        lab.stopping = f"stopped by {signal.Signals(number).name}"
+        lab.stopping = f"stopped by {signal.Signals(number).name}; run it again to go on"
         signal.signal(number, before[number])
 
     before: dict[int, Any] = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}

@@ -147,6 +147,18 @@ class Lab:
     def _nothing_left(self) -> bool:
         return self.calibrated and not self.open and not self._may_propose()
 
+    def why(self, now: float) -> str:
+        """Why nothing more is asked for, in a sentence; "" while there is more to do."""
+        if self.stopping or self.problem:
+            return self.stopping or self.problem
+        if self.budget.until is not None and now >= self.budget.until:
+            return "the time is over"
+        if not self._nothing_left():
+            return ""
+        return "the experiments are used up" if self._willing() else (
+            f"{' and '.join(self.researchers) or 'nobody'} had nothing left to try on this frontier: widen `editable`, "
+            "name another researcher, or run again")
+
     def ask(self, now: float, idle: Sequence[str]) -> Job | None:
         """The job that is worth most for one of the places that are free ("bench", "desk"); None if there is none."""
         if self._over(now) or self.opened is None:

@@ -16,7 +16,9 @@ from overnight.track import Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept
-_QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0"]
+LONGEST = 1024  # bytes of a path that a change may name
+_QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0",
+          "-c", "core.fsync=loose-object,reference"]
 # What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
 _MISLEADING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
                          "GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"})
@@ -145,7 +147,8 @@ class Repo:
     def _place(self, path: str) -> str:
         """A path in the folder as one in the repository. Raises EditError for what is none."""
         parts = path.split("/")
-        if any(p in ("", ".", "..") or p.lower() == ".git" for p in parts) or {"\0", "\n"} & set(path):
+        long = len(path.encode("utf-8", "replace")) > LONGEST or any(len(p.encode("utf-8", "replace")) > 255 for p in parts)
+        if long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts) or {"\0", "\n"} & set(path):
             raise EditError(f"'{path}' is no path inside the repository.")
         path.encode()
         return self.prefix + path

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +78,8 @@ class Runner:
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = interpreter(track.run, repo.folder)
         self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
+        _keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
+                                                   *((repo.folder / p).resolve() for p in private(track))))
 
     # -- trees --
 
@@ -310,6 +312,15 @@ def _existing(text: str, folder: Path) -> Path:
     if not path.exists():
         raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
     return path
+
+
+def _keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:
+    """Raise TrackError where what a candidate may read holds what it must not: the journal's key, unseen data."""
+    for mount in mounts:
+        for secret in secrets:
+            if mount.is_relative_to(secret) or secret.is_relative_to(mount):
+                raise TrackError(f"[run] data or python would open {secret} to candidates through {mount}: name a folder "
+                                 "that holds the data alone.")
 
 
 # ---- reading what came out -------------------------------------------------------------------------------------

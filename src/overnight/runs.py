@@ -52,7 +52,8 @@ class Experiment:
     @property
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
-        return "".join(c for c in self.message.partition("\n")[0] if c.isprintable())[:300]
+        plain = (c if c.isprintable() else " " * c.isspace() for c in self.message.partition("\n")[0])
+        return "".join(plain)[:300]
 
 
 class Runs:

@@ -15,7 +15,8 @@ from overnight.track import FILE
 ENTRIES = ("train.py", "main.py", "run.py", "bench.py", "benchmark.py", "solve.py")
 LESS = ("loss", "bpb", "bpc", "error", "perplexity", "ppl", "rmse", "mse", "mae", "seconds", "latency", "time", "ms", "cost")
 MORE = ("accuracy", "acc", "score", "f1", "auc", "throughput", "reward", "per_second", "speed", "bleu")
-_PRINTED = re.compile(r"""(?:print|write|info)\(\s*[frb]*["'](?P<name>[A-Za-z][A-Za-z0-9_]*)\s*[:=]\s*\{""")
+_PRINTED = re.compile(r"""(?:print|echo|write|info|warning|debug)\(\s*[frb]*["']"""
+                      r"""(?P<name>[A-Za-z][A-Za-z0-9_]*)\s*[:=]\s*(?:\{|%|["'])""")
 
 
 class Found(Struct, frozen=True):
@@ -67,7 +68,7 @@ def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
         if not (folder / path).is_file():
             raise TrackError(f"there is no {path} in {folder}: name a file of the repository.")
         names = list(_names((folder / path).read_text(encoding="utf-8", errors="replace")))
-        if metric and metric in names:
+        if metric and (entry or metric in names):
             return path, metric
         known = [n for n in names if _points(n)]
         if not metric and known:

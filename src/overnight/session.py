@@ -80,6 +80,7 @@ class Session:
             for event in self.journal.replay():
                 self.lab.apply(event)
             self._open(contract, again)
+            self._hold_open()
             self.agree()
             try:
                 yield self.lab
@@ -160,6 +161,12 @@ class Session:
                 yield
             finally:
                 self._sweep()
+
+    def _hold_open(self) -> None:
+        """Hold the commits that are still being judged, and no others, whatever a killed run left."""
+        self.repo.release(self.lab.track.name)
+        for experiment in self.lab.open.values():
+            self.repo.hold(self.lab.track.name, experiment.id, experiment.commit)
 
     def own_commits(self) -> set[str]:
         """Every commit that the result branch has pointed at."""

@@ -85,6 +85,7 @@ def words(track: Track, trial: Trial, benches: int) -> Iterator[str]:
         shown = "the same number" if trial.deterministic else f"a difference of {same:.3g} {unit}".rstrip()
         yield f"the same seed twice: {shown}"
     if len(trial.metric) > 2:
-        yield f"another seed: a difference of {abs(trial.metric[0] - trial.metric[2]):.3g} {unit}".rstrip()
+        yield (f"another seed: a difference of {abs(trial.metric[0] - trial.metric[2]):.3g} {unit}".rstrip()
+               + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
     yield from (f"wrong: {p}" for p in trial.problems if p.startswith("the baseline fails"))
     yield from (f"note: {p}" for p in trial.problems if not p.startswith("the baseline fails"))

@@ -166,10 +166,13 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
 
 
 def _unit(effects: Sequence[float], noise: float | None) -> float:
-    """A typical effect: the median of what was seen, no less than what the noise hides."""
+    """A typical effect: root mean square of what was seen, runaways bounded, no less than what the noise hides.
+
+    Not the median: after a row of duds that would leave nothing to hope for from what was never tried.
+    """
     sizes = [abs(effect) for effect in effects if effect and math.isfinite(effect)]
-    most = 10 * float(np.median(sizes)) if sizes else 0.0
-    typical = math.sqrt(float(np.mean([min(size, most) ** 2 for size in sizes]))) if sizes else 0.0
+    middle = float(np.median(sizes)) if sizes else 1.0
+    typical = middle * math.sqrt(float(np.mean([min(size / middle, 10.0) ** 2 for size in sizes]))) if sizes else 0.0
     return max(typical, 0.3 * (noise or 0.0)) or 1.0
 
 
