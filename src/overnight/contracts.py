@@ -5,7 +5,7 @@ Imports nothing of ours. An implementation needs nothing but this file (and `err
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -66,6 +66,7 @@ class Brief(Struct, frozen=True):
     strain   of the baseline, like that of a Past
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
+    again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
     """
 
     goal: str
@@ -78,6 +79,7 @@ class Brief(Struct, frozen=True):
     program: str
     seed: int
     strain: float | None = None
+    again: Past | None = None
 
 
 class Researcher(Protocol):
@@ -86,7 +88,7 @@ class Researcher(Protocol):
     name: str
 
     def propose(self, brief: Brief) -> Change | None:
-        """A change on top of the frontier; None when there is nothing left to try."""
+        """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew."""
         ...
 
 
@@ -115,6 +117,8 @@ class Command(Struct, frozen=True):
     stdin    our descriptor that it reads; None is /dev/null
     stdout   our descriptor that it writes; None: captured
     fds      our descriptors that it inherits under the same numbers
+    heard    called with each piece of captured stdout as it arrives, on a thread of the sandbox's; it must not raise, and
+             True ends the command. None: nobody listens
     """
 
     argv: tuple[str, ...]
@@ -129,13 +133,15 @@ class Command(Struct, frozen=True):
     stdin: int | None = None
     stdout: int | None = None
     fds: tuple[int, ...] = ()
+    heard: Callable[[bytes], bool] | None = None
 
 
 class Ended(Struct, frozen=True):
     """How a sandboxed command ended.
 
     code         exit status; negative: the signal that ended it
-    killed       the limit that was passed ("time", "memory", "output", "disk"), "" if it ended by itself
+    killed       the limit that was passed ("time", "memory", "output", "disk"), "behind" if `heard` ended it,
+                 "" if it ended by itself
     wall, cpu    seconds, from the release of the payload to the death of its last process
     peak_memory  bytes
     setup        seconds that the sandbox itself took, before and after

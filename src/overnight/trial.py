@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from overnight import curves
 from overnight.jobs import Measure, Measurement
 from overnight.track import Track
 
@@ -68,6 +69,9 @@ def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
     for guard in track.guard:
         if guard.metric not in runs[0].metrics:
             yield f"the guard on {guard.metric} never binds: nobody measures {guard.metric}."
+    if track.progress is not None and len(runs[0].curve) < curves.FEWEST:
+        yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
+               "them, or mend the pattern.")
     if track.metric.worthwhile == 0:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
 

@@ -214,7 +214,8 @@ class Contained:
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
         out = None if self._monitor.stdout is None else os.dup(self._monitor.stdout.fileno())
         assert self._monitor.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._monitor.stderr.fileno()), command.limits.output, self._flooded)
+        self._drain = watch.Drain(out, os.dup(self._monitor.stderr.fileno()), command.limits.output, self._end,
+                                 command.heard)
         for stream in (self._monitor.stdout, self._monitor.stderr):
             if stream is not None:
                 stream.close()
@@ -277,9 +278,6 @@ class Contained:
 
     # -- end --
 
-    def _flooded(self) -> None:
-        self._end("output")
-
     def _end(self, reason: str) -> None:
         """Kill the monitor first: then pid 1 is ours to wait for, with its accounts."""
         with self._ending:
@@ -321,8 +319,8 @@ class Contained:
             self._close()
         stdout, stderr = self._drain.result()
         cpu, peak = max(cpu, usage[0] if usage else 0.0), max(peak, usage[1] if usage else 0)
-        return Ended(code=code if code < 128 else 128 - code, killed=self._killed, wall=wall,
-                     cpu=cpu, peak_memory=peak,
+        return Ended(code=code if code < 128 else 128 - code, killed=watch.reason(self._killed, code),
+                     wall=wall, cpu=cpu, peak_memory=peak,
                      setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr)
 
     def _account(self) -> tuple[float, int] | None:

@@ -62,8 +62,8 @@ class Loose:
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
         out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
         assert self._process.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._process.stderr.fileno()), command.limits.output,
-                                  lambda: self._end("output"))
+        self._drain = watch.Drain(out, os.dup(self._process.stderr.fileno()), command.limits.output, self._end,
+                                  command.heard)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
@@ -112,7 +112,8 @@ class Loose:
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
         self._take()
         stdout, stderr = self._drain.result()
-        return Ended(code=code, killed=self._killed, wall=wall, cpu=max(cpu, usage.ru_utime + usage.ru_stime),
+        return Ended(code=code, killed=watch.reason(self._killed, code), wall=wall,
+                     cpu=max(cpu, usage.ru_utime + usage.ru_stime),
                      peak_memory=peak or usage.ru_maxrss << 10, setup=self._setup + self._clock.lap(),
                      stdout=stdout, stderr=stderr)
 

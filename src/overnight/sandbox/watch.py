@@ -29,14 +29,16 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Drain(threading.Thread):
-    """Reads two pipes to their end and keeps the last TAIL bytes of each; calls `flood` once past `limit` bytes."""
+    """Reads two pipes to their end and keeps the last TAIL bytes of each. Calls `end` with "output" once past `limit`
+    bytes, and with "behind" when `heard`, to which it tells each piece of stdout, has heard enough."""
 
-    def __init__(self, out: int | None, err: int, limit: int, flood: Callable[[], None]) -> None:
+    def __init__(self, out: int | None, err: int, limit: int, end: Callable[[str], None],
+                 heard: Callable[[bytes], bool] | None = None) -> None:
         super().__init__(daemon=True)
         self._kept: dict[int, bytes] = {fd: b"" for fd in (out, err) if fd is not None}
         self._out, self._err = out, err
         self._left = limit
-        self._flood = flood
+        self._end, self._heard = end, heard
         self.start()
 
     def run(self) -> None:
@@ -58,12 +60,20 @@ class Drain(threading.Thread):
         self._kept[fd] = (self._kept[fd] + chunk)[-TAIL:]
         before, self._left = self._left, self._left - len(chunk)
         if self._left < 0 <= before:
-            self._flood()
+            self._end("output")
+        if fd == self._out and self._heard is not None and self._heard(chunk):
+            self._heard = None
+            self._end("behind")
 
     def result(self) -> tuple[bytes, bytes]:
         """What was kept of stdout and stderr; call it when every writer is dead."""
         self.join(timeout=5.0)
         return (b"" if self._out is None else self._kept[self._out]), self._kept[self._err]
+
+
+def reason(killed: str, code: int) -> str:
+    """Why a command was ended, "" where it came to its own end before it could be stopped for what it had printed."""
+    return "" if killed == "behind" and code >= 0 else killed
 
 
 def adopt_orphans() -> None:
