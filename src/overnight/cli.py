@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +14,21 @@ import click
 import msgspec
 from rich.console import Console
 
-from overnight import __version__, loop, sandbox, scaffold, track, trial
+from overnight import __version__, auditor, loop, sandbox, scaffold, track, trial
+from overnight.audit import Audit, Plan, conclude
+from overnight.contracts import Sandbox
 from overnight.errors import OvernightError, TrackError
-from overnight.events import Started, Stopped
+from overnight.events import Measured, Started, Stopped
 from overnight.lab import Budget, Lab
-from overnight.report import evidence, summary
-from overnight.report.live import Lines, Panel
+from overnight.report import audited, evidence, summary, tables
+from overnight.report.live import Count, Lines, Panel
 from overnight.runner import Runner
 from overnight.runs import Experiment
 from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available
 
 FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+AUDIT = "audit.json"  # in the track's folder for what Overnight writes
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -121,10 +125,10 @@ def _notes(session: Session, lab: Lab, cores: int) -> Iterator[str]:
 
 
 @contextmanager
-def _stopping(lab: Lab) -> Iterator[None]:
+def _stopping(lab: Lab, what_now: str = "run it again to go on") -> Iterator[None]:
     """Ctrl-C and SIGTERM ask the loop to stop; a second one ends it as usual."""
     def stop(number: int, _frame: object) -> None:
-        lab.stopping = f"stopped by {signal.Signals(number).name}; run it again to go on"
+        lab.stopping = f"stopped by {signal.Signals(number).name}; {what_now}"
         signal.signal(number, before[number])
 
     before: dict[int, Any] = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
@@ -221,8 +225,67 @@ def report(folder: Path, to: Path | None) -> None:
 
     session = Session(folder)
     lab = session.read()
-    for path in morning.write(lab, to or session.home / "report"):
+    for path in morning.write(lab, to or session.home / "report", audited.load(session.home / AUDIT, lab)):
         click.echo(path)
+
+
+# ---- auditing --------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@FOLDER
+@JSON
+@click.option("--seeds", type=click.IntRange(min=2), default=20, show_default=True,
+              help="Run each commit on so many fresh seeds.")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at a time (default: as many as there are cores for).")
+@click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
+              help="Where the code runs; 'none' only for code that you trust.")
+def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
+    """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
+    box = sandbox.choose(sandbox_name)
+    session = Session(folder)
+    with session.scratch():
+        lab = session.read()
+        if not lab.frontier:
+            raise TrackError("nothing was kept yet, so there is nothing to audit.")
+        with _stopping(lab, "nothing was written, so run it again from the start"):
+            found = _audit(session, lab, box, seeds, workers or max(1, len(available()) // lab.track.run.cpus))
+        if as_json:
+            say(found)
+        else:
+            for text in audited.lines(found):
+                click.echo(text)
+        audited.save(found, session.home / AUDIT)
+
+
+def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
+    """Plan, say what it will take, measure, conclude."""
+    measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
+    fresh = auditor.draw(seeds, measured)
+    marks = list(dict.fromkeys([*summary.marks(lab), *["unsandboxed"] * (box.name == "none")]))
+    lab.researchers = ()  # nothing is proposed
+    hands = Hands(session, box)
+    hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
+    with auditor.planned(lab, session.repo, tables.chain(lab), fresh, marks) as plan:
+        console = Console(stderr=True)
+        console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
+        places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
+        try:
+            with Count(len(plan.commits) * seeds, console) as count:
+                runs = auditor.measure(plan, places, lambda: bool(lab.stopping), count)
+        finally:
+            places.close()
+    if lab.stopping:
+        raise TrackError(f"{lab.stopping}.")
+    return conclude(plan, runs, time.time())
+
+
+def _expected(plan: Plan, measured: list[Measured], benches: int) -> str:
+    """How many runs there will be, and about how long they take."""
+    runs = len(plan.commits) * len(plan.seeds)
+    each = statistics.median(e.busy + sum(e.overhead.values()) for e in measured) if measured else 0.0
+    return (f"audit of {plan.track}: {len(plan.commits)} commits on {len(plan.seeds)} fresh seeds are {runs} runs, about "
+            f"{summary.duration(each * -(-runs // benches))} with {benches} at a time")
 
 
 # ---- beginning and ending --------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
-"""The desk: where a researcher's change becomes a commit, and where a commit is put on top of a newer one."""
+"""The desk: where a researcher's change becomes a commit, and where commits are put on top of others."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 
 import msgspec
 
-from overnight.contracts import Researcher
+from overnight.contracts import Brief, Change, Researcher
 from overnight.errors import EditError
-from overnight.jobs import Proposal, Propose, Rebase, Rebasing
+from overnight.jobs import Combine, Combined, Proposal, Propose, Rebase, Rebasing
 from overnight.repo import Repo
 from overnight.track import Track
 
@@ -21,8 +22,7 @@ class Desk:
 
     def propose(self, job: Propose) -> Proposal:
         """Ask the researcher, commit its change, and check the commit against the boundary."""
-        brief = msgspec.structs.replace(job.brief, files=self.repo.editable(job.commit, self.track))
-        change = self.researchers[job.researcher].propose(brief)
+        files, change = self._asked(job.researcher, job.commit, job.brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
         try:
@@ -32,11 +32,63 @@ class Desk:
         if commit == job.commit:
             return Proposal(job, reason="the change changes nothing")
         foul = self.repo.foul(job.commit, commit, self.track)
-        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul)
+        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul, grown=grown(files, change.files))
+
+    def _asked(self, researcher: str, commit: str, brief: Brief) -> tuple[dict[str, str], Change | None]:
+        files = self.repo.editable(commit, self.track)
+        return files, self.researchers[researcher].propose(msgspec.structs.replace(brief, files=files))
 
     def rebase(self, job: Rebase) -> Rebasing:
-        """The experiment's change on top of the new frontier; checked again, for the frontier has moved."""
+        """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
+        merge goes back to its researcher."""
         commit = self.repo.rebase(job.commit, job.base_commit, job.onto)
+        again = not commit
+        if again:
+            commit = self._again(job)
         if commit and self.repo.foul(job.onto, commit, self.track):
             commit = ""
-        return Rebasing(job, commit)
+        return Rebasing(job, commit, again)
+
+    def _again(self, job: Rebase) -> str:
+        """The change made anew by its researcher on today's files; "" if it cannot."""
+        if job.brief is None or job.researcher not in self.researchers:
+            return ""
+        _, change = self._asked(job.researcher, job.onto, job.brief)
+        try:
+            commit = self.repo.commit(job.onto, change.files, change.message) if change else ""
+        except EditError:
+            return ""
+        return "" if commit == job.onto else commit
+
+    def combine(self, job: Combine) -> Combined:
+        """The changes of several experiments on top of one another, without those that conflict."""
+        made = self.repo.combine(job.changes, job.onto)
+        fit = [(number, commit) for number, commit in zip(job.experiments, made, strict=True) if commit]
+        return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
+
+
+# ---- how large code is -----------------------------------------------------------------------------------------
+
+
+def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
+    """By how much a change makes the code larger: `after` holds the files that it touches."""
+    sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]
+    return sum(new - old for old, new in sizes if old is not None and new is not None)
+
+
+def code_size(path: str, text: str) -> int | None:
+    """Nodes of the syntax tree, without docstrings and signs of numbers; words, where it is not Python; None where Python
+    does not parse."""
+    if not path.endswith(".py"):
+        return len(text.split())
+    try:
+        return sum(map(_weight, ast.walk(ast.parse(text))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _weight(node: ast.AST) -> int:
+    """What a node counts: one; nothing with what comes with it, for a string that stands for itself or a sign."""
+    said = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    sign = isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    return -1 if said or sign else 1

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from overnight.curves import Curve
+
 Decision = Literal["keep", "discard", "crash", "foul"]
-Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid"]
-Stage = Literal["calibrate", "race", "confirm"]
+Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind"]
+Stage = Literal["calibrate", "screen", "race", "confirm", "check"]
 
 
 class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
@@ -56,6 +58,7 @@ class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
 
     base       the experiment it stands on (0: the baseline)
     patch      its diff, at most 64 KiB of it
+    grown      how much larger the code is: nodes of its syntax trees, or words where it is not Python
     """
 
     at: float
@@ -67,6 +70,7 @@ class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
     message: str
     patch: str = ""
     note: dict[str, Any] = {}
+    grown: int = 0
 
 
 class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
@@ -79,24 +83,47 @@ class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
 
 
 class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):
-    """The frontier moved on: an open experiment was put on top of the new one and is measured anew there."""
+    """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
+
+    again  its researcher had to apply it anew, because git could not
+    """
 
     at: float
     experiment: int
     base: int
     base_commit: str
     commit: str
+    again: bool = False
+
+
+class Stacked(Struct, frozen=True, tag="stacked", tag_field="kind"):
+    """Several experiments are to be measured together, on one seed.
+
+    experiments  from the lowest edit to the highest; none if no two of them go together
+    commits      of the same length; each holds all edits so far
+    apart        experiments whose edits conflict with those; they are tried in smaller company
+    """
+
+    at: float
+    experiments: tuple[int, ...]
+    commits: tuple[str, ...]
+    base_commit: str
+    seed: int
+    apart: tuple[int, ...] = ()
 
 
 class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     """One run ended.
 
-    experiment  whose commit ran (0: the baseline)
+    experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
+    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more
+    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
     metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
     reason      why it is not "ok", in a sentence
     busy        seconds that the candidate's, oracle's and scorer's own processes took
     overhead    what the harness took besides, by part, in seconds
     log         name of the kept log
+    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
     """
 
     at: float
@@ -112,6 +139,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     overhead: dict[str, float] = {}
     worker: int = 0
     log: str = ""
+    beside: dict[str, float] = {}
+    curve: Curve = ()
 
 
 class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
@@ -120,7 +149,9 @@ class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
     effect    mean paired difference on the fresh seeds (before confirmation: on all), positive is better
     interval  95 % interval of the effect
     pairs     paired differences used, in all and on fresh seeds
-    e_value   evidence against "not better", odds of the night included
+    e_value   evidence against "not better"
+    alpha     level at which the claim could be made: a keep takes an e-value of at least 1/alpha
+    variance  of its paired differences in the race
     """
 
     at: float
@@ -133,6 +164,14 @@ class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
     fresh_pairs: int = 0
     e_value: float | None = None
     variance: float | None = None
+    alpha: float | None = None
+
+
+class Reopened(Struct, frozen=True, tag="reopened", tag_field="kind"):
+    """Nobody has anything new to try: a discarded experiment that looked better than not is raced on from where it was."""
+
+    at: float
+    experiment: int
 
 
 class Faulted(Struct, frozen=True, tag="faulted", tag_field="kind"):
@@ -143,4 +182,4 @@ class Faulted(Struct, frozen=True, tag="faulted", tag_field="kind"):
     reason: str
 
 
-Event = Opened | Started | Stopped | Proposed | Passed | Rebased | Measured | Judged | Faulted
+Event = Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Judged | Reopened | Faulted

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from overnight.student import student_quantile
 from overnight.track import Guard, bound
 
 SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not
@@ -20,9 +21,11 @@ Pair = tuple[dict[str, float], dict[str, float]]  # what a candidate and its inc
 
 
 class Strain(Struct, frozen=True):
-    """One guard as some runs meet it: the `share` of the bound that they use, above 1 is broken."""
+    """One guard as some runs meet it: the `share` of the bound that they use, above 1 is broken; and the `upper` limit up
+    to which it may be, by Student's t at a level of one in twenty: non-inferiority, with the bound as the margin."""
 
     share: float
+    upper: float
     metric: str
     number: float
     said: str
@@ -32,7 +35,8 @@ class Strain(Struct, frozen=True):
     def sentence(self) -> str:
         """What is broken, for people."""
         number = f"{self.number:.3g}x of the baseline's" if self.relative else f"{self.number:.4g}"
-        return f"breaks the guard on {self.metric}: {number} where {self.said} is the bound"
+        breaks = "breaks the guard" if self.share > 1 else "is not shown to keep within the guard"
+        return f"{breaks} on {self.metric}: {number} where {self.said} is the bound"
 
 
 def begin(guards: Sequence[Guard]) -> list[float]:
@@ -55,13 +59,25 @@ def _strain(guard: Guard, pairs: Sequence[Pair], standing: float) -> Strain:
     name, most = guard.metric, guard.at_most is not None
     pairs = [(mine, theirs) for mine, theirs in pairs if name in mine and name in theirs]
     if not pairs:
-        return Strain(2.0, name, math.nan, str(_text(guard)), relative)
+        return Strain(2.0, 2.0, name, math.nan, str(_text(guard)), relative)
     if relative:
-        grown = statistics.median(_ratio(mine[name], theirs[name]) for mine, theirs in pairs)
+        ratios = [_ratio(mine[name], theirs[name]) for mine, theirs in pairs]
+        grown = statistics.median(ratios)
         share = standing * (grown if most else _ratio(1.0, grown))
-        return Strain(share, name, share * limit if most else _ratio(limit, share), str(_text(guard)), True)
-    number = statistics.median(mine[name] for mine, _ in pairs)
-    return Strain(_ratio(number, limit) if most else _ratio(limit, number), name, number, str(_text(guard)), False)
+        return Strain(share, share * _room(ratios), name, share * limit if most else _ratio(limit, share), str(_text(guard)),
+                      True)
+    numbers = [mine[name] for mine, _ in pairs]
+    number = statistics.median(numbers)
+    share = _ratio(number, limit) if most else _ratio(limit, number)
+    return Strain(share, share * _room(numbers), name, number, str(_text(guard)), False)
+
+
+def _room(numbers: Sequence[float]) -> float:
+    """By which factor the middle of these numbers may be off; 1 for numbers that are not all positive, or too few."""
+    if len(numbers) < 3 or min(numbers) <= 0:
+        return 1.0
+    logs = [math.log(n) for n in numbers]
+    return math.exp(min(5.0, student_quantile(0.95, len(logs) - 1) * statistics.stdev(logs) / math.sqrt(len(logs))))
 
 
 def _ratio(over: float, under: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overnight.contracts import Brief, Change
+from overnight.curves import Curve
 from overnight.events import Outcome, Stage
 
 
@@ -19,27 +20,45 @@ class Propose(Struct, frozen=True):
 
 
 class Rebase(Struct, frozen=True):
-    """A desk job: put an experiment's change on top of another commit."""
+    """A desk job: put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with
+    the brief, whose `again` is the experiment."""
 
     experiment: int
     commit: str
     base_commit: str
     onto: str
+    researcher: str = ""
+    brief: Brief | None = None
+    place = "desk"
+
+
+class Combine(Struct, frozen=True):
+    """A desk job: put the changes of several experiments, each (base, commit), on top of one another."""
+
+    experiments: tuple[int, ...]
+    changes: tuple[tuple[str, str], ...]
+    onto: str
     place = "desk"
 
 
 class Measure(Struct, frozen=True):
-    """A bench job: one run of one commit with one seed."""
+    """A bench job: one run of one commit with one seed.
+
+    beside  a commit that is run on the same cores as well, where the metric is a time
+    pace    the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
+    """
 
     run: int
     experiment: int
     commit: str
     seed: int
     stage: Stage
+    beside: str = ""
+    pace: Curve = ()
     place = "bench"
 
 
-Job = Propose | Rebase | Measure
+Job = Propose | Rebase | Combine | Measure
 
 
 class Proposal(Struct, frozen=True):
@@ -51,13 +70,23 @@ class Proposal(Struct, frozen=True):
     patch: str = ""
     foul: str = ""
     reason: str = ""
+    grown: int = 0
 
 
 class Rebasing(Struct, frozen=True):
-    """What came of a Rebase: the new commit, "" on a conflict."""
+    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either."""
 
     job: Rebase
     commit: str
+    again: bool = False
+
+
+class Combined(Struct, frozen=True):
+    """What came of a Combine: commits[j] holds the changes of experiments[:j + 1]; the rest conflicts and was left out."""
+
+    job: Combine
+    experiments: tuple[int, ...]
+    commits: tuple[str, ...]
 
 
 class Measurement(Struct, frozen=True):
@@ -71,6 +100,8 @@ class Measurement(Struct, frozen=True):
     overhead: dict[str, float] = {}
     worker: int = 0
     log: str = ""
+    beside: dict[str, float] = {}
+    curve: Curve = ()
 
 
 class Trouble(Struct, frozen=True):
@@ -80,11 +111,13 @@ class Trouble(Struct, frozen=True):
     reason: str
 
 
-Result = Proposal | Rebasing | Measurement | Trouble
+Result = Proposal | Rebasing | Combined | Measurement | Trouble
 
 
 def key(job: Job) -> object:
     """What makes a job the same job."""
     if isinstance(job, Measure):
         return job.run
+    if isinstance(job, Combine):
+        return job.experiments
     return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)

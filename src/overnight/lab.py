@@ -6,36 +6,38 @@ Every driver, from the local loop to a swarm, is a thin caller of these three.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from overnight import guards, referee
 from overnight.contracts import Brief, Past
-from overnight.errors import JournalError
-from overnight.events import (
-    Decision,
-    Event,
-    Faulted,
-    Judged,
-    Measured,
-    Opened,
-    Passed,
-    Proposed,
-    Rebased,
-    Stage,
-    Started,
-    Stopped,
+from overnight.events import Decision, Event, Faulted, Judged, Measured, Passed, Proposed, Rebased, Reopened, Stacked, Stage
+from overnight.jobs import (
+    Combine,
+    Combined,
+    Job,
+    Measure,
+    Measurement,
+    Proposal,
+    Propose,
+    Rebase,
+    Rebasing,
+    Result,
+    Trouble,
+    key,
 )
-from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble, key
-from overnight.runs import Experiment, Runs, within
-from overnight.track import Track, parse
+from overnight.runs import Experiment
+from overnight.stacks import read
+from overnight.state import BASELINE, State, past
 
-BASELINE = 0  # the number that stands for the baseline where an experiment is named
 HISTORY = 1000  # experiments that a brief looks back on
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
+UNPACED = 10  # of so many runs, one is never stopped for falling behind
+MOST_LOOKS = 2  # times that a discarded experiment may be taken up again
+
 
 @dataclass(slots=True)
 class Budget:
@@ -45,88 +47,16 @@ class Budget:
     experiments: int | None = None
 
 
-class Lab:
-    """One track's state. `benches` is how many runs can go on at once; `researchers` are asked in turn."""
-
-    track: Track  # known from the record `opened` on
+class Lab(State):
+    """One track's state and what to do next. `benches` is how many runs can go on at once; `researchers` are asked in
+    turn."""
 
     def __init__(self, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
+        super().__init__()
         self.researchers, self.benches, self.prose = tuple(researchers), benches, prose
         self.budget = Budget()
-        self.policy = referee.Policy()
         self.stopping = ""
-        self.next_run, self.next_experiment = 1, 1
         self._flying: dict[object, Job] = {}
-        self._faults: Counter[str] = Counter()
-        self._reset()
-
-    def _reset(self) -> None:
-        self.opened: Opened | None = None
-        self.experiments: dict[int, Experiment] = {}
-        self.open: dict[int, Experiment] = {}
-        self.counts: Counter[str] = Counter()
-        self.frontier, self.commit = BASELINE, ""
-        self.runs = 0
-        self.problem = ""
-        self.sandboxes: set[str] = set()
-        self.busy = 0.0
-        self.parts: dict[str, list[float]] = defaultdict(list)
-        self._seconds = self._capacity = 0.0
-        self._session_from = self._session_last = 0.0
-        self._session_workers = 0
-        self._shifts: dict[int, float] = {BASELINE: 0.0}
-        self._known: Runs | None = None
-        self._pasts: list[Past] = []
-        self._passed: dict[str, tuple[int, int]] = {}
-        self._asked: Counter[str] = Counter()
-        self.session_proposed = 0
-
-    # -- what is known --
-
-    @property
-    def known(self) -> Runs:
-        """Every run that still counts. Raises JournalError before the track is opened."""
-        if self._known is None:
-            raise JournalError("the track was never opened: its journal has no record of a beginning.")
-        return self._known
-
-    @property
-    def baseline(self) -> list[dict[str, float]]:
-        """The metrics of the baseline's runs that ended well, one a seed."""
-        return self.known.good(self.known.baseline_commit)
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether the baseline is known well enough to judge against it."""
-        return self._known is not None and self._known.calibrated
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether the same code and seed gave the same number twice."""
-        return self.known.deterministic
-
-    @property
-    def noise(self) -> float | None:
-        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
-        return self.known.variance**0.5 if self.calibrated else None
-
-    @property
-    def seconds(self) -> float:
-        """How long the track was at work; a session that was killed lasted until its last record."""
-        return self._seconds + self._under_way()
-
-    @property
-    def capacity(self) -> float:
-        """Seconds that its benches had for runs."""
-        return self._capacity + self._under_way() * self._session_workers
-
-    def _under_way(self) -> float:
-        return max(0.0, self._session_last - self._session_from) if self._session_workers else 0.0
-
-    def level(self, experiment: int) -> float | None:
-        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
-        start = self.known.mean(self.known.baseline_commit)
-        return None if start is None else start + self._shifts.get(experiment, 0.0)
 
     # -- ask --
 
@@ -135,6 +65,7 @@ class Lab:
         self.budget, self.stopping = budget, ""
         self.problem = "" if self.calibrated else self.problem
         self.session_proposed = 0
+        self._check_now = self.calibrated
         return list(self._settle(at))
 
     def finished(self, now: float) -> bool:
@@ -171,57 +102,135 @@ class Lab:
                         return job
         return None
 
-    def _measures(self) -> Iterator[Measure]:
-        """Runs that are wanted now, the most valuable first: calibrate, confirm, race, look at something new."""
-        if not self.calibrated:
-            yield from self._calibrating()
-            return
-        for experiment in sorted(self.open.values(), key=lambda e: (-e.confirming, -e.pairs, e.id)):
-            if experiment.base_commit == self.commit:
-                yield from self._runs_for(experiment)
+    # -- what a bench may do --
 
-    def _calibrating(self) -> Iterator[Measure]:
+    def _measures(self) -> Iterator[Measure]:
+        """Runs that are wanted now, the most valuable first: calibrate, check, then what is nearest to a keep, then
+        what is new."""
+        flying = [j for j in self._flying.values() if isinstance(j, Measure)]
+        under_way = {(j.commit, j.seed) for j in flying}
+        if not self.calibrated:
+            yield from self._calibrating(flying)
+            return
+        due = self._check_now or self.known.drift.due(self.runs)
+        if due and self.known.numbers(self.commit) and not any(j.stage == "check" for j in flying):
+            yield self._run(self.frontier, self.commit, self.known.seed_to_check(self.runs), "check")
+        begun = [e for e in self.open.values() if e.base_commit == self.commit and not e.waiting and not e.stack]
+        for experiment in sorted(begun, key=self.urgency):
+            yield from self._runs_for(experiment, under_way)
+        yield from self._screens(under_way)
+
+    def urgency(self, experiment: Experiment) -> tuple[float, int]:
+        """What is measured first: the least. The worth of a run decides."""
+        return -experiment.worth, experiment.id
+
+    def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:
         assert self.opened is not None
         commit, seeds = self.opened.commit, self.known.calibration
         twice = [seeds[0]] if self.known.repeat is None else []
         missing = [s for s in seeds if s not in self.known.of(commit)]
-        flying = Counter(j.seed for j in self._flying.values() if isinstance(j, Measure))
+        under_way = Counter(j.seed for j in flying)
         for seed in [*missing, *twice]:
-            if flying[seed]:
-                flying[seed] -= 1
+            if under_way[seed]:
+                under_way[seed] -= 1
                 continue
             yield self._run(BASELINE, commit, seed, "calibrate")
 
-    def _run(self, experiment: int, commit: str, seed: int, stage: Stage) -> Measure:
+    def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True) -> Measure:
+        """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         self.next_run += 1
-        return Measure(self.next_run - 1, experiment, commit, seed, stage)
+        pace = self.known.pace(base, seed) if paced and base != commit and self.next_run % UNPACED else ()
+        return Measure(self.next_run - 1, experiment, commit, seed, stage, base if self.known.kind == "timing" else "", pace)
 
-    def _runs_for(self, experiment: Experiment) -> Iterator[Measure]:
-        """Both sides of the pairs that this experiment waits for."""
-        flying = {(j.commit, j.seed) for j in self._flying.values() if isinstance(j, Measure)}
-        stage: Stage
+    def _runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
+        stage: Stage = "confirm" if experiment.confirming else "race"
         if experiment.confirming:
-            seeds, stage = self.known.fresh(experiment, experiment.confirming), "confirm"
+            seeds = self.known.fresh(experiment, experiment.confirming)
         else:
-            under_way = [seed for commit, seed in flying if commit == experiment.commit]
-            seeds, stage = under_way or [self.known.next_common(experiment)], "race"
+            mine = self.known.of(experiment.commit)
+            alone = [s for s in mine if not self.known.told(experiment, s)]
+            seeds = alone or [s for commit, s in under_way if commit == experiment.commit] or [
+                self.known.next_common(experiment.used | mine.keys())]
+        sides = [(experiment.id, experiment.commit), (self.frontier, self.commit)]
+        if self.known.kind == "timing":
+            sides.pop()
+        elif self.track.progress is not None:
+            sides.reverse()  # the incumbent's curve is what the other may be stopped by
         for seed in seeds:
-            for owner, commit in ((experiment.id, experiment.commit), (self.frontier, self.commit)):
-                if seed not in self.known.of(commit) and (commit, seed) not in flying:
-                    yield self._run(owner, commit, seed, stage)
+            for owner, commit in sides:
+                if seed not in self.known.of(commit) and (commit, seed) not in under_way:
+                    yield self._run(owner, commit, seed, stage, self.commit)
+
+    def _screens(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """First looks: the next run of each stack; single edits where they are not stacked, or no stack is at hand."""
+        found = False
+        for stack in self.stacks.values():
+            place = read(stack).wanted
+            if place and (stack.commits[place - 1], stack.seed) not in under_way:
+                found = True
+                yield self._run(stack.members[place - 1], stack.commits[place - 1], stack.seed, "screen",
+                                stack.base_commit, paced=place == len(stack.members))
+        coming = found or any(isinstance(j, Combine) for j in self._flying.values())
+        size, seed = self._size, self.known.next_common()
+        if size > 1 and self.known.kind != "timing" and seed not in self.known.of(self.commit) \
+                and (self.commit, seed) not in under_way:
+            yield self._run(self.frontier, self.commit, seed, "race")
+        for experiment in self._waiting():
+            if experiment.base_commit == self.commit and not (coming and self._stackable(experiment, size)):
+                yield from self._runs_for(experiment, under_way)
+
+    def _waiting(self) -> list[Experiment]:
+        """Experiments of which nothing is known or under way."""
+        busy = {i for j in self._flying.values() if isinstance(j, Combine) for i in j.experiments}
+        busy |= {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
+        return [e for e in self.open.values() if e.waiting and e.id not in busy]
+
+    def _stackable(self, experiment: Experiment, size: int) -> bool:
+        return size > 1 and experiment.company > 1 and experiment.grown >= 0
+
+    @property
+    def _size(self) -> int:
+        """How many edits are stacked now: few where many are kept, for then a stack seldom loses."""
+        rare = max(1, int(1 / (4 * self.hits)))
+        return min(self.sizes.size, self.track.referee.stack, rare) if self.known.kind != "success" else 1
+
+    # -- what a desk may do --
 
     def _desk(self) -> Iterator[Job]:
-        for experiment in self.open.values():
-            if experiment.base_commit != self.commit:
-                yield Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit)
+        running = {j.commit for j in self._flying.values() if isinstance(j, Measure)}
+        waiting, ahead, size = self._waiting(), self.benches // 2 + 1, self._size
+        stacked = [e for e in waiting if self._stackable(e, size)]
+        together = {e.id for e in stacked} if len(stacked) > 1 else set()
+        old = [e for e in self.open.values() if e.base_commit != self.commit and not e.stack and e.commit not in running]
+        yield from (self._rebase(e) for e in old if e.id not in together)
+        untouched = sum(len(s.gains) == 1 and s.name not in running for s in self.stacks.values())
+        combining = any(isinstance(j, Combine) for j in self._flying.values())
+        enough = len(stacked) >= (size if self._may_propose() else 2)
+        if enough and stacked and untouched < ahead and not combining:
+            yield self._combine(stacked, size)
+        yield from self._proposals(len(waiting), ahead * size if size > 1 else (self.benches + 1) // 2)
+        yield from (self._rebase(e) for e in old if e.id in together)
+
+    def _proposals(self, waiting: int, wanted: int) -> Iterator[Propose]:
+        """One more proposal, if what waits would not keep the benches busy."""
         if self.problem or not self._may_propose():
             return
-        running = {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
-        waiting = sum(not e.runs and e.id not in running for e in self.open.values())
-        waiting += sum(isinstance(j, Propose) for j in self._flying.values())
-        if waiting < (self.benches + 1) // 2 + (not self.calibrated):
+        coming = waiting + sum(isinstance(j, Propose) for j in self._flying.values())
+        if coming < wanted + (not self.calibrated):
             name = min(self._willing(), key=lambda r: self._asked[r])
             yield Propose(name, self.frontier, self.commit, self._brief(name))
+
+    def _rebase(self, experiment: Experiment) -> Rebase:
+        brief = self._brief(experiment.researcher, past(experiment))
+        return Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit, experiment.researcher, brief)
+
+    def _combine(self, free: Sequence[Experiment], count: int) -> Combine:
+        """The oldest of them, as many as each one's company allows."""
+        while count > 1 and sum(e.company >= count for e in free) < count:
+            count -= 1
+        chosen = [e for e in free if e.company >= count][:count]
+        return Combine(tuple(e.id for e in chosen), tuple((e.base_commit, e.commit) for e in chosen), self.commit)
 
     def _may_propose(self) -> bool:
         flying = sum(isinstance(j, Propose) for j in self._flying.values())
@@ -232,18 +241,15 @@ class Lab:
         """Researchers that have not passed again and again since the last verdict."""
         return [r for r in self.researchers if self._passes(r) < MOST_PASSES]
 
-    def _passes(self, researcher: str) -> int:
-        verdicts, times = self._passed.get(researcher, (0, 0))
-        return times if verdicts == len(self._pasts) else 0
 
-    def _brief(self, researcher: str) -> Brief:
+    def _brief(self, researcher: str, again: Past | None = None) -> Brief:
         asked = self._asked[researcher]
         return Brief(
             goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
             frontier=self.frontier, noise=self.noise, program=self.prose,
-            history=[*self._pasts[-HISTORY:], *map(_past, self.open.values())],
+            history=[*self._pasts[-HISTORY:], *map(past, self.open.values())],
             seed=self.known.draw("brief", researcher, self.commit, len(self.experiments), asked),
-            strain=max(guards.begin(self.track.guard), default=0.0) or None)
+            strain=max(guards.begin(self.track.guard), default=0.0) or None, again=again)
 
     # -- tell --
 
@@ -252,13 +258,7 @@ class Lab:
         self._flying.pop(key(result.job), None)
         if not isinstance(result, Trouble):
             self._faults[result.job.place] = 0
-        if isinstance(result, Proposal):
-            return list(self._proposed(result, at))
-        if isinstance(result, Rebasing):
-            return list(self._rebased(result, at))
-        if isinstance(result, Measurement):
-            return list(self._measured(result, at))
-        return list(self._faulted(result, at))
+        return [*_TELL[type(result)](self, result, at), *self._again(at)]
 
     def _happen(self, event: Event) -> Event:
         self.apply(event)
@@ -271,7 +271,7 @@ class Lab:
             return
         number = self.next_experiment
         yield self._happen(Proposed(at, number, job.base, job.commit, result.commit, job.researcher, change.message,
-                                    result.patch, change.note))
+                                    result.patch, change.note, result.grown))
         if result.foul:
             yield self._happen(Judged(at, number, "foul", result.foul))
 
@@ -282,13 +282,25 @@ class Lab:
         if not result.commit:
             yield self._happen(Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile"))
         else:
-            yield self._happen(Rebased(at, experiment.id, self.frontier, self.commit, result.commit))
+            yield self._happen(Rebased(at, experiment.id, self.frontier, self.commit, result.commit, result.again))
+            yield from self._settle(at)
+
+    def _combined(self, result: Combined, at: float) -> Iterator[Event]:
+        job = result.job
+        if job.onto != self.commit or any(i not in self.open for i in job.experiments):
+            return
+        seed = self.known.next_common()
+        if self.known.kind != "timing" and not self.known.of(self.commit).get(seed):
+            return  # the frontier has to run first
+        together, commits = (result.experiments, result.commits) if len(result.experiments) > 1 else ((), ())
+        apart = tuple(i for i in job.experiments if i not in together)
+        yield self._happen(Stacked(at, together, commits, self.commit, seed, apart))
 
     def _measured(self, result: Measurement, at: float) -> Iterator[Event]:
         job = result.job
         yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
                                     result.metrics, result.reason, result.busy, result.overhead, result.worker,
-                                    result.log))
+                                    result.log, result.beside, result.curve))
         yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:
@@ -301,150 +313,32 @@ class Lab:
 
     def _settle(self, at: float) -> Iterator[Event]:
         """The verdicts that the runs so far amount to."""
-        for experiment in sorted(self.open.values(), key=lambda e: (-e.confirming, e.id)):
-            if experiment.decided is not None:
-                verdict, reason, ruling = experiment.decided
-                if verdict == "crash" or experiment.base_commit == self.commit:
-                    yield self._happen(self._judged(at, experiment, verdict, reason, ruling))
+        for experiment in [e for e in self.open.values() if e.decided is not None]:
+            assert experiment.decided is not None
+            verdict, reason, ruling = experiment.decided
+            if verdict != "keep" or experiment.base_commit == self.commit:
+                yield self._happen(self._judged(at, experiment, verdict, reason, ruling))
 
-    def _weigh(self, experiment: Experiment) -> None:
-        """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
-        if experiment.base_commit != self.commit or (experiment.decided and experiment.decided[0] == "crash"):
+    def _again(self, at: float) -> Iterator[Event]:
+        """Where nobody has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
+        if self.open or self._flying or self._willing() or self.problem or not self.calibrated:
             return
-        strain = guards.worst(self.known.strains(experiment))
-        experiment.strain = strain.share if strain else None
-        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
-            experiment.decided = ("discard", strain.sentence, None)
-            return
-        step = self._next_step(experiment)
-        if isinstance(step, referee.Ruling):
-            broken = strain is not None and strain.share > 1 and step.verdict == "keep"
-            experiment.decided = ("discard", strain.sentence, step) if strain and broken else (
-                step.verdict, step.reason, step)
-        elif step is not None:
-            experiment.confirming = step.pairs if step.stage == "confirm" else 0
-            experiment.decided = None
-
-    def _next_step(self, experiment: Experiment) -> referee.More | referee.Ruling | None:
-        race, fresh = self.known.pairs(experiment)
-        if (len(race), len(fresh)) == (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs):
-            return None
-        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
-        experiment.effect = referee.mean(fresh or race)
-        odds = referee.night_odds(self.counts["keep"], self.runs)
-        variance = self.known.fresh_variance if fresh else self.known.variance
-        evidence = referee.Evidence(race, fresh, variance, odds, self.track.metric.worthwhile)
-        return referee.next_step(evidence, self.policy)
+        left = [e for e in self.experiments.values() if e.carried and e.looks < MOST_LOOKS and (e.effect or 0.0) > 0]
+        for experiment in sorted(left, key=self.urgency)[: self.benches]:
+            yield self._happen(Reopened(at, experiment.id))
 
     def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
                 ruling: referee.Ruling | None = None) -> Judged:
         race, fresh = self.known.pairs(experiment)
-        both = race + fresh
-        variance = referee.squares(both) / (len(both) - 1) if len(both) > 1 else None
-        effect = ruling.effect if ruling else referee.mean(fresh or race) if both else None
-        return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None, len(both),
-                      len(fresh), ruling.e_value if ruling else None, variance)
-
-    # -- apply --
-
-    def apply(self, event: Event) -> None:
-        """Take up one recorded event; replaying a journal is nothing but this."""
-        _APPLY[type(event)](self, event)
-        self._session_last = event.at
-
-    def _on_opened(self, event: Opened) -> None:
-        self._reset()
-        self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
-        self._known = Runs(event, self.track)
-
-    def _on_started(self, event: Started) -> None:
-        self._close_session()
-        self._session_from, self._session_workers = event.at, event.workers
-        self.sandboxes.add(event.sandbox)
-        self._faults.clear()
-        self._passed.clear()
-
-    def _on_stopped(self, event: Stopped) -> None:
-        self._seconds += event.seconds
-        self._capacity += event.seconds * self._session_workers
-        self._session_workers = 0
-        for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
-            if seconds:
-                self.parts[part].append(seconds)
-
-    def _close_session(self) -> None:
-        """A session that was killed lasted until its last record."""
-        if self._session_workers:
-            self._on_stopped(Stopped(self._session_last, self._under_way()))
-
-    def _on_proposed(self, event: Proposed) -> None:
-        experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
-                                event.message, event.at, event.note)
-        self.experiments[event.experiment] = self.open[event.experiment] = experiment
-        self.next_experiment = event.experiment + 1
-        self._asked[event.researcher] += 1
-        self._passed.pop(event.researcher, None)
-        self.session_proposed += 1
-
-    def _on_passed(self, event: Passed) -> None:
-        self._passed[event.researcher] = (len(self._pasts), self._passes(event.researcher) + 1)
-        self._asked[event.researcher] += 1
-
-    def _on_rebased(self, event: Rebased) -> None:
-        experiment = self.experiments[event.experiment]
-        self.known.forget(experiment.commit)
-        experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
-        experiment.confirming = experiment.pairs = experiment.fresh_pairs = experiment.runs = 0
-        experiment.effect, experiment.drawn, experiment.decided = None, (), None
-
-    def _on_measured(self, event: Measured) -> None:
-        self.runs += 1
-        self.next_run = max(self.next_run, event.run + 1)
-        self.busy += event.busy
-        for part, seconds in event.overhead.items():
-            self.parts[part].append(seconds)
-        metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
-        if event.experiment == self.frontier and event.commit == self.commit:
-            self.problem = self.known.add_incumbent(event, metrics) or self.problem
-            for experiment in self.open.values():
-                self._weigh(experiment)
-        elif (mine := self.open.get(event.experiment)) is not None and mine.commit == event.commit:
-            self.known.add(event, metrics)
-            mine.runs += 1
-            if not metrics:
-                mine.decided = ("crash", event.reason, None)
-            self._weigh(mine)
-
-    def _on_judged(self, event: Judged) -> None:
-        experiment = self.open.pop(event.experiment)
-        experiment.verdict, experiment.reason = event.verdict, event.reason
-        experiment.effect, experiment.interval = event.effect, event.interval
-        experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
-        experiment.metrics = self.known.means(experiment.commit)
-        self.counts[event.verdict] += 1
-        self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
-        self._pasts.append(_past(experiment))
-        experiment.note = {}
-        self.known.raced(event.pairs, event.variance)
-        if event.verdict == "keep":
-            self.known.move(experiment)
-            self.frontier, self.commit = experiment.id, experiment.commit
-        else:
-            self.known.forget(experiment.commit)
-        experiment.drawn, experiment.decided = (), None
-
-    def _on_faulted(self, event: Faulted) -> None:
-        self.counts["fault"] += 1
+        raced = referee.winsorized(race, self.known.variance, self.policy.reach)
+        variance = referee.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
+        effect = ruling.effect if ruling else referee.mean(fresh or race) if race or fresh else None
+        return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
+                      len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
+                      self.alpha if ruling else None)
 
 
-_APPLY: dict[type, Any] = {
-    Opened: Lab._on_opened, Started: Lab._on_started, Stopped: Lab._on_stopped, Proposed: Lab._on_proposed,
-    Passed: Lab._on_passed, Rebased: Lab._on_rebased, Measured: Lab._on_measured, Judged: Lab._on_judged,
-    Faulted: Lab._on_faulted,
+_TELL: dict[type, Any] = {
+    Proposal: Lab._proposed, Rebasing: Lab._rebased, Combined: Lab._combined, Measurement: Lab._measured,
+    Trouble: Lab._faulted,
 }
-
-
-def _past(experiment: Experiment) -> Past:
-    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain)
-

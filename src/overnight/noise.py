@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from overnight import referee
 
 REMEMBERED = 60  # raced candidates
+FARTHEST = 4.0  # robust standard deviations that a run may lie from its commit's median
 MOST_SPREAD = 8.0  # times the median that one candidate's variance may count
 MOST_FREEDOM = 4  # degrees of freedom with which one candidate counts
 PRIOR_FREEDOM = 4  # the same for what the incumbents' own spread suggests, while few candidates have raced
@@ -20,8 +21,10 @@ Spread = tuple[int, float]  # degrees of freedom, sum of squares about the mean
 
 
 def spread(numbers: Sequence[float]) -> Spread:
-    """Of one commit's metric over its seeds."""
-    return (len(numbers) - 1, referee.squares(numbers)) if len(numbers) > 1 else (0, 0.0)
+    """Of one commit's metric over its seeds; one that diverged counts no more than others may."""
+    if len(numbers) < 2:
+        return 0, 0.0
+    return len(numbers) - 1, referee.squares(referee.winsorized(numbers, 0.0, FARTHEST))
 
 
 def pooled(spreads: Iterable[Spread]) -> float:
@@ -40,12 +43,3 @@ def of_races(seed_variance: float, races: Sequence[tuple[int, float]], floor: fl
     known = prior + [(min(pairs - 1, MOST_FREEDOM), variance) for pairs, variance in races[-REMEMBERED:]]
     most = MOST_SPREAD * statistics.median([v for _, v in known if v] or [0.0])
     return max(floor, sum(f * min(v, most) for f, v in known) / sum(f for f, _ in known))
-
-
-def of_fresh(seed_variance: float, race_variance: float) -> float:
-    """Variance of a paired difference on a seed that nobody chose.
-
-    With a correlation r between the two sides a race spreads by (1-r^2) s^2, such a pair by 2 (1-r) s^2.
-    """
-    correlation = max(0.0, 1 - race_variance / seed_variance) ** 0.5 if seed_variance else 0.0
-    return max(race_variance, 2 * seed_variance * (1 - correlation))

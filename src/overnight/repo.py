@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from overnight.track import Track, covers
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept
 LONGEST = 1024  # bytes of a path that a change may name
+SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0",
           "-c", "core.fsync=loose-object,reference"]
 # What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
@@ -198,24 +199,47 @@ class Repo:
             yield old, new, status, path
 
     def rebase(self, commit: str, base: str, onto: str) -> str:
-        """The same change on top of another commit, merged file by file; "" on a conflict."""
+        """The same change on top of another commit, merged file by file; "" on a conflict. Changes of neighbouring lines
+        are no conflict: constants stand side by side, and what comes of it is measured."""
         message = self._git("show", "-s", "--format=%B", commit)
+        made = self.transplant(base, commit, onto, message) or self.transplant(base, commit, onto, message, finely=True)
+        return "" if made == onto else made
+
+    def combine(self, changes: Sequence[tuple[str, str]], onto: str) -> list[str]:
+        """Changes, each (base, commit), on top of one another: the commit after each, "" for one that conflicts and is
+        left out."""
+        made = []
+        for base, commit in changes:
+            new = commit if base == onto else self.rebase(commit, base, onto)
+            made.append(new)
+            onto = new or onto
+        return made
+
+    def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False) -> str:
+        """The change from one commit to another, on top of a third, merged file by file; `onto` itself where that changes
+        nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict."""
         entries: dict[str, bytes | None] = {}
-        for _, _, _, path in self._changes(base, commit):
-            merged = self._merge_file(path, base, commit, onto)
+        for _, _, _, path in self._changes(old, new):
+            merged = self._merge_file(path, old, new, onto, finely)
             if merged is False:
                 return ""
             entries[path] = merged
-        made = self._commit(onto, onto, entries, message)
-        return "" if made == onto else made
+        return self._commit(onto, onto, entries, message)
 
-    def _merge_file(self, path: str, base: str, commit: str, onto: str) -> bytes | Literal[False] | None:
+    def _merge_file(self, path: str, base: str, commit: str, onto: str, finely: bool) -> bytes | Literal[False] | None:
         """The merged content; None where it is deleted; False on a conflict."""
         before, mine, theirs = (self._bytes(c, path) for c in (base, commit, onto))
         if theirs == before:
             return mine
         if before is None or mine is None or theirs is None:
             return mine if mine == theirs else False
+        versions = (mine, before, theirs)
+        if not finely or any(SEAM in version for version in versions):
+            return self._merge_texts(*versions)
+        merged = self._merge_texts(*(version.replace(b"\n", SEAM) for version in versions))
+        return merged and merged.replace(SEAM, b"\n")
+
+    def _merge_texts(self, mine: bytes, before: bytes, theirs: bytes) -> bytes | Literal[False]:
         with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
             names = [Path(folder, n) for n in ("mine", "before", "theirs")]
             for name, content in zip(names, (mine, before, theirs), strict=True):
@@ -229,11 +253,11 @@ class Repo:
 
     # -- branches --
 
-    def hold(self, track: str, experiment: int, commit: str) -> None:
-        """Keep an open experiment's commit from git's garbage collection."""
+    def hold(self, track: str, experiment: int | str, commit: str) -> None:
+        """Keep the commit of an open experiment, or of a stack, from git's garbage collection."""
         self._git("update-ref", f"refs/overnight/{track}/{experiment}", commit)
 
-    def release(self, track: str, experiment: int | None = None) -> None:
+    def release(self, track: str, experiment: int | str | None = None) -> None:
         """Let it go, for what was kept is held by the branch; without a number, let all go."""
         below = f"refs/overnight/{track}/" + ("" if experiment is None else str(experiment))
         for ref in (self._try("for-each-ref", "--format=%(refname)", below) or "").splitlines():

@@ -22,7 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from overnight.contracts import Command, Ended, Limits, Sandbox
+from overnight.curves import Pace
 from overnight.errors import Fault, TrackError
 from overnight.events import Outcome
 from overnight.jobs import Measure, Measurement
@@ -124,15 +127,27 @@ class Runner:
 
     def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
                 running: Callable[[Any], None] = lambda process: None) -> Measurement:
-        """Run and score one commit with one seed. Raises Fault when the machine failed."""
+        """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
+        comes first is up to the seed. Raises Fault when the machine failed."""
+        if not job.beside:
+            return self._measured(job, cores, worker, running, f"{job.run}.log")
+        other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
+        sides = [(job, f"{job.run}.log"), (other, f"{job.run}-beside.log")]
+        sides.sort(key=lambda side: (side[0] is job) == bool(job.seed % 2))
+        found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
+        mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
+        return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy)
+
+    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
+                  name: str) -> Measurement:
         parts, log = Parts(), bytearray()
         outcome: Outcome = "ok"
         reason = ""
-        name = f"{job.run}.log"
         harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
+        pace = self._pace(job)
         try:
             with self._used(job.commit):
-                metrics = self._measure(job, harvest, cores, parts, log, running)
+                metrics = self._measure(job, harvest, cores, parts, log, running, pace)
         except Invalid as invalid:
             metrics, outcome, reason = {}, invalid.outcome, invalid.reason
         except OSError as error:
@@ -142,14 +157,17 @@ class Runner:
                 shutil.rmtree(harvest, ignore_errors=True)
         with parts.timed("log"):
             self._keep_log(name, bytes(log))
-        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name)
+        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
+                           curve=pace.reader.curve if pace else ())
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts, log: bytearray,
-                 running: Callable[[Any], None]) -> dict[str, float]:
+                 running: Callable[[Any], None], pace: Pace | None) -> dict[str, float]:
         with parts.timed("tree"):
             tree = self.tree(job.commit)
-        run = self._run(job, tree, harvest, cores, parts, running)
+        run = self._run(job, tree, harvest, cores, parts, running, pace)
         log += run.stdout + run.stderr
+        if pace is not None and run.killed == "behind":
+            raise Invalid("behind", pace.reason)
         _succeeded(run, "the run", seconds(self.track.run.timeout))
         metrics = {"cpu_seconds": run.cpu, "wall_seconds": run.wall, "peak_memory": float(run.peak_memory)}
         if self.track.score is not None:
@@ -160,14 +178,23 @@ class Runner:
             raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
         return metrics
 
+    def _pace(self, job: Measure) -> Pace | None:
+        """What listens to a run; None where the track declares no [progress]."""
+        progress = self.track.progress
+        if progress is None:
+            return None
+        return Pace(progress.pattern, job.pace, progress.direction or self.track.metric.direction, progress.patience,
+                    progress.margin)
+
     def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
-             running: Callable[[Any], None]) -> Ended:
+             running: Callable[[Any], None], pace: Pace | None) -> Ended:
+        env = self._environment(job.seed, cores) | ({"PYTHONUNBUFFERED": "1"} if pace else {})
         step = self.track.run
         limits = Limits(wall=seconds(step.timeout), memory=size(step.memory), disk=size(step.disk), processes=step.processes)
         since = time.perf_counter()
         process = self.sandbox.start(Command(
             argv=self._argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
-            env=self._environment(job.seed, cores), mounts=(*self.mounts, *self.data)))
+            env=env, mounts=(*self.mounts, *self.data), heard=pace.hear if pace else None))
         running(process)
         ended = process.wait()
         parts.ended("sandbox of the run", ended, since)

@@ -19,8 +19,8 @@ from overnight import program, track
 from overnight.contracts import Sandbox
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
-from overnight.events import Event, Judged, Opened, Proposed, Rebased
-from overnight.jobs import Job, Measure, Propose, Result
+from overnight.events import Event, Judged, Measured, Opened, Proposed, Rebased, Stacked
+from overnight.jobs import Combine, Job, Measure, Propose, Result
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab import Lab
 from overnight.repo import Repo
@@ -110,7 +110,7 @@ class Session:
         except BlockingIOError:
             holder = os.read(fd, 32).decode().strip() or "unknown"
             os.close(fd)
-            raise Busy(f"another `overnight run` (process {holder}) is at work on this track: "
+            raise Busy(f"another `overnight` (process {holder}) is at work on this track: "
                        "wait for it, or stop it with Ctrl-C.") from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -167,6 +167,8 @@ class Session:
         self.repo.release(self.lab.track.name)
         for experiment in self.lab.open.values():
             self.repo.hold(self.lab.track.name, experiment.id, experiment.commit)
+        for stack in self.lab.stacks.values():
+            self.repo.hold(self.lab.track.name, f"stack/{stack.members[-1]}", stack.name)
 
     def own_commits(self) -> set[str]:
         """Every commit that the result branch has pointed at."""
@@ -194,6 +196,8 @@ class Hands:
         """Carry out one job at one place. Raises Fault when the machine failed."""
         if isinstance(job, Measure):
             return self.runner.measure(job, place.cores, place.number, place.running)
+        if isinstance(job, Combine):
+            return self.desk.combine(job)
         return self.desk.propose(job) if isinstance(job, Propose) else self.desk.rebase(job)
 
     def follow(self, event: Event) -> None:
@@ -201,10 +205,16 @@ class Hands:
 
         A branch that cannot be moved now, because somebody looks at it, is brought into agreement afterwards.
         """
+        track = self.session.lab.track.name
         if isinstance(event, Proposed | Rebased):
-            self.repo.hold(self.session.lab.track.name, event.experiment, event.commit)
+            self.repo.hold(track, event.experiment, event.commit)
+        elif isinstance(event, Stacked) and event.experiments:
+            self.repo.hold(track, f"stack/{event.experiments[-1]}", event.commits[-1])
+        elif isinstance(event, Measured) and event.stage == "screen":
+            self.runner.forget(event.commit)
         elif isinstance(event, Judged):
-            self.repo.release(self.session.lab.track.name, event.experiment)
+            self.repo.release(track, event.experiment)
+            self.repo.release(track, f"stack/{event.experiment}")
             if event.verdict == "keep":
                 with suppress(TrackError):
                     self.session.agree()

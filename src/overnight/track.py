@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from overnight import curves
 from overnight.contracts import Direction
 from overnight.errors import TrackError
 
@@ -50,6 +51,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     worthwhile: float = 0.0
     source: Literal["score", "output"] = msgspec.field(name="from", default="score")
     pattern: str = ""
+    kind: Literal["auto", "deterministic", "noisy", "timing", "success"] = "auto"
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +105,34 @@ class Guard(Struct, frozen=True, forbid_unknown_fields=True):
     at_least: str | float | None = None
 
 
+class Referee(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[referee]`: how sure a keep must be.
+
+    false_share  of the keeps that may be false: smaller keeps less and errs less
+    may_crash    share of a candidate's runs that may fail where the frontier's do not; such seeds are then left out
+    stack        most edits that are measured together in one run while most are worth nothing (1: never)
+    """
+
+    false_share: float = 0.05
+    may_crash: float = 0.0
+    stack: int = 5
+
+
+class Progress(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[progress]`: what a run reports of itself while it is under way, so that one that falls behind can be stopped.
+
+    pattern    a regular expression with two groups, step and value, of a line of its standard output
+    direction  which way the value improves (default: the metric's)
+    patience   share of the incumbent's curve before which nothing is stopped
+    margin     how many times faster than at the best of times a run may still be thought to learn
+    """
+
+    pattern: str
+    direction: Direction | None = None
+    patience: float = curves.PATIENCE
+    margin: float = curves.MARGIN
+
+
 class Track(Struct, frozen=True, forbid_unknown_fields=True):
     """The contract. Nobody who competes may change it."""
 
@@ -111,7 +141,9 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     run: Run
     oracle: Step | None = None
     score: Score | None = None
+    referee: Referee = Referee()
     guard: tuple[Guard, ...] = ()
+    progress: Progress | None = None
 
     @property
     def name(self) -> str:
@@ -282,7 +314,8 @@ def _must(what: str, section: str, key: str) -> str:
         return f"must be {wanted}, not {_WORDS.get(types[2], types[2])}"
     if what.startswith("Invalid enum value"):
         struct = _sections()[section]
-        options = get_args(get_type_hints(struct)[_known(struct)[key]])
+        hint = get_type_hints(struct)[_known(struct)[key]]
+        options = [o for part in get_args(hint) for o in (get_args(part) or [part]) if o is not type(None)]
         return "must be " + " or ".join(f'"{option}"' for option in options)
     return f"is wrong: {what}"
 
@@ -301,6 +334,9 @@ def _check_values(track: Track, text: str) -> None:
     for key in ("cpus", "processes"):
         if getattr(track.run, key) < 1:
             raise wrong("run", key, f"{key} must be at least 1.")
+    for key, least, most in (("false_share", 1e-6, 0.5), ("may_crash", 0.0, 0.5), ("stack", 1, 5)):
+        if not least <= getattr(track.referee, key) <= most:
+            raise wrong("referee", key, f"{key} must be between {least:g} and {most:g}.")
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:
             raise wrong(section, "command", f"[{section}] has an empty command.")
@@ -308,6 +344,8 @@ def _check_values(track: Track, text: str) -> None:
             if hasattr(step, key):
                 _parsed(parse_value, getattr(step, key), wrong, section, key)
     _check_metric(track, wrong)
+    if track.progress is not None:
+        _check_progress(track.progress, wrong)
     for nth, guard in enumerate(track.guard):
         if (guard.at_most is None) == (guard.at_least is None):
             raise wrong("guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.", nth)
@@ -338,6 +376,21 @@ def _check_metric(track: Track, wrong: Any) -> None:
                         f"like '^{metric.name}:\\s*(\\S+)'.")
     elif metric.pattern:
         raise wrong("metric", "pattern", "a pattern is only read with from = \"output\".")
+
+
+def _check_progress(progress: Progress, wrong: Any) -> None:
+    try:
+        groups = re.compile(progress.pattern).groups
+    except re.error as error:
+        raise wrong("progress", "pattern", f"the pattern is no regular expression: {error}.") from error
+    if groups != 2:
+        raise wrong("progress", "pattern", "[progress] needs a pattern with exactly two groups, step and value, "
+                    "like '^step (\\d+) loss (\\S+)'.")
+    if not 0 <= progress.patience < curves.NO_MORE:
+        raise wrong("progress", "patience", f"patience is a share of the run: write a number from 0 to below "
+                    f"{curves.NO_MORE:g}.")
+    if not 1 <= progress.margin < math.inf:
+        raise wrong("progress", "margin", "margin says how many times faster a run may still learn: write 1 or more.")
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -21,10 +21,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab import BASELINE, Lab
+from overnight.lab import Lab
 from overnight.report import summary
 from overnight.report.tables import chain, levels, measured, plain
 from overnight.runs import Experiment
+from overnight.state import BASELINE
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches
@@ -109,7 +110,7 @@ def _figure(lab: Lab) -> Figure:
     if baseline is None or not math.isfinite(baseline):
         _empty(axes, lab.problem or "The baseline has not been measured yet.")
     else:
-        _fill(axes, lab, _limits(_scene(lab, baseline)))
+        _fill(axes, lab, _limits(_scene(lab, baseline), max(lab.experiments, default=0)))
     _heading(figure, lab)
     return figure
 
@@ -168,10 +169,10 @@ def _short(title: str) -> str:
     return plain(text, LONGEST)
 
 
-def _limits(scene: Scene) -> Scene:
+def _limits(scene: Scene, newest: int) -> Scene:
     """Limits within which the frontier fills the picture; what is far worse will be clipped to the edge."""
     measured_at = [d.x for d in (*scene.kept, *scene.discarded)]
-    last = max((*measured_at, *scene.crashed, *scene.fouled, scene.start + 1))
+    last = max((*measured_at, *scene.crashed, *scene.fouled, scene.start + 1, newest))
     margin = 0.015 * (last - scene.start)
     return replace(scene, x=(scene.start - margin, last + margin), y=_heights(scene))
 
@@ -313,7 +314,9 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
 def _legend(axes: Axes, scene: Scene, lab: Lab) -> None:
     counts, (low, high) = lab.counts, scene.y
     beyond = sum(not low <= d.level <= high for d in scene.discarded)
-    rows = [("o", KEPT, counts["keep"], "kept, with 95 % interval"), ("o", FAINT, counts["discard"], "discarded"),
+    unseen = counts["discard"] - len(scene.discarded)
+    dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)
+    rows = [("o", KEPT, counts["keep"], "kept, with 95 % interval"), ("o", FAINT, counts["discard"], dropped),
             ("^" if scene.sign > 0 else "v", FAINT, beyond, "off the scale"),
             ("x", CRASHED, counts["crash"], "crashed"), ("+", FOULED, counts["foul"], "fouled")]
     handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=f"{count:,} {word}",

@@ -1,11 +1,13 @@
-"""`overnight show`: one experiment with everything that is known of it."""
+"""`overnight show`: one experiment with everything that is known of it, and its verdict explained."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from overnight.events import Event, Measured, Proposed
+from overnight.events import Event, Judged, Measured, Proposed, Rebased, Stacked
 from overnight.lab import Lab
 from overnight.report import summary
 from overnight.runs import Experiment
@@ -14,19 +16,29 @@ TAIL = 20  # lines of the log
 
 
 def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) -> dict[str, Any]:
-    """The experiment's record with its diff, its runs and the end of its last log."""
+    """The experiment's record with its diff, its stacks, its runs and the end of its last log."""
     measured = [e for e in events if isinstance(e, Measured)]
     runs = [e for e in measured if e.experiment == experiment.id]
-    base = {e.seed: e.metrics.get(lab.track.metric.name) for e in measured if e.commit == experiment.base_commit}
-    patch = next((e.patch for e in events if isinstance(e, Proposed) and e.experiment == experiment.id), "")
+    base = {e.seed: e.metrics.get(lab.track.metric.name) for e in reversed(measured)
+            if e.commit == experiment.base_commit and e.outcome == "ok"}
+    mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == experiment.id]
+    patch = next((e.patch for e in mine if isinstance(e, Proposed)), "")
     return {
         **summary.record(lab, experiment),
+        "alpha": next((e.alpha for e in mine if isinstance(e, Judged)), None),
+        "rebased": sum(isinstance(e, Rebased) for e in mine),
+        "stacks": [s.experiments for s in events if isinstance(s, Stacked) and experiment.id in s.experiments],
+        "grown": experiment.grown,
         "patch": patch,
-        "runs": [{"run": r.run, "stage": r.stage, "seed": r.seed, "outcome": r.outcome, "reason": r.reason,
-                  "metrics": r.metrics, "base": base.get(r.seed) if r.commit == experiment.commit else None,
-                  "seconds": round(r.busy, 3)} for r in runs],
+        "runs": [_run(lab, r, base if r.commit == experiment.commit else {}) for r in runs],
         "log_tail": _tail(logs / runs[-1].log) if runs else "",
     }
+
+
+def _run(lab: Lab, run: Measured, base: dict[int, float | None]) -> dict[str, Any]:
+    theirs = run.beside.get(lab.track.metric.name) if run.beside else base.get(run.seed)
+    return {"run": run.run, "stage": run.stage, "seed": run.seed, "outcome": run.outcome, "reason": run.reason,
+            "metrics": run.metrics, "base": theirs, "seconds": round(run.busy, 3)}
 
 
 def _tail(path: Path) -> str:
@@ -41,29 +53,91 @@ def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
     """The same for people: what was compared, how often, what came out, why it ended there."""
     metric = lab.track.metric
     parts = [f"#{experiment.id} {experiment.verdict}: {experiment.message.rstrip()}", "",
-             f"commit {experiment.commit} on {experiment.base_commit}", f"by {experiment.researcher}", ""]
-    if experiment.reason:
-        parts.append(f"Why: {experiment.reason}.")
-    if experiment.pairs:
-        parts.append(f"Compared with its base on {experiment.pairs} common seeds, {experiment.fresh_pairs} of them drawn after "
-                     f"the commit: {metric.name} {summary.effect(experiment)} {metric.unit}".rstrip()
-                     + " (positive is better; 95 % interval)" * (experiment.interval is not None) + ".")
-    if experiment.e_value is not None:
-        parts.append(f"Evidence against \"no better\": {experiment.e_value:.3g} to 1; a keep takes "
-                     f"{lab.policy.threshold:g} to 1.")
+             f"commit {experiment.commit} on {experiment.base_commit}", f"by {experiment.researcher}", "",
+             *explained(lab, experiment, found)]
     parts += ["", f"run    stage     seed        outcome  {metric.name:12} base, same seed  better by",
-              *(_row(lab, run) for run in found["runs"])]
+              *(_row(lab, run, experiment.verdict == "keep") for run in found["runs"])]
     parts += ["", found["patch"].rstrip() or "(no diff)"]
     if found["log_tail"]:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
     return "\n".join(parts)
 
 
-def _row(lab: Lab, run: dict[str, Any]) -> str:
+# ---- the verdict, explained ------------------------------------------------------------------------------------
+
+
+def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+    """A verdict in sentences that need no statistics."""
+    if experiment.reason:
+        yield f"Why: {experiment.reason}."
+    yield from _looked(experiment, found)
+    if experiment.pairs:
+        yield from _compared(lab, experiment, found)
+    if experiment.verdict == "keep":
+        yield _sure(found)
+    elif experiment.e_value is not None and found["alpha"]:
+        yield (f"The evidence that it is better stood at {experiment.e_value:.3g} to 1; a keep would have taken "
+               f"{1 / found['alpha']:.3g} to 1.")
+    failed = sum(run["outcome"] not in ("ok", "behind") for run in found["runs"])
+    if failed and experiment.verdict != "crash":
+        yield (f"{failed} of its {len(found['runs'])} runs failed; this track allows "
+               f"{100 * lab.track.referee.may_crash:g} % ([referee] may_crash).")
+    if found["grown"]:
+        yield f"It makes the code {'larger' if found['grown'] > 0 else 'smaller'} by {abs(found['grown'])} nodes of syntax."
+
+
+def _looked(experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+    for members in found["stacks"]:
+        others = ", ".join(f"#{number}" for number in members if number != experiment.id)
+        yield (f"It was first looked at together with {others} in one run: most changes are worth nothing, and a stack "
+               "that does not win is dropped whole.")
+    if found["rebased"]:
+        times = f" ({found['rebased']} times)" * (found["rebased"] > 1)
+        yield f"The frontier moved while it was tried, so it was put on the new one and had to be confirmed there{times}."
+
+
+def _compared(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+    metric, fresh = lab.track.metric, experiment.fresh_pairs
+    timed = lab.known.kind == "timing"
+    how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
+    yield f"Compared: each run of it with a run of its base {how}. That makes {experiment.pairs} " + (
+        f"pairs, {fresh} of them on seeds that were drawn after its commit existed." if experiment.pairs > 1 else "pair.")
+    shown = f"{metric.name} {'better' if (experiment.effect or 0) >= 0 else 'worse'} by {abs(experiment.effect or 0):.3g}"
+    of = "on those fresh seeds alone" if fresh else "in the race, which picks the lucky, so no claim rests on it"
+    yield f"{shown} {metric.unit}".rstrip() + f" on average, {of}." + _range(experiment)
+    if timed and (ratio := _ratio(found, metric.name)):
+        yield f"The ratio of the medians is {ratio:.4g}."
+
+
+def _range(experiment: Experiment) -> str:
+    if experiment.interval is None:
+        return ""
+    low, high = experiment.interval
+    return f" The true gain lies between {low:+.3g} and {high:+.3g} (95 % interval)."
+
+
+def _ratio(found: dict[str, Any], metric: str) -> float | None:
+    """Median of its runs over the median of the runs beside them."""
+    pairs = [(r["metrics"][metric], r["base"]) for r in found["runs"] if r["metrics"] and r["base"]]
+    if not pairs:
+        return None
+    mine, theirs = zip(*pairs, strict=True)
+    return float(statistics.median(mine) / statistics.median(theirs))
+
+
+def _sure(found: dict[str, Any]) -> str:
+    odds, wanted = found["e_value"] or 0.0, 1 / found["alpha"] if found["alpha"] else 0.0
+    return (f"It stopped there because the evidence had reached {odds:.3g} to 1 where {wanted:.3g} to 1 was needed: a change "
+            "that is no better gets that far with a chance of at most one in as many, however often one looks.")
+
+
+def _row(lab: Lab, run: dict[str, Any], kept: bool) -> str:
     """One run beside its base's on the same seed."""
     mine, theirs = run["metrics"].get(lab.track.metric.name), run["base"]
     head = f"{run['run']:<6} {run['stage']:9} {run['seed']:<11} {run['outcome']:8} "
     if mine is None:
         return head + str(run["reason"])
-    gain = "–" if theirs is None else f"{lab.track.oriented(mine - theirs):+.4g}"
-    return f"{head}{summary.number(mine, 6):12} {summary.number(theirs, 6):16} {gain}"
+    if theirs is None:
+        later = "as the frontier, beside a later change" if kept else "–"
+        return f"{head}{summary.number(mine, 6):12} {'in a stack' if run['stage'] == 'screen' else later}"
+    return f"{head}{summary.number(mine, 6):12} {summary.number(theirs, 6):16} {lab.track.oriented(mine - theirs):+.4g}"

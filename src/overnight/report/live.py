@@ -1,4 +1,4 @@
-"""The live view of a night: a panel in a terminal, plain lines elsewhere."""
+"""The live view of a night or an audit: a panel or a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Protocol
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from overnight.events import Event, Faulted, Judged, Measured, Opened
-from overnight.jobs import Job, Measure, Propose
-from overnight.lab import BASELINE, Lab
+from overnight.events import Event, Faulted, Judged, Measured, Opened, Reopened
+from overnight.jobs import Combine, Job, Measure, Propose
+from overnight.lab import Lab
 from overnight.report import summary
+from overnight.state import BASELINE
 
+PAUSE = 15.0  # seconds between two lines about how far an audit is
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
 
@@ -113,6 +116,30 @@ class Panel:
         return table
 
 
+class Count:
+    """How many of a known number of runs are done: a bar in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, whole: int, console: Console) -> None:
+        self.whole, self.console, self.said = whole, console, time.monotonic()
+        self.bar = Progress(BarColumn(), MofNCompleteColumn(), "runs", TimeRemainingColumn(), console=console,
+                            transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task("", total=whole)
+
+    def __enter__(self) -> Count:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, done: int) -> None:
+        """So many are done now."""
+        self.bar.update(self.task, completed=done)
+        if not self.console.is_terminal and time.monotonic() >= self.said + PAUSE:
+            self.said = time.monotonic()
+            self.console.print(f"{done} of {self.whole} runs", highlight=False)
+
+
 def doing(lab: Lab, job: Job | None) -> str:
     """What a place does now, in words."""
     if job is None:
@@ -124,7 +151,11 @@ def doing(lab: Lab, job: Job | None) -> str:
             return "measures the baseline"
         experiment = lab.experiments[job.experiment]
         verb = "measures the frontier" if job.commit == lab.commit else f"{job.stage}s #{job.experiment}"
+        if job.stage == "screen":
+            return f"screens a stack up to #{job.experiment}: {experiment.title}"
         return f"{verb}: {experiment.title}"
+    if isinstance(job, Combine):
+        return f"stacks {len(job.experiments)} changes"
     return f"puts #{job.experiment} on the new frontier"
 
 
@@ -132,6 +163,8 @@ def sentence(lab: Lab, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
         return summary.line(lab, lab.experiments[event.experiment])
+    if isinstance(event, Reopened):
+        return f"nothing new to try, so #{event.experiment} is raced on: {lab.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
         return f"fault of the machine, tried again: {event.reason}"
     if isinstance(event, Opened):

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from overnight.lab import BASELINE, Lab
-from overnight.report import chart, summary
+from overnight.audit import Audit
+from overnight.lab import Lab
+from overnight.report import audited, chart, summary
 from overnight.report.tables import TITLE, chain, levels, plain, results_tsv
 from overnight.runs import Experiment
+from overnight.state import BASELINE
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -28,22 +30,23 @@ WARNINGS = {
 }
 
 
-def write(lab: Lab, folder: Path) -> list[Path]:
+def write(lab: Lab, folder: Path, audit: Audit | None = None) -> list[Path]:
     """Write results.tsv, report.md, progress.svg and progress.png into a folder; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ("results.tsv", "report.md", "progress.svg", "progress.png")
     table, report, svg, png = paths = [folder / name for name in names]
     table.write_text(results_tsv(lab), encoding="utf-8")
-    report.write_text(report_md(lab, png.name), encoding="utf-8")
+    report.write_text(report_md(lab, png.name, audit), encoding="utf-8")
     chart.draw(lab, svg, png)
     return paths
 
 
-def report_md(lab: Lab, chart_name: str) -> str:
-    """The report with the chart of that name."""
+def report_md(lab: Lab, chart_name: str, audit: Audit | None = None) -> str:
+    """The report with the chart of that name, and with the audit where there was one."""
     parts = [*_head(lab), f"![{prose(chart.headline(lab))}]({chart_name})"]
     if lab.experiments:
-        parts += [*_kept(lab), *_learned(lab), *_ended(lab, "crash", "Crashed"), *_ended(lab, "foul", "Out of bounds")]
+        parts += [*_kept(lab), *_audit(lab, audit), *_learned(lab)]
+        parts += [*_ended(lab, "crash", "Crashed"), *_ended(lab, "foul", "Out of bounds")]
     parts += [*_decided(lab), *_cost(lab), *_next(lab)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -106,10 +109,10 @@ def _effort(lab: Lab) -> str:
     experiments, runs, faults = len(lab.experiments), lab.runs, lab.counts["fault"]
     counts = [f"{lab.counts[verdict]:,} {word}" for verdict, word in summary.PLAIN.items()]
     counts += [f"{len(lab.open):,} still open"] if lab.open else []
-    lasted = f" in {summary.duration(lab.seconds)}" if lab.seconds else ""
+    lasted = f" in {summary.duration(lab.tally.seconds)}" if lab.tally.seconds else ""
     sentences = [f"{_count(experiments, 'experiment')} ({', '.join(counts)}) took {_count(runs, 'run')}{lasted}."]
-    if lab.sandboxes:
-        sentences.append(f"Sandbox: {prose(', '.join(sorted(lab.sandboxes)))}.")
+    if lab.tally.sandboxes:
+        sentences.append(f"Sandbox: {prose(', '.join(sorted(lab.tally.sandboxes)))}.")
     if faults:
         sentences.append(f"{_count(faults, 'fault')} of the machine counted against nobody.")
     if lab.problem:
@@ -133,7 +136,25 @@ def _kept(lab: Lab) -> list[str]:
 
 
 def _effect(experiment: Experiment) -> str:
-    return summary.effect(experiment).replace("[", "(").replace("]", ")").replace("-", "−")
+    return _round(summary.effect(experiment))
+
+
+def _round(span: str) -> str:
+    return span.replace("[", "(").replace("]", ")").replace("-", "−")
+
+
+def _audit(lab: Lab, audit: Audit | None) -> list[str]:
+    if audit is None:
+        return []
+    head = ("what", "claimed (95 % interval)", "measured again", "verdict")
+    rows = [(f"{name} {code(title)}" if title else name, _round(claimed), _round(found), verdict)
+            for name, title, claimed, found, verdict in audited.rows(audit)]
+    failed = [f"{count} failed{f': {code(reason, 200)}' if reason else ''}." for count, reason in audited.failures(audit)]
+    marks = "".join(f" ({mark})" for mark in audit.plan.marks)
+    return ["## Audit", f"What was kept was measured again on {len(audit.plan.seeds)} seeds that the night had never used, in "
+            f"{_count(len(audit.runs), 'run')}{marks}. The effect of a keep is what the frontier loses without it, in"
+            f"{_unit(lab) or ' the metric'}; positive is better.", _table(head, rows),
+            " ".join([*failed, *audited.sentences(audit)])]
 
 
 def _learned(lab: Lab) -> list[str]:
@@ -167,7 +188,7 @@ def _kind(experiment: Experiment) -> str:
 
 WORSE, NEUTRAL = "Made it worse", "Made no difference that could be seen"
 SMALL, FADED = "Better, but by less than is worthwhile", "Looked better, but not on fresh seeds"
-GUARD, UNKNOWN = "Broke a guard", "Could not be compared"
+GUARD, UNKNOWN = "Broke a guard", "Dropped in a stack, or never compared"
 ORDER = {
     WORSE: lambda e: e.effect or 0.0,
     SMALL: lambda e: -(e.effect or 0.0),
@@ -203,16 +224,18 @@ def _decided(lab: Lab) -> list[str]:
         f"out: that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the referee",
         "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
         f"better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
-        f"It is kept when the evidence reaches {policy.threshold:g} to 1 and the whole 95 % interval on those fresh",
-        "seeds lies above zero; only what they showed is reported as its gain. No candidate and no language model has",
-        "a say in that.",
+        f"It is kept when the evidence of all pairs is strong enough (now {1 / lab.alpha:.3g} to 1: more after many runs",
+        f"without a keep, so that at most {100 * policy.level:g} % of what is kept is false) and the fresh seeds speak for",
+        "it by themselves; only what they showed is reported as its gain. While most changes are worth nothing, several",
+        "are stacked in one run, and looked at one by one only if together they win. No candidate and no language model",
+        "has a say in that.",
     ])]
 
 
 def _noise(lab: Lab) -> str:
     if lab.noise is None:
         return ""
-    same = " The same code and seed give the same number twice." if lab.deterministic else ""
+    same = " The same code and seed give the same number twice." if lab.known.deterministic else ""
     return f"{same} Here one pair's difference spreads by ±{lab.noise:.2g}{_unit(lab)}."
 
 
@@ -223,8 +246,9 @@ def _cost(lab: Lab) -> list[str]:
     harness = f", and {sum(parts.values()):.3g} ms of Overnight's own work" if parts else ""
     most = sorted(parts.items(), key=lambda part: -part[1])[:3]
     named = f" (most of it: {', '.join(f'{prose(name)} {ms:.3g} ms' for name, ms in most)})" if most else ""
-    busy = f" Places were busy with runs {100 * lab.busy / lab.capacity:.0f} % of the time." if lab.capacity else ""
-    return ["## What it cost", f"One run took {lab.busy / lab.runs:.3g} s{harness}{named}.{busy}"]
+    used, had = lab.tally.busy, lab.tally.capacity
+    busy = f" Places were busy with runs {100 * used / had:.0f} % of the time." if had else ""
+    return ["## What it cost", f"One run took {used / lab.runs:.3g} s{harness}{named}.{busy}"]
 
 
 def _next(lab: Lab) -> list[str]:
@@ -234,7 +258,8 @@ def _next(lab: Lab) -> list[str]:
     rows = [(f"overnight show {chosen}", "diff, runs and evidence of one experiment")] if chosen else []
     if lab.frontier:
         branch = f"overnight/{plain(lab.track.name, 80)}"
-        rows += [(f"git diff {lab.opened.commit[:7]}..{branch}", "all that was kept, as one diff"),
+        rows += [("overnight audit", "measure what was kept again, on fresh seeds"),
+                 (f"git diff {lab.opened.commit[:7]}..{branch}", "all that was kept, as one diff"),
                  ("overnight merge", "take it into the branch that is checked out")]
     rows.append(("overnight run", "go on from here"))
     width = max(len(command) for command, _ in rows)

@@ -5,20 +5,29 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from overnight.lab import BASELINE, Lab
+from overnight.lab import Lab
 from overnight.runs import Experiment
+from overnight.state import BASELINE
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
 def marks(lab: Lab) -> list[str]:
     """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
-    return (["self-reported"] if lab.track.self_reported else []) + (["unsandboxed"] if "none" in lab.sandboxes else [])
+    return (["self-reported"] if lab.track.self_reported else []) + (["unsandboxed"] if "none" in lab.tally.sandboxes else [])
 
 
 def overhead(lab: Lab) -> dict[str, float]:
     """Median milliseconds of the harness's own work for one run, by part."""
-    return {part: round(1000 * statistics.median(seconds), 2) for part, seconds in lab.parts.items() if seconds}
+    return {part: round(1000 * statistics.median(seconds), 2) for part, seconds in lab.tally.parts.items() if seconds}
+
+
+def drift(lab: Lab) -> float | None:
+    """By how many standard deviations of a run the machine measures otherwise than it did; None when that is not shown."""
+    shift, sigma = lab.known.drift.shift, lab.known.seed_variance**0.5
+    if shift is None or abs(shift[0]) <= 2 * shift[1]:
+        return None
+    return shift[0] / sigma if sigma else None
 
 
 def status(lab: Lab) -> dict[str, Any]:
@@ -34,7 +43,11 @@ def status(lab: Lab) -> dict[str, Any]:
         "baseline": lab.level(BASELINE),
         "frontier": lab.level(lab.frontier),
         "noise": lab.noise,
-        "deterministic": lab.deterministic,
+        "kind": lab.known.kind,
+        "deterministic": lab.known.deterministic,
+        "drift": drift(lab),
+        "evidence_wanted": round(1 / lab.alpha, 1),
+        "stacked": lab.sizes.size,
         "commit": lab.commit,
         "branch": f"overnight/{lab.track.name}",
         "experiments": len(lab.experiments),
@@ -42,8 +55,8 @@ def status(lab: Lab) -> dict[str, Any]:
         **{plain: lab.counts[verdict] for verdict, plain in PLAIN.items()},
         "faults": lab.counts["fault"],
         "runs": lab.runs,
-        "seconds": round(lab.seconds, 1),
-        "busy_share": round(lab.busy / lab.capacity, 4) if lab.capacity else None,
+        "seconds": round(lab.tally.seconds, 1),
+        "busy_share": round(lab.tally.busy / lab.tally.capacity, 4) if lab.tally.capacity else None,
         "overhead_ms": round(sum(parts.values()), 1),
         "overhead_parts_ms": parts,
     }
@@ -76,12 +89,17 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def effect(experiment: Experiment) -> str:
     """An effect with its interval, positive is better."""
-    if experiment.effect is None:
+    return span(experiment.effect, experiment.interval)
+
+
+def span(effect: float | None, interval: tuple[float, float] | None) -> str:
+    """The same of any effect; an en dash where there is none."""
+    if effect is None:
         return "–"
-    if experiment.interval is None:
-        return f"{experiment.effect:+.3g}"
-    low, high = experiment.interval
-    return f"{experiment.effect:+.3g} [{low:+.3g}, {high:+.3g}]"
+    if interval is None:
+        return f"{effect:+.3g}"
+    low, high = interval
+    return f"{effect:+.3g} [{low:+.3g}, {high:+.3g}]"
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import statistics
 
-from overnight.lab import BASELINE, Lab
+from overnight.lab import Lab
 from overnight.runs import Experiment
+from overnight.state import BASELINE
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -29,7 +30,7 @@ def _baseline(lab: Lab) -> list[list[str]]:
     level = lab.level(BASELINE)
     if lab.opened is None or level is None:
         return []
-    peaks = [run["peak_memory"] for run in lab.baseline if "peak_memory" in run]
+    peaks = [run["peak_memory"] for run in lab.known.good(lab.known.baseline_commit) if "peak_memory" in run]
     memory = statistics.fmean(peaks) if peaks else 0.0
     return [[lab.opened.commit[:7], f"{level:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
 

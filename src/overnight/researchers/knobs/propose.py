@@ -6,16 +6,18 @@ Covered: constants, defaults, named choices; a few structural edits. Not covered
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from overnight.contracts import Brief, Change
+from overnight.contracts import Brief, Change, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.afford import strains
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
 from overnight.researchers.knobs.history import Evidence
-from overnight.researchers.knobs.say import message
+from overnight.researchers.knobs.say import message, title
+from overnight.researchers.knobs.scales import Value
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
 FIRST = 6  # turns of knobs before the first structural edit
@@ -29,6 +31,8 @@ class Knobs:
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
+        if brief.again is not None:
+            return _again(brief, brief.again)
         knobs = find(brief.files)
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
@@ -38,6 +42,24 @@ class Knobs:
                 return _mutated(edit)
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots))
+
+
+def _again(brief: Brief, past: Past) -> Change | None:
+    """An earlier change made anew on today's files: the same knobs to the same values; None if they are gone or there."""
+    if past.note.get("kind") == "mutation":
+        edit = next((m for m in mutate.mutations(brief.files) if m.id == past.note.get("id")), None)
+        if edit is None:
+            return None
+        return Change({edit.path: splice(brief.files[edit.path], [(edit.span, edit.new)])}, past.message, past.note)
+    knobs = {knob.id: knob for knob in find(brief.files)}
+    wanted = {knob: pair[1] for knob, pair in past.note.get("set", {}).items()}
+    if not wanted or not wanted.keys() <= knobs.keys():
+        return None
+    made = {knob: value for knob, value in wanted.items() if knobs[knob].value != value}
+    if not made:
+        return None
+    text = f"{title(made, knobs)}\n\nMade anew on a newer frontier, where it no longer applied as text: {past.message}"
+    return Change(_files(brief, knobs, made), text, _note(knobs, made))
 
 
 def mutating(evidence: Evidence) -> float:
@@ -60,12 +82,20 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: Evidence, lots: random.
 
 def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: Evidence) -> Change:
     """The edit of the files, its message, and the note that later briefs bring back."""
+    text = message(choice, knobs, evidence.trials, brief.metric)
+    return Change(_files(brief, knobs, choice.made), text, _note(knobs, choice.made))
+
+
+def _files(brief: Brief, knobs: Mapping[str, Knob], made: Mapping[str, Value]) -> dict[str, str | None]:
     files: dict[str, str | None] = {}
-    for path in {knobs[knob].path for knob in choice.made}:
-        turned = [(knobs[knob], value) for knob, value in choice.made.items() if knobs[knob].path == path]
+    for path in {knobs[knob].path for knob in made}:
+        turned = [(knobs[knob], value) for knob, value in made.items() if knobs[knob].path == path]
         files[path] = splice(brief.files[path], [(knob.span, scales.write(value, knob.text)) for knob, value in turned])
-    note = {"kind": "knobs", "set": {knob: [knobs[knob].value, value] for knob, value in choice.made.items()}}
-    return Change(files=files, message=message(choice, knobs, evidence.trials, brief.metric), note=note)
+    return files
+
+
+def _note(knobs: Mapping[str, Knob], made: Mapping[str, Value]) -> dict[str, Any]:
+    return {"kind": "knobs", "set": {knob: [knobs[knob].value, value] for knob, value in made.items()}}
 
 
 def _mutated(picked: tuple[mutate.Mutation, str] | None) -> Change | None:

@@ -16,15 +16,20 @@ TOGETHER = {2: "Both at once", 3: "All three at once"}
 def message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial], metric: str) -> str:
     """Title, blank line, reason."""
     turned = [knobs[knob] for knob in choice.made]
-    changes = [f"{knob.label} {knob.text} -> {scales.write(choice.made[knob.id], knob.text)}" for knob in turned]
-    where = ", ".join(sorted({knob.path for knob in turned}))
     lines = [f"{_size(knob, choice)}: {_reason(knob, choice, trials)}." for knob in turned]
     if len(turned) > 1:
         each = [f"- {knob.label} {line[0].lower()}{line[1:]}" for knob, line in zip(turned, lines, strict=True)]
         lines = [f"{TOGETHER[len(turned)]}, since each alone may be lost in the noise.", *each]
     if any(trial.past.pairs for trial in trials):
         lines.append(f"The surrogate expects {choice.mean:+.2g} ± {choice.deviation:.2g} {metric} (+ is better).")
-    return f"{', '.join(changes)} ({where})\n\n" + "\n".join(lines)
+    return f"{title(choice.made, knobs)}\n\n" + "\n".join(lines)
+
+
+def title(made: Mapping[str, scales.Value], knobs: Mapping[str, Knob]) -> str:
+    """What was turned, from what to what, and where."""
+    turned = [knobs[knob] for knob in made]
+    changes = [f"{knob.label} {knob.text} -> {scales.write(made[knob.id], knob.text)}" for knob in turned]
+    return f"{', '.join(changes)} ({', '.join(sorted({knob.path for knob in turned}))})"
 
 
 def _size(knob: Knob, choice: Choice) -> str:

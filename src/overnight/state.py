@@ -1,0 +1,353 @@
+"""What is known of a track: a replay of its journal, and nothing else. Pure.
+
+`apply` takes up one record. Evidence is weighed here as well, so that a replayed state knows what the live one knew; what
+follows from it is recorded by the Lab, which stands on this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from overnight import guards, referee, worth
+from overnight.contracts import Past
+from overnight.errors import JournalError
+from overnight.events import (
+    Event,
+    Faulted,
+    Judged,
+    Measured,
+    Opened,
+    Passed,
+    Proposed,
+    Rebased,
+    Reopened,
+    Stacked,
+    Started,
+    Stopped,
+)
+from overnight.runs import Experiment, Metrics, Runs, within
+from overnight.stacks import Sizes, Stack, read
+from overnight.tally import Tally
+from overnight.track import Track, parse
+
+BASELINE = 0  # the number that stands for the baseline where an experiment is named
+RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
+OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
+
+
+class State:
+    """One track's state."""
+
+    track: Track  # known from the record `opened` on
+
+    def __init__(self) -> None:
+        self.next_run, self.next_experiment = 1, 1
+        self._faults: Counter[str] = Counter()
+        self._check_now = False  # a session begins by looking whether the machine is still the same
+        self._reset()
+
+    def _reset(self) -> None:
+        self.opened: Opened | None = None
+        self.experiments: dict[int, Experiment] = {}
+        self.open: dict[int, Experiment] = {}
+        self.stacks: dict[str, Stack] = {}
+        self.sizes = Sizes()
+        self.counts: Counter[str] = Counter()
+        self.frontier, self.commit = BASELINE, ""
+        self.problem = ""
+        self.policy = referee.Policy()
+        self.tally = Tally()
+        self._shifts: dict[int, float] = {BASELINE: 0.0}
+        self._known: Runs | None = None
+        self._pasts: list[Past] = []
+        self._passed: dict[str, tuple[int, int]] = {}
+        self._asked: Counter[str] = Counter()
+        self.session_proposed = 0
+    # -- what is known --
+
+    @property
+    def known(self) -> Runs:
+        """Every run that still counts. Raises JournalError before the track is opened."""
+        if self._known is None:
+            raise JournalError("the track was never opened: its journal has no record of a beginning.")
+        return self._known
+
+    @property
+    def runs(self) -> int:
+        """How many runs were made on the track."""
+        return self.tally.runs
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the baseline is known well enough to judge against it."""
+        return self._known is not None and self._known.calibrated
+
+    @property
+    def noise(self) -> float | None:
+        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
+        return self.known.variance**0.5 if self.calibrated else None
+
+    @property
+    def alpha(self) -> float:
+        """The level at which a claim may be made now."""
+        return referee.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
+
+    @property
+    def hits(self) -> float:
+        """The share of what was tried that was kept, as it may be believed after so few."""
+        tried = self.counts["keep"] + self.counts["discard"] + self.counts["crash"]
+        return (self.counts["keep"] + RARE * FEW) / (tried + FEW)
+
+    def level(self, experiment: int) -> float | None:
+        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
+        start = self.known.mean(self.known.baseline_commit)
+        return None if start is None else start + self._shifts.get(experiment, 0.0)
+    @property
+    def _sigma(self) -> float:
+        return math.sqrt(self.known.seed_variance)
+
+    def _passes(self, researcher: str) -> int:
+        verdicts, times = self._passed.get(researcher, (0, 0))
+        return times if verdicts == len(self._pasts) else 0
+    # -- evidence --
+
+    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> referee.Evidence:
+        return referee.Evidence(race, fresh, self.known.variance, self.alpha, self.track.metric.worthwhile,
+                                experiment.grown < 0, self.known.kind, experiment.looks)
+
+    def _weigh(self, experiment: Experiment) -> None:
+        """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
+        if experiment.decided and experiment.decided[2] is None:
+            return  # it crashed or fell behind: nothing that is measured now changes that
+        failed = self.known.blamed(experiment)
+        if len(failed) > self.track.referee.may_crash * len(self.known.of(experiment.commit)):
+            experiment.decided = ("crash", experiment.reason, None)
+            return
+        race, fresh = self.known.pairs(experiment)
+        if (len(race), len(fresh)) == (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs):
+            return
+        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
+        experiment.effect = referee.mean(fresh or race)
+        strains = self.known.strains(experiment)
+        strain = guards.worst(strains)
+        experiment.strain = strain.share if strain else experiment.strain
+        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
+            experiment.decided = ("discard", strain.sentence, None)
+        else:
+            self._decide(experiment, race, fresh, max(strains, key=lambda s: s.upper, default=None))
+
+    def _decide(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
+                strain: guards.Strain | None) -> None:
+        evidence = self._evidence(experiment, race, fresh)
+        step = referee.next_step(evidence, self.policy)
+        if isinstance(step, referee.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
+            last = len(fresh) >= self.policy.most_fresh or strain.share > 1
+            step = referee.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
+                referee.More("confirm", len(fresh) + 1)
+        experiment.worth = worth.of(evidence, self.policy)
+        experiment.decided = None
+        if isinstance(step, referee.More):
+            experiment.confirming = step.pairs if step.stage == "confirm" else 0
+        elif step.verdict == "discard" or experiment.base_commit == self.commit:
+            reason = step.reason + self._overlap(experiment, step)
+            experiment.decided = (step.verdict, reason, step)
+
+    def _overlap(self, experiment: Experiment, step: referee.Ruling) -> str:
+        """Two improvements need not add up: say so where this one shrank on the newer frontier."""
+        before, high = experiment.earlier, step.interval[1] if step.interval else None
+        if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
+            return ""
+        return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"
+    # -- apply --
+
+    def apply(self, event: Event) -> None:
+        """Take up one recorded event; replaying a journal is nothing but this."""
+        _APPLY[type(event)](self, event)
+        self.tally.last = event.at
+
+    def _on_opened(self, event: Opened) -> None:
+        self._reset()
+        self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
+        self._known = Runs(event, self.track)
+        self.policy = referee.Policy(level=self.track.referee.false_share)
+
+    def _on_started(self, event: Started) -> None:
+        self.tally.started(event)
+        self._faults.clear()
+        self._passed.clear()
+
+    def _on_stopped(self, event: Stopped) -> None:
+        self.tally.stopped(event)
+
+    def _on_proposed(self, event: Proposed) -> None:
+        experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
+                                event.message, event.at, event.note, event.grown)
+        self.experiments[event.experiment] = self.open[event.experiment] = experiment
+        self.next_experiment = event.experiment + 1
+        self._asked[event.researcher] += 1
+        self._passed.pop(event.researcher, None)
+        self.session_proposed += 1
+
+    def _on_passed(self, event: Passed) -> None:
+        self._passed[event.researcher] = (len(self._pasts), self._passes(event.researcher) + 1)
+        self._asked[event.researcher] += 1
+
+    def _on_rebased(self, event: Rebased) -> None:
+        """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
+        experiment = self.experiments[event.experiment]
+        race, fresh = self.known.pairs(experiment)
+        experiment.earlier = referee.mean(fresh or race) if race or fresh else None
+        experiment.carried = [*race, *fresh]
+        experiment.used |= self.known.of(experiment.commit).keys()
+        self.known.forget(experiment.commit)
+        old = experiment.base_commit
+        experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
+        experiment.confirming = experiment.pairs = experiment.fresh_pairs = 0
+        experiment.drawn, experiment.decided = (), None
+        self._let_go(old)
+        self._weigh(experiment)
+
+    def _on_stacked(self, event: Stacked) -> None:
+        for number in event.apart:
+            self.open[number].company = min(self.open[number].company, len(event.experiments) + len(event.apart)) // 2
+        if event.experiments:
+            stack = Stack(event.experiments, event.commits, event.base_commit, event.seed,
+                          self.known.of(event.base_commit).get(event.seed, {}), self._sigma)
+            self.stacks[stack.name] = stack
+            for number in event.experiments:
+                self.open[number].stack = stack.name
+
+    def _on_measured(self, event: Measured) -> None:
+        self.tally.measured(event)
+        self.known.age(self.runs)
+        self.next_run = max(self.next_run, event.run + 1)
+        metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
+        mine = self.open.get(event.experiment)
+        if event.curve and event.outcome == "ok":
+            self.known.curves[event.commit][event.seed] = event.curve
+        if event.stage == "screen":
+            self._screened(event, metrics)
+        elif event.stage == "check":
+            self._check_now = False
+            self.problem = self.known.check(event, metrics, self.runs) or self.problem
+        elif event.experiment == self.frontier and event.commit == self.commit:
+            self.problem = self.known.add_incumbent(event, metrics, self.runs) or self.problem
+            self._weigh_with(event)
+        elif mine is not None and mine.commit == event.commit:
+            mine.runs += 1
+            if event.outcome == "behind":
+                mine.decided = ("discard", event.reason, None)
+                return
+            self.known.add(event, metrics)
+            if mine.runs == 1 and not mine.carried and metrics:
+                self._looked(mine, event)
+            mine.reason = mine.reason if metrics else event.reason
+            self._weigh(mine)
+        elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
+            self.known.values[event.commit].setdefault(event.seed, metrics)
+            self._weigh_with(event)
+
+    def _weigh_with(self, event: Measured) -> None:
+        """Those whose pair is complete with a run of the commit that they are compared with."""
+        for experiment in list(self.open.values()):
+            if experiment.base_commit == event.commit and event.seed in self.known.of(experiment.commit):
+                self._weigh(experiment)
+
+    def _looked(self, experiment: Experiment, event: Measured) -> None:
+        """A single edit was looked at for the first time."""
+        pair = self.known.shared(experiment).get(event.seed)
+        if pair:
+            self.sizes.saw(1, self.known.difference(pair), self._sigma)
+
+    def _screened(self, event: Measured, metrics: Metrics) -> None:
+        """A run of a stack ended: settle what it settles."""
+        stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
+        if stack is None:
+            return
+        theirs = event.beside or stack.standard
+        place = stack.position(event.commit)
+        stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
+            -math.inf if event.outcome == "behind" else None
+        if place == len(stack.members) and (gain := stack.gains[place]) is not None:
+            self.sizes.saw(place, gain, self._sigma)
+        told = read(stack)
+        new = [number for number in stack.members if number not in stack.settled]
+        for number in [n for n in new if n in told.dropped]:
+            self._leave(stack, number).decided = ("discard", _together(*told.dropped[number]), None)
+        for number in [n for n in new if n in told.apart]:
+            self._leave(stack, number).company = max(1, len(stack.members) // 2)
+        for number in [n for n in new if n in told.alone]:
+            experiment = self._leave(stack, number)
+            experiment.carried, experiment.used = [told.alone[number]], {stack.seed}
+            self._weigh(experiment)
+        if told.wanted is None:
+            del self.stacks[stack.name]
+
+    def _leave(self, stack: Stack, number: int) -> Experiment:
+        stack.settled.add(number)
+        self.experiments[number].stack = ""
+        return self.experiments[number]
+
+    def _on_judged(self, event: Judged) -> None:
+        experiment = self.open.pop(event.experiment)
+        experiment.verdict, experiment.reason = event.verdict, event.reason
+        experiment.effect, experiment.interval = event.effect, event.interval
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
+        experiment.metrics = self.known.means(experiment.commit)
+        self.counts[event.verdict] += 1
+        self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
+        self._pasts.append(past(experiment))
+        experiment.note = {}
+        self.known.raced(event.pairs - event.fresh_pairs, event.variance)
+        old, race = experiment.base_commit, self.known.pairs(experiment)[0]
+        ran = self.known.of(experiment.commit).keys()
+        again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
+        experiment.carried = list(race) if again else []
+        experiment.used = experiment.used | ran if again else set()
+        if event.verdict == "keep":
+            self.known.move(experiment, self.runs)
+            self.frontier, self.commit = experiment.id, experiment.commit
+        else:
+            self.known.forget(experiment.commit)
+        experiment.drawn, experiment.decided, experiment.crashed = (), None, set()
+        self._let_go(old)
+
+    def _on_reopened(self, event: Reopened) -> None:
+        experiment = self.experiments[event.experiment]
+        self.open[event.experiment] = experiment
+        self.counts[experiment.verdict] -= 1
+        experiment.note = next((p.note for p in self._pasts if p.id == event.experiment), {})
+        self._pasts = [p for p in self._pasts if p.id != event.experiment]
+        experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
+        experiment.confirming = 0
+
+    def _let_go(self, base: str) -> None:
+        """Forget the runs of an old incumbent with which nobody is compared any more."""
+        if base not in (self.commit, self.known.baseline_commit) \
+                and not any(e.base_commit == base for e in self.open.values()):
+            self.known.forget(base)
+
+    def _on_faulted(self, event: Faulted) -> None:
+        self.counts["fault"] += 1
+
+
+_APPLY: dict[type, Any] = {
+    Opened: State._on_opened, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
+    Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
+    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted,
+}
+
+
+def _together(count: int, gain: float) -> str:
+    """Why a part of a stack was dropped."""
+    if gain == -math.inf:
+        return f"no sign of an improvement: together with {count - 1} more it fell behind the frontier's curve"
+    return f"no sign of an improvement: together with {count - 1} more it came out {gain:+.3g} on one seed"
+
+
+def past(experiment: Experiment) -> Past:
+    """An experiment as researchers may know it."""
+    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain)
