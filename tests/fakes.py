@@ -8,11 +8,23 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from overnight.contracts import Change
 from overnight.events import Event, Measured, Opened, Started
-from overnight.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result, Trouble
+from overnight.jobs import (
+    Combine,
+    Combined,
+    Job,
+    Measure,
+    Measurement,
+    Proposal,
+    Propose,
+    Rebase,
+    Rebasing,
+    Result,
+    Trouble,
+)
 from overnight.lab import Budget, Lab
 
 CONTRACT = """
@@ -66,18 +78,56 @@ def referee_world(lots: random.Random) -> Idea:
     return Idea(gain, correlation)
 
 
+def without_improvement(lots: random.Random) -> Idea:
+    """The same without its improvements."""
+    idea = referee_world(lots)
+    return replace(idea, gain=min(0.0, idea.gain))
+
+
+def without_effect(lots: random.Random) -> Idea:
+    """Nothing but changes without any effect, correlated as there."""
+    return replace(referee_world(lots), gain=0.0)
+
+
+def heavy_harm(lots: random.Random) -> Idea:
+    """The same where what harms, harms by Exp(4) on average."""
+    idea = referee_world(lots)
+    return replace(idea, gain=idea.gain if idea.gain >= 0 else 4.0 * idea.gain)
+
+
+def mostly_harmful(lots: random.Random) -> Idea:
+    """The same where 77 % are harmful."""
+    idea = referee_world(lots)
+    return replace(idea, gain=-lots.expovariate(1.0)) if idea.gain == 0.0 and lots.random() < 0.59 else idea
+
+
+def too_small(lots: random.Random) -> Idea:
+    """The same where improvements are U[.05, .2] of a standard deviation: too small to matter."""
+    idea = referee_world(lots)
+    return replace(idea, gain=idea.gain / 10 if idea.gain > 0 else idea.gain)
+
+
+def diverging(lots: random.Random) -> Idea:
+    """The same where one run in fifty of every candidate diverges."""
+    return replace(referee_world(lots), wild=0.02)
+
+
 def lots_of(*what: object) -> random.Random:
     """A stream of chance that depends on nothing else than `what`."""
     return random.Random("|".join(map(str, what)))
 
 
 class FakeWorld:
-    """Answers jobs. `ideas` says what a proposal is; `sigma` is the noise of one run; `faults` breaks the machine."""
+    """Answers jobs. `ideas` says what a proposal is; `sigma` is the noise of one run; `faults` breaks the machine; `clash`
+    is what each further edit in a stack may cost at most; `heavy` gives the noise heavy tails; with each run the machine
+    measures worse by `drift` standard deviations."""
 
     def __init__(self, seed: int = 0, ideas: Callable[[random.Random], Idea] = no_op, *, sigma: float = 1.0,
                  level: float = 0.0, direction: str = "minimize", metric: str = "y", baseline: Idea | None = None,
-                 faults: Callable[[Job, int], bool] = lambda job, number: False) -> None:
-        self.seed, self.ideas, self.faults = seed, ideas, faults
+                 faults: Callable[[Job, int], bool] = lambda job, number: False, clash: float = 0.0,
+                 heavy: bool = False, drift: float = 0.0) -> None:
+        self.seed, self.ideas, self.faults, self.clash, self.heavy = seed, ideas, faults, clash, heavy
+        self.drift, self.measured = drift, 0
         self.sigma, self.level, self.metric = sigma, level, metric
         self.sign = -1.0 if direction == "minimize" else 1.0
         self.ideas_of = {"c0": baseline or Idea()}
@@ -93,6 +143,8 @@ class FakeWorld:
             return Trouble(job, "the disk is full")
         if isinstance(job, Propose):
             return self._propose(job)
+        if isinstance(job, Combine):
+            return self._combine(job)
         return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
 
     def gain(self, commit: str, base: str) -> float:
@@ -107,26 +159,47 @@ class FakeWorld:
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
         if idea.nothing:
             return Proposal(job, reason="nothing left to try")
-        commit = self._commit(idea, job.commit, job.researcher, job.brief.seed)
-        self.worth[commit] = self.worth[job.commit] + idea.gain
+        commit = self.made(idea, job.commit, job.researcher, job.brief.seed)
         return Proposal(job, Change({"a": commit}, f"try {commit}"), commit, foul=idea.foul)
+
+    def made(self, idea: Idea, parent: str, *what: object) -> str:
+        """A commit of an idea on top of another; `what` tells it from others."""
+        commit = self._commit(idea, parent, *what)
+        self.worth[commit] = self.worth[parent] + idea.gain
+        return commit
 
     def _rebase(self, job: Rebase) -> Rebasing:
         idea = self.ideas_of[job.commit]
-        if idea.conflicts:
-            return Rebasing(job, "")
-        commit = self._commit(idea, job.onto, job.commit)
-        self.worth[commit] = self.worth[job.onto] + idea.gain
-        return Rebasing(job, commit)
+        return Rebasing(job, "" if idea.conflicts else self.made(idea, job.onto, job.commit))
+
+    def _combine(self, job: Combine) -> Combined:
+        """Edits on top of one another, each after the first at the cost of a clash."""
+        top, kept = job.onto, []
+        for number, (base, commit) in zip(job.experiments, job.changes, strict=True):
+            idea = self.ideas_of[commit]
+            if idea.conflicts and (kept or base != job.onto):
+                continue
+            new = commit if top == base else self._commit(idea, top, commit)
+            clash = lots_of(self.seed, "clash", new).uniform(0.0, self.clash) if kept else 0.0
+            self.worth[new] = self.worth[top] + idea.gain - clash
+            top = new
+            kept.append((number, new))
+        return Combined(job, tuple(n for n, _ in kept), tuple(c for _, c in kept))
 
     def _measure(self, job: Measure) -> Measurement:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, idea.outcome, reason=f"it ended with {idea.outcome}")
-        number = self.value(job.commit, job.seed)
-        if idea.wild and lots_of(self.seed, "wild", job.commit, job.seed).random() < idea.wild:
+        beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
+        return Measurement(job, "ok", {self.metric: self.ran(job.commit, job.seed), **idea.metrics}, beside=beside)
+
+    def ran(self, commit: str, seed: int) -> float:
+        """What a run measures now."""
+        self.measured += 1
+        number = self.value(commit, seed) - self.sign * self.sigma * self.drift * self.measured
+        if (wild := self.ideas_of[commit].wild) and lots_of(self.seed, "wild", commit, seed).random() < wild:
             number -= self.sign * 1e4 * self.sigma
-        return Measurement(job, "ok", {self.metric: number, **idea.metrics})
+        return number
 
     def _commit(self, idea: Idea, parent: str, *what: object) -> str:
         name = hashlib.sha256("|".join(map(str, (parent, *what))).encode()).hexdigest()[:12]
@@ -137,11 +210,16 @@ class FakeWorld:
         known = self._noise.get((commit, seed))
         if known is not None:
             return known
-        own, share, parent = lots_of(self.seed, commit, seed).gauss(0.0, 1.0), self.ideas_of[commit].correlation, commit
+        own, share, parent = self._draw(lots_of(self.seed, commit, seed)), self.ideas_of[commit].correlation, commit
         if share and (parent := self.parents[commit]):
             own = share * self._luck(parent, seed) + (1.0 - share * share) ** 0.5 * own
         self._noise[commit, seed] = own
         return own
+
+    def _draw(self, lots: random.Random) -> float:
+        """Noise of variance one: normal, or Student's with three degrees of freedom."""
+        normal = lots.gauss(0.0, 1.0)
+        return normal / lots.gammavariate(1.5, 2.0) ** 0.5 if self.heavy else normal
 
 
 class Night:
@@ -152,9 +230,9 @@ class Night:
 
     def __init__(self, world: FakeWorld, *, contract: str = CONTRACT, researchers: Sequence[str] = ("r",),
                  benches: int = 2, desks: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
-                 key: str = "key") -> None:
+                 key: str = "key", lab: Callable[..., Lab] = Lab) -> None:
         self.world, self.benches, self.desks, self.lasts = world, benches, desks, {"bench": run, "desk": propose}
-        self.lab = Lab(researchers, benches)
+        self.lab = lab(researchers, benches)
         self.batches: list[list[Event]] = []
         self.jobs: list[Job] = []
         self.idled = 0.0  # seconds of free benches while the time went on

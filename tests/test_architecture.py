@@ -17,20 +17,24 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors"},
+    {"curves"},
     {"track", "program", "events"},
     {"jobs"},
-    {"referee", "guards"},
-    {"noise"},
+    {"student"},
+    {"referee", "guards", "drift"},
+    {"noise", "worth", "stacks", "tally"},
     {"runs"},
-    {"lab"},
+    {"state"},
+    {"lab", "audit"},
     {"repo"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
-    {"loop", "session", "trial", "scaffold"},
+    {"loop", "session", "trial", "auditor", "scaffold"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "events", "jobs", "referee", "guards", "noise", "runs", "lab"]
+PURE = ["contracts", "errors", "curves", "events", "jobs", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
+        "tally", "runs", "state", "lab", "audit"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

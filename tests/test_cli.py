@@ -15,7 +15,7 @@ from overnight.cli import main
 
 KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "effect", "interval", "pairs", "metrics"}
 STATE = {"track", "metric", "baseline", "frontier", "experiments", "kept", "discarded", "crashed", "fouled", "runs",
-         "busy_share", "overhead_ms"}
+         "busy_share", "overhead_ms", "kind", "drift", "evidence_wanted", "stacked"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_log_json_is_one_object_a_line(night):
 def test_every_keep_has_an_interval_clear_of_zero_and_fresh_pairs(night):
     records = [json.loads(line) for line in overnight("log", night, "--json").stdout.splitlines()]
     kept = [r for r in records if r["verdict"] == "keep"]
-    assert kept and all(r["interval"][0] > 0 and r["fresh_pairs"] >= 3 for r in kept)
+    assert kept and all(r["interval"][0] > 0 and r["fresh_pairs"] >= 4 for r in kept)
 
 
 def test_status_json_says_where_the_track_stands(night):
@@ -63,7 +63,10 @@ def test_show_explains_a_verdict(night):
     kept = next(r for r in records if r["verdict"] == "keep")
     for name in (str(kept["id"]), kept["commit"][:8]):
         text = overnight("show", name, night).stdout
-        assert "keep" in text and "-X = 1.0" in text and "drawn after the commit" in text and "confirm" in text
+        assert "keep" in text and "-X = 1.0" in text and "confirm" in text
+        assert "Compared: each run of it with a run of its base with the same seed, so that shared luck cancels." in text
+        assert f"{kept['fresh_pairs']} of them on seeds that were drawn after its commit existed." in text
+        assert "95 % interval" in text and "to 1 was needed" in text
     assert json.loads(overnight("show", kept["id"], night, "--json").stdout)["runs"]
 
 

@@ -18,6 +18,8 @@ from overnight.events import (
     Passed,
     Proposed,
     Rebased,
+    Reopened,
+    Stacked,
     Started,
     Stopped,
 )
@@ -30,10 +32,14 @@ EXAMPLES = [
     Proposed(4.0, 1, 0, "a" * 40, "b" * 40, "knobs", "LR 1 -> 2\n\nbecause", "-1\n+2\n", {"knob": ["x", 1, None, 2.5]}),
     Passed(5.0, "knobs", 0, "nothing left to try"),
     Rebased(6.0, 1, 2, "c" * 40, "d" * 40),
-    Measured(7.0, 9, 1, "d" * 40, 2**31 - 1, "confirm", "ok", {"y": 1e-300}, "", 3.2, {"sandbox": 0.01}, 3, "9.log"),
+    Stacked(6.5, (1, 3), ("e" * 40, "f" * 40), "c" * 40, 17, (2,)),
+    Measured(7.0, 9, 1, "d" * 40, 2**31 - 1, "confirm", "ok", {"y": 1e-300}, "", 3.2, {"sandbox": 0.01}, 3, "9.log",
+             {"y": 1.25}, ((1.0, 2.5), (2.0, 2.25))),
     Measured(7.5, 10, 1, "d" * 40, 0, "race", "timeout", reason="it took longer than 30s"),
-    Judged(8.0, 1, "keep", "better on fresh seeds", 0.1, (0.05, 0.15), 8, 3, 41.0, 0.002),
+    Measured(7.6, 11, 1, "d" * 40, 0, "race", "behind", reason="fell behind", curve=((1.0, 2.5),)),
+    Judged(8.0, 1, "keep", "better on fresh seeds", 0.1, (0.05, 0.15), 8, 3, 41.0, 0.002, 0.1),
     Judged(8.5, 2, "foul", "it touches score.py"),
+    Reopened(8.7, 1),
     Faulted(9.0, "measure", "the disk is full"),
 ]
 numbers = st.floats(allow_nan=False, allow_infinity=False)

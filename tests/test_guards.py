@@ -1,8 +1,12 @@
 """Guards: arithmetic on pairs."""
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from overnight import guards
 from overnight.track import Guard
@@ -62,3 +66,68 @@ def test_without_pairs_nothing_is_known():
 def test_the_sentence_names_number_and_bound():
     strain = guards.strains([CPU], [pair(2.0, 1.0)], [0.8])[0]
     assert strain.sentence == "breaks the guard on cpu_seconds: 2x of the baseline's where 1.25x is the bound"
+
+
+# ---- the limit up to which a guard may be broken ---------------------------------------------------------------
+
+
+def met(guard, numbers, name="cpu_seconds", theirs=1.0):
+    """The guard as candidates that measured these numbers meet it, each beside an incumbent that measured `theirs`."""
+    return guards.strains([guard], [pair(n, theirs, name) for n in numbers], guards.begin([guard]))[0]
+
+
+RATIOS = [1.0, 1.1, 1.3, 1.05, 1.2]
+
+
+@pytest.mark.parametrize(("guard", "share"), [(CPU, 0.8 * 1.1), (Guard("cpu_seconds", at_most="2s"), 1.1 / 2),
+                                              (Guard("cpu_seconds", at_least="0.9x"), 0.9 / 1.1)])
+def test_the_upper_limit_is_student_s_of_the_logarithms(guard, share):
+    """Standard error of the mean logarithm, at one in twenty on one side, by scipy."""
+    error = stats.t.ppf(0.95, len(RATIOS) - 1) * stats.sem(np.log(RATIOS))
+    found = met(guard, RATIOS)
+    assert found.share == pytest.approx(0.8 * 1.1 if guard is CPU else share)
+    assert found.upper == pytest.approx(found.share * math.exp(error))
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=10))
+def test_the_upper_limit_is_never_below_the_share(numbers):
+    found = met(CPU, numbers)
+    assert found.upper >= found.share
+
+
+@pytest.mark.parametrize("numbers", [[1.2], [1.0, 1.4], [1.1] * 8, [0.0, 1.0, 2.0, 1.5], [-1.0, 1.0, 2.0]])
+def test_too_few_or_equal_or_strange_numbers_leave_no_room(numbers):
+    guard = Guard("cpu_seconds", at_most="2s")
+    assert met(guard, numbers).upper == pytest.approx(met(guard, numbers).share)
+
+
+def test_the_upper_limit_falls_with_more_pairs_and_with_less_scatter():
+    few, many = met(CPU, [1.0, 1.1, 1.2]), met(CPU, [1.0, 1.1, 1.2] * 5)
+    calm = met(CPU, [1.09, 1.1, 1.11])
+    assert many.share == pytest.approx(few.share) and few.upper > many.upper > many.share
+    assert few.upper > calm.upper
+
+
+@pytest.mark.parametrize("scatter", [0.05, 0.4])
+@pytest.mark.parametrize("count", [3, 5, 8])
+def test_the_upper_limit_lies_below_the_truth_about_once_in_twenty(count, scatter):
+    """The middle is a median, whose own error is a little larger than that of the mean that the limit is made of."""
+    lots = np.random.default_rng(count)
+    nights = np.exp(lots.normal(0.0, scatter, size=(2000, count)))
+    assert np.mean([met(CPU, night).upper < 0.8 for night in nights.tolist()]) == pytest.approx(0.06, abs=0.035)
+
+
+def test_numbers_of_any_size_give_a_finite_limit():
+    assert math.isfinite(met(CPU, [1e-300, 1e300, 1.0]).upper)
+
+
+def test_within_the_bound_but_not_shown_to_be_is_said():
+    found = met(CPU, [1.0, 1.24, 1.6])
+    assert found.share < 1 < found.upper
+    assert found.sentence.startswith("is not shown to keep within the guard on cpu_seconds: 1.24x of the baseline's")
+
+
+def test_the_worst_guard_is_that_with_the_largest_share():
+    found = guards.strains([CPU, Guard("size", at_most=10)], [({"cpu_seconds": 1.0, "size": 9.5}, {"cpu_seconds": 1.0})],
+                           [0.8, 0.0])
+    assert guards.worst(found).metric == "size"

@@ -88,7 +88,8 @@ def test_every_experiment_has_its_verdict(survivor):
 
 @pytest.mark.slow
 def test_no_finished_run_is_repeated(survivor):
-    runs = Counter((e.commit, e.seed, e.stage == "calibrate") for e in events(survivor[0]) if isinstance(e, Measured))
+    runs = Counter((e.commit, e.seed, e.stage == "calibrate") for e in events(survivor[0])
+                   if isinstance(e, Measured) and e.stage != "check")
     twice = [key for key, times in runs.items() if times > 1]
     assert len(twice) == 1 and twice[0][2] and runs[twice[0]] == 2  # the one that calibration asks for
 
@@ -105,7 +106,7 @@ def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
     records = [json.loads(line) for line in overnight("log", folder, "--json").stdout.splitlines()]
     kept = [r["commit"] for r in records if r["verdict"] == "keep"]
     branch = git(folder, "rev-list", "--reverse", "overnight/synthetic").splitlines()
-    assert branch == [git(folder, "rev-parse", "HEAD"), *kept]
+    assert branch[0] == git(folder, "rev-parse", "HEAD") and sorted(branch[1:]) == sorted(kept)
 
 
 @pytest.mark.slow

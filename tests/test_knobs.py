@@ -10,6 +10,7 @@ import pytest
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import TrackError
 from overnight.researchers.knobs import Knobs
+from overnight.researchers.knobs.mutate import mutations
 
 SOURCE = '''RATE = 0.01
 WIDTH = 16
@@ -156,6 +157,84 @@ def test_a_long_history_stays_quick():
     start = time.process_time()
     assert proposed(history)
     assert time.process_time() - start < 2.0
+
+
+# ---- made anew -------------------------------------------------------------------------------------------------
+
+
+def again(past: Past, text: str) -> Change | None:
+    given = Brief("goal", "loss", "minimize", {"train.py": text}, 3, 0.1, (), "", 1, again=past)
+    return Knobs().propose(given)
+
+
+def turned(**values: object) -> Past:
+    """An earlier turn of knobs of train.py: name=(before, after)."""
+    sets = {f"train.py:{name}": list(pair) for name, pair in values.items()}
+    return Past(5, 0, "knobs", "open", "the message\n\nand why", 0.3, 2, "", {"kind": "knobs", "set": sets})
+
+
+def test_a_turn_is_made_anew_on_todays_files():
+    today = SOURCE.replace("WIDTH = 16", "WIDTH = 24").replace("RATE = 0.01", "# kept meanwhile\nRATE = 0.02")
+    change = again(turned(RATE=(0.01, 0.04)), today)
+    assert change is not None
+    assert change.files == {"train.py": today.replace("RATE = 0.02", "RATE = 0.04")}
+    assert change.message.startswith("RATE 0.02 -> 0.04 (train.py)\n\nMade anew on a newer frontier")
+    assert change.message.endswith("the message\n\nand why")
+
+
+def test_the_note_of_a_turn_made_anew_tells_todays_value():
+    change = again(turned(RATE=(0.01, 0.04), BETA=(0.9, 0.95)), SOURCE.replace("0.01", "0.02"))
+    assert change is not None
+    assert change.note == {"kind": "knobs", "set": {"train.py:RATE": [0.02, 0.04], "train.py:BETA": [0.9, 0.95]}}
+
+
+def test_of_a_turn_that_is_there_in_part_the_rest_is_made():
+    change = again(turned(RATE=(0.01, 0.04), BETA=(0.9, 0.95)), SOURCE.replace("0.01", "0.04"))
+    assert change is not None and change.note["set"].keys() == {"train.py:BETA"}
+    assert (value(change.files["train.py"], "RATE"), value(change.files["train.py"], "BETA")) == (0.04, 0.95)
+
+
+def test_a_turn_that_is_there_already_is_not_made_anew():
+    assert again(turned(RATE=(0.01, 0.04)), SOURCE.replace("0.01", "0.04")) is None
+
+
+@pytest.mark.parametrize("text", [SOURCE.replace("BETA = 0.9\n", ""), SOURCE.replace("BETA", "GAMMA"), "x = = 1\n", ""])
+def test_a_turn_of_knobs_that_are_gone_is_not_made_anew(text):
+    assert again(turned(RATE=(0.01, 0.04), BETA=(0.9, 0.95)), text) is None
+
+
+@pytest.mark.parametrize("note", [{}, {"kind": "knobs"}, {"kind": "knobs", "set": {}}, {"kind": "mutation"},
+                                  {"idea": "of somebody else"}])
+def test_what_has_no_note_of_ours_is_not_made_anew(note):
+    assert again(Past(5, 0, "llm", "open", "rewrote", None, 0, "", note), SOURCE) is None
+
+
+def test_every_turn_that_is_proposed_can_be_made_anew_where_nothing_changed():
+    history: list[Past] = []
+    for number in range(1, 41):
+        change = proposed(history, seed=number)
+        past = told(number, change)
+        made = again(past, SOURCE)
+        assert made is not None and (made.files, made.note) == (change.files, change.note)
+        history.append(past)
+    assert {past.note["kind"] for past in history} == {"knobs", "mutation"}
+
+
+def mutation(title: str) -> Past:
+    edit = next(m for m in mutations({"train.py": SOURCE}) if title in m.title)
+    return Past(5, 0, "knobs", "open", edit.title, None, 0, "", {"kind": "mutation", "id": edit.id})
+
+
+def test_a_structural_edit_is_made_anew_on_todays_files():
+    past, today = mutation("leave out `x = squash(x)`"), SOURCE.replace("def train", "SPEED = 3.0\n\n\ndef train")
+    change = again(past, today)
+    assert change is not None
+    assert change.files == {"train.py": today.replace("    x = squash(x)\n", "")}
+    assert (change.message, change.note) == (past.message, past.note)
+
+
+def test_a_structural_edit_whose_statement_is_gone_is_not_made_anew():
+    assert again(mutation("leave out `x = squash(x)`"), SOURCE.replace("    x = squash(x)\n", "")) is None
 
 
 def test_it_climbs():

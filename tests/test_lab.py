@@ -6,15 +6,18 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace as with_fields
 
-from fakes import CONTRACT, FakeWorld, Idea, Night, no_op, referee_world
-from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Started, Stopped
-from overnight.jobs import Measure, Propose, Rebase, Rebasing
+from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, without_improvement
+from overnight.drift import EVERY
+from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
 from overnight.lab import MOST_FAULTS, MOST_PASSES, Budget, Lab
-from overnight.runs import CALIBRATION, MOST_BAD_SEEDS
+from overnight.runs import CALIBRATION, LASTING, MOST_BAD_SEEDS
+from overnight.stacks import FIRST
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
-           "problem", "session_proposed", "_variance"}  # what belongs to a session, not to the record
+           "problem", "session_proposed", "_variance", "_check_now"}  # what belongs to a session, not to the record
 
 
 def better(_lots):
@@ -31,6 +34,9 @@ def mixed(lots):
     return Idea(gain=lots.choice((3.0, 0.0, -1.0)), correlation=0.9, conflicts=kind < 0.4)
 
 
+ALONE = CONTRACT + "[referee]\nstack = 1\n"
+
+
 def guarded(text):
     return CONTRACT + f"\n[[guard]]\n{text}\n"
 
@@ -43,7 +49,7 @@ def state(lab):
     """All that a Lab knows of the record, the empty places left out."""
     known = {name: value for name, value in vars(lab).items() if name not in PASSING}
     if lab._known is not None:
-        found = {name: value for name, value in vars(lab.known).items() if name != "_variance"}  # a cache
+        found = {name: value for name, value in vars(lab.known).items() if name not in ("_variance", "_kind")}  # caches
         known["_known"] = found | {"variance": lab.known.variance, "values": {commit: runs for commit, runs in lab.known.values.items() if runs}}
     known["_shifts"] = dict(lab._shifts)
     return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
@@ -78,7 +84,7 @@ def test_the_noise_is_unknown_until_then():
 
 
 def test_a_metric_that_repeats_itself_on_one_seed_is_deterministic():
-    assert Night(FakeWorld()).go(experiments=1).lab.deterministic
+    assert Night(FakeWorld()).go(experiments=1).lab.known.deterministic
 
 
 def test_a_metric_that_does_not_repeat_itself_is_not_deterministic():
@@ -86,7 +92,7 @@ def test_a_metric_that_does_not_repeat_itself_is_not_deterministic():
         def value(self, commit, seed):
             return super().value(commit, seed) + self._answered
 
-    assert not Night(Clock()).go(experiments=1).lab.deterministic
+    assert not Night(Clock()).go(experiments=1).lab.known.deterministic
 
 
 def test_a_baseline_that_crashes_is_a_problem_in_a_sentence():
@@ -116,7 +122,7 @@ def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
         flying = {j.experiment for j in night.lab._flying.values() if isinstance(j, Measure)}
         waits.append(sum(not e.runs and e.id not in flying for e in night.lab.open.values()))
 
-    Night(FakeWorld(3), benches=4).go(experiments=100, watch=watch)
+    Night(FakeWorld(3), contract=ALONE, benches=4).go(experiments=100, watch=watch)
     assert max(waits) <= 3
 
 
@@ -127,7 +133,7 @@ def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
         confirming = [e for e in night.lab.open.values() if e.confirming and e.base_commit == night.lab.commit]
         if confirming and isinstance(night.jobs[-1], Measure) and night.lab._flying:
             (job,) = [j for j in night.lab._flying.values() if isinstance(j, Measure)]
-            assert job.stage == "confirm"
+            assert job.stage in ("confirm", "check")
 
     night.go(runs=500, watch=watch)
     assert night.lab.counts["keep"]
@@ -326,22 +332,33 @@ def rebased(seed=4, ideas=mixed):
     return Night(FakeWorld(seed, ideas), benches=4).go(experiments=80)
 
 
-def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_measured_anew():
+def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_confirmed_there():
     night = rebased()
     moved = [e for e in night.events if isinstance(e, Rebased)]
-    assert moved
-    for event in moved:
+    kept = [e for e in moved if night.lab.experiments[e.experiment].verdict == "keep"]
+    assert kept
+    for event in kept:
         experiment = night.lab.experiments[event.experiment]
-        if experiment.commit == event.commit and experiment.verdict == "keep":
-            runs = [r for r in night.runs if r.commit == event.commit]
-            assert experiment.pairs <= len(runs)
+        on = {r.seed for r in night.runs if r.commit == experiment.commit} \
+            & {r.seed for r in night.runs if r.commit == experiment.base_commit}
+        assert experiment.fresh_pairs >= night.lab.policy.fresh_pairs
+        assert len(on) >= experiment.fresh_pairs
 
 
-def test_evidence_against_an_older_frontier_counts_no_more():
+def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_into_the_confirmation():
     night = rebased()
-    event = next(e for e in night.events if isinstance(e, Rebased))
-    after = replayed(night.events[: night.events.index(event) + 1]).experiments[event.experiment]
-    assert (after.pairs, after.runs, after.confirming, after.effect) == (0, 0, 0, None)
+    events = [e for e in night.events if isinstance(e, Rebased)]
+    seen = 0
+    for event in events:
+        at = night.events.index(event)
+        before = replayed(night.events[:at])
+        race, fresh = before.known.pairs(before.experiments[event.experiment])
+        before.apply(event)
+        after = before.experiments[event.experiment]
+        assert after.carried == [*race, *fresh]
+        assert after.fresh_pairs == 0
+        seen += bool(race)
+    assert seen
 
 
 def test_a_conflict_with_the_new_frontier_is_a_discard():
@@ -362,14 +379,292 @@ def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
         lab.apply(event)
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
-    assert job == Rebase(2, "old", "c0", lab.commit)
+    assert isinstance(job, Rebase) and (job.experiment, job.commit, job.base_commit, job.onto) == (2, "old", "c0", lab.commit)
     assert lab.tell(Rebasing(Rebase(2, "old", "c0", "older"), "stale"), 1.0) == []
     assert lab.open[2].base_commit == "c0"
 
 
 def test_no_commit_is_run_twice_on_one_seed_but_for_the_first_of_the_baseline():
-    counts = Counter((r.commit, r.seed) for r in rebased().runs)
+    counts = Counter((r.commit, r.seed) for r in rebased().runs if r.stage != "check")
     assert sorted(counts.values())[-2:] == [1, 2]
+
+
+# ---- stacks ----------------------------------------------------------------------------------------------------
+
+
+def stacked(ideas=without_improvement, seed=1, **others):
+    return Night(FakeWorld(seed, ideas, **others), benches=2).go(experiments=300)
+
+
+def test_where_most_changes_are_worth_nothing_they_are_stacked_and_runs_are_saved():
+    alone = Night(FakeWorld(1, without_improvement), benches=2, contract=ALONE).go(experiments=300)
+    night = stacked()
+    assert any(len(e.experiments) > 2 for e in night.events if isinstance(e, Stacked))
+    assert not any(isinstance(e, Stacked) for e in alone.events)
+    assert night.lab.runs < 0.7 * alone.lab.runs
+
+
+def test_single_changes_are_looked_at_before_any_are_stacked():
+    night = stacked()
+    first = next(i for i, e in enumerate(night.events) if isinstance(e, Stacked))
+    looked = {e.experiment for e in night.events[:first] if isinstance(e, Measured) and e.stage == "race" and e.experiment}
+    assert len(looked) >= FIRST
+
+
+def test_a_stack_that_loses_is_dropped_whole_after_one_run_and_each_of_its_changes_says_so():
+    night = stacked()
+    stack = next(e for e in night.events if isinstance(e, Stacked)
+                 and all("together with" in night.lab.experiments[n].reason for n in e.experiments))
+    runs = [r for r in night.runs if r.commit in stack.commits and r.stage == "screen"]
+    assert len(runs) <= len(stack.experiments)
+    assert {night.lab.experiments[n].verdict for n in stack.experiments} == {"discard"}
+
+
+def test_the_runs_of_a_stack_are_all_on_one_seed_and_a_keep_of_its_changes_has_its_own_pairs():
+    night = Night(FakeWorld(3, referee_world), benches=2).go(runs=900)
+    stacks = [e for e in night.events if isinstance(e, Stacked)]
+    for stack in stacks:
+        assert {r.seed for r in night.runs if r.commit in stack.commits and r.stage == "screen"} <= {stack.seed}
+    members = {n for s in stacks for n in s.experiments}
+    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep" and e.id in members]
+    assert kept
+    assert all(e.fresh_pairs >= night.lab.policy.fresh_pairs for e in kept)
+
+
+def test_a_stack_is_never_kept_as_such():
+    night = Night(FakeWorld(3, referee_world), benches=2).go(runs=900)
+    tops = {e.commits[-1] for e in night.events if isinstance(e, Stacked) and e.experiments}
+    assert tops.isdisjoint({e.commit for e in night.lab.experiments.values() if e.verdict == "keep"})
+
+
+def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
+    def ideas(lots):
+        idea = without_improvement(lots)
+        return dataclasses.replace(idea, outcome="crash" if lots.random() < 0.05 else "ok")
+
+    class Chain(FakeWorld):
+        def _measure(self, job):
+            commit = job.commit
+            while commit:  # whoever has a crashing edit below it crashes as well
+                if self.ideas_of[commit].outcome != "ok":
+                    return type(super()._measure(job))(job, "crash", reason="no such name")
+                commit = self.parents[commit]
+            return super()._measure(job)
+
+    night = Night(Chain(2, ideas), benches=2).go(experiments=300)
+    crashed = {e.id for e in night.lab.experiments.values() if e.verdict == "crash"}
+    wrong = {e.id for e in night.lab.experiments.values() if night.world.ideas_of[e.commit].outcome != "ok"}
+    assert crashed <= wrong
+    assert len(crashed) >= 4
+    assert not night.lab.open
+
+
+def test_changes_that_conflict_are_left_out_of_the_stack_and_tried_in_smaller_company():
+    night = stacked(lambda lots: dataclasses.replace(without_improvement(lots), conflicts=lots.random() < 0.3))
+    apart = {n for e in night.events if isinstance(e, Stacked) for n in e.apart}
+    assert apart
+    assert not night.lab.open
+    assert all(night.lab.experiments[n].verdict == "discard" for n in apart)
+
+
+def test_a_stack_that_was_put_together_for_an_older_frontier_is_put_together_again():
+    lab = Night(FakeWorld(3, referee_world), benches=2).go(runs=400).lab
+    before = dict(lab.stacks)
+    job = Combine((1, 2), (("a", "b"), ("c", "d")), "older")
+    assert lab.tell(Combined(job, (1, 2), ("x", "y")), 1.0) == []
+    assert lab.stacks == before
+
+
+# ---- kinds of metric -------------------------------------------------------------------------------------------
+
+
+class Fixed(FakeWorld):
+    """Seeds change nothing."""
+
+    def value(self, commit, seed):
+        return 10.0 - self.worth[commit]
+
+
+class Tries(FakeWorld):
+    """A run succeeds with a probability of a half, and more by what the commit is worth."""
+
+    def value(self, commit, seed):
+        return float(lots_of(self.seed, commit, seed).random() < 0.5 + self.worth[commit])
+
+
+def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
+    night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), benches=1).go(experiments=20)
+    assert night.lab.known.kind == "deterministic"
+    for e in night.lab.experiments.values():
+        assert (e.verdict, e.pairs) == (("keep", 2) if night.world.ideas_of[e.commit].gain else ("discard", 1))
+
+
+def test_a_metric_of_successes_is_found_out_and_judged_by_wins_and_losses():
+    contract = CONTRACT.replace("minimize", "maximize")
+    night = Night(Tries(0, lambda lots: Idea(gain=lots.choice((0.0, 0.0, 0.45)))), contract=contract).go(experiments=9)
+    assert night.lab.known.kind == "success"
+    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
+    assert kept
+    assert all(night.world.gain(e.commit, e.base_commit) > 0 for e in kept)
+    assert all(-1 <= e.interval[0] <= e.interval[1] <= 1 for e in kept)
+
+
+def test_a_time_is_measured_beside_the_frontier_and_paired_with_that_run():
+    timed = CONTRACT.replace('"minimize"', '"minimize"\nkind = "timing"')
+    night = Night(FakeWorld(0, better, drift=0.5), contract=timed, benches=1).go(experiments=2)
+    own = [r for r in night.runs if r.stage != "calibrate" and r.stage != "check"]
+    assert all(r.beside for r in own)
+    assert night.lab.experiments[1].verdict == "keep"
+    assert night.lab.experiments[1].effect == pytest.approx(3.0, abs=1.5)  # the machine got slower by far more meanwhile
+
+
+def test_the_contract_s_kind_goes_before_what_was_found_out():
+    contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "noisy"')
+    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.known.kind == "noisy"
+
+
+def test_where_numbers_do_not_repeat_themselves_old_runs_of_the_frontier_are_not_raced_against():
+    night = Night(FakeWorld(1, without_improvement, drift=0.01), benches=1).go(experiments=300)
+    ran = {}
+    for r in night.runs:
+        if r.commit == "c0":
+            ran[r.seed] = max(ran.get(r.seed, 0), 0) or night.runs.index(r)
+    late = [r for r in night.runs[80:] if r.stage in ("race", "screen") and r.commit != "c0" and r.seed in ran]
+    assert late
+    assert all(night.runs.index(r) - ran[r.seed] <= LASTING + 5 for r in late)
+
+
+# ---- crashes, progress, simplicity -----------------------------------------------------------------------------
+
+
+class Sometimes(FakeWorld):
+    """Every candidate fails on one seed in eight."""
+
+    def _measure(self, job):
+        result = super()._measure(job)
+        fails = job.commit != "c0" and lots_of("fails", job.commit, job.seed).random() < 0.125
+        return type(result)(job, "crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
+
+
+def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
+    strict = Night(Sometimes(1, better), benches=1).go(experiments=12)
+    lenient = Night(Sometimes(1, better), benches=1, contract=CONTRACT + "[referee]\nmay_crash = 0.4\n").go(experiments=12)
+    assert strict.lab.counts["crash"] > lenient.lab.counts["crash"]
+    kept = [e for e in lenient.lab.experiments.values() if e.verdict == "keep"]
+    assert any(r.outcome == "crash" for e in kept for r in lenient.runs if r.experiment == e.id)
+
+
+def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
+    class Both(FakeWorld):
+        first = set()
+
+        def _measure(self, job):
+            result = super()._measure(job)
+            self.first |= {job.seed} if job.stage == "calibrate" else set()
+            fails = job.seed not in self.first and job.seed % 16 == 0
+            return type(result)(job, "crash", reason="an odd seed") if fails else result
+
+    night = Night(Both(3, better), benches=1).go(experiments=30)
+    assert night.lab.counts["crash"] == 0
+    assert any(r.outcome == "crash" for r in night.runs)
+
+
+def test_a_run_that_fell_behind_is_a_discard_without_a_number():
+    class Slow(FakeWorld):
+        def _measure(self, job):
+            result = super()._measure(job)
+            return type(result)(job, "behind", reason="fell behind at step 3") if job.commit != "c0" else result
+
+    night = Night(Slow(0, better)).go(experiments=3)
+    assert verdicts(night) == {"discard": 3}
+    assert {(e.reason, e.effect, e.pairs) for e in night.lab.experiments.values()} == {("fell behind at step 3", None, 0)}
+
+
+def test_a_candidate_is_given_the_frontier_s_curve_on_its_seed_and_the_frontier_none():
+    class Curves(FakeWorld):
+        def _measure(self, job):
+            return with_fields(super()._measure(job), curve=((1.0, 5.0), (2.0, float(job.seed))))
+
+    night = Night(Curves(1, better), contract=CONTRACT + "[progress]\npattern = '(a)(b)'\n").go(experiments=4)
+    paced = [j for j in night.jobs if isinstance(j, Measure) and j.pace]
+    assert paced
+    assert all(j.pace[1][1] == float(j.seed) for j in paced)
+    assert all(j.experiment and j.commit != "c0" for j in paced)
+    assert not any(j.pace for j in night.jobs if isinstance(j, Measure) and j.stage == "calibrate")
+
+
+class Lighter(FakeWorld):
+    """Every change removes code."""
+
+    grown = -5
+
+    def _propose(self, job):
+        return with_fields(super()._propose(job), grown=self.grown)
+
+
+SIMPLER = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 0.5')
+
+
+def test_less_code_that_is_no_worse_is_kept_as_a_simplification():
+    same = Idea(correlation=0.98)
+    night = Night(Lighter(2, lambda lots: same), contract=SIMPLER, benches=1).go(experiments=6)
+    assert any(e.verdict == "keep" and e.reason.startswith("simplification") for e in night.lab.experiments.values())
+
+
+def test_more_code_that_is_no_better_is_not_kept():
+    class Heavier(Lighter):
+        grown = 5
+
+    night = Night(Heavier(2, lambda lots: Idea(correlation=0.98)), contract=SIMPLER, benches=1).go(experiments=6)
+    assert night.lab.counts["keep"] == 0
+
+
+def test_less_code_that_is_worse_by_more_than_is_worthwhile_is_not_kept():
+    night = Night(Lighter(2, lambda lots: Idea(gain=-1.0, correlation=0.98)), contract=SIMPLER).go(experiments=6)
+    assert night.lab.counts["keep"] == 0
+
+
+# ---- the machine -----------------------------------------------------------------------------------------------
+
+
+def test_the_frontier_is_run_again_now_and_then():
+    night = Night(FakeWorld(1, without_improvement), benches=2).go(experiments=300)
+    looks = [r for r in night.runs if r.stage == "check"]
+    assert len(looks) >= len(night.runs) // EVERY - 2
+    assert all(r.metrics == next(e.metrics for e in night.runs if (e.commit, e.seed) == (r.commit, r.seed)) for r in looks)
+    assert night.lab.problem == ""
+
+
+def test_a_frontier_that_no_longer_gives_its_own_numbers_ends_the_night_before_anything_else_is_kept():
+    class Changed(FakeWorld):
+        def _measure(self, job):
+            result = super()._measure(job)
+            moved = {"y": result.metrics["y"] + 1.0} if self.measured > 100 else result.metrics
+            return with_fields(result, metrics=moved)
+
+    night = Night(Changed(1, without_improvement), benches=1).go(experiments=500)
+    assert night.lab.problem.startswith("the frontier no longer reproduces its own numbers")
+    assert night.lab.runs < 100 + 2 * EVERY
+
+
+def test_a_session_begins_by_looking_whether_the_machine_is_still_the_same():
+    world = FakeWorld(4, mixed)
+    past = Night(world).go(experiments=10).events
+    night = Night(world, past=past).go(experiments=2)
+    first = next(j for j in night.jobs if isinstance(j, Measure))
+    assert (first.stage, first.commit) == ("check", replayed(past).commit)
+
+
+def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
+    class Overlapping(FakeWorld):
+        def _rebase(self, job):
+            result = super()._rebase(job)
+            self.worth[result.commit] -= 2.2
+            return result
+
+    reasons = [e.reason for seed in range(6)
+               for e in Night(Overlapping(seed, better, sigma=0.3), benches=4).go(experiments=12).lab.experiments.values()]
+    assert any("overlaps with what was kept since" in reason for reason in reasons)
 
 
 # ---- troubles --------------------------------------------------------------------------------------------------
@@ -454,21 +749,21 @@ def test_stopping_ends_a_night_at_once():
         if night.lab.runs >= 10:
             night.lab.stopping = "stopped by SIGINT"
 
-    assert Night(FakeWorld()).go(watch=watch).lab.runs == 10
+    assert Night(FakeWorld()).go(watch=watch).lab.runs <= 11
 
 
 def test_a_session_that_was_killed_lasted_until_its_last_record():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
-    lasted = lab._session_last
+    lasted = lab.tally.last
     lab.apply(Started(lasted + 9999.0, 2, "fake", "0"))
-    assert lab.seconds == pytest.approx(lasted)
+    assert lab.tally.seconds == pytest.approx(lasted)
 
 
 def test_a_session_that_ended_in_order_lasted_as_long_as_it_says():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
     lab.apply(Stopped(100.0, 42.0))
     lab.apply(Started(9999.0, 2, "fake", "0"))
-    assert (lab.seconds, lab.capacity) == (42.0, 84.0)
+    assert (lab.tally.seconds, lab.tally.capacity) == (42.0, 84.0)
 
 
 def test_beginning_anew_forgets_the_experiments_but_not_their_numbers():
@@ -505,7 +800,7 @@ def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_
             continue  # one write with its verdict
         have = sum(isinstance(e, Proposed) for e in past)
         night = Night(world, benches=3, past=past).go(experiments=max(1, 25 - have))
-        counts = Counter((r.commit, r.seed) for r in night.runs)
+        counts = Counter((r.commit, r.seed) for r in night.runs if r.stage != "check")
         assert max(counts.values()) == 2
         assert sum(n > 1 for n in counts.values()) == 1, kept
         assert not night.lab.open

@@ -8,53 +8,34 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy import integrate, special, stats
+from scipy import integrate, stats
 
 from overnight.referee import (
+    SHOWN,
     Evidence,
     More,
     Policy,
     Ruling,
+    alpha_wealth,
+    anytime_interval,
     e_value,
     futility,
-    incomplete_beta,
     interval,
     mean,
     next_step,
-    night_odds,
     pooled_spread,
+    sign_e_value,
+    sign_futility,
     squares,
-    student_cdf,
-    student_quantile,
+    success_interval,
+    winsorized,
 )
 
 numbers = st.floats(-1e6, 1e6)
 samples = st.lists(numbers, min_size=1, max_size=20)
+small = st.floats(-5, 5)
 variances = st.floats(1e-6, 1e6)
 POLICY = Policy()
-
-
-# ---- distributions ---------------------------------------------------------------------------------------------
-
-
-@given(st.floats(-50, 50), st.floats(0.5, 200))
-def test_student_cdf_is_scipy_s(t, freedom):
-    assert student_cdf(t, freedom) == pytest.approx(stats.t.cdf(t, freedom), rel=1e-8, abs=1e-13)
-
-
-@given(st.floats(0.5, 0.9995), st.floats(1, 100))
-def test_student_quantile_is_scipy_s(p, freedom):
-    assert student_quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=1e-8, abs=1e-12)
-
-
-@given(st.floats(0.1, 100), st.floats(0.1, 100), st.floats(0, 1))
-def test_incomplete_beta_is_scipy_s(a, b, x):
-    assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-8, abs=1e-12)
-
-
-@given(st.floats(1, 100))
-def test_student_cdf_is_a_half_in_the_middle(freedom):
-    assert student_cdf(0.0, freedom) == pytest.approx(0.5)
 
 
 # ---- simple statistics -----------------------------------------------------------------------------------------
@@ -163,43 +144,253 @@ def test_peeking_at_every_pair_lets_few_nulls_through(true_variance, most):
     assert passed / 3000 <= most
 
 
-# ---- futility, interval, odds ----------------------------------------------------------------------------------
+# ---- heavy tails -----------------------------------------------------------------------------------------------
+
+
+@given(samples, variances)
+def test_winsorizing_keeps_order_and_length(values, variance):
+    moved = winsorized(values, variance, POLICY.reach)
+    assert len(moved) == len(values)
+    assert [moved[i] for i in np.argsort(values, kind="stable")] == sorted(moved)
+
+
+@given(samples, variances)
+def test_winsorizing_twice_is_winsorizing_once(values, variance):
+    once = winsorized(values, variance, POLICY.reach)
+    assert winsorized(once, variance, POLICY.reach) == pytest.approx(once, rel=1e-9, abs=1e-9)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=20), numbers)
+def test_nothing_within_reach_is_moved(values, centre):
+    values = [centre + v for v in values]
+    assert winsorized(values, 1.0, POLICY.reach) == values
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=20), st.floats(-1e12, 1e12), st.integers(0, 20))
+def test_one_wild_difference_moves_the_mean_by_its_reach_at_most(others, wild, place):
+    values = [*others[:place], wild, *others[place:]]
+    assume(stats.median_abs_deviation(values) > 0)  # else most are equal, and their own spread is what there is
+    spread = max(1.0, stats.median_abs_deviation(values, scale="normal"))
+    at_the_median = (sum(others) + statistics.median(values)) / len(values)
+    moved = mean(winsorized(values, 1.0, POLICY.reach)) - at_the_median
+    assert abs(moved) <= POLICY.reach * spread / len(values) * (1 + 1e-5) + 1e-9
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=20), st.floats(100, 1e12))
+def test_it_does_not_matter_how_wild_a_difference_is(others, wild):
+    assume(stats.median_abs_deviation([*others, 100.0]) > 0)
+    assert winsorized([*others, 100.0], 1.0, POLICY.reach) == pytest.approx(winsorized([*others, wild], 1.0, POLICY.reach))
+
+
+def test_ties_do_not_hide_the_difference_that_is_none():
+    assert mean(winsorized([0.01, 0.01, 0.01, -1.0], 1e-18, POLICY.reach)) < 0
+    assert step([0.01] * 3, [0.01, 0.01, 0.01, -1.0], variance=1e-18).verdict == "discard"
+
+
+@given(st.lists(numbers, max_size=2), variances)
+def test_one_or_two_values_are_left_alone(values, variance):
+    assert winsorized(values, variance, POLICY.reach) == values
+
+
+def test_heavy_tails_let_few_nulls_through():
+    """Student's t with three degrees of freedom, scaled to variance one, at any of sixteen looks."""
+    lots = np.random.default_rng(5)
+    nights = lots.standard_t(3, size=(1500, 16)) / math.sqrt(3)
+    passed = sum(any(e_value(winsorized(night[:n], 1.0, POLICY.reach), 1.0, POLICY.prior_pairs) >= 20
+                     for n in range(1, 17)) for night in nights.tolist())
+    assert passed / len(nights) <= 0.05
+
+
+# ---- futility --------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=14), st.floats(0.1, 10))
 def test_futility_is_a_likelihood_ratio_of_normal_densities(values, prior):
     _, sd = pooled_spread(values, prior, POLICY.prior_pairs)
     ratio = np.sum(stats.norm.logpdf(values, 1.5 * sd, sd) - stats.norm.logpdf(values, 0.0, sd))
-    assert futility(values, prior, POLICY) == pytest.approx(math.exp(min(700.0, ratio)), rel=1e-6)
+    assert futility(values, prior, POLICY.prior_pairs, 1.5) == pytest.approx(math.exp(min(700.0, ratio)), rel=1e-6)
 
 
-@given(samples, variances, st.floats(0.5, 0.99))
-def test_the_interval_is_scipy_s_student_interval(values, prior, level):
-    freedom, spread = pooled_spread(values, prior, 5.0)
-    wanted = stats.t.interval(level, freedom, mean(values), spread / math.sqrt(len(values)))
-    assert interval(values, prior, 5.0, level) == pytest.approx(wanted, rel=1e-7, abs=1e-7)
+@given(st.lists(small, min_size=1, max_size=14), st.floats(0.1, 10), st.floats(0, 5))
+def test_what_is_better_by_more_is_less_futile(values, prior, more):
+    more_so = futility([v + more for v in values], prior, POLICY.quick, POLICY.hoped)
+    assert more_so >= futility(values, prior, POLICY.quick, POLICY.hoped) * (1 - 1e-9)
 
 
-@given(samples, variances)
-def test_a_higher_level_gives_a_wider_interval(values, prior):
-    low, high = interval(values, prior, 5.0, 0.9)
-    lower, higher = interval(values, prior, 5.0, 0.99)
+# ---- intervals -------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(numbers, min_size=2, max_size=20), st.floats(0.5, 0.99))
+def test_the_interval_is_scipy_s_student_interval(values, level):
+    assume(np.std(values) > 1e-6)
+    wanted = stats.t.interval(level, len(values) - 1, np.mean(values), stats.sem(values))
+    assert interval(values, level) == pytest.approx(wanted, rel=1e-7, abs=1e-6)
+
+
+@given(st.lists(numbers, min_size=2, max_size=20))
+def test_a_higher_level_gives_a_wider_interval(values):
+    assume(np.std(values) > 1e-6)
+    low, high = interval(values, 0.9)
+    lower, higher = interval(values, 0.99)
     assert lower < low < high < higher
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
-    lots = random.Random(3)
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_the_interval_covers_the_truth_as_often_as_it_says(count):
+    lots = np.random.default_rng(count)
+    found = [interval(values) for values in lots.normal(0.4, 3.0, size=(3000, count)).tolist()]
+    assert np.mean([low <= 0.4 <= high for low, high in found]) == pytest.approx(0.95, abs=0.012)
+
+
+def two_sided_e_value(t, freedom, count):
+    """Density of T under delta ~ normal(0, 1) over that under delta = 0, by quadrature."""
+    def integrand(delta):
+        return stats.norm.pdf(delta) * stats.nct.pdf(t, freedom, delta * math.sqrt(count))
+
+    return integrate.quad(integrand, -9, 9, limit=200)[0] / stats.t.pdf(t, freedom)
+
+
+@pytest.mark.parametrize("values", [(1.0, 2.0), (0.1, -0.4, 0.6), (2.0, 1.5, 2.5, 1.0, 1.9), tuple(range(12))])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_the_anytime_interval_ends_where_the_two_sided_e_value_is_one_over_alpha(values, level):
+    freedom, spread = pooled_spread(values, 0.7, 5.0)
+    for end in anytime_interval(values, 0.7, 5.0, level):
+        t = math.sqrt(len(values)) * (mean(values) - end) / spread
+        assert two_sided_e_value(t, freedom, len(values)) == pytest.approx(1 / (1 - level), rel=1e-3)
+
+
+def test_the_anytime_interval_has_no_end_where_one_pair_tells_nothing():
+    assert anytime_interval((3.0,), 1.0, 5.0) == (-math.inf, math.inf)
+    assert anytime_interval((3.0,) * 2, 1.0, 5.0)[1] < math.inf
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the variance as said", "the variance drawn from its prior"])
+def test_the_anytime_interval_covers_the_truth_at_all_looks(known):
+    lots = np.random.default_rng(11)
     covered = 0
-    for _ in range(3000):
-        sd = (5.0 / sum(lots.gauss(0, 1) ** 2 for _ in range(5))) ** 0.5
-        low, high = interval([lots.gauss(0.4, sd) for _ in range(3)], 1.0, 5.0)
-        covered += low <= 0.4 <= high
-    assert covered / 3000 == pytest.approx(0.95, abs=0.012)
+    for _ in range(1500):
+        sd = 1.0 if known else math.sqrt(5.0 / lots.chisquare(5.0))
+        values = lots.normal(0.4, sd, size=16).tolist()
+        ends = [anytime_interval(values[:n], 1.0, 5.0) for n in range(1, 17)]
+        covered += all(low <= 0.4 <= high for low, high in ends)
+    assert covered / 1500 >= 0.95
 
 
-@given(st.integers(0, 50), st.integers(0, 10_000), st.integers(0, 1000))
-def test_the_odds_fall_with_runs_and_rise_with_keeps(keeps, runs, more):
-    assert night_odds(keeps, runs + more) <= night_odds(keeps, runs) <= night_odds(keeps + 1, runs) <= 2.5
+@given(st.lists(numbers, min_size=2, max_size=16), variances)
+def test_the_anytime_interval_is_wider_than_that_of_a_single_look(values, prior):
+    freedom, spread = pooled_spread(values, prior, 5.0)
+    low, high = anytime_interval(values, prior, 5.0)
+    single = stats.t.interval(0.95, freedom, mean(values), spread / math.sqrt(len(values)))
+    assert low <= single[0] + 1e-9 * abs(single[0]) and single[1] <= high + 1e-9 * abs(high)
+
+
+# ---- successes and failures: the statistics --------------------------------------------------------------------
+
+few = st.integers(0, 60)
+
+
+@given(few, few)
+def test_the_e_value_of_tosses_is_a_mixture_over_the_share_of_wins(wins, losses):
+    """2^(w+l) times the integral of 2 theta^w (1-theta)^l over (1/2, 1), by quadrature."""
+    mixture, _ = integrate.quad(lambda theta: 2 * (2 * theta)**wins * (2 * (1 - theta))**losses, 0.5, 1.0, epsabs=0,
+                                points=[max(0.5, wins / max(1, wins + losses))])
+    assert sign_e_value(wins, losses) == pytest.approx(mixture, rel=1e-6)
+
+
+@pytest.mark.parametrize("tosses", [0, 1, 5, 24, 160])
+def test_the_e_value_of_fair_coins_is_one_on_average(tosses):
+    average = sum(math.comb(tosses, wins) / 2**tosses * sign_e_value(wins, tosses - wins) for wins in range(tosses + 1))
+    assert average == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_a_share_of_wins_of_half_or_less_gives_one_or_less_on_average(share):
+    assert sum(stats.binom.pmf(wins, 40, share) * sign_e_value(wins, 40 - wins) for wins in range(41)) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.1, 0.05, 0.01])
+def test_peeking_at_every_toss_passes_as_rarely_as_alpha_says(alpha):
+    """Exactly, by the distribution of wins over the nights that have not passed yet."""
+    going, passed = {0: 1.0}, 0.0
+    for toss in range(1, POLICY.most_tries + 1):
+        tossed: dict[int, float] = {}
+        for wins, chance in going.items():
+            for more in (0, 1):
+                tossed[wins + more] = tossed.get(wins + more, 0.0) + chance / 2
+        over = {wins for wins in tossed if sign_e_value(wins, toss - wins) >= 1 / alpha}
+        passed += sum(tossed[wins] for wins in over)
+        going = {wins: chance for wins, chance in tossed.items() if wins not in over}
+    assert alpha / 10 < passed <= alpha
+
+
+@given(few, few)
+def test_a_win_more_is_more_evidence_and_a_loss_more_is_less(wins, losses):
+    assert sign_e_value(wins, losses + 1) < sign_e_value(wins, losses) < sign_e_value(wins + 1, losses)
+
+
+@given(few, few)
+def test_futility_of_tosses_is_a_likelihood_ratio_of_binomials(wins, losses):
+    ratio = stats.binom.logpmf(wins, wins + losses, 0.75) - stats.binom.logpmf(wins, wins + losses, 0.5)
+    assert sign_futility(wins, losses) == pytest.approx(math.exp(ratio), rel=1e-6)
+
+
+@pytest.mark.parametrize(("win", "loss"), [(0.0, 0.0), (0.1, 0.1), (0.5, 0.5), (0.3, 0.05), (0.02, 0.6), (0.9, 0.1)])
+@pytest.mark.parametrize("count", [8, 24])
+def test_the_interval_of_rates_covers_their_difference(win, loss, count):
+    """Exactly, by the multinomial chances of all outcomes."""
+    covered = 0.0
+    for wins in range(count + 1):
+        for losses in range(count + 1 - wins):
+            low, high = success_interval([1.0] * wins + [-1.0] * losses + [0.0] * (count - wins - losses))
+            if low <= win - loss <= high:
+                rest = count - wins - losses
+                covered += stats.multinomial.pmf([wins, losses, rest], count, [win, loss, max(0.0, 1 - win - loss)])
+    assert covered >= 0.95
+
+
+outcomes = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), max_size=60)
+
+
+@given(outcomes, st.floats(1e-3, 1e3), st.floats(0.5, 0.99))
+def test_the_interval_of_rates_lies_about_the_mean_and_within_the_possible(signs, size, level):
+    values = [size * sign for sign in signs]
+    low, high = success_interval(values, level)
+    bound = (max(map(abs, values), default=0.0) or 1.0) * (1 + 1e-9)
+    assert -bound <= low < high <= bound
+    slack = 1e-9 * bound
+    assert not values or low - slack <= mean(values) <= high + slack
+
+
+@given(outcomes)
+def test_the_interval_of_rates_is_the_same_from_the_other_side(signs):
+    low, high = success_interval(signs)
+    assert success_interval([-s for s in signs]) == pytest.approx((-high, -low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 10), (3, 10), (10, 10)])
+def test_the_interval_of_rates_is_clopper_and_pearson_s_on_each_side(hits, count):
+    shares = [stats.binomtest(n, count).proportion_ci(0.975, "exact") for n in (hits, 0)]
+    wanted = (shares[0].low - shares[1].high, shares[0].high - shares[1].low)
+    assert success_interval([1.0] * hits + [0.0] * (count - hits)) == pytest.approx(wanted, abs=1e-9)
+
+
+# ---- wealth ----------------------------------------------------------------------------------------------------
+
+
+@given(st.floats(0.001, 0.2), st.integers(0, 50), st.integers(0, 10_000), st.integers(0, 1000))
+def test_the_wealth_falls_with_runs_and_rises_with_keeps(level, keeps, runs, more):
+    assert 0 < alpha_wealth(level, keeps, runs + more) <= alpha_wealth(level, keeps, runs)
+    assert alpha_wealth(level, keeps, runs) <= alpha_wealth(level, keeps + 1, runs) <= 1.5 * level
+
+
+@given(st.floats(0.001, 0.2), st.integers(0, 50), st.integers(0, 10_000), st.floats(0.1, 5))
+def test_the_wealth_is_proportional_to_the_level(level, keeps, runs, times):
+    assert alpha_wealth(times * level, keeps, runs) == pytest.approx(times * alpha_wealth(level, keeps, runs))
+
+
+def test_many_runs_without_a_keep_leave_little_and_many_keeps_reach_the_most():
+    assert alpha_wealth(0.05, 0, 10_000) < 0.0002
+    assert alpha_wealth(0.05, 50, 100) == pytest.approx(0.075)
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------
@@ -209,14 +400,32 @@ def step(race=(), fresh=(), **others):
     return next_step(Evidence(tuple(race), tuple(fresh), others.pop("variance", 1.0), **others))
 
 
+def ended(race=(), fresh=(), **others):
+    """(verdict, reason) of evidence that is enough."""
+    ruling = step(race, fresh, **others)
+    assert isinstance(ruling, Ruling), ruling
+    return ruling.verdict, ruling.reason
+
+
+def driven(difference, **others):
+    """The ruling on a candidate that gives the same difference in every pair, and (race, fresh) pairs until then."""
+    race, fresh = [], []
+    for _ in range(400):
+        wanted = step(race, fresh, **others)
+        if isinstance(wanted, Ruling):
+            return wanted, (len(race), len(fresh))
+        grows = fresh if wanted.stage == "confirm" else race
+        assert wanted.pairs > len(grows)
+        grows += [difference] * (wanted.pairs - len(grows))
+    raise AssertionError("it never ends")
+
+
 def test_without_a_pair_the_first_one_is_asked_for():
     assert step() == More("race", 1)
 
 
 def test_a_first_pair_without_promise_is_the_end():
-    ruling = step([0.3])
-    assert isinstance(ruling, Ruling)
-    assert (ruling.verdict, ruling.reason) == ("discard", "no sign of an improvement")
+    assert ended([0.2]) == ("discard", "no sign of an improvement")
 
 
 def test_a_first_pair_with_promise_races_on():
@@ -227,99 +436,343 @@ def test_a_promising_race_is_confirmed_on_fresh_seeds():
     assert step([2.0] * 5) == More("confirm", POLICY.fresh_pairs)
 
 
-def test_a_confirmation_under_way_goes_on():
-    assert step([2.0] * 5, [2.0]) == More("confirm", POLICY.fresh_pairs)
+@pytest.mark.parametrize("pairs", [1, 2, 3])
+def test_a_confirmation_under_way_goes_on(pairs):
+    assert step([2.0] * 5, [2.0] * pairs) == More("confirm", POLICY.fresh_pairs)
 
 
 def test_what_holds_on_fresh_seeds_is_kept():
-    ruling = step([2.0] * 5, [2.0, 1.8, 2.2])
-    assert isinstance(ruling, Ruling)
-    assert (ruling.verdict, ruling.reason) == ("keep", "better on fresh seeds")
+    assert ended([2.0] * 5, [2.0, 1.8, 2.2, 2.0]) == ("keep", "better on fresh seeds")
 
 
-def test_the_effect_of_a_keep_is_that_of_the_fresh_pairs():
-    assert step([5.0] * 5, [2.0, 1.8, 2.2]).effect == pytest.approx(2.0)
+def test_the_effect_and_interval_of_a_keep_are_those_of_the_fresh_pairs():
+    fresh = [2.0, 1.8, 2.2, 2.0]
+    ruling = step([5.0] * 5, fresh)
+    assert ruling.effect == pytest.approx(2.0)
+    assert ruling.interval == pytest.approx(stats.t.interval(SHOWN, 3, 2.0, stats.sem(fresh)), rel=1e-7)
+
+
+def test_the_e_value_of_a_ruling_is_that_of_all_pairs():
+    race, fresh = [1.0, 2.0, 1.5], [2.0, 1.8, 2.2, 2.0]
+    assert step(race, fresh).e_value == pytest.approx(e_value([*race, *fresh], 1.0, POLICY.prior_pairs))
+
+
+def test_one_wild_difference_moves_evidence_and_effect_by_its_reach_at_most():
+    race, fresh = [1.0, 2.0, 1.5], [2.0, 1.8, 2.2, 1e9]
+    ruling = step(race, fresh)
+    assert ruling.effect == pytest.approx(mean(winsorized(fresh, 1.0, POLICY.reach)))
+    assert ruling.e_value == pytest.approx(e_value(winsorized([*race, *fresh], 1.0, POLICY.reach), 1.0, POLICY.prior_pairs))
+
+
+def test_one_run_that_diverged_does_not_end_a_race_that_went_well():
+    assert isinstance(step([2.0, 2.0, 2.0, -1e9], alpha=1e-4), More)
+
+
+def test_what_was_dropped_in_the_race_has_an_interval_for_any_time_of_stopping():
+    ruling = step([0.9, -0.5, -0.7])
+    assert ruling.verdict == "discard"
+    assert ruling.interval == pytest.approx(anytime_interval((0.9, -0.5, -0.7), 1.0, POLICY.prior_pairs))
+    assert step([0.2]).interval is None
 
 
 def test_what_does_not_hold_on_fresh_seeds_is_discarded():
-    assert step([3.0] * 6, [-0.5, 0.2, 0.1]).reason == "did not hold on fresh seeds"
+    assert ended([3.0] * 6, [-0.5, 0.2, 0.1, -0.1]) == ("discard", "did not hold on fresh seeds")
 
 
 def test_what_is_better_by_less_than_worthwhile_is_discarded():
-    ruling = step([2.0] * 6, [2.0, 1.9, 2.1], worthwhile=3.0)
-    assert (ruling.verdict, ruling.reason) == ("discard", "better, but by less than is worthwhile")
+    assert ended([2.0] * 6, [2.0, 1.9, 2.1, 2.0], worthwhile=3.0) == ("discard", "better, but by less than is worthwhile")
 
 
 def test_what_is_better_by_exactly_what_is_worthwhile_is_kept():
-    assert step([2.0] * 6, [2.0, 2.0, 2.0], worthwhile=2.0).verdict == "keep"
+    assert ended([2.0] * 6, [2.0] * 4, worthwhile=2.0)[0] == "keep"
 
 
 def test_a_confirmation_in_doubt_asks_for_one_more_pair():
-    assert step([2.0] * 5, [0.9, 0.8, 1.0]) == More("confirm", 4)
+    assert step([2.0] * 5, [0.2, 0.1, 0.4, 0.3]) == More("confirm", 5)
+
+
+def test_fresh_pairs_must_be_firm_by_themselves():
+    """All pairs together speak for it loudly; the fresh ones alone lie less than a standard error above zero."""
+    race, fresh = [3.0] * 8, [1.4, -1.2, 0.9, -0.7]
+    assert step(race, fresh) == More("confirm", 5)
+    assert next_step(Evidence(tuple(race), tuple(fresh), 1.0), Policy(firm=0.1)).verdict == "keep"
 
 
 def test_a_confirmation_in_doubt_ends():
-    assert step([2.0] * 5, [1.8, -1.2] * (POLICY.most_fresh // 2)).reason == "not confirmed on fresh seeds"
+    assert ended([2.0] * 5, [1.8, -1.2] * (POLICY.most_fresh // 2)) == ("discard", "not confirmed on fresh seeds")
 
 
 def test_a_race_in_doubt_ends():
-    ruling = step([0.9, 0.7] * 7, odds=1e-9)
-    assert ruling.reason == "not shown to be better within 14 pairs"
+    assert ended([0.9, 0.7] * 7, alpha=1e-9) == ("discard", "not shown to be better within 14 pairs")
 
 
-def test_low_odds_make_a_keep_harder():
-    strong = {"race": [2.0] * 5, "fresh": [2.0, 1.8, 2.2]}
-    assert isinstance(step(**strong, odds=1.0), Ruling)
-    assert isinstance(step(**strong, odds=1e-4), More)
+def test_a_smaller_alpha_makes_a_keep_harder():
+    strong = {"race": [2.0] * 5, "fresh": [2.0, 1.8, 2.2, 2.0]}
+    assert isinstance(step(**strong, alpha=0.05), Ruling)
+    assert isinstance(step(**strong, alpha=1e-5), More)
 
 
-def test_a_number_without_noise_is_kept_when_it_is_better():
-    exact = {"variance": 1e-12}
-    assert step([0.1], **exact) == More("confirm", 3)
-    assert step([0.1], [0.1] * 3, **exact).verdict == "keep"
+promising = st.builds(lambda level, jitter: [level + j for j in jitter], st.floats(0.3, 3),
+                      st.lists(st.floats(-0.7, 0.7), min_size=4, max_size=8))
 
 
-def test_a_number_without_noise_is_dropped_at_once_when_it_is_equal():
-    assert step([0.0], variance=1e-12).verdict == "discard"
+@given(promising, promising, st.floats(1e-6, 0.25), st.floats(1, 1000))
+def test_what_a_smaller_alpha_keeps_a_larger_one_keeps_too(race, fresh, alpha, times):
+    strict, lenient = step(race, fresh, alpha=alpha / times), step(race, fresh, alpha=alpha)
+    kept = isinstance(strict, Ruling) and strict.verdict == "keep"
+    assert not kept or (isinstance(lenient, Ruling) and lenient.verdict == "keep")
 
 
-@given(st.lists(st.floats(-5, 5), max_size=14), st.lists(st.floats(-5, 5), max_size=8), st.floats(0.01, 100))
-def test_a_keep_is_better_on_fresh_pairs_beyond_its_interval(race, fresh, variance):
-    ruling = step(race, fresh, variance=variance)
-    assume(isinstance(ruling, Ruling))
-    assert ruling.verdict == "discard" or (ruling.interval[0] > 0 and ruling.e_value >= 20 and len(fresh) >= 3)
+def test_the_same_evidence_at_a_tenth_of_the_level_takes_longer():
+    assert driven(1.2, alpha=0.01)[1] > driven(1.2, alpha=0.1)[1]
 
 
-@given(st.lists(st.floats(-5, 5), max_size=20), st.lists(st.floats(-5, 5), max_size=10), st.floats(0.01, 100))
-def test_a_race_always_ends(race, fresh, variance):
-    more = step(race, fresh, variance=variance)
-    assume(isinstance(more, More))
-    assert more.pairs <= (POLICY.most_pairs if more.stage == "race" else POLICY.most_fresh)
+KINDS = st.sampled_from(["noisy", "timing"])
+EVIDENCE = {"variance": st.floats(0.01, 100), "worthwhile": st.sampled_from([0.0, 0.1, 1.0, 5.0]), "lighter": st.booleans(),
+            "alpha": st.floats(1e-4, 0.25), "kind": KINDS}
 
 
-@given(st.lists(st.floats(0.1, 5), min_size=3, max_size=8), st.floats(0, 3))
+@settings(max_examples=300)
+@given(promising, promising | st.lists(small, min_size=1, max_size=8), st.fixed_dictionaries(EVIDENCE))
+def test_a_keep_rests_on_fresh_pairs_and_on_evidence_at_its_level(race, fresh, given):
+    ruling = step(race, fresh, **given)
+    if isinstance(ruling, Ruling) and ruling.verdict == "keep" and not given["lighter"]:
+        assert ruling.effect > 0 and ruling.effect >= given["worthwhile"] and ruling.e_value * given["alpha"] >= 1
+
+
+@given(st.floats(0.5, 5), st.floats(0, 0.5), st.lists(small, min_size=4, max_size=8), st.fixed_dictionaries(EVIDENCE))
+def test_a_strong_race_alone_keeps_nothing(level, slope, fresh, given):
+    """Whatever the race said, fewer fresh pairs than wanted are no keep."""
+    race = [level + slope * i for i in range(10)]
+    for pairs in range(POLICY.fresh_pairs):
+        ruling = step(race, fresh[:pairs], **given)
+        assert isinstance(ruling, More) or ruling.verdict == "discard"
+
+
+@given(st.lists(small, max_size=20), st.lists(small, max_size=10), st.fixed_dictionaries(EVIDENCE))
+def test_a_race_always_ends(race, fresh, given):
+    more = step(race, fresh, **given)
+    if isinstance(more, More):
+        assert more.pairs <= (POLICY.most_pairs if more.stage == "race" else POLICY.most_fresh)
+        assert more.pairs > len(race if more.stage == "race" else fresh)
+
+
+@given(small, st.fixed_dictionaries(EVIDENCE | {"kind": st.sampled_from(["noisy", "timing", "success", "deterministic"])}))
+def test_whatever_a_candidate_gives_there_is_a_ruling(difference, given):
+    _, (race, fresh) = driven(difference, **given)
+    assert race <= (POLICY.most_tries if given["kind"] == "success" else POLICY.most_pairs)
+    assert fresh <= (POLICY.fresh_tries if given["kind"] == "success" else POLICY.most_fresh)
+
+
+@given(st.lists(st.floats(0.1, 5), min_size=4, max_size=8), st.floats(0, 3))
 def test_a_keep_stays_one_when_its_fresh_pairs_are_all_better_by_the_same(fresh, more):
     before = step([2.0] * 6, fresh)
     after = step([2.0] * 6, [v + more for v in fresh])
-    assume(isinstance(before, Ruling) and before.verdict == "keep" and isinstance(after, Ruling))
-    assert after.verdict == "keep"
+    assume(isinstance(before, Ruling) and before.verdict == "keep")
+    assert isinstance(after, Ruling) and after.verdict == "keep"
+
+
+# ---- simplifications -------------------------------------------------------------------------------------------
+
+
+def test_what_removes_code_and_is_no_worse_is_kept():
+    ruling, pairs = driven(0.0, lighter=True, worthwhile=1.0)
+    assert (ruling.verdict, pairs[1] >= POLICY.fresh_pairs) == ("keep", True)
+    assert ruling.reason == "simplification: less code, and not worse by as much as is worthwhile"
+
+
+def test_what_removes_code_and_is_better_is_kept_for_that():
+    assert driven(2.0, lighter=True, worthwhile=1.0)[0].reason == "better on fresh seeds"
+
+
+def test_what_removes_code_and_is_worse_by_what_is_worthwhile_is_discarded():
+    assert driven(-1.0, lighter=True, worthwhile=1.0)[0].verdict == "discard"
+
+
+@pytest.mark.parametrize(("worthwhile", "verdict"), [(0.45, "discard"), (0.55, "keep")])
+def test_a_margin_that_noise_hides_is_none(worthwhile, verdict):
+    """Of half the spread of a pair or more can be shown that it is kept to; less than that cannot."""
+    patient = Policy(most_pairs=200, most_fresh=40)
+    evidence = Evidence((0.0,) * 150, (0.0,) * 40, 1.0, worthwhile=worthwhile, lighter=True)
+    assert next_step(evidence, patient).verdict == verdict
+
+
+def test_what_adds_code_for_less_than_is_worthwhile_is_discarded():
+    assert ended([1.0] * 14, [1.0] * 4, worthwhile=2.0) == ("discard", "better, but by less than is worthwhile")
+    assert ended([1.0] * 14, [1.0] * 4, worthwhile=2.0, lighter=True)[0] == "keep"
+
+
+@pytest.mark.parametrize("kind", ["noisy", "deterministic"])
+def test_what_adds_code_and_changes_nothing_is_discarded(kind):
+    assert driven(0.0, worthwhile=1.0, kind=kind)[0].verdict == "discard"
+
+
+# ---- metrics without noise -------------------------------------------------------------------------------------
+
+EXACT = {"kind": "deterministic", "variance": 1e-12}
+
+
+@pytest.mark.parametrize("difference", [0.0, -0.1])
+def test_a_number_without_noise_is_dropped_at_once_when_it_is_no_better(difference):
+    ruling, pairs = driven(difference, **EXACT)
+    assert (ruling.verdict, ruling.reason) == ("discard", "no better; this metric has no noise")
+    assert (pairs, ruling.interval) == ((1, 0), (difference, difference))
+
+
+def test_a_number_without_noise_is_kept_when_one_fresh_seed_gives_it_again():
+    assert step([], **EXACT) == More("race", 1)
+    assert step([0.1], **EXACT) == More("confirm", 1)
+    assert ended([0.1], [0.1], **EXACT) == ("keep", "better")
+
+
+def test_a_number_without_noise_must_be_worthwhile():
+    small = "better, but by less than is worthwhile"
+    assert ended([0.1], worthwhile=0.2, **EXACT) == ("discard", small)
+    assert ended([0.2], [0.2], worthwhile=0.2, **EXACT)[0] == "keep"
+
+
+def test_a_candidate_whose_number_depends_on_the_seed_is_discarded():
+    assert step([0.1], [0.2], **EXACT) == More("confirm", 2)
+    ruling = step([0.1], [0.2, 0.3], **EXACT)
+    assert ruling.reason == "its number depends on the seed, while the frontier's does not"
+    assert (ruling.verdict, ruling.interval) == ("discard", (0.2, 0.3))
+
+
+def test_an_effect_that_shrank_on_a_newer_frontier_is_repeated_on_two_fresh_seeds():
+    assert step([0.1], [0.05], kind="deterministic") == More("confirm", 2)
+    assert step([0.1], [0.05, 0.05], kind="deterministic").verdict == "keep"
+
+
+def test_rounding_does_not_make_a_number_depend_on_the_seed():
+    assert ended([0.1 + 0.2], [0.3], **EXACT)[0] == "keep"
+
+
+def test_what_removes_code_and_is_equal_without_noise_is_kept_after_two_runs():
+    ruling, pairs = driven(0.0, lighter=True, **EXACT)
+    assert (ruling.verdict, pairs) == ("keep", (1, 1))
+    assert ruling.reason == "simplification: less code, and not worse by as much as is worthwhile"
+
+
+def test_what_removes_code_and_is_worse_without_noise_is_discarded():
+    assert driven(-0.1, lighter=True, **EXACT)[0].verdict == "discard"
+
+
+# ---- metrics of success or failure -----------------------------------------------------------------------------
+
+TOSSED = {"kind": "success", "variance": 0.25}
+
+
+def test_five_wins_and_no_loss_are_worth_confirming():
+    assert step([1.0] * 4, **TOSSED) == More("race", 5)
+    assert step([1.0] * 5, **TOSSED) == More("confirm", POLICY.fresh_tries)
+
+
+def test_pairs_that_end_alike_say_nothing():
+    assert step([1.0] * 4 + [0.0] * 12, **TOSSED) == More("race", 17)
+    assert step([1.0] * 5 + [0.0] * 12, **TOSSED) == More("confirm", POLICY.fresh_tries)
+
+
+def test_what_mostly_loses_is_dropped_soon():
+    ruling, pairs = driven(-1.0, **TOSSED)
+    assert (ruling.verdict, ruling.reason) == ("discard", "no sign of an improvement")
+    assert pairs[0] <= 5
+
+
+def test_what_never_differs_is_dropped_once_its_difference_can_hardly_be_large():
+    ruling, (race, fresh) = driven(0.0, **TOSSED)
+    assert (ruling.verdict, ruling.reason, fresh) == ("discard", "no sign of an improvement", 0)
+    assert success_interval([0.0] * race, 0.6)[1] < POLICY.least <= success_interval([0.0] * (race - 1), 0.6)[1]
+
+
+def test_successes_on_fresh_seeds_must_outweigh_the_failures():
+    assert step([1.0] * 6, [1.0] + [0.0] * 23, **TOSSED).reason == "did not hold on fresh seeds"
+
+
+def test_successes_that_hold_on_fresh_seeds_are_kept():
+    fresh = [1.0] * 9 + [0.0] * 14 + [-1.0]
+    ruling = step([1.0] * 6, fresh, **TOSSED)
+    assert (ruling.verdict, ruling.reason, ruling.effect) == ("keep", "better on fresh seeds", pytest.approx(8 / 24))
+    assert (ruling.interval, ruling.e_value) == (success_interval(fresh), sign_e_value(15, 1))
+
+
+@pytest.mark.parametrize("fresh", [[0.0] * 24, [1.0] * 5 + [-1.0] * 5 + [0.0] * 14, [1.0] * 12 + [-1.0] * 11 + [0.0]])
+def test_successes_that_do_not_hold_on_fresh_seeds_are_discarded(fresh):
+    assert ended([1.0] * 6, fresh, **TOSSED) == ("discard", "did not hold on fresh seeds")
+
+
+def test_successes_must_be_worthwhile():
+    fresh = [1.0] * 9 + [0.0] * 15
+    small = "better, but by less than is worthwhile"
+    assert ended([1.0] * 6, fresh, worthwhile=0.5, **TOSSED) == ("discard", small)
+
+
+def test_no_success_is_kept_before_all_fresh_tries_are_in():
+    for pairs in range(1, POLICY.fresh_tries):
+        assert step([1.0] * 30, [1.0] * pairs, **TOSSED) == More("confirm", POLICY.fresh_tries)
+
+
+# ---- whole candidates, by simulation ---------------------------------------------------------------------------
+
+
+def judged(draw, **others):
+    """The ruling on a candidate whose differences are drawn."""
+    race, fresh = [], []
+    while isinstance(wanted := step(race, fresh, **others), More):
+        grows = fresh if wanted.stage == "confirm" else race
+        grows += [draw() for _ in range(wanted.pairs - len(grows))]
+    return wanted
+
+
+def keeps(draw, count, **others):
+    return [ruling for ruling in (judged(draw, **others) for _ in range(count)) if ruling.verdict == "keep"]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.25])
+@pytest.mark.parametrize("tails", ["normal", "heavy"])
+def test_a_candidate_that_is_no_better_is_kept_less_often_than_alpha(alpha, tails):
+    lots = np.random.default_rng(8)
+    draw = lots.normal if tails == "normal" else lambda: lots.standard_t(3) / math.sqrt(3)
+    assert len(keeps(draw, 1500, alpha=alpha)) / 1500 <= alpha
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_successes_that_are_no_more_frequent_are_kept_less_often_than_alpha(share):
+    lots = random.Random(9)
+    found = keeps(lambda: lots.choices((1.0, -1.0, 0.0), (share, share, 1 - 2 * share))[0], 400, alpha=0.25, **TOSSED)
+    assert len(found) / 400 <= 0.25
+
+
+def test_a_true_improvement_is_kept_and_its_effect_is_not_the_lucky_one():
+    lots = np.random.default_rng(10)
+    found = keeps(lambda: lots.normal(2.0, 1.0), 600, alpha=0.1)
+    assert len(found) / 600 >= 0.85
+    assert np.mean([ruling.effect for ruling in found]) == pytest.approx(2.0, rel=0.05)
+    assert np.mean([ruling.interval[0] <= 2.0 <= ruling.interval[1] for ruling in found]) >= 0.92
 
 
 # ---- extremes --------------------------------------------------------------------------------------------------
 
 EXTREMES = st.sampled_from([0.0, 1e300, -1e300, 1e-300, -1e-300, 1.0, -1.0, 1e150, 5e-324])
+ALL_KINDS = st.sampled_from(["noisy", "timing", "success", "deterministic"])
 
 
-@settings(max_examples=300)
-@given(st.lists(EXTREMES, max_size=14), st.lists(EXTREMES, max_size=8), st.sampled_from([0.0, 1e-300, 1.0, 1e300]))
-def test_no_number_is_too_large_or_too_small(race, fresh, variance):
-    ruling = step(race, fresh, variance=variance)
+@settings(max_examples=400)
+@given(st.lists(EXTREMES, max_size=14), st.lists(EXTREMES, max_size=26), st.sampled_from([0.0, 1e-300, 1.0, 1e300]),
+       st.sampled_from([0.0, 5e-324, 1.0, 1e300]), st.booleans(), ALL_KINDS)
+def test_no_number_is_too_large_or_too_small(race, fresh, variance, worthwhile, lighter, kind):
+    ruling = step(race, fresh, variance=variance, worthwhile=worthwhile, lighter=lighter, kind=kind)
     if isinstance(ruling, Ruling):
         assert math.isfinite(ruling.effect)
         assert math.isfinite(ruling.e_value)
-        assert not any(map(math.isnan, ruling.interval))
+        assert not any(map(math.isnan, ruling.interval or ()))
 
 
 @given(st.lists(EXTREMES, min_size=1, max_size=14), st.sampled_from([0.0, 1e-300, 1.0, 1e300]))
 def test_the_e_value_is_finite_and_positive(values, prior):
     assert 0.0 <= e_value(values, prior, 5.0) < math.inf
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_the_e_value_of_many_tosses_is_finite(wins, losses):
+    assert 0.0 <= sign_e_value(wins, losses) < math.inf
+    assert 0.0 <= sign_futility(wins, losses) < math.inf

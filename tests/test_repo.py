@@ -1,6 +1,7 @@
 """git: what is refused and in which words, that the user's things stay untouched, the boundary, the merge queue."""
 
 import os
+import random
 import stat
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
 from overnight import track
 from overnight.errors import EditError, Fault, TrackError
-from overnight.repo import Repo
+from overnight.repo import SEAM, Repo
 
 EDITABLE = 'editable = ["settings.py"]'
 
@@ -303,6 +304,111 @@ def test_a_deletion_of_what_was_edited_meanwhile_conflicts(little):
 def test_a_new_file_comes_along(little):
     repo, base, mine, theirs = three(little, {"lib/new.py": "n\n"}, LINES + "B = 2\n")
     assert repo.text(repo.rebase(mine, base, theirs), "lib/new.py") == "n\n"
+
+
+def with_lines(changes):
+    """LINES with some of them changed: number -> the new line, "" for none."""
+    return "".join(changes.get(n, f"L{n} = {n}\n") for n in range(20))
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [
+    ({5: "L5 = 50\n"}, {6: "L6 = 60\n"}),
+    ({5: "L5 = 50\n", 7: "L7 = 70\n"}, {4: "L4 = 40\n", 6: "L6 = 60\n", 8: "L8 = 80\n"}),
+    ({6: ""}, {5: "L5 = 50\n"}),
+    ({0: "L0 = 10\n"}, {1: "L1 = 11\n"}),
+    ({19: "L19 = 0\n"}, {18: "L18 = 0\n"}),
+], ids=["side by side", "in a comb", "one deleted", "at the top", "at the end"])
+def test_changes_of_neighbouring_lines_do_not_conflict(little, mine, theirs):
+    repo, base, first, second = three(little, with_lines(mine), with_lines(theirs))
+    for made in (repo.rebase(first, base, second), repo.rebase(second, base, first)):
+        assert repo.text(made, "settings.py") == with_lines(mine | theirs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_changes_of_different_lines_merge_to_both_or_conflict(little, seed):
+    """Never to a third thing: lines changed, deleted and added in a small space."""
+    lots = random.Random(seed)
+    numbers = lots.sample(range(8), 5)
+    changes = {n: lots.choice(["", f"N{n}\n", f"N{n}\nM{n}\n"]) for n in numbers}
+    mine, theirs = ({n: changes[n] for n in part} for part in (numbers[:2], numbers[2:]))
+    repo, base, first, second = three(little, with_lines(mine), with_lines(theirs))
+    made = repo.rebase(first, base, second)
+    assert made == "" or repo.text(made, "settings.py") == with_lines(changes)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n\n", ""], ids=["of Windows", "empty ones between", "none at the end of the file"])
+def test_neighbouring_lines_keep_their_ends(little, end):
+    text = f"A = 1{end or chr(10)}B = 2{end}"
+    repo = Repo(little)
+    base = commit(little, {"settings.py": text})
+    first, second = (repo.commit(base, {"settings.py": text.replace(*pair)}, "m") for pair in (("1", "10"), ("2", "20")))
+    assert repo.text(repo.rebase(first, base, second), "settings.py") == text.replace("1", "10").replace("2", "20")
+
+
+def test_lines_added_at_the_same_place_conflict(little):
+    repo, base, mine, theirs = three(little, LINES + "A = 1\n", LINES + "B = 1\n")
+    assert repo.rebase(mine, base, theirs) == ""
+
+
+def test_a_file_that_holds_the_seam_itself_is_merged_as_usual(little):
+    text = "A = 1\n" + SEAM.decode() + "B = 2\n"
+    repo = Repo(little)
+    base = commit(little, {"settings.py": text})
+    first, second = (repo.commit(base, {"settings.py": text.replace(*pair)}, "m") for pair in (("A = 1", "A = 3"), ("B = 2", "B = 4")))
+    made = repo.rebase(first, base, second)
+    assert made == "" or repo.text(made, "settings.py") == text.replace("A = 1", "A = 3").replace("B = 2", "B = 4")
+
+
+# ---- several changes on top of one another ---------------------------------------------------------------------
+
+
+def turned(repo, base, *numbers, to=100):
+    """A commit on a base that changes these lines."""
+    return repo.commit(base, {"settings.py": with_lines({n: f"L{n} = {to}\n" for n in numbers})}, f"turn {numbers}")
+
+
+def values(repo, commit):
+    return {n for n, line in enumerate(repo.text(commit, "settings.py").splitlines()) if line.endswith("= 100")}
+
+
+def test_each_commit_of_a_stack_holds_one_change_more(little):
+    repo, base = Repo(little), commit(little, {"settings.py": LINES})
+    made = repo.combine([(base, turned(repo, base, n)) for n in (3, 9, 4)], base)
+    assert [values(repo, c) for c in made] == [{3}, {3, 9}, {3, 4, 9}]
+    assert git(little, "log", "--format=%s", f"{base}..{made[-1]}").splitlines() == ["turn (4,)", "turn (9,)", "turn (3,)"]
+
+
+def test_the_lowest_change_of_a_stack_stays_the_commit_that_it_is(little):
+    repo, base = Repo(little), commit(little, {"settings.py": LINES})
+    first = commit(little, {"settings.py": with_lines({3: "L3 = 100\n"})}, "by the user")
+    assert repo.combine([(base, first)], base) == [first] and repo.combine([], base) == []
+
+
+def test_a_change_that_conflicts_is_left_out_of_a_stack_and_the_rest_goes_on(little):
+    repo, base = Repo(little), commit(little, {"settings.py": LINES})
+    made = repo.combine([(base, turned(repo, base, 3)), (base, turned(repo, base, 3, 5, to=7)), (base, turned(repo, base, 8))], base)
+    assert made[1] == "" and [values(repo, c) for c in made if c] == [{3}, {3, 8}]
+
+
+def test_the_same_change_is_not_stacked_twice(little):
+    repo, base = Repo(little), commit(little, {"settings.py": LINES})
+    again = repo.commit(base, {"settings.py": with_lines({3: "L3 = 100\n"})}, "by another name")
+    assert repo.combine([(base, turned(repo, base, 3)), (base, again)], base)[1] == ""
+
+
+def test_changes_of_different_frontiers_can_be_stacked(little):
+    repo, old = Repo(little), commit(little, {"settings.py": LINES})
+    new = commit(little, {"settings.py": with_lines({15: "L15 = 0\n"})})
+    text = with_lines({15: "L15 = 0\n", 9: "L9 = 100\n"})
+    made = repo.combine([(old, turned(repo, old, 3)), (new, repo.commit(new, {"settings.py": text}, "m"))], new)
+    assert values(repo, made[-1]) == {3, 9} and "L15 = 0" in repo.text(made[-1], "settings.py")
+
+
+def test_the_first_change_may_be_the_one_that_conflicts(little):
+    repo, old = Repo(little), commit(little, {"settings.py": LINES})
+    new = commit(little, {"settings.py": with_lines({3: "L3 = 0\n"})})
+    made = repo.combine([(old, turned(repo, old, 3)), (old, turned(repo, old, 9))], new)
+    assert made[0] == "" and values(repo, made[1]) == {9}
 
 
 # ---- the branch ------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from overnight.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Started, Stopped
+from overnight.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.jobs import Measurement
 from overnight.lab import Lab
-from overnight.report import chart, morning, tables
+from overnight.report import chart, evidence, morning, summary, tables
 
 CONTRACT = """
 [track]
@@ -36,11 +36,12 @@ HOSTILE = "| <script>alert(1)</script> `x` ``y`` **bold** [link](http://evil) $\
 class Night:
     """Builds a Lab by the events that a night would have left."""
 
-    def __init__(self, direction="minimize", sandbox="bubblewrap", contract=SCORED, measure=True):
+    def __init__(self, direction="minimize", sandbox="bubblewrap", contract=SCORED, measure=True, scatter=(0.0, 0.01)):
         self.lab = Lab(("knobs",))
         self.sign = -1 if direction == "minimize" else 1
         self.frontier = (0, "b" * 40)
         self.runs = 0
+        self.scatter, self.events = scatter, []
         self.happen(Opened(0.0, "microgpt", "b" * 40, CONTRACT.format(direction=direction, **contract), "key"))
         self.happen(Started(0.0, 4, sandbox, "0"))
         while measure and not self.lab.calibrated:
@@ -49,11 +50,12 @@ class Night:
     def happen(self, *events):
         for event in events:
             self.lab.apply(event)
+            self.events.append(event)
 
     def calibrate(self):
         self.runs += 1
-        metrics = {"val_bpc": 3.5 + 0.01 * (self.runs % 2), "peak_memory": 3.0 * 2**30}
-        self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), "ok", metrics, busy=1.5), 0.0)
+        metrics = {"val_bpc": 3.5 + self.scatter[self.runs % len(self.scatter)], "peak_memory": 3.0 * 2**30}
+        self.events += self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), "ok", metrics, busy=1.5), 0.0)
 
     def run(self, number, commit, value):
         self.runs += 1
@@ -216,7 +218,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._limits(chart._scene(night.lab, 3.505)).y
+    low, high = chart._limits(chart._scene(night.lab, 3.505), 0).y
     assert 3.3 < low < 3.405 and 3.505 < high < 3.7
 
 
@@ -368,3 +370,106 @@ def test_a_night_that_kept_nothing_says_so():
 
 def test_a_track_that_was_only_opened_has_a_report():
     assert "The baseline was not measured." in report(Night(measure=False).lab)
+
+
+# ---- one experiment --------------------------------------------------------------------------------------------
+
+
+def shown(night, number, tmp_path):
+    experiment = night.lab.experiments[number]
+    return evidence.words(night.lab, experiment, evidence.gather(night.lab, experiment, night.events, tmp_path))
+
+
+def test_a_verdict_is_explained_in_sentences(tmp_path):
+    night = Night()
+    text = shown(night, night.judge("keep", "wider", gain=0.2), tmp_path)
+    assert "#1 keep: wider" in text and "Why: better on fresh seeds." in text
+    assert "That makes 6 pairs, 3 of them on seeds that were drawn after its commit existed." in text
+    assert "val_bpc better by 0.2 bits/char on average, on those fresh seeds alone." in text
+    assert "The true gain lies between +0.19 and +0.21 (95 % interval)." in text
+    assert "stack" not in text and "frontier moved" not in text
+
+
+def test_what_was_only_raced_is_said_to_carry_no_claim(tmp_path):
+    night = Night()
+    text = shown(night, night.judge("discard", gain=-0.1, reason="no sign of an improvement", fresh=0), tmp_path)
+    assert "val_bpc worse by 0.1 bits/char on average, in the race, which picks the lucky, so no claim rests on it." in text
+
+
+@pytest.mark.parametrize(("verdict", "sentence"), [
+    ("keep", "the evidence had reached 30 to 1 where 12.5 to 1 was needed"),
+    ("discard", "The evidence that it is better stood at 30 to 1; a keep would have taken 12.5 to 1."),
+])
+def test_the_evidence_stands_beside_what_was_wanted(tmp_path, verdict, sentence):
+    night = Night()
+    number, commit = night.propose("a change")
+    night.run(number, commit, 3.4)
+    night.happen(Judged(0.0, number, verdict, "so it is", 0.1, (0.05, 0.15), 6, 4, 30.0, alpha=0.08))
+    assert sentence in shown(night, number, tmp_path)
+
+
+def test_the_company_of_its_first_run_and_a_new_frontier_are_told(tmp_path):
+    night = Night()
+    (first, low), (second, _) = night.propose("one"), night.propose("another")
+    night.happen(Stacked(0.0, (first, second), (low, "e" * 40), night.frontier[1], 1))
+    night.happen(Rebased(0.0, first, 0, "f" * 40, "d" * 40), Rebased(0.0, first, 0, "g" * 40, "h" * 40))
+    night.happen(Judged(0.0, first, "discard", "no sign"), Judged(0.0, second, "discard", "no sign"))
+    text = shown(night, first, tmp_path)
+    assert f"first looked at together with #{second} in one run" in text
+    assert "put on the new one and had to be confirmed there (2 times)." in text
+
+
+@pytest.mark.parametrize(("more", "sentence"), [(12, "It makes the code larger by 12 nodes"), (-3, "smaller by 3 nodes")])
+def test_how_much_code_it_costs_is_told(tmp_path, more, sentence):
+    night = Night()
+    night.happen(Proposed(0.0, 1, *night.frontier, "d" * 40, "knobs", "a change", grown=more))
+    night.happen(Judged(0.0, 1, "discard", "no sign"))
+    assert sentence in shown(night, 1, tmp_path)
+
+
+def test_each_run_stands_beside_its_bases_on_the_same_seed(tmp_path):
+    night = Night()
+    seed = night.lab.known.calibration[0]
+    theirs = night.lab.known.of("b" * 40)[seed]["val_bpc"]
+    number, commit = night.propose("a change")
+    night.happen(Measured(0.0, 90, number, commit, seed, "race", "ok", {"val_bpc": theirs - 0.25}),
+                 Measured(0.0, 91, number, commit, 12, "race", "ok", {"val_bpc": 3.0}),
+                 Measured(0.0, 92, number, commit, 13, "race", "crash", reason="exit status 1"))
+    rows = [line for line in shown(night, number, tmp_path).splitlines() if line[:2] in ("90", "91", "92")]
+    assert rows[0].endswith("+0.25") and rows[1].endswith("–") and rows[2].endswith("exit status 1")
+
+
+def test_a_run_on_an_older_frontier_is_not_compared_with_the_newer_one(tmp_path):
+    night = Night()
+    number, commit = night.propose("a change")
+    night.run(number, commit, 3.4)
+    night.happen(Rebased(0.0, number, 0, "f" * 40, "d" * 40),
+                 Measured(0.0, 95, 0, "f" * 40, number, "confirm", "ok", {"val_bpc": 3.5}))
+    assert next(line for line in shown(night, number, tmp_path).splitlines() if " race " in line).endswith("–")
+
+
+TIMED = {"source": 'kind = "timing"', "score": SCORED["score"]}
+
+
+def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
+    night = Night(contract=TIMED)
+    number, commit = night.propose("quicker")
+    for seed, (mine, theirs) in enumerate([(1.0, 2.0), (1.2, 2.2), (1.1, 9.0)]):
+        night.happen(Measured(0.0, 90 + seed, number, commit, seed, "race", "ok", {"val_bpc": mine}, beside={"val_bpc": theirs}))
+    night.happen(Judged(0.0, number, "discard", "no sign", 1.0, None, 3, 0))
+    text = shown(night, number, tmp_path)
+    assert "right beside it on the same cores" in text and "The ratio of the medians is 0.5." in text
+    assert any(line.startswith("90") and line.endswith("+1") for line in text.splitlines())
+
+
+def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
+    night = Night(scatter=(0.0, 0.01, 0.02, 0.03, 0.04))
+    state = summary.status(night.lab)
+    assert (state["kind"], state["stacked"], state["drift"]) == ("noisy", 1, None)
+    assert state["evidence_wanted"] == round(1 / night.lab.alpha, 1)
+    seed = night.lab.known.calibration[0]
+    before = night.lab.known.of("b" * 40)[seed]["val_bpc"]
+    sigma = night.lab.known.seed_variance**0.5
+    for number, more in enumerate([2.9, 3.1, 3.0]):
+        night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", "ok", {"val_bpc": before + more * sigma}))
+    assert summary.status(night.lab)["drift"] == pytest.approx(3.0)

@@ -10,6 +10,7 @@ from overnight.errors import Fault, TrackError
 from overnight.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import LOG, Runner, interpreter
+from overnight.sandbox.unsandboxed import Unsandboxed
 
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
 ASKING = """\
@@ -239,6 +240,161 @@ def test_a_printed_number_counts_only_once_and_only_as_a_number(little, bubblewr
     commit(little, {"run.py": program + "\n", "track.toml": PRINTED})
     run, _ = measured(little, bubblewrap)
     assert run.outcome == outcome and reason in run.reason
+
+
+# ---- progress --------------------------------------------------------------------------------------------------
+
+PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
+REPORTS = """\
+import os, time
+for step in range(1, 101):
+    print(f"step {step} loss {LOSS}", flush=True)
+    time.sleep(PAUSE)
+print("the end")
+open(os.environ["OVERNIGHT_OUT"] + "/x", "w").write("3")
+"""
+PACE = tuple((float(step), 1 + 1 / step) for step in range(1, 101, 2))
+
+
+def reporting(folder, sandbox, loss, pause=0.0, pace=PACE, program="", **options):
+    """Run a program that reports its progress against an incumbent's curve; the run and its log."""
+    contract = options.pop("contract", PROGRESS)
+    head = commit(folder, {"run.py": program or REPORTS.replace("LOSS", loss).replace("PAUSE", str(pause)), **options})
+    runner = Runner(track.parse(contract), Repo(folder), sandbox, head, folder / ".overnight")
+    run = runner.measure(Measure(1, 1, head, 7, "race", pace=pace))
+    return run, (runner.logs / run.log).read_text(errors="replace")
+
+
+@pytest.fixture(params=["bubblewrap", "none"])
+def either(request):
+    return Unsandboxed() if request.param == "none" else request.getfixturevalue("bubblewrap")
+
+
+def test_a_run_that_falls_behind_is_ended_early_and_gives_no_number(little, either):
+    run, log = reporting(little, either, "2 + 1 / step", 0.05)
+    assert (run.outcome, run.metrics) == ("behind", {}) and "the end" not in log
+    assert run.reason.startswith("fell behind the incumbent's curve at step ") and " of 99 (2.0" in run.reason
+    assert run.curve[0] == (1.0, 3.0) and 30 <= run.curve[-1][0] < 90 and run.busy > 0
+
+
+def test_a_run_that_keeps_pace_runs_to_its_end_and_is_scored(little, either):
+    run, log = reporting(little, either, "0.9 + 1 / step")
+    assert (run.outcome, run.metrics["loss"]) == ("ok", 0.0) and "the end" in log
+    assert len(run.curve) == 64 and (run.curve[0], run.curve[-1]) == ((1.0, 1.9), (100.0, 0.91))
+
+
+def test_without_the_incumbents_curve_a_run_is_heard_and_not_stopped(little, bubblewrap):
+    run, _ = reporting(little, bubblewrap, "2 + 1 / step", pace=())
+    assert run.outcome == "ok" and run.curve[-1] == (100.0, 2.01)
+
+
+def test_where_larger_is_better_it_is_the_lower_curve_that_is_behind(little, bubblewrap):
+    up = tuple((step, -value) for step, value in PACE)
+    run, _ = reporting(little, bubblewrap, "-2 - 1 / step", 0.05, up, contract=PROGRESS + 'direction = "maximize"\n')
+    assert run.outcome == "behind"
+
+
+@pytest.mark.parametrize("said", [
+    "'step 50 loss 9 ' * 70_000",
+    "'\\n'.join(f'step {n} loss nan' for n in range(200)) + '\\n'",
+    "'step 99 loss 9\\n' * 20_000",
+    "'\\n'.join(f'step {200 - n} loss 9' for n in range(200))",
+], ids=["a line without end", "not a number", "again and again", "backwards"])
+def test_hostile_output_does_no_harm(little, bubblewrap, said):
+    program = f"import os\nprint({said}, flush=True)\nos.write(1, os.urandom(100_000) + bytes(range(256)))\n" \
+              "open(os.environ['OVERNIGHT_OUT'] + '/x', 'w').write('3')\n"
+    run, _ = reporting(little, bubblewrap, "", program=program)
+    assert (run.outcome, run.metrics["loss"]) == ("ok", 0.0) and len(run.curve) <= 1
+
+
+def test_only_the_run_is_heard_and_only_where_progress_is_declared(asking, bubblewrap):
+    class Overhears:
+        name = "overhears"
+
+        def start(self, command):
+            heard.append((command.heard is not None, "PYTHONUNBUFFERED" in command.env))
+            return bubblewrap.start(command)
+
+    for contract, expected in ((ORACLE, (False, False)), (ORACLE + PROGRESS.removeprefix(CONTRACT), (True, True))):
+        heard = []
+        run, _ = measured(asking, Overhears(), contract=contract)
+        assert run.outcome == "ok" and heard == [expected, (False, False), (False, False)]
+
+
+# ---- two commits side by side ----------------------------------------------------------------------------------
+
+OTHER = {"settings.py": "X = 2.0\n"}
+
+
+class Recorded:
+    """A sandbox that remembers which commit's tree was run in which order, with which seed."""
+
+    name = "recorded"
+
+    def __init__(self, box):
+        self.box, self.started = box, []
+
+    def start(self, command):
+        if command.harvest is not None:
+            self.started.append((command.tree.name, command.env["OVERNIGHT_SEED"], command.env["OMP_NUM_THREADS"]))
+        return self.box.start(command)
+
+
+def side_by_side(folder, sandbox, files=OTHER, beside=None, seed=7):
+    """Run a change beside the commit before it (or beside one with these files): the run, what was started, the commits."""
+    judge = Repo(folder).head()
+    theirs = commit(folder, beside) if beside else judge
+    mine = commit(folder, LITTLE | files)
+    box = Recorded(sandbox)
+    runner = Runner(track.parse(CONTRACT), Repo(folder), box, judge, folder / ".overnight")
+    run = runner.measure(Measure(1, 1, mine, seed, "race", theirs), (0,))
+    return run, box.started, (mine, theirs), runner
+
+
+def test_a_run_beside_another_measures_both_with_the_same_seed(little, bubblewrap):
+    run, started, commits, _ = side_by_side(little, bubblewrap, seed=10)
+    assert (run.outcome, run.metrics["loss"], run.beside["loss"]) == ("ok", 1.03, 4.03)
+    assert {tree for tree, _, _ in started} == set(commits)
+    assert {(seed, threads) for _, seed, threads in started} == {("10", "1")}
+
+
+def test_both_sides_measure_what_the_harness_measures(little, bubblewrap):
+    run, *_ = side_by_side(little, bubblewrap, beside={"run.py": LITTLE["run.py"] + "sum(range(20_000_000))\n"})
+    assert run.metrics.keys() == run.beside.keys() >= {"loss", "wall_seconds", "cpu_seconds", "peak_memory"}
+    assert run.beside["cpu_seconds"] > run.metrics["cpu_seconds"]
+    assert run.busy >= run.metrics["wall_seconds"] + run.beside["wall_seconds"]
+
+
+@pytest.mark.parametrize("seed", [6, 7, 8, 9])
+def test_which_side_comes_first_is_up_to_the_seed(little, bubblewrap, seed):
+    _, started, (mine, theirs), _ = side_by_side(little, bubblewrap, seed=seed)
+    assert [tree for tree, _, _ in started] == ([mine, theirs] if seed % 2 == 0 else [theirs, mine])
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_a_failure_of_the_other_side_leaves_nothing_beside(little, bubblewrap, seed):
+    run, started, *_ = side_by_side(little, bubblewrap, beside={"run.py": "raise SystemExit('broken')\n"}, seed=seed)
+    assert (run.outcome, run.beside, len(started)) == ("ok", {}, 2) and run.metrics["loss"] > 0
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_a_failure_of_its_own_leaves_what_the_other_side_measured(little, bubblewrap, seed):
+    run, *_ = side_by_side(little, bubblewrap, {"run.py": "raise SystemExit('broken')\n"}, seed=seed)
+    assert (run.outcome, run.metrics) == ("crash", {}) and "broken" in run.reason and run.beside["loss"] >= 4.0
+
+
+def test_each_side_has_a_log_of_its_own(little, bubblewrap):
+    run, _, _, runner = side_by_side(little, bubblewrap, {"run.py": LITTLE["run.py"] + "print('mine')\n"},
+                                     beside={"run.py": LITTLE["run.py"] + "print('theirs')\n"})
+    assert (runner.logs / run.log).read_text() == "mine\n"
+    assert sorted(log.read_text() for log in runner.logs.iterdir()) == ["mine\n", "theirs\n"]
+
+
+def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
+    assert measured(little, bubblewrap)[0].beside == {}
+
+
+# ---- what is left of a run -------------------------------------------------------------------------------------
 
 
 def test_the_log_is_kept_and_bounded(little, bubblewrap):

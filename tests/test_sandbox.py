@@ -191,6 +191,41 @@ class Behaves:
         ended = ground.run("print('x' * 500_000); print('the end')")
         assert ended.stdout.endswith(b"x\nthe end\n") and len(ended.stdout) <= 1 << 16
 
+    def test_what_it_prints_can_be_heard_while_it_runs(self, ground):
+        heard = []
+        process = ground.start("""
+            import sys, time
+            print("one", flush=True); print("err", file=sys.stderr, flush=True)
+            while not input(): pass
+            print("two")
+        """, heard=lambda chunk: heard.append(chunk) or False, stdin=(pipe := os.pipe())[0])
+        until = time.monotonic() + 10
+        while not heard and time.monotonic() < until:
+            time.sleep(0.01)
+        early = b"".join(heard)
+        os.write(pipe[1], b"go on\n")
+        ended = process.wait()
+        for fd in pipe:
+            os.close(fd)
+        assert early == b"one\n" and b"".join(heard) == ended.stdout == b"one\ntwo\n" and ended.killed == ""
+
+    def test_it_can_be_ended_for_what_it_prints(self, ground):
+        ended = ground.run("""
+            import time
+            for n in range(1000):
+                print(n, flush=True)
+                time.sleep(0.02)
+            print("the end")
+        """, heard=lambda chunk: b"5\n" in chunk)
+        assert ended.killed == "behind" and ended.code < 0 and b"5\n" in ended.stdout and b"the end" not in ended.stdout
+
+    def test_what_ended_by_itself_was_not_ended_for_what_it_printed(self, ground):
+        def slowly(chunk):
+            time.sleep(1.0)
+            return True
+        ended = ground.run("print('done')", heard=slowly)
+        assert (ended.code, ended.killed, ended.stdout) == (0, "", b"done\n")
+
     def test_more_memory_than_allowed_is_refused_or_ends_it(self, ground):
         ended = ground.run("x = bytearray(1 << 30)", Limits(wall=20, memory=128 << 20))
         assert ended.code != 0 and (ended.killed == "memory" or b"MemoryError" in ended.stderr)

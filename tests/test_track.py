@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import TrackError
-from overnight.track import HARNESS_METRICS, bound, check_files, covers, load, parse, seconds, size
+from overnight.track import HARNESS_METRICS, Progress, bound, check_files, covers, load, parse, seconds, size
 
 GOOD = """\
 [track]
@@ -241,6 +241,31 @@ def test_a_metric_that_nobody_measures():
 ])
 def test_a_bad_pattern(lines, sentence):
     assert sentence in wrong("worthwhile = 0.01", lines)
+
+
+PROGRESS = "[progress]\npattern = '^step (\\d+) loss (\\S+)'\n\n[[guard]]"
+
+
+def test_progress_is_read_and_has_defaults():
+    progress = parse(GOOD.replace("[[guard]]", PROGRESS, 1)).progress
+    assert progress == Progress(r"^step (\d+) loss (\S+)", None, 0.3, 2.5)
+    assert parse(GOOD).progress is None
+
+
+@pytest.mark.parametrize(("line", "sentence"), [
+    ("", "track.toml (line 20): 'pattern' is missing in [progress]."),
+    ("pattern = '('", "track.toml (line 21): the pattern is no regular expression: missing ), unterminated subpattern at position 0."),
+    ("pattern = '^step (.*)'", "track.toml (line 21): [progress] needs a pattern with exactly two groups, step and value, "
+                               "like '^step (\\d+) loss (\\S+)'."),
+    ("patern = ''", "track.toml (line 21): unknown key 'patern' in [progress] (did you mean 'pattern'?)."),
+    ("pattern = '(.)(.)'\ndirection = 'down'", 'track.toml (line 22): progress.direction must be "minimize" or "maximize".'),
+    ("pattern = '(.)(.)'\npatience = 0.9", "track.toml (line 22): patience is a share of the run: write a number from 0 to below 0.9."),
+    ("pattern = '(.)(.)'\npatience = nan", "track.toml (line 22): patience is a share of the run: write a number from 0 to below 0.9."),
+    ("pattern = '(.)(.)'\nmargin = 0.5", "track.toml (line 22): margin says how many times faster a run may still learn: write 1 or more."),
+    ("pattern = '(.)(.)'\nmargin = inf", "track.toml (line 22): margin says how many times faster a run may still learn: write 1 or more."),
+])
+def test_a_bad_progress(line, sentence):
+    assert wrong("[[guard]]", f"[progress]\n{line}\n\n[[guard]]") == sentence
 
 
 # ---- what is wrong with the files ------------------------------------------------------------------------------

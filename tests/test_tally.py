@@ -1,0 +1,68 @@
+"""What a track has used, summed over its sessions."""
+
+from overnight.events import Measured, Started, Stopped
+from overnight.tally import Tally
+
+
+def started(at, workers=2, sandbox="bubblewrap"):
+    return Started(at, workers, sandbox, "0")
+
+
+def measured(busy=0.0, **more):
+    return Measured(0.0, 1, 1, "c", 1, "race", "ok", busy=busy, **more)
+
+
+def told(*events):
+    """A Tally that heard of these in their order, as a Lab tells it."""
+    tally = Tally()
+    for event in events:
+        {Started: tally.started, Stopped: tally.stopped, Measured: tally.measured}[type(event)](event)
+        tally.last = event.at
+    return tally
+
+
+def test_before_anything_nothing_was_used():
+    assert (Tally().runs, Tally().seconds, Tally().capacity) == (0, 0.0, 0.0)
+
+
+def test_a_run_beside_another_is_two():
+    assert told(measured(), measured(beside={"y": 1.0}), measured()).runs == 4
+
+
+def test_busy_seconds_add_up():
+    assert told(measured(1.5), measured(2.0)).busy == 3.5
+
+
+def test_what_the_harness_took_is_told_by_part():
+    tally = told(measured(overhead={"log": 0.1, "tree": 0.2}), measured(overhead={"log": 0.3}),
+                 Stopped(0.0, 1.0, deciding=0.01, writing=0.02), Stopped(0.0, 1.0))
+    assert tally.parts == {"log": [0.1, 0.3], "tree": [0.2], "decision": [0.01], "journal": [0.02]}
+
+
+def test_sessions_add_up_and_the_time_between_them_does_not_count():
+    tally = told(started(100.0, 2), Stopped(160.0, 60.0), started(1000.0, 4), Stopped(1010.0, 10.0))
+    assert (tally.seconds, tally.capacity) == (70.0, 160.0)
+
+
+def test_a_session_under_way_lasts_until_its_last_record():
+    tally = told(started(100.0, 3))
+    tally.last = 130.0
+    assert (tally.seconds, tally.capacity) == (30.0, 90.0)
+
+
+def test_a_session_that_was_killed_ended_with_its_last_record():
+    tally = told(started(100.0, 2))
+    tally.last = 150.0
+    tally.started(started(9000.0, 1))
+    tally.last = 9005.0
+    assert (tally.seconds, tally.capacity) == (55.0, 105.0)
+
+
+def test_every_sandbox_that_was_used_is_remembered():
+    assert told(started(0.0), Stopped(1.0, 1.0), started(2.0, sandbox="none")).sandboxes == {"bubblewrap", "none"}
+
+
+def test_a_clock_that_went_back_takes_no_time_away():
+    tally = told(started(100.0, 2))
+    tally.last = 40.0
+    assert (tally.seconds, tally.capacity) == (0.0, 0.0)

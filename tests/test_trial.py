@@ -1,0 +1,22 @@
+"""What `check` says about a track whose runs should report their progress."""
+
+import pytest
+
+from conftest import CONTRACT
+from overnight.jobs import Measurement
+from overnight.track import parse
+from overnight.trial import attempt
+
+PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
+
+
+def notes(contract, reports):
+    curve = tuple((float(n), 1.0) for n in range(reports))
+    metrics = {"loss": 1.0, "cpu_seconds": 1.0, "peak_memory": 1.0}
+    return " ".join(attempt(parse(contract), "c0", lambda job: Measurement(job, "ok", metrics, curve=curve)).problems)
+
+
+@pytest.mark.parametrize(("contract", "reports", "said"), [(PROGRESS, 0, True), (PROGRESS, 5, True), (PROGRESS, 6, False),
+                                                           (CONTRACT, 0, False)])
+def test_a_pattern_that_matches_next_to_nothing_is_told(contract, reports, said):
+    assert (f"[progress] matches {reports} lines" in notes(contract, reports)) is said
