@@ -1,0 +1,291 @@
+"""The referee on a real track, with edits whose worth is known: 30 that change nothing and 10 that truly improve.
+
+    python bench/planted.py [--nights 1] [--seed 1] [--simulated 5] [--shuffles 20] [--python pypy3]
+
+A night judges all forty edits of bench/planted/edits.json, shuffled by its seed, each on top of what was kept before.
+`--nights` are the real thing: session, journal, sandboxes. The other rows measure in one process, which gives the very
+same numbers (bench/planted/measure.py):
+  overnight, simulated   the Lab with its referee, its jobs answered without sandboxes
+  t-test, n = 10         keeps what a one-sided paired t-test on ten common seeds calls better, p < .05
+  greedy                 one seed; keeps what scored lower than the best so far
+An improvement of .005 bits/char counts as worthwhile here, half of what the track itself asks: on top of the others the
+least of the ten is worth .007. Runs of an incumbent are counted once a seed. An edit that does not apply on top of what
+was kept is skipped, and one that conflicts with what was kept while it was being measured is lost; both are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent / "planted"))
+
+from establish import load
+from measure import Meter, apply, apply_all, baseline
+from track_copy import contract, copy_track
+
+from fakes import Night
+from overnight import loop, sandbox
+from overnight.contracts import Brief, Change
+from overnight.desk import Desk
+from overnight.events import Started
+from overnight.jobs import (
+    Combine,
+    Combined,
+    Job,
+    Measure,
+    Measurement,
+    Proposal,
+    Propose,
+    Rebase,
+    Rebasing,
+    Result,
+)
+from overnight.lab import Budget, Lab
+from overnight.session import Hands, Session
+from overnight.student import student_quantile
+from overnight.workers.local import LocalWorkers, available
+
+Edit = dict[str, Any]
+Measured = Callable[[Sequence[Edit], int], float]  # val_bpc of the baseline with edits, with a seed
+SEEDS = 10  # of the t-test
+NAME = "planted"
+MEMO = Path(tempfile.gettempdir(), "overnight-planted.jsonl")
+
+
+class Outcome(Struct, frozen=True):
+    """What one night came to."""
+
+    kept: int
+    false: int
+    skipped: int
+    runs: int
+    seconds: float = 0.0
+
+
+def shuffled(edits: Sequence[Edit], seed: int) -> list[Edit]:
+    """The order of one night."""
+    return random.Random(f"planted {seed}").sample(edits, len(edits))
+
+
+def outcome(kept: Iterable[Edit], skipped: int, runs: int, seconds: float = 0.0) -> Outcome:
+    """Count what was kept."""
+    kinds = [edit["kind"] for edit in kept]
+    return Outcome(len(kinds), len(kinds) - kinds.count("real"), skipped, runs, seconds)
+
+
+# ---- real nights -----------------------------------------------------------------------------------------------
+
+
+class Planted:
+    """A researcher that proposes given edits, one after the other."""
+
+    name = NAME
+
+    def __init__(self, edits: Sequence[Edit]) -> None:
+        self.left, self.skipped = list(edits), 0
+
+    def propose(self, brief: Brief) -> Change | None:
+        """The next edit that applies to the frontier."""
+        while self.left:
+            edit = self.left.pop(0)
+            text = apply(brief.files["train.py"], edit)
+            if text is not None:
+                return Change({"train.py": text}, edit["title"])
+            self.skipped += 1
+        return None
+
+
+def wired(session: Session, lab: Lab, researcher: Planted) -> Hands:
+    """The hands of a session whose desk asks this researcher."""
+    hands = Hands(session, sandbox.choose("bubblewrap"))
+    hands.desk = Desk(lab.track, session.repo, {NAME: researcher})
+    lab.researchers = (NAME,)
+    return hands
+
+
+def judged(lab: Lab, edits: Sequence[Edit], skipped: int, seconds: float) -> Outcome:
+    """What a Lab made of the edits."""
+    known = {edit["title"]: edit for edit in edits}
+    kept = [known[e.title] for e in lab.experiments.values() if e.verdict == "keep"]
+    for e in lab.experiments.values():
+        if (known[e.title]["kind"] == "real") != (e.verdict == "keep"):
+            print(f"  {e.verdict} of {known[e.title]['name']}: {e.reason} ({e.pairs} pairs)", file=sys.stderr)
+    lost = sum(e.reason.startswith("conflicts") for e in lab.experiments.values())
+    return outcome(kept, skipped + lost, lab.runs, seconds)
+
+
+def real_night(edits: Sequence[Edit], seed: int) -> Outcome:
+    """The whole loop in a fresh repository, until every edit is judged."""
+    researcher, began = Planted(shuffled(edits, seed)), time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "microgpt")
+        copy_track(folder)
+        session = Session(folder)
+        with session.writing() as lab:
+            lab.benches = max(1, len(available()) // lab.track.run.cpus)
+            hands = wired(session, lab, researcher)
+            session.record([Started(time.time(), lab.benches, "bubblewrap", "bench", lab.researchers)])
+            places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
+            try:
+                session.journal.extend(lab.begin(Budget(), time.time()))
+                loop.run(lab, places, session.journal, hands.follow, lambda events: None)
+            finally:
+                places.close()
+            if lab.problem:
+                raise SystemExit(lab.problem)
+            return judged(lab, edits, researcher.skipped, time.monotonic() - began)
+
+
+# ---- simulated nights ------------------------------------------------------------------------------------------
+
+
+class Edits:
+    """Answers the Lab's jobs: a commit is a set of edits, and a run of it is a number measured in one process."""
+
+    def __init__(self, edits: Sequence[Edit], measured: Measured) -> None:
+        self.researcher, self.measured = Planted(edits), measured
+        self.known = {edit["title"]: edit for edit in edits}
+        self.sets: dict[str, tuple[Edit, ...]] = {"c0": ()}
+
+    def answer(self, job: Job) -> Result:
+        """Carry out one job."""
+        if isinstance(job, Measure):
+            number = self.measured(self.sets[job.commit], job.seed)
+            return Measurement(job, "ok", {"val_bpc": number, "cpu_seconds": 1.0, "wall_seconds": 1.0, "peak_memory": 1.0})
+        if isinstance(job, Combine):
+            return self._combine(job)
+        return self._propose(job) if isinstance(job, Propose) else self._rebase(job)
+
+    def _combine(self, job: Combine) -> Combined:
+        top, fit = job.onto, []
+        for number, (_, commit) in zip(job.experiments, job.changes, strict=True):
+            edits = (*self.sets[top], self.sets[commit][-1])
+            if apply_all(baseline(), edits) is not None:
+                top = self._commit(edits)
+                fit.append((number, top))
+        return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
+
+    def _propose(self, job: Propose) -> Proposal:
+        text = apply_all(baseline(), self.sets[job.commit])
+        brief = Brief("", "", "minimize", {"train.py": text or ""}, 0, None, (), "", 0)
+        change = self.researcher.propose(brief)
+        if change is None:
+            return Proposal(job, reason="nothing left to try")
+        return Proposal(job, change, self._commit((*self.sets[job.commit], self.known[change.message])))
+
+    def _rebase(self, job: Rebase) -> Rebasing:
+        edits = (*self.sets[job.onto], self.sets[job.commit][-1])
+        return Rebasing(job, self._commit(edits) if apply_all(baseline(), edits) is not None else "")
+
+    def _commit(self, edits: tuple[Edit, ...]) -> str:
+        name = "+".join(sorted(edit["name"] for edit in edits))
+        self.sets[name] = edits
+        return name
+
+
+def simulated_night(edits: Sequence[Edit], seed: int, measured: Measured) -> Outcome:
+    """The Lab with two benches, without a clock and without sandboxes."""
+    world = Edits(shuffled(edits, seed), measured)
+    night = Night(world, contract=contract(), researchers=(NAME,), benches=2, key=f"planted {seed}").go()
+    return judged(night.lab, edits, world.researcher.skipped, 0.0)
+
+
+# ---- what others do --------------------------------------------------------------------------------------------
+
+
+def climb(edits: Sequence[Edit], measured: Measured, seeds: Sequence[int],
+          better: Callable[[list[float], list[float]], bool]) -> Outcome:
+    """Edits one after the other on top of what was kept; `better` compares a candidate's numbers with the incumbent's."""
+    kept: list[Edit] = []
+    best, runs, skipped = [measured(kept, seed) for seed in seeds], len(seeds), 0
+    for edit in edits:
+        if apply_all(baseline(), [*kept, edit]) is None:
+            skipped += 1
+            continue
+        numbers = [measured([*kept, edit], seed) for seed in seeds]
+        runs += len(seeds)
+        if better(numbers, best):
+            kept, best = [*kept, edit], numbers
+    return outcome(kept, skipped, runs)
+
+
+def lower(numbers: list[float], best: list[float]) -> bool:
+    """Greedy: less is better."""
+    return numbers < best
+
+
+def t_test(numbers: list[float], best: list[float]) -> bool:
+    """One-sided paired t-test, p < .05."""
+    gains = [theirs - mine for mine, theirs in zip(numbers, best, strict=True)]
+    error = statistics.stdev(gains) / len(gains) ** 0.5
+    return statistics.fmean(gains) > error * student_quantile(0.95, len(gains) - 1)
+
+
+def seeds_of(night: int, count: int) -> list[int]:
+    """The seeds of one night's runs."""
+    return [random.Random(f"seeds {night} {i}").getrandbits(31) for i in range(count)]
+
+
+# ---- the table -------------------------------------------------------------------------------------------------
+
+
+def in_one_process(meter: Meter) -> Measured:
+    """Measures edits. Those that change nothing are left out: their records show the baseline's numbers to the last digit."""
+    def measured(edits: Sequence[Edit], seed: int) -> float:
+        text = apply_all(baseline(), edits)
+        plain = apply_all(baseline(), [edit for edit in edits if edit["kind"] != "nothing"])
+        assert text is not None and plain is not None
+        return meter(plain, seed)
+
+    return measured
+
+
+def row(name: str, nights: Sequence[Outcome]) -> str:
+    """Means over nights."""
+    def mean(numbers: Iterable[float]) -> float:
+        return statistics.fmean(numbers)
+
+    return (f"| {name} | {len(nights)} | {mean(n.kept for n in nights):.1f} | {mean(n.false for n in nights):.2f} "
+            f"| {mean(n.kept - n.false for n in nights):.1f} of 10 | {mean(n.false / max(1, n.kept) for n in nights):.3f} "
+            f"| {mean(n.runs for n in nights):.0f} | {mean(n.skipped for n in nights):.1f} |")
+
+
+def main() -> None:
+    """Print the table, a row as soon as it is known."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--nights", type=int, default=1, help="real ones")
+    options.add_argument("--seed", type=int, default=1, help="of the first night; the next ones count on from it")
+    options.add_argument("--simulated", type=int, default=5)
+    options.add_argument("--shuffles", type=int, default=20, help="nights of greedy; the t-test gets as many")
+    options.add_argument("--t-tests", type=int, help="fewer nights of the t-test, which takes 410 runs for each")
+    options.add_argument("--python", default="pypy3")
+    options.add_argument("--memo", type=Path, default=MEMO, help="a file that keeps what was measured in one process")
+    chosen = options.parse_args()
+    edits, measured = load()["edits"], in_one_process(Meter(chosen.python, chosen.memo))
+    tests = chosen.shuffles if chosen.t_tests is None else chosen.t_tests
+    ways: list[tuple[str, int, Callable[[int], Outcome]]] = [
+        ("overnight, sandboxed", chosen.nights, lambda n: real_night(edits, n)),
+        ("overnight, simulated", chosen.simulated, lambda n: simulated_night(edits, n, measured)),
+        ("greedy, one seed", chosen.shuffles, lambda n: climb(shuffled(edits, n), measured, seeds_of(n, 1), lower)),
+        (f"t-test, n = {SEEDS}", tests, lambda n: climb(shuffled(edits, n), measured, seeds_of(n, SEEDS), t_test)),
+    ]
+    print("| judged by | nights | kept | false keeps | real ones found | FDP | runs | skipped |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for name, count, night in ways:
+        if count:
+            print(row(name, [night(number) for number in range(chosen.seed, chosen.seed + count)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
