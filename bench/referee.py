@@ -4,7 +4,7 @@
     python bench/referee.py nothing --nights 1000    nights in which nothing is better: how many end with any keep
     python bench/referee.py policies|worlds|workers|order|level [--nights N] [--plot docs/level.svg]
 
-The world is that of REFEREE.md unless another is named: 3 % of proposals improve by U[.5, 2] standard deviations of a
+The world is the reference one unless another is named: 3 % of proposals improve by U[.5, 2] standard deviations of a
 run, 48.5 % do nothing, 48.5 % harm by Exp(1); noise is shared with the parent, seed by seed, by .95, .8, .5 or 0. Other
 worlds: each further edit in a stack costs U[0, 1]; harm by Exp(4); 77 % harmful; Student's t with 3 degrees of freedom;
 one run in fifty diverges; a machine that gets slower by three standard deviations over the night (the metric is then
@@ -40,7 +40,7 @@ DRIFT = 3.0 / 2000  # standard deviations by which the machine gets slower with 
 ONE = CONTRACT + "[referee]\nstack = 1\n"
 TIMED = CONTRACT.replace('"minimize"', '"minimize"\nkind = "timing"')
 WORLDS: dict[str, tuple[Callable[[int], FakeWorld], str]] = {
-    "REFEREE.md's": (lambda seed: FakeWorld(seed, fakes.referee_world), CONTRACT),
+    "reference": (lambda seed: FakeWorld(seed, fakes.referee_world), CONTRACT),
     "edits clash in stacks": (lambda seed: FakeWorld(seed, fakes.referee_world, clash=1.0), CONTRACT),
     "heavy harm": (lambda seed: FakeWorld(seed, fakes.heavy_harm), CONTRACT),
     "77 % harmful": (lambda seed: FakeWorld(seed, fakes.mostly_harmful), CONTRACT),
@@ -162,9 +162,9 @@ def policies(pool: ProcessPoolExecutor, nights: int) -> None:
     for title, given in (("2,000 runs", {"runs": 2000}), ("700 proposals", {"proposals": 700, "runs": 10**9})):
         print(f"\n| {title} {HEAD}")
         for rule in classic.RULES:
-            print(row(rule, list(pool.map(partial(theirs, rule, "REFEREE.md's", **given), seeds)), False), flush=True)
+            print(row(rule, list(pool.map(partial(theirs, rule, "reference", **given), seeds)), False), flush=True)
         for name, contract in (("**ours, one change a run**", ONE), ("**ours**", "")):
-            print(row(name, list(pool.map(partial(ours, "REFEREE.md's", contract=contract, **given), seeds))), flush=True)
+            print(row(name, list(pool.map(partial(ours, "reference", contract=contract, **given), seeds))), flush=True)
 
 
 def worlds(pool: ProcessPoolExecutor, nights: int) -> None:
@@ -183,16 +183,16 @@ def workers(pool: ProcessPoolExecutor, nights: int) -> None:
     """The same number of runs on more benches at once."""
     print(f"\n| benches, 2,000 runs {HEAD}")
     for benches in (1, 2, 8, 32):
-        print(row(str(benches), list(pool.map(partial(ours, "REFEREE.md's", benches=benches, desks=1 + benches // 8),
+        print(row(str(benches), list(pool.map(partial(ours, "reference", benches=benches, desks=1 + benches // 8),
                                               range(30_000, 30_000 + nights)))), flush=True)
 
 
 def order(pool: ProcessPoolExecutor, nights: int) -> None:
     """What is measured first, with a queue of ideas that is never empty: what is worth most, or what came first."""
     print(f"\n| {QUEUE} ideas in the queue for each bench {HEAD}")
-    for benches in (1, 16):
+    for benches in (1, 4):
         for name, lab in (("worth most first", Queue), ("first come, first served", InOrder)):
-            done = pool.map(partial(ours, "REFEREE.md's", benches=benches, desks=8, lab=lab, contract=ONE),
+            done = pool.map(partial(ours, "reference", benches=benches, desks=8, lab=lab, contract=ONE),
                             range(40_000, 40_000 + nights))
             print(row(f"{benches} benches, {name}", list(done)), flush=True)
 
@@ -203,7 +203,7 @@ def level(pool: ProcessPoolExecutor, nights: int, plot: Path | None = None) -> N
     curve = []
     for wanted in (0.005, 0.02, 0.05, 0.1, 0.2, 0.4):
         text = CONTRACT + f"[referee]\nfalse_share = {wanted}\n"
-        done = list(pool.map(partial(ours, "REFEREE.md's", contract=text), range(50_000, 50_000 + nights)))
+        done = list(pool.map(partial(ours, "reference", contract=text), range(50_000, 50_000 + nights)))
         print(row(f"{wanted:g}", done), flush=True)
         keeps = sum(len(n.keeps) for n in done)
         curve.append((sum(n.false for n in done) / max(1, keeps), sum(n.gain for n in done) / nights, wanted))
@@ -237,7 +237,7 @@ def nothing(pool: ProcessPoolExecutor, nights: int) -> None:
               f"| {sum(len(n.keeps) for n in done)} | {spread(n.runs for n in done)} |", flush=True)
 
 
-TABLES = {"policies": (policies, 100), "worlds": (worlds, 30), "workers": (workers, 40), "order": (order, 40),
+TABLES = {"policies": (policies, 100), "worlds": (worlds, 30), "workers": (workers, 40), "order": (order, 20),
           "level": (level, 30), "nothing": (nothing, 100)}
 
 

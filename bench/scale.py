@@ -30,7 +30,7 @@ NOTE = {"knobs": {f"train.py:KNOB_{i}": [0.1 * i, 0.2 * i] for i in range(3)}, "
 
 
 def rare(lots: random.Random) -> Idea:
-    """REFEREE.md's world, but improvements get rarer: one proposal in a thousand, as on a long track."""
+    """The reference world, but improvements get rarer: one proposal in a thousand, as on a long track."""
     idea = referee_world(lots)
     return Idea(min(0.0, idea.gain), idea.correlation) if idea.gain > 0 and lots.random() > 1 / 30 else idea
 

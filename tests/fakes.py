@@ -71,7 +71,7 @@ def no_op(_lots: random.Random) -> Idea:
 
 
 def referee_world(lots: random.Random) -> Idea:
-    """The world of REFEREE.md: 3 % improvements of U[.5, 2], 48.5 % without effect, 48.5 % harmful by Exp(1)."""
+    """The reference world: 3 % improvements of U[.5, 2], 48.5 % without effect, 48.5 % harmful by Exp(1)."""
     correlation = lots.choices((0.95, 0.8, 0.5, 0.0), (0.3, 0.3, 0.2, 0.2))[0]
     kind = lots.random()
     gain = lots.uniform(0.5, 2.0) if kind < 0.03 else 0.0 if kind < 0.515 else -lots.expovariate(1.0)
