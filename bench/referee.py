@@ -1,6 +1,6 @@
 """What the referee promises, measured through the whole Lab on simulated nights, beside the rules that others keep by.
 
-    python bench/referee.py                          all tables but the last, in less than ten minutes on two cores
+    python bench/referee.py                          all tables but the last, in about ten minutes on two cores
     python bench/referee.py nothing --nights 1000    nights in which nothing is better: how many end with any keep
     python bench/referee.py policies|worlds|workers|order|level [--nights N] [--plot docs/level.svg]
 
