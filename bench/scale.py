@@ -35,8 +35,8 @@ def rare(lots: random.Random) -> Idea:
     return Idea(min(0.0, idea.gain), idea.correlation) if idea.gain > 0 and lots.random() > 1 / 30 else idea
 
 
-def build(path: Path, experiments: int) -> float:
-    """Write the journal; returns the seconds that it took."""
+def build(path: Path, experiments: int) -> tuple[FakeWorld, float]:
+    """Write the journal; returns the world that it tells of, and the seconds that it took."""
     start = time.perf_counter()
     night = Night(FakeWorld(1, rare), benches=4)
     journal, written = SqliteJournal(path), 0
@@ -52,7 +52,7 @@ def build(path: Path, experiments: int) -> float:
     if rest:
         journal.extend(rest)
     journal.close()
-    return time.perf_counter() - start
+    return night.world, time.perf_counter() - start
 
 
 def fuller(event):
@@ -70,11 +70,8 @@ def replay(path: Path) -> tuple[Lab, float, int]:
     return lab, time.perf_counter() - start, count
 
 
-def decide(lab: Lab, journal: SqliteJournal, results: int) -> dict[str, list[float]]:
+def decide(lab: Lab, journal: SqliteJournal, world: FakeWorld, results: int) -> dict[str, list[float]]:
     """Seconds of each `ask`, `tell` and write while so many results come in."""
-    world = FakeWorld(2, rare)
-    for commit in {lab.commit, *(e.commit for e in lab.open.values())}:
-        world.ideas_of[commit], world.parents[commit], world.worth[commit] = Idea(), "", 0.0
     lab.apply(Started(0.0, 4, "fake", "0"))
     lab.begin(Budget(), 0.0)
     spent: dict[str, list[float]] = {"ask": [], "tell": [], "write": []}
@@ -137,12 +134,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.db")
-        built = build(path, options.experiments)
+        world, built = build(path, options.experiments)
         gc.collect()
         lab, seconds, records = replay(path)
         kept, size, count, runs = lab.counts["keep"], path.stat().st_size / 1e6, len(lab.experiments), lab.runs
         journal = SqliteJournal(path)
-        spent = decide(lab, journal, options.results)
+        spent = decide(lab, journal, world, options.results)
         journal.close()
         print(f"{count} experiments ({kept} kept, {runs} runs), {records} records, {size:.0f} MB, "
               f"built in {built:.0f} s\n")
