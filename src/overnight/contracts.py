@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 Direction = Literal["minimize", "maximize"]
+Network = Literal["none", "loopback"]
+Accounting = Literal["exact", "estimate"]
 Job = TypeVar("Job", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 Event = TypeVar("Event")
@@ -117,6 +119,8 @@ class Command(Struct, frozen=True):
     stdin    our descriptor that it reads; None is /dev/null
     stdout   our descriptor that it writes; None: captured
     fds      our descriptors that it inherits under the same numbers
+    network  "none": no socket but a local one of its own; "loopback": TCP and UDP too, to itself
+    gpus     whether it may use the machine's GPUs
     heard    called with each piece of captured stdout as it arrives, on a thread of the sandbox's; it must not raise, and
              True ends the command. None: nobody listens
     """
@@ -133,6 +137,8 @@ class Command(Struct, frozen=True):
     stdin: int | None = None
     stdout: int | None = None
     fds: tuple[int, ...] = ()
+    network: Network = "none"
+    gpus: bool = False
     heard: Callable[[bytes], bool] | None = None
 
 
@@ -145,6 +151,7 @@ class Ended(Struct, frozen=True):
     wall, cpu    seconds, from the release of the payload to the death of its last process
     peak_memory  bytes
     setup        seconds that the sandbox itself took, before and after
+    accounting   "exact" where the kernel counted CPU and memory of the whole tree and held it to its limits
     """
 
     code: int
@@ -155,7 +162,7 @@ class Ended(Struct, frozen=True):
     setup: float
     stdout: bytes
     stderr: bytes
-    accounting: Literal["exact", "estimate"] = "estimate"
+    accounting: Accounting = "estimate"
 
 
 class Process(Protocol):

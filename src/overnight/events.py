@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from overnight.contracts import Accounting
 from overnight.curves import Curve
 
 Decision = Literal["keep", "discard", "crash", "foul"]
@@ -124,6 +125,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     overhead    what the harness took besides, by part, in seconds
     log         name of the kept log
     curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
+    sandbox     the backend and the hash of its self-test
+    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
     """
 
     at: float
@@ -141,6 +144,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     log: str = ""
     beside: dict[str, float] = {}
     curve: Curve = ()
+    sandbox: str = ""
+    accounting: Accounting = "estimate"
 
 
 class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overnight.contracts import Brief, Change
+from overnight.contracts import Accounting, Brief, Change
 from overnight.curves import Curve
 from overnight.events import Outcome, Stage
 
@@ -102,6 +102,8 @@ class Measurement(Struct, frozen=True):
     log: str = ""
     beside: dict[str, float] = {}
     curve: Curve = ()
+    sandbox: str = ""
+    accounting: Accounting = "estimate"
 
 
 class Trouble(Struct, frozen=True):

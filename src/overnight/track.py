@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight import curves
-from overnight.contracts import Direction
+from overnight.contracts import Direction, Network
 from overnight.errors import TrackError
 
 Made = TypeVar("Made")
@@ -43,6 +43,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     worthwhile  the smallest improvement worth a commit, in the metric's unit
     source      "score": the scorer's JSON; "output": read from the candidate's own output (self-reported)
     pattern     for "output": a regular expression with one group
+    range       the least and the most that can be true: a number outside is no result
     """
 
     name: str
@@ -52,6 +53,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     source: Literal["score", "output"] = msgspec.field(name="from", default="score")
     pattern: str = ""
     kind: Literal["auto", "deterministic", "noisy", "timing", "success"] = "auto"
+    range: tuple[float, float] | None = None
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +72,8 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     disk       bound of each place it may write to
     data       files and folders it may read besides its own tree
     python     the interpreter that `python` means (default: the one that Overnight runs on)
+    network    "loopback": the run may open TCP and UDP sockets to itself; nobody else can be reached either way
+    gpus       whether the run and the oracle may use the machine's GPUs
     """
 
     command: tuple[str, ...]
@@ -80,6 +84,8 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     processes: int = 128
     data: tuple[str, ...] = ()
     python: str = ""
+    network: Network = "none"
+    gpus: bool = False
 
 
 class Score(Struct, frozen=True, forbid_unknown_fields=True):
@@ -363,6 +369,8 @@ def _parsed(parse_value: Any, value: Any, wrong: Any, section: str, key: str, nt
 
 def _check_metric(track: Track, wrong: Any) -> None:
     metric = track.metric
+    if metric.range is not None and not metric.range[0] < metric.range[1]:
+        raise wrong("metric", "range", "range is the least and the most that can be true: write it like [0, 20].")
     if metric.source == "score" and track.score is None and metric.name not in HARNESS_METRICS:
         raise wrong("metric", "name", f"nobody measures '{metric.name}': add a [score] command, or read it from the "
                     "output with from = \"output\" and a pattern (self-reported).")
