@@ -1,6 +1,9 @@
 """One run: what comes out of a candidate, an oracle and a scorer, and what is made of it."""
 
+import os
+import re
 import sys
+import threading
 
 import pytest
 
@@ -9,7 +12,7 @@ from overnight import track
 from overnight.errors import Fault, TrackError
 from overnight.jobs import Measure
 from overnight.repo import Repo
-from overnight.runner import LOG, Runner, interpreter
+from overnight.runner import LOG, Runner, fingerprint, interpreter
 from overnight.sandbox.unsandboxed import Unsandboxed
 
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
@@ -309,7 +312,7 @@ def test_hostile_output_does_no_harm(little, bubblewrap, said):
 
 def test_only_the_run_is_heard_and_only_where_progress_is_declared(asking, bubblewrap):
     class Overhears:
-        name = "overhears"
+        name = identity = "overhears"
 
         def start(self, command):
             heard.append((command.heard is not None, "PYTHONUNBUFFERED" in command.env))
@@ -329,7 +332,7 @@ OTHER = {"settings.py": "X = 2.0\n"}
 class Recorded:
     """A sandbox that remembers which commit's tree was run in which order, with which seed."""
 
-    name = "recorded"
+    name = identity = "recorded"
 
     def __init__(self, box):
         self.box, self.started = box, []
@@ -437,3 +440,104 @@ def _version(python):
     import subprocess
     return subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"], capture_output=True, text=True,
                           check=True).stdout.strip()
+
+
+FRESH = """\
+import json, os, socket
+wish = socket.socket(fileno=int(os.environ["OVERNIGHT_FRESH"]))
+first = (int(os.environ["OVERNIGHT_ASK"]), int(os.environ["OVERNIGHT_ANSWER"]))
+
+
+def ask(pipes, text):
+    try:
+        os.write(pipes[0], text.encode() + b"\\n")
+    except BrokenPipeError:
+        return ""
+    return os.read(pipes[1], 1 << 16).decode().strip()
+
+
+def fresh():
+    wish.sendall(b"+")
+    said, fds, _, _ = socket.recv_fds(wish, 1, 2)
+    return fds if said == b"+" else None
+
+
+"""
+COUNTING = """\
+import pathlib, sys
+for number, line in enumerate(sys.stdin, 1):
+    note = pathlib.Path("/tmp/note")
+    seen = note.read_text() if note.exists() else "-"
+    note.write_text(line.strip())
+    print(number, seen, flush=True)
+"""
+
+
+def test_a_scorer_gets_a_fresh_oracle_that_remembers_nothing(asking, bubblewrap):
+    commit(asking, {"oracle.py": COUNTING, "score.py": FRESH + """
+said = [ask(first, "a"), ask(first, "b")]
+again = fresh()
+said += [ask(again, "c"), ask(first, "d"), ask(fresh(), "e")]
+print(json.dumps({"loss": float(said == ["1 -", "2 a", "1 -", "", "1 -"])}))
+"""})
+    run, _ = measured(asking, bubblewrap)
+    assert run.metrics["loss"] == 1.0
+
+
+def test_a_fresh_oracle_that_breaks_explains_the_run(asking, bubblewrap):
+    commit(asking, {"oracle.py": "import sys\nsys.stdin.readline()\nraise SystemExit('no memory of it')", "score.py": FRESH + """
+said = ask(fresh(), "a")
+raise SystemExit(1)
+"""})
+    run, _ = measured(asking, bubblewrap)
+    assert run.outcome == "crash" and "the oracle ended with status 1: no memory of it" in run.reason
+
+
+def test_oracles_leave_nothing_open(asking, bubblewrap):
+    commit(asking, {"oracle.py": COUNTING, "score.py": FRESH + """
+for _ in range(5):
+    ask(fresh(), "a")
+print(json.dumps({"loss": 1.0}))
+"""})
+    measured(asking, bubblewrap)
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    measured(asking, bubblewrap)
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+
+
+def test_what_the_scorer_calls_foul_is_foul(little, bubblewrap):
+    commit(little, score("print(json.dumps({'foul': 'it saw the\\x1b[31m future'}))"))
+    run, _ = measured(little, bubblewrap)
+    assert (run.outcome, run.reason) == ("foul", "it saw the[31m future")
+
+
+def test_a_metric_outside_its_range_is_no_result(little, bubblewrap):
+    ranged = (little / "track.toml").read_text().replace('name = "loss"', 'name = "loss"\nrange = [0, 3]')
+    run, _ = measured(little, bubblewrap, contract=ranged)
+    assert (run.outcome, run.reason) == ("invalid", "'loss' is 4, and can only be from 0 to 3")
+
+
+def test_a_scorer_can_import_the_library_for_scorers(little, bubblewrap):
+    commit(little, score("import overnight\nprint(json.dumps({'loss': len(overnight.__path__)}))"))
+    run, _ = measured(little, bubblewrap, contract=CONTRACT.replace('"-S", "-E", "score.py"', '"score.py"'))
+    assert (run.reason, run.metrics["loss"]) == ("", 1.0)
+
+
+def test_a_run_says_which_sandbox_it_ran_in_and_what_it_left(little, bubblewrap):
+    run, _ = measured(little, bubblewrap)
+    assert run.sandbox == bubblewrap.identity and re.fullmatch("[0-9a-f]{64}", run.artifacts)
+    assert measured(little, bubblewrap)[0].artifacts == run.artifacts
+    other = measured(little, bubblewrap, {"settings.py": "X = 2.0\n"})[0]
+    assert other.artifacts != run.artifacts
+
+
+def test_the_fingerprint_holds_names_and_bytes(tmp_path):
+    def of(files):
+        folder = tmp_path / os.urandom(4).hex()
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return fingerprint(folder)
+
+    assert of({"a": "1", "b/c": "2"}) == of({"b/c": "2", "a": "1"})
+    assert len({of({"a": "1"}), of({"a": "2"}), of({"b": "1"}), of({"a": "1", "b": ""}), of({"a/b": "1"})}) == 5

@@ -13,7 +13,7 @@ from overnight.contracts import Accounting
 from overnight.curves import Curve
 
 Decision = Literal["keep", "discard", "crash", "foul"]
-Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind"]
+Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
 Stage = Literal["calibrate", "screen", "race", "confirm", "check"]
 
 
@@ -117,7 +117,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     """One run ended.
 
     experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
-    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more
+    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
+                "foul": the scorer caught it cheating
     beside      what the incumbent measured on the same cores right before or after, where the metric is a time
     metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
     reason      why it is not "ok", in a sentence
@@ -127,6 +128,7 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
     sandbox     the backend and the hash of its self-test
     accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
+    artifacts   SHA-256 of what the run left, taken before anybody looked at it
     """
 
     at: float
@@ -146,6 +148,7 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     curve: Curve = ()
     sandbox: str = ""
     accounting: Accounting = "estimate"
+    artifacts: str = ""
 
 
 class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):

@@ -104,6 +104,7 @@ class Measurement(Struct, frozen=True):
     curve: Curve = ()
     sandbox: str = ""
     accounting: Accounting = "estimate"
+    artifacts: str = ""
 
 
 class Trouble(Struct, frozen=True):

@@ -300,7 +300,8 @@ class Lab(State):
         job = result.job
         yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
                                     result.metrics, result.reason, result.busy, result.overhead, result.worker,
-                                    result.log, result.beside, result.curve))
+                                    result.log, result.beside, result.curve, result.sandbox, result.accounting,
+                                    result.artifacts))
         yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:

@@ -1,55 +1,50 @@
 """One run: a commit's tree -> sandbox -> artefacts -> (oracle and) scorer, each in its own sandbox -> metrics.
 
 Covered: the metric comes from the scorer, which runs from the contract's own files; the candidate's process is dead, or
-in another sandbox, when it is computed. A number that is missing, repeated, not finite or not a number is no result.
+in another sandbox, when it is computed; artefacts are data that is hashed before anybody looks at them.
+Not covered: a scorer that trusts its artefacts (see overnight.scoring, which does not).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
-import re
 import shutil
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from overnight.contracts import Command, Ended, Limits, Sandbox
+import overnight
+from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
 from overnight.curves import Pace
 from overnight.errors import Fault, TrackError
 from overnight.events import Outcome
 from overnight.jobs import Measure, Measurement
+from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
+from overnight.oracle import asked
 from overnight.repo import Repo
-from overnight.track import Run, Score, Step, Track, seconds, size
+from overnight.track import Run, Score, Track, seconds, size
 
+LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 LOG = 64 << 10  # bytes of a run's log that are kept
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-class Invalid(Exception):
-    """A run gave no usable number: how it ended and why, for the record."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome, self.reason = outcome, reason
-
-
 class Parts:
-    """Seconds by part of a run: `busy` is the payloads' own, the rest is ours."""
+    """What a run leaves for the record besides its metrics. Seconds by part: `busy` is the payloads' own, the rest is ours."""
 
     def __init__(self) -> None:
         self.busy = 0.0
         self.overhead: dict[str, float] = {}
+        self.accounting: Accounting = "exact"
+        self.artifacts = ""
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -65,6 +60,7 @@ class Parts:
     def ended(self, part: str, ended: Ended, since: float) -> None:
         """Split the time since a start into a payload's own and the sandbox's."""
         self.busy += ended.wall
+        self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self.add(part, time.perf_counter() - since - ended.wall)
 
 
@@ -158,7 +154,8 @@ class Runner:
         with parts.timed("log"):
             self._keep_log(name, bytes(log))
         return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
-                           curve=pace.reader.curve if pace else ())
+                           curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
+                           accounting=parts.accounting, artifacts=parts.artifacts)
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts, log: bytearray,
                  running: Callable[[Any], None], pace: Pace | None) -> dict[str, float]:
@@ -168,7 +165,9 @@ class Runner:
         log += run.stdout + run.stderr
         if pace is not None and run.killed == "behind":
             raise Invalid("behind", pace.reason)
-        _succeeded(run, "the run", seconds(self.track.run.timeout))
+        succeeded(run, "the run", seconds(self.track.run.timeout))
+        with parts.timed("hash"):
+            parts.artifacts = fingerprint(harvest)
         metrics = {"cpu_seconds": run.cpu, "wall_seconds": run.wall, "peak_memory": float(run.peak_memory)}
         if self.track.score is not None:
             metrics |= self._score(job, self.track.score, tree, harvest, cores, parts, log, running)
@@ -176,6 +175,7 @@ class Runner:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
         if self.track.metric.name not in metrics:
             raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
+        within(self.track.metric.name, metrics[self.track.metric.name], self.track.metric.range)
         return metrics
 
     def _pace(self, job: Measure) -> Pace | None:
@@ -194,7 +194,8 @@ class Runner:
         since = time.perf_counter()
         process = self.sandbox.start(Command(
             argv=self._argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
-            env=env, mounts=(*self.mounts, *self.data), heard=pace.hear if pace else None))
+            env=env, mounts=(*self.mounts, *self.data), network=step.network, gpus=step.gpus,
+            heard=pace.hear if pace else None))
         running(process)
         ended = process.wait()
         parts.ended("sandbox of the run", ended, since)
@@ -209,52 +210,22 @@ class Runner:
         env = self._environment(job.seed, cores)
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
         command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
-                          env=self._environment(self._scorers_seed(job.seed), cores), inputs=harvest,
-                          mounts=(*self.mounts, *self.data))
+                          env=self._environment(self._scorers_seed(job.seed), cores) | {"PYTHONPATH": str(LIBRARY.parent)},
+                          inputs=harvest, mounts=(*self.mounts, *self.data, LIBRARY))
         if self.track.oracle is None:
             process = self.sandbox.start(command)
             running(process)
             scored, answered = process.wait(), None
         else:
-            scored, answered = self._ask(self.track.oracle, command, tree, env, running)
+            side = Command(argv=self._argv(self.track.oracle.command), tree=tree, cwd=command.cwd, env=env, inputs=harvest,
+                           limits=Limits(wall=seconds(self.track.oracle.timeout), memory=size(self.track.oracle.memory)),
+                           mounts=command.mounts, network=self.track.run.network, gpus=self.track.run.gpus)
+            scored, answered = asked(self.sandbox, command, side, running)
             log += answered.stderr
         parts.ended("sandbox of the scorer", scored, since)
         log += scored.stderr
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
-
-    def _ask(self, oracle: Step, scorer: Command, tree: Path, env: dict[str, str],
-             running: Callable[[Any], None]) -> tuple[Ended, Ended]:
-        """Scorer and oracle side by side, joined by two pipes that nobody else holds."""
-        ask_theirs, ask = os.pipe()
-        answer, answer_theirs = os.pipe()
-        limits = Limits(wall=seconds(oracle.timeout), memory=size(oracle.memory))
-        side = Command(argv=self._argv(oracle.command), tree=tree, cwd=scorer.cwd, limits=limits, env=env,
-                       inputs=scorer.inputs, mounts=scorer.mounts, stdin=ask_theirs, stdout=answer_theirs)
-        try:
-            oracle_process = self.sandbox.start(side)
-        finally:
-            os.close(ask_theirs)
-            os.close(answer_theirs)
-        try:
-            more = scorer.env | {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer)}
-            process = self.sandbox.start(_replace(scorer, env=more, fds=(ask, answer)))
-        except Fault:
-            oracle_process.kill()
-            oracle_process.wait()
-            raise
-        finally:
-            os.close(ask)
-            os.close(answer)
-        running(oracle_process)
-        running(process)
-        with ThreadPoolExecutor(1) as beside:  # waiting is what holds a process to its limits
-            answered = beside.submit(oracle_process.wait)
-            try:
-                scored = process.wait()
-            finally:
-                oracle_process.kill()
-            return scored, answered.result()
 
     def _scorers_seed(self, seed: int) -> int:
         """The same for both sides of a pair, and nothing that a candidate could work out from its own seed."""
@@ -276,10 +247,6 @@ class Runner:
         (self.logs / name).write_bytes(log[-LOG:])
 
 
-def _replace(command: Command, **changes: Any) -> Command:
-    return Command(**{name: getattr(command, name) for name in command.__struct_fields__} | changes)
-
-
 # ---- what the candidate may see --------------------------------------------------------------------------------
 
 
@@ -295,6 +262,15 @@ def private(track: Track) -> tuple[str, ...]:
     """The files of a track that no candidate ever sees."""
     score = track.score
     return () if score is None else (*score.private, *([score.holdout] if score.holdout else []))
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over names and bytes of the files of a folder, at whatever depth."""
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            whole.update(f"{path.relative_to(folder)}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
@@ -348,72 +324,3 @@ def _keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:
             if mount.is_relative_to(secret) or secret.is_relative_to(mount):
                 raise TrackError(f"[run] data or python would open {secret} to candidates through {mount}: name a folder "
                                  "that holds the data alone.")
-
-
-# ---- reading what came out -------------------------------------------------------------------------------------
-
-
-def _succeeded(ended: Ended, what: str, limit: float) -> None:
-    """Raise Invalid unless a payload ended well."""
-    if ended.killed == "time":
-        raise Invalid("timeout", f"{what} took longer than {limit:g} s")
-    if ended.killed == "memory" or (ended.code and b"MemoryError" in ended.stderr[-2000:]):
-        raise Invalid("memory", f"{what} needed more memory than it may have")
-    if ended.killed == "stopped":
-        raise Fault(f"{what} was stopped from outside.")
-    if ended.killed:
-        raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may")
-    if ended.code:
-        raise Invalid("crash", f"{what} ended with {_status(ended.code)}{_last_line(ended.stderr)}")
-
-
-def _status(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"status {code}"
-
-
-def _last_line(stderr: bytes) -> str:
-    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return ": " + "".join(c for c in lines[-1].strip()[:200] if c.isprintable()) if lines else ""
-
-
-def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:
-    """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it."""
-    if answered is not None and answered.killed != "stopped" and (answered.killed or scored.code):
-        _succeeded(answered, "the oracle", patience)  # what it did explains what the scorer met
-    _succeeded(scored, "the scorer", limit)
-    try:
-        found = json.loads(scored.stdout, object_pairs_hook=_once)
-    except ValueError as error:
-        raise Invalid("invalid", f"the scorer did not print one JSON object ({error})") from error
-    if not isinstance(found, dict):
-        raise Invalid("invalid", "the scorer did not print a JSON object")
-    if "invalid" in found:
-        raise Invalid("invalid", str(found["invalid"])[:300])
-    return {name: _number(name, value) for name, value in found.items()}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if twice := next((n for n in names if names.count(n) > 1), None):
-        raise ValueError(f"'{twice}' is given twice")
-    return dict(pairs)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Invalid("invalid", f"'{name}' is {type(value).__name__}, not a number")
-    if not math.isfinite(value):
-        raise Invalid("invalid", f"'{name}' is {value}")
-    return float(value)
-
-
-def self_reported(pattern: str, output: bytes) -> float:
-    """The one number that a candidate printed. Raises Invalid when it is absent, printed twice or no number."""
-    found = re.findall(pattern, output.decode(errors="replace"), flags=re.MULTILINE)
-    if len(found) != 1:
-        raise Invalid("invalid", f"the output matches '{pattern}' {len(found)} times, not once")
-    try:
-        value = float(found[0])
-    except ValueError:
-        raise Invalid("invalid", f"the output gives '{found[0][:80]}', not a number") from None
-    return _number("the metric", value)

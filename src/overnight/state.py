@@ -237,8 +237,8 @@ class State:
             self._weigh_with(event)
         elif mine is not None and mine.commit == event.commit:
             mine.runs += 1
-            if event.outcome == "behind":
-                mine.decided = ("discard", event.reason, None)
+            if event.outcome in ("behind", "foul"):
+                mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
             self.known.add(event, metrics)
             if mine.runs == 1 and not mine.carried and metrics:

@@ -53,6 +53,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def __init__(self) -> None:
+        self.identity = self.name
         self._bwrap = shutil.which("bwrap") or ""
         self._root = os.geteuid() == 0
         first = FIRST_UID + os.getpid() % 100_000 * UIDS

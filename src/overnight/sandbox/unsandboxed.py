@@ -24,7 +24,7 @@ from overnight.sandbox import watch
 class Unsandboxed:
     """Runs commands as plain processes of the user."""
 
-    name = "none"
+    name = identity = "none"
 
     def start(self, command: Command) -> Loose:
         """Start a command. Raises Fault."""

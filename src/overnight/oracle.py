@@ -1,0 +1,160 @@
+"""Scorer and oracle side by side: the scorer asks over a pipe, the candidate's process answers over another.
+
+Covered: nobody else holds those pipes; the scorer can have a fresh process in a fresh sandbox at any time, made from the
+same commit and the same artefacts, and the one before is dead by then, with everything that it remembered or wrote.
+Not covered: what the answers mean, and how long to wait for one, which is the scorer's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from overnight.contracts import Command, Ended, Process, Sandbox
+from overnight.errors import Fault
+
+MOST = 10_000  # oracles for one scorer
+FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish and our answers to it
+Pipes = tuple[int, int]
+
+
+def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[[Any], None]) -> tuple[Ended, Ended]:
+    """Run a scorer with an oracle that it may have anew. Returns how the scorer ended, and of the oracles the first that
+    failed by itself, else the last. Raises Fault."""
+    oracles = Oracles(sandbox, oracle)
+    running(oracles)
+    ours, theirs = socket.socketpair()
+    try:
+        with _given(oracles, theirs) as (ask, answer):
+            env = {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer), "OVERNIGHT_FRESH": str(theirs.fileno())}
+            command = msgspec.structs.replace(scorer, env=scorer.env | env, fds=(ask, answer, theirs.fileno()))
+            process = sandbox.start(command)
+        running(process)
+        with ThreadPoolExecutor(1) as beside:  # the thread that starts an oracle must outlive it
+            serving = beside.submit(oracles.serve, ours)
+            scored = process.wait()
+            oracles.kill()
+            serving.result()
+        return scored, oracles.ended()
+    finally:
+        oracles.close()
+        ours.close()
+
+
+@contextmanager
+def _given(oracles: Oracles, theirs: socket.socket) -> Iterator[Pipes]:
+    """The scorer's ends, open until it holds them itself."""
+    pipes: Pipes | None = None
+    try:
+        pipes = oracles.start()
+        yield pipes
+    finally:
+        theirs.close()
+        for fd in pipes or ():
+            os.close(fd)
+
+
+class Oracles:
+    """The candidate's answering processes, one at a time."""
+
+    def __init__(self, sandbox: Sandbox, command: Command) -> None:
+        self._sandbox, self._command = sandbox, command
+        self._lock = threading.Lock()
+        self._process: Process | None = None
+        self._waiting: Future[Ended] | None = None
+        self._waiters = ThreadPoolExecutor(1)  # waiting is what holds a process to its limits
+        self._failed: Ended | None = None
+        self._last: Ended | None = None
+        self._count, self._over = 0, False
+
+    def start(self) -> Pipes:
+        """A fresh oracle; the ends of its pipes for the scorer: where to ask, where the answer comes. Raises Fault."""
+        ask_theirs, ask = os.pipe()
+        answer, answer_theirs = os.pipe()
+        try:
+            with self._lock:
+                if self._over:
+                    raise Fault("the oracle was stopped from outside.")
+                self._process = self._sandbox.start(
+                    msgspec.structs.replace(self._command, stdin=ask_theirs, stdout=answer_theirs))
+                self._waiting = self._waiters.submit(self._process.wait)
+        except BaseException:
+            os.close(ask)
+            os.close(answer)
+            raise
+        finally:
+            os.close(ask_theirs)
+            os.close(answer_theirs)
+        self._count += 1
+        return ask, answer
+
+    def serve(self, wishes: socket.socket) -> None:
+        """Give the scorer a fresh oracle as often as it asks for one, until it is dead. Raises Fault."""
+        try:
+            while wishes.recv(1) == FRESH:
+                self._grant(wishes)
+        except ConnectionError:
+            return  # it died while it waited for our answer
+        finally:
+            wishes.close()  # whatever went wrong, it must not wait for us
+
+    def _grant(self, wishes: socket.socket) -> None:
+        if self._count >= MOST:
+            return _refuse(wishes, f"a scorer may have {MOST:,} oracles")
+        self._end()
+        pipes = self.start()
+        try:
+            socket.send_fds(wishes, [FRESH], list(pipes))
+        finally:
+            for fd in pipes:
+                os.close(fd)
+
+    def _end(self) -> None:
+        """Kill the oracle and keep how it ended. Raises Fault."""
+        with self._lock:
+            process, waiting = self._process, self._waiting
+            self._process = self._waiting = None
+        if process is not None and waiting is not None:
+            process.kill()
+            ended = waiting.result()
+            self._last = ended
+            self._failed = self._failed or (ended if _failed(ended) else None)
+
+    def kill(self) -> None:
+        """End the oracle that there is, and start no other."""
+        with self._lock:
+            self._over = True
+            if self._process is not None:
+                self._process.kill()
+
+    def ended(self) -> Ended:
+        """How the oracles ended, when the scorer is dead: the first that failed by itself, else the last. Raises Fault."""
+        self._end()
+        found = self._failed or self._last
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        self.kill()
+        with suppress(Fault):
+            self._end()
+        self._waiters.shutdown()
+
+
+def _failed(ended: Ended) -> bool:
+    """Whether it met a limit or broke, and was not merely ended by us."""
+    return ended.killed not in ("", "stopped") or bool(not ended.killed and ended.code)
+
+
+def _refuse(wishes: socket.socket, why: str) -> None:
+    text = why.encode()[:1000]
+    wishes.sendall(REFUSED + struct.pack(">H", len(text)) + text)
