@@ -1,0 +1,34 @@
+"""The nights of the suite: one for each module, with the attacks that it names."""
+
+import pytest
+
+pytest.register_assert_rewrite("attacks.suite")
+
+from attacks.night import BETTER, Night  # noqa: E402
+from overnight.sandbox.bubblewrap import Bubblewrap  # noqa: E402
+
+
+def pytest_generate_tests(metafunc):
+    """A case for each attack, and one for each that has a control."""
+    attacks = getattr(metafunc.module, "ATTACKS", [])
+    for fixture, chosen in (("attack", attacks), ("control", [a for a in attacks if a.works])):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, chosen, ids=[a.name for a in chosen])
+
+
+@pytest.fixture(scope="module")
+def night(request, tmp_path_factory):
+    """The module's night, already over. A module may name a GROUND (files of the track) and what is BETTER on it."""
+    plain = pytest.MonkeyPatch()
+    for name, value in (("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")):
+        plain.setenv(name, value)
+    module = request.module
+    night = None
+    try:
+        night = Night(tmp_path_factory.mktemp("night"), module.ATTACKS, Bubblewrap(), getattr(module, "GROUND", {}),
+                      getattr(module, "BETTER", BETTER))
+        yield night
+    finally:
+        if night is not None:
+            night.bait.clear()
+        plain.undo()
