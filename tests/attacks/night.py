@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ class Night:
             places = LocalWorkers(lambda job, place: self._work(hands, script, job, place), 1, 1)
             try:
                 self.session.journal.extend(lab.begin(Budget(experiments=len(script.left) or 1), time.time()))
-                loop.run(lab, places, self.session.journal, hands.follow, self._watch)
+                loop.run(lab, places, self.session.journal, partial(self._follow, hands), self._watch)
             finally:
                 places.close()
             idle += len(script.left) == left
@@ -151,8 +152,16 @@ class Night:
                 if name in self.told:
                     self.told[name].changed += host.differences(before, host.state(self.bait))
 
+    def _follow(self, hands: Hands, event: Any) -> None:
+        with self._alone:
+            hands.follow(event)
+
     def _watch(self, events: Sequence[Any]) -> None:
         """Take up what happened."""
+        with self._alone:
+            self._take_up(events)
+
+    def _take_up(self, events: Sequence[Any]) -> None:
         for event in events:
             if isinstance(event, Proposed):
                 self._owner[event.experiment] = self._commits.get(event.commit, event.message)
