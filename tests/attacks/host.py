@@ -28,6 +28,7 @@ class Bait:
     def __init__(self, folder: Path) -> None:
         self.folder, self.flag, self.mark = folder, f"flag-{secrets.token_hex(16)}", f"mark{secrets.token_hex(6)}"
         self._leave = contextlib.ExitStack()
+        folder.chmod(0o755)
         self._plant_files()
         self._plant_environment()
         self._plant_sockets()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,13 +98,13 @@ class Script:
 
 
 class Night:
-    """Runs attacks on a track below a folder, one job at a time, and looks at the host before and after each run."""
+    """Runs attacks on a track in the bait's folder, one job at a time, and looks at the host before and after each run."""
 
-    def __init__(self, folder: Path, attacks: Sequence[Attack], sandbox: Sandbox, ground: dict[str, str],
-                 better: dict[str, str]) -> None:
-        folder.chmod(0o755)
-        self.sandbox, self.bait = sandbox, host.Bait(folder)
-        self.folder = repository(folder / "target", GROUND | {"bait.py": self.bait.module()} | ground)
+    def __init__(self, bait: host.Bait, attacks: Sequence[Attack], sandbox: Sandbox, ground: dict[str, str],
+                 better: dict[str, str], prepare: Callable[[Path], None]) -> None:
+        self.sandbox, self.bait = sandbox, bait
+        self.folder = repository(bait.folder / "target", GROUND | {"bait.py": self.bait.module()} | ground)
+        prepare(self.folder)
         self.told = {attack.name: Told() for attack in attacks}
         self.faults: list[str] = []
         self.verdicts: dict[int, tuple[str, str]] = {}
