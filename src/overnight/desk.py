@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -71,9 +72,17 @@ class Desk:
 
 
 def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
-    """By how much a change makes the code larger: `after` holds the files that it touches."""
+    """By how much a change makes the code larger: `after` holds the files that it touches. Code that only moved out of the
+    syntax, into strings, comments or files of another kind, has not become less."""
     sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]
-    return sum(new - old for old, new in sizes if old is not None and new is not None)
+    nodes = sum(new - old for old, new in sizes if old is not None and new is not None)
+    hidden = nodes < 0 and packed(text or "" for text in after.values()) > packed(before.get(path, "") for path in after)
+    return 0 if hidden else nodes
+
+
+def packed(texts: Iterable[str]) -> int:
+    """Bytes of texts without what they repeat."""
+    return len(zlib.compress("\n".join(texts).encode(errors="replace"), 9))
 
 
 def code_size(path: str, text: str) -> int | None:
