@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +14,9 @@ from overnight.errors import EditError
 from overnight.jobs import Combine, Combined, Proposal, Propose, Rebase, Rebasing
 from overnight.repo import Repo
 from overnight.track import Track
+
+LONGEST = 16 << 10  # characters of a message
+OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
@@ -26,6 +30,7 @@ class Desk:
         files, change = self._asked(job.researcher, job.commit, job.brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
+        change = msgspec.structs.replace(change, message=said(change.message))
         try:
             commit = self.repo.commit(job.commit, change.files, change.message)
         except EditError as error:
@@ -66,6 +71,16 @@ class Desk:
         made = self.repo.combine(job.changes, job.onto)
         fit = [(number, commit) for number, commit in zip(job.experiments, made, strict=True) if commit]
         return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
+
+
+# ---- what a researcher says ------------------------------------------------------------------------------------
+
+
+def said(message: str) -> str:
+    """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
+    trailer of ours."""
+    text = "".join(c for c in message[:LONGEST] if c.isprintable() or c in "\n\t")
+    return OURS.sub("> ", text)
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

@@ -197,10 +197,12 @@ class Night:
         return [str(p) for p in kept if self.bait.flag.encode() in p.read_bytes()]
 
     def unsandboxed(self, attack: Attack) -> str:
-        """The log of the same candidate without any sandbox."""
+        """The log of the same candidate without any sandbox, how it ended and what the scorer gave it. The track's key is
+        known here, for there is none."""
         repo = self.session.repo
         commit = repo.commit(repo.head(), attack.files, attack.name)
         home = self.bait.folder / "plain"
         runner = Runner(load(self.folder), repo, Unsandboxed(), repo.head(), home)
         measured = runner.measure(Measure(1, 1, commit, 1, "race"))
-        return (home / "logs" / measured.log).read_text(errors="replace") + measured.reason
+        numbers = " ".join(f"{name}={value}" for name, value in measured.metrics.items())
+        return (home / "logs" / measured.log).read_text(errors="replace") + f"\n{measured.reason}\n{numbers}"
