@@ -45,7 +45,7 @@ class Rule(NamedTuple):
     """One refused call.
 
     x86_64, aarch64  its number there; None where it does not exist
-    errno            what the caller is told
+    errno            what the caller is told; 0: that it was done, though nothing was
     why              what it would open, or which of its uses are refused
     when             empty: refused always
     """
@@ -105,6 +105,7 @@ _DEVICE = 0o020000  # in S_IFCHR and S_IFBLK, and in no other type of file that 
 _CREATES = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE: without them open does not look at the mode
 _TERMINAL = (0x5412, 0x541C, 0x541D, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD
 _PRCTL = (35, 62, 78)  # PR_SET_MM, PR_SCHED_CORE, PR_FUTEX_HASH
+_RESET_ON_FORK = 0x40000000  # SCHED_RESET_ON_FORK
 _NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _STREAM, _DGRAM, _TYPE = 1, 2, 0xF  # the bits above are SOCK_CLOEXEC and SOCK_NONBLOCK
@@ -179,9 +180,10 @@ DENIED: dict[str, Rule] = {
             semtimedop=(220, 192)),
     **_deny(EPERM, "memory that is in no process's size; allowed where a cgroup counts it",
             memfd_create=(319, 279), memfd_secret=(447, 447)),
-    **_deny(EPERM, "the cores that the harness chose, and a place before others on them and on the disk",
-            sched_setaffinity=(203, 122), sched_setscheduler=(144, 119), sched_setattr=(314, 274),
-            sched_setparam=(142, 118), ioprio_set=(251, 30)),
+    **_deny(0, "cores but those that the harness chose; told that it was done, for OpenMP gives up the program otherwise",
+            sched_setaffinity=(203, 122)),
+    **_deny(EPERM, "another scheduler than SCHED_OTHER", _any_of(1, ALL ^ _RESET_ON_FORK), sched_setscheduler=(144, 119)),
+    **_deny(EPERM, "a place before others on a core or a disk", sched_setattr=(314, 274), ioprio_set=(251, 30)),
     **_deny(ENOSYS, "where memory lies, its own and others'; as on a kernel without NUMA",
             mbind=(237, 235), set_mempolicy=(238, 237), get_mempolicy=(239, 236), migrate_pages=(256, 238),
             move_pages=(279, 239), set_mempolicy_home_node=(450, 450)),
