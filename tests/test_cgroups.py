@@ -387,32 +387,62 @@ def test_a_user_to_whom_nothing_was_given_has_none(place):
 
 
 DELEGATED = """
-    import sys
+    import os, sys
     from pathlib import Path
     from overnight.sandbox import cgroups
     input()
+    if sys.argv[1:]:
+        os.setgroups([]), os.setresgid(65534, 65534, 65534), os.setresuid(65534, 65534, 65534)
     found = cgroups.find()
     print(Path("/proc/self/cgroup").read_text().strip(), found.homes["memory"].name, flush=True)
     input()
 """
 
 
-def test_in_a_group_of_its_own_overnight_moves_into_a_leaf(place):
-    """Version 2 has limits only for groups below one that holds no process."""
-    if place.version is not V2:
-        pytest.skip("only version 2 asks for it")
-    scope = place.homes["memory"] / "a.scope"
-    scope.mkdir()
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(DELEGATED)], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True)
-    (scope / "cgroup.procs").write_text(str(process.pid))
+@pytest.fixture(params=["root", "user"])
+def scope(place, request):
+    """Version 2: a group below one that is divided, both given to an ordinary user or not; how to start in it, too."""
+    if os.geteuid() or place.version is not V2:
+        pytest.skip("for version 2, as root")
+    above = place.homes["memory"] / "above"
+    inside = above / "a.scope"
+    above.mkdir()
+    (above / "cgroup.subtree_control").write_text("+memory +pids")
+    inside.mkdir()
+    if request.param == "user":
+        for folder in (above, inside):
+            for path in (folder, folder / "cgroup.procs", folder / "cgroup.subtree_control"):
+                os.chown(path, 65534, 65534)
+    yield inside, [sys.executable, "-c", textwrap.dedent(DELEGATED), *([] if request.param == "root" else ["user"])]
+    for folder in (inside / SELF, inside, above):
+        if folder.exists():
+            folder.rmdir()
+
+
+def answer(inside, command):
+    """Where an Overnight in that group finds itself, and where it makes groups."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    (inside / "cgroup.procs").write_text(str(process.pid))
     process.stdin.write("\n")
     process.stdin.flush()
     said = process.stdout.readline().split()
     process.communicate("\n")
-    (scope / SELF).rmdir()
-    scope.rmdir()
-    assert said[0].endswith(f"/a.scope/{SELF}") and said[1] == "a.scope"
+    return Path(said[0].partition("::")[2]).name, said[1]
+
+
+def test_alone_in_its_group_overnight_moves_into_a_leaf(scope):
+    """Version 2 has limits only for groups below one that holds no process."""
+    assert answer(*scope) == (SELF, "a.scope")
+
+
+def test_beside_others_overnight_uses_the_group_above_and_moves_nobody(scope):
+    inside, command = scope
+    other = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+    (inside / "cgroup.procs").write_text(str(other.pid))
+    said = answer(inside, command)
+    left = (inside / "cgroup.procs").read_text().split()
+    other.communicate()
+    assert said == ("a.scope", "above") and left == [str(other.pid)]
 
 
 def test_where_the_tree_is_read_only_there_is_none_and_the_advice_is_for_a_container(bubblewrap):
