@@ -193,11 +193,13 @@ def fresh() -> Oracle:
     harness = socket.socket(fileno=int(number))
     try:
         harness.sendall(b"+")
-        said, fds, _, _ = socket.recv_fds(harness, 1, 2, socket.MSG_CMSG_CLOEXEC)
+        said, fds, _, _ = socket.recv_fds(harness, 1, 2)
         if said != b"+" or len(fds) != 2:
             raise RuntimeError(f"no fresh oracle could be had: {_why_not(harness) if said == b'-' else 'the harness is gone'}")
     finally:
         harness.detach()
+    for fd in fds:
+        os.set_inheritable(fd, False)
     Oracle.current = Oracle(*fds)
     return Oracle.current
 
