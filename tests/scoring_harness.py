@@ -29,6 +29,7 @@ def questions():
         header = json.loads(line)
         yield header, sys.stdin.buffer.read(header.get("bytes", 0))
 """
+ENVIRONMENT = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Candidate:
@@ -36,7 +37,7 @@ class Candidate:
     its processes; more than `most` fresh ones are refused."""
 
     def __init__(self, source, most=10_000, env=None):
-        self.source, self.most, self.env = PREAMBLE + source, most, dict(env or {}) | {"PATH": os.environ["PATH"]}
+        self.source, self.most, self.env = PREAMBLE + source, most, dict(env or {}) | ENVIRONMENT
         self.starts, self.process = 0, None
 
     def __enter__(self):
