@@ -539,3 +539,14 @@ def test_it_imports_nothing_of_ours_but_itself():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("overnight"):
                 assert node.module.startswith("overnight.scoring"), path
+
+
+def test_the_example_of_the_page_works(tmp_path):
+    page = (Path(__file__).parent.parent / "docs" / "scoring.md").read_text()
+    score, serve = (part.partition("```")[0] for part in page.split("```python\n")[1:])
+    (tmp_path / "unseen.txt").write_bytes(os.urandom(65 * 256))
+    with Candidate(serve):
+        env = os.environ | {"OVERNIGHT_SEED": "3"}
+        fds = [int(env[name]) for name in ("OVERNIGHT_ASK", "OVERNIGHT_ANSWER", "OVERNIGHT_FRESH")]
+        done = subprocess.run([sys.executable, "-c", score], cwd=tmp_path, env=env, pass_fds=fds, capture_output=True, text=True)
+    assert json.loads(done.stdout) == {"bits_per_byte": pytest.approx(8)}, done.stderr

@@ -59,13 +59,19 @@ def test_what_is_no_distribution_is_refused(answer, why):
 @pytest.mark.parametrize("source", HONEST.values(), ids=HONEST)
 def test_an_honest_model_passes_the_audit(source):
     with Candidate(source):
-        assert batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2).shape == (256, 24)
+        assert batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2, audit=3).shape == (256, 24)
 
 
 @pytest.mark.parametrize("source", CHEATS.values(), ids=CHEATS)
 def test_a_cheat_is_caught_in_256_windows(source):
     with Candidate(source), pytest.raises(Foul, match="it looks ahead, at its neighbours or back"):
-        batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2)
+        batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2, audit=3)
+
+
+def test_no_two_audits_are_the_same(tmp_path):
+    again = [told(tmp_path / name, 64, rows=16, share=0.5, audit=None)[1] for name in "ab"]
+    assert (again[0][:64] == again[1][:64]).all()
+    assert (again[0][64:] != again[1][64:]).any()
 
 
 def test_there_are_twenty_honest_models():
@@ -88,10 +94,11 @@ ECHOED = "import hashlib, array\nfor h, b in questions(): open({path!r}, 'ab').w
 
 def told(tmp_path, count, **options):
     """What a model that learns nothing is told, pass by pass: windows without their last token."""
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "told"
     drawn = windows(TEXT, 8, count, 1)
     with Candidate(ECHOED.format(path=str(path), v=VOCABULARY)) as candidate:
-        batched(drawn, VOCABULARY, 2, **options)
+        batched(drawn, VOCABULARY, 2, **{"audit": 3} | options)
     return drawn, numpy.fromfile(path, "<i4").reshape(-1, 8), candidate.starts
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SUM = 1e-6  # how far from 1 the probabilities of an answer may sum
 BATCH = 32 << 20  # bytes of logits in one answer, unless the scorer says how many rows
-PIECE = 1 << 18  # logits that are worked on at once, in float64
+PIECE = 1 << 15  # logits that are worked on at once: in float64 they fit the cache
 
 
 def streaming(oracle: Oracle, tokens: Iterable[int], vocabulary: int, logits: bool = False,
@@ -63,11 +63,11 @@ def probabilities(answer: object, vocabulary: int) -> list[float]:
 
 
 def batched(windows: Array, vocabulary: int, rng: int | numpy.random.Generator, rows: int = 0, share: float = 0.03,
-            miss: float = 1e-3, tolerance: float = 0.0, within: float = 60.0) -> Array:
+            miss: float = 1e-3, tolerance: float = 0.0, within: float = 60.0, audit: int | None = None) -> Array:
     """Nats of surprise at each token but the first of each window: (n, T + 1) tokens give (n, T) nats. Raises Broken, and Foul
     where the audit finds that something moved.
 
-    rng        secret: which windows come when and together, what is replaced, and from where on
+    rng        which windows come when and together
     rows       windows in one question, the same in all of them (0: as many as make an answer of 32 MiB)
     share      of the places: who peeks at so many of them
     miss       goes unseen at most this often; as many windows are asked about again as that takes, all of them more than
@@ -75,6 +75,8 @@ def batched(windows: Array, vocabulary: int, rng: int | numpy.random.Generator, 
     tolerance  nats by which a surprise may move: 0 on CPUs; where a machine adds in no fixed order, what it needs. Whoever
                stays below gains no more than that for each token
     within     seconds for each question
+    audit      from where on a window is cut, and what is put there; drawn from the operating system, so that nothing that
+               was seen foretells it. Give it only to repeat an audit
 
     The question has the header {"bytes", "shape": [rows, T], "dtype": "int32"}; the answer is rows * T * vocabulary raw
     float32, the logits of the token behind each place.
@@ -87,7 +89,7 @@ def batched(windows: Array, vocabulary: int, rng: int | numpy.random.Generator, 
     seats = lots.permutation(len(padded)).reshape(-1, rows)
     first = Oracle.given()
     nats = _nats(fresh() if first.asked else first, padded[:, :-1], padded[:, 1:], seats, vocabulary, within)
-    left = cuts(share, miss)
+    lots, left = numpy.random.default_rng(audit), cuts(share, miss)
     while left > 0:
         seats = numpy.stack([lots.permutation(seat) for seat in seats.T], axis=1)  # the same seat in other company
         chosen = seats[:math.ceil(left / rows)]
