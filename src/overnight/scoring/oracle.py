@@ -22,6 +22,7 @@ import select
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from overnight.scoring.verdict import Broken, Foul, parse
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 LONGEST = 1 << 20  # bytes of an answer in JSON
 PIPE = 1 << 20  # bytes that a pipe may hold, as much as Linux gives an ordinary user
 CHUNK = 1 << 16  # bytes read at once where the length of an answer is not known
+_JSON = json.JSONEncoder(allow_nan=False)
 
 
 class Oracle:
@@ -66,7 +68,7 @@ class Oracle:
 
     def ask(self, message: object, within: float = 10.0, longest: int = LONGEST) -> Any:
         """Ask in one line of JSON; the answer's value, within so many seconds and bytes. Raises Broken and Foul."""
-        deadline = self._send((json.dumps(message, allow_nan=False).encode() + b"\n",), within)
+        deadline = self._send((_JSON.encode(message).encode() + b"\n",), within)
         line = bytearray()
         while not line.endswith(b"\n"):
             line += self._piece(deadline, within)
@@ -82,7 +84,7 @@ class Oracle:
                  within: float = 60.0) -> bytearray:
         """Send a header, to which "bytes" is added, and raw bytes; read exactly `expect` raw bytes. Raises Broken and Foul."""
         raw = memoryview(payload).cast("B")
-        line = json.dumps({**header, "bytes": len(raw)}, allow_nan=False).encode() + b"\n"
+        line = _JSON.encode({**header, "bytes": len(raw)}).encode() + b"\n"
         deadline = self._send((line, raw), within)
         answer = bytearray(expect)
         with memoryview(answer) as room:
@@ -146,34 +148,29 @@ class Oracle:
 
     def _pending(self) -> bool:
         """Whether something lies there to be read; its end does not count."""
-        try:
-            return bool(os.read(self._answer, 1))
-        except BlockingIOError:
-            return False
+        return any(event & select.POLLIN for _, event in self._readable.poll(0))
 
     def _piece(self, deadline: float, within: float) -> bytes:
         """Some of the answer, at least one byte."""
-        while True:
-            try:
+        piece = None
+        while piece is None:
+            _wait(self._readable, deadline, within)
+            with suppress(BlockingIOError):  # the candidate itself may have taken what there was
                 piece = os.read(self._answer, CHUNK)
-            except BlockingIOError:
-                _wait(self._readable, deadline, within)
-                continue
-            if not piece:
-                raise Broken("the oracle ended before it answered.")
-            return piece
+        if not piece:
+            raise Broken("the oracle ended before it answered.")
+        return piece
 
     def _into(self, room: memoryview, deadline: float, within: float) -> int:
         """Read some of the answer to where it belongs; how many bytes, at least one."""
-        while True:
-            try:
+        count = None
+        while count is None:
+            _wait(self._readable, deadline, within)
+            with suppress(BlockingIOError):
                 count = os.readv(self._answer, [room])
-            except BlockingIOError:
-                _wait(self._readable, deadline, within)
-                continue
-            if not count:
-                raise Broken("the oracle ended before it had answered everything.")
-            return count
+        if not count:
+            raise Broken("the oracle ended before it had answered everything.")
+        return count
 
     def _received(self, deadline: float, within: float) -> None:
         now = time.monotonic()
