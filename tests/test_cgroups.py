@@ -155,12 +155,12 @@ def test_the_time_of_children_that_nobody_waits_for_is_counted(group):
         try: os.wait()
         except ChildProcessError: pass
     """)
-    assert 0.6 <= group.usage().cpu <= 1.2
+    assert group.usage().cpu >= 0.6
 
 
-def test_what_slept_took_no_time(group):
-    run(group, "import time; time.sleep(0.3)")
-    assert 0 < group.usage().cpu < 0.2
+def test_no_more_time_is_counted_than_was_used(group):
+    used = float(run(group, "import time; time.sleep(0.3); print(time.process_time())")[1])
+    assert 0 < group.usage().cpu < used + 0.1
 
 
 def test_a_peak_between_two_looks_is_seen(group):
