@@ -67,7 +67,8 @@ class _Laps:
 
 def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any, Any], bool], *, sizes: Sequence[int],
             trials: int, lots: random.Random, warm_up: WarmUp = "counted", warm_ups: int = 3, warm_up_within: float = 10.0,
-            isolated: bool = False, within: float = 10.0, start: Callable[[], Oracle] = fresh) -> dict[str, float]:
+            isolated: bool = False, within: float = 10.0, start: Callable[[], Oracle] = fresh,
+            clock: Callable[[], float] = time.monotonic) -> dict[str, float]:
     """Seconds that the candidate takes for `trials` questions of each size. Raises Broken and Foul.
 
     make_case       draws a question of a size from `lots`: a JSON value, or Raw
@@ -77,10 +78,12 @@ def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any
                     like the others and asked first, do not, if they take no more than `warm_up_within` seconds together
     isolated        a process of its own for each trial, for what must not learn from one input about the next
     within          seconds for one answer
+    start, clock    where processes and times come from
 
-    "seconds" is the sum of all trials; "typical_seconds" the same with each trial, but for one in which a process starts and
-    others follow, as long as the median of its size: it does not see a hiccup of the machine, and neither what a candidate
-    does in fewer than half of the trials. So keep a guard on "seconds" where the metric is "typical_seconds". "warm_up_seconds" is what was allowed and not counted.
+    "seconds" is the sum of all trials. In "typical_seconds" each trial lasts as long as the median of its size, but for one
+    in which a process starts and others follow: it does not see a hiccup of the machine, and neither what a candidate does in
+    fewer than half of the trials. So keep a guard on "seconds" where the metric is "typical_seconds". "warm_up_seconds" is
+    what was allowed and not counted.
     """
     order = [size for size in sizes for _ in range(trials)]
     lots.shuffle(order)
@@ -91,7 +94,7 @@ def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any
     _all_different(trial for plan in plans for trial in plan)
     laps = _Laps()
     for plan in plans:
-        _session(plan, early, laps, within, warm_up_within, start)
+        _session(plan, early, laps, within, warm_up_within, start, clock)
     _check(laps.answers, right)
     return {"seconds": laps.start + sum(lap for _, lap in laps.counted),
             "typical_seconds": laps.start + _typical(laps.counted), "warm_up_seconds": laps.warm_up}
@@ -121,13 +124,13 @@ def alike(wanted: Any, answer: Any, tolerance: float = 0.0) -> bool:
 
 
 def _session(plan: list[_Trial], early: int, laps: _Laps, within: float, warm_up_within: float,
-             start: Callable[[], Oracle]) -> None:
+             start: Callable[[], Oracle], clock: Callable[[], float]) -> None:
     """Ask one process everything that it is to be asked, with no pause in between."""
     oracle = start()
-    began = last = time.monotonic()
+    began = last = clock()
     for number, trial in enumerate(plan):
         laps.answers.append((trial, _answer(oracle, trial.question, within)))
-        now = time.monotonic()
+        now = clock()
         if number == early == 0 and len(plan) > 1:
             laps.start += now - last
         elif number >= early:
