@@ -1,4 +1,6 @@
-"""Draws digits of 8 x 8 grey pixels: a glyph, moved, faded and smudged. `python draw.py > digits.txt` made the file to learn from.
+"""Draws digits of 8 x 8 grey pixels: a glyph, moved, faded and smudged.
+
+`python draw.py > digits.txt` made the file to learn from.
 """
 
 import random

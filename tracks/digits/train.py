@@ -1,7 +1,8 @@
 """A small neural network that learns digits: 64 pixels, one hidden layer, ten scores, and plain gradient descent.
 
-`python train.py` learns from digits.txt under $OVERNIGHT_SEED and leaves its weights in $OVERNIGHT_OUT; `python train.py --serve`
-answers {"rows": n, "bytes": 256n} and n rows of 64 float32 with n rows of ten float32, a score for each digit.
+`python train.py` learns from digits.txt under $OVERNIGHT_SEED and leaves its weights in $OVERNIGHT_OUT.
+`python train.py --serve` answers {"rows": n, "bytes": 256n} and n rows of 64 float32 with n rows of ten float32, a score for
+each digit.
 """
 
 import json
