@@ -101,6 +101,7 @@ LEAKS = {
                       " tell([[0, x - m] for x, _ in batch])",
     "how many came before": "n = 0\nfor batch in rows():\n n += len(batch)\n tell([[0, x + n / 100] for x, _ in batch])",
     "the place in the batch": "for batch in rows(): tell([[0, i] for i, _ in enumerate(batch)])",
+    "a little beside a large number": "for batch in rows(): tell([[1e6, 1e6 + batch[0][0]] for x, _ in batch])",
     "lots": "import random\nfor batch in rows(): tell([[0, random.random()] for _ in batch])",
 }
 

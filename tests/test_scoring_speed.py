@@ -35,7 +35,7 @@ class Clockwork:
         self.number = 0
         return self
 
-    def ask(self, question, within):
+    def ask(self, question, within, longest):
         self.asked.append(question)
         self.now += self.cost(self.number)
         self.number += 1

@@ -33,7 +33,7 @@ Predictions = list[Sequence[float]]  # a line of numbers for each row, in the ro
 
 BATCH = 256  # rows of one question
 WITHIN = 60.0  # seconds of one answer
-TOLERANCE = 1e-4  # between two answers about one row: absolute up to 1, relative above
+TOLERANCE = 1e-4  # between two answers about one row: absolute, since whoever answers chooses how large his scores are
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------
@@ -55,11 +55,11 @@ def ask(oracle: Oracle, rows: Sequence[Any], outputs: int, lots: random.Random, 
 def audit(predictions: Predictions, rows: Sequence[Any], oracle: Oracle, lots: random.Random, batch: int = BATCH,
           within: float = WITHIN, tolerance: float = TOLERANCE) -> None:
     """Ask a fresh process about the same rows in another order and company. Raises Foul where an answer moves by more than
-    the tolerance: it depended on other rows, or on what was asked before."""
+    the tolerance, in its own unit: it depended on other rows, or on what was asked before."""
     again = ask(oracle, rows, len(predictions[0]) if predictions else 1, lots, batch, within)
     for first, second in zip(predictions, again, strict=True):
         for a, b in zip(first, second, strict=True):
-            if abs(a - b) > tolerance * max(1.0, abs(a)):
+            if abs(a - b) > tolerance:
                 raise Foul(f"an answer moved by {abs(a - b):.3g} when its row came in other company.")
 
 

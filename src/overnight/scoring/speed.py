@@ -31,6 +31,7 @@ from typing import Any, Literal
 from overnight.scoring.oracle import Oracle, fresh
 from overnight.scoring.verdict import Broken
 
+LONGEST = 64 << 20  # bytes of an answer in JSON
 EXACT = 1 << 53  # whole numbers up to here are floats too
 WarmUp = Literal["counted", "allowed"]
 
@@ -146,7 +147,7 @@ def _session(plan: list[_Trial], early: int, laps: _Laps, within: float, warm_up
 def _answer(oracle: Oracle, question: Any, within: float) -> Any:
     if isinstance(question, Raw):
         return oracle.exchange(question.header, question.payload, question.expect, within)
-    return oracle.ask(question, within)
+    return oracle.ask(question, within, LONGEST)
 
 
 def _all_different(trials: Any) -> None:
