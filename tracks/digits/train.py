@@ -13,7 +13,8 @@ import sys
 from array import array
 from operator import mul
 
-PIXELS, DIGITS = 64, 10
+PIXELS = 64  # knob: off
+DIGITS = 10  # knob: off
 HIDDEN = 12
 EPOCHS = 6
 LEARNING_RATE = 0.02

@@ -5,14 +5,13 @@ import math
 import os
 import random
 
-CIRCLES = 26
+CIRCLES = 26  # knob: off
 STEPS = 1500
 RATE = 0.002  # of each step, along the gradient
 MOMENTUM = 0.7
 FIRST_PENALTY = 5.0  # for overlap; it grows by the same factor in each step
-LAST_PENALTY = 30.0
+LAST_PENALTY = 30.0  # knob: log 5..1000
 FIRST_RADIUS = 0.02
-SPREAD = 0.5  # of the first centres around the middle of the square
 POLISH = 20  # rounds in which each circle grows as far as its neighbours let it
 
 
@@ -29,7 +28,7 @@ def slopes(circles, penalty):
             dx, dy = x - circles[j][0], y - circles[j][1]
             reach = r + circles[j][2]
             if dx * dx + dy * dy < reach * reach:
-                distance = math.hypot(dx, dy) or 1e-9
+                distance = math.hypot(dx, dy) or 1e-9  # knob: off
                 push = penalty * (reach - distance)
                 other = found[j]
                 mine[0] += push * dx / distance
@@ -50,16 +49,13 @@ def room(circles, i):
 
 def solve(lots):
     """Circles that do not overlap, as lists of x, y and radius."""
-    circles = [[lots.uniform(0.5 - SPREAD, 0.5 + SPREAD), lots.uniform(0.5 - SPREAD, 0.5 + SPREAD), FIRST_RADIUS]
-               for _ in range(CIRCLES)]
+    circles = [[lots.random(), lots.random(), FIRST_RADIUS] for _ in range(CIRCLES)]
     speeds = [[0.0, 0.0, 0.0] for _ in circles]
     for step in range(STEPS):
         penalty = FIRST_PENALTY * (LAST_PENALTY / FIRST_PENALTY) ** (step / STEPS)
         for circle, speed, slope in zip(circles, speeds, slopes(circles, penalty), strict=True):
-            for k in range(3):
-                speed[k] = MOMENTUM * speed[k] + RATE * slope[k]
-                circle[k] += speed[k]
-            circle[:] = min(max(circle[0], 0.0), 1.0), min(max(circle[1], 0.0), 1.0), max(circle[2], 0.0)
+            speed[:] = [MOMENTUM * v + RATE * s for v, s in zip(speed, slope, strict=True)]
+            circle[:] = [min(max(at + v, 0.0), 1.0) for at, v in zip(circle, speed, strict=True)]
     for _ in range(POLISH):
         for i, circle in enumerate(circles):
             circle[2] = room(circles, i)
