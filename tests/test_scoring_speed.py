@@ -1,10 +1,12 @@
 """The program-speed scorer: what counts, what is checked, and candidates that would rather not work while the clock runs."""
 
+import json
 import random
 import struct
 
 import pytest
 
+from conftest import ROOT
 from overnight.scoring import Broken, Foul
 from overnight.scoring.speed import Raw, alike, measure, same
 from scoring_harness import Candidate
@@ -184,6 +186,15 @@ def test_nothing_is_learnt_from_trial_to_trial_in_isolation():
 def test_a_process_that_dies_is_broken():
     with pytest.raises(Broken, match="ended before"):
         run("for n, q in enumerate(asked()):\n if n == 3: os._exit(0)\n say(sorted(q))")
+
+
+def test_the_example_of_the_page_works(capsys, monkeypatch):
+    page = (ROOT / "docs" / "scoring.md").read_text().partition("## Program speed")[2]
+    example = page.partition("```python\n")[2].partition("```")[0].replace("10_000", "300")
+    monkeypatch.setenv("OVERNIGHT_SEED", "3")
+    with Candidate(ASKED + SORTER):
+        exec(compile(example, "scoring.md", "exec"), {})
+    assert json.loads(capsys.readouterr().out)["seconds"] > 0
 
 
 # ---- alike -----------------------------------------------------------------------------------------------------
