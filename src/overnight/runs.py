@@ -4,15 +4,16 @@ seeds come next, and how much runs spread. Pure."""
 from __future__ import annotations
 
 import hashlib
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight import guards, noise
+from overnight import guards, holdout, noise
 from overnight.curves import Curve
-from overnight.drift import Drift
+from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
 from overnight.track import HARNESS_METRICS, Track
@@ -99,6 +100,8 @@ class Runs:
         self._kind: Kind | None = None
         self.drift = Drift()
         self.curves: dict[str, dict[int, Curve]] = defaultdict(dict)
+        self.held: dict[str, dict[int, float]] = defaultdict(dict)
+        self.held_beside: dict[str, dict[int, float]] = defaultdict(dict)
 
     # -- what is known --
 
@@ -133,7 +136,22 @@ class Runs:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        return self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
+        measured = self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
+        return measured and not self._not_as_declared()
+
+    def _not_as_declared(self) -> str:
+        """What is wrong with a contract that calls the metric deterministic, as far as the baseline shows it."""
+        if self.track.metric.kind != "deterministic":
+            return ""
+        first, again = (self.number(m) if m else None for m in (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat))
+        name = f"{self.track.metric.name} is declared deterministic in track.toml"
+        if first is not None and again is not None and not math.isclose(first, again, rel_tol=EQUAL):
+            return (f"{name}, but one commit on one seed gave {first:.6g} and then {again:.6g}, though nothing had changed: find "
+                    "out what else it depends on, or take `kind` out")
+        low, high = (end(self.numbers(self.baseline_commit), default=0.0) for end in (min, max))
+        return "" if math.isclose(low, high, rel_tol=EQUAL) else (
+            f"{name}, but the baseline gave {low:.6g} on one seed and {high:.6g} on another: take `kind` out, and it is judged "
+            "as noisy")
 
     @property
     def deterministic(self) -> bool:
@@ -260,6 +278,14 @@ class Runs:
         return ((*experiment.carried, *(d for s, d in differences.items() if s not in fresh)),
                 tuple(d for s, d in differences.items() if s in fresh))
 
+    def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
+        """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
+        mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
+            | self.held_beside.get(experiment.commit, {})
+        turned, fresh = self.track.oriented, self.own_seeds(experiment)
+        return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
+                     for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
+
     def strains(self, experiment: Experiment) -> list[guards.Strain]:
         """How near an experiment comes to each guard's bound."""
         return guards.strains(self.track.guard, list(self.shared(experiment).values()), self._standing)
@@ -281,6 +307,7 @@ class Runs:
     def add(self, event: Measured, metrics: Metrics) -> None:
         """A candidate's run ended; `metrics` is empty unless it ended well."""
         self.values[event.commit][event.seed] = metrics
+        self.hold(event)
         if event.beside:
             self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
         elif self.kind == "timing":
@@ -292,14 +319,23 @@ class Runs:
         if metrics and event.seed in values and event.stage == "calibrate":
             self.repeat = metrics
         values.setdefault(event.seed, metrics)
+        self.hold(event)
         if event.seed not in self._common:
             self._common[event.seed] = runs
             self._drawn += 1
         if not metrics:
             self.bad.add(event.seed)
             return self._failing(event)
+        if event.stage == "calibrate" and (wrong := self._not_as_declared()):
+            return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+
+    def hold(self, event: Measured) -> None:
+        """A run was scored on the holdout too."""
+        for place, number in ((self.held, event.holdout), (self.held_beside, event.beside_holdout)):
+            if number is not None:
+                place[event.commit][event.seed] = within(number)
 
     def _failing(self, event: Measured) -> str:
         if event.stage == "calibrate":
@@ -312,6 +348,8 @@ class Runs:
         self.values.pop(commit, None)
         self.beside.pop(commit, None)
         self.curves.pop(commit, None)
+        self.held.pop(commit, None)
+        self.held_beside.pop(commit, None)
 
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
