@@ -143,11 +143,12 @@ class Runs:
         """What is wrong with a contract that calls the metric deterministic, as far as the baseline shows it."""
         if self.track.metric.kind != "deterministic":
             return ""
-        first, again = (self.number(m) if m else None for m in (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat))
+        twice = (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat)
+        first, again = (self.number(m) if m else None for m in twice)
         name = f"{self.track.metric.name} is declared deterministic in track.toml"
         if first is not None and again is not None and not math.isclose(first, again, rel_tol=EQUAL):
-            return (f"{name}, but one commit on one seed gave {first:.6g} and then {again:.6g}, though nothing had changed: find "
-                    "out what else it depends on, or take `kind` out")
+            return (f"{name}, but one commit on one seed gave {first:.6g} and then {again:.6g}, though nothing had changed: "
+                    "find out what else it depends on, or take `kind` out")
         low, high = (end(self.numbers(self.baseline_commit), default=0.0) for end in (min, max))
         return "" if math.isclose(low, high, rel_tol=EQUAL) else (
             f"{name}, but the baseline gave {low:.6g} on one seed and {high:.6g} on another: take `kind` out, and it is judged "
