@@ -243,16 +243,16 @@ def _decided(lab: Lab) -> list[str]:
         f"better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
         f"It is kept when the evidence of all pairs is strong enough (now {1 / lab.alpha:.3g} to 1: more after many runs",
         f"without a keep, so that at most {100 * policy.level:g} % of what is kept is false) and the fresh seeds speak for",
-        "it by themselves; only what they showed is reported as its gain. While most changes are worth nothing, several",
-        "are stacked in one run, and looked at one by one only if together they win. No candidate and no language model",
-        "has a say in that.", _on_holdout(lab),
-    ]).rstrip()]
+        f"it by themselves; only what they showed is reported as its gain.{_on_holdout(lab)}",
+        "While most changes are worth nothing, several are stacked in one run, and looked at one by one only if together",
+        "they win. No candidate and no language model has a say in that.",
+    ])]
 
 
 def _on_holdout(lab: Lab) -> str:
     if not lab.track.holdout:
         return ""
-    return (f"At last, at least {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no "
+    return (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no "
             "researcher ever sees.")
 
 

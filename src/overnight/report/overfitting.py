@@ -32,14 +32,13 @@ def sentence(lab: Lab) -> str:
     if not found.keeps:
         return f"nothing was kept yet, so nothing is known of the holdout{_asked(lab)}"
     unit = f" {lab.track.metric.unit}" if lab.track.metric.unit else ""
-    return (f"{lab.track.metric.name} improved by {found.here:.3g}{unit} on the scorer's data and by {found.there:.3g} on the "
-            f"holdout: {share(found)} carries over{_doubt(found)}{_asked(lab)}")
+    return (f"validation improved by {found.here:.3g}{unit}, the holdout by {found.there:.3g}: {share(found)} carries "
+            f"over{_doubt(found)}{_asked(lab)}")
 
 
 def _asked(lab: Lab) -> str:
     count, denied = len(lab.gauge.asked), lab.gauge.denied
-    times = "once" if count == 1 else f"{count:,} times"
-    return f"; asked {times}, it said no {denied:,} time{'s' * (denied != 1)}" if count else ""
+    return f"; {count:,} asked, {denied:,} denied" if count else ""
 
 
 def share(found: Reading) -> str:
@@ -71,8 +70,7 @@ def of(lab: Lab, experiment: int) -> str:
     if asked.failed:
         return f"On the holdout {asked.failed} of {len(asked.pairs)} runs gave no number, so it is not kept. {PRIVATE}"
     here, there = asked.gains
-    word = "better" if there >= 0 else "worse"
-    return f"On the holdout the same runs are {word} by {abs(there):.3g}, where they gain {here:.3g} otherwise. {PRIVATE}"
+    return f"On the holdout the same runs gain {there:+.3g}, on the scorer's own data {here:+.3g}. {PRIVATE}"
 
 
 PRIVATE = "Researchers are told keep or discard, and no number."
