@@ -7,7 +7,7 @@ import hashlib
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,23 +136,25 @@ class Runs:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        measured = self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
-        return measured and not self._not_as_declared()
+        return self._measured and not self._not_as_declared()
+
+    @property
+    def _measured(self) -> bool:
+        return self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
 
     def _not_as_declared(self) -> str:
-        """What is wrong with a contract that calls the metric deterministic, as far as the baseline shows it."""
-        if self.track.metric.kind != "deterministic":
+        """What is wrong with a contract that calls the metric deterministic, if the baseline shows it."""
+        if self.track.metric.kind != "deterministic" or not self._measured:
             return ""
-        twice = (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat)
-        first, again = (self.number(m) if m else None for m in twice)
+        runs = [m for m in (self.of(self.baseline_commit)[self.calibration[0]], self.repeat) if m]
+        twice, all_seeds = [self.number(m) for m in runs], self.numbers(self.baseline_commit)
         name = f"{self.track.metric.name} is declared deterministic in track.toml"
-        if first is not None and again is not None and not math.isclose(first, again, rel_tol=EQUAL):
-            return (f"{name}, but one commit on one seed gave {first:.6g} and then {again:.6g}, though nothing had changed: "
-                    "find out what else it depends on, or take `kind` out")
-        low, high = (end(self.numbers(self.baseline_commit), default=0.0) for end in (min, max))
-        return "" if math.isclose(low, high, rel_tol=EQUAL) else (
-            f"{name}, but the baseline gave {low:.6g} on one seed and {high:.6g} on another: take `kind` out, and it is judged "
-            "as noisy")
+        if not _same(twice):
+            return (f"{name}, but one commit on one seed gave {twice[0]:.10g} and then {twice[1]:.10g}, though nothing had "
+                    "changed: find out what else it depends on, or take `kind` out")
+        return "" if _same(all_seeds) else (
+            f"{name}, but the baseline gave from {min(all_seeds):.10g} to {max(all_seeds):.10g} on {len(all_seeds)} seeds: "
+            "take `kind` out, and it is judged as noisy")
 
     @property
     def deterministic(self) -> bool:
@@ -364,6 +366,11 @@ class Runs:
         self.values[experiment.commit] = kept
         self.incumbent, self.bad, self._variance = experiment.commit, set(), None
         self._common, self._drawn = dict.fromkeys(kept, runs), len(kept)
+
+
+def _same(numbers: Sequence[float]) -> bool:
+    """Whether they are one number, but for rounding."""
+    return not numbers or math.isclose(min(numbers), max(numbers), rel_tol=EQUAL, abs_tol=SMALLEST)
 
 
 def within(number: float) -> float:
