@@ -22,7 +22,7 @@ FLOORS = [
     {"jobs", "metrics"},
     {"student"},
     {"referee", "guards", "drift"},
-    {"noise", "worth", "stacks", "tally"},
+    {"holdout", "noise", "worth", "stacks", "tally"},
     {"runs"},
     {"state"},
     {"lab", "audit"},
@@ -34,7 +34,7 @@ FLOORS = [
     {"cli", "__main__"},
 ]
 PURE = ["contracts", "errors", "curves", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "runs", "state", "lab", "audit"]
+        "tally", "holdout", "runs", "state", "lab", "audit"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
