@@ -28,7 +28,7 @@ FLOORS = [
     {"lab", "audit"},
     {"repo", "oracle"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
-    {"loop", "session", "trial", "auditor", "scaffold"},
+    {"loop", "session", "trial", "auditor", "scaffold", "testing"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
@@ -64,9 +64,9 @@ def imports(module):
 
 
 def public(owner):
-    """The functions and classes that a module or class offers."""
+    """The functions and classes that a module or class offers; a test's name is its own explanation."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    return [node for node in owner.body if isinstance(node, kinds) and not node.name.startswith("_")]
+    return [node for node in owner.body if isinstance(node, kinds) and not node.name.startswith(("_", "test_"))]
 
 
 GRAPH = {module: {name for name in imports(module) if name in FILES} for module in FILES}
