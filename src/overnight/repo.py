@@ -19,8 +19,8 @@ PATCH = 64 << 10  # bytes of a diff that are kept
 LONGEST = 1024  # bytes of a path that a change may name
 MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
-_QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0",
-          "-c", "core.fsync=loose-object,reference"]
+_QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
+          "-c", "gc.auto=0", "-c", "core.fsync=loose-object,reference"]
 # What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
 _MISLEADING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
                          "GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"})

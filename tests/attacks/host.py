@@ -216,14 +216,14 @@ def _owner(entry: os.DirEntry) -> int:
 def _ground(folder: Path) -> list[tuple[str, str]]:
     """Every file of the night's folder but those that the loop itself writes: path -> mode and hash."""
     found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if any(f"/{part}/" in f"/{name}/" for part in OURS):
-            continue
-        what = path.lstat()
-        content = os.readlink(path) if path.is_symlink() else \
-            hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else "folder"
-        found.append((name, f"{what.st_mode:o} {what.st_uid} {content}"))
+    for place, folders, files in os.walk(folder):
+        name = os.path.relpath(place, folder) + "/"
+        folders[:] = [f for f in folders if not any(f"/{name}{f}".endswith(f"/{part}") for part in OURS)]
+        for path in [Path(place, f) for f in (*folders, *files) if not any(f"/{name}{f}".endswith(f"/{p}") for p in OURS)]:
+            what = path.lstat()
+            content = os.readlink(path) if path.is_symlink() else \
+                hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else "no file"
+            found.append((str(path), f"{what.st_mode:o} {what.st_uid} {content}"))
     return found
 
 

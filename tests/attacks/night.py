@@ -137,6 +137,7 @@ class Night:
             finally:
                 places.close()
             idle += len(script.left) == left
+        self.faults += [lab.problem] if lab.problem else []
 
     def _work(self, hands: Hands, script: Script, job: Job, place: Place) -> Result:
         with self._alone:

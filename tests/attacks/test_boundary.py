@@ -81,7 +81,7 @@ ATTACKS = [
     foul("turns the editable file into a folder", {"run.py/run.py": HONEST}, OUTSIDE),
     Attack("writes through an editable link to a folder", "boundary", {"lib/folder/score.py": FORGED},
            "a commit holds no path through a link", reason="no better"),
-    refused("a name that is magic to git", {":(top,exclude)lib/tool.py": FORGED}, "is no path inside"),
+    foul("a name that is magic to git", {":(top,exclude)lib/tool.py": FORGED}, OUTSIDE),
     Attack("a name that is a pattern to git", "boundary", {"lib/*": FORGED}, "paths are taken as they are", reason="no better"),
     refused("text that is no text", {"run.py": HONEST + "# \ud800\n"}, "no text", "texts are checked before git sees them"),
     refused("a thousand files", {f"lib/{n}.py": "A = 1\n" for n in range(1001)}, "more than", "a bound on a change"),

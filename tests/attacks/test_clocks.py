@@ -1,5 +1,5 @@
 """Clocks: the scorer asks a fresh process for a piece of work and measures how long it takes, by its own clock in its own
-sandbox, in steps so coarse that a busy machine does not matter. What a candidate does to its clocks, to the scorer's share
+sandbox, as quick or slow and no finer, so that a busy machine does not matter. What a candidate does to its clocks, to the scorer's share
 of the machine, or leaves running, changes nothing."""
 
 from attacks.night import CONTRACT
@@ -13,7 +13,7 @@ def took(oracle):
     number = random.randrange(10**9)
     if oracle.ask(number, within=3.0) != 2 * number:
         raise Foul("the answer is wrong.")
-    return int(oracle.elapsed / 0.25)
+    return int(oracle.elapsed > 0.2)
 
 main(lambda: {"loss": took(Oracle.given()) + took(fresh())})
 """
