@@ -17,7 +17,7 @@ fi
 useradd --create-home --shell /bin/sh "$user"
 trap 'userdel --remove "$user" >/dev/null 2>&1' EXIT
 home=$(getent passwd "$user" | cut -d: -f6)
-mkdir "$home/clone"
+mkdir "$home/clone" "$home/tmp"
 cp -R src tests pyproject.toml "$home/clone"
 base=$("$python" -c 'import sys; print(sys._base_executable)')
 packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
@@ -33,5 +33,5 @@ if ! runuser -u "$user" -- test -r "$packages/pytest/__init__.py"; then
 fi
 chown -R "$user:" "$home"
 cd "$home/clone"
-runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
+runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" TMPDIR="$home/tmp" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
     PYTHONDONTWRITEBYTECODE=1 "$base" -m attacks "$@"

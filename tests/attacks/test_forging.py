@@ -181,7 +181,7 @@ ATTACKS = [
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                found += [link for fd in os.listdir(f"/proc/{pid}/fd") if "label" in (link := os.readlink(f"/proc/{pid}/fd/{fd}")) or "journal" in link]
+                found += [link for fd in os.listdir(f"/proc/{pid}/fd") if "secret" in (link := os.readlink(f"/proc/{pid}/fd/{fd}"))]
             except OSError:
                 continue
         return found

@@ -49,6 +49,7 @@ GROUND = {"track.toml": CONTRACT.replace("[score]", '[oracle]\ncommand = ["pytho
 BETTER = {"run.py": RUN.replace("return 0", "return last[0] if last else 7")}
 PIPES = "the scorer reads from one pipe of its own, one answer to a question"
 FRESH = "a fresh sandbox for each pass"
+MORE = "before it was asked|more than it was asked|without being asked"
 BEFORE = "the guess comes before the digit"
 
 
@@ -100,11 +101,10 @@ if "--serve" in sys.argv and not known and os.fork() == 0:
     os._exit(0)
 """
 ATTACKS = [
-    answers("answers before it is asked", "answer(7)\nreturn 7", PIPES, verdict="foul", reason="before it was asked|more than it was asked|without being asked"),
-    answers("answers all questions at once", "for digit in (7, 7, 7, 3, 7, 7, 7):\n    answer(digit)\nreturn 7", PIPES,
-            verdict="foul", reason="before it was asked|more than it was asked|without being asked"),
-    answers("adds an answer at its end", "if turn == 7:\n    answer(0)\nreturn 0", PIPES, verdict="foul",
-            reason="more than it was asked|without being asked"),
+    answers("answers twice", "os.write(1, b'7\\n7\\n')\ntime.sleep(9)\nreturn 7", PIPES, verdict="foul", reason=MORE),
+    answers("answers all questions at once", "os.write(1, b'7\\n' * 8)\ntime.sleep(9)\nreturn 7", PIPES, verdict="foul", reason=MORE),
+    answers("adds an answer at its end", "if turn == 7:\n    os.write(1, b'0\\n0\\n')\n    time.sleep(9)\nreturn 0", PIPES,
+            verdict="foul", reason=MORE),
     answers("waits for the digit before it guesses", "import select\nreturn 0 if not select.select([0], [], [], 30)[0] else 7", BEFORE,
             verdict="crash", reason="took longer than 1 s"),
     answers("guesses drop by drop", "for c in b'    0':\n    os.write(1, bytes([c]))\n    time.sleep(0.3)\nreturn 0",
@@ -134,14 +134,13 @@ try:
         question.write("[7]\\n" * 3)
 except OSError as error:
     print("errno", error.errno, file=sys.stderr)
-return 0""", PIPES, verdict="foul", reason="before it was asked|more than it was asked|without being asked"),
-    answers("reads its own answers back", """\
-os.write(1, b"0\\n")
+return 0""", PIPES, verdict="foul", reason=MORE),
+    answers("looks for answers in the pipe that it writes to", """\
 try:
-    os.read(os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK), 100)
+    print("found", os.read(os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK), 100), file=sys.stderr)
 except OSError as error:
-    print("errno", error.errno, file=sys.stderr)
-return 0""", PIPES, verdict="foul", reason="before it was asked|more than it was asked|without being asked"),
+    print("found nothing", error.errno, file=sys.stderr)
+return 0""", PIPES, said="^found nothing"),
     answers("looks for the scorer's process and pipes", """\
 found = []
 for pid in filter(str.isdigit, os.listdir("/proc")):
