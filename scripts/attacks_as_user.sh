@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs the attack suite as an ordinary user. As root it makes one, gives it a copy of this clone, and removes both again.
+# Usage: scripts/attacks_as_user.sh [ARGUMENTS OF PYTEST]
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+
+if [ "$(id -u)" != 0 ]; then
+    PYTHONPATH=src:tests exec "$python" -m attacks "$@"
+fi
+
+user=overnight-attacks
+if id "$user" >/dev/null 2>&1; then
+    echo "There is a user $user already: if nobody uses it (another run of this script may), remove it with  userdel -r $user" >&2
+    exit 1
+fi
+useradd --create-home --shell /bin/sh "$user"
+trap 'userdel --remove "$user" >/dev/null 2>&1' EXIT
+home=$(getent passwd "$user" | cut -d: -f6)
+mkdir "$home/clone"
+cp -R src tests pyproject.toml "$home/clone"
+base=$("$python" -c 'import sys; print(sys._base_executable)')
+packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+if ! runuser -u "$user" -- "$base" -c '' 2>/dev/null; then # it lies where only root may look
+    prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
+    mkdir "$home/python"
+    tar -C "$prefix" --exclude=site-packages --exclude=test -cf - . | tar -C "$home/python" -xf -
+    base=$home/python/bin/$(basename "$base")
+fi
+if ! runuser -u "$user" -- test -r "$packages/pytest/__init__.py"; then
+    cp -R "$packages" "$home/packages"
+    packages=$home/packages
+fi
+chown -R "$user:" "$home"
+cd "$home/clone"
+runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
+    PYTHONDONTWRITEBYTECODE=1 "$base" -m attacks "$@"
