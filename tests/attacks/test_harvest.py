@@ -45,8 +45,15 @@ ATTACKS = [
     instead("leaves a folder for an answer", "os.mkdir('answer')", reason="IsADirectory", said="^shown: d'answer'$"),
     instead("leaves two names of one file", "open('answer', 'w').write('3.25')\nos.link('answer', 'again')"),
     instead("leaves a link to another run's memory", "os.symlink('/proc/1/root', 'r')\nos.symlink('r/etc/passwd', 'answer')"),
-    instead("locks its folder before it goes", "open('answer', 'w').write('2.0')\nos.chmod('.', 0)", said=r"^shown:( -'answer'0o0)?$",
-            reason=""),
+    instead("locks its folder before it goes", """
+open('answer', 'w').write('2.0')
+try:
+    os.chmod('.', 0)
+except PermissionError:  # root's sandbox: the folder is not the run's own
+    os.unlink('answer')
+""", "what cannot be read is not taken"),
+    beside("locks a folder of what it leaves", "os.mkdir('d')\nopen('d/x', 'w')\nos.chmod('d', 0)",
+           "what cannot be read is not taken", said="^shown: -'answer'0o0( d'd')?( -'d/x'0o0)?$"),
     instead("takes its folder away", """
 for act in (lambda: os.rmdir(out), lambda: os.rename(out, '/overnight/work/out'), lambda: os.symlink('/', out)):
     try:
@@ -90,20 +97,17 @@ for n in range(200):
     os.close(os.open(f'holes{n:03}', os.O_CREAT | os.O_WRONLY))
     os.truncate(f'holes{n:03}', 15 << 20)
 """, "bound on what is kept", said="^shown: (-'answer'0o0 )?-'holes...'0o0( -'answer'0o0)?$", verdict="discard"),
-    beside("leaves a file that it goes on writing", """
-import time
-open('more', 'w').write('x')
+    beside("changes what it left while it is taken", """
 if not os.fork():
     os.setsid()
     while True:
-        open('answer', 'w').write('3.25')
-        time.sleep(0.0005)
+        open('file', 'w').write('x')
+        os.rename('file', 'other')
+        os.symlink(SECRET, 'link')
+        os.rename('link', 'other')
+import time
 time.sleep(0.05)
-open('answer', 'w').write('1.0')
-os.rename('answer', 'a')
-os.rename('a', 'answer')
-os._exit(0) if os.path.exists('answer') else None
-""", "taken when everybody is dead", said="^shown: -'answer'0o0 -'more'0o0$"),
+""", "taken when everybody is dead", said="^shown: -'answer'0o0( -'file'0o0)?( -'other'0o0)?$"),
     beside("leaves twins by letter case and by accents", """
 for name in ('ANSWER', 'Answer', 'ansẃer', 'answe\\u0301r', '\\uff41nswer', 'answer\\u200b'):
     open(name, 'w').write('3.25')
