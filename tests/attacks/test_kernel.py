@@ -93,9 +93,9 @@ ATTACKS = [
         return [name for name in ("keys", "key-users") if open("/proc/" + name).read()]
         """, "covered in /proc", said="^probe: (absent|EACCES)$", works="^probe: OPEN"),
     probe("reads the kernel's memory by /proc", KIND, """
-        names = ("kcore", "kmsg", "kpagecount", "kpageflags", "1/mem", "1/pagemap", "1/syscall", "1/stack", "vmallocinfo")
+        names = ("kcore", "kmsg", "kpagecount", "kpageflags", "vmallocinfo", "slabinfo", "pagetypeinfo", "1/stack")
         return each(**{name: lambda name=name: open("/proc/" + name, "rb", 0).read(8) for name in names})
-        """, "another user, no capability", said=only("EACCES", "EPERM", "ENOENT", "EIO")),
+        """, "another user, no capability", said=only("EACCES", "EPERM", "ENOENT")),
     # -- terminals --
     probe("types into a terminal", KIND, """
         import ctypes, pty
@@ -156,7 +156,8 @@ ATTACKS = [
         return each(stream=lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM), datagram=lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
                     six=lambda: socket.socket(socket.AF_INET6, socket.SOCK_STREAM), route=lambda: socket.socket(16, 3, 0),
                     high=lambda: syscall(SOCKET_CALL, 0x1_0000_0002, 1, 0))
-        """.replace("SOCKET_CALL", '198 if os.uname().machine == "aarch64" else 41'), FILTER, said=DENIED, works="^probe: OPEN"),
+        """.replace("SOCKET_CALL", '198 if os.uname().machine == "aarch64" else 41'), FILTER,
+          said=only("EPERM", "ENOSYS", "EAFNOSUPPORT"), works="^probe: OPEN"),
     probe("opens sockets of odd families", "network", """
         import socket
         return each(cipher=lambda: socket.socket(38, 5), vsock=lambda: socket.socket(40, 1), bluetooth=lambda: socket.socket(31, 3),

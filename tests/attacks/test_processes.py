@@ -119,9 +119,10 @@ ATTACKS = [
                     nice=lambda: os.setpriority(os.PRIO_PROCESS, 0, -5), disk=lambda: syscall("ioprio_set", 1, 0, 1 << 13))
         """, "no capability", said=only("EPERM", "EACCES")),
     probe("takes another core", KIND, """
-        os.sched_setaffinity(0, range(os.cpu_count()))
-        return "taken"
-        """, "system-call filter", said=DENIED, works="^probe: OPEN"),
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, range(os.cpu_count()))  # it may be told that this worked
+        return sorted(os.sched_getaffinity(0) - before)
+        """, "system-call filter", said="^probe: (absent|EPERM)$"),
     probe("raises its limits", KIND, """
         limits = {"processes": 6, "file": 1, "descriptors": 7, "core": 4, "data": 2, "locked": 8, "queues": 12}
         return each(**{name: lambda number=number: syscall("prlimit64", 0, number, bytes([255] * 16), None)
