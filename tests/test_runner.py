@@ -2,6 +2,8 @@
 
 import os
 import re
+import socket
+import subprocess
 import sys
 import threading
 
@@ -14,6 +16,7 @@ from overnight.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import LOG, Runner, fingerprint, interpreter
 from overnight.sandbox.unsandboxed import Unsandboxed
+from overnight.track import Run
 
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
 ASKING = """\
@@ -541,3 +544,47 @@ def test_the_fingerprint_holds_names_and_bytes(tmp_path):
 
     assert of({"a": "1", "b/c": "2"}) == of({"b/c": "2", "a": "1"})
     assert len({of({"a": "1"}), of({"a": "2"}), of({"b": "1"}), of({"a": "1", "b": ""}), of({"a/b": "1"})}) == 5
+
+
+# ---- what may not be mounted -----------------------------------------------------------------------------------
+
+
+def with_data(folder):
+    return CONTRACT.replace("[score]", f'data = ["{folder}"]\n\n[score]', 1)
+
+
+@pytest.mark.parametrize("kind", ["socket", "pipe"])
+def test_data_that_holds_a_socket_or_a_pipe_is_refused(little, bubblewrap, tmp_path, kind):
+    place = tmp_path / "data/deep"
+    place.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(place / "door")
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(place / "door"))
+    with pytest.raises(TrackError, match=r"data may not be mounted, because .*deep/door is a socket, a pipe"):
+        measured(little, bubblewrap, contract=with_data(tmp_path / "data"))
+
+
+def test_data_with_links_and_files_is_mounted(little, bubblewrap, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/words").write_text("a b")
+    (tmp_path / "data/link").symlink_to("words")
+    run, _ = measured(little, bubblewrap, contract=with_data(tmp_path / "data"))
+    assert run.outcome == "ok"
+
+
+def test_a_virtual_environment_that_moved_is_refused(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "old"], check=True)
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(TrackError, match=r"new was made as .*/old and has moved: make it anew where it is\.$"):
+        interpreter(Run(command=("python",), python=str(tmp_path / "new")), tmp_path)
+
+
+def test_a_virtual_environment_whose_interpreter_is_gone_is_refused(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    python.unlink()
+    python.symlink_to("/opt/gone/bin/python3")
+    with pytest.raises(TrackError, match=r"leads to /opt/gone/bin/python3, which is gone: make the virtual environment anew"):
+        interpreter(Run(command=("python",), python=str(tmp_path / "venv")), tmp_path)

@@ -75,16 +75,16 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         names: tuple[str, ...], restart: bool) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     until = time.monotonic() + track.seconds(lasting) if lasting else None
-    box = sandbox.choose(sandbox_name)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     session = Session(folder)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
         lab.benches, lab.researchers = benches, names or lab.researchers
-        for note in _notes(session, lab, benches * cpus):
+        for note in _notes(session, lab, benches * cpus, sandbox.advice(box)):
             click.echo(note, err=True)
         hands = Hands(session, box)
-        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers)])
+        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings)])
         places = LocalWorkers(hands.work, benches, cpus)
         with _stopping(lab):
             _night(session, lab, hands, places, Budget(until, experiments))
@@ -114,8 +114,10 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
         raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
 
 
-def _notes(session: Session, lab: Lab, cores: int) -> Iterator[str]:
+def _notes(session: Session, lab: Lab, cores: int, advice: str) -> Iterator[str]:
     """What a user may not expect of this night."""
+    if advice:
+        yield f"note: {advice}"
     head = session.repo.head()
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
@@ -242,7 +244,7 @@ def report(folder: Path, to: Path | None) -> None:
               help="Where the code runs; 'none' only for code that you trust.")
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
-    box = sandbox.choose(sandbox_name)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     session = Session(folder)
     with session.scratch():
         lab = session.read()
@@ -314,7 +316,7 @@ def init(folder: Path, metric: str, entry: str) -> None:
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
     contract = track.load(folder)
-    box = sandbox.choose(sandbox_name)
+    box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     commit = session.commit_to_judge()
     with session.scratch():

@@ -181,10 +181,12 @@ class Sandbox(Protocol):
     """Runs commands so that they can neither harm nor learn more than they were given.
 
     identity  its name and, once it has passed its self-test, the hash of what that found: for the record of each run
+    findings  what the self-test tried, and what stopped it
     """
 
     name: str
     identity: str
+    findings: dict[str, str]
 
     def start(self, command: Command) -> Process:
         """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""

@@ -32,13 +32,18 @@ class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):
-    """A session of `overnight run` begins."""
+    """A session of `overnight run` begins.
+
+    identity, findings  the sandbox and the hash of its self-test; what that tried, and what stopped it
+    """
 
     at: float
     workers: int
     sandbox: str
     version: str
     researchers: tuple[str, ...] = ()
+    identity: str = ""
+    findings: dict[str, str] = {}
 
 
 class Stopped(Struct, frozen=True, tag="stopped", tag_field="kind"):

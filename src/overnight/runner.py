@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import threading
@@ -77,6 +78,8 @@ class Runner:
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = interpreter(track.run, repo.folder)
         self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
+        for mount in {*self.mounts, *self.data}:
+            _refuse_sockets(mount)
         _keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
                                                    *((repo.folder / p).resolve() for p in private(track))))
 
@@ -280,15 +283,25 @@ def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
         python = named / "bin" / "python" if named.is_dir() else named
     else:
         python = Path(getattr(sys, "_base_executable", sys.executable))
+    if python.is_symlink() and not python.exists():
+        raise TrackError(f"{python} leads to {python.readlink()}, which is gone: make the virtual environment anew.")
     if not python.exists():
         raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
     home = python.parent.parent.resolve()
     if not (home / "pyvenv.cfg").exists():
         python = python.resolve()
         return str(python), (_prefix(python),)
+    _refuse_moved(home)
     python = home / python.parent.name / python.name
     folders = tuple(dict.fromkeys([_prefix(python.resolve()), home]))
     return str(python), (*folders, *(link for link in _links(python) if not any(map(link.is_relative_to, folders))))
+
+
+def _refuse_moved(home: Path) -> None:
+    """Raise TrackError where a virtual environment was made at another place: its programs still name the old one."""
+    made = re.search(r"^command = .* (/.*)$", (home / "pyvenv.cfg").read_text(errors="replace"), flags=re.MULTILINE)
+    if made and Path(made[1]).resolve() != home:
+        raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
 
 
 def _prefix(python: Path) -> Path:
@@ -315,6 +328,20 @@ def _existing(text: str, folder: Path) -> Path:
     if not path.exists():
         raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
     return path
+
+
+def _refuse_sockets(mount: Path) -> None:
+    """Raise TrackError where a folder that is to be mounted holds a socket or a pipe: through it a candidate could speak to
+    whoever listens."""
+    folders = [mount] if mount.is_dir() and not mount.is_relative_to("/usr") else []
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry))
+                elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+                    raise TrackError(f"{mount} may not be mounted, because {entry.path} is a socket, a pipe or a device by "
+                                     "which a candidate could reach others: move it away, or name a narrower folder.")
 
 
 def _keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:

@@ -25,6 +25,7 @@ class Unsandboxed:
     """Runs commands as plain processes of the user."""
 
     name = identity = "none"
+    findings: dict[str, str] = {}
 
     def start(self, command: Command) -> Loose:
         """Start a command. Raises Fault."""

@@ -16,7 +16,7 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from overnight.errors import Fault
@@ -170,12 +170,24 @@ def _bytes(path: Path, *names: str) -> int:
 
 
 def bounds(**limits: int) -> list[str]:
-    """Options for prlimit, none above what we ourselves may have."""
-    options = []
-    for name, limit in limits.items():
-        most = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
-        options.append(f"--{name}={limit if most == resource.RLIM_INFINITY else min(limit, most)}")
-    return options
+    """Options for the program prlimit."""
+    return [f"--{name}={_allowed(number, limits[name])}" for name, number in _numbers(limits)]
+
+
+def limit(pid: int, **limits: int) -> None:
+    """Bound a process and those that it will start. Raises OSError."""
+    for name, number in _numbers(limits):
+        resource.prlimit(pid, number, (_allowed(number, limits[name]),) * 2)
+
+
+def _numbers(limits: Iterable[str]) -> list[tuple[str, int]]:
+    return [(name, getattr(resource, f"RLIMIT_{name.upper()}")) for name in limits]
+
+
+def _allowed(number: int, wanted: int) -> int:
+    """A limit, but none above what we ourselves may have."""
+    most = resource.getrlimit(number)[1]
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
 
 def cpu_of(pid: int) -> float:
@@ -189,6 +201,50 @@ def cpu_of(pid: int) -> float:
         if len(fields) > 14:
             total += sum(int(f) for f in fields[11:15])
     return total / _TICKS
+
+
+# ---- the tree that a payload works in --------------------------------------------------------------------------
+
+
+def lay_out(tree: Path, folder: int, name: str, owner: int | None) -> None:
+    """Copy a clean tree into a folder descriptor, links as links, for another user where `owner` is given. Nobody else may be
+    at work in that folder yet. Raises OSError."""
+    os.mkdir(name, 0o755, dir_fd=folder)
+    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        with os.scandir(tree) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    os.symlink(Path(entry).readlink(), entry.name, dir_fd=below)
+                elif entry.is_dir():
+                    lay_out(Path(entry), below, entry.name, owner)
+                else:
+                    _lay_file(entry, below, owner)
+        if owner is not None:
+            os.fchown(below, owner, owner)
+    finally:
+        os.close(below)
+
+
+def _lay_file(entry: os.DirEntry[str], folder: int, owner: int | None) -> None:
+    source = os.open(entry, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        what = os.fstat(source)
+        target = os.open(entry.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            _send(source, target, what.st_size)
+            os.fchmod(target, what.st_mode & 0o777)
+            if owner is not None:
+                os.fchown(target, owner, owner)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def _send(source: int, target: int, count: int) -> None:
+    while count > 0 and (sent := os.sendfile(target, source, None, count)):
+        count -= sent
 
 
 # ---- harvest ---------------------------------------------------------------------------------------------------
@@ -237,8 +293,7 @@ def _copy_one(fd: int, to: Path, budget: list[int], deeper: int) -> None:
 def _copy_bytes(fd: int, to: Path, count: int) -> None:
     with to.open("wb") as out:
         os.fchmod(out.fileno(), 0o644)
-        while count > 0 and (sent := os.sendfile(out.fileno(), fd, None, count)):
-            count -= sent
+        _send(fd, out.fileno(), count)
 
 
 def _plain(name: str) -> bool:
