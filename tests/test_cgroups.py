@@ -13,7 +13,8 @@ import pytest
 
 from overnight.errors import Fault
 from overnight.sandbox import cgroups
-from overnight.sandbox.cgroups import LAUNCHER, SELF, V1, V2, Cgroups, Usage
+from overnight.sandbox.cgroups import SELF, Cgroups
+from overnight.sandbox.group import LAUNCHER, V1, V2, Usage
 
 MB = 1 << 20
 PYTHON = sys._base_executable if os.access(sys._base_executable, os.X_OK) else sys.executable
@@ -154,12 +155,12 @@ def test_the_time_of_children_that_nobody_waits_for_is_counted(group):
         try: os.wait()
         except ChildProcessError: pass
     """)
-    assert 0.6 <= group.usage().cpu <= 1.2
+    assert group.usage().cpu >= 0.6
 
 
-def test_what_slept_took_no_time(group):
-    run(group, "import time; time.sleep(0.3)")
-    assert 0 < group.usage().cpu < 0.2
+def test_no_more_time_is_counted_than_was_used(group):
+    used = float(run(group, "import time; time.sleep(0.3); print(time.process_time())")[1])
+    assert 0 < group.usage().cpu < used + 0.1
 
 
 def test_a_peak_between_two_looks_is_seen(group):
@@ -485,11 +486,9 @@ def test_our_own_group_comes_first_then_those_above_it(tmp_path):
     assert homes(*tree(tmp_path, LAPTOP, "0::/user/a.scope\n")) == ["user/a.scope", "user", "."]
 
 
-def test_a_group_above_that_is_not_divided_is_passed_over(tmp_path):
-    root, told = tree(tmp_path, LAPTOP, "0::/user/a.scope\n")
-    (root / "user/cgroup.subtree_control").unlink()
-    (root / "user/cgroup.subtree_control").mkdir()  # as good as forbidden, even for root
-    assert homes(root, told) == ["user/a.scope", "."]
+def test_a_group_above_that_is_not_divided_is_left_as_it_is(tmp_path):
+    root, told = tree(tmp_path, LAPTOP | {"user/cgroup.subtree_control": "cpu"}, "0::/user/a.scope\n")
+    assert homes(root, told) == ["user/a.scope", "."] and (root / "user/cgroup.subtree_control").read_text() == "cpu"
 
 
 def test_a_limit_that_somebody_set_for_us_is_not_left(tmp_path):
@@ -497,7 +496,7 @@ def test_a_limit_that_somebody_set_for_us_is_not_left(tmp_path):
 
 
 def test_the_leaf_into_which_an_overnight_moved_is_not_divided_again(tmp_path):
-    files = LAPTOP | {f"user/a.scope/{SELF}/cgroup.procs": ""}
+    files = LAPTOP | {"user/a.scope/cgroup.subtree_control": "memory pids", f"user/a.scope/{SELF}/cgroup.procs": ""}
     assert homes(*tree(tmp_path, files, f"0::/user/a.scope/{SELF}\n"))[0] == "user/a.scope"
 
 
@@ -517,8 +516,8 @@ def test_where_the_system_has_no_such_thing_there_is_none(tmp_path):
     assert cgroups.find(tmp_path / "nothing", tmp_path / "neither") is None
 
 
-BOUNDS = [(V1, {"memory.limit_in_bytes": "1000", "pids.max": str(5 + LAUNCHER)}),
-          (V2, {"memory.max": "1000", "pids.max": str(5 + LAUNCHER)})]
+BOUNDS = [(V1, {"memory.limit_in_bytes": "1000", "memory.memsw.limit_in_bytes": "1000", "memory.swappiness": "0"}),
+          (V2, {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1"})]
 
 
 def plain(tmp_path, version):
@@ -529,7 +528,7 @@ def plain(tmp_path, version):
 @pytest.mark.parametrize(("version", "bounds"), BOUNDS, ids=["v1", "v2"])
 def test_bounds_are_written_under_the_names_of_the_version(tmp_path, version, bounds):
     folder = plain(tmp_path, version).make("x", 1000, 5).folders["memory"]
-    assert {path.name: path.read_text() for path in folder.iterdir()} == bounds
+    assert {path.name: path.read_text() for path in folder.iterdir()} == bounds | {"pids.max": str(5 + LAUNCHER)}
 
 
 def test_version_2_is_accounted_from_its_files(tmp_path):

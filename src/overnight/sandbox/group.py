@@ -1,0 +1,220 @@
+"""A control group: the kernel counts and bounds one whole tree of processes.
+
+Covered: memory (private, shared, tmpfs files, sockets, page tables: whatever the tree makes the kernel hold), the count
+of processes and threads, CPU time even of processes that nobody waited for, death of everything in the group.
+Not covered: isolation; how fast disks and CPUs may be used. Swap is forbidden where the kernel counts it, else only
+discouraged (version 1 without `memsw`).
+
+About the peak of memory. The kernel's own mark (`memory.peak`, `memory.max_usage_in_bytes`) counts the pages of files
+that were read from disk as well, for whoever reads them first: a data set of 1 GB would cost the first run 1 GB and the
+second nothing. So those pages are taken off: the peak is the kernel's mark less the file pages found at the first look
+after the mark rose, and never less than a look itself found. A peak between two looks is therefore seen. It is exact to
+within what the kernel books in advance (256 KiB a CPU) and the file pages read between two looks, with two exceptions:
+a tree that filled its limit with file pages is known by the looks alone, and before Linux 5.19 version 2 has no mark.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from overnight.errors import Fault
+from overnight.sandbox import watch
+
+LAUNCHER = 2  # processes of the backend's own that may be in a group: bwrap's monitor and the first process inside
+KILL_WITHIN = 5.0  # seconds after which a process that outlives SIGKILL is a fault
+CLOSE_WITHIN = 2.0  # seconds for which an empty group may still be busy
+
+
+class Version(Struct, frozen=True):
+    """What the kernel's files are called.
+
+    bounds   file -> what is written to it; all of them must be there
+    wishes   the same, where the kernel has them
+    mark     the most memory that was ever held, bytes
+    current  the memory held now, bytes
+    files    lines of memory.stat: pages of files, and those among them that are the tree's own (tmpfs, shared memory)
+    oom      where the line `oom_kill` counts
+    cpu      file, line ("" where the file is one number) and how many of its units make a second
+    """
+
+    bounds: dict[str, str]
+    wishes: dict[str, str]
+    mark: str
+    current: str
+    files: tuple[str, str]
+    oom: str
+    cpu: tuple[str, str, float]
+
+
+V1 = Version(
+    bounds={"memory.limit_in_bytes": "{memory}", "pids.max": "{processes}"},
+    wishes={"memory.memsw.limit_in_bytes": "{memory}", "memory.swappiness": "0"},
+    mark="memory.max_usage_in_bytes", current="memory.usage_in_bytes", files=("total_cache", "total_shmem"),
+    oom="memory.oom_control", cpu=("cpuacct.usage", "", 1e9))
+V2 = Version(
+    bounds={"memory.max": "{memory}", "pids.max": "{processes}"},
+    wishes={"memory.swap.max": "0", "memory.oom.group": "1"},
+    mark="memory.peak", current="memory.current", files=("file", "shmem"),
+    oom="memory.events", cpu=("cpu.stat", "usage_usec", 1e6))
+
+
+class Usage(Struct, frozen=True):
+    """What a tree of processes took: CPU in seconds, the peak of its memory in bytes, how often the kernel
+    killed for memory."""
+
+    cpu: float
+    peak_memory: int
+    killed: int
+
+
+class Group:
+    """One tree of processes. `folders` is where each controller has it; in version 2 that is one folder."""
+
+    def __init__(self, version: Version, folders: dict[str, Path], remove: Callable[[Path], None]) -> None:
+        self.version, self.folders, self._remove = version, folders, remove
+        self._places: list[Path] = []
+        self._mark = self._peak = 0
+
+    def open(self, memory: int, processes: int) -> None:
+        """Make it, with its bounds. Raises OSError."""
+        for place in dict.fromkeys(self.folders.values()):
+            place.mkdir()
+            self._places.append(place)
+        values = {"memory": memory, "processes": processes + LAUNCHER}
+        for name, value in self.version.bounds.items():
+            _write(self._file(name), value.format(**values))
+        for name, value in self.version.wishes.items():
+            with suppress(OSError):
+                _write(self._file(name), value.format(**values))
+
+    def add(self, pid: int) -> None:
+        """Put a process in, before it has children; what it held already stays on its old group's bill. Raises Fault."""
+        try:
+            for place in self._places:
+                _write(f"{place}/cgroup.procs", str(pid))
+        except OSError as error:
+            raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
+
+    def usage(self) -> Usage:
+        """What it took up to now; the last look is best taken when everything in it is dead. Raises Fault."""
+        name, line, units = self.version.cpu
+        try:
+            self._look()
+            return Usage(_numbers(self._file(name))[line] / units, self._peak, self._kills())
+        except OSError as error:
+            raise Fault(f"the account of a run could not be read: {error}.") from error
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has killed anything in it for memory; notes the peak besides. Version 1 kills one process and
+        lets the rest go on, so ask often (a look takes some 0.1 ms) and `kill`. False when the group is gone."""
+        try:
+            self._look()
+            return self._kills() > 0
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """End everything in it, for good, and return when it is dead. Raises Fault when something outlives that."""
+        kill(self._places)
+
+    def close(self) -> None:
+        """Remove it; one that is gone already is no error. Raises Fault when something still lives in it."""
+        close(self._places, self._remove)
+
+    def _look(self) -> None:
+        """Note the peak: the kernel's mark if it rose since the last look, else what is held now, less the files read."""
+        mark = 0
+        with suppress(FileNotFoundError):
+            mark = _numbers(self._file(self.version.mark))[""]
+        top = mark if mark > self._mark else _numbers(self._file(self.version.current))[""]
+        held = _numbers(self._file("memory.stat"))
+        read, own = (held.get(line, 0) for line in self.version.files)
+        self._mark, self._peak = max(self._mark, mark), max(self._peak, top - (read - own))
+
+    def _kills(self) -> int:
+        return _numbers(self._file(self.version.oom)).get("oom_kill", 0)
+
+    def _file(self, name: str) -> str:
+        return f"{self.folders[name.partition('.')[0]]}/{name}"
+
+
+# ---- the kernel's files ----------------------------------------------------------------------------------------
+
+
+def kill(places: list[Path]) -> None:
+    """End everything in some groups, for good. Raises Fault when something outlives that."""
+    for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
+        for place in places:
+            with suppress(OSError):
+                _write(f"{place}/{file}", value)
+    until = time.monotonic() + KILL_WITHIN
+    while sum(_slay(place) for place in places):
+        if time.monotonic() > until:
+            raise Fault("a process of a run cannot be killed: restart this machine.")
+        time.sleep(0.001)
+
+
+def _slay(place: Path) -> bool:
+    """SIGKILL to all that is in a group; whether there was anything. By descriptor, and only to what is in the group once
+    the descriptor is open: a number may have become another process's."""
+    held = {}
+    for pid in members(place):
+        with suppress(OSError):
+            held[pid] = os.pidfd_open(pid)
+    still = set(members(place))
+    for pid, fd in held.items():
+        if pid in still:
+            watch.slay(fd)
+        os.close(fd)
+    return bool(still)
+
+
+def close(places: list[Path], remove: Callable[[Path], None]) -> None:
+    """Remove some groups, as far as they are there. Raises Fault when something still lives in one."""
+    until = time.monotonic() + CLOSE_WITHIN
+    for place in places:
+        while place.exists():
+            with suppress(OSError):
+                remove(place)
+                continue
+            if time.monotonic() > until:
+                raise Fault(f"a control group could not be removed, something in it lives: {place}.")
+            time.sleep(0.001)
+
+
+def members(place: Path) -> list[int]:
+    """The processes in a group; none when it is gone. Those of a pid namespace that we cannot see are 0: not told."""
+    try:
+        return [pid for pid in map(int, _read(f"{place}/cgroup.procs").split()) if pid]
+    except OSError:
+        return []
+
+
+def _numbers(file: str) -> dict[str, int]:
+    """The lines of a file, each a name and a number; a number alone has the name "". Raises OSError."""
+    lines = [line.split() for line in _read(file).splitlines()]
+    return {words[0] if words[1:] else "": int(words[-1]) for words in lines}
+
+
+def _read(file: str) -> str:
+    """A file of the kernel's; a third of the time that `open` takes. Raises OSError."""
+    fd = os.open(file, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(fd, 1 << 16), b"")).decode()
+    finally:
+        os.close(fd)
+
+
+def _write(file: str, text: str) -> None:
+    """Raises OSError, also where the kernel has no such file (nobody can make one there)."""
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

@@ -1,0 +1,11 @@
+"""For scorers: ask the candidate, read what it left, and say one number that nobody else had a hand in.
+
+Runs in the scorer's sandbox with whatever interpreter the track names, so it imports the standard library, itself, and
+numpy where there are arrays. docs/scoring.md shows how to write a scorer.
+"""
+
+from overnight.scoring.artifacts import array, artifact, holdout, numbers, seed, tensors
+from overnight.scoring.oracle import Oracle, fresh
+from overnight.scoring.verdict import Broken, Foul, main
+
+__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "main", "numbers", "seed", "tensors"]
