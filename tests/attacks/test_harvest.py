@@ -82,6 +82,12 @@ for _ in range(2000):
     os.chdir('d')
 open('deep', 'w')
 """, "bound on depth", said=r"^shown: -'answer'0o0 d'd' d'd/d' "),
+    beside("leaves folders with the longest names", """
+for _ in range(40):
+    os.mkdir('d' * 128)
+    os.chdir('d' * 128)
+    open('f' * 128, 'w')
+""", "bound on depth and on the length of paths", said=r"^shown: -'answer'0o0 "),
     beside("leaves programs", """
 open('program', 'w').write('#!/bin/sh')
 for mode in (0o777, 0o4777, 0o6777):

@@ -68,12 +68,15 @@ ATTACKS = [
         return "200 MiB"
         """, "system-call filter, or counted by the control group", verdict="crash", reason=REFUSED_OR_ENDED, said=""),
     probe("fills secret memory", KIND, """
-        try:
-            fd = syscall("memfd_secret", 0)
-        except OSError as error:
-            return say(errno.errorcode[error.errno])
-        return f"memfd_secret {fd}"
-        """, "system-call filter", said=only("ENOSYS", "EPERM")),
+        import mmap
+        fd = syscall("memfd_secret", 0)
+        os.ftruncate(fd, 8 << 20)
+        held = mmap.mmap(fd, 8 << 20)
+        for at in range(0, 8 << 20, 4096):
+            held[at] = 1
+        return "8 MiB"
+        """, "system-call filter, or limit on locked memory",
+          said=only("ENOSYS", "EPERM", "EAGAIN", "ENOMEM", "EFBIG", "EINVAL")),
     probe("leaves memory in the kernel's shared segments", KIND, """
         return each(memory=lambda: syscall("shmget", 0, 64 << 20, 0o1666), semaphores=lambda: syscall("semget", 0, 1000, 0o1666),
                     messages=lambda: syscall("msgget", 0, 0o1666))
