@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from overnight.contracts import Limits
 from overnight.sandbox.bubblewrap import Bubblewrap
 
 ROOT = Path(__file__).parent.parent
-QUICK = Limits(wall=20, memory=256 << 20, disk=16 << 20, processes=64, output=4 << 20)
 
 CONTRACT = """\
 [track]
@@ -130,18 +128,6 @@ def sentence(done):
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("overnight: ") and lines[0].endswith("."), done.stderr
     return lines[0].removeprefix("overnight: ")
-
-
-def processes(mark):
-    """Processes of this machine whose command line holds a mark."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if pid != os.getpid()]
 
 
 def stop(process, number=signal.SIGKILL):

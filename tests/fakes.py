@@ -53,6 +53,7 @@ class Idea:
     nothing      the researcher has nothing to propose
     metrics      what its runs measure besides the metric
     wild         share of seeds on which it diverges
+    carries      share of its gain that is found on the holdout as well
     """
 
     gain: float = 0.0
@@ -63,6 +64,7 @@ class Idea:
     nothing: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     wild: float = 0.0
+    carries: float = 1.0
 
 
 def no_op(_lots: random.Random) -> Idea:
@@ -120,19 +122,20 @@ def lots_of(*what: object) -> random.Random:
 class FakeWorld:
     """Answers jobs. `ideas` says what a proposal is; `sigma` is the noise of one run; `faults` breaks the machine; `clash`
     is what each further edit in a stack may cost at most; `heavy` gives the noise heavy tails; with each run the machine
-    measures worse by `drift` standard deviations."""
+    measures worse by `drift` standard deviations. `holdout` multiplies what runs give on the holdout; None: there is none."""
 
     def __init__(self, seed: int = 0, ideas: Callable[[random.Random], Idea] = no_op, *, sigma: float = 1.0,
                  level: float = 0.0, direction: str = "minimize", metric: str = "y", baseline: Idea | None = None,
                  faults: Callable[[Job, int], bool] = lambda job, number: False, clash: float = 0.0,
-                 heavy: bool = False, drift: float = 0.0) -> None:
+                 heavy: bool = False, drift: float = 0.0, holdout: float | None = None) -> None:
         self.seed, self.ideas, self.faults, self.clash, self.heavy = seed, ideas, faults, clash, heavy
-        self.drift, self.measured = drift, 0
+        self.drift, self.measured, self.holdout = drift, 0, holdout
         self.sigma, self.level, self.metric = sigma, level, metric
         self.sign = -1.0 if direction == "minimize" else 1.0
         self.ideas_of = {"c0": baseline or Idea()}
         self.parents = {"c0": ""}
         self.worth = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
+        self.lost = {"c0": 0.0}  # how much of that is not found on the holdout
         self._noise: dict[tuple[str, int], float] = {}
         self._answered = 0
 
@@ -166,6 +169,7 @@ class FakeWorld:
         """A commit of an idea on top of another; `what` tells it from others."""
         commit = self._commit(idea, parent, *what)
         self.worth[commit] = self.worth[parent] + idea.gain
+        self.lost[commit] = self.lost[parent] + (1 - idea.carries) * idea.gain
         return commit
 
     def _rebase(self, job: Rebase) -> Rebasing:
@@ -182,6 +186,7 @@ class FakeWorld:
             new = commit if top == base else self._commit(idea, top, commit)
             clash = lots_of(self.seed, "clash", new).uniform(0.0, self.clash) if kept else 0.0
             self.worth[new] = self.worth[top] + idea.gain - clash
+            self.lost[new] = self.lost[top] + (1 - idea.carries) * idea.gain
             top = new
             kept.append((number, new))
         return Combined(job, tuple(n for n, _ in kept), tuple(c for _, c in kept))
@@ -191,7 +196,14 @@ class FakeWorld:
         if idea.outcome != "ok":
             return Measurement(job, idea.outcome, reason=f"it ended with {idea.outcome}")
         beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
-        return Measurement(job, "ok", {self.metric: self.ran(job.commit, job.seed), **idea.metrics}, beside=beside)
+        return Measurement(job, "ok", {self.metric: self.ran(job.commit, job.seed), **idea.metrics}, beside=beside,
+                           holdout=self.held(job.commit, job), beside_holdout=self.held(job.beside, job))
+
+    def held(self, commit: str, job: Measure) -> float | None:
+        """What the same run gives on the holdout, where it is asked."""
+        if self.holdout is None or not commit or job.stage not in ("calibrate", "confirm"):
+            return None
+        return self.holdout * (self.value(commit, job.seed) - self.sign * self.sigma * self.lost[commit])
 
     def ran(self, commit: str, seed: int) -> float:
         """What a run measures now."""

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from conftest import CONTRACT, command, git, overnight, processes, repository, sentence
+from conftest import CONTRACT, command, git, overnight, repository, sentence
 from overnight import auditor
 from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
@@ -25,6 +25,7 @@ from overnight.repo import SEAM, Repo
 from overnight.report import audited, morning
 from overnight.runs import Experiment
 from overnight.session import Session
+from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import command, git, overnight, processes, stop
+from conftest import command, git, overnight, stop
 from overnight.events import Judged, Measured, Proposed
 from overnight.journal.sqlite import SqliteJournal
+from overnight.testing.sandbox import processes
 
 KILLS = 25
 EXPERIMENTS = 12  # a session; most are killed before that

@@ -523,6 +523,31 @@ def test_the_contract_s_kind_goes_before_what_was_found_out():
     assert Night(Fixed(0), contract=contract).go(experiments=2).lab.known.kind == "noisy"
 
 
+class Wavering(FakeWorld):
+    """A number that is another one each time, or on each seed."""
+
+    def value(self, commit, seed):
+        return 2.0 + (self._answered if self.sigma else seed) / 1e6
+
+
+@pytest.mark.parametrize(("sigma", "said"), [
+    (1.0, "though nothing had changed: find out what else it depends on"),
+    (0.0, "take `kind` out, and it is judged as noisy"),
+])
+def test_a_metric_that_is_declared_deterministic_and_is_not_is_a_problem_that_stays(sigma, said):
+    contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "deterministic"')
+    night = Night(Wavering(0, sigma=sigma), contract=contract, benches=1).go(experiments=3)
+    assert "y is declared deterministic in track.toml, but" in night.lab.problem and said in night.lab.problem
+    assert not any(isinstance(e, Judged) for e in night.events)
+    again = Night(night.world, contract=contract, benches=1, past=night.events).go(experiments=3)
+    assert again.lab.problem == night.lab.problem and len(again.runs) == len(night.runs)
+
+
+def test_a_declared_metric_that_repeats_itself_is_judged_as_such():
+    contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "deterministic"')
+    assert Night(Fixed(0, better), contract=contract).go(experiments=2).lab.counts["keep"] == 2
+
+
 def test_where_numbers_do_not_repeat_themselves_old_runs_of_the_frontier_are_not_raced_against():
     night = Night(FakeWorld(1, without_improvement, drift=0.01), benches=1).go(experiments=300)
     ran = {}

@@ -543,7 +543,7 @@ def test_it_imports_nothing_of_ours_but_itself():
 
 def test_the_example_of_the_page_works(tmp_path):
     page = (Path(__file__).parent.parent / "docs" / "scoring.md").read_text()
-    score, serve = (part.partition("```")[0] for part in page.split("```python\n")[1:])
+    score, serve = (part.partition("```")[0] for part in page.split("```python\n")[1:3])
     (tmp_path / "unseen.txt").write_bytes(os.urandom(65 * 256))
     with Candidate(serve):
         env = os.environ | {"OVERNIGHT_SEED": "3"}

@@ -104,7 +104,7 @@ def jobs(plan: Plan) -> Iterator[Measure]:
         first = turn % len(commits)
         for commit in commits[first:] + commits[:first]:
             number += 1
-            yield Measure(number, owners[commit], commit, seed, "confirm")
+            yield Measure(number, owners[commit], commit, seed, "check")
 
 
 def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],

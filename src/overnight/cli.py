@@ -20,7 +20,7 @@ from overnight.contracts import Sandbox
 from overnight.errors import OvernightError, TrackError
 from overnight.events import Measured, Started, Stopped
 from overnight.lab import Budget, Lab
-from overnight.report import audited, evidence, summary, tables
+from overnight.report import audited, evidence, overfitting, summary, tables
 from overnight.report.live import Count, Lines, Panel
 from overnight.runner import Runner
 from overnight.runs import Experiment
@@ -157,10 +157,12 @@ def _say_end(lab: Lab) -> None:
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    state = summary.status(Session(folder).read())
+    lab = Session(folder).read()
+    state = summary.status(lab)
     if as_json:
-        say(state)
+        say(state | {"holdout": overfitting.numbers(lab)})
         return
+    state |= {"holdout": overfitting.sentence(lab)} if lab.track.holdout else {}
     for name, value in state.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
             ", ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value

@@ -134,6 +134,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     sandbox     the backend and the hash of its self-test
     accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
     artifacts   SHA-256 of what the run left, taken before anybody looked at it
+    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
+                not scored or gave no number. No researcher may ever read them
     """
 
     at: float
@@ -154,6 +156,8 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     sandbox: str = ""
     accounting: Accounting = "estimate"
     artifacts: str = ""
+    holdout: float | None = None
+    beside_holdout: float | None = None
 
 
 class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):

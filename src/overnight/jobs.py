@@ -105,6 +105,8 @@ class Measurement(Struct, frozen=True):
     sandbox: str = ""
     accounting: Accounting = "estimate"
     artifacts: str = ""
+    holdout: float | None = None
+    beside_holdout: float | None = None
 
 
 class Trouble(Struct, frozen=True):

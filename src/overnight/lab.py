@@ -301,7 +301,7 @@ class Lab(State):
         yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
                                     result.metrics, result.reason, result.busy, result.overhead, result.worker,
                                     result.log, result.beside, result.curve, result.sandbox, result.accounting,
-                                    result.artifacts))
+                                    result.artifacts, result.holdout, result.beside_holdout))
         yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:

@@ -123,7 +123,7 @@ def _race(evidence: Evidence, policy: Policy) -> More | Ruling:
         return More("race", 1)
     if _proof(evidence, policy) * evidence.alpha >= 1:
         return More("confirm", policy.fresh_pairs)
-    race = [d + _margin(evidence) for d in winsorized(evidence.race, evidence.variance, policy.reach)]
+    race = [d + margin(evidence) for d in winsorized(evidence.race, evidence.variance, policy.reach)]
     if futility(race, evidence.variance, policy.quick, _hope(evidence, policy)) < patience(policy.futile, evidence):
         return _ruling("discard", "no sign of an improvement", evidence, policy)
     if pairs >= policy.most_pairs:
@@ -141,9 +141,9 @@ def _confirm(evidence: Evidence, policy: Policy) -> More | Ruling:
     effect = _location(evidence.fresh, evidence, policy)
     if proven and effect >= evidence.worthwhile:
         return _ruling("keep", "better on fresh seeds", evidence, policy)
-    if proven and _margin(evidence):
+    if proven and margin(evidence):
         return _ruling("keep", "simplification: less code, and not worse by as much as is worthwhile", evidence, policy)
-    if effect + _margin(evidence) <= 0:
+    if effect + margin(evidence) <= 0:
         return _ruling("discard", "did not hold on fresh seeds", evidence, policy)
     if proven:
         return _ruling("discard", "better, but by less than is worthwhile", evidence, policy)
@@ -152,7 +152,7 @@ def _confirm(evidence: Evidence, policy: Policy) -> More | Ruling:
     return More("confirm", pairs + 1)
 
 
-def _margin(evidence: Evidence) -> float:
+def margin(evidence: Evidence) -> float:
     """How much worse the candidate may be: `worthwhile` for one that removes code, where noise lets that be shown."""
     visible = evidence.worthwhile >= 0.5 * math.sqrt(evidence.variance)
     return evidence.worthwhile if evidence.lighter and visible else 0.0
@@ -160,22 +160,22 @@ def _margin(evidence: Evidence) -> float:
 
 def _hope(evidence: Evidence, policy: Policy) -> float:
     """The effect that futility is judged against; for a simplification, being no worse at all."""
-    if not _margin(evidence):
+    if not margin(evidence):
         return policy.hoped
-    return min(policy.hoped, _margin(evidence) / max(TINY, math.sqrt(evidence.variance)))
+    return min(policy.hoped, margin(evidence) / max(TINY, math.sqrt(evidence.variance)))
 
 
 def _proof(evidence: Evidence, policy: Policy) -> float:
     """The e-value over everything."""
     values = winsorized((*evidence.race, *evidence.fresh), evidence.variance, policy.reach)
-    return e_value([v + _margin(evidence) for v in values], evidence.variance, policy.prior_pairs)
+    return e_value([v + margin(evidence) for v in values], evidence.variance, policy.prior_pairs)
 
 
 def _holds(evidence: Evidence, policy: Policy) -> bool:
     """Whether the fresh pairs by themselves speak for the candidate: their mean is `firm` standard errors above zero."""
     fresh = winsorized(evidence.fresh, evidence.variance, policy.reach)
     _, spread = pooled_spread(fresh, evidence.variance, policy.prior_pairs)
-    return student_t([v + _margin(evidence) for v in fresh], spread) >= policy.firm
+    return student_t([v + margin(evidence) for v in fresh], spread) >= policy.firm
 
 
 def _scattered(evidence: Evidence, policy: Policy) -> bool:

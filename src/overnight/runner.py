@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from overnight.repo import Repo
 from overnight.track import Run, Score, Track, seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
+HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
 LOG = 64 << 10  # bytes of a run's log that are kept
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -86,17 +87,28 @@ class Runner:
     # -- trees --
 
     def tree(self, commit: str, judge: bool = False) -> Path:
-        """A clean tree of a commit, made once; without the private files, except for the judge."""
+        """A clean tree of a commit, made once; without the private files, but for the judge, who lacks the holdout alone."""
         path = self.trees / (f"judge-{commit}" if judge else commit)
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
             self.repo.checkout(commit, making)
-            for hidden in () if judge else private(self.track):
+            for hidden in filter(None, [self.track.holdout]) if judge else private(self.track):
                 _remove(making / self.repo.prefix / hidden)
             try:
                 making.rename(path)
             except OSError:  # another worker was quicker
                 shutil.rmtree(making, ignore_errors=True)
+        return path
+
+    def holdout(self) -> Path:
+        """The holdout as the contract's commit has it, apart from every tree; made once."""
+        path = self.trees / f"holdout-{self.contract}"
+        if not path.exists():
+            making = self.trees / f"making-{os.urandom(6).hex()}"
+            self.repo.checkout(self.contract, making)
+            with suppress(OSError):  # another worker was quicker
+                (making / self.repo.prefix / self.track.holdout).rename(path)
+            shutil.rmtree(making, ignore_errors=True)
         return path
 
     def forget(self, commit: str) -> None:
@@ -135,7 +147,8 @@ class Runner:
         sides.sort(key=lambda side: (side[0] is job) == bool(job.seed % 2))
         found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
         mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
-        return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy)
+        return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy,
+                                       beside_holdout=theirs.holdout)
 
     def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
                   name: str) -> Measurement:
@@ -146,9 +159,9 @@ class Runner:
         pace = self._pace(job)
         try:
             with self._used(job.commit):
-                metrics = self._measure(job, harvest, cores, parts, log, running, pace)
+                metrics, holdout = self._measure(job, harvest, cores, parts, log, running, pace)
         except Invalid as invalid:
-            metrics, outcome, reason = {}, invalid.outcome, invalid.reason
+            metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
         except OSError as error:
             raise Fault(f"run {job.run} could not be carried out: {error}.") from error
         finally:
@@ -158,10 +171,10 @@ class Runner:
             self._keep_log(name, bytes(log))
         return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
                            curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
-                           accounting=parts.accounting, artifacts=parts.artifacts)
+                           accounting=parts.accounting, artifacts=parts.artifacts, holdout=holdout)
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts, log: bytearray,
-                 running: Callable[[Any], None], pace: Pace | None) -> dict[str, float]:
+                 running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
         with parts.timed("tree"):
             tree = self.tree(job.commit)
         run = self._run(job, tree, harvest, cores, parts, running, pace)
@@ -179,7 +192,25 @@ class Runner:
         if self.track.metric.name not in metrics:
             raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
         within(self.track.metric.name, metrics[self.track.metric.name], self.track.metric.range)
-        return metrics
+        return metrics, self._held(job, tree, harvest, cores, parts, running)
+
+    def _held(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+              running: Callable[[Any], None]) -> float | None:
+        """The metric on the holdout; None where the run gives none there, or need not be asked. What the scorer and the
+        oracle say meanwhile is not kept. Raises Invalid for the baseline, whose owner must know."""
+        score, name = self.track.score, self.track.metric.name
+        if score is None or not score.holdout or job.stage not in HELD:
+            return None
+        try:
+            number = self._score(job, score, tree, harvest, cores, parts, bytearray(), running, self.holdout()).get(name)
+            if number is None:
+                raise Invalid("invalid", f"the scorer does not give '{name}'")
+            within(name, number, self.track.metric.range)
+        except Invalid as invalid:
+            if job.stage == "calibrate":
+                raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
+            return None
+        return number
 
     def _pace(self, job: Measure) -> Pace | None:
         """What listens to a run; None where the track declares no [progress]."""
@@ -205,7 +236,7 @@ class Runner:
         return ended
 
     def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
-               log: bytearray, running: Callable[[Any], None]) -> dict[str, float]:
+               log: bytearray, running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
         with parts.timed("tree"):
             judge = self.tree(self.contract, judge=True)
@@ -214,7 +245,7 @@ class Runner:
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
         command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
                           env=self._environment(self._scorers_seed(job.seed), cores) | {"PYTHONPATH": str(LIBRARY.parent)},
-                          inputs=harvest, mounts=(*self.mounts, *self.data, LIBRARY))
+                          inputs=harvest, secret=secret, mounts=(*self.mounts, *self.data, LIBRARY))
         if self.track.oracle is None:
             process = self.sandbox.start(command)
             running(process)

@@ -4,15 +4,16 @@ seeds come next, and how much runs spread. Pure."""
 from __future__ import annotations
 
 import hashlib
+import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight import guards, noise
+from overnight import guards, holdout, noise
 from overnight.curves import Curve
-from overnight.drift import Drift
+from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
 from overnight.track import HARNESS_METRICS, Track
@@ -99,6 +100,8 @@ class Runs:
         self._kind: Kind | None = None
         self.drift = Drift()
         self.curves: dict[str, dict[int, Curve]] = defaultdict(dict)
+        self.held: dict[str, dict[int, float]] = defaultdict(dict)
+        self.held_beside: dict[str, dict[int, float]] = defaultdict(dict)
 
     # -- what is known --
 
@@ -133,7 +136,25 @@ class Runs:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
+        return self._measured and not self._not_as_declared()
+
+    @property
+    def _measured(self) -> bool:
         return self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
+
+    def _not_as_declared(self) -> str:
+        """What is wrong with a contract that calls the metric deterministic, if the baseline shows it."""
+        if self.track.metric.kind != "deterministic" or not self._measured:
+            return ""
+        runs = [m for m in (self.of(self.baseline_commit)[self.calibration[0]], self.repeat) if m]
+        twice, all_seeds = [self.number(m) for m in runs], self.numbers(self.baseline_commit)
+        name = f"{self.track.metric.name} is declared deterministic in track.toml"
+        if not _same(twice):
+            return (f"{name}, but one commit on one seed gave {twice[0]:.10g} and then {twice[1]:.10g}, though nothing had "
+                    "changed: find out what else it depends on, or take `kind` out")
+        return "" if _same(all_seeds) else (
+            f"{name}, but the baseline gave from {min(all_seeds):.10g} to {max(all_seeds):.10g} on {len(all_seeds)} seeds: "
+            "take `kind` out, and it is judged as noisy")
 
     @property
     def deterministic(self) -> bool:
@@ -260,6 +281,14 @@ class Runs:
         return ((*experiment.carried, *(d for s, d in differences.items() if s not in fresh)),
                 tuple(d for s, d in differences.items() if s in fresh))
 
+    def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
+        """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
+        mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
+            | self.held_beside.get(experiment.commit, {})
+        turned, fresh = self.track.oriented, self.own_seeds(experiment)
+        return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
+                     for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
+
     def strains(self, experiment: Experiment) -> list[guards.Strain]:
         """How near an experiment comes to each guard's bound."""
         return guards.strains(self.track.guard, list(self.shared(experiment).values()), self._standing)
@@ -281,6 +310,7 @@ class Runs:
     def add(self, event: Measured, metrics: Metrics) -> None:
         """A candidate's run ended; `metrics` is empty unless it ended well."""
         self.values[event.commit][event.seed] = metrics
+        self.hold(event)
         if event.beside:
             self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
         elif self.kind == "timing":
@@ -292,14 +322,23 @@ class Runs:
         if metrics and event.seed in values and event.stage == "calibrate":
             self.repeat = metrics
         values.setdefault(event.seed, metrics)
+        self.hold(event)
         if event.seed not in self._common:
             self._common[event.seed] = runs
             self._drawn += 1
         if not metrics:
             self.bad.add(event.seed)
             return self._failing(event)
+        if event.stage == "calibrate" and (wrong := self._not_as_declared()):
+            return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+
+    def hold(self, event: Measured) -> None:
+        """A run was scored on the holdout too."""
+        for place, number in ((self.held, event.holdout), (self.held_beside, event.beside_holdout)):
+            if number is not None:
+                place[event.commit][event.seed] = within(number)
 
     def _failing(self, event: Measured) -> str:
         if event.stage == "calibrate":
@@ -312,6 +351,8 @@ class Runs:
         self.values.pop(commit, None)
         self.beside.pop(commit, None)
         self.curves.pop(commit, None)
+        self.held.pop(commit, None)
+        self.held_beside.pop(commit, None)
 
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
@@ -325,6 +366,11 @@ class Runs:
         self.values[experiment.commit] = kept
         self.incumbent, self.bad, self._variance = experiment.commit, set(), None
         self._common, self._drawn = dict.fromkeys(kept, runs), len(kept)
+
+
+def _same(numbers: Sequence[float]) -> bool:
+    """Whether they are one number, but for rounding."""
+    return not numbers or math.isclose(min(numbers), max(numbers), rel_tol=EQUAL, abs_tol=SMALLEST)
 
 
 def within(number: float) -> float:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from overnight import guards, referee, worth
+from overnight import guards, holdout, referee, worth
 from overnight.contracts import Past
 from overnight.errors import JournalError
 from overnight.events import (
@@ -59,6 +59,7 @@ class State:
         self.problem = ""
         self.policy = referee.Policy()
         self.tally = Tally()
+        self.gauge = holdout.Gauge()
         self._shifts: dict[int, float] = {BASELINE: 0.0}
         self._known: Runs | None = None
         self._pasts: list[Past] = []
@@ -151,8 +152,15 @@ class State:
         if isinstance(step, referee.More):
             experiment.confirming = step.pairs if step.stage == "confirm" else 0
         elif step.verdict == "discard" or experiment.base_commit == self.commit:
+            step = self._checked(experiment, step, evidence)
             reason = step.reason + self._overlap(experiment, step)
             experiment.decided = (step.verdict, reason, step)
+
+    def _checked(self, experiment: Experiment, ruling: referee.Ruling, evidence: referee.Evidence) -> referee.Ruling:
+        """What the holdout makes of a keep. It is asked last, and once: nothing else depends on what it holds."""
+        if ruling.verdict != "keep" or not self.track.holdout:
+            return ruling
+        return holdout.checked(ruling, self.known.on_holdout(experiment), evidence, self.policy)
 
     def _overlap(self, experiment: Experiment, step: referee.Ruling) -> str:
         """Two improvements need not add up: say so where this one shrank on the newer frontier."""
@@ -247,6 +255,7 @@ class State:
             self._weigh(mine)
         elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
+            self.known.hold(event)
             self._weigh_with(event)
 
     def _weigh_with(self, event: Measured) -> None:
@@ -301,6 +310,8 @@ class State:
         self._pasts.append(past(experiment))
         experiment.note = {}
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
+        if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
+            self.gauge.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
         ran = self.known.of(experiment.commit).keys()
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None

@@ -92,7 +92,7 @@ class Score(Struct, frozen=True, forbid_unknown_fields=True):
     """`[score]`: the protected scorer.
 
     private  files of the track that no candidate ever sees (unseen words, labels)
-    holdout  one more such file, given to the scorer as $OVERNIGHT_HOLDOUT only when asked for
+    holdout  one more such file, given to the scorer as $OVERNIGHT_HOLDOUT when a candidate is about to be kept
     """
 
     command: tuple[str, ...]
@@ -160,6 +160,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     def self_reported(self) -> bool:
         """True where the candidate's own output is the metric."""
         return self.metric.source == "output"
+
+    @property
+    def holdout(self) -> str:
+        """The file that is scored before a keep; "" where there is none."""
+        return self.score.holdout if self.score is not None else ""
 
     def oriented(self, difference: float) -> float:
         """A difference `candidate - incumbent` of the metric, turned so that positive is better."""
@@ -350,6 +355,7 @@ def _check_values(track: Track, text: str) -> None:
             if hasattr(step, key):
                 _parsed(parse_value, getattr(step, key), wrong, section, key)
     _check_metric(track, wrong)
+    _check_holdout(track, wrong)
     if track.progress is not None:
         _check_progress(track.progress, wrong)
     for nth, guard in enumerate(track.guard):
@@ -384,6 +390,12 @@ def _check_metric(track: Track, wrong: Any) -> None:
                         f"like '^{metric.name}:\\s*(\\S+)'.")
     elif metric.pattern:
         raise wrong("metric", "pattern", "a pattern is only read with from = \"output\".")
+
+
+def _check_holdout(track: Track, wrong: Any) -> None:
+    if track.holdout and (track.self_reported or track.metric.name in HARNESS_METRICS):
+        raise wrong("score", "holdout", f"the holdout says nothing about {track.metric.name}, which [score] does not measure: "
+                    "take `holdout` out, or let the scorer give the metric.")
 
 
 def _check_progress(progress: Progress, wrong: Any) -> None:

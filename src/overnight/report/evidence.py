@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from overnight.events import Event, Judged, Measured, Proposed, Rebased, Stacked
+from overnight.holdout import DENIED
 from overnight.lab import Lab
-from overnight.report import summary
+from overnight.report import overfitting, summary
 from overnight.runs import Experiment
 
 TAIL = 20  # lines of the log
@@ -75,9 +76,11 @@ def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterat
         yield from _compared(lab, experiment, found)
     if experiment.verdict == "keep":
         yield _sure(found)
-    elif experiment.e_value is not None and found["alpha"]:
+    elif experiment.e_value is not None and found["alpha"] and experiment.reason != DENIED:
         yield (f"The evidence that it is better stood at {experiment.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found['alpha']:.3g} to 1.")
+    if said := overfitting.of(lab, experiment.id):
+        yield said
     failed = sum(run["outcome"] not in ("ok", "behind") for run in found["runs"])
     if failed and experiment.verdict != "crash":
         yield (f"{failed} of its {len(found['runs'])} runs failed; this track allows "

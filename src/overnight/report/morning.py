@@ -13,8 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from overnight.audit import Audit
+from overnight.holdout import CARRIED, DENIED
 from overnight.lab import Lab
-from overnight.report import audited, chart, summary
+from overnight.report import audited, chart, overfitting, summary
 from overnight.report.tables import TITLE, chain, levels, plain, results_tsv
 from overnight.runs import Experiment
 from overnight.state import BASELINE
@@ -45,7 +46,7 @@ def report_md(lab: Lab, chart_name: str, audit: Audit | None = None) -> str:
     """The report with the chart of that name, and with the audit where there was one."""
     parts = [*_head(lab), f"![{prose(chart.headline(lab))}]({chart_name})"]
     if lab.experiments:
-        parts += [*_kept(lab), *_audit(lab, audit), *_learned(lab)]
+        parts += [*_kept(lab), *_overfitting(lab), *_audit(lab, audit), *_learned(lab)]
         parts += [*_ended(lab, "crash", "Crashed"), *_ended(lab, "foul", "Out of bounds")]
     parts += [*_decided(lab), *_cost(lab), *_next(lab)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -143,6 +144,18 @@ def _round(span: str) -> str:
     return span.replace("[", "(").replace("]", ")").replace("-", "−")
 
 
+def _overfitting(lab: Lab) -> list[str]:
+    """The gauge, and each question to the holdout."""
+    said = overfitting.sentence(lab)
+    if not said:
+        return []
+    head = ("#", "verdict", "better by", "on the holdout", "carries over so far")
+    rows = [(number, verdict, _round(here), _round(there), so_far) for number, verdict, here, there, so_far in
+            overfitting.rows(lab)]
+    text = f"{prose(said[:1].upper() + said[1:])}. {overfitting.PRIVATE} {overfitting.advice(lab)}".rstrip()
+    return ["## Overfitting", text, _table(head, rows) if rows else ""]
+
+
 def _audit(lab: Lab, audit: Audit | None) -> list[str]:
     if audit is None:
         return []
@@ -176,6 +189,8 @@ def _kind(experiment: Experiment) -> str:
     """What a discarded experiment teaches; the keys of ORDER."""
     if experiment.reason.startswith("breaks the guard"):
         return GUARD
+    if experiment.reason == DENIED:
+        return OVERFIT
     if experiment.effect is None:
         return UNKNOWN
     low, high = experiment.interval or (-abs(experiment.effect), abs(experiment.effect))
@@ -189,10 +204,12 @@ def _kind(experiment: Experiment) -> str:
 WORSE, NEUTRAL = "Made it worse", "Made no difference that could be seen"
 SMALL, FADED = "Better, but by less than is worthwhile", "Looked better, but not on fresh seeds"
 GUARD, UNKNOWN = "Broke a guard", "Dropped in a stack, or never compared"
+OVERFIT = "Better, but not on the holdout"
 ORDER = {
     WORSE: lambda e: e.effect or 0.0,
     SMALL: lambda e: -(e.effect or 0.0),
     FADED: lambda e: -(e.effect or 0.0),
+    OVERFIT: lambda e: -(e.effect or 0.0),
     NEUTRAL: lambda e: (-e.pairs, e.id),
     GUARD: lambda e: e.id,
     UNKNOWN: lambda e: e.id,
@@ -226,10 +243,17 @@ def _decided(lab: Lab) -> list[str]:
         f"better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
         f"It is kept when the evidence of all pairs is strong enough (now {1 / lab.alpha:.3g} to 1: more after many runs",
         f"without a keep, so that at most {100 * policy.level:g} % of what is kept is false) and the fresh seeds speak for",
-        "it by themselves; only what they showed is reported as its gain. While most changes are worth nothing, several",
-        "are stacked in one run, and looked at one by one only if together they win. No candidate and no language model",
-        "has a say in that.",
+        f"it by themselves; only what they showed is reported as its gain.{_on_holdout(lab)}",
+        "While most changes are worth nothing, several are stacked in one run, and looked at one by one only if together",
+        "they win. No candidate and no language model has a say in that.",
     ])]
+
+
+def _on_holdout(lab: Lab) -> str:
+    if not lab.track.holdout:
+        return ""
+    return (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no "
+            "researcher ever sees.")
 
 
 def _noise(lab: Lab) -> str:

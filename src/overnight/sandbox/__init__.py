@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import os
+
 from overnight.contracts import Sandbox
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import cgroups, gpus, selftest
 from overnight.sandbox.bubblewrap import Bubblewrap
+from overnight.sandbox.containers import Containers
+from overnight.sandbox.gvisor import Gvisor
 from overnight.sandbox.unsandboxed import Unsandboxed
 
-NAMES = ("bubblewrap", "none")
+NAMES = ("bubblewrap", "podman", "docker", "gvisor", "none")
 
 
 def choose(name: str, needs_gpus: bool = False) -> Sandbox:
     """The sandbox of that name, proven to work and to hold here. Raises SandboxMissing; never falls back to a weaker one."""
+    if name not in NAMES:
+        raise SandboxMissing(f"there is no sandbox called '{name}': choose one of {', '.join(NAMES)}.")
     if needs_gpus and not gpus.devices():
         raise SandboxMissing("[run] gpus asks for a GPU and this machine shows none (/dev/nvidia*, /dev/kfd): load its driver, "
                              "or leave the key out.")
     if name == "none":
         return Unsandboxed()
-    if name != "bubblewrap":
-        raise SandboxMissing(f"there is no sandbox called '{name}': choose one of {', '.join(NAMES)}.")
-    sandbox = Bubblewrap()
+    if os.uname().sysname != "Linux":
+        raise SandboxMissing("there is no sandbox for this system yet: run Overnight on Linux (a virtual machine or a "
+                             "container will do), or choose `--sandbox none` for code that you trust.")
+    return _examined(_made(name))
+
+
+def _made(name: str) -> Bubblewrap | Gvisor | Containers:
+    if name == "bubblewrap":
+        return Bubblewrap()
+    return Gvisor() if name == "gvisor" else Containers(name)
+
+
+def _examined(sandbox: Bubblewrap | Gvisor | Containers) -> Sandbox:
+    """The sandbox, with what its self-test found. Raises SandboxMissing."""
     sandbox.probe()
     try:
-        sandbox.findings = selftest.examine(sandbox)
+        sandbox.findings = selftest.examine(sandbox, selftest.INNER if isinstance(sandbox, Gvisor) else frozenset())
     except Fault as fault:
         raise SandboxMissing(f"{fault} Choose another sandbox with --sandbox.") from fault
     sandbox.identity = f"{sandbox.name} {selftest.fingerprint(sandbox.findings)}"
@@ -32,4 +49,4 @@ def choose(name: str, needs_gpus: bool = False) -> Sandbox:
 
 def advice(sandbox: Sandbox) -> str:
     """How to get exact limits and accounts on this machine; "" where they are exact, or cannot be."""
-    return cgroups.advice() if isinstance(sandbox, Bubblewrap) and not sandbox.counts else ""
+    return "" if isinstance(sandbox, Unsandboxed) or getattr(sandbox, "counts", True) else cgroups.advice()

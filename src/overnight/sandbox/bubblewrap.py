@@ -23,7 +23,7 @@ from pathlib import Path
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, seccomp, watch
+from overnight.sandbox import cgroups, gpus, group, seccomp, watch
 from overnight.sandbox.contained import OWN, Contained, Plan
 
 TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
@@ -104,7 +104,7 @@ class Bubblewrap:
         except OSError as error:
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
-    def _group_for(self, limits: Limits) -> Callable[[], cgroups.Group] | None:
+    def _group_for(self, limits: Limits) -> Callable[[], group.Group] | None:
         """What makes a cgroup for a command; None where there are none."""
         if self._groups is None:
             return None

@@ -24,7 +24,7 @@ from msgspec import Struct
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.cgroups import Group, Usage
+from overnight.sandbox.group import Group, Usage
 
 POLL = 0.1  # seconds between two looks at memory and file counts
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault

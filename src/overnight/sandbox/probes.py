@@ -17,7 +17,7 @@ BAIT: dict[str, Any] = {}
 X86 = {"keyctl": 250, "unshare": 272, "mount": 165, "ptrace": 101, "io_uring_setup": 425, "process_vm_readv": 310}
 ARM = {"keyctl": 219, "unshare": 97, "mount": 40, "ptrace": 117, "io_uring_setup": 425, "process_vm_readv": 270}
 CALLS = ARM if platform.machine() == "aarch64" else X86
-NEW_USER, MS_REMOUNT, SEIZE, VSOCK = 0x10000000, 32, 0x4206, 40
+NEW_USER, MS_REMOUNT, SEIZE, VSOCK, GET_NO_NEW_PRIVS = 0x10000000, 32, 0x4206, 40, 39
 _libc = ctypes.CDLL(None, use_errno=True)
 _absent = FileNotFoundError(errno.ENOENT, "absent")
 
@@ -80,7 +80,11 @@ def _fills() -> None:
     _found(room.f_blocks * room.f_frsize > 4 * BAIT["bound"])
 
 
-ATTEMPTS: dict[str, Callable[[], Any]] = {
+ATTEMPTS: dict[str, Callable[[], Any]] = {  # what it is comes first, before an attempt has changed it
+    "has capabilities": lambda: _found(bool(_status("CapEff") | _status("CapPrm") | _status("CapBnd"))),
+    "may gain rights": lambda: _found(_libc.prctl(GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1),
+    "has no filter of calls": lambda: _found(_status("Seccomp:") != 2),
+    "is root": lambda: _found(os.getuid() == 0),
     "reads a file of the host's": lambda: Path(BAIT["secret"]).read_text(),
     "reads the shadow file": Path("/etc/shadow").read_text,
     "writes to the system": lambda: _writes("/usr/bin/overnight-probe"),
@@ -100,10 +104,6 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "mounts over a mount": lambda: call("mount", None, b"/", None, ctypes.c_ulong(MS_REMOUNT), None),
     "traces a process": lambda: call("ptrace", ctypes.c_long(SEIZE), ctypes.c_long(os.getppid()), None, None),
     "sets up io_uring": lambda: call("io_uring_setup", 1, ctypes.create_string_buffer(120)),
-    "has capabilities": lambda: _found(bool(_status("CapEff") | _status("CapPrm") | _status("CapBnd"))),
-    "may gain rights": lambda: _found(_status("NoNewPrivs") != 1),
-    "has no filter of calls": lambda: _found(_status("Seccomp:") != 2),
-    "is root": lambda: _found(os.getuid() == 0),
     "fills more than its bound": _fills,
     "leaves a file on the host": _leaves,
 }

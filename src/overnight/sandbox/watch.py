@@ -267,7 +267,7 @@ def _copy_folder(folder: int, to: Path, budget: list[int], deeper: int, longer: 
     for name in os.listdir(folder):
         budget[1] -= 1
         left = longer - len(os.fsencode(name)) - 1
-        if budget[1] < 0 or left < 0 or not _plain(name):
+        if budget[1] < 0 or left < 0 or not plain(name):
             continue
         try:
             fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -298,7 +298,7 @@ def _copy_bytes(fd: int, to: Path, count: int) -> None:
         _send(fd, out.fileno(), count)
 
 
-def _plain(name: str) -> bool:
+def plain(name: str) -> bool:
     """Names of at most 128 printable characters, not starting with a dot."""
     return name.isprintable() and len(name) <= 128 and not name.startswith(".") and "/" not in name
 

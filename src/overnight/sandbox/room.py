@@ -1,0 +1,167 @@
+"""What every container backend shows to what it runs: the same world as bubblewrap's, on a root that is otherwise empty.
+
+Covered: /usr and three names of /etc, what the command names, private bounded places for the rest; no image, so nothing is
+downloaded. Named pipes carry what is said in both directions, so that a backend needs no way to pass descriptors; only the
+container's first process may open them.
+Not covered: mounting, which is the backend's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from overnight.contracts import Command
+from overnight.errors import Fault
+from overnight.sandbox import cgroups, watch
+
+OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
+TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
+WORD, TALE, STDIN, STDOUT, STDERR = "word", "tale", "stdin", "stdout", "stderr"
+
+
+class Mount(Struct, frozen=True):
+    """Something at a place inside: a host path, read-only but for the door; or, without one, memory of so many bytes."""
+
+    place: str
+    source: Path | None = None
+    size: int = 0
+    writable: bool = False
+
+
+class Room:
+    """The folder of one container on the host: `root` to mount the world on, and `door` with the named pipes."""
+
+    def __init__(self, command: Command, owner: int | None) -> None:
+        """`owner` is the host's number of the user that the first process inside is; None: ours. Raises OSError."""
+        self.owner = owner
+        self.name = watch.name_of(os.getpid())
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.root, self.door = self.folder / "root", self.folder / "door"
+        self.links: dict[str, str] = {}  # what can be made only once /tmp is mounted: place -> target
+        self.folder.chmod(0o711)
+        self.pipes = {fd: f"fd{fd}" for fd in command.fds}
+        self._open_door(owner)
+        self.mounts = sorted(self._mounts(command), key=lambda m: m.place.count("/"))
+        self._furnish()
+
+    def _open_door(self, owner: int | None) -> None:
+        self.door.mkdir(mode=0o700)
+        pipes = [self.door / name for name in (WORD, TALE, STDIN, STDOUT, STDERR, *self.pipes.values())]
+        for pipe in pipes:
+            os.mkfifo(pipe, 0o600)
+        if owner is not None:
+            for path in (*pipes, self.door):
+                os.chown(path, owner, owner)
+
+    def _mounts(self, command: Command) -> Iterator[Mount]:
+        yield from _world()
+        yield Mount("/tmp", size=max(TMP, command.limits.disk))
+        for path in command.mounts:
+            if path.is_symlink() and not path.is_relative_to("/usr"):
+                self._link(path)
+            elif not path.is_relative_to("/usr"):
+                yield Mount(str(path), path)
+        yield Mount(f"{OWN}/src", command.tree)
+        yield Mount(f"{OWN}/work", size=command.limits.disk)
+        yield Mount(f"{OWN}/door", self.door, writable=True)
+        if command.inputs:
+            yield Mount(f"{OWN}/artifacts", command.inputs)
+        if command.secret:
+            yield Mount(f"{OWN}/holdout", command.secret)
+        if command.harvest:
+            yield Mount(f"{OWN}/out", size=command.limits.disk)
+
+    def _link(self, path: Path) -> None:
+        """A link stays a link."""
+        if path.is_relative_to("/tmp"):
+            self.links[str(path)] = str(path.readlink())
+            return
+        place = self.root / str(path)[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.readlink())
+
+    def _furnish(self) -> None:
+        """Make the places to mount on, whatever the umask."""
+        before = os.umask(0o022)
+        try:
+            for name in ("proc", "dev", "sys", "run", "etc"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+                if Path("/", name).is_symlink():
+                    (self.root / name).symlink_to(Path("/", name).readlink())
+            for mount in self.mounts:
+                self._place(mount)
+        finally:
+            os.umask(before)
+
+    def _place(self, mount: Mount) -> None:
+        place = self.root / mount.place[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if mount.source is None or mount.source.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            place.touch()
+
+    def pipe(self, name: str, flags: int) -> int:
+        """A descriptor of one pipe."""
+        return os.open(self.door / name, flags | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _world() -> Iterator[Mount]:
+    """The read-only system: /usr and the few files of /etc that programs need to start."""
+    yield Mount("/usr", Path("/usr"))
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/", name)
+        if path.is_dir() and not path.is_symlink():
+            yield Mount(str(path), path)
+    for name in ("ld.so.cache", "alternatives", "localtime"):
+        path = Path("/etc", name)
+        if path.exists():
+            yield Mount(str(path), path.resolve())
+
+
+def environment(command: Command) -> dict[str, str]:
+    """What the payload finds in its environment, and nothing else."""
+    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
+    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
+    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
+    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
+    return own | command.env
+
+
+def reads(fd: int) -> bool:
+    """Whether a descriptor that is given to a payload is one to read from. Raises Fault where it is for both."""
+    mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+    if mode == os.O_RDWR:
+        raise Fault("a container can be given pipes, each for one direction: not sockets or files open for both.")
+    return mode == os.O_RDONLY
+
+
+def prepare() -> cgroups.Cgroups | None:
+    """Remove what a killed Overnight left behind, processes, groups and rooms; where new groups can be made."""
+    for pid in watch.orphans():
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    for path in Path(tempfile.gettempdir()).iterdir():
+        found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
+        with suppress(OSError):
+            if found and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid():
+                shutil.rmtree(path, ignore_errors=True)
+    groups = cgroups.find()
+    if groups is not None:
+        groups.sweep()
+    return groups

@@ -1,0 +1,53 @@
+"""gVisor: what every sandbox must do, then what is its own."""
+
+import pytest
+
+from overnight.contracts import Limits
+from overnight.errors import SandboxMissing
+from overnight.sandbox import watch
+from overnight.sandbox.gvisor import Gvisor
+from overnight.testing.containment import Contains
+from overnight.testing.sandbox import Behaves, Ground
+
+
+@pytest.fixture(scope="session")
+def gvisor():
+    """gVisor, where it works."""
+    engine = Gvisor()
+    try:
+        engine.probe()
+    except SandboxMissing as missing:
+        pytest.skip(str(missing))
+    return engine
+
+
+@pytest.mark.slow
+class TestGvisor(Behaves, Contains):
+    """A kernel of its own."""
+
+    seen_from_outside = False
+
+    @pytest.fixture
+    def ground(self, gvisor, tmp_path):
+        return Ground(gvisor, tmp_path)
+
+    def test_a_flood_of_empty_files_is_ended(self, ground):
+        """By its time: making a file takes it a millisecond."""
+        ended = ground.run("""
+            import os
+            os.chdir(os.environ["OVERNIGHT_OUT"])
+            for n in range(100_000): open(str(n), "w").close()
+        """, Limits(wall=3))
+        assert ended.killed == "time" and sum(1 for _ in ground.kept.iterdir()) <= watch.MOST_FILES
+
+    def test_the_processors_time_is_about_right(self, ground):
+        """Inside it is counted in ticks, outside gVisor's own work is counted too."""
+        ended = ground.run("""
+            import os, time
+            if not os.fork():
+                while time.process_time() < 0.4: pass
+                os._exit(0)
+            os.wait()
+            while time.process_time() < 0.3: pass
+        """)
+        assert 0.2 <= ended.cpu <= 2.5

@@ -1,0 +1,102 @@
+"""The ready tracks, through the real sandbox: each measures its baseline, has something to find, and is not fooled."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, commit, repository
+from overnight import track
+from overnight.jobs import Measure
+from overnight.repo import Repo
+from overnight.researchers.knobs.find import find
+from overnight.runner import Runner
+
+READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE")}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, bubblewrap):
+    """Measures a ready track, as it is or with its editable file changed; a result is kept for whoever asks again."""
+    numbers, kept = itertools.count(), {}
+
+    def measure(name, old="", new=""):
+        if (name, old, new) not in kept:
+            kept[name, old, new] = once(tmp_path_factory.mktemp(name), bubblewrap, name, old, new, next(numbers))
+        return kept[name, old, new]
+    return measure
+
+
+def once(place, sandbox, name, old, new, number):
+    source = ROOT / "tracks" / name
+    folder = repository(place / name, {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()})
+    repo, editable = Repo(folder), READY[name][0]
+    judge, text = repo.head(), (source / editable).read_text()
+    assert old in text
+    head = commit(folder, {editable: text.replace(old, new)}) if old else judge
+    runner = Runner(track.load(folder), repo, sandbox, judge, folder / ".overnight", key="secret")
+    return runner.measure(Measure(number, 1, head, 7, "race"))
+
+
+@pytest.mark.parametrize("name", READY)
+def test_the_baseline_has_a_number(measured, name):
+    run = measured(name)
+    assert run.outcome == "ok", run.reason
+    assert run.metrics[track.load(ROOT / "tracks" / name).metric.name] > 0
+
+
+@pytest.mark.parametrize("name", READY)
+def test_there_is_something_to_turn(name):
+    editable, knob = READY[name]
+    assert f"{editable}:{knob}" in {found.id for found in find({editable: (ROOT / "tracks" / name / editable).read_text()})}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("packing", "LAST_PENALTY = 30.0", "LAST_PENALTY = 100.0"), ("digits", "LEARNING_RATE = 0.02", "LEARNING_RATE = 0.05")])
+def test_there_is_something_to_find(measured, name, old, new):
+    metric = track.load(ROOT / "tracks" / name).metric
+    better = measured(name, old, new).metrics[metric.name] - measured(name).metrics[metric.name]
+    assert better * (1 if metric.direction == "maximize" else -1) > metric.worthwhile
+
+
+def test_circles_that_overlap_are_no_packing(measured):
+    run = measured("packing", "json.dump(answer, out)", "json.dump([[x, y, r * 1.01] for x, y, r in answer], out)")
+    assert run.outcome == "invalid" and "the answer breaks 'circle" in run.reason
+
+
+def test_slack_within_the_tolerance_gains_nothing(measured):
+    run = measured("packing", "json.dump(answer, out)", "json.dump([[x, y, r + 1e-10] for x, y, r in answer], out)")
+    assert run.outcome == "ok"
+    assert run.metrics["sum_of_radii"] <= measured("packing").metrics["sum_of_radii"] + 1e-9
+
+
+def test_a_claim_is_not_a_packing(measured):
+    run = measured("packing", "json.dump(answer, out)", 'json.dump({"sum_of_radii": 2.9}, out)')
+    assert run.outcome == "invalid"
+
+
+def test_a_list_that_is_out_of_order_is_no_time(measured):
+    run = measured("sorting", "return radix_sort(numbers) if", "return numbers if")
+    assert run.outcome != "ok"
+
+
+def test_only_the_small_lists_sorted_is_no_time(measured):
+    run = measured("sorting", "array(\"I\", in_order(list(numbers)))", "array(\"I\", in_order(list(numbers)) if len(numbers) < 9999 else numbers)")
+    assert run.outcome == "invalid" and "size 20000 is wrong" in run.reason
+
+
+def test_digits_judged_by_their_company_are_foul(measured):
+    run = measured("digits", "for row in rows for s in forward(weights, row)[2]]",
+                   "for row in rows for s in forward(weights, [p + pixels[9] for p in row])[2]]")
+    assert run.outcome == "foul" and "other company" in run.reason
+
+
+def test_whoever_draws_digits_is_not_there_to_be_asked(measured):
+    run = measured("digits", "import json\n", "import json\nimport draw\n")
+    assert run.outcome == "crash" and "No module named 'draw'" in run.reason
+
+
+def test_the_digits_to_learn_from_are_those_that_are_drawn():
+    drawn = subprocess.run([sys.executable, "draw.py"], cwd=ROOT / "tracks" / "digits", capture_output=True, check=True)
+    assert drawn.stdout == (ROOT / "tracks" / "digits" / "digits.txt").read_bytes()
