@@ -1,7 +1,8 @@
-# make demo    sets up what it needs, then improves a real model for three minutes
-# make test    sets up what it needs, then lints, type-checks and tests
-# make setup   just the set-up, into .venv
-.PHONY: demo test setup clean
+# make demo     sets up what it needs, then improves a real model for three minutes
+# make test     sets up what it needs, then lints, type-checks and tests
+# make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
+# make setup    just the set-up, into .venv
+.PHONY: demo test attacks setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
@@ -14,6 +15,10 @@ test:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/python -m pytest
+
+attacks:
+	@scripts/setup.sh dev
+	PYTHONPATH=tests .venv/bin/python -m attacks
 
 clean:
 	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

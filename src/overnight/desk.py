@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+import zlib
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,6 +14,9 @@ from overnight.errors import EditError
 from overnight.jobs import Combine, Combined, Proposal, Propose, Rebase, Rebasing
 from overnight.repo import Repo
 from overnight.track import Track
+
+LONGEST = 16 << 10  # characters of a message
+OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
@@ -25,6 +30,7 @@ class Desk:
         files, change = self._asked(job.researcher, job.commit, job.brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
+        change = msgspec.structs.replace(change, message=said(change.message))
         try:
             commit = self.repo.commit(job.commit, change.files, change.message)
         except EditError as error:
@@ -67,13 +73,31 @@ class Desk:
         return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
 
 
+# ---- what a researcher says ------------------------------------------------------------------------------------
+
+
+def said(message: str) -> str:
+    """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
+    trailer of ours."""
+    text = "".join(c for c in message[:LONGEST] if c.isprintable() or c in "\n\t")
+    return OURS.sub("> ", text)
+
+
 # ---- how large code is -----------------------------------------------------------------------------------------
 
 
 def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
-    """By how much a change makes the code larger: `after` holds the files that it touches."""
+    """By how much a change makes the code larger: `after` holds the files that it touches. Code that only moved out of the
+    syntax, into strings, comments or files of another kind, has not become less."""
     sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]
-    return sum(new - old for old, new in sizes if old is not None and new is not None)
+    nodes = sum(new - old for old, new in sizes if old is not None and new is not None)
+    hidden = nodes < 0 and packed(text or "" for text in after.values()) > packed(before.get(path, "") for path in after)
+    return 0 if hidden else nodes
+
+
+def packed(texts: Iterable[str]) -> int:
+    """Bytes of texts without what they repeat."""
+    return len(zlib.compress("\n".join(texts).encode(errors="replace"), 9))
 
 
 def code_size(path: str, text: str) -> int | None:

@@ -16,6 +16,8 @@ from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.events import Outcome
 
+LONGEST = 100  # letters of a metric's name
+
 
 class Invalid(Exception):
     """A run gave no usable number: how it ended and why, for the record."""
@@ -60,8 +62,8 @@ def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: 
     succeeded(scored, "the scorer", limit)
     try:
         found = json.loads(scored.stdout, object_pairs_hook=_once)
-    except ValueError as error:
-        raise Invalid("invalid", f"the scorer did not print one JSON object ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid("invalid", f"the scorer did not print one JSON object ({_printable(str(error))})") from error
     if not isinstance(found, dict):
         raise Invalid("invalid", "the scorer did not print a JSON object")
     if "foul" in found:
@@ -79,11 +81,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(name: str, value: object) -> float:
+    if not name.isprintable() or len(name) > LONGEST:
+        raise Invalid("invalid", f"'{_printable(name[:LONGEST])}' is no name of a metric")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Invalid("invalid", f"'{name}' is {type(value).__name__}, not a number")
-    if not math.isfinite(value):
-        raise Invalid("invalid", f"'{name}' is {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise Invalid("invalid", f"'{name}' is a whole number that no float can hold") from None
+    if not math.isfinite(number):
+        raise Invalid("invalid", f"'{name}' is {number}")
+    return number
 
 
 def self_reported(pattern: str, output: bytes) -> float:

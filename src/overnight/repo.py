@@ -17,6 +17,7 @@ from overnight.track import Track, covers
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept
 LONGEST = 1024  # bytes of a path that a change may name
+MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0",
           "-c", "core.fsync=loose-object,reference"]
@@ -138,6 +139,8 @@ class Repo:
     def commit(self, base: str, files: dict[str, str | None], message: str) -> str:
         """A commit on top of another with these files changed; its hash, or `base` when nothing changes. Raises
         EditError when that is no change that git can hold."""
+        if len(files) > MOST_FILES or sum(len(text or "") for text in files.values()) > LARGEST:
+            raise EditError(f"the change is more than {MOST_FILES:,} files or {LARGEST >> 20} MiB of text.")
         try:
             entries = {self._place(path): None if text is None else text.encode() for path, text in files.items()}
             message.encode()
@@ -148,10 +151,10 @@ class Repo:
     def _place(self, path: str) -> str:
         """A path in the folder as one in the repository. Raises EditError for what is none."""
         parts = path.split("/")
-        long = len(path.encode("utf-8", "replace")) > LONGEST or any(len(p.encode("utf-8", "replace")) > 255 for p in parts)
-        if long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts) or {"\0", "\n"} & set(path):
-            raise EditError(f"'{path}' is no path inside the repository.")
-        path.encode()
+        plain = path.isprintable()  # nothing that hides, turns or steers what a person reads
+        long = plain and (len(path.encode()) > LONGEST or any(len(p.encode()) > 255 for p in parts))
+        if not plain or long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
+            raise EditError(f"{path[:LONGEST]!r} is no path inside the repository.")
         return self.prefix + path
 
     def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
@@ -176,6 +179,8 @@ class Repo:
         if content is None:
             return f"0 {'0' * 40}\t{path}\0"
         found = self._git("ls-tree", "--full-tree", commit, "--", path).split()
+        if found and found[1] == "tree":
+            raise EditError(f"{path!r} is a folder.")
         blob = self._git("hash-object", "-w", "--stdin", given=content)
         return f"{found[0] if found else '100644'} {blob}\t{path}\0"
 

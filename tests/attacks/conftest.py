@@ -4,6 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite("attacks.suite")
 
+from attacks.host import Bait  # noqa: E402
 from attacks.night import BETTER, Night  # noqa: E402
 from overnight.sandbox.bubblewrap import Bubblewrap  # noqa: E402
 
@@ -18,17 +19,15 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def night(request, tmp_path_factory):
-    """The module's night, already over. A module may name a GROUND (files of the track) and what is BETTER on it."""
+    """The module's night, already over. A module may name a GROUND (files of the track), what is BETTER on it, and a
+    function that PREPAREs its repository."""
     plain = pytest.MonkeyPatch()
     for name, value in (("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")):
         plain.setenv(name, value)
-    module = request.module
-    night = None
+    module, bait = request.module, Bait(tmp_path_factory.mktemp("night"))
     try:
-        night = Night(tmp_path_factory.mktemp("night"), module.ATTACKS, Bubblewrap(), getattr(module, "GROUND", {}),
-                      getattr(module, "BETTER", BETTER))
-        yield night
+        yield Night(bait, module.ATTACKS, Bubblewrap(), getattr(module, "GROUND", {}), getattr(module, "BETTER", BETTER),
+                    getattr(module, "PREPARE", lambda folder: None))
     finally:
-        if night is not None:
-            night.bait.clear()
+        bait.clear()
         plain.undo()

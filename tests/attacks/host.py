@@ -16,6 +16,7 @@ SETTINGS = ("kernel/core_pattern", "kernel/modprobe", "kernel/hostname", "kernel
             "kernel/sysrq", "vm/overcommit_memory", "vm/drop_caches", "net/ipv4/ip_forward")
 SHARED = ("/", "/tmp", "/var/tmp", "/dev/shm", "/etc", "/usr", "/usr/bin", "/opt", "/run", "/dev")
 OURS = (".overnight", ".git/objects", ".git/refs/overnight", ".git/refs/heads/overnight", ".git/logs", ".git/packed-refs")
+ENGINES = ("/containers/", "/docker/", "/netns")  # whose mounts come and go without us
 STRANGERS = 200_000  # user ids from here on are those of sandboxed code
 
 
@@ -28,6 +29,7 @@ class Bait:
     def __init__(self, folder: Path) -> None:
         self.folder, self.flag, self.mark = folder, f"flag-{secrets.token_hex(16)}", f"mark{secrets.token_hex(6)}"
         self._leave = contextlib.ExitStack()
+        folder.chmod(0o755)
         self._plant_files()
         self._plant_environment()
         self._plant_sockets()
@@ -125,7 +127,7 @@ def state(bait: Bait) -> dict[str, object]:
     """The host outside the run's own folder, as far as it can be seen."""
     return {
         "processes": _processes(os.getpid()),
-        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "mounts": [line for line in _read("/proc/self/mountinfo").splitlines() if not any(e in line for e in ENGINES)],
         "descriptors": _descriptors(),
         "settings": {name: _read(f"/proc/sys/{name}") for name in SETTINGS},
         "ipc": {kind: [line.split()[:2] for line in _read(f"/proc/sysvipc/{kind}").splitlines()] for kind in
@@ -148,6 +150,8 @@ def _shown(before: object, after: object) -> str:
     if isinstance(before, dict) and isinstance(after, dict):
         both = before.keys() | after.keys()
         return ", ".join(f"{k}: {before.get(k)} -> {after.get(k)}" for k in sorted(both, key=str) if before.get(k) != after.get(k))
+    if isinstance(before, list) and isinstance(after, list):
+        return f"gone {[x for x in before if x not in after]}, new {[x for x in after if x not in before]}"
     return f"{before} -> {after}"[:2000]
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -98,13 +98,13 @@ class Script:
 
 
 class Night:
-    """Runs attacks on a track below a folder, one job at a time, and looks at the host before and after each run."""
+    """Runs attacks on a track in the bait's folder, one job at a time, and looks at the host before and after each run."""
 
-    def __init__(self, folder: Path, attacks: Sequence[Attack], sandbox: Sandbox, ground: dict[str, str],
-                 better: dict[str, str]) -> None:
-        folder.chmod(0o755)
-        self.sandbox, self.bait = sandbox, host.Bait(folder)
-        self.folder = repository(folder / "target", GROUND | {"bait.py": self.bait.module()} | ground)
+    def __init__(self, bait: host.Bait, attacks: Sequence[Attack], sandbox: Sandbox, ground: dict[str, str],
+                 better: dict[str, str], prepare: Callable[[Path], None]) -> None:
+        self.sandbox, self.bait = sandbox, bait
+        self.folder = repository(bait.folder / "target", GROUND | {"bait.py": self.bait.module()} | ground)
+        prepare(self.folder)
         self.told = {attack.name: Told() for attack in attacks}
         self.faults: list[str] = []
         self.verdicts: dict[int, tuple[str, str]] = {}
@@ -197,10 +197,12 @@ class Night:
         return [str(p) for p in kept if self.bait.flag.encode() in p.read_bytes()]
 
     def unsandboxed(self, attack: Attack) -> str:
-        """The log of the same candidate without any sandbox."""
+        """The log of the same candidate without any sandbox, how it ended and what the scorer gave it. The track's key is
+        known here, for there is none."""
         repo = self.session.repo
         commit = repo.commit(repo.head(), attack.files, attack.name)
         home = self.bait.folder / "plain"
         runner = Runner(load(self.folder), repo, Unsandboxed(), repo.head(), home)
         measured = runner.measure(Measure(1, 1, commit, 1, "race"))
-        return (home / "logs" / measured.log).read_text(errors="replace") + measured.reason
+        numbers = " ".join(f"{name}={value}" for name, value in measured.metrics.items())
+        return (home / "logs" / measured.log).read_text(errors="replace") + f"\n{measured.reason}\n{numbers}"

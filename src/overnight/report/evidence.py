@@ -47,18 +47,24 @@ def _tail(path: Path) -> str:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return "\n".join("".join(c for c in line if c.isprintable()) for line in lines[-TAIL:])
+    return "\n".join(map(_plain, lines[-TAIL:]))
+
+
+def _plain(line: str) -> str:
+    """A line of somebody's words, without what steers a terminal."""
+    return "".join(c for c in line if c.isprintable() or c == "\t")
 
 
 def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
     """The same for people: what was compared, how often, what came out, why it ended there."""
     metric = lab.track.metric
-    parts = [f"#{experiment.id} {experiment.verdict}: {experiment.message.rstrip()}", "",
+    more = experiment.message.rstrip().splitlines()[1:]
+    parts = [f"#{experiment.id} {experiment.verdict}: {experiment.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {experiment.commit} on {experiment.base_commit}", f"by {experiment.researcher}", "",
              *explained(lab, experiment, found)]
     parts += ["", f"run    stage     seed        outcome  {metric.name:12} base, same seed  better by",
               *(_row(lab, run, experiment.verdict == "keep") for run in found["runs"])]
-    parts += ["", found["patch"].rstrip() or "(no diff)"]
+    parts += ["", *map(_plain, found["patch"].rstrip().split("\n") if found["patch"] else ["(no diff)"])]
     if found["log_tail"]:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
     return "\n".join(parts)
