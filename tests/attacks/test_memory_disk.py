@@ -81,6 +81,15 @@ ATTACKS = [
         return each(memory=lambda: syscall("shmget", 0, 64 << 20, 0o1666), semaphores=lambda: syscall("semget", 0, 1000, 0o1666),
                     messages=lambda: syscall("msgget", 0, 0o1666))
         """, "system-call filter", said=only("ENOSYS", "EPERM")),
+    probe("fills tables of pages that hold nothing", KIND, """
+        import mmap, time
+        seen = mmap.mmap(-1, 80 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)
+        seen.madvise(mmap.MADV_NOHUGEPAGE)
+        for at in range(0, 80 << 30, 2 << 20):
+            seen[at]
+        time.sleep(1)
+        return "160 MiB"
+        """, "bound on the tree's memory", verdict="crash", reason=MEMORY, said=""),
     probe("locks its memory", KIND, """
         import ctypes
         held = ctypes.create_string_buffer(4 << 20)
@@ -160,6 +169,18 @@ ATTACKS = [
           "bound on names, or the control group", verdict="crash", reason=FLOODED, said=""),
     probe("makes a flood of empty files in /dev/shm", KIND, FLOOD.format(place='"/dev/shm"'),
           "bound on names, or the control group", verdict="crash", reason=FLOODED, said=""),
+    probe("fills attributes of files", KIND, """
+        import time
+        open("/tmp/x", "w").close()
+        try:
+            for count in range(2000):
+                os.setxattr("/tmp/x", f"user.{count}", bytes(60_000))
+        except OSError as error:
+            print(f"{errno.errorcode[error.errno]} after {count}")
+            os._exit(1)
+        time.sleep(0.5)
+        return "120 MB"
+        """, "they count as names, or the control group", verdict="crash", reason=FLOODED, said=""),
     probe("prints a gigabyte", KIND, """
         for _ in range(1 << 14):
             os.write(1, bytes(1 << 16))

@@ -11,8 +11,9 @@ import time
 
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped, only, probe
-from conftest import processes, stop
+from conftest import stop
 from overnight.runner import interpreter
+from overnight.testing.sandbox import processes
 from overnight.track import Run
 
 KIND = "processes"
@@ -100,6 +101,8 @@ ATTACKS = [
         """, "the first process of a namespace is immune", said="^probe: the first process lives$"),
     Attack("dies as if the machine had killed it", KIND, {"run.py": "import os\nos.kill(os.getpid(), 9)\n"},
            "a signal of its own is its own end", "crash", "signal 9"),
+    Attack("ends with the status of one that was killed", KIND, {"run.py": "import os\nos._exit(137)\n"},
+           "a status of its own is its own end", "crash", "signal 9"),
     # -- privileges --
     probe("holds privileges", KIND, """
         status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)

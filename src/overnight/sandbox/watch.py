@@ -149,14 +149,15 @@ def _stat(pid: int | str) -> list[str]:
 
 
 def memory_of(pid: int, enough: int = 0) -> int:
-    """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files. Where the
-    sum passes `enough`, pages that several of them share are counted once."""
+    """Resident bytes of a tree of processes that are its own: anonymous and shared memory and the tables of pages, not
+    mapped files. Where the sum passes `enough`, pages that several of them share are counted once."""
     pids = list(tree(pid))
-    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:") for each in pids)
+    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:", "VmPTE:") for each in pids)
     if total <= enough or len(pids) == 1:
         return total
     try:
-        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:") for each in pids)
+        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:")
+                   + _bytes(Path(f"/proc/{each}/status"), "VmPTE:") for each in pids)
     except PermissionError:
         return total
 
