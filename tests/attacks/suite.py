@@ -30,6 +30,12 @@ tried(attempt)
 UNTOLD = r"^probe: (E[A-Z0-9]+|absent)"  # the attempt met an error of the system's, or found nothing
 
 
+def only(*errors: str) -> str:
+    """For `said`: the attempt, or each of several, met one of these errors and nothing else."""
+    one = "(?:" + "|".join(errors) + ")"
+    return rf"^probe: {one}(?: {one})*$"
+
+
 def _nothing(night: Any) -> None:
     """Nothing more to look at."""
 

@@ -24,6 +24,7 @@ from overnight.errors import Fault
 TAIL = 64 << 10  # bytes of each stream that are kept, its end
 MOST_FILES = 20_000  # names that may be left behind, a bound on kernel memory as well as on ours
 DEEPEST = 32  # folders within folders
+LONGEST = 1024  # bytes of a path below the folder: with ours before it, it must stay below the kernel's 4096
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -148,14 +149,15 @@ def _stat(pid: int | str) -> list[str]:
 
 
 def memory_of(pid: int, enough: int = 0) -> int:
-    """Resident bytes of a tree of processes that are its own: anonymous and shared memory, not mapped files. Where the
-    sum passes `enough`, pages that several of them share are counted once."""
+    """Resident bytes of a tree of processes that are its own: anonymous and shared memory and the tables of pages, not
+    mapped files. Where the sum passes `enough`, pages that several of them share are counted once."""
     pids = list(tree(pid))
-    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:") for each in pids)
+    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:", "VmPTE:") for each in pids)
     if total <= enough or len(pids) == 1:
         return total
     try:
-        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:") for each in pids)
+        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:")
+                   + _bytes(Path(f"/proc/{each}/status"), "VmPTE:") for each in pids)
     except PermissionError:
         return total
 
@@ -257,15 +259,16 @@ def harvest(folder: int, to: Path, limit: int) -> None:
     try:
         to.mkdir(parents=True, exist_ok=True)
         to.chmod(0o755)
-        _copy_folder(folder, to, budget, DEEPEST)
+        _copy_folder(folder, to, budget, DEEPEST, LONGEST)
     except OSError as error:
         raise Fault(f"the artefacts could not be kept: {error}.") from error
 
 
-def _copy_folder(folder: int, to: Path, budget: list[int], deeper: int) -> None:
+def _copy_folder(folder: int, to: Path, budget: list[int], deeper: int, longer: int) -> None:
     for name in os.listdir(folder):
         budget[1] -= 1
-        if budget[1] < 0 or not plain(name):
+        left = longer - len(os.fsencode(name)) - 1
+        if budget[1] < 0 or left < 0 or not plain(name):
             continue
         try:
             fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -274,17 +277,17 @@ def _copy_folder(folder: int, to: Path, budget: list[int], deeper: int) -> None:
                 continue  # a link, a socket, something unreadable: not an artefact
             raise
         try:
-            _copy_one(fd, to / name, budget, deeper)
+            _copy_one(fd, to / name, budget, deeper, left)
         finally:
             os.close(fd)
 
 
-def _copy_one(fd: int, to: Path, budget: list[int], deeper: int) -> None:
+def _copy_one(fd: int, to: Path, budget: list[int], deeper: int, longer: int) -> None:
     what = os.fstat(fd)
     if stat.S_ISDIR(what.st_mode) and deeper:
         to.mkdir(exist_ok=True)
         to.chmod(0o755)  # whatever the umask: the scorer reads it as another user
-        _copy_folder(fd, to, budget, deeper - 1)
+        _copy_folder(fd, to, budget, deeper - 1, longer)
     elif stat.S_ISREG(what.st_mode) and what.st_nlink == 1 and what.st_size <= budget[0]:
         budget[0] -= what.st_size
         _copy_bytes(fd, to, what.st_size)
