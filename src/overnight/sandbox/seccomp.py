@@ -104,6 +104,7 @@ _SET_ID = 0o6000  # S_ISUID, S_ISGID
 _DEVICE = 0o020000  # in S_IFCHR and S_IFBLK, and in no other type of file that mknod makes
 _CREATES = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE: without them open does not look at the mode
 _TERMINAL = (0x5412, 0x541C, 0x541D, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD
+_LEASES = (1024, 1026)  # F_SETLEASE, F_NOTIFY
 _PRCTL = (35, 62, 78)  # PR_SET_MM, PR_SCHED_CORE, PR_FUTEX_HASH
 _RESET_ON_FORK = 0x40000000  # SCHED_RESET_ON_FORK
 _NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
@@ -172,6 +173,8 @@ DENIED: dict[str, Rule] = {
             _none_of(0, 0, ALL), personality=(135, 92)),
     **_deny(EPERM, "words put into a terminal (TIOCSTI, TIOCLINUX), another console or line discipline (TIOCCONS, TIOCSETD)",
             _one_of(1, *_TERMINAL), ioctl=(16, 29)),
+    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_NOTIFY): whoever opens the file outside waits for 45 seconds; "
+            "other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
     **_deny(EAFNOSUPPORT, _FAMILY, _none_of(0, _UNIX), socket=(41, 198)),
     **_deny(EAFNOSUPPORT, "pairs of sockets but AF_UNIX", _none_of(0, _UNIX), socketpair=(53, 199)),
     **_deny(ENOSYS, "System V memory, queues and semaphores: bytes of no process",
