@@ -1,83 +1,107 @@
-"""Clocks: the metric is the time that a run takes, from its release to the death of its last process, by the harness'
-own clock. What a candidate does to its clocks, or leaves running, changes nothing."""
+"""Clocks: the scorer asks a fresh process for a piece of work and measures how long it takes, by its own clock in its own
+sandbox, in steps so coarse that a busy machine does not matter. What a candidate does to its clocks, to the scorer's share
+of the machine, or leaves running, changes nothing."""
 
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped
 
-WORK = """\
-import os, time
-def work():
-    time.sleep(0.05)
-    return "1.0"
-answer = work()
-with open(os.environ["OVERNIGHT_OUT"] + "/answer", "w") as out:
-    out.write(answer)
-"""
 SCORE = """\
-import json, os
-try:
-    answer = open(os.environ["OVERNIGHT_ARTIFACTS"] + "/answer").read(100)
-except OSError:
-    answer = "none"
-print(json.dumps({"right": 1} if answer == "1.0" else {"invalid": "the answer is wrong"}))
+import random
+from overnight.scoring import Foul, Oracle, fresh, main
+
+def took(oracle):
+    number = random.randrange(10**9)
+    if oracle.ask(number, within=3.0) != 2 * number:
+        raise Foul("the answer is wrong.")
+    return int(oracle.elapsed / 0.25)
+
+main(lambda: {"loss": took(Oracle.given()) + took(fresh())})
 """
-GROUND = {"track.toml": CONTRACT.replace('"loss"', '"wall_seconds"').replace('kind = "deterministic"', 'kind = "timing"')
-          .replace("range = [0.0, 1000.0]\n", ""), "score.py": SCORE, "run.py": WORK}
-BETTER = {"run.py": WORK.replace("0.05", "0.000") + "# quicker\n"}
-OUTSIDE = "the harness' own clock, outside the sandbox"
+RUN = """\
+import json, os, sys, time
+
+def work(number):
+    time.sleep(0.3)
+    return 2 * number
+
+def answer(value):
+    os.write(1, json.dumps(value).encode() + b"\\n")
+
+if "--serve" in sys.argv:
+    for line in sys.stdin:
+        answer(work(json.loads(line)))
+"""
+GROUND = {"track.toml": CONTRACT.replace("[score]", '[oracle]\ncommand = ["python", "run.py", "--serve"]\ntimeout = "8s"\n'
+                                         'memory = "128MiB"\n\n[score]'),
+          "score.py": SCORE, "run.py": RUN}
+BETTER = {"run.py": RUN.replace("0.3", "0.0") + "# quicker\n"}
+OUTSIDE = "the scorer's own clock, in another sandbox"
+WRONG = {"verdict": "foul", "reason": "the answer is wrong|was asked|being asked"}
 
 
-def clock(name, before, stopped_by=OUTSIDE, *, work=WORK, **more):
-    """A candidate that does something about the time before it does the same work."""
-    return Attack(name, "clocks", {"run.py": before + "\n" + work}, stopped_by, **more)
+def clock(name, first="", stopped_by=OUTSIDE, *, work="", reason="^no better", **more):
+    """A candidate that does something about the time; `work` is the body of the function that does the work."""
+    text = "from inside import *\n" + RUN.replace("def work", first + "\n\ndef work", 1)
+    body = "\n".join("    " + line for line in work.splitlines())
+    text = text.replace("    time.sleep(0.3)\n    return 2 * number", body) if work else text
+    return Attack(name, "clocks", {"run.py": text}, stopped_by, reason=reason, **more)
 
 
-LATER = WORK.replace("answer = work()", """\
-if os.fork() == 0:
-    os.setsid()
-    with open(os.environ["OVERNIGHT_OUT"] + "/answer", "w") as out:
-        out.write(work())
-    os._exit(0)
-os._exit(0)""")
+def tries(name, attempt, stopped_by):
+    """A candidate that asks the kernel for something about the time."""
+    return clock(name, f"import ctypes\nsys.stdout = sys.stderr\ntried(lambda: {attempt} or True)", stopped_by, said="^probe: E")
+
+
+CACHED = """\
+PLACES = ("/tmp", "/dev/shm", ".", os.path.expanduser("~"), "/overnight/out", "/overnight/artifacts")
+found = [p for p in PLACES if os.path.exists(p + "/done")]
+print("found", found, file=sys.stderr)"""
 ATTACKS = [
-    clock("stops Python's clocks", "import time\ntime.time = time.monotonic = time.perf_counter = time.process_time = lambda: 0.0"),
-    clock("prints the time that it would like to have taken", "print('wall_seconds: 0.0')\nprint('{\"wall_seconds\": 0.0}')"),
-    clock("leaves the time that it would like to have taken", "import os\nopen(os.environ['OVERNIGHT_OUT'] + '/metrics.json', 'w').write('{\"wall_seconds\": 0}')"),
-    clock("goes on in a namespace of time of its own", "from inside import *\ntried(lambda: syscall('unshare', 0x80) or True)",
-          "no new namespaces", said=r"^probe: E"),
-    clock("sets the machine's clock", """\
-from inside import *
-import ctypes, time
-now = (ctypes.c_long * 2)(*divmod(time.clock_gettime_ns(0), 10**9))
-tried(lambda: syscall("clock_settime", 0, now) or True)""", "no right to set clocks", said=r"^probe: E"),
-    clock("loads a library that lies about the time", "import os\nos.environ['LD_PRELOAD'] = '/tmp/faketime.so'\nopen('/tmp/faketime.so', 'wb').write(b'no library')"),
-    clock("raises its own priority", "from inside import *\nimport os\ntried(lambda: os.setpriority(os.PRIO_PROCESS, 0, -20) or True)",
-          "no right to a higher priority", said=r"^probe: E"),
-    clock("asks to run in real time", "from inside import *\nimport os\ntried(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)) or True)",
-          "no right to a higher priority", said=r"^probe: E"),
+    clock("stops Python's clocks", "import time\nsleep = time.sleep\ntime.time = time.monotonic = time.perf_counter = lambda: 0.0"),
+    clock("prints the time that it would like to have taken", work="time.sleep(0.3)\nreturn {'elapsed': 0.0, 'answer': 2 * number}",
+          **WRONG),
+    tries("goes into a namespace of time of its own", "syscall('unshare', 0x80)", "no new namespaces"),
+    tries("sets the machine's clock", "syscall('clock_settime', 0, (ctypes.c_long * 2)(*divmod(time.time_ns(), 10**9)))",
+          "no right to set clocks"),
+    tries("slows the machine's clock", "syscall('adjtimex', (ctypes.c_long * 32)(0x4000, 0, 9000))", "no right to set clocks"),
+    tries("raises its own priority", "os.setpriority(os.PRIO_PROCESS, 0, -20)", "no right to a higher priority"),
+    tries("asks to run in real time", "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))", "no right to a higher priority"),
+    tries("slows the scorer by its process id", "[os.kill(pid, 19) for pid in (os.getppid(),) if pid > 1] or os.setpriority(os.PRIO_PROCESS, 7777, 19)",
+          "own process namespace"),
+    clock("loads a library that lies about the time", """\
+if "LD_PRELOAD" not in os.environ:
+    open("/tmp/lies.so", "wb").write(b"no library")
+    os.environ["LD_PRELOAD"] = "/tmp/lies.so"
+    os.execv(sys.executable, [sys.executable, *sys.argv])"""),
+    clock("answers at once and corrects itself later", "", work="answer(0)\ntime.sleep(0.3)\nreturn 2 * number", **WRONG),
+    clock("sends half of the answer at once", "", "the clock runs to the last byte",
+          work="os.write(1, b' ')\ntime.sleep(0.3)\nreturn 2 * number"),
+    clock("works ahead of the question", "", "questions are drawn anew", work="return 2 * 1234", **WRONG),
+    clock("leaves the work to a child and answers for it", "", "answers are checked", **WRONG, work="""\
+if os.fork() == 0:
+    time.sleep(0.3)
+    answer(2 * number)
+    os._exit(0)
+return 0"""),
+    clock("remembers that it is warm", CACHED, "a fresh sandbox for each trial", said=r"^found \[\]$", work="""\
+for place in PLACES:
+    try:
+        open(place + "/done", "w").write("warm")
+    except OSError:
+        pass
+time.sleep(0.0 if found else 0.3)
+return 2 * number"""),
+    clock("is quick only while it believes to be warmed up", "", "the first question counts", work="""\
+time.sleep(0.0 if 'warm' in globals() else 0.3)
+globals()['warm'] = True
+return 2 * number"""),
     clock("leaves a load for whoever comes after", """\
-import os
 for _ in range(4):
     if os.fork() == 0:
         os.setsid()
-        os.nice(0)
         while True:
-            pass""", "the whole tree dies with the run"),
-    clock("works on after its end", "", "what is not left by then is missing", work=LATER, verdict="crash", reason="answer is wrong"),
-    clock("leaves a placeholder and works later", "", "what is not left by then is missing", verdict="crash", reason="answer is wrong",
-          work='import os\nopen(os.environ["OVERNIGHT_OUT"] + "/answer", "w").write("0.0")\n' + LATER),
-    clock("finds the answer of the run before and skips the work", """\
-import os
-found = [p for p in ("/tmp", "/dev/shm", ".", os.path.expanduser("~")) if os.path.exists(p + "/done")]
-for place in ("/tmp", "/dev/shm", ".", os.path.expanduser("~")):
-    open(place + "/done", "w").write("1.0")
-print("found", found)""", "every place that can be written dies with the run", said=r"^found \[\]$",
-          work=WORK.replace("time.sleep(0.05)", "time.sleep(0.0 if found else 0.05)")),
-    clock("warms up in the hope of being kept warm", """\
-import time
-begun = time.monotonic()
-sum(range(10**5))""", "each run is a fresh process"),
-    clock("stops itself", "import os, signal\nif os.fork() == 0:\n    os._exit(0)\nos.kill(os.getpid(), signal.SIGSTOP)",
+            pass""", "the whole tree dies with its sandbox"),
+    clock("stops itself", "import signal\nif '--serve' not in sys.argv:\n    if os.fork() == 0:\n        os._exit(0)\n    os.kill(os.getpid(), signal.SIGSTOP)",
           "the harness' own clock, outside the sandbox", verdict="crash", reason="longer than 3 s"),
 ]
 

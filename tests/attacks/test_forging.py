@@ -39,6 +39,13 @@ ATTACKS = [
     forge("prints a metric where the scorer prints its own", "print('{\"loss\": 0.0}', file=sys.stderr)\nos.write(2, b'{\"loss\": 0}')"),
     forge("leaves a metrics.json", "for f in ('metrics.json', 'score.json', 'loss'):\n    open(os.environ['OVERNIGHT_OUT'] + '/' + f, 'w').write('{\"loss\": 0.0}')"),
     forge("leaves the answer under other names", "for f in ('Answer', 'answer.json', 'answer ', 'answer.1'):\n    open(os.environ['OVERNIGHT_OUT'] + '/' + f, 'w').write('3.25')"),
+    forge("leaves a pickle that runs code", """\
+        class Evil:
+            def __reduce__(self):
+                return (print, ('{"loss": 0.0}',))
+        import pickle
+        pickle.dump(Evil(), open(os.environ["OVERNIGHT_OUT"] + "/answer", "wb"))
+        """, "artefacts are data", honest=False, verdict="crash", reason="no answer was left"),
     # how it ends
     forge("ends well without an artefact", "os._exit(0)", "a missing artefact is no result", honest=False, verdict="crash",
           reason="no answer was left"),
