@@ -227,7 +227,7 @@ class Kept:
             if self._monitor.returncode:
                 self._engine.remove(self._room)
         for pump in self._pumps:
-            pump.join(GONE_WITHIN)
+            pump.join(1.0)  # one whose reader does not read goes when that closes its end
         if self._group is not None:
             with suppress(Fault):
                 self._group.close()
