@@ -24,7 +24,7 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, keeper, room
+from overnight.sandbox import cgroups, gpus, keeper, room, watch
 from overnight.sandbox.kept import Kept
 from overnight.sandbox.room import TMP, Mount, Room
 
@@ -110,12 +110,16 @@ class Containers:
                     "--rootfs", str(room.root), *first]
         return [self._engine, "run", *_common(command, room, False), "--pull=never", self._image(room), *first]
 
-    def pids(self, room: Room, monitor: int) -> list[int]:
+    def top(self, room: Room, monitor: int) -> int | None:
         """The keeper's number on the host."""
         if self.name == "podman":
-            return [int((room.folder / "pid").read_text())]
+            return int((room.folder / "pid").read_text())
         said = self._do("inspect", "--format", "{{.State.Pid}}", room.folder.name)
-        return [int(said)] if said.isdigit() and int(said) else []
+        return int(said) if said.isdigit() and int(said) else None
+
+    def memory(self, top: int, enough: int) -> int:
+        """What the processes inside hold."""
+        return watch.memory_of(top, enough)
 
     def tasks(self, limits: Limits) -> int:
         """Each process inside is one of the host's."""
@@ -195,6 +199,9 @@ def _filter(command: Command) -> dict[str, Any]:
     rules = [rule | {"names": left} for rule in profile["syscalls"]
              if (left := [name for name in rule["names"] if name not in DENIED | {"clone"}])]
     families = [_rule("socket", 0, "SCMP_CMP_EQ", family) for family in _FAMILIES[command.network]]
+    if command.network == "loopback":  # routes can be asked for, as some libraries do
+        route = _rule("socket", 0, "SCMP_CMP_EQ", 16)
+        families.append(route | {"args": [*route["args"], *_rule("socket", 2, "SCMP_CMP_EQ", 0)["args"]]})
     same = _rule("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES)
     asked = _rule("personality", 0, "SCMP_CMP_EQ", 0xFFFFFFFF)
     return profile | {"syscalls": [*rules, *families, same, asked]}

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,13 @@ class Gvisor:
         return [self._runsc, "--root", str(room.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
                 "--ignore-cgroups", *user]
 
-    def pids(self, room: Room, monitor: int) -> list[int]:
-        """Everything that `runsc` started: the kernel in user space and what it keeps for each process inside."""
-        return [pid for pid in watch.tree(monitor) if pid != monitor]
+    def top(self, room: Room, monitor: int) -> int | None:
+        """`runsc run`: below it are the kernel in user space and what that keeps for each process inside."""
+        return monitor
+
+    def memory(self, top: int, enough: int) -> int:
+        """The size of the file in memory from which gVisor serves all that is inside."""
+        return max((_served(pid) for pid in watch.tree(top)), default=0)
 
     def tasks(self, limits: Limits) -> int:
         """Each process inside is several tasks outside, on top of those of the kernel in user space."""
@@ -122,3 +127,13 @@ def _why(text: str) -> str:
     """The error of `runsc` as one sentence that says what to do."""
     said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
     return f"gVisor does not work here ({said}): see its message, or choose `--sandbox bubblewrap`."
+
+
+def _served(pid: int) -> int:
+    """Bytes of a process's file called runsc-memory; 0 where it has none, or is not ours to look at."""
+    with suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if "runsc-memory" in str(fd.readlink()):
+                    return fd.stat().st_blocks * 512
+    return 0

@@ -177,7 +177,7 @@ def _keep(members: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
     """Write one file below a folder, if it is one and nothing about its name is odd."""
     parts = member.name.removeprefix("./").split("/")
     content = members.extractfile(member) if member.isreg() else None
-    if content is None or len(parts) > watch.DEEPEST or not all(watch.plain(part) for part in parts):
+    if content is None or len(parts) > watch.DEEPEST or not all(part and watch.plain(part) for part in parts):
         return
     for part in parts[:-1]:
         to = to / part
