@@ -93,8 +93,8 @@ class Gvisor:
 
     def remove(self, room: Room) -> None:
         """End a container by force."""
-        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL, capture_output=True,
-                       check=False)
+        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL,
+                       capture_output=True, check=False)
 
 
 def _bundle(command: Command, room: Room) -> dict[str, Any]:
