@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -186,9 +187,11 @@ def test_a_loopback_network_reaches_itself(podman, tmp_path):
     """, network="loopback") == "b'hello'"
 
 
-def test_a_descriptor_that_is_open_for_both_is_refused(podman, tmp_path):
-    with (tmp_path / "both").open("w+b") as both, pytest.raises(Fault, match="each for one direction"):
-        Ground(podman, tmp_path).start("pass", fds=(both.fileno(),))
+def test_docker_refuses_what_it_cannot_hand_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", fake(tmp_path, "docker", "echo image"))
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(Fault, match="cannot hand over a socket"):
+        Containers("docker").start(Command(("/bin/true",), tmp_path, Limits(), fds=(theirs.fileno(),)))
 
 
 def test_much_can_be_said_through_given_pipes(podman, tmp_path):

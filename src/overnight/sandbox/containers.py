@@ -59,6 +59,7 @@ class Containers:
     def __init__(self, name: str = "podman") -> None:
         self.name = self.identity = name
         self.findings = dict[str, str]()
+        self.slot = 3 if name == "podman" else None
         self._engine = shutil.which(name) or ""
         self._root = os.geteuid() == 0
         self._ranges = itertools.cycle(range(RANGES))
@@ -102,7 +103,7 @@ class Containers:
     def argv(self, command: Command, room: Room) -> list[str]:
         """`podman run` on the room's empty root, or `docker run` on an image of it."""
         (room.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
-        first = ["/bin/bash", "-c", keeper.script(command, room, keeper.UID), room.name]
+        first = ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, self.slot), room.name]
         for name in _FILES:
             (room.root / name).touch()
         if self.name == "podman":
@@ -171,7 +172,8 @@ def _common(command: Command, room: Room, podman: bool) -> list[str]:
 def _podman(room: Room) -> list[str]:
     """Options that only Podman knows."""
     ids = [] if room.owner is None else ["--uidmap", f"0:{room.owner}:{UIDS}", "--gidmap", f"0:{room.owner}:{UIDS}"]
-    return [*ids, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
+    given = [] if room.socket is None else ["--preserve-fds", "1"]
+    return [*ids, *given, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
             "--http-proxy=false", "--security-opt", "mask=/sys:/run"]
 
 

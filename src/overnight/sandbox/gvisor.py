@@ -30,6 +30,7 @@ class Gvisor:
     """Runs commands under `runsc`, as root or as an ordinary user."""
 
     name = "gvisor"
+    slot: int | None = 0  # it hands over the standard three alone
 
     def __init__(self) -> None:
         self.identity, self.findings = self.name, dict[str, str]()
@@ -71,7 +72,7 @@ class Gvisor:
     def argv(self, command: Command, room: Room) -> list[str]:
         """`runsc run`, with a bundle in the room."""
         (room.folder / "config.json").write_text(json.dumps(_bundle(command, room)))
-        return [*self._options(room), "run", "--bundle", str(room.folder), room.name]
+        return [*self._options(room), "run", "--bundle", str(room.folder), room.folder.name]
 
     def _options(self, room: Room) -> list[str]:
         user = [] if os.geteuid() == 0 else ["--rootless"]
@@ -92,8 +93,8 @@ class Gvisor:
 
     def remove(self, room: Room) -> None:
         """End a container by force."""
-        subprocess.run([*self._options(room), "delete", "--force", room.name], stdin=subprocess.DEVNULL, capture_output=True,
-                       check=False)
+        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL,
+                       capture_output=True, check=False)
 
 
 def _bundle(command: Command, room: Room) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _bundle(command: Command, room: Room) -> dict[str, Any]:
         "process": {
             "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
             "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-            "args": ["/bin/bash", "-c", keeper.script(command, room, keeper.UID), room.name],
+            "args": ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, Gvisor.slot), room.name],
         },
         "root": {"path": str(room.root), "readonly": True},
         "hostname": "sandbox",

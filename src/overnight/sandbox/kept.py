@@ -6,6 +6,7 @@ when we die. CPU and memory are exact where we can make a control group, else th
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import subprocess
@@ -24,14 +25,19 @@ from overnight.sandbox.room import STDERR, STDIN, STDOUT, Room, reads
 
 POLL = 0.1  # seconds between two looks at memory
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
+HIGH = 100  # a descriptor's number that no engine uses
 GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
 _NUMBERS = itertools.count(1)  # of the groups that we made
 
 
 class Engine(Protocol):
-    """Makes containers."""
+    """Makes containers.
+
+    slot  the number under which a descriptor of its own reaches the first process inside; None: none does
+    """
 
     name: str
+    slot: int | None
 
     def owner(self) -> int | None:
         """The host's number of the user that the first process inside is; None: ours."""
@@ -88,9 +94,7 @@ class Kept:
     def _start(self, cgroups: Cgroups | None) -> None:
         held = [self._room.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._room.pipes.values())]
         try:
-            with (self._room.folder / "said").open("wb") as said:
-                self._monitor = subprocess.Popen(self._engine.argv(self._command, self._room), stdin=subprocess.DEVNULL,
-                                                 stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+            self._monitor = self._launched()
             self._await_ready()
             self._connect()
         finally:
@@ -99,6 +103,22 @@ class Kept:
         self._top = self._engine.top(self._room, self._monitor.pid)
         self._group = self._counted(cgroups)
         self._before = self._cpu()
+
+    def _launched(self) -> subprocess.Popen[bytes]:
+        """The engine's process, with the socket under the number that it needs. Raises OSError, Fault."""
+        argv, given, slot = self._engine.argv(self._command, self._room), self._room.socket, self._engine.slot
+        high = () if given is None else (fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, HIGH),)
+        try:
+            if high and slot is None:
+                raise Fault(f"{self._engine.name} cannot hand over a socket, which a scorer with an oracle needs: choose "
+                            "`--sandbox bubblewrap` for this track.")
+            move = ["/bin/bash", "-c", f'exec {slot}<&{high[0]} {high[0]}<&-; exec "$@"', "bash"] if high else []
+            with (self._room.folder / "said").open("wb") as said:
+                return subprocess.Popen([*move, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                                        pass_fds=high, start_new_session=True)
+        finally:
+            for fd in high:
+                os.close(fd)
 
     def _await_ready(self) -> None:
         """Until the keeper has opened its pipes. Raises Fault."""
