@@ -17,7 +17,7 @@ from fakes import FakeWorld, Idea, Night, lots_of
 from overnight import holdout, loop, track
 from overnight.contracts import Change
 from overnight.events import Event, Judged, Measured, Started
-from overnight.holdout import DENIED, UNKNOWN, Asked, Gauge, read
+from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.jobs import Measure, Propose, Rebase
 from overnight.lab import Budget, Lab
 from overnight.referee import Evidence, Policy, Ruling
@@ -62,14 +62,14 @@ def test_a_simplification_may_be_a_little_worse_there_too(effect, there, verdict
 
 
 def test_what_could_not_be_checked_is_not_kept_and_says_so():
-    assert holdout.checked(KEEP, (), NOISY, Policy()).reason == UNKNOWN
+    assert holdout.checked(KEEP, (), NOISY, Policy()).reason == UNCHECKED
 
 
 @given(st.lists(st.floats(-1e9, 1e9) | st.just(-math.inf), min_size=1, max_size=8))
 def test_the_answer_is_one_bit_and_a_sentence_without_a_number(held):
     ruling = holdout.checked(KEEP, pairs(*held), NOISY, Policy())
     assert ruling in (KEEP, msgspec.structs.replace(KEEP, verdict="discard", reason=DENIED))
-    assert not re.search(r"\d", DENIED + UNKNOWN)
+    assert not re.search(r"\d", DENIED + UNCHECKED)
 
 
 @pytest.mark.parametrize("kind", ["deterministic", "success"])
@@ -319,7 +319,7 @@ def test_it_is_the_holdout_of_the_contract_and_not_of_the_candidate(fit, bubblew
 
 def test_nothing_that_is_said_on_the_holdout_is_kept_in_the_log(fit, bubblewrap):
     run, runner = measured(fit, bubblewrap, "confirm")
-    log = (runner.logs / run.log).read_text()
+    log = (runner.logs / run.log.replace(".log", "-score.log")).read_text()
     assert f"the scorer says {run.metrics['loss']}" in log and str(run.holdout) not in log and log.count("says") == 1
 
 
@@ -331,7 +331,7 @@ def test_an_oracle_cannot_carry_the_questions_of_the_holdout_out(fit, bubblewrap
             "os.environ\nprint(line, flush=True)\ninput()\n"
     commit(fit, {"track.toml": ASK.replace("settings.py", "model.py"), "score.py": asks, "oracle.py": tells})
     run, runner = measured(fit, bubblewrap, "confirm")
-    log = (runner.logs / run.log).read_text()
+    log = (runner.logs / run.log.replace(".log", "-score.log")).read_text()
     assert run.holdout == run.metrics["loss"] and FIT["seen.txt"].splitlines()[0] in log
     assert FIT["unseen.txt"].splitlines()[0] not in log
 
@@ -400,7 +400,7 @@ def real(tmp_path_factory):
 def test_what_knows_the_answers_by_heart_is_discarded_and_the_honest_change_kept(real):
     _, lab, _, _ = real
     assert [(e.verdict, e.reason == DENIED) for e in lab.experiments.values()] == [("discard", True), ("keep", False)]
-    assert lab.experiments[1].effect > lab.experiments[2].effect  # by what is shown to researchers it was the better one
+    assert lab.experiments[1].effect > 0.1  # by what is shown to researchers it was better
 
 
 def test_no_number_of_the_holdout_is_anywhere_but_in_the_journal(real):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import CONTRACT, LITTLE, commit, repository
+from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight import track
 from overnight.errors import Fault, TrackError
 from overnight.jobs import Measure
@@ -598,3 +598,37 @@ def test_a_virtual_environment_whose_interpreter_is_gone_is_refused(tmp_path):
     python.symlink_to("/opt/gone/bin/python3")
     with pytest.raises(TrackError, match=r"leads to /opt/gone/bin/python3, which is gone: make the virtual environment anew"):
         interpreter(Run(command=("python",), python=str(tmp_path / "venv")), tmp_path)
+
+
+def test_an_environment_of_another_tool_that_moved_is_refused(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (tmp_path / "venv/pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.5\n")
+    (tmp_path / "venv/bin/activate").write_text("VIRTUAL_ENV='/home/me/old'\nexport VIRTUAL_ENV\n")
+    with pytest.raises(TrackError, match=r"was made as /home/me/old and has moved"):
+        interpreter(Run(command=("python",), python=str(tmp_path / "venv")), tmp_path)
+
+
+# ---- what the harness measures ---------------------------------------------------------------------------------
+
+
+def test_work_that_is_moved_into_the_oracle_is_paid_for(asking, bubblewrap):
+    idle, _ = measured(asking, bubblewrap)
+    busy = "import time\nwhile time.process_time() < 1.0: pass\nhoard = bytearray(80 << 20)\nhoard[::4096] = bytes(len(hoard[::4096]))\n"
+    run, _ = measured(asking, bubblewrap, {"oracle.py": busy + ANSWERING})
+    assert run.metrics["cpu_seconds"] > idle.metrics["cpu_seconds"] + 0.8
+    assert run.metrics["peak_memory"] > 80 << 20 > idle.metrics["peak_memory"]
+
+
+@pytest.mark.parametrize("name", ["cpu_seconds", "wall_seconds", "peak_memory"])
+def test_a_scorer_cannot_speak_for_the_harness(little, bubblewrap, name):
+    commit(little, score(f"print(json.dumps({{'loss': 1.0, '{name}': 0.0}}))"))
+    run, _ = measured(little, bubblewrap)
+    assert run.outcome == "invalid" and f"'{name}', which only the harness measures" in run.reason
+
+
+def test_a_scorers_secret_is_long_the_same_for_a_pair_and_unknown_to_the_candidate(little, bubblewrap):
+    tell = "import hashlib, json, os\nprint(json.dumps({'loss': float(int(os.environ['OVERNIGHT_SECRET'], 16) % 2**40)}))\n"
+    look = RUN + "assert 'OVERNIGHT_SECRET' not in os.environ\n"
+    commit(little, {"score.py": tell, "run.py": look})
+    first, again, other = (measured(little, bubblewrap, seed=seed)[0].metrics["loss"] for seed in (7, 7, 8))
+    assert first == again != other

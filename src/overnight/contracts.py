@@ -115,7 +115,8 @@ class Command(Struct, frozen=True):
     mounts   host paths that can be read inside, at the same place (the interpreter, declared data)
     inputs   host folder shown read-only as $OVERNIGHT_ARTIFACTS
     secret   host file shown read-only as $OVERNIGHT_HOLDOUT
-    harvest  host folder to which the regular files left in $OVERNIGHT_OUT are copied after death; None: no such folder
+    harvest  host folder to which the regular files left in $OVERNIGHT_OUT are copied after death, unless it had to be killed;
+             None: no such folder
     stdin    our descriptor that it reads; None is /dev/null
     stdout   our descriptor that it writes; None: captured
     fds      our descriptors that it inherits under the same numbers

@@ -23,7 +23,7 @@ from overnight.student import student_quantile
 
 CARRIED = 0.5  # share of the gain that must be found on the holdout
 DENIED = "does not carry over to the holdout"
-UNKNOWN = "could not be checked on the holdout"
+UNCHECKED = "could not be checked on the holdout"
 FEWEST = 3  # keeps from which an interval is shown
 LEVEL = 0.95  # of that interval
 
@@ -34,7 +34,7 @@ def checked(ruling: referee.Ruling, pairs: Sequence[Pair], evidence: referee.Evi
             policy: referee.Policy) -> referee.Ruling:
     """A ruling that is about to be a keep, as the holdout leaves it: only its verdict and reason may change."""
     if not pairs:
-        return msgspec.structs.replace(ruling, verdict="discard", reason=UNKNOWN)
+        return msgspec.structs.replace(ruling, verdict="discard", reason=UNCHECKED)
     return ruling if carries(ruling.effect, pairs, evidence, policy) else \
         msgspec.structs.replace(ruling, verdict="discard", reason=DENIED)
 

@@ -18,6 +18,7 @@ import msgspec
 from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.events import Outcome
+from overnight.track import HARNESS_METRICS
 
 LONGEST = 100  # letters of a metric's name
 
@@ -80,6 +81,8 @@ def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: 
         raise Invalid("foul", _printable(str(found["foul"])))
     if "invalid" in found:
         raise Invalid("invalid", _printable(str(found["invalid"])))
+    if mine := HARNESS_METRICS & found.keys():
+        raise Invalid("invalid", f"the scorer gives '{min(mine)}', which only the harness measures: it needs another name")
     return {name: _number(name, value) for name, value in found.items()}
 
 

@@ -73,6 +73,7 @@ class Oracles:
         self._waiters = ThreadPoolExecutor(1)  # waiting is what holds a process to its limits
         self._failed: Ended | None = None
         self._last: Ended | None = None
+        self._cpu, self._peak = 0.0, 0
         self._count, self._over = 0, False
 
     def start(self) -> Pipes:
@@ -126,6 +127,7 @@ class Oracles:
             process.kill()
             ended = waiting.result()
             self._last = ended
+            self._cpu, self._peak = self._cpu + ended.cpu, max(self._peak, ended.peak_memory)
             self._failed = self._failed or (ended if _failed(ended) else None)
 
     def kill(self) -> None:
@@ -136,11 +138,12 @@ class Oracles:
                 self._process.kill()
 
     def ended(self) -> Ended:
-        """How the oracles ended, when the scorer is dead: the first that failed by itself, else the last. Raises Fault."""
+        """How the oracles ended, when the scorer is dead: the first that failed by itself, else the last, with the CPU seconds
+        of all and the most memory of any. Raises Fault."""
         self._end()
         found = self._failed or self._last
         assert found is not None
-        return found
+        return msgspec.structs.replace(found, cpu=self._cpu, peak_memory=self._peak)
 
     def close(self) -> None:
         """Leave no process behind."""

@@ -50,6 +50,7 @@ class Parts:
         self.accounting: Accounting = "exact"
         self.artifacts = ""
         self.said, self.judging = b"", b""
+        self.cpu, self.peak = 0.0, 0  # of the candidate's own processes: work moved into the oracle is not free
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -82,8 +83,8 @@ class Runner:
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = interpreter(track.run, repo.folder)
         self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
-        for mount in {*self.mounts, *self.data}:
-            _refuse_sockets(mount)
+        for folder in self.data:
+            _refuse_sockets(folder)
         _keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
                                                    *((repo.folder / p).resolve() for p in private(track))))
 
@@ -187,9 +188,11 @@ class Runner:
         succeeded(run, "the run", seconds(self.track.run.timeout))
         with parts.timed("hash"):
             parts.artifacts = fingerprint(harvest)
-        metrics = {"cpu_seconds": run.cpu, "wall_seconds": run.wall, "peak_memory": float(run.peak_memory)}
+        parts.cpu, parts.peak = run.cpu, run.peak_memory
+        metrics = {}
         if self.track.score is not None:
-            metrics |= self._score(job, self.track.score, tree, harvest, cores, parts, running)
+            metrics = self._score(job, self.track.score, tree, harvest, cores, parts, running)
+        metrics |= {"cpu_seconds": parts.cpu, "wall_seconds": run.wall, "peak_memory": float(parts.peak)}
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
         if self.track.metric.name not in metrics:
@@ -247,7 +250,7 @@ class Runner:
         env = self._environment(job.seed, cores)
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
         command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
-                          env=self._environment(self._scorers_seed(job.seed), cores) | {"PYTHONPATH": str(LIBRARY.parent)},
+                          env=self._environment(self._scorers_seed(job.seed), cores) | self._for_scorer(job.seed),
                           inputs=harvest, secret=secret, mounts=(*self.mounts, *self.data, LIBRARY))
         if self.track.oracle is None:
             process = self.sandbox.start(command)
@@ -260,15 +263,24 @@ class Runner:
             scored, answered = asked(self.sandbox, command, side, running)
         parts.ended("sandbox of the scorer", scored, since)
         if secret is None:
-            parts.judging = (answered.stderr if answered is not None else b"") + scored.stderr
+            parts.judging = scored.stderr
+            if answered is not None:
+                parts.judging = answered.stderr + scored.stderr
+                parts.cpu, parts.peak = parts.cpu + answered.cpu, max(parts.peak, answered.peak_memory)
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
     def _scorers_seed(self, seed: int) -> int:
         """The same for both sides of a pair, and nothing that a candidate could work out from its own seed."""
-        if not self._key:
-            return seed
-        return int.from_bytes(hashlib.sha256(f"{self._key}|score|{seed}".encode()).digest()[:4], "big") >> 1
+        return int(self._drawn("score", seed)[:8], 16) >> 1 if self._key else seed
+
+    def _for_scorer(self, seed: int) -> dict[str, str]:
+        """What a scorer is given besides: the library, and a secret that is too long to be searched for."""
+        return {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self._drawn("secret", seed)}
+
+    def _drawn(self, what: str, seed: int) -> str:
+        """64 hexadecimal digits that nobody knows who has not the track's key."""
+        return hashlib.sha256(f"{self._key}|{what}|{seed}".encode()).hexdigest()
 
     def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
         return (self.python, *command[1:]) if command[0] in ("python", "python3") else command
@@ -335,9 +347,13 @@ def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
 
 def _refuse_moved(home: Path) -> None:
     """Raise TrackError where a virtual environment was made at another place: its programs still name the old one."""
-    made = re.search(r"^command = .* (/.*)$", (home / "pyvenv.cfg").read_text(errors="replace"), flags=re.MULTILINE)
-    if made and Path(made[1]).resolve() != home:
-        raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
+    for name, pattern in (("pyvenv.cfg", r"^command = .* (/.*)$"), ("bin/activate", r"^VIRTUAL_ENV=['\"]?(/[^'\"\n]+)")):
+        try:
+            made = re.search(pattern, (home / name).read_text(errors="replace"), flags=re.MULTILINE)
+        except OSError:
+            continue
+        if made and Path(made[1]).resolve() != home:
+            raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
 
 
 def _prefix(python: Path) -> Path:
@@ -371,13 +387,21 @@ def _refuse_sockets(mount: Path) -> None:
     whoever listens."""
     folders = [mount] if mount.is_dir() and not mount.is_relative_to("/usr") else []
     while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry))
-                elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-                    raise TrackError(f"{mount} may not be mounted, because {entry.path} is a socket, a pipe or a device by "
-                                     "which a candidate could reach others: move it away, or name a narrower folder.")
+        for entry in _entries(folders.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry))
+            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+                raise TrackError(f"{mount} may not be mounted, because {entry.path} is a socket, a pipe or a device by which a "
+                                 "candidate could reach others: move it away, or name a narrower folder.")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder; nothing where we may not look, for then no candidate may either."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:
+        return []
 
 
 def _keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from overnight.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.holdout import DENIED
+from overnight.holdout import DENIED, UNCHECKED
 from overnight.lab import Lab
 from overnight.report import overfitting, summary
 from overnight.runs import Experiment
@@ -86,7 +86,7 @@ def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterat
         yield from _compared(lab, experiment, found)
     if experiment.verdict == "keep":
         yield _sure(found)
-    elif experiment.e_value is not None and found["alpha"] and experiment.reason != DENIED:
+    elif experiment.e_value is not None and found["alpha"] and experiment.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {experiment.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found['alpha']:.3g} to 1.")
     if said := overfitting.of(lab, experiment.id):

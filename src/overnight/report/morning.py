@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from overnight.audit import Audit
-from overnight.holdout import CARRIED, DENIED
+from overnight.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.lab import Lab
 from overnight.report import audited, chart, overfitting, summary
 from overnight.report.tables import TITLE, chain, levels, plain, results_tsv
@@ -189,7 +189,7 @@ def _kind(experiment: Experiment) -> str:
     """What a discarded experiment teaches; the keys of ORDER."""
     if experiment.reason.startswith("breaks the guard"):
         return GUARD
-    if experiment.reason == DENIED:
+    if experiment.reason in (DENIED, UNCHECKED):
         return OVERFIT
     if experiment.effect is None:
         return UNKNOWN

@@ -199,7 +199,7 @@ class Contained:
             outside = code < 0 and not self._killed  # a payload's signal is reported as 128 and more
             if outside or (usage is None and not self._killed):
                 raise Fault("the sandbox was killed from outside.")
-            if self._harvest is not None:
+            if self._harvest is not None and not watch.reason(self._killed, code):
                 watch.harvest(self._rooms["overnight/out"], self._harvest, self._limits.disk)
         finally:
             self._close()
