@@ -26,7 +26,7 @@ FLOORS = [
     {"runs"},
     {"state"},
     {"lab", "audit"},
-    {"repo", "oracle"},
+    {"repo", "oracle", "mounts"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
     {"report"},

@@ -13,8 +13,9 @@ from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight import track
 from overnight.errors import Fault, TrackError
 from overnight.jobs import Measure
+from overnight.mounts import interpreter
 from overnight.repo import Repo
-from overnight.runner import LOG, Runner, fingerprint, interpreter
+from overnight.runner import LOG, Runner, fingerprint
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import Run
 

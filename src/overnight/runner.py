@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,16 @@ from typing import Any
 import msgspec
 
 import overnight
+from overnight import mounts
 from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
 from overnight.curves import Pace
-from overnight.errors import Fault, TrackError
+from overnight.errors import Fault
 from overnight.events import Outcome
 from overnight.jobs import Measure, Measurement
 from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.oracle import asked
 from overnight.repo import Repo
-from overnight.track import Run, Score, Track, seconds, size
+from overnight.track import Score, Track, seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
@@ -81,12 +80,10 @@ class Runner:
         for folder in (self.trees, self.logs, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
-        self.python, self.mounts = interpreter(track.run, repo.folder)
-        self.data = tuple(_existing(d, repo.folder) for d in track.run.data)
-        for folder in self.data:
-            _refuse_sockets(folder)
-        _keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
-                                                   *((repo.folder / p).resolve() for p in private(track))))
+        self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
+        self.data = mounts.data(track.run, repo.folder)
+        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
+                                                   *((repo.folder / p).resolve() for p in track.private)))
 
     # -- trees --
 
@@ -96,7 +93,7 @@ class Runner:
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
             self.repo.checkout(commit, making)
-            for hidden in filter(None, [self.track.holdout]) if judge else private(self.track):
+            for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
                 _remove(making / self.repo.prefix / hidden)
             try:
                 making.rename(path)
@@ -298,21 +295,12 @@ class Runner:
             (self.logs / name.replace(".log", "-score.log")).write_bytes(parts.judging[-LOG:])
 
 
-# ---- what the candidate may see --------------------------------------------------------------------------------
-
-
 def _remove(path: Path) -> None:
     """Remove a file or a folder that may be there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def private(track: Track) -> tuple[str, ...]:
-    """The files of a track that no candidate ever sees."""
-    score = track.score
-    return () if score is None else (*score.private, *([score.holdout] if score.holdout else []))
 
 
 def fingerprint(folder: Path) -> str:
@@ -322,92 +310,3 @@ def fingerprint(folder: Path) -> str:
         with path.open("rb") as file:
             whole.update(f"{path.relative_to(folder)}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return whole.hexdigest()
-
-
-def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
-    """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
-    if run.python:
-        named = folder / Path(run.python).expanduser()
-        python = named / "bin" / "python" if named.is_dir() else named
-    else:
-        python = Path(getattr(sys, "_base_executable", sys.executable))
-    if python.is_symlink() and not python.exists():
-        raise TrackError(f"{python} leads to {python.readlink()}, which is gone: make the virtual environment anew.")
-    if not python.exists():
-        raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
-    home = python.parent.parent.resolve()
-    if not (home / "pyvenv.cfg").exists():
-        python = python.resolve()
-        return str(python), (_prefix(python),)
-    _refuse_moved(home)
-    python = home / python.parent.name / python.name
-    folders = tuple(dict.fromkeys([_prefix(python.resolve()), home]))
-    return str(python), (*folders, *(link for link in _links(python) if not any(map(link.is_relative_to, folders))))
-
-
-def _refuse_moved(home: Path) -> None:
-    """Raise TrackError where a virtual environment was made at another place: its programs still name the old one."""
-    for name, pattern in (("pyvenv.cfg", r"^command = .* (/.*)$"), ("bin/activate", r"^VIRTUAL_ENV=['\"]?(/[^'\"\n]+)")):
-        try:
-            made = re.search(pattern, (home / name).read_text(errors="replace"), flags=re.MULTILINE)
-        except OSError:
-            continue
-        if made and Path(made[1]).resolve() != home:
-            raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
-
-
-def _prefix(python: Path) -> Path:
-    """The installation that an interpreter belongs to."""
-    prefix = python.parent.parent
-    if prefix in (Path("/"), Path.home()):
-        raise TrackError(f"the interpreter {python} would open {prefix} to candidates: set [run] python to another one.")
-    return prefix
-
-
-def _links(path: Path) -> Iterator[Path]:
-    """Every symbolic link that is followed on the way to a file, except those that each sandbox has (/bin, /lib)."""
-    for place in [*reversed(path.parents), path]:
-        if place.is_symlink():
-            if place.parent != Path("/"):
-                yield place
-            target = place.parent / place.readlink() / path.relative_to(place)
-            yield from _links(Path(os.path.normpath(target)))
-            return
-
-
-def _existing(text: str, folder: Path) -> Path:
-    path = (folder / Path(text).expanduser()).resolve()
-    if not path.exists():
-        raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
-    return path
-
-
-def _refuse_sockets(mount: Path) -> None:
-    """Raise TrackError where a folder that is to be mounted holds a socket or a pipe: through it a candidate could speak to
-    whoever listens."""
-    folders = [mount] if mount.is_dir() and not mount.is_relative_to("/usr") else []
-    while folders:
-        for entry in _entries(folders.pop()):
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry))
-            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-                raise TrackError(f"{mount} may not be mounted, because {entry.path} is a socket, a pipe or a device by which a "
-                                 "candidate could reach others: move it away, or name a narrower folder.")
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder; nothing where we may not look, for then no candidate may either."""
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except PermissionError:
-        return []
-
-
-def _keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:
-    """Raise TrackError where what a candidate may read holds what it must not: the journal's key, unseen data."""
-    for mount in mounts:
-        for secret in secrets:
-            if mount.is_relative_to(secret) or secret.is_relative_to(mount):
-                raise TrackError(f"[run] data or python would open {secret} to candidates through {mount}: name a folder "
-                                 "that holds the data alone.")

@@ -162,6 +162,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
         return self.metric.source == "output"
 
     @property
+    def private(self) -> tuple[str, ...]:
+        """The files that no candidate ever sees."""
+        return () if self.score is None else (*self.score.private, *filter(None, [self.score.holdout]))
+
+    @property
     def holdout(self) -> str:
         """The file that is scored before a keep; "" where there is none."""
         return self.score.holdout if self.score is not None else ""
@@ -438,7 +443,7 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
         if any(covers(pattern, path) for pattern in track.track.editable):
             line = _line(text, "track", "editable")
             raise TrackError(f"{FILE}{line}: {path} may not be editable: it judges or instructs.")
-    for path in _private(track):
+    for path in track.private:
         line = _line(text, "score", "private" if track.score and path in track.score.private else "holdout")
         if _leaves(path):
             raise TrackError(f"{FILE}{line}: the private file {path} leaves the folder.")
@@ -458,10 +463,4 @@ def _is_file(word: str) -> bool:
 def _protected(track: Track) -> list[str]:
     if track.score is None:
         return []
-    return [word for word in track.score.command if _is_file(word)] + _private(track)
-
-
-def _private(track: Track) -> list[str]:
-    if track.score is None:
-        return []
-    return [*track.score.private, *([track.score.holdout] if track.score.holdout else [])]
+    return [word for word in track.score.command if _is_file(word)] + [*track.private]

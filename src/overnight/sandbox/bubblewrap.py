@@ -24,9 +24,9 @@ from pathlib import Path
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import cgroups, gpus, group, seccomp, watch
-from overnight.sandbox.contained import OWN, Contained, Plan
+from overnight.sandbox.contained import Contained, Plan
+from overnight.sandbox.inside import ETC, OWN, SYSTEM, TMP, environment
 
-TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, so many for each of our processes
 INSTALL = "sudo apt-get install -y bubblewrap"
 
@@ -62,9 +62,6 @@ class Bubblewrap:
 
     def probe(self) -> None:
         """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
-        if os.uname().sysname != "Linux":
-            raise SandboxMissing("there is no sandbox for this system yet: run Overnight on Linux (a virtual machine or "
-                                 "a container will do), or choose `--sandbox none` for code that you trust.")
         if not self._bwrap:
             raise SandboxMissing(f"bubblewrap is not installed: run `{INSTALL}`, or choose `--sandbox none` "
                                  "for code that you trust.")
@@ -143,16 +140,9 @@ class Bubblewrap:
             *(["--ro-bind", str(command.secret), f"{OWN}/holdout"] if command.secret else []),
             *(["--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/out"] if command.harvest else []),
             "--remount-ro", "/", "--chdir", "/",
-            *itertools.chain.from_iterable(("--setenv", k, v) for k, v in _environment(command).items()),
+            *itertools.chain.from_iterable(("--setenv", k, v) for k, v in environment(command).items()
+                                          if k != "LANG" or "LANG" in command.env),  # see _launcher
         ]
-
-
-def _environment(command: Command) -> dict[str, str]:
-    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "USER": "sandbox"}
-    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
-    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
-    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
-    return own | command.env
 
 
 @cache
@@ -163,14 +153,14 @@ def _world() -> tuple[str, ...]:
 
 def _system() -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr")
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+    for name in SYSTEM:
         path = Path("/", name)
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.is_dir():
             yield from ("--ro-bind", str(path), str(path))
     yield from ("--perms", "0755", "--dir", "/etc")
-    for name in ("ld.so.cache", "alternatives", "localtime"):
+    for name in ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
 
 

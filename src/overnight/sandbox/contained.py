@@ -8,7 +8,6 @@ Not covered: which mounts and rights the payload has, which is `bubblewrap`'s to
 from __future__ import annotations
 
 import json
-import math
 import os
 import secrets
 import subprocess
@@ -23,15 +22,12 @@ from msgspec import Struct
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
-from overnight.sandbox import watch
+from overnight.sandbox import inside, watch
 from overnight.sandbox.group import Group, Usage
+from overnight.sandbox.inside import OWN
 
 POLL = 0.1  # seconds between two looks at memory and file counts
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
-OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
-FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where nobody counts what its sockets and pipes hold
-SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
-NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
@@ -129,12 +125,9 @@ class Contained:
 
     def _bound(self, command: Command) -> None:
         """Limits from outside on the process of which all others will be children, before there are any."""
-        limits = command.limits
         if self._group is not None:
             self._group.add(self._pid)
-        watch.limit(self._pid, nproc=limits.processes, fsize=limits.disk, nofile=FILES if self._group else UNCOUNTED,
-                    core=NO_CORE, data=limits.memory, cpu=math.ceil(limits.wall) * (os.cpu_count() or 1), memlock=65536,
-                    msgqueue=65536, sigpending=SIGNALS)
+        watch.limit(self._pid, **inside.bounds(command.limits, counted=self._group is not None))
 
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
         """Let the payload go once every mount is in place, the folders that it may fill are in our hands, and its tree is

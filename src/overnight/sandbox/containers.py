@@ -25,8 +25,9 @@ from typing import Any
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import cgroups, gpus, keeper, room, watch
+from overnight.sandbox.inside import NO_CORE, TMP
 from overnight.sandbox.kept import Kept
-from overnight.sandbox.room import TMP, Mount, Room
+from overnight.sandbox.room import Mount, Room
 
 INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
 CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the keeper's, none the payload's
@@ -160,7 +161,7 @@ def _common(command: Command, room: Room, podman: bool) -> list[str]:
         "--rm", "--name", room.folder.name, "--hostname", "sandbox", "--user", "0:0", "--workdir", "/", "--read-only",
         "--network", "none", "--ipc", "private", "--log-driver", "none", "--shm-size", str(shared),
         "--memory", str(limits.memory), "--memory-swap", str(limits.memory), "--pids-limit", str(limits.processes + 2),
-        "--ulimit", "nofile=1024:1024", "--ulimit", f"nproc={processes}:{processes}", "--ulimit", "core=0:0",
+        "--ulimit", "nofile=1024:1024", "--ulimit", f"nproc={processes}:{processes}", "--ulimit", f"core={NO_CORE}:{NO_CORE}",
         "--cap-drop", "ALL", *itertools.chain.from_iterable(("--cap-add", name) for name in CAPABILITIES),
         "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
         *(["--security-opt", f"seccomp={room.folder / 'seccomp.json'}"] if PROFILE.exists() else []),

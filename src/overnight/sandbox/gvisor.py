@@ -19,8 +19,9 @@ from typing import Any
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import cgroups, keeper, room, watch
+from overnight.sandbox.inside import TMP
 from overnight.sandbox.kept import Kept
-from overnight.sandbox.room import TMP, Mount, Room
+from overnight.sandbox.room import Mount, Room
 
 INSTALL = "sudo apt-get install -y runsc"
 CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the keeper's, none the payload's

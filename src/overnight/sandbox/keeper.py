@@ -22,10 +22,12 @@ from pathlib import Path
 
 from overnight.contracts import Command
 from overnight.errors import Fault
-from overnight.sandbox import watch
-from overnight.sandbox.room import OWN, STDERR, STDIN, STDOUT, TALE, WORD, Room, environment, reads
+from overnight.sandbox import inside, watch
+from overnight.sandbox.inside import OWN
+from overnight.sandbox.room import STDERR, STDIN, STDOUT, TALE, WORD, Room, reads
 
 SILENT = 30.0  # seconds without a word from the keeper, when it owes us one, after which the sandbox is at fault
+UNSET = {"cpu", "msgqueue", "sigpending"}  # limits that a kernel of its own may not know
 UID = 1000  # the payload's user, within the container's own numbers where it has them
 
 _SCRIPT = """\
@@ -86,12 +88,11 @@ def _link(place: str, target: str) -> str:
 
 def _launcher(command: Command, uid: int) -> list[str]:
     """What becomes the payload: drop the user, set limits, copy the tree, change into it."""
-    limits = command.limits
     drop = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
             "--no-new-privs"]
-    bounds = ["prlimit", *watch.bounds(nproc=limits.processes, fsize=limits.disk, nofile=1024, core=0, data=limits.memory,
-                                       memlock=65536)]
-    env = ["env", "-i", *(f"{name}={value}" for name, value in environment(command).items())]
+    limits = inside.bounds(command.limits, counted=True)
+    bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]
+    env = ["env", "-i", *(f"{name}={value}" for name, value in inside.environment(command).items())]
     return [*env, *drop, *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
 
 

@@ -23,9 +23,8 @@ from msgspec import Struct
 from overnight.contracts import Command
 from overnight.errors import Fault
 from overnight.sandbox import cgroups, watch
+from overnight.sandbox.inside import ETC, OWN, SYSTEM, TMP
 
-OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
-TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 WORD, TALE, STDIN, STDOUT, STDERR = "word", "tale", "stdin", "stdout", "stderr"
 
 
@@ -96,7 +95,7 @@ class Room:
         try:
             for name in ("proc", "dev", "sys", "run", "etc"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+            for name in SYSTEM:
                 if Path("/", name).is_symlink():
                     (self.root / name).symlink_to(Path("/", name).readlink())
             for mount in self.mounts:
@@ -124,23 +123,14 @@ class Room:
 def _world() -> Iterator[Mount]:
     """The read-only system: /usr and the few files of /etc that programs need to start."""
     yield Mount("/usr", Path("/usr"))
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+    for name in SYSTEM:
         path = Path("/", name)
         if path.is_dir() and not path.is_symlink():
             yield Mount(str(path), path)
-    for name in ("ld.so.cache", "alternatives", "localtime"):
+    for name in ETC:
         path = Path("/etc", name)
         if path.exists():
             yield Mount(str(path), path.resolve())
-
-
-def environment(command: Command) -> dict[str, str]:
-    """What the payload finds in its environment, and nothing else."""
-    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
-    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
-    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
-    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
-    return own | command.env
 
 
 def reads(fd: int) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
-from overnight.sandbox import watch
+from overnight.sandbox import inside, watch
 
 
 class Unsandboxed:
@@ -41,7 +41,7 @@ def _bounds(command: Command) -> list[str]:
     if found := shutil.which("setpriv"):
         prefix += [found, "--pdeathsig", "KILL"]
     if found := shutil.which("prlimit"):
-        prefix += [found, *watch.bounds(data=command.limits.memory, fsize=command.limits.disk, core=0)]
+        prefix += [found, *watch.bounds(data=command.limits.memory, fsize=command.limits.disk, core=inside.NO_CORE)]
     return prefix
 
 

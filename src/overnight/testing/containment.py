@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from overnight.contracts import Limits
+from overnight.sandbox import watch
 from overnight.testing.sandbox import Ground, processes
 
 
@@ -210,7 +211,8 @@ class Contains:
             os.chdir(os.environ["OVERNIGHT_OUT"])
             for n in range(100_000): open(str(n), "w").close()
         """, Limits(wall=30))
-        assert ended.killed == "disk" and not ground.kept.exists()
+        kept = list(ground.kept.iterdir()) if ground.kept.exists() else []
+        assert ended.killed == "disk" and len(kept) <= watch.MOST_FILES
 
     def test_a_huge_sparse_file_cannot_be_made(self, ground: Ground) -> None:
         assert ground.says("""
