@@ -2,9 +2,10 @@
 
 import pytest
 
-from overnight.contracts import Limits
-from overnight.errors import SandboxMissing
-from overnight.sandbox import watch
+from overnight import sandbox
+from overnight.contracts import Command, Limits
+from overnight.errors import Fault, SandboxMissing
+from overnight.sandbox import selftest, watch
 from overnight.sandbox.gvisor import Gvisor
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground
@@ -51,3 +52,29 @@ class TestGvisor(Behaves, Contains):
             while time.process_time() < 0.3: pass
         """)
         assert 0.2 <= ended.cpu <= 2.5
+
+
+@pytest.mark.slow
+def test_what_is_open_is_open_in_its_own_kernel_alone(gvisor):
+    found = sandbox.choose("gvisor").findings
+    assert {what for what, stopped in found.items() if stopped == "OPEN"} <= selftest.INNER
+
+
+def test_without_gvisor_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SandboxMissing, match="apt-get install -y runsc"):
+        sandbox.choose("gvisor")
+
+
+def test_a_gvisor_that_does_not_work_here_says_why(monkeypatch, tmp_path):
+    broken = tmp_path / "runsc"
+    broken.write_text("#!/bin/sh\necho 'no such platform' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SandboxMissing, match="no such platform"):
+        sandbox.choose("gvisor")
+
+
+def test_it_shows_no_gpu(tmp_path):
+    with pytest.raises(Fault, match="shows no GPU"):
+        Gvisor().start(Command(("/bin/true",), tmp_path, Limits(), gpus=True))

@@ -152,8 +152,18 @@ def test_an_oracle_is_held_to_its_own_limits_while_the_scorer_waits(asking, bubb
 def test_an_oracle_that_dies_is_named_where_the_scorer_falls_over_it(asking, bubblewrap):
     careless = ASKING.replace("    if not line:\n", "    if False:\n")
     commit(asking, {"score.py": careless})
-    run, _ = measured(asking, bubblewrap, {"oracle.py": "raise SystemExit('no weights')\n"})
-    assert (run.outcome, run.reason) == ("crash", "the oracle ended with status 1: no weights")
+    run, _ = measured(asking, bubblewrap, {"oracle.py": "raise ValueError('no weights')\n"})
+    assert (run.outcome, run.reason) == ("crash", "the oracle ended with status 1: ValueError")
+
+
+@pytest.mark.parametrize("last", ["'the question was ' + line", "type('The_question_was_' + line + '_Error', (Exception,), {})()"])
+def test_what_an_oracle_says_of_its_questions_stays_with_the_user(asking, bubblewrap, last):
+    careless = ASKING.replace("    if not line:\n", "    if False:\n").replace("json.dumps(number)", "'unseen'")
+    commit(asking, {"score.py": careless})
+    telling = f"import sys\nline = sys.stdin.readline().strip()\nraise SystemExit({last})\n".replace("SystemExit(type", "(type")
+    run, home = measured(asking, bubblewrap, {"oracle.py": telling})
+    assert run.reason == "the oracle ended with status 1" and "unseen" not in (home / "logs" / run.log).read_text()
+    assert "unseen" in (home / "logs/1-score.log").read_text()
 
 
 def test_the_oracle_sees_the_artefacts_and_no_private_file(asking, bubblewrap):
@@ -496,7 +506,7 @@ said = ask(fresh(), "a")
 raise SystemExit(1)
 """})
     run, _ = measured(asking, bubblewrap)
-    assert run.outcome == "crash" and "the oracle ended with status 1: no memory of it" in run.reason
+    assert run.outcome == "crash" and "the oracle ended with status 1" in run.reason
 
 
 def test_oracles_leave_nothing_open(asking, bubblewrap):

@@ -75,8 +75,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         names: tuple[str, ...], restart: bool) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     until = time.monotonic() + track.seconds(lasting) if lasting else None
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     session = Session(folder)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
@@ -246,8 +246,8 @@ def report(folder: Path, to: Path | None) -> None:
               help="Where the code runs; 'none' only for code that you trust.")
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     session = Session(folder)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     with session.scratch():
         lab = session.read()
         if not lab.frontier:

@@ -7,10 +7,13 @@ Not covered: whether the scorer itself is right.
 
 from __future__ import annotations
 
+import builtins
 import json
 import math
 import re
 from typing import Any
+
+import msgspec
 
 from overnight.contracts import Ended
 from overnight.errors import Fault
@@ -50,6 +53,12 @@ def _last_line(stderr: bytes) -> str:
     return f": {_printable(lines[-1].strip()[:200])}" if lines else ""
 
 
+def _kind(stderr: bytes) -> bytes:
+    """Of a traceback, which kind of error it was, if Python has that kind."""
+    name = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1].partition(":")[0]
+    return name.encode() if name.endswith("Error") and hasattr(builtins, name) else b""
+
+
 def _printable(text: str) -> str:
     """A candidate's words, with nothing that a terminal would obey."""
     return "".join(c for c in text[:300] if c.isprintable())
@@ -58,7 +67,8 @@ def _printable(text: str) -> str:
 def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:
     """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it, or what was foul."""
     if answered is not None and answered.killed != "stopped" and (answered.killed or scored.code):
-        succeeded(answered, "the oracle", patience)  # what it did explains what the scorer met
+        told = msgspec.structs.replace(answered, stderr=_kind(answered.stderr))  # it heard the questions: none of its words
+        succeeded(told, "the oracle", patience)  # what it did explains what the scorer met
     succeeded(scored, "the scorer", limit)
     try:
         found = json.loads(scored.stdout, object_pairs_hook=_once)

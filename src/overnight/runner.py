@@ -40,13 +40,16 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 
 
 class Parts:
-    """What a run leaves for the record besides its metrics. Seconds by part: `busy` is the payloads' own, the rest is ours."""
+    """What a run leaves for the record besides its metrics. Seconds by part: `busy` is the payloads' own, the rest is ours.
+    What was said while scoring is kept apart from the candidate's own words, because it may hold what no candidate and no
+    researcher is to see: the candidate's oracle hears the questions."""
 
     def __init__(self) -> None:
         self.busy = 0.0
         self.overhead: dict[str, float] = {}
         self.accounting: Accounting = "exact"
         self.artifacts = ""
+        self.said, self.judging = b"", b""
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -152,14 +155,14 @@ class Runner:
 
     def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
                   name: str) -> Measurement:
-        parts, log = Parts(), bytearray()
+        parts = Parts()
         outcome: Outcome = "ok"
         reason = ""
         harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
         pace = self._pace(job)
         try:
             with self._used(job.commit):
-                metrics, holdout = self._measure(job, harvest, cores, parts, log, running, pace)
+                metrics, holdout = self._measure(job, harvest, cores, parts, running, pace)
         except Invalid as invalid:
             metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
         except OSError as error:
@@ -168,17 +171,17 @@ class Runner:
             with parts.timed("clean-up"):
                 shutil.rmtree(harvest, ignore_errors=True)
         with parts.timed("log"):
-            self._keep_log(name, bytes(log))
+            self._keep_logs(name, parts)
         return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
                            curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
                            accounting=parts.accounting, artifacts=parts.artifacts, holdout=holdout)
 
-    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts, log: bytearray,
+    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts,
                  running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
         with parts.timed("tree"):
             tree = self.tree(job.commit)
         run = self._run(job, tree, harvest, cores, parts, running, pace)
-        log += run.stdout + run.stderr
+        parts.said = run.stdout + run.stderr
         if pace is not None and run.killed == "behind":
             raise Invalid("behind", pace.reason)
         succeeded(run, "the run", seconds(self.track.run.timeout))
@@ -186,7 +189,7 @@ class Runner:
             parts.artifacts = fingerprint(harvest)
         metrics = {"cpu_seconds": run.cpu, "wall_seconds": run.wall, "peak_memory": float(run.peak_memory)}
         if self.track.score is not None:
-            metrics |= self._score(job, self.track.score, tree, harvest, cores, parts, log, running)
+            metrics |= self._score(job, self.track.score, tree, harvest, cores, parts, running)
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
         if self.track.metric.name not in metrics:
@@ -202,7 +205,7 @@ class Runner:
         if score is None or not score.holdout or job.stage not in HELD:
             return None
         try:
-            number = self._score(job, score, tree, harvest, cores, parts, bytearray(), running, self.holdout()).get(name)
+            number = self._score(job, score, tree, harvest, cores, parts, running, self.holdout()).get(name)
             if number is None:
                 raise Invalid("invalid", f"the scorer does not give '{name}'")
             within(name, number, self.track.metric.range)
@@ -236,7 +239,7 @@ class Runner:
         return ended
 
     def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
-               log: bytearray, running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
+               running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
         with parts.timed("tree"):
             judge = self.tree(self.contract, judge=True)
@@ -253,11 +256,11 @@ class Runner:
         else:
             side = Command(argv=self._argv(self.track.oracle.command), tree=tree, cwd=command.cwd, env=env, inputs=harvest,
                            limits=Limits(wall=seconds(self.track.oracle.timeout), memory=size(self.track.oracle.memory)),
-                           mounts=command.mounts, network=self.track.run.network, gpus=self.track.run.gpus)
+                           mounts=(*self.mounts, *self.data), network=self.track.run.network, gpus=self.track.run.gpus)
             scored, answered = asked(self.sandbox, command, side, running)
-            log += answered.stderr
         parts.ended("sandbox of the scorer", scored, since)
-        log += scored.stderr
+        if secret is None:
+            parts.judging = (answered.stderr if answered is not None else b"") + scored.stderr
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
@@ -277,8 +280,10 @@ class Runner:
         return {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
                 **dict.fromkeys(THREADS, threads)}
 
-    def _keep_log(self, name: str, log: bytes) -> None:
-        (self.logs / name).write_bytes(log[-LOG:])
+    def _keep_logs(self, name: str, parts: Parts) -> None:
+        (self.logs / name).write_bytes(parts.said[-LOG:])
+        if parts.judging:
+            (self.logs / name.replace(".log", "-score.log")).write_bytes(parts.judging[-LOG:])
 
 
 # ---- what the candidate may see --------------------------------------------------------------------------------

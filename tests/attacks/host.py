@@ -228,7 +228,7 @@ def _ground(folder: Path) -> list[tuple[str, str]]:
 
 
 def _cgroups() -> list[str]:
-    """Control groups that this very process made; others come and go while we look."""
-    ours = f"overnight-{os.getpid()}-"
-    return [os.path.join(place, name) for place, folders, _ in os.walk("/sys/fs/cgroup") for name in folders
-            if name.startswith(ours)]
+    """Control groups that this very process made."""
+    root = Path("/sys/fs/cgroup")
+    names = (f"overnight-{os.getpid()}", f"overnight.{os.getpid()}")
+    return [folder for folder, _, _ in os.walk(root) if Path(folder).name.startswith(names)]  # others come and go meanwhile

@@ -78,8 +78,8 @@ ATTACKS = [
         with open(DATA + "/words.txt") as words:
             return each(lease=lambda: fcntl.fcntl(words, fcntl.F_SETLEASE, fcntl.F_RDLCK),
                         write=lambda: fcntl.fcntl(words, fcntl.F_SETLEASE, fcntl.F_WRLCK),
-                        watch=lambda: fcntl.fcntl(words, fcntl.F_NOTIFY, 0x80000002))
-        """, "another user, no capability", said=only("EACCES", "EAGAIN", "EPERM", "EINVAL", "ENOTDIR")),
+                        watch=lambda: fcntl.fcntl(os.open(DATA, os.O_RDONLY), fcntl.F_NOTIFY, 0x80000002))
+        """, "system-call filter", said=only("EPERM")),
     probe("drops files where everybody looks", KIND, """
         left = [place for place in ("/tmp", "/dev/shm", "/var/tmp") if os.path.isdir(place)]
         for place in left:

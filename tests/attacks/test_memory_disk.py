@@ -202,12 +202,21 @@ ATTACKS = [
         say(f"left {left}, limit {resource.getrlimit(resource.RLIMIT_CORE)[1] <= 1}")
         """, "limit on core dumps", said=r"^probe: left \[\], limit True$"),
     # -- what a whole user of the host has but once --
+    probe("queues signals that nobody takes", KIND, """
+        import ctypes, signal
+        libc = ctypes.CDLL(None, use_errno=True)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGRTMIN})
+        for count in range(20_000):
+            if libc.sigqueue(os.getpid(), int(signal.SIGRTMIN), None):
+                return say(f"{errno.errorcode[ctypes.get_errno()]} after {count}")
+        return "20,000"
+        """, "limit on waiting signals", said=r"^probe: EAGAIN after \d{1,4}$"),
     probe("uses up the user's watches and queues", KIND, """
         import ctypes
         return each(watches=lambda: [syscall("inotify_init1", 0) for _ in range(200)],
                     queue=lambda: syscall("io_setup", 1000, ctypes.byref(ctypes.c_ulong(0))),
                     all=lambda: syscall("fanotify_init", 0, 0))
-        """, "system-call filter", said=only("EPERM", "ENOSYS")),
+        """, "system-call filter", said=only("EPERM", "ENOSYS"), works="^probe: OPEN"),
 ]
 
 

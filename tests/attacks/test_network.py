@@ -4,6 +4,8 @@ What a run may open whose track allows no network at all is in test_kernel.py: t
 """
 
 import contextlib
+import os
+import socket
 import time
 from pathlib import Path
 
@@ -144,42 +146,30 @@ class TestNetwork(Stopped):
 
     @pytest.mark.parametrize("looker", [LOOKS, HOLDS], ids=["nothing of it is seen", "both may have the same names"])
     def test_two_sandboxes_at_once_are_strangers(self, night, tmp_path, looker):
-        ready = []
-        first = self._start(night, tmp_path, HOLDS, ready)
-        second = self._start(night, tmp_path, looker, told := [])
-        try:
-            self._until(lambda: told)
-            assert told[0] in (b"[]\n", b"ready\n")
-        finally:
-            for process in (first, second):
-                process.kill()
-                process.wait()
+        first, _ = self._started(night.sandbox, tmp_path, HOLDS)
+        second, told = self._started(night.sandbox, tmp_path, looker)
+        for process in (first, second):
+            process.kill()
+            process.wait()
+        assert told[0] in (b"[]\n", b"ready\n")
 
-    def _start(self, night, tmp_path, script, told):
-        """A sandbox that has said something."""
+    def _started(self, sandbox, tmp_path, script):
+        """A sandboxed process that has said something, and what."""
+        told = []
         tree = tmp_path / f"tree{len(list(tmp_path.iterdir()))}"
         tree.mkdir()
         tmp_path.chmod(0o755)
         python, mounts = interpreter(Run(command=("python",)), Path("/"))
-        process = night.sandbox.start(Command(
+        process = sandbox.start(Command(
             argv=(python, "-c", script), tree=tree, limits=Limits(wall=20), mounts=mounts, network="loopback",
             heard=lambda chunk: told.append(chunk)))
-        self._until(lambda: told)
-        return process
-
-    @staticmethod
-    def _until(come):
-        """Wait for something that must come."""
         end = time.monotonic() + 15
-        while not come():
-            assert time.monotonic() < end
+        while not told and time.monotonic() < end:
             time.sleep(0.01)
+        return process, told or [b"nothing"]
 
     @pytest.mark.parametrize("kind", ["socket", "pipe"])
     def test_data_that_holds_a_way_out_is_refused(self, tmp_path, kind):
-        import os
-        import socket
-
         contract = LITTLE["track.toml"].replace("[run]", '[run]\ndata = ["../data"]')
         folder = repository(tmp_path / "little", LITTLE | {"track.toml": contract})
         (tmp_path / "data/deeper").mkdir(parents=True)

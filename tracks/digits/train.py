@@ -29,7 +29,7 @@ def examples():
     """Pairs of 64 pixels and a digit."""
     with open("digits.txt") as file:
         lines = [line.split() for line in file]
-    return [([int(p, 16) / 15 for p in pixels], int(digit)) for digit, pixels in lines]
+    return [([int(p, 16) / 15 for p in pixels], int(digit)) for digit, pixels in lines]  # knob: off
 
 
 def matrix(rows, columns, lots):

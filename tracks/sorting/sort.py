@@ -26,7 +26,7 @@ def insertion_sort(numbers):
 def radix_sort(numbers):
     """In order of the lowest digit, then of the next, and so on: each pass keeps what the one before did."""
     mask = (1 << DIGIT_BITS) - 1
-    for shift in range(0, 32, DIGIT_BITS):
+    for shift in range(0, 32, DIGIT_BITS):  # knob: off
         buckets = [[] for _ in range(mask + 1)]
         for number in numbers:
             buckets[number >> shift & mask].append(number)

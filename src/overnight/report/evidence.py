@@ -33,6 +33,7 @@ def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) ->
         "patch": patch,
         "runs": [_run(lab, r, base if r.commit == experiment.commit else {}) for r in runs],
         "log_tail": _tail(logs / runs[-1].log) if runs else "",
+        "score_log_tail": _tail(logs / runs[-1].log.replace(".log", "-score.log")) if runs else "",
     }
 
 
@@ -67,6 +68,9 @@ def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
     parts += ["", *map(_plain, found["patch"].rstrip().split("\n") if found["patch"] else ["(no diff)"])]
     if found["log_tail"]:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
+    if found["score_log_tail"]:
+        parts += ["", "end of what was said while scoring (keep it from researchers, it may hold unseen data):",
+                  *("| " + x for x in found["score_log_tail"].splitlines())]
     return "\n".join(parts)
 
 

@@ -29,6 +29,9 @@ from overnight.sandbox.group import Group, Usage
 POLL = 0.1  # seconds between two looks at memory and file counts
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
 OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
+FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where nobody counts what its sockets and pipes hold
+SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
+NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
@@ -129,8 +132,9 @@ class Contained:
         limits = command.limits
         if self._group is not None:
             self._group.add(self._pid)
-        watch.limit(self._pid, nproc=limits.processes, fsize=limits.disk, nofile=1024, core=0, data=limits.memory,
-                    cpu=math.ceil(limits.wall) * (os.cpu_count() or 1), memlock=65536, msgqueue=65536)
+        watch.limit(self._pid, nproc=limits.processes, fsize=limits.disk, nofile=FILES if self._group else UNCOUNTED,
+                    core=NO_CORE, data=limits.memory, cpu=math.ceil(limits.wall) * (os.cpu_count() or 1), memlock=65536,
+                    msgqueue=65536, sigpending=SIGNALS)
 
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
         """Let the payload go once every mount is in place, the folders that it may fill are in our hands, and its tree is

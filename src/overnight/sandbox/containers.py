@@ -24,7 +24,7 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, keeper, room
+from overnight.sandbox import cgroups, gpus, keeper, room, watch
 from overnight.sandbox.kept import Kept
 from overnight.sandbox.room import TMP, Mount, Room
 
@@ -59,6 +59,7 @@ class Containers:
     def __init__(self, name: str = "podman") -> None:
         self.name = self.identity = name
         self.findings = dict[str, str]()
+        self.slot = 3 if name == "podman" else None
         self._engine = shutil.which(name) or ""
         self._root = os.geteuid() == 0
         self._ranges = itertools.cycle(range(RANGES))
@@ -102,7 +103,7 @@ class Containers:
     def argv(self, command: Command, room: Room) -> list[str]:
         """`podman run` on the room's empty root, or `docker run` on an image of it."""
         (room.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
-        first = ["/bin/bash", "-c", keeper.script(command, room, keeper.UID), room.name]
+        first = ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, self.slot), room.name]
         for name in _FILES:
             (room.root / name).touch()
         if self.name == "podman":
@@ -110,12 +111,16 @@ class Containers:
                     "--rootfs", str(room.root), *first]
         return [self._engine, "run", *_common(command, room, False), "--pull=never", self._image(room), *first]
 
-    def pids(self, room: Room, monitor: int) -> list[int]:
+    def top(self, room: Room, monitor: int) -> int | None:
         """The keeper's number on the host."""
         if self.name == "podman":
-            return [int((room.folder / "pid").read_text())]
+            return int((room.folder / "pid").read_text())
         said = self._do("inspect", "--format", "{{.State.Pid}}", room.folder.name)
-        return [int(said)] if said.isdigit() and int(said) else []
+        return int(said) if said.isdigit() and int(said) else None
+
+    def memory(self, top: int, enough: int) -> int:
+        """What the processes inside hold."""
+        return watch.memory_of(top, enough)
 
     def tasks(self, limits: Limits) -> int:
         """Each process inside is one of the host's."""
@@ -167,7 +172,8 @@ def _common(command: Command, room: Room, podman: bool) -> list[str]:
 def _podman(room: Room) -> list[str]:
     """Options that only Podman knows."""
     ids = [] if room.owner is None else ["--uidmap", f"0:{room.owner}:{UIDS}", "--gidmap", f"0:{room.owner}:{UIDS}"]
-    return [*ids, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
+    given = [] if room.socket is None else ["--preserve-fds", "1"]
+    return [*ids, *given, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
             "--http-proxy=false", "--security-opt", "mask=/sys:/run"]
 
 
@@ -195,6 +201,9 @@ def _filter(command: Command) -> dict[str, Any]:
     rules = [rule | {"names": left} for rule in profile["syscalls"]
              if (left := [name for name in rule["names"] if name not in DENIED | {"clone"}])]
     families = [_rule("socket", 0, "SCMP_CMP_EQ", family) for family in _FAMILIES[command.network]]
+    if command.network == "loopback":  # routes can be asked for, as some libraries do
+        route = _rule("socket", 0, "SCMP_CMP_EQ", 16)
+        families.append(route | {"args": [*route["args"], *_rule("socket", 2, "SCMP_CMP_EQ", 0)["args"]]})
     same = _rule("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES)
     asked = _rule("personality", 0, "SCMP_CMP_EQ", 0xFFFFFFFF)
     return profile | {"syscalls": [*rules, *families, same, asked]}

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Gvisor:
     """Runs commands under `runsc`, as root or as an ordinary user."""
 
     name = "gvisor"
+    slot: int | None = 0  # it hands over the standard three alone
 
     def __init__(self) -> None:
         self.identity, self.findings = self.name, dict[str, str]()
@@ -70,16 +72,20 @@ class Gvisor:
     def argv(self, command: Command, room: Room) -> list[str]:
         """`runsc run`, with a bundle in the room."""
         (room.folder / "config.json").write_text(json.dumps(_bundle(command, room)))
-        return [*self._options(room), "run", "--bundle", str(room.folder), room.name]
+        return [*self._options(room), "run", "--bundle", str(room.folder), room.folder.name]
 
     def _options(self, room: Room) -> list[str]:
         user = [] if os.geteuid() == 0 else ["--rootless"]
         return [self._runsc, "--root", str(room.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
                 "--ignore-cgroups", *user]
 
-    def pids(self, room: Room, monitor: int) -> list[int]:
-        """Everything that `runsc` started: the kernel in user space and what it keeps for each process inside."""
-        return [pid for pid in watch.tree(monitor) if pid != monitor]
+    def top(self, room: Room, monitor: int) -> int | None:
+        """`runsc run`: below it are the kernel in user space and what that keeps for each process inside."""
+        return monitor
+
+    def memory(self, top: int, enough: int) -> int:
+        """The size of the file in memory from which gVisor serves all that is inside."""
+        return max((_served(pid) for pid in watch.tree(top)), default=0)
 
     def tasks(self, limits: Limits) -> int:
         """Each process inside is several tasks outside, on top of those of the kernel in user space."""
@@ -87,8 +93,8 @@ class Gvisor:
 
     def remove(self, room: Room) -> None:
         """End a container by force."""
-        subprocess.run([*self._options(room), "delete", "--force", room.name], stdin=subprocess.DEVNULL, capture_output=True,
-                       check=False)
+        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL,
+                       capture_output=True, check=False)
 
 
 def _bundle(command: Command, room: Room) -> dict[str, Any]:
@@ -101,7 +107,7 @@ def _bundle(command: Command, room: Room) -> dict[str, Any]:
         "process": {
             "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
             "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-            "args": ["/bin/bash", "-c", keeper.script(command, room, keeper.UID), room.name],
+            "args": ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, Gvisor.slot), room.name],
         },
         "root": {"path": str(room.root), "readonly": True},
         "hostname": "sandbox",
@@ -122,3 +128,13 @@ def _why(text: str) -> str:
     """The error of `runsc` as one sentence that says what to do."""
     said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
     return f"gVisor does not work here ({said}): see its message, or choose `--sandbox bubblewrap`."
+
+
+def _served(pid: int) -> int:
+    """Bytes of a process's file called runsc-memory; 0 where it has none, or is not ours to look at."""
+    with suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if "runsc-memory" in str(fd.readlink()):
+                    return fd.stat().st_blocks * 512
+    return 0

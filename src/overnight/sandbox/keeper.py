@@ -30,6 +30,7 @@ UID = 1000  # the payload's user, within the container's own numbers where it ha
 
 _SCRIPT = """\
 cd {own}/door || exit 125
+{socket}
 exec {opened} || exit 125
 chmod 1777 {memory} || exit 125
 {links}
@@ -57,23 +58,24 @@ exit 0
 _BEGIN = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
 
 
-def script(command: Command, room: Room, uid: int) -> str:
-    """The keeper, as a script of bash."""
-    word, tale, stdin, stdout, stderr = own = _unused(command.fds)
+def script(command: Command, room: Room, uid: int, slot: int | None) -> str:
+    """The keeper, as a script of bash. `slot` is the number under which a socket reaches it."""
+    word, tale, stdin, stdout, stderr = own = _unused({*command.fds, slot})
     pipes = {word: f"<{WORD}", tale: f">{TALE}", stderr: f">{STDERR}", stdout: f">{STDOUT}",
              stdin: f"<{STDIN}" if command.stdin is not None else f"<{os.devnull}"}
     pipes |= {fd: f"{'<' if reads(fd) else '>'}{name}" for fd, name in room.pipes.items()}
     return _SCRIPT.format(
         own=OWN, null=os.devnull, names=watch.MOST_FILES + 1, word=word, tale=tale,
+        socket="" if room.socket in (None, slot) else f"exec {room.socket}<&{slot} {slot}<{os.devnull}",
         opened=" ".join(f"{fd}{how}" for fd, how in pipes.items()),
         memory=" ".join(mount.place for mount in room.mounts if mount.source is None),
         links="\n".join(_link(*each) for each in room.links.items()),
         given=f"<&{stdin} >&{stdout} 2>&{stderr}", closed=" ".join(f"{fd}<&-" for fd in own),
-        handed=" ".join(f"{fd}<&-" for fd in pipes if fd not in (word, tale)),
+        handed=" ".join(f"{fd}<&-" for fd in {*pipes, room.socket} - {word, tale, None}),
         launch=shlex.join(_launcher(command, uid)))
 
 
-def _unused(fds: tuple[int, ...]) -> list[int]:
+def _unused(fds: set[int | None]) -> list[int]:
     """Five numbers of descriptors that the payload has no use for."""
     return [n for n in range(3, 8 + len(fds)) if n not in fds][:5]
 
@@ -177,7 +179,7 @@ def _keep(members: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
     """Write one file below a folder, if it is one and nothing about its name is odd."""
     parts = member.name.removeprefix("./").split("/")
     content = members.extractfile(member) if member.isreg() else None
-    if content is None or len(parts) > watch.DEEPEST or not all(watch.plain(part) for part in parts):
+    if content is None or len(parts) > watch.DEEPEST or not all(part and watch.plain(part) for part in parts):
         return
     for part in parts[:-1]:
         to = to / part

@@ -6,6 +6,7 @@ when we die. CPU and memory are exact where we can make a control group, else th
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import subprocess
@@ -24,14 +25,19 @@ from overnight.sandbox.room import STDERR, STDIN, STDOUT, Room, reads
 
 POLL = 0.1  # seconds between two looks at memory
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
+HIGH = 100  # a descriptor's number that no engine uses
 GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
 _NUMBERS = itertools.count(1)  # of the groups that we made
 
 
 class Engine(Protocol):
-    """Makes containers."""
+    """Makes containers.
+
+    slot  the number under which a descriptor of its own reaches the first process inside; None: none does
+    """
 
     name: str
+    slot: int | None
 
     def owner(self) -> int | None:
         """The host's number of the user that the first process inside is; None: ours."""
@@ -41,8 +47,12 @@ class Engine(Protocol):
         """What starts a container with the keeper in it, and ends with it."""
         ...
 
-    def pids(self, room: Room, monitor: int) -> list[int]:
-        """The host's numbers of the processes that everything inside descends from, ours to count; none: it cannot tell."""
+    def top(self, room: Room, monitor: int) -> int | None:
+        """The host's number of the process that everything inside descends from; None: it cannot tell."""
+        ...
+
+    def memory(self, top: int, enough: int) -> int:
+        """Bytes that are held inside, as far as they can be seen; the sum need not be right below `enough`."""
         ...
 
     def tasks(self, limits: Limits) -> int:
@@ -65,7 +75,8 @@ class Kept:
         self._ending = threading.Lock()
         self._pumps: list[Pump] = []
         self._group: Group | None = None
-        self._pids: list[int] = []
+        self._top: int | None = None
+        self._before = 0.0  # CPU seconds that were used before the word to begin
         self._monitor: subprocess.Popen[bytes] | None = None
         self._room = Room(command, engine.owner())
         self._talk = keeper.Talk(self._room)
@@ -83,16 +94,31 @@ class Kept:
     def _start(self, cgroups: Cgroups | None) -> None:
         held = [self._room.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._room.pipes.values())]
         try:
-            with (self._room.folder / "said").open("wb") as said:
-                self._monitor = subprocess.Popen(self._engine.argv(self._command, self._room), stdin=subprocess.DEVNULL,
-                                                 stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+            self._monitor = self._launched()
             self._await_ready()
             self._connect()
         finally:
             for fd in held:
                 os.close(fd)
-        self._pids = self._engine.pids(self._room, self._monitor.pid)
+        self._top = self._engine.top(self._room, self._monitor.pid)
         self._group = self._counted(cgroups)
+        self._before = self._cpu()
+
+    def _launched(self) -> subprocess.Popen[bytes]:
+        """The engine's process, with the socket under the number that it needs. Raises OSError, Fault."""
+        argv, given, slot = self._engine.argv(self._command, self._room), self._room.socket, self._engine.slot
+        high = () if given is None else (fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, HIGH),)
+        try:
+            if high and slot is None:
+                raise Fault(f"{self._engine.name} cannot hand over a socket, which a scorer with an oracle needs: choose "
+                            "`--sandbox bubblewrap` for this track.")
+            move = ["/bin/bash", "-c", f'exec {slot}<&{high[0]} {high[0]}<&-; exec "$@"', "bash"] if high else []
+            with (self._room.folder / "said").open("wb") as said:
+                return subprocess.Popen([*move, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                                        pass_fds=high, start_new_session=True)
+        finally:
+            for fd in high:
+                os.close(fd)
 
     def _await_ready(self) -> None:
         """Until the keeper has opened its pipes. Raises Fault."""
@@ -124,12 +150,12 @@ class Kept:
 
     def _counted(self, cgroups: Cgroups | None) -> Group | None:
         """A control group of our own around everything inside; None where there is none to be had."""
-        if cgroups is None or not self._pids:
+        if cgroups is None or self._top is None:
             return None
         limits = self._command.limits
         group = cgroups.make(f"run{next(_NUMBERS)}", limits.memory, self._engine.tasks(limits))
         try:
-            for pid in self._pids:
+            for pid in watch.tree(self._top):
                 group.add(pid)
         except Fault:  # the container's own groups may be another user's
             group.close()
@@ -189,10 +215,11 @@ class Kept:
             self._engine.remove(self._room)
 
     def _cpu(self) -> float:
-        return 0.0 if self._group else sum(watch.cpu_of(pid) for pid in self._pids)
+        return 0.0 if self._group or self._top is None else watch.cpu_of(self._top) - self._before
 
     def _memory(self) -> int:
-        return 0 if self._group else sum(watch.memory_of(pid, self._command.limits.memory) for pid in self._pids)
+        """Bytes, where the kernel does not count them for us."""
+        return 0 if self._group or self._top is None else self._engine.memory(self._top, self._command.limits.memory)
 
     def _take(self, code: int | None) -> None:
         """Copy what was left behind. Raises Fault where the container died without a reason of ours."""
@@ -220,7 +247,7 @@ class Kept:
             if self._monitor.returncode:
                 self._engine.remove(self._room)
         for pump in self._pumps:
-            pump.join(GONE_WITHIN)
+            pump.join(1.0)  # one whose reader does not read goes when that closes its end
         if self._group is not None:
             with suppress(Fault):
                 self._group.close()

@@ -1,8 +1,8 @@
 """What every container backend shows to what it runs: the same world as bubblewrap's, on a root that is otherwise empty.
 
 Covered: /usr and three names of /etc, what the command names, private bounded places for the rest; no image, so nothing is
-downloaded. Named pipes carry what is said in both directions, so that a backend needs no way to pass descriptors; only the
-container's first process may open them.
+downloaded. Named pipes carry what is said in both directions, so that a backend needs no way to pass descriptors but for
+one socket; only the container's first process may open them.
 Not covered: mounting, which is the backend's.
 """
 
@@ -42,14 +42,14 @@ class Room:
     """The folder of one container on the host: `root` to mount the world on, and `door` with the named pipes."""
 
     def __init__(self, command: Command, owner: int | None) -> None:
-        """`owner` is the host's number of the user that the first process inside is; None: ours. Raises OSError."""
-        self.owner = owner
+        """`owner` is the host's number of the user that the first process inside is; None: ours. Raises OSError, Fault."""
+        self.owner, self.socket = owner, _socket(command.fds)
         self.name = watch.name_of(os.getpid())
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.root, self.door = self.folder / "root", self.folder / "door"
         self.links: dict[str, str] = {}  # what can be made only once /tmp is mounted: place -> target
         self.folder.chmod(0o711)
-        self.pipes = {fd: f"fd{fd}" for fd in command.fds}
+        self.pipes = {fd: f"fd{fd}" for fd in command.fds if fd != self.socket}
         self._open_door(owner)
         self.mounts = sorted(self._mounts(command), key=lambda m: m.place.count("/"))
         self._furnish()
@@ -144,24 +144,49 @@ def environment(command: Command) -> dict[str, str]:
 
 
 def reads(fd: int) -> bool:
-    """Whether a descriptor that is given to a payload is one to read from. Raises Fault where it is for both."""
-    mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
-    if mode == os.O_RDWR:
-        raise Fault("a container can be given pipes, each for one direction: not sockets or files open for both.")
-    return mode == os.O_RDONLY
+    """Whether a descriptor that is given to a payload is one to read from."""
+    return _mode(fd) == os.O_RDONLY
+
+
+def _mode(fd: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+
+
+def _socket(fds: tuple[int, ...]) -> int | None:
+    """The one descriptor that no pipe can stand for. Raises Fault where there are more."""
+    both = [fd for fd in fds if _mode(fd) == os.O_RDWR]
+    if len(both) > 1:
+        raise Fault("a container can be given one socket, and pipes.")
+    return both[0] if both else None
 
 
 def prepare() -> cgroups.Cgroups | None:
     """Remove what a killed Overnight left behind, processes, groups and rooms; where new groups can be made."""
-    for pid in watch.orphans():
+    left = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_left(path)]
+    for pid in (*watch.orphans(), *_at_work_in(left)):
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-    for path in Path(tempfile.gettempdir()).iterdir():
-        found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
-        with suppress(OSError):
-            if found and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid():
-                shutil.rmtree(path, ignore_errors=True)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
     groups = cgroups.find()
     if groups is not None:
         groups.sweep()
     return groups
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a folder is a room whose Overnight is gone."""
+    found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
+    try:
+        return found is not None and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _at_work_in(rooms: list[Path]) -> Iterator[int]:
+    """Processes whose command line names one of these rooms."""
+    for entry in Path("/proc").iterdir() if rooms else ():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+            if any(room.name.encode() in words for room in rooms):
+                yield int(entry.name)

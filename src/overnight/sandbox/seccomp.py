@@ -104,6 +104,8 @@ _SET_ID = 0o6000  # S_ISUID, S_ISGID
 _DEVICE = 0o020000  # in S_IFCHR and S_IFBLK, and in no other type of file that mknod makes
 _CREATES = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE: without them open does not look at the mode
 _TERMINAL = (0x5412, 0x541C, 0x541D, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD
+_LEASES = (1024, 1026)  # F_SETLEASE, F_NOTIFY
+_SOL_SOCKET, _BUFFERS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE
 _PRCTL = (35, 62, 78)  # PR_SET_MM, PR_SCHED_CORE, PR_FUTEX_HASH
 _RESET_ON_FORK = 0x40000000  # SCHED_RESET_ON_FORK
 _NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
@@ -172,6 +174,8 @@ DENIED: dict[str, Rule] = {
             _none_of(0, 0, ALL), personality=(135, 92)),
     **_deny(EPERM, "words put into a terminal (TIOCSTI, TIOCLINUX), another console or line discipline (TIOCCONS, TIOCSETD)",
             _one_of(1, *_TERMINAL), ioctl=(16, 29)),
+    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_NOTIFY): whoever opens the file outside waits for 45 seconds; "
+            "other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
     **_deny(EAFNOSUPPORT, _FAMILY, _none_of(0, _UNIX), socket=(41, 198)),
     **_deny(EAFNOSUPPORT, "pairs of sockets but AF_UNIX", _none_of(0, _UNIX), socketpair=(53, 199)),
     **_deny(ENOSYS, "System V memory, queues and semaphores: bytes of no process",
@@ -180,6 +184,8 @@ DENIED: dict[str, Rule] = {
             semtimedop=(220, 192)),
     **_deny(EPERM, "memory that is in no process's size; allowed where a cgroup counts it",
             memfd_create=(319, 279), memfd_secret=(447, 447)),
+    **_deny(0, "larger buffers of sockets, in no process's size either; told that it was done; allowed where a cgroup counts",
+            ((Check(2, (_SOL_SOCKET,)), Check(4, _BUFFERS)),), setsockopt=(54, 208)),
     **_deny(0, "cores but those that the harness chose; told that it was done, for OpenMP gives up the program otherwise",
             sched_setaffinity=(203, 122)),
     **_deny(EPERM, "another scheduler than SCHED_OTHER", _any_of(1, ALL ^ _RESET_ON_FORK), sched_setscheduler=(144, 119)),
@@ -199,7 +205,7 @@ DENIED: dict[str, Rule] = {
             modify_ldt=(154, None), uselib=(134, None), ustat=(136, None), sysfs=(139, None), _sysctl=(156, None),
             lookup_dcookie=(212, 18), nfsservctl=(180, 42), remap_file_pages=(216, 234), lsm_set_self_attr=(460, 460)),
 }
-COUNTED_BY_CGROUP = ("memfd_create", "memfd_secret")
+COUNTED_BY_CGROUP = ("memfd_create", "memfd_secret", "setsockopt")
 
 
 # ---- the program -----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import textwrap
 import threading
@@ -126,6 +127,25 @@ class Behaves:
         os.close(theirs)
         os.close(ours)
         assert ended.stdout == b"b'hello'\n"
+
+    def test_descriptors_can_be_sent_through_a_socket_that_is_given(self, ground: Ground) -> None:
+        ours, theirs = socket.socketpair()
+        read, write = os.pipe()
+        with ours, theirs:
+            process = ground.start(f"""
+                import os, socket
+                harness = socket.socket(fileno={theirs.fileno()})
+                harness.send(b"+")
+                fd = socket.recv_fds(harness, 1, 1)[1][0]
+                os.write(fd, b"hello")
+            """, fds=(theirs.fileno(),))
+            theirs.close()
+            assert ours.recv(1) == b"+"
+            socket.send_fds(ours, [b"+"], [write])
+            os.close(write)
+            assert os.read(read, 9) == b"hello"
+            os.close(read)
+            assert process.wait().code == 0
 
     def test_stdin_and_stdout_can_be_pipes_of_ours(self, ground: Ground) -> None:
         read, write = os.pipe()
