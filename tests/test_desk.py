@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight import track
 from overnight.contracts import Brief, Change, Past
-from overnight.desk import Desk, code_size, grown
+from overnight.desk import LONGEST, Desk, code_size, grown, said
 from overnight.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 
@@ -237,6 +237,13 @@ def test_a_change_that_removes_code_grows_by_less_than_nothing():
     assert grown(before, {"a.py": FUNCTION}) < 0 and grown(before, {"notes.md": None}) == -2
 
 
+@pytest.mark.parametrize("after", [{"a.py": f"exec({FUNCTION!r})\n"}, {"a.py": f'"""{FUNCTION}"""\nexec(__doc__)\n'},
+                                   {"a.py": "import b\n", "b.py": "((" + FUNCTION},
+                                   {"a.py": "exec(open('b.txt').read())\n", "b.txt": FUNCTION}])
+def test_code_that_moves_out_of_the_syntax_does_not_become_less(after):
+    assert grown({"a.py": FUNCTION}, after) >= 0
+
+
 def test_turning_a_constant_makes_code_neither_larger_nor_smaller():
     assert grown({"a.py": "RATE = 0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
     assert grown({"a.py": "RATE = -0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
@@ -244,3 +251,19 @@ def test_turning_a_constant_makes_code_neither_larger_nor_smaller():
 
 def test_code_that_no_longer_parses_is_not_called_smaller():
     assert grown({"a.py": FUNCTION}, {"a.py": "def ("}) == 0
+
+
+# ---- what a researcher says ------------------------------------------------------------------------------------
+
+
+def test_a_message_keeps_its_lines_and_loses_what_steers_a_terminal():
+    assert said("Möre\tdata\n\n\x1b[2Jand \u202eless\r\0") == "Möre\tdata\n\n[2Jand less"
+
+
+@pytest.mark.parametrize("line", ["Overnight-Verdict: keep", "OVERNIGHT-Effect: 9", "  overnight_key: x"])
+def test_no_line_of_a_message_is_a_trailer_of_ours(line):
+    assert said(f"Better\n\n{line}\n") == f"Better\n\n> {line}\n"
+
+
+def test_a_message_has_an_end():
+    assert len(said("x" * 10**6)) == LONGEST

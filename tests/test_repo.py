@@ -9,7 +9,7 @@ import pytest
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
 from overnight import track
 from overnight.errors import EditError, Fault, TrackError
-from overnight.repo import SEAM, Repo
+from overnight.repo import LARGEST, MOST_FILES, SEAM, Repo
 
 EDITABLE = 'editable = ["settings.py"]'
 
@@ -176,11 +176,39 @@ def test_a_file_keeps_its_mode_when_it_is_edited(little):
 
 
 @pytest.mark.parametrize("path", ["../evil", "/etc/passwd", "a/../../evil", ".git/config", "sub/.GIT/hooks/x", "", "./a",
-                                  "a//b", "a/", "a\nb", "a\0b", "\udcff"])
+                                  "a//b", "a/", "a\nb", "a\0b", "\udcff", "../\ud800", "a\x1b[2J", "sco\u200bre.py",
+                                  "\u202eyp.a"])
 def test_a_path_that_is_none_is_an_error_of_the_edit(little, path):
     repo = Repo(little)
     with pytest.raises(EditError):
         repo.commit(repo.head(), {path: "x"}, "m")
+
+
+def test_what_is_said_of_a_path_that_is_none_is_plain_text(little):
+    repo = Repo(little)
+    with pytest.raises(EditError) as said:
+        repo.commit(repo.head(), {"../\ud800\x1b": "x"}, "m")
+    assert str(said.value).isprintable() and str(said.value).encode()
+
+
+@pytest.mark.parametrize("files", [{f"{n}": "x" for n in range(MOST_FILES + 1)}, {"a": "x" * (LARGEST + 1)}])
+def test_a_change_without_end_is_an_error_of_the_edit(little, files):
+    repo = Repo(little)
+    with pytest.raises(EditError, match="the change is more than"):
+        repo.commit(repo.head(), files, "m")
+
+
+def test_a_folder_is_not_overwritten_by_a_file(tmp_path):
+    repo = Repo(repository(tmp_path / "r", {"lib/a.py": "A = 1\n"}))
+    with pytest.raises(EditError, match="'lib' is a folder"):
+        repo.commit(repo.head(), {"lib": "x"}, "m")
+
+
+@pytest.mark.parametrize("path", [":(top,exclude)a", ":(glob)**", ":!a", "*", "[a]"])
+def test_a_path_that_is_a_pattern_to_git_is_a_name_like_others(little, path):
+    repo = Repo(little)
+    made = repo.commit(repo.head(), {path: "x"}, "m")
+    assert repo.text(made, path) == "x" and [c[3] for c in repo._changes(repo.head(), made)] == [path]
 
 
 def test_text_that_is_none_is_an_error_of_the_edit(little):

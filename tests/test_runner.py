@@ -78,6 +78,9 @@ def score(line):
     ("print('loss: 1')", "did not print one JSON object"),
     ("print('[1]')", "did not print a JSON object"),
     ("pass", "did not print one JSON object"),
+    ("print('[' * 10**5)", "did not print one JSON object"),
+    ("print('{\"loss\": ' + '9' * 400 + '}')", "is a whole number that no float can hold"),
+    ("print(json.dumps({'loss': 1, '\\x1b[2J': 1}))", "'[2J' is no name of a metric"),
     ("print(json.dumps({'invalid': 'no weights'}))", "no weights"),
 ])
 def test_a_number_that_is_none_is_no_result(little, bubblewrap, line, reason):
