@@ -72,9 +72,11 @@ def endurance(arguments):
         after = state(folder)
     for name in before:
         print(f"{name:12} {before[name]} -> {after[name]}{'' if before[name] == after[name] else '   DIFFERS'}")
+    grown = memory[-1] - statistics.median(memory[2:5])
     print(f"memory of this process, MiB, each tenth: {' '.join(f'{m:.1f}' for m in memory)}; "
           f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}")
     print(f"{arguments.runs} runs, a tenth of them hostile, in {time.perf_counter() - began:.0f} s")
+    raise SystemExit(before != after or grown > 4)
 
 
 def locking(arguments):

@@ -327,6 +327,8 @@ def check(folder: Path, sandbox_name: str) -> None:
     benches = max(1, len(available()) // contract.run.cpus)
     for sentence in trial.words(contract, found, benches):
         click.echo(sentence)
+    if advice := sandbox.advice(box):
+        click.echo(f"note: {advice}", err=True)
     if not found.metric:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 

@@ -1,4 +1,8 @@
-"""The desk: where a researcher's change becomes a commit, and where commits are put on top of others."""
+"""The desk: where a researcher's change becomes a commit, and where commits are put on top of others.
+
+Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that only hid is not taken for less.
+Not covered: what a title claims.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,10 @@
 """git: clean trees, commits, the boundary, the branch. Plumbing only: the user's index, work tree and hooks are never
-touched, except by `merge`, which is the user's own act."""
+touched, except by `merge`, which is the user's own act.
+
+Covered: a change outside the editable globs, a changed mode, a link, a submodule, attributes, names that hide, turn or look
+like others are a foul, judged on the commit itself; no hook, filter or setting of the user's runs.
+Not covered: what the allowed files do when they run, which is the sandbox's to bound.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sandboxes: where code from a candidate runs. `choose` finds the one that works on this machine."""
+"""Sandboxes: where code from a candidate runs. `choose` gives the one that is named, if it works and holds on this machine.
+
+Covered: no sandbox is used that did not pass its self-test here, and none is put in another's place.
+Not covered: what each of them covers, which its own module says.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """What the self-test runs inside a sandbox, alone: attempts to get out. Standard library only; it imports nothing of ours.
 
+Covered: the host's files, processes, environment, descriptors, sockets and keys; rights, namespaces, bounds.
+Not covered: limits in time and memory, and all that takes long; see tests/attacks.
+
 Each attempt returns when it has succeeded and raises OSError when it was stopped; SKIPPED where it cannot be tried.
 """
 
