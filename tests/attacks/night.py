@@ -186,7 +186,7 @@ class Night:
             told.commit = event.commit
         elif isinstance(event, Measured):
             told.seconds += event.busy + sum(event.overhead.values())
-            told.log += (self.session.home / "logs" / event.log).read_text(errors="replace")
+            told.log += _logs(self.session.home / "logs" / event.log)
         elif isinstance(event, Judged):
             told.verdict, told.reason = event.verdict, event.reason
 
@@ -206,4 +206,10 @@ class Night:
         runner = Runner(load(self.folder), repo, Unsandboxed(), repo.head(), home)
         measured = runner.measure(Measure(1, 1, commit, 1, "race"))
         numbers = " ".join(f"{name}={value}" for name, value in measured.metrics.items())
-        return (home / "logs" / measured.log).read_text(errors="replace") + f"\n{measured.reason}\n{numbers}"
+        return _logs(home / "logs" / measured.log) + f"\n{measured.reason}\n{numbers}"
+
+
+def _logs(log: Path) -> str:
+    """What a run said, and what was said while it was scored."""
+    scored = log.with_name(log.name.replace(".log", "-score.log"))
+    return "".join(path.read_text(errors="replace") for path in (log, scored) if path.exists())
