@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from overnight.scoring.oracle import all_finite
-from overnight.scoring.verdict import Broken, parse
+from overnight.scoring.answer import Broken, parse
 
 if TYPE_CHECKING:
     import numpy

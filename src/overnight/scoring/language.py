@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from overnight.scoring.oracle import Oracle, fresh
-from overnight.scoring.verdict import Broken, Foul
+from overnight.scoring.answer import Broken, Foul
 
 if TYPE_CHECKING:
     import numpy

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overnight.scoring.oracle import Oracle
-from overnight.scoring.verdict import Broken, Foul
+from overnight.scoring.answer import Broken, Foul
 
 Predictions = list[Sequence[float]]  # a line of numbers for each row, in the rows' order
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from overnight.scoring.oracle import Oracle, fresh
-from overnight.scoring.verdict import Broken
+from overnight.scoring.answer import Broken
 
 LONGEST = 64 << 20  # bytes of an answer in JSON
 EXACT = 1 << 53  # whole numbers up to here are floats too
