@@ -25,7 +25,7 @@ ECHO = "for header, body in questions(): say(header)"
 BYTES = "for header, body in questions(): give(body)"
 
 
-# ---- the verdict ---------------------------------------------------------------------------------------------------
+# ---- what is said in the end ---------------------------------------------------------------------------------------------------
 
 
 def printed(score, capsys):
@@ -512,7 +512,7 @@ def test_no_spoilt_tensors_do_more_than_be_refused(changes, end, left):
 @given(line=st.binary(max_size=60))
 def test_no_answer_does_more_than_be_refused(line):
     try:
-        scoring.verdict.parse(line, "an answer")
+        scoring.answer.parse(line, "an answer")
     except Broken:
         return
 

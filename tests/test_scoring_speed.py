@@ -20,8 +20,8 @@ def case(lots, size):
 
 
 def run(source, make_case=case, right=None, **options):
-    """A candidate's times, over real pipes."""
-    options = {"sizes": (3, 30), "trials": 4, "lots": random.Random(1)} | options
+    """A candidate's times, over real pipes; one process for all trials, unless a test wants more."""
+    options = {"sizes": (3, 30), "trials": 4, "lots": random.Random(1), "isolated": False} | options
     with Candidate(ASKED + source) as candidate:
         return measure(make_case, right or same(sorted), **options), candidate
 
@@ -47,7 +47,7 @@ class Clockwork:
         pass
 
     def measure(self, **options):
-        options = {"sizes": (5,), "trials": 5, "lots": random.Random(1)} | options
+        options = {"sizes": (5,), "trials": 5, "lots": random.Random(1), "isolated": False} | options
         return measure(case, same(sorted), start=self.start, clock=lambda: self.now, **options)
 
 
@@ -91,7 +91,7 @@ def test_allowed_warm_up_is_told_and_not_counted():
 
 def test_warm_up_is_bounded():
     with pytest.raises(Broken, match="more than 6 s to warm up"):
-        Clockwork(lambda number: 5.0).measure(warm_up="allowed", warm_up_within=6.0)
+        Clockwork(lambda number: 5.0).measure(warm_up="allowed", warm_ups=3, warm_up_within=6.0)
 
 
 def test_a_hiccup_is_not_typical_and_counts_in_the_sum():
@@ -99,9 +99,20 @@ def test_a_hiccup_is_not_typical_and_counts_in_the_sum():
     assert found["seconds"] == 104.0 and found["typical_seconds"] == 5.0
 
 
-def test_isolated_trials_have_a_process_each():
-    oracle = Clockwork(lambda number: 1.0)
-    assert oracle.measure(isolated=True)["seconds"] == 5.0 and oracle.started == 5
+def test_trials_have_a_process_each_unless_one_is_asked_for():
+    with Candidate(ASKED + SORTER) as candidate:
+        measure(case, same(sorted), sizes=(3,), trials=4, lots=random.Random(1))
+    assert candidate.starts == 1 + 4
+
+
+def test_the_start_of_each_process_counts_in_its_trial():
+    found = Clockwork(lambda number: 10.0 if number == 0 else 1.0).measure(isolated=True)
+    assert found == {"seconds": 50.0, "typical_seconds": 50.0, "warm_up_seconds": 0.0}
+
+
+def test_a_start_that_is_allowed_is_in_no_trial():
+    found = Clockwork(lambda number: 10.0 if number == 0 else 1.0).measure(isolated=True, warm_up="allowed", warm_up_within=60.0)
+    assert found == {"seconds": 5.0, "typical_seconds": 5.0, "warm_up_seconds": 50.0}
 
 
 def test_each_isolated_process_warms_up_anew():

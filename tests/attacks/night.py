@@ -87,9 +87,11 @@ class Script:
 
     def __init__(self, attacks: Sequence[Attack]) -> None:
         self.left, self.last = list(attacks), ""
+        self.briefs: list[Brief] = []
 
     def propose(self, brief: Brief) -> Change | None:
         """The next attack."""
+        self.briefs.append(brief)
         if brief.again is not None or not self.left:
             return None
         attack = self.left.pop(0)
@@ -114,7 +116,9 @@ class Night:
         self.session = Session(self.folder)
         before = host.state(self.bait)
         with self.session.writing() as lab:
-            self._run(lab, Script(attacks))
+            script = Script(attacks)
+            self._run(lab, script)
+            self.briefs = script.briefs
             self._run(lab, Script([Attack("an honest improvement", "control", better, "nothing")]))
         self.honest = self.verdicts.get(max(self.verdicts, default=0), ("open", ""))[0]
         self.changed = host.differences(before, host.state(self.bait))
@@ -186,7 +190,7 @@ class Night:
             told.commit = event.commit
         elif isinstance(event, Measured):
             told.seconds += event.busy + sum(event.overhead.values())
-            told.log += _logs(self.session.home / "logs" / event.log)
+            told.log += said(self.session.home / "logs", event.log)
         elif isinstance(event, Judged):
             told.verdict, told.reason = event.verdict, event.reason
 
@@ -206,10 +210,10 @@ class Night:
         runner = Runner(load(self.folder), repo, Unsandboxed(), repo.head(), home)
         measured = runner.measure(Measure(1, 1, commit, 1, "race"))
         numbers = " ".join(f"{name}={value}" for name, value in measured.metrics.items())
-        return _logs(home / "logs" / measured.log) + f"\n{measured.reason}\n{numbers}"
+        return said(home / "logs", measured.log) + f"\n{measured.reason}\n{numbers}"
 
 
-def _logs(log: Path) -> str:
-    """What a run said, and what was said while it was scored."""
-    scored = log.with_name(log.name.replace(".log", "-score.log"))
-    return "".join(path.read_text(errors="replace") for path in (log, scored) if path.exists())
+def said(logs: Path, name: str) -> str:
+    """What was said in a run, and while it was scored."""
+    both = [logs / name, logs / name.replace(".log", "-score.log")]
+    return "".join(log.read_text(errors="replace") for log in both if log.exists())

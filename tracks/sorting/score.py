@@ -1,9 +1,8 @@
 """Seconds to sort fresh lists of numbers below 2^32, three hundred to twenty thousand at a time, as raw little-endian bytes."""
 
-import random
 from array import array
 
-from overnight.scoring import main, seed
+from overnight.scoring import lots, main
 from overnight.scoring.speed import Raw, measure, same
 
 
@@ -17,4 +16,5 @@ def in_order(question):
 
 
 if __name__ == "__main__":
-    main(lambda: measure(case, same(in_order), sizes=(300, 3000, 20_000), trials=7, lots=random.Random(seed())))
+    main(lambda: measure(case, same(in_order), sizes=(300, 3000, 20_000), trials=7, lots=lots(), warm_up="allowed",
+                         warm_up_within=2.0))

@@ -4,7 +4,6 @@ Asked in one line of JSON, {"count": n, "bytes": 4n}, and 4n bytes, little-endia
 """
 
 import json
-import random
 import sys
 from array import array
 
@@ -58,6 +57,8 @@ def serve():
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--try"]:
+        import random
+
         some = [random.randrange(1 << 32) for _ in range(2000)]
         assert in_order(list(some)) == sorted(some) and in_order(some[:500]) == sorted(some[:500])
     else:

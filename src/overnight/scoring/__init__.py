@@ -4,8 +4,9 @@ Runs in the scorer's sandbox with whatever interpreter the track names, so it im
 numpy where there are arrays. docs/scoring.md shows how to write a scorer.
 """
 
+from overnight.scoring.answer import Broken, Foul, main
 from overnight.scoring.artifacts import array, artifact, holdout, numbers, seed, tensors
+from overnight.scoring.chance import lots
 from overnight.scoring.oracle import Oracle, fresh
-from overnight.scoring.verdict import Broken, Foul, main
 
-__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "main", "numbers", "seed", "tensors"]
+__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "lots", "main", "numbers", "seed", "tensors"]

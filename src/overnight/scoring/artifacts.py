@@ -19,8 +19,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from overnight.scoring.answer import Broken, parse
 from overnight.scoring.oracle import all_finite
-from overnight.scoring.verdict import Broken, parse
 
 if TYPE_CHECKING:
     import numpy
@@ -181,7 +181,8 @@ def _checked(data: memoryview, kind: str, what: str, finite: bool) -> numpy.ndar
 
 
 def seed() -> int:
-    """The scorer's own seed: the same for both sides of a pair, and nothing that a candidate can work out."""
+    """The scorer's own seed: the same for both sides of a pair, and none that a candidate is told. It is
+    short enough to be found by trying: what a candidate must not foresee is drawn from `lots`."""
     return int(os.environ["OVERNIGHT_SEED"])
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from overnight.scoring.verdict import Broken
+from overnight.scoring.answer import Broken
 
 Exact = int | Fraction
 

@@ -13,17 +13,19 @@ Not covered: a text that the model has learnt by heart; sharing a tokeniser that
 from __future__ import annotations
 
 import math
+import random
 import struct
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from overnight.scoring.answer import Broken, Foul
 from overnight.scoring.oracle import Oracle, fresh
-from overnight.scoring.verdict import Broken, Foul
 
 if TYPE_CHECKING:
     import numpy
 
     Array = numpy.ndarray[Any, Any]
+    Rng = int | random.Random | numpy.random.Generator
 
 SUM = 1e-6  # how far from 1 the probabilities of an answer may sum
 BATCH = 32 << 20  # bytes of logits in one answer, unless the scorer says how many rows
@@ -62,12 +64,12 @@ def probabilities(answer: object, vocabulary: int) -> list[float]:
     return [p / total for p in answer]
 
 
-def batched(windows: Array, vocabulary: int, rng: int | numpy.random.Generator, rows: int = 0, share: float = 0.03,
-            miss: float = 1e-3, tolerance: float = 0.0, within: float = 60.0, audit: int | None = None) -> Array:
+def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: float = 0.03, miss: float = 1e-3,
+            tolerance: float = 0.0, within: float = 60.0, audit: int | None = None) -> Array:
     """Nats of surprise at each token but the first of each window: (n, T + 1) tokens give (n, T) nats. Raises Broken, and Foul
     where the audit finds that something moved.
 
-    rng        which windows come when and together
+    rng        which windows come when and together: lots(), or a seed or a generator of numpy
     rows       windows in one question, the same in all of them (0: as many as make an answer of 32 MiB)
     share      of the places: who peeks at so many of them
     miss       goes unseen at most this often; as many windows are asked about again as that takes, all of them more than
@@ -82,7 +84,7 @@ def batched(windows: Array, vocabulary: int, rng: int | numpy.random.Generator, 
     float32, the logits of the token behind each place.
     """
     import numpy
-    lots = numpy.random.default_rng(rng)
+    lots = _generator(rng)
     count, length = _check(windows, vocabulary)
     rows = rows or max(1, min(count // 2, BATCH // (4 * length * vocabulary)))
     padded = numpy.concatenate([windows, lots.integers(0, vocabulary, (-count % rows, length + 1))])
@@ -110,11 +112,11 @@ def cuts(share: float, miss: float) -> int:
     return math.ceil(math.log(miss) / math.log1p(-share))
 
 
-def windows(text: bytes | Array, length: int, count: int, rng: int | numpy.random.Generator) -> Array:
+def windows(text: bytes | Array, length: int, count: int, rng: Rng) -> Array:
     """`count` windows of `length` + 1 tokens or bytes of a text, as `batched` wants them. No two share a token, so that none
     holds what another must foretell."""
     import numpy
-    lots = numpy.random.default_rng(rng)
+    lots = _generator(rng)
     tokens = numpy.frombuffer(text, "u1") if isinstance(text, bytes) else text
     places, rest = divmod(len(tokens), length + 1)
     if places < count:
@@ -132,6 +134,12 @@ def bits_per_byte(nats: Iterable[float] | Array, tokens: Iterable[int] | Array, 
         raise ValueError(f"there are {len(spent)} surprises for {len(said)} tokens: leave out the tokens that nobody foretold.")
     count = len(said) if pieces is None else sum(len(pieces[token]) for token in said)
     return math.fsum(spent) / math.log(2) / count
+
+
+def _generator(rng: Rng) -> numpy.random.Generator:
+    """A generator of numpy; from lots, one of 128 bits that nobody can find by trying."""
+    import numpy
+    return numpy.random.default_rng(rng.getrandbits(128) if isinstance(rng, random.Random) else rng)
 
 
 # ---- one pass --------------------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from overnight.scoring.answer import Broken
 from overnight.scoring.interval import Interval
-from overnight.scoring.verdict import Broken
 
 Value = int | Fraction | Interval
 Point = Any  # numbers as in Problem.shape: a tuple of Fractions, or a tuple of such tuples

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from overnight.scoring.verdict import Broken, Foul, parse
+from overnight.scoring.answer import Broken, Foul, parse
 
 if TYPE_CHECKING:
     import numpy

@@ -3,8 +3,8 @@
 The candidate gets rows of features and nothing else, in an order and in batches that the scorer draws anew; it answers one
 line of numbers a row: a score for each class, or a value. What the scores mean is worked out here, in double precision.
 
-    predictions = ask(Oracle.given(), features, outputs=10, lots=random.Random(seed()))
-    audit(predictions, features, fresh(), lots=random.Random(seed() + 1))
+    predictions = ask(Oracle.given(), features, outputs=10, lots=lots("first"))
+    audit(predictions, features, fresh(), lots=lots("second"))
     return classification(predictions, labels)
 
 Features that are rows of floats travel as raw float32: a header {"rows": 256, "columns": 64, "outputs": 10, "bytes": 65536}
@@ -26,8 +26,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from overnight.scoring.answer import Broken, Foul
 from overnight.scoring.oracle import Oracle
-from overnight.scoring.verdict import Broken, Foul
 
 Predictions = list[Sequence[float]]  # a line of numbers for each row, in the rows' order
 

@@ -3,17 +3,20 @@
     def case(lots, size):
         return [lots.randrange(1 << 30) for _ in range(size)]
 
-    return measure(case, same(sorted), sizes=(100, 1000, 10_000), trials=20, lots=random.Random(seed()))
+    return measure(case, same(sorted), sizes=(100, 1000, 10_000), trials=20, lots=lots(), warm_up="allowed")
 
-All questions are made before the candidate's process is; then it is asked one after the other without a pause, in random
-order of sizes, and what it answered is checked at the end. The clock is ours. A trial lasts from the end of the one before
-to the last byte of its own answer, so that nothing happens between trials: what a process puts off, it pays in the next.
+All questions are made before the candidate's first process is. Each trial has a process of its own in a fresh sandbox, so that
+nothing is carried from one to the next, sizes come in random order, and what was answered is checked at the end. The clock
+is ours and begins when the process is there to be asked; what it still does to get ready is in its first trial, or in a
+warm-up that is allowed. Where a process has several questions, each lasts from the end of the one before to the last byte of
+its own answer, so that nothing happens in between: what a process puts off, it pays in the next.
 The cost of our own end (writing and reading JSON, two pipes) is in the number, the same for every candidate; it is not
 subtracted, since a difference of two noisy times can be driven under zero. Take cases large enough to outweigh it.
 
 Covered: clocks of the candidate's, work after the clock stops and between trials, answers that are promised and not given,
-answers kept from earlier trials or runs (no question comes twice), work on inputs before they are sent, telling warm-up from
-trial (both are drawn alike, and checked), wrong answers for speed.
+answers kept from earlier trials or runs (no process has two, and no question comes twice), questions foretold from earlier ones
+(with `overnight.scoring.lots`), work on inputs before they are sent, telling warm-up from trial (both are drawn alike, and
+checked), wrong answers for speed.
 Not covered: inputs that are easier than those in use; knowledge of what `make_case` draws from, which is for the track
 to make public or not; noise of the machine, which the harness meets by measuring pairs side by side.
 """
@@ -28,8 +31,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from overnight.scoring.answer import Broken
 from overnight.scoring.oracle import Oracle, fresh
-from overnight.scoring.verdict import Broken
 
 LONGEST = 64 << 20  # bytes of an answer in JSON
 EXACT = 1 << 53  # whole numbers up to here are floats too
@@ -67,17 +70,18 @@ class _Laps:
 
 
 def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any, Any], bool], *, sizes: Sequence[int],
-            trials: int, lots: random.Random, warm_up: WarmUp = "counted", warm_ups: int = 3, warm_up_within: float = 10.0,
-            isolated: bool = False, within: float = 10.0, start: Callable[[], Oracle] = fresh,
+            trials: int, lots: random.Random, warm_up: WarmUp = "counted", warm_ups: int = 1, warm_up_within: float = 10.0,
+            isolated: bool = True, within: float = 10.0, start: Callable[[], Oracle] = fresh,
             clock: Callable[[], float] = time.monotonic) -> dict[str, float]:
     """Seconds that the candidate takes for `trials` questions of each size. Raises Broken and Foul.
 
     make_case       draws a question of a size from `lots`: a JSON value, or Raw
     right           whether an answer to a question is right; `same` makes one from a reference
-    lots            random.Random(seed()): both sides of a pair get the same questions; random.SystemRandom(): nobody does
-    warm_up         "counted": the start of the process, compiling and all else count; "allowed": `warm_ups` questions, drawn
-                    like the others and asked first, do not, if they take no more than `warm_up_within` seconds together
-    isolated        a process of its own for each trial, for what must not learn from one input about the next
+    lots            lots(): both sides of a pair get the same questions, and nobody foresees them; random.SystemRandom(): each
+                    side gets its own. Not random.Random(seed()), whose next questions can be worked out from the first
+    warm_up         "counted": the start of a process, compiling and all else count; "allowed": `warm_ups` questions to each
+                    process, drawn like the others and asked first, do not, if they take at most `warm_up_within` seconds
+    isolated        a process of its own for each trial; False: one for all, which may learn from one input about the next
     within          seconds for one answer
     start, clock    where processes and times come from
 

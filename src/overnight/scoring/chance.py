@@ -1,0 +1,66 @@
+"""What a scorer draws and no candidate may foresee: lots from a keyed stream instead of a seed.
+
+Python's own generator gives itself away: 624 of its numbers in one question say what all questions after it will be, and a
+seed of a few bytes can be found by trying. This one is SHAKE-256 of a key of 256 bits and a counter.
+
+Covered: whoever has seen any number of lots learns nothing about the others, before or after.
+Not covered: a scorer that draws too little, so that a question can be guessed; $OVERNIGHT_SECRET in a candidate's hands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from typing import NoReturn
+
+BLOCK = 4096  # bytes of the stream that are made at once
+BITS = 53  # of a float below one
+
+
+class Lots(random.Random):
+    """`random.Random` over a keyed stream: everything that it can draw, and no state to be had or set."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key, self._blocks, self._held, self._at = key, 0, b"", 0
+        self.gauss_next = None  # what gauss() of the standard library keeps for its next call
+
+    def random(self) -> float:
+        """A float from 0 to below 1."""
+        return self.getrandbits(BITS) * 2.0**-BITS
+
+    def getrandbits(self, k: int, /) -> int:
+        """A whole number of so many bits."""
+        return int.from_bytes(self.randbytes(-(-k // 8)), "big") >> (-k % 8)
+
+    def randbytes(self, n: int) -> bytes:
+        """So many bytes."""
+        end = self._at + n
+        if end > len(self._held):
+            self._make(end - len(self._held))
+            end = n
+        drawn = self._held[self._at:end]
+        self._at = end
+        return drawn
+
+    def _make(self, missing: int) -> None:
+        """Have so many more bytes at hand, and forget those that were drawn."""
+        blocks = range(self._blocks, self._blocks - missing // -BLOCK)
+        self._blocks = blocks.stop
+        more = (hashlib.shake_256(self._key + n.to_bytes(8, "big")).digest(BLOCK) for n in blocks)
+        self._held, self._at = b"".join((self._held[self._at:], *more)), 0
+
+    def seed(self, *_: object, **__: object) -> NoReturn:
+        """Not here: the key is the harness'."""
+        raise NotImplementedError("lots have a key and no seed: call lots() with another name.")
+
+    getstate = setstate = seed
+
+
+def lots(name: str = "") -> random.Random:
+    """Lots that nobody foresees who does not know the track's key: the same for both sides of a pair, others for each seed
+    and for each name. Called again with the same name it begins anew."""
+    secret = os.environ.get("OVERNIGHT_SECRET", "")
+    # Without the harness, who tries a scorer by hand gets lots as guessable as the seed.
+    key = bytes.fromhex(secret) if secret else os.environ["OVERNIGHT_SEED"].encode()
+    return Lots(hashlib.sha256(len(key).to_bytes(8, "big") + key + name.encode()).digest())
