@@ -516,7 +516,8 @@ def test_where_the_system_has_no_such_thing_there_is_none(tmp_path):
     assert cgroups.find(tmp_path / "nothing", tmp_path / "neither") is None
 
 
-BOUNDS = [(V1, {"memory.limit_in_bytes": "1000", "memory.memsw.limit_in_bytes": "1000", "memory.swappiness": "0"}),
+BOUNDS = [(V1, {"memory.limit_in_bytes": "1000", "memory.memsw.limit_in_bytes": "1000", "memory.swappiness": "0",
+            "memory.kmem.tcp.limit_in_bytes": "1000"}),
           (V2, {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1"})]
 
 

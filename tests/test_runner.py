@@ -391,6 +391,11 @@ def test_which_side_comes_first_is_up_to_the_seed(little, bubblewrap, seed):
     assert [tree for tree, _, _ in started] == ([mine, theirs] if seed % 2 == 0 else [theirs, mine])
 
 
+def test_which_side_comes_first_cannot_be_told_from_a_runs_seed(little):
+    runner = Runner(track.load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
+    assert len({(runner._scorers_seed(seed) ^ seed) % 2 for seed in range(20)}) == 2
+
+
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_failure_of_the_other_side_leaves_nothing_beside(little, bubblewrap, seed):
     run, started, *_ = side_by_side(little, bubblewrap, beside={"run.py": "raise SystemExit('broken')\n"}, seed=seed)

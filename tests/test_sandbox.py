@@ -15,6 +15,7 @@ from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.mounts import interpreter
+from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
@@ -44,6 +45,36 @@ class TestBubblewrap(Behaves, Contains):
         os.kill(process._monitor.pid if victim == "monitor" else process._pid, signal.SIGKILL)
         with pytest.raises(Fault, match="killed from outside"):
             process.wait()
+
+    def test_it_cannot_put_the_hosts_files_out_of_memory(self, ground, tmp_path):
+        data = tmp_path / "data.bin"
+        data.write_bytes(os.urandom(4 << 20))
+        with data.open("rb") as file:
+            os.fsync(file.fileno())
+            before = os.preadv(file.fileno(), [bytearray(1 << 20)], 2 << 20, getattr(os, "RWF_NOWAIT", 0))
+            ground.says(f"import os; os.posix_fadvise(os.open({str(data)!r}, os.O_RDONLY), 0, 0, os.POSIX_FADV_DONTNEED)",
+                        mounts=(*MOUNTS, data))
+            assert os.preadv(file.fileno(), [bytearray(1 << 20)], 2 << 20, getattr(os, "RWF_NOWAIT", 0)) == before
+
+    def test_the_times_of_devices_carry_no_word_to_the_next(self, ground):
+        look = "import os; print(*[os.stat('/dev/' + n).st_mtime_ns for n in ('null', 'zero', 'full', 'random', 'urandom', 'tty')])"
+        left = ground.says("import os; [os.utime('/dev/' + n) for n in ('null', 'zero', 'full', 'random', 'urandom', 'tty')]\n" + look)
+        time.sleep(0.05)
+        found = ground.says(look)
+        assert not set(left.split()) & set(found.split())
+
+    def test_a_tree_that_is_larger_than_it_may_be_is_no_fault_of_the_machine(self, ground):
+        (ground.tree / "large").write_bytes(bytes(3 << 20))
+        ended = ground.run("print(1)", Limits(disk=1 << 20))
+        assert (ended.killed, ended.stdout) == ("disk", b"")
+
+    def test_a_look_that_fails_leaves_nothing_running(self, ground, monkeypatch):
+        mark = f"mark{os.getpid()}x{time.monotonic_ns()}"
+        process = ground.start(f"import time; time.sleep(30)  # {mark}")
+        monkeypatch.setattr(watch, "folder_is_full", lambda folder: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            process.wait()
+        assert processes(mark) == []
 
     @pytest.mark.parametrize("moment", [0.0, 0.002, 0.004, 0.006, 0.008, 0.012, 0.3])
     def test_nothing_runs_on_when_its_parent_is_killed(self, ground, moment):

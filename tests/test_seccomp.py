@@ -233,15 +233,20 @@ REFUSED = {
     "prctl": lambda a: low(a[0]) in (35, 62, 78),
     "personality": lambda a: low(a[0]) not in (0, 0xFFFFFFFF),
     "ioctl": lambda a: low(a[1]) in (0x5412, 0x541C, 0x541D, 0x5423),
-    "fcntl": lambda a: low(a[1]) in (1024, 1026),
+    "fcntl": lambda a: low(a[1]) in (1024, 1026, 1040),
     "setsockopt": lambda a: low(a[1]) == 1 and low(a[2]) in (7, 8, 32, 33),
+    "madvise": lambda a: low(a[2]) in (20, 21),
+    "msync": lambda a: a[2] & 4,
+    "mmap": lambda a: a[3] & 0x40000,
+    "preadv2": lambda a: a[5] & 8,
+    "prlimit64": lambda a: low(a[0]) and a[2],
     "sched_setscheduler": lambda a: low(a[1]) not in (0, 0x40000000),
     "socket": other_family,
     "socketpair": other_family,
 }
 TELLING = [0, 1, 2, 6, 7, 8, 32, 33, 10, 16, 17, 35, 62, 78, 0x5412, 0x541C, 0x541D, 0x5423, 0x5401, 0xFFFFFFFF, 0o4755, 0o2755, 0o644,
-           0o100, 0o101, 0o20200000, 0o1102, 0o4000, 0x200, 1024, 1026, 0x40600, 0x10000000, 0x7E020000, 0x40000000, 17 | 0x1200000, 0x3D0F00,
-           1 | 0o2000000, 2 | 0o4000, 0o010644, 0o020644, 0o060644, 0o100644, 0o140755, 40, 38]
+           0o100, 0o101, 0o20200000, 0o1102, 0o4000, 0x200, 4, 20, 21, 1024, 1026, 1040, 0x40022, 0x40600, 0x10000000, 0x7E020000,
+           0x40000000, 17 | 0x1200000, 0x3D0F00, 1 | 0o2000000, 2 | 0o4000, 0o010644, 0o020644, 0o060644, 0o100644, 0o140755, 40, 38]
 BOTH = [(machine, name) for machine in MACHINES for name in REFUSED if getattr(DENIED[name], machine) is not None]
 telling = st.builds(lambda high, low: high << 32 | low, st.sampled_from([0, 1, 0xFFFFFFFF]), st.sampled_from(TELLING))
 
@@ -415,7 +420,9 @@ CALLS = """
 TRIED = {"unshare": (0x10000000,), "clone": (0x10000000,), "chmod": (0, 0o4755), "fchmod": (0, 0o2755), "creat": (0, 0o4755),
          "fchmodat": (0, 0, 0o4755), "fchmodat2": (0, 0, 0o4755), "open": (0, os.O_CREAT, 0o4755), "mknod": (0, 0o060600),
          "openat": (0, 0, os.O_CREAT, 0o4755), "mknodat": (0, 0, 0o020600), "seccomp": (1, 8, 0), "prctl": (78, 1, 16), "sched_setscheduler": (0, 3),
-         "personality": (0x0040000,), "ioctl": (0, 0x1_0000_5412, 0), "fcntl": (0, 1024, 0), "setsockopt": (0, 1, 7, 0, 0), "socket": (40, 1, 0), "socketpair": (30, 1, 0, 0)}
+         "fcntl": (0, 1026, 1), "madvise": (0, 0, 21), "msync": (0, 0, 4), "mmap": (0, 4096, 1, 0x40022, -1, 0),
+         "preadv2": (0, 0, 0, 0, 0, 8), "prlimit64": (1, 0, 1, 0), "setsockopt": (0, 1, 7, 0, 0),
+         "personality": (0x0040000,), "ioctl": (0, 0x1_0000_5412, 0), "socket": (40, 1, 0), "socketpair": (30, 1, 0, 0)}
 
 
 def test_each_refused_call_is_answered_by_the_filter_and_not_by_the_kernel(bubblewrap):

@@ -22,6 +22,7 @@ from overnight.track import Track, covers
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept
 LONGEST = 1024  # bytes of a path that a change may name
+DEEPEST = 64  # parts of it
 MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
@@ -144,20 +145,20 @@ class Repo:
     def commit(self, base: str, files: dict[str, str | None], message: str) -> str:
         """A commit on top of another with these files changed; its hash, or `base` when nothing changes. Raises
         EditError when that is no change that git can hold."""
-        if len(files) > MOST_FILES or sum(len(text or "") for text in files.values()) > LARGEST:
-            raise EditError(f"the change is more than {MOST_FILES:,} files or {LARGEST >> 20} MiB of text.")
         try:
             entries = {self._place(path): None if text is None else text.encode() for path, text in files.items()}
             message.encode()
         except UnicodeEncodeError as error:
             raise EditError(f"the change holds characters that are no text ({error.reason}).") from error
+        if len(files) > MOST_FILES or sum(len(content or b"") for content in entries.values()) > LARGEST:
+            raise EditError(f"the change is more than {MOST_FILES:,} files or {LARGEST >> 20} MiB of text.")
         return self._commit(base, base, entries, message.replace("\0", ""))
 
     def _place(self, path: str) -> str:
         """A path in the folder as one in the repository. Raises EditError for what is none."""
         parts = path.split("/")
         plain = path.isprintable()  # nothing that hides, turns or steers what a person reads
-        long = plain and (len(path.encode()) > LONGEST or any(len(p.encode()) > 255 for p in parts))
+        long = plain and (len(path.encode()) > LONGEST or any(len(p.encode()) > 255 for p in parts) or len(parts) > DEEPEST)
         if not plain or long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
             raise EditError(f"{path[:LONGEST]!r} is no path inside the repository.")
         return self.prefix + path

@@ -145,7 +145,8 @@ class Runner:
             return self._measured(job, cores, worker, running, f"{job.run}.log")
         other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
         sides = [(job, f"{job.run}.log"), (other, f"{job.run}-beside.log")]
-        sides.sort(key=lambda side: (side[0] is job) == bool(job.seed % 2))
+        order = self._scorers_seed(job.seed) % 2  # who knew it could leave the machine cold for the other
+        sides.sort(key=lambda side: (side[0] is job) == bool(order))
         found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
         mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
         return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy,

@@ -85,6 +85,8 @@ ATTACKS = [
     Attack("a name that is a pattern to git", "boundary", {"lib/*": FORGED}, "paths are taken as they are", reason="no better"),
     refused("text that is no text", {"run.py": HONEST + "# \ud800\n"}, "no text", "texts are checked before git sees them"),
     refused("a thousand files", {f"lib/{n}.py": "A = 1\n" for n in range(1001)}, "more than", "a bound on a change"),
+    refused("a file of many more bytes than letters", {"lib/big.py": "#" + "\U0001f600" * (5 << 20)}, "more than", "a bound on a change"),
+    refused("five hundred folders in one another", {"lib/" + "a/" * 500 + "x.py": "A = 1\n"}),
     refused("a file of sixteen megabytes", {"lib/big.py": "#" * (16 << 20)}, "more than", "a bound on a change"),
 ]
 

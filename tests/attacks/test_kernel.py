@@ -32,6 +32,23 @@ ATTACKS = [
     probe("handles its own page faults", KIND, """
         return each(user=lambda: syscall("userfaultfd", 1), all=lambda: syscall("userfaultfd", 0))
         """, FILTER, said=DENIED),
+    probe("is told what others do in a folder", KIND, """
+        import fcntl, signal
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        folder = os.open("/usr/bin", os.O_RDONLY)
+        return each(notify=lambda: fcntl.fcntl(folder, fcntl.F_NOTIFY, 0x80000001),
+                    lease=lambda: fcntl.fcntl(os.open("/usr/bin/env", os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK))
+        """, FILTER, said=DENIED, works="^probe: OPEN 'notify: 0"),
+    probe("asks what the host has in memory of its files", KIND, """
+        import ctypes
+        file = os.open("/usr/bin/env", os.O_RDONLY)
+        return each(waits=lambda: os.preadv(file, [bytearray(64)], 0, os.RWF_NOWAIT),
+                    counts=lambda: syscall(451, file, bytes(16), ctypes.create_string_buffer(40), 0))
+        """, FILTER, said=only("ENOSYS", "EOPNOTSUPP", "ENOTSUP")),
+    probe("takes huge pages that are set aside for others", KIND, """
+        import mmap
+        return each(huge=lambda: mmap.mmap(-1, 2 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000))
+        """, FILTER, said=only("ENOMEM")),
     probe("loads and unloads modules", KIND, """
         return each(load=lambda: syscall("init_module", None, 0, b""), file=lambda: syscall("finit_module", -1, b"", 0),
                     unload=lambda: syscall("delete_module", b"no_such_module", 0))

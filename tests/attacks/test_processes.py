@@ -31,6 +31,22 @@ def gone(night):
 
 ATTACKS = [
     # -- others --
+    probe("bears a name that is no text", KIND, """
+        import time
+        syscall("prctl", 15, b"\\xff\\xfe\\x85 no text", 0, 0, 0)
+        time.sleep(0.5)
+        """, "the kernel's files are read as bytes", said="^probe: absent$"),
+    probe("lives for ever under a name that is no text", KIND, """
+        import time
+        if os.fork():
+            syscall("prctl", 15, b"\\xff", 0, 0, 0)
+        time.sleep(30)
+        """, "limit on time", verdict="crash", reason=LATE, said=""),
+    probe("bounds the first process, to have it die as if from outside", KIND, """
+        import struct
+        return each(**{str(which): lambda which=which: syscall("prlimit64", 1, which, struct.pack("QQ", 1, 1), None)
+                       for which in (0, 3, 7)})
+        """, "system-call filter", said=DENIED),
     probe("kills a process of the host", KIND, """
         return each(ask=lambda: os.kill(VICTIM, 0), handle=lambda: os.pidfd_open(VICTIM), group=lambda: os.getpgid(VICTIM),
                     nice=lambda: os.getpriority(os.PRIO_PROCESS, VICTIM), harness=lambda: os.kill(HARNESS, 0),

@@ -7,6 +7,7 @@ Not covered: which mounts and rights the payload has, which is `bubblewrap`'s to
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -28,6 +29,7 @@ from overnight.sandbox.inside import OWN
 
 POLL = 0.1  # seconds between two looks at memory and file counts
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host's, under every sandbox: anybody may touch them
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
@@ -137,8 +139,17 @@ class Contained:
         for name in BOUNDED if self._harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
             self._rooms[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
-        watch.lay_out(command.tree, self._rooms["overnight/work"], "tree", owner)
+        try:
+            watch.lay_out(command.tree, self._rooms["overnight/work"], "tree", owner)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self._end("disk")  # the candidate's tree is larger than it may be, which is no fault of the machine's
+            return
         self._until(lambda: watch.waits_for(self._pid, "bwrap"))  # from here on its life is bound to the monitor's
+        for name in DEVICES:
+            with suppress(OSError):
+                os.utime(f"/dev/{name}")  # an earlier payload may have left word in its times
         os.write(self._word, b"go\n")
 
     def _until(self, come: Callable[[], bool]) -> None:
@@ -181,7 +192,11 @@ class Contained:
 
     def wait(self) -> Ended:
         """Block until the tree is dead, then take its artefacts."""
-        seen = self._watch()
+        try:
+            seen = self._watch()
+        except BaseException:
+            self._abandon()  # nothing runs on that nobody watches
+            raise
         wall = time.monotonic() - self._started
         self._clock.lap()
         code = self._monitor.wait()

@@ -54,7 +54,8 @@ class Version(Struct, frozen=True):
 
 V1 = Version(
     bounds={"memory.limit_in_bytes": "{memory}", "pids.max": "{processes}"},
-    wishes={"memory.memsw.limit_in_bytes": "{memory}", "memory.swappiness": "0"},
+    wishes={"memory.memsw.limit_in_bytes": "{memory}", "memory.swappiness": "0",
+            "memory.kmem.tcp.limit_in_bytes": "{memory}"},  # else TCP's buffers are in nobody's account
     mark="memory.max_usage_in_bytes", current="memory.usage_in_bytes", files=("total_cache", "total_shmem"),
     oom="memory.oom_control", cpu=("cpuacct.usage", "", 1e9))
 V2 = Version(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
-from errno import EAFNOSUPPORT, ENOSYS, EPERM
+from errno import EAFNOSUPPORT, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM
 from functools import cache
 from typing import NamedTuple
 
@@ -104,10 +104,13 @@ _SET_ID = 0o6000  # S_ISUID, S_ISGID
 _DEVICE = 0o020000  # in S_IFCHR and S_IFBLK, and in no other type of file that mknod makes
 _CREATES = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE: without them open does not look at the mode
 _TERMINAL = (0x5412, 0x541C, 0x541D, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD
-_LEASES = (1024, 1026)  # F_SETLEASE, F_NOTIFY
 _SOL_SOCKET, _BUFFERS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE
 _PRCTL = (35, 62, 78)  # PR_SET_MM, PR_SCHED_CORE, PR_FUTEX_HASH
 _RESET_ON_FORK = 0x40000000  # SCHED_RESET_ON_FORK
+_LEASES = (1024, 1026, 1040)  # F_SETLEASE, F_NOTIFY, F_SETDELEG
+_PAGES_OUT = (20, 21)  # MADV_COLD, MADV_PAGEOUT
+_HUGE = 0x40000  # MAP_HUGETLB
+_NOWAIT = 8  # RWF_NOWAIT
 _NEW_LISTENER = 8  # SECCOMP_FILTER_FLAG_NEW_LISTENER
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _STREAM, _DGRAM, _TYPE = 1, 2, 0xF  # the bits above are SOCK_CLOEXEC and SOCK_NONBLOCK
@@ -163,6 +166,16 @@ DENIED: dict[str, Rule] = {
     **_deny(ENOSYS, "watches on files: few, and shared with the user outside",
             inotify_init=(253, None), inotify_init1=(294, 26), inotify_add_watch=(254, 27), inotify_rm_watch=(255, 28),
             fanotify_init=(300, 262), fanotify_mark=(301, 263)),
+    **_deny(0, "the host's cache of files emptied, so that another run finds it cold; told that it was done",
+            fadvise64=(221, 223)),
+    **_deny(EINVAL, "the same by memory: MADV_COLD and MADV_PAGEOUT, as before Linux 5.4", _one_of(2, *_PAGES_OUT),
+            madvise=(28, 233)),
+    **_deny(ENOSYS, "what the host has in its cache of files", cachestat=(451, 451)),
+    **_deny(EOPNOTSUPP, "the same: RWF_NOWAIT, as on a file system without it", _any_of(5, _NOWAIT), preadv2=(327, 286)),
+    **_deny(ENOMEM, "huge pages that are set aside for the whole machine and in nobody's account (MAP_HUGETLB)",
+            _any_of(3, _HUGE), mmap=(9, 222)),
+    **_deny(EPERM, "other processes' limits, the first one's among them: by one on CPU time it would die as if from outside",
+            tuple((Check(0, (0,), inside=False), Check(half, (0,), inside=False)) for half in (4, 5)), prlimit64=(302, 261)),
     **_deny(EPERM, "keys, which no namespace holds", add_key=(248, 217), request_key=(249, 218), keyctl=(250, 219)),
     **_deny(EPERM, "programs in the kernel, its counters, faults served by a process",
             bpf=(321, 280), perf_event_open=(298, 241), userfaultfd=(323, 282)),
@@ -174,8 +187,8 @@ DENIED: dict[str, Rule] = {
             _none_of(0, 0, ALL), personality=(135, 92)),
     **_deny(EPERM, "words put into a terminal (TIOCSTI, TIOCLINUX), another console or line discipline (TIOCCONS, TIOCSETD)",
             _one_of(1, *_TERMINAL), ioctl=(16, 29)),
-    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_NOTIFY): whoever opens the file outside waits for 45 seconds; "
-            "other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
+    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_SETDELEG, F_NOTIFY): whoever opens the file outside waits for "
+            "45 seconds; other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
     **_deny(EAFNOSUPPORT, _FAMILY, _none_of(0, _UNIX), socket=(41, 198)),
     **_deny(EAFNOSUPPORT, "pairs of sockets but AF_UNIX", _none_of(0, _UNIX), socketpair=(53, 199)),
     **_deny(ENOSYS, "System V memory, queues and semaphores: bytes of no process",
@@ -195,6 +208,9 @@ DENIED: dict[str, Rule] = {
             move_pages=(279, 239), set_mempolicy_home_node=(450, 450)),
     **_deny(EPERM, "the clock", settimeofday=(164, 170), clock_settime=(227, 112), adjtimex=(159, 171),
             clock_adjtime=(305, 266)),
+    **_deny(0, "flushing the host's disks by one of its files; what a run may write lies in memory", fsync=(74, 82),
+            fdatasync=(75, 83), sync_file_range=(277, 84)),
+    **_deny(0, "the same by memory: MS_SYNC", _any_of(2, 4), msync=(26, 227)),
     **_deny(EPERM, "writing back every disk of the host", sync=(162, 81), syncfs=(306, 267)),
     **_deny(EPERM, "the machine itself: log, quotas, accounts, swap, power, kernels, modules, ports, terminals",
             syslog=(103, 116), quotactl=(179, 60), quotactl_fd=(443, 443), acct=(163, 89), swapon=(167, 224),

@@ -17,6 +17,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from overnight.errors import Fault
@@ -101,25 +102,23 @@ def slay(pidfd: int) -> None:
 
 
 def tree(pid: int) -> Iterator[int]:
-    """A process and all its descendants, as far as they can be seen at this moment."""
-    yield pid
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return
-    for task in tasks:
+    """A process and all its descendants, as far as they can be seen at this moment; however deep they are."""
+    left = [pid]
+    while left:
+        yield (here := left.pop())
         try:
-            children = (task / "children").read_text().split()
+            tasks = list(Path(f"/proc/{here}/task").iterdir())
         except OSError:
             continue
-        for child in children:
-            yield from tree(int(child))
+        for task in tasks:
+            with suppress(OSError):
+                left += map(int, (task / "children").read_text().split())
 
 
 def waits_for(pid: int, other: str) -> bool:
     """Whether a process sleeps and has a child that runs another program. Raises OSError when one is gone."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    others = [c for c in children if Path(f"/proc/{c}/comm").read_text() != f"{other}\n"]
+    others = [c for c in children if _text(Path(f"/proc/{c}/comm")) != f"{other}\n"]
     return bool(others) and _stat(pid)[0] == "S"
 
 
@@ -145,7 +144,12 @@ def orphans() -> Iterator[int]:
 
 def _stat(pid: int | str) -> list[str]:
     """The fields of /proc/<pid>/stat from the third, its state, on. Raises OSError."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
+def _text(file: Path) -> str:
+    """A file of the kernel's in which a process' name stands: any bytes that it likes. Raises OSError."""
+    return file.read_text(errors="replace")
 
 
 def memory_of(pid: int, enough: int = 0) -> int:
@@ -165,7 +169,7 @@ def memory_of(pid: int, enough: int = 0) -> int:
 def _bytes(path: Path, *names: str) -> int:
     """The sum of some lines of a file in /proc; nothing when the process is gone. Raises PermissionError."""
     try:
-        lines = path.read_text().splitlines()
+        lines = _text(path).split("\n")  # and not where a name holds what else ends a line
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith(names)) << 10
@@ -214,14 +218,15 @@ def lay_out(tree: Path, folder: int, name: str, owner: int | None) -> None:
     os.mkdir(name, 0o755, dir_fd=folder)
     below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        with os.scandir(tree) as entries:
-            for entry in entries:
-                if entry.is_symlink():
-                    os.symlink(Path(entry).readlink(), entry.name, dir_fd=below)
-                elif entry.is_dir():
-                    lay_out(Path(entry), below, entry.name, owner)
-                else:
-                    _lay_file(entry, below, owner)
+        with os.scandir(tree) as found:
+            entries = list(found)  # and close it: a deep tree must not take two descriptors a level
+        for entry in entries:
+            if entry.is_symlink():
+                os.symlink(Path(entry).readlink(), entry.name, dir_fd=below)
+            elif entry.is_dir():
+                lay_out(Path(entry), below, entry.name, owner)
+            else:
+                _lay_file(entry, below, owner)
         if owner is not None:
             os.fchown(below, owner, owner)
     finally:

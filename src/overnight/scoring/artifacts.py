@@ -16,6 +16,7 @@ import math
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,7 @@ def _fits(sizes: tuple[int, ...], shape: tuple[int | None, ...] | None, what: st
     """Raise Broken unless a shape is the one that is wanted."""
     wanted = sizes if shape is None else shape
     same = len(wanted) == len(sizes) and all(w in (None, s) for w, s in zip(wanted, sizes, strict=True))
-    if not same or len(sizes) > DIMENSIONS:
+    if not same or len(sizes) > DIMENSIONS or _huge(sizes):
         raise Broken(f"{what} has the shape {sizes[:DIMENSIONS]}, not {shape}.")
 
 
@@ -147,11 +148,16 @@ def _place(entry: object, what: str) -> tuple[int, int]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"} or entry["dtype"] not in list(_KINDS):
         raise Broken(f"{what} has a tensor without a known dtype, shape and place.")
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if not (_counts(shape) and len(shape) <= DIMENSIONS and _counts(offsets) and len(offsets) == 2):
+    if not (_counts(shape) and len(shape) <= DIMENSIONS and not _huge(shape) and _counts(offsets) and len(offsets) == 2):
         raise Broken(f"{what} has a tensor whose shape or place is no list of whole numbers.")
     if offsets[1] - offsets[0] != math.prod(shape) * int(_KINDS[entry["dtype"]][2]):
         raise Broken(f"{what} has a tensor whose place is not as large as its shape.")
     return offsets[0], offsets[1]
+
+
+def _huge(sizes: Sequence[int]) -> bool:
+    """Whether an array has more places than there are addresses, or would have were none of its sides 0."""
+    return math.prod(max(size, 1) for size in sizes) >= 1 << 48
 
 
 def _counts(value: object) -> bool:
