@@ -48,6 +48,11 @@ def test_an_honest_classifier_passes_the_audit_and_is_scored():
     assert found["accuracy"] > 0.7 and found["auc"] > 0.8 and found["log_loss"] < math.log(2)
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1e6])
+def test_honest_answers_pass_whatever_their_size(scale):
+    predictions(START + f"for batch in rows(): tell([[0, {scale} * x] for x, _ in batch])", audited=True)
+
+
 def test_rows_of_numpy_arrive_as_they_are():
     rows = numpy.array(ROWS, "float32")
     assert predictions(HONEST, rows) == predictions(HONEST)
@@ -102,6 +107,7 @@ LEAKS = {
     "how many came before": "n = 0\nfor batch in rows():\n n += len(batch)\n tell([[0, x + n / 100] for x, _ in batch])",
     "the place in the batch": "for batch in rows(): tell([[0, i] for i, _ in enumerate(batch)])",
     "a little beside a large number": "for batch in rows(): tell([[1e6, 1e6 + batch[0][0]] for x, _ in batch])",
+    "too small to be seen": "for batch in rows(): tell([[0, 1e-6 * batch[0][0]] for x, _ in batch])",
     "lots": "import random\nfor batch in rows(): tell([[0, random.random()] for _ in batch])",
 }
 

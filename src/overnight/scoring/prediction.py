@@ -55,12 +55,23 @@ def ask(oracle: Oracle, rows: Sequence[Any], outputs: int, lots: random.Random, 
 def audit(predictions: Predictions, rows: Sequence[Any], oracle: Oracle, lots: random.Random, batch: int = BATCH,
           within: float = WITHIN, tolerance: float = TOLERANCE) -> None:
     """Ask a fresh process about the same rows in another order and company. Raises Foul where an answer moves by more than
-    the tolerance, in its own unit: it depended on other rows, or on what was asked before."""
+    the tolerance, in its own unit or, where answers differ by less than 1, in shares of that: it depended on other rows, or
+    on what was asked before."""
     again = ask(oracle, rows, len(predictions[0]) if predictions else 1, lots, batch, within)
+    tolerance *= min(1.0, _spread(predictions))  # small numbers rank as well as large ones
     for first, second in zip(predictions, again, strict=True):
         for a, b in zip(first, second, strict=True):
             if abs(a - b) > tolerance:
                 raise Foul(f"an answer moved by {abs(a - b):.3g} when its row came in other company.")
+
+
+def _spread(predictions: Predictions) -> float:
+    """By how much answers typically differ: those about one row, or where there is one, the middle half of all rows'."""
+    widths = sorted(max(row) - min(row) for row in predictions if len(row) > 1)
+    if widths:
+        return widths[len(widths) // 2]
+    single = sorted(row[0] for row in predictions)
+    return single[len(single) * 3 // 4] - single[len(single) // 4] if single else 0.0
 
 
 def _batches(order: list[int], batch: int) -> Iterator[list[int]]:
