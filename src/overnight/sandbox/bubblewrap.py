@@ -123,6 +123,7 @@ class Bubblewrap:
         user = [] if self._root else ["--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"]
         caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"] if self._root else []
         shared = max(TMP, limits.memory // 4)
+        devices = gpus.devices() if command.gpus else []
         return [
             *user, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
             "--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *caps,
@@ -130,7 +131,7 @@ class Bubblewrap:
             "--proc", "/proc", "--ro-bind", "/dev/null", "/proc/keys", "--ro-bind", "/dev/null", "/proc/key-users",
             "--remount-ro", "/proc",
             "--dev", "/dev",
-            *itertools.chain.from_iterable(("--dev-bind", str(path), str(path)) for path in gpus.devices() if command.gpus),
+            *itertools.chain.from_iterable(("--dev-bind", str(path), str(path)) for path in devices),
             "--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
             "--perms", "1777", "--size", str(max(TMP, limits.disk)), "--tmpfs", "/tmp",
             *itertools.chain.from_iterable(_bind(path) for path in command.mounts),  # after /tmp: some lie there
