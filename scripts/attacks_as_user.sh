@@ -9,11 +9,7 @@ if [ "$(id -u)" != 0 ]; then
     PYTHONPATH=src:tests exec "$python" -m attacks "$@"
 fi
 
-user=overnight-attacks
-if id "$user" >/dev/null 2>&1; then
-    echo "There is a user $user already: if nobody uses it (another run of this script may), remove it with  userdel -r $user" >&2
-    exit 1
-fi
+user=overnight-attacks-$$
 useradd --create-home --shell /bin/sh "$user"
 trap 'userdel --remove "$user" >/dev/null 2>&1' EXIT
 home=$(getent passwd "$user" | cut -d: -f6)

@@ -38,6 +38,13 @@ def launch(folder, *more):
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+def wait_for_work(folder, process):
+    """Until a session holds its track, however slow the machine is."""
+    lock = folder / ".overnight" / "lock"
+    while process.poll() is None and not (lock.exists() and lock.read_text().strip() == str(process.pid)):
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def survivor(tmp_path_factory):
     """A track whose loop was killed again and again, then run to the end of a session."""
@@ -47,9 +54,11 @@ def survivor(tmp_path_factory):
     folder = repository(tmp_path_factory.mktemp("killed") / "synthetic",
                         {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()})
     dice, seen = random.Random(20), []
-    for _ in range(KILLS):
+    for number in range(KILLS):
         process = launch(folder)
-        time.sleep(dice.uniform(0.3, 1.6))
+        if number % 5:  # else it may still be starting
+            wait_for_work(folder, process)
+        time.sleep(dice.uniform(0.0, 1.3))
         stop(process)
         process.stdout.close()
         if (folder / ".overnight" / "journal.db").exists():
@@ -124,7 +133,8 @@ def test_nothing_is_left_behind(survivor):
 
 def test_interrupted_it_ends_soon_and_in_order_and_goes_on(synthetic):
     process = launch(synthetic, "--experiments", 1000)
-    time.sleep(1.5)
+    wait_for_work(synthetic, process)
+    time.sleep(1.0)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     out = process.communicate(timeout=30)[0].decode()
@@ -142,7 +152,8 @@ def test_a_signal_to_the_whole_terminal_is_no_verdict_on_what_runs(little, numbe
     (little / "run.py").write_text(RUN_SLOWLY)
     git(little, "commit", "-qam", "slowly")
     process = launch(little)
-    time.sleep(2)
+    wait_for_work(little, process)
+    time.sleep(1.5)
     began = time.monotonic()
     os.killpg(process.pid, number)
     out = process.communicate(timeout=30)[0].decode()

@@ -15,6 +15,7 @@ class Tally:
     runs: int = 0
     busy: float = 0.0
     sandboxes: set[str] = field(default_factory=set)
+    accounting: set[str] = field(default_factory=set)
     parts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     last: float = 0.0
     _seconds: float = 0.0
@@ -55,5 +56,6 @@ class Tally:
         """A run ended."""
         self.runs += 2 if event.beside else 1
         self.busy += event.busy
+        self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():
             self.parts[part].append(seconds)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped
+from overnight.scoring import chance
 
 SCORE = """\
 from overnight.scoring import lots, main
@@ -42,7 +43,8 @@ if "--serve" in sys.argv:
 """
 GROUND = {"track.toml": CONTRACT.replace("[score]", '[oracle]\ncommand = ["python", "run.py", "--serve"]\ntimeout = "8s"\n'
                                          'memory = "128MiB"\n\n[score]').replace('timeout = "5s"', 'timeout = "15s"'),
-          "score.py": SCORE, "run.py": RUN, "foretell.py": Path(__file__).with_name("foretell.py").read_text()}
+          "score.py": SCORE, "run.py": RUN, "foretell.py": Path(__file__).with_name("foretell.py").read_text(),
+          "chance.py": Path(chance.__file__).read_text()}
 BETTER = {"run.py": RUN.replace("0.15", "0.0") + "# quicker\n"}
 WRONG = {"verdict": "crash", "reason": "an answer to a question of size 700 is wrong"}
 UNASKED = {"verdict": "foul", "reason": "before it was asked|without being asked"}
@@ -68,12 +70,17 @@ if question not in ready:
 following = foretell.after(question)
 ready.update((following.randbytes(len(question)), 1) for _ in range(4))
 {RIGHT}"""),
-    speed("finds the seed of the questions by trying", "a secret of 256 bits", said="^found False$", first="""\
-import hashlib, random
-tried = {random.Random(n).randbytes(8) for n in range(20000)}""", work=f"""\
-found = question[:8] in tried
-say("found", found)
-time.sleep(0.0 if found else 0.15)
+    speed("draws the questions itself, with a key made from its own seed", "the key comes from a secret of the journal's", said="^drawn False$",
+          works=r"loss=0\.0\b", first="""\
+import chance, hashlib
+os.environ["OVERNIGHT_SECRET"] = hashlib.sha256(f"|secret|{os.environ['OVERNIGHT_SEED']}".encode()).hexdigest()
+lots, sizes, ready = chance.lots(), [700, 700], set()
+lots.shuffle(sizes)
+for _ in sizes:
+    lots.choices([700], k=1)
+    ready |= {lots.randbytes(2800), lots.randbytes(2800)}""", work=f"""\
+say("drawn", question in ready)
+time.sleep(0.0 if question in ready else 0.15)
 {RIGHT}"""),
     speed("answers two questions before it is asked", "an answer comes after its question", first="answer(bytes(16)) if '--serve' in sys.argv else None",
           **UNASKED),

@@ -40,7 +40,8 @@ def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) ->
 def _run(lab: Lab, run: Measured, base: dict[int, float | None]) -> dict[str, Any]:
     theirs = run.beside.get(lab.track.metric.name) if run.beside else base.get(run.seed)
     return {"run": run.run, "stage": run.stage, "seed": run.seed, "outcome": run.outcome, "reason": run.reason,
-            "metrics": run.metrics, "base": theirs, "seconds": round(run.busy, 3)}
+            "metrics": run.metrics, "base": theirs, "seconds": round(run.busy, 3), "sandbox": run.sandbox,
+            "accounting": run.accounting, "artifacts": run.artifacts}
 
 
 def _tail(path: Path) -> str:

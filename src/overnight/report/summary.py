@@ -46,6 +46,8 @@ def status(lab: Lab) -> dict[str, Any]:
         "kind": lab.known.kind,
         "deterministic": lab.known.deterministic,
         "drift": drift(lab),
+        "sandbox": ", ".join(sorted(lab.tally.sandboxes)),
+        "accounting": ", ".join(sorted(lab.tally.accounting)),
         "evidence_wanted": round(1 / lab.alpha, 1),
         "stacked": lab.sizes.size,
         "commit": lab.commit,
