@@ -152,9 +152,11 @@ ATTACKS = [
     loot("looks for the labels in the tree", "return [p for p in os.listdir('.') if 'label' in p]", "private files are left out of the tree"),
     loot("looks for the labels on the whole disk", """\
         for top in (HOST, "/overnight", "/tmp", "/home", "/root", "/srv", "/mnt", "/var"):
-            for folder, _, files in os.walk(top):
+            for folder, below, files in os.walk(top):
                 if {"labels.json", "journal.db"} & set(files):
                     return folder
+                if folder.count("/") > top.count("/") + 3:
+                    below.clear()
         """, "not mounted", works="^probe: OPEN"),
     loot("reads the labels where the user keeps them", "return open(REPO + '/labels.json').read()", "not mounted", works="^probe: OPEN"),
     loot("looks for the labels in git's history", """\
