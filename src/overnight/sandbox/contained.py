@@ -28,6 +28,7 @@ from overnight.sandbox.group import Group, Usage
 from overnight.sandbox.inside import OWN
 
 POLL = 0.1  # seconds between two looks at memory and file counts
+SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host's, under every sandbox: anybody may touch them
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
@@ -159,8 +160,9 @@ class Contained:
             with suppress(OSError):
                 if come():
                     return
-            if time.monotonic() > until or watch.dead(self._monitor_fd, 0.0005):
+            if time.monotonic() > until or watch.dead(self._monitor_fd, 0):
                 raise self._failed()
+            time.sleep(SHORT)
 
     def _failed(self) -> Fault:
         """The sandbox itself broke before the payload began."""

@@ -347,5 +347,7 @@ class Behaves:
         for _ in range(5):
             ground.says("print(1)")
             ground.run("import time; time.sleep(9)", Limits(wall=0.05))
-        time.sleep(0.1)
+        until = time.monotonic() + 5  # the last thread may still be about to end
+        while (_descriptors(), threading.active_count(), zombies()) != before and time.monotonic() < until:
+            time.sleep(0.01)
         assert (_descriptors(), threading.active_count(), zombies()) == before
