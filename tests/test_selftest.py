@@ -1,10 +1,12 @@
 """The self-test of a sandbox: what is tried, what that says, and what it refuses."""
 
+import os
+
 import pytest
 
 from overnight import sandbox
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import gpus, probes, selftest
+from overnight.sandbox import gpus, probes, selftest, watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 
 
@@ -53,6 +55,14 @@ def test_nothing_is_left_of_the_bait(bubblewrap, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     selftest.examine(bubblewrap)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bait_of_one_that_was_killed_is_removed_and_that_of_the_living_is_not(bubblewrap, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for owner in ("overnight-999999999-1", watch.name_of(os.getpid())):
+        (tmp_path / f"{owner}-bait-x").mkdir()
+    selftest.examine(bubblewrap)
+    assert [p.name for p in tmp_path.iterdir()] == [f"{watch.name_of(os.getpid())}-bait-x"]
 
 
 def test_a_gpu_is_only_promised_where_there_is_one(tmp_path):

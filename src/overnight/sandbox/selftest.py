@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from overnight.contracts import Command, Limits, Sandbox
 from overnight.errors import Fault, SandboxMissing
+from overnight.sandbox import watch
 
 PROBES = Path(__file__).parent / "probes.py"
 LIMITS = Limits(wall=20.0, memory=256 << 20, disk=16 << 20, processes=32)
@@ -33,7 +35,8 @@ INNER = frozenset({"makes a user namespace", "traces a process", "sets up io_uri
 def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, str]:
     """Try it. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
     Raises SandboxMissing when anything else is open, Fault when the sandbox failed."""
-    with tempfile.TemporaryDirectory(prefix="overnight-") as name:
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-bait-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         found = _tried(sandbox, folder)
@@ -46,6 +49,14 @@ def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, 
 def fingerprint(found: dict[str, str]) -> str:
     """Twelve digits that stand for what a self-test found."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _sweep() -> None:
+    """Remove the bait of an Overnight that was killed meanwhile."""
+    for path in Path(tempfile.gettempdir()).glob("overnight-*-bait-*"):
+        owner = path.name.partition("-bait-")[0]
+        if owner != watch.name_of(owner.split("-")[1]):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _tried(sandbox: Sandbox, folder: Path) -> dict[str, str]:
