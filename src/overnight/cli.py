@@ -68,7 +68,7 @@ def say(value: Any) -> None:
 @click.option("--experiments", type=click.IntRange(min=1), help="Try at most so many in this session.")
 @click.option("--workers", type=click.IntRange(min=1), help="Runs at a time (default: as many as there are cores for).")
 @click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
-              help="Where candidates run; 'none' only for code that you trust.")
+              help=f"Where candidates run: {', '.join(sandbox.NAMES)}; none is only for code that you trust.")
 @click.option("--researcher", "names", multiple=True, help="Who proposes (default: the team in program.md).")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
@@ -243,7 +243,7 @@ def report(folder: Path, to: Path | None) -> None:
               help="Run each commit on so many fresh seeds.")
 @click.option("--workers", type=click.IntRange(min=1), help="Runs at a time (default: as many as there are cores for).")
 @click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
-              help="Where the code runs; 'none' only for code that you trust.")
+              help=f"Where the code runs: {', '.join(sandbox.NAMES)}; none is only for code that you trust.")
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
     session = Session(folder)
@@ -314,7 +314,7 @@ def init(folder: Path, metric: str, entry: str) -> None:
 @main.command()
 @FOLDER
 @click.option("--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
-              help="Where candidates run; 'none' only for code that you trust.")
+              help=f"Where candidates run: {', '.join(sandbox.NAMES)}; none is only for code that you trust.")
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
     contract = track.load(folder)
