@@ -179,11 +179,20 @@ ATTACKS = [
         """, "bound on processes", said=BOUNDED),
     probe("starts five thousand threads", KIND, """
         import _thread, time
-        _thread.stack_size(65536)
+        _thread.stack_size(262144)
+        gate, over = _thread.allocate_lock(), []
+        gate.acquire()
+        def hold():
+            with gate:
+                over.append(1)
         for count in range(5000):
             try:
-                _thread.start_new_thread(time.sleep, (20,))
+                _thread.start_new_thread(hold, ())
             except RuntimeError:
+                gate.release()
+                while len(over) < count:  # Python may crash when it ends before its threads do
+                    time.sleep(0.01)
+                time.sleep(0.05)
                 return say(f"EAGAIN after {count}")
         return "5000"
         """, "bound on processes", said=BOUNDED),
