@@ -15,7 +15,6 @@ import itertools
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, group, seccomp, watch
+from overnight.sandbox import cgroups, gpus, group, seccomp, selftest, watch
 from overnight.sandbox.contained import Contained, Plan
 from overnight.sandbox.inside import ETC, OWN, SYSTEM, TMP, environment
 
@@ -69,14 +68,7 @@ class Bubblewrap:
         self._groups = cgroups.find()
         if self._groups is not None:
             self._groups.sweep()
-        with tempfile.TemporaryDirectory() as empty:
-            Path(empty).chmod(0o755)
-            try:
-                ended = self.start(Command(argv=("/bin/true",), tree=Path(empty), limits=Limits(wall=20))).wait()
-            except Fault as fault:
-                raise SandboxMissing(_why(str(fault))) from fault
-        if ended.code:
-            raise SandboxMissing(_why(ended.stderr.decode(errors="replace")))
+        selftest.begin(self, _why)
 
     @staticmethod
     def _sweep() -> None:

@@ -18,13 +18,12 @@ import resource
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, keeper, room, watch
+from overnight.sandbox import cgroups, gpus, keeper, room, selftest, watch
 from overnight.sandbox.inside import NO_CORE, TMP
 from overnight.sandbox.kept import Kept
 from overnight.sandbox.room import Mount, Room
@@ -72,14 +71,7 @@ class Containers:
             raise SandboxMissing(f"{self.name} is not installed: run `{INSTALL[self.name]}`, "
                                  "or choose `--sandbox bubblewrap`.")
         self._groups = room.prepare()
-        with tempfile.TemporaryDirectory() as empty:
-            Path(empty).chmod(0o755)
-            try:
-                ended = self.start(Command(argv=("/bin/true",), tree=Path(empty), limits=Limits(wall=20))).wait()
-            except Fault as fault:
-                raise SandboxMissing(self._why(str(fault))) from fault
-        if ended.code:
-            raise SandboxMissing(self._why(ended.stderr.decode(errors="replace")))
+        selftest.begin(self, self._why)
 
     def start(self, command: Command) -> Kept:
         """Start a command. Raises Fault."""

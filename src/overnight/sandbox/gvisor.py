@@ -11,14 +11,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, keeper, room, watch
+from overnight.sandbox import cgroups, keeper, room, selftest, watch
 from overnight.sandbox.inside import TMP
 from overnight.sandbox.kept import Kept
 from overnight.sandbox.room import Mount, Room
@@ -43,14 +42,7 @@ class Gvisor:
         if not self._runsc:
             raise SandboxMissing(f"gVisor is not installed: run `{INSTALL}`, or choose `--sandbox bubblewrap`.")
         self._groups = room.prepare()
-        with tempfile.TemporaryDirectory() as empty:
-            Path(empty).chmod(0o755)
-            try:
-                ended = self.start(Command(argv=("/bin/true",), tree=Path(empty), limits=Limits(wall=20))).wait()
-            except Fault as fault:
-                raise SandboxMissing(_why(str(fault))) from fault
-        if ended.code:
-            raise SandboxMissing(_why(ended.stderr.decode(errors="replace")))
+        selftest.begin(self, _why)
 
     def start(self, command: Command) -> Kept:
         """Start a command. Raises Fault."""

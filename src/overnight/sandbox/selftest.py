@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -30,6 +30,18 @@ OPEN = "OPEN"
 # What may be open in a sandbox that has a kernel of its own between the code and ours, or its own idea of rights.
 INNER = frozenset({"makes a user namespace", "traces a process", "sets up io_uring", "opens a netlink socket",
                    "has no filter of calls", "may gain rights", "writes core_pattern", "reads the keyring"})
+
+
+def begin(sandbox: Sandbox, why: Callable[[str], str]) -> None:
+    """Run the smallest payload. Raises SandboxMissing with `why` of what was said when it does not run."""
+    with tempfile.TemporaryDirectory() as empty:
+        Path(empty).chmod(0o755)
+        try:
+            ended = sandbox.start(Command(argv=("/bin/true",), tree=Path(empty), limits=LIMITS)).wait()
+        except Fault as fault:
+            raise SandboxMissing(why(str(fault))) from fault
+    if ended.code:
+        raise SandboxMissing(why(ended.stderr.decode(errors="replace")))
 
 
 def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, str]:
