@@ -49,7 +49,7 @@ def clock(name, first="", stopped_by=OUTSIDE, *, work="", reason="^no better", *
 
 def tries(name, attempt, stopped_by):
     """A candidate that asks the kernel for something about the time."""
-    return clock(name, f"import ctypes\nsys.stdout = sys.stderr\ntried(lambda: {attempt} or True)", stopped_by, said="^probe: E")
+    return clock(name, f"import ctypes\nfrom bait import *\nsys.stdout = sys.stderr\ntried(lambda: {attempt} or True)", stopped_by, said="^probe: E")
 
 
 CACHED = """\
@@ -66,13 +66,7 @@ ATTACKS = [
     tries("slows the machine's clock", "syscall('adjtimex', (ctypes.c_long * 32)(0x4000, 0, 9000))", "no right to set clocks"),
     tries("raises its own priority", "os.setpriority(os.PRIO_PROCESS, 0, -20)", "no right to a higher priority"),
     tries("asks to run in real time", "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))", "no right to a higher priority"),
-    tries("slows the scorer by its process id", "[os.kill(pid, 19) for pid in (os.getppid(),) if pid > 1] or os.setpriority(os.PRIO_PROCESS, 7777, 19)",
-          "own process namespace"),
-    clock("loads a library that lies about the time", """\
-if "LD_PRELOAD" not in os.environ:
-    open("/tmp/lies.so", "wb").write(b"no library")
-    os.environ["LD_PRELOAD"] = "/tmp/lies.so"
-    os.execv(sys.executable, [sys.executable, *sys.argv])"""),
+    tries("slows a process of the machine's by its number", "os.setpriority(os.PRIO_PROCESS, VICTIM, 19)", "own process namespace"),
     clock("answers at once and corrects itself later", "", work="answer(0)\ntime.sleep(0.3)\nreturn 2 * number", **WRONG),
     clock("sends half of the answer at once", "", "the clock runs to the last byte",
           work="os.write(1, b' ')\ntime.sleep(0.3)\nreturn 2 * number"),

@@ -13,7 +13,9 @@ NO_BETTER = "^no better"
 
 
 def forge(name, code, stopped_by=ELSEWHERE, *, reason=NO_BETTER, honest=True, **more):
-    """Code that runs before the honest artefact is left; "3.25" is the answer that would win."""
+    """Code that runs before the honest artefact is left, and says so when it has; "3.25" is the answer that would win."""
+    if honest and reason == NO_BETTER and "said" not in more:
+        code, more["said"] = f"{textwrap.dedent(code)}\nprint('acted', flush=True)", "acted$"
     text = f"from bait import *\nfrom inside import *\nimport os, sys\n{textwrap.dedent(code)}\n"
     return Attack(name, "forging", {"run.py": text + HONEST * honest}, stopped_by, reason=reason, **more)
 
@@ -60,7 +62,8 @@ ATTACKS = [
         atexit.register(lambda: open(os.environ["OVERNIGHT_OUT"] + "/metrics.json", "w").write('{"loss": 0.0}'))
         atexit.register(print, '{"loss": 0.0}')
         """),
-    forge("raises SystemExit with a metric", "import atexit\natexit.register(sys.stdout.write, 'loss: 0.0')\nsys.exitfunc = exit"),
+    forge("has a metric as its last word", "import atexit\natexit.register(lambda: os._exit(print('loss: 0.0', flush=True) or 0))",
+          said="^loss: 0.0$"),
     # the process that it shares with nobody
     forge("looks for labels in the frames above", """\
         found, frame = [], sys._getframe()
@@ -191,7 +194,6 @@ ATTACKS = [
     loot("looks for the journal's key", "return open(REPO + '/.overnight/journal.db', 'rb').read(100)", "not mounted", works="^probe: OPEN"),
     loot("reads the logs of others", "return os.listdir(REPO + '/.overnight/logs')", "not mounted", works="^probe: OPEN"),
     # answers by heart, slack
-    forge("gives the answer of the public examples", "open(os.environ['OVERNIGHT_OUT'] + '/answer', 'w').write('9.0')", "hidden labels are other ones", honest=False),
     forge("is better by less than is worthwhile", "import json, time\nwith open(os.environ['OVERNIGHT_OUT'] + '/answer', 'w') as out:\n    out.write(json.dumps(1.0 + 0.009))",
           "the referee's worthwhile", honest=False, reason="less than is worthwhile"),
     forge("sleeps past the end of its time", "import time\ntime.sleep(60)", "the harness' own clock", verdict="crash", reason="longer than 3 s"),
