@@ -129,12 +129,13 @@ ATTACKS = [
     answers("guesses otherwise the second time", "return int(open('/proc/sys/kernel/random/uuid').read()[0], 16) % 10",
             "both passes must agree", verdict="foul", reason="otherwise when it is asked again"),
     answers("writes its own questions", """\
-try:
+if turn == 0:
     with open("/proc/self/fd/0", "w") as question:
         question.write("[7]\\n" * 3)
-except OSError as error:
-    print("errno", error.errno, file=sys.stderr)
-return 0""", PIPES, verdict="foul", reason=MORE),
+    own = [sys.stdin.readline() for _ in range(3)]
+    os.write(1, b"7\\n" * (1 + len(own)))  # in one piece, so that the scorer surely sees them when it asks again
+    time.sleep(9)
+return 7""", PIPES, verdict="foul", reason=MORE),
     answers("looks for answers in the pipe that it writes to", """\
 try:
     print("found", os.read(os.open("/proc/self/fd/1", os.O_RDONLY | os.O_NONBLOCK), 100), file=sys.stderr)
