@@ -27,11 +27,33 @@ class Change(Struct, frozen=True):
     files    path -> the whole new text of the file; None deletes it
     message  a title that says what changed; optionally a blank line and why it was tried
     note     whatever the researcher wants to read again in later briefs (JSON types only)
+    idea     the number of the idea in the queue that it tries; 0: none of them
     """
 
     files: dict[str, str | None]
     message: str
     note: dict[str, Any] = {}
+    idea: int = 0
+
+
+class Idea(Struct, frozen=True):
+    """Something worth trying, in words, as a researcher may know it.
+
+    id       its number, from 1 on
+    text     the whole of it, below the title; "" if the title says it all
+    source   who or what had it: "person", "role scientist", "arxiv:2401.00001", "github:OWNER/NAME", "file notes.md"
+    state    "open"; "leased" while a researcher works on it or its experiments are measured; "tried"; "dropped"
+    tried    the experiments that tried it
+    outcome  what came of them, in a few words; "" before that
+    """
+
+    id: int
+    title: str
+    text: str = ""
+    source: str = "person"
+    state: str = "open"
+    tried: tuple[int, ...] = ()
+    outcome: str = ""
 
 
 class Past(Struct, frozen=True):
@@ -44,6 +66,8 @@ class Past(Struct, frozen=True):
     pairs    how many paired differences that is the mean of
     reason   why the referee decided so, or how it ended
     note     what the researcher left with its Change
+    idea     the idea that it tried; 0: none of the queue's
+    log      name of the kept log of its last run that failed; "" if none did
     strain   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
     """
 
@@ -57,18 +81,39 @@ class Past(Struct, frozen=True):
     reason: str = ""
     note: dict[str, Any] = {}
     strain: float | None = None
+    idea: int = 0
+    log: str = ""
+
+
+class Left(Struct, frozen=True):
+    """What a session may still use; None is no bound. Seconds, counts, US dollars."""
+
+    seconds: float | None = None
+    experiments: int | None = None
+    tokens: int | None = None
+    dollars: float | None = None
 
 
 class Brief(Struct, frozen=True):
     """What a researcher is given to work from.
 
     files    the editable files at the frontier: path -> text
+    editable globs of what may be edited
     frontier the experiment whose commit the frontier is (0: the baseline)
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     strain   of the baseline, like that of a Past
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
+    unit     of the metric; "" if it has none
+    contract the text of track.toml
+    levels   the metric of the baseline and of the frontier; None before they are known
+    ideas    the queue, oldest first, with what came of each
+    idea     the one of them that this researcher is asked to try; None: its own
+    notes    what the last standup wrote
+    logs     the end of an experiment's kept log, by its number, for some that failed: a candidate's words
+    left     what the session may still use
+    draft    a change of its own that a critic sent back once, with the critic's `advice`; None: nothing was sent back
     """
 
     goal: str
@@ -82,15 +127,50 @@ class Brief(Struct, frozen=True):
     seed: int
     strain: float | None = None
     again: Past | None = None
+    editable: tuple[str, ...] = ()
+    unit: str = ""
+    contract: str = ""
+    levels: tuple[float | None, float | None] = (None, None)
+    ideas: Sequence[Idea] = ()
+    idea: Idea | None = None
+    notes: str = ""
+    logs: dict[int, str] = {}
+    left: Left = Left()
+    draft: Change | None = None
+    advice: str = ""
+
+
+class Call(Struct, frozen=True):
+    """One request to a language model, as it is journalled.
+
+    role     who asked
+    purpose  "propose", "repair", "critic", "scientist" or "standup"
+    asked    the seed of the brief for which it was made
+    cached   those of `tokens_in` that the provider had in its cache
+    dollars  its price; None where nobody knows it
+    outcome  "ok", or why there was no answer: "timeout", "limit" (429), "outage", "refused"
+    """
+
+    role: str
+    model: str
+    purpose: str
+    asked: int
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    dollars: float | None = None
+    seconds: float = 0.0
+    outcome: str = "ok"
 
 
 class Researcher(Protocol):
-    """Turns a brief into a change. It never runs, measures or keeps anything."""
+    """Turns a brief into a change. It never measures or keeps anything."""
 
     name: str
 
     def propose(self, brief: Brief) -> Change | None:
-        """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew."""
+        """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew. Raises
+        EditError where what it made is no usable change, Away where it cannot work now or not at all."""
         ...
 
 

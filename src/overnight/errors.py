@@ -6,6 +6,7 @@
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
     ├── Busy                  another process holds this track
     ├── EditError             a change could not be made: it does not apply, or leaves the boundary
+    ├── Away                  a researcher cannot work now (an outage, a rate limit), or no more tonight (no key, no budget)
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
 """
 
@@ -36,3 +37,12 @@ class EditError(OvernightError):
 
 class Fault(OvernightError):
     """The machine failed, not the idea: retried or raised, never counted against an experiment."""
+
+
+class Away(OvernightError):
+    """A researcher cannot work: the others go on. `wait` is the number of seconds after which it may be asked again; None:
+    not in this session."""
+
+    def __init__(self, sentence: str, wait: float | None = None) -> None:
+        super().__init__(sentence)
+        self.wait = wait

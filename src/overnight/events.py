@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from overnight.contracts import Accounting
+from overnight.contracts import Accounting, Call
 from overnight.curves import Curve
 
 Decision = Literal["keep", "discard", "crash", "foul"]
@@ -65,6 +65,11 @@ class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
     base       the experiment it stands on (0: the baseline)
     patch      its diff, at most 64 KiB of it
     grown      how much larger the code is: nodes of its syntax trees, or words where it is not Python
+    researcher the role that proposed it, or who handed it in: "person", the name of an agent
+    idea       the idea of the queue that it tries; 0: none
+    asked      the seed of the brief that it answers: that of the calls to models that it took
+    thinking   seconds from the brief to the change
+    request    the order that handed it in; "" where a role was asked
     """
 
     at: float
@@ -77,15 +82,25 @@ class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
     patch: str = ""
     note: dict[str, Any] = {}
     grown: int = 0
+    idea: int = 0
+    asked: int = 0
+    thinking: float = 0.0
+    request: str = ""
 
 
 class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
-    """A researcher had nothing to propose on this frontier, or what it proposed was no change."""
+    """A researcher had nothing to propose on this frontier, or what it proposed was no change.
+
+    away      it cannot work now: nothing is said of the frontier
+    thinking  seconds that it took
+    """
 
     at: float
     researcher: str
     frontier: int
     reason: str = ""
+    away: bool = False
+    thinking: float = 0.0
 
 
 class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):
@@ -199,4 +214,70 @@ class Faulted(Struct, frozen=True, tag="faulted", tag_field="kind"):
     reason: str
 
 
-Event = Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Judged | Reopened | Faulted
+class Organised(Struct, frozen=True, tag="organised", tag_field="kind"):
+    """The team as `program.md` and its role files have it from now on.
+
+    sha256  of all their texts, so that one can tell under which program an experiment was proposed
+    roles   name -> kind, for each on the team
+    """
+
+    at: float
+    sha256: str
+    roles: dict[str, str]
+
+
+class Called(Struct, frozen=True, tag="called", tag_field="kind"):
+    """A request to a language model ended, with or without an answer."""
+
+    at: float
+    call: Call
+
+
+class Noted(Struct, frozen=True, tag="noted", tag_field="kind"):
+    """An idea came into the queue."""
+
+    at: float
+    idea: int
+    title: str
+    text: str = ""
+    source: str = "person"
+    request: str = ""
+
+
+class Dropped(Struct, frozen=True, tag="dropped", tag_field="kind"):
+    """An idea was taken from the queue by a person."""
+
+    at: float
+    idea: int
+    request: str = ""
+
+
+class Learnt(Struct, frozen=True, tag="learnt", tag_field="kind"):
+    """A standup wrote down what the lab has learnt; it replaces what the one before wrote."""
+
+    at: float
+    role: str
+    notes: str
+
+
+class Ordered(Struct, frozen=True, tag="ordered", tag_field="kind"):
+    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`."""
+
+    at: float
+    request: str
+    order: str
+    reason: str = ""
+
+
+class Vetoed(Struct, frozen=True, tag="vetoed", tag_field="kind"):
+    """A person took a kept commit back: the frontier is again what it stood on, and what was kept later is to be put on top
+    of that and confirmed anew."""
+
+    at: float
+    experiment: int
+    reason: str = ""
+    request: str = ""
+
+
+Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Judged | Reopened | Faulted
+         | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
-from overnight.contracts import Accounting, Brief, Change
+from overnight.contracts import Accounting, Brief, Call, Change
 from overnight.curves import Curve
 from overnight.events import Outcome, Stage
 
@@ -58,19 +60,55 @@ class Measure(Struct, frozen=True):
     place = "bench"
 
 
-Job = Propose | Rebase | Combine | Measure
+class Think(Struct, frozen=True):
+    """A desk job: let a role that does not propose think: a scientist for new ideas, a standup for notes."""
+
+    role: str
+    purpose: Literal["scientist", "standup"]
+    brief: Brief
+    place = "desk"
+
+
+class Accept(Struct, frozen=True):
+    """A desk job: look at a change that somebody handed in."""
+
+    order: Try
+    place = "desk"
+
+
+Job = Propose | Rebase | Combine | Measure | Think | Accept
+
+# ---- results ---------------------------------------------------------------------------------------------------
 
 
 class Proposal(Struct, frozen=True):
-    """What came of a Propose: a commit and its diff, or why there is none."""
+    """What came of a Propose or an Accept: a commit and its diff, or why there is none.
 
-    job: Propose
+    away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
+    seconds  that it took
+    """
+
+    job: Propose | Accept
     change: Change | None = None
     commit: str = ""
     patch: str = ""
     foul: str = ""
     reason: str = ""
     grown: int = 0
+    away: bool = False
+    wait: float | None = None
+    seconds: float = 0.0
+
+
+class Thought(Struct, frozen=True):
+    """What came of a Think: ideas as (title, text), or notes."""
+
+    job: Think
+    ideas: tuple[tuple[str, str], ...] = ()
+    notes: str = ""
+    reason: str = ""
+    away: bool = False
+    wait: float | None = None
 
 
 class Rebasing(Struct, frozen=True):
@@ -116,13 +154,71 @@ class Trouble(Struct, frozen=True):
     reason: str
 
 
-Result = Proposal | Rebasing | Combined | Measurement | Trouble
+Result = Proposal | Thought | Rebasing | Combined | Measurement | Trouble
+
+# ---- orders ----------------------------------------------------------------------------------------------------
+# What people and agents tell a night from outside. `request` is the sender's mark: an order is taken up once.
+
+
+class Try(Struct, frozen=True, tag="try", tag_field="order"):
+    """Measure a change that was made by hand or by an agent in a worktree of its own.
+
+    base    the commit that it stands on, which the result branch holds or stands on
+    commit  the change on top of it
+    by      who hands it in: "person", the name of an agent
+    """
+
+    request: str
+    base: str
+    commit: str
+    message: str
+    by: str = "person"
+    idea: int = 0
+
+
+class AddIdea(Struct, frozen=True, tag="idea", tag_field="order"):
+    """Put an idea into the queue."""
+
+    request: str
+    title: str
+    text: str = ""
+    source: str = "person"
+
+
+class DropIdea(Struct, frozen=True, tag="drop", tag_field="order"):
+    """Take an idea from the queue."""
+
+    request: str
+    idea: int
+
+
+class Steer(Struct, frozen=True, tag="steer", tag_field="order"):
+    """Pause the night, resume it, or stop it."""
+
+    request: str
+    what: Literal["pause", "resume", "stop"]
+
+
+class Veto(Struct, frozen=True, tag="veto", tag_field="order"):
+    """Take a kept commit back."""
+
+    request: str
+    experiment: int
+    reason: str = ""
+
+
+Order = Try | AddIdea | DropIdea | Steer | Veto
+Letter = Order | Call  # what reaches the Lab besides results
 
 
 def key(job: Job) -> object:
     """What makes a job the same job."""
     if isinstance(job, Measure):
         return job.run
+    if isinstance(job, Think):
+        return (job.role, job.purpose)
+    if isinstance(job, Accept):
+        return job.order.request
     if isinstance(job, Combine):
         return job.experiments
     return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)

@@ -16,6 +16,32 @@ from overnight.errors import TrackError
 FENCE = "+++"
 
 
+class Role(Struct, frozen=True):
+    """One on the team.
+
+    kind     a researcher's ("knobs", "llm", "agent", "replay", "placebo"), or "scientist", "critic", "standup"
+    model    "provider:name"; "" is the one that the command line names
+    prose    the text of its own file, below that of program.md
+    share    of the attempts; None ("auto"): what its verified gain per cost earns it
+    every    experiments between two standups
+    below    open ideas below which a scientist is asked
+    agent    the recipe or the command of an agent
+    folder   of patches, for "replay"
+    timeout  seconds for one change of an agent
+    """
+
+    name: str
+    kind: str
+    model: str = ""
+    prose: str = ""
+    share: float | None = None
+    every: int = 20
+    below: int = 3
+    agent: str = ""
+    folder: str = ""
+    timeout: float = 900.0
+
+
 class Program(Struct, frozen=True, forbid_unknown_fields=True):
     """The team and its instructions.
 
