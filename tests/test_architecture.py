@@ -17,12 +17,12 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring"},
-    {"curves"},
-    {"track", "program", "events"},
-    {"jobs", "metrics"},
-    {"student"},
+    {"curves", "frontmatter"},
+    {"track", "events"},
+    {"jobs", "metrics", "roles"},
+    {"student", "program"},
     {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "stacks", "tally"},
+    {"holdout", "noise", "worth", "shares", "stacks", "tally"},
     {"runs"},
     {"state"},
     {"lab", "audit"},
@@ -33,8 +33,8 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "curves", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "holdout", "runs", "state", "lab", "audit"]
+PURE = ["contracts", "errors", "curves", "events", "frontmatter", "jobs", "metrics", "roles", "student", "referee", "guards", "drift",
+        "noise", "worth", "shares", "stacks", "tally", "holdout", "runs", "state", "lab", "audit"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

@@ -189,7 +189,7 @@ class Hands:
         lab = session.lab
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
-        self.desk = Desk(lab.track, session.repo, team(lab.researchers))
+        self.desk = Desk(lab.track, session.repo, team(session.program.named(lab.researchers), session.repo.folder))
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
 
     def work(self, job: Job, place: Place) -> Result:
