@@ -18,7 +18,7 @@ from overnight.errors import TrackError
 
 FENCE = "---"
 LARGEST = 64 << 10  # characters between the fences
-DEEPEST = 4  # mappings and lists in one another
+DEEPEST = 5  # mappings, lists and the words in them, one in another
 MOST = 2000  # words, lists and mappings
 
 
