@@ -118,7 +118,8 @@ def main() -> None:
     print("| the first role | gain, equal shares | gain, ours | the first is asked |\n|---|---|---|---|")
     for name, team in TEAMS.items():
         print(row(name, team, options.attempts, options.nights), flush=True)
-    print(row("equal, its first attempt is a lucky keep", TEAMS["equal, keeps are rare"], options.attempts, options.nights, True))
+    same = TEAMS["equal, keeps are rare"]
+    print(row("equal, its first attempt is a lucky keep", same, options.attempts, options.nights, lucky=True))
 
 
 if __name__ == "__main__":
