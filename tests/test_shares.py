@@ -13,8 +13,8 @@ from overnight.shares import EVEN, Record, ended, next_role, split, verified
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 import shares as bench
 
-AMOUNTS = st.floats(0, 1e9)
-RECORDS = st.builds(Record, AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS)
+COUNTS, AMOUNTS = st.floats(0, 1e5), st.floats(0, 1e9)
+RECORDS = st.builds(Record, COUNTS, COUNTS, AMOUNTS, AMOUNTS)
 TEAMS = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.none() | st.floats(0.01, 0.19), st.none() | RECORDS), min_size=1)
 
 
@@ -144,7 +144,7 @@ def test_the_others_go_on_while_one_is_away():
 # ---- nights ----------------------------------------------------------------------------------------------------
 
 
-def nights(name, attempts, count=40, lucky=False):
+def nights(name, attempts, count=24, lucky=False):
     """Mean gain over that of equal shares, and the first role's shares of the attempts, in simulated nights."""
     team = bench.TEAMS[name]
     mine = [bench.night(team, bench.ours, attempts, seed, lucky) for seed in range(count)]
@@ -161,7 +161,7 @@ def test_the_better_of_two_is_asked_more_and_the_night_gains():
 @pytest.mark.slow
 def test_equal_roles_stay_about_equal_also_after_a_lucky_keep():
     _, asked = nights("equal, keeps are rare", 200)
-    assert 0.44 < sum(asked) / len(asked) < 0.56 and asked[4] > 0.25 and asked[-5] < 0.75
+    assert 0.44 < sum(asked) / len(asked) < 0.56 and asked[2] > 0.25 and asked[-3] < 0.75
     _, asked = nights("equal, keeps are rare", 200, lucky=True)
     assert sum(asked) / len(asked) < 0.65
 

@@ -24,7 +24,8 @@ SIZED = 2.0  # keeps that a role's mean gain is thought to stand on before it ha
 MOST = 3.0  # times the team's mean gain that one keep may count
 HALF_LIFE = 150.0  # attempts of the whole team after which evidence counts half
 RARE, FEW = 0.03, 20.0  # keeps per attempt that are expected of a team of which nothing is known, as firmly as after so many
-GRID = 48  # points of the integral that says how likely a role is the best
+TINY = 1e-200  # what counts as nothing, so that nothing overflows
+GRID = 32  # points of the integral that says how likely a role is the best
 GOLDEN = (math.sqrt(5) - 1) / 2
 _NORMAL = NormalDist()
 
@@ -97,12 +98,15 @@ def _sum(records: Mapping[str, Record]) -> Record:
 
 def _chances(records: Mapping[str, Record], team: Record) -> dict[str, float]:
     """How likely each is the one with the most gain per cost."""
-    if len(records) < 2 or team.cost <= 0 or team.tried <= 0:
+    price = team.cost / team.tried if team.tried > 0 else 0.0  # of an attempt
+    size = team.gain / team.kept if team.kept > 0 else 0.0  # of a keep
+    if len(records) < 2 or price < TINY:
         return dict.fromkeys(records, 1 / max(1, len(records)))
-    rate = (team.kept + RARE * FEW) / (team.cost + FEW * team.cost / team.tried)  # keeps per cost
-    size = team.gain / team.kept if team.gain > 0 else 1.0
-    beliefs = [_Belief(PRIOR + r.kept, (r.gain + SIZED * size) / (r.kept + SIZED) / (PRIOR / rate + r.cost))
-               for r in records.values()]
+    rate = (team.kept + RARE * FEW) / (team.tried + FEW)  # keeps for the price of an attempt
+    beliefs = []
+    for r in records.values():
+        larger = (r.gain / size + SIZED) / (r.kept + SIZED) if size > TINY else 1.0
+        beliefs.append(_Belief(PRIOR + r.kept, larger / (PRIOR / rate + r.cost / price)))
     points = [_NORMAL.inv_cdf((i + 0.5) / GRID) for i in range(GRID)]
     found = [sum(math.prod(other.below(mine.at(z)) for other in beliefs if other is not mine) for z in points)
              for mine in beliefs]
