@@ -109,7 +109,7 @@ def row(name: str, team: list[Kind], attempts: int, nights: int, lucky: bool = F
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=400, help="nights of each row")
+    parser.add_argument("--nights", type=int, default=300, help="nights of each row")
     parser.add_argument("--attempts", type=int, default=200, help="cost of a night, in attempts of mean cost")
     parser.add_argument("--try", dest="tried", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
