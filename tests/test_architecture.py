@@ -22,19 +22,20 @@ FLOORS = [
     {"jobs", "metrics"},
     {"student"},
     {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "stacks", "tally"},
+    {"holdout", "noise", "worth", "stacks", "tally", "ideas", "roster"},
     {"runs"},
     {"state"},
+    {"proposing"},
     {"lab", "audit"},
     {"repo", "oracle", "mounts"},
-    {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
+    {"inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
 PURE = ["contracts", "errors", "curves", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "holdout", "runs", "state", "lab", "audit"]
+        "tally", "ideas", "roster", "ideas", "roster", "holdout", "runs", "state", "proposing", "lab", "audit"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
