@@ -30,6 +30,7 @@ FLOORS = [
     {"repo", "oracle", "mounts"},
     {"inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
+    {"handin"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},

@@ -32,18 +32,18 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
     came in meanwhile."""
     pace = Pace()
-    while not lab.stopping and not lab.finished(clock()):
+    while True:
+        happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
+        watch(happened)
+        if lab.stopping or lab.finished(clock()):
+            return pace
         since = time.perf_counter()
         while (idle := workers.idle()) and (job := lab.ask(clock(), idle)):
             workers.start(job)
         pace.deciding += time.perf_counter() - since
-        result = workers.next(TICK)
-        pace.results += result is not None
-        happened = [] if result is None else _record(partial(lab.tell, result), journal, pace, follow)
-        for letter in letters():
-            happened += _record(partial(lab.hear, letter), journal, pace, follow)
-        watch(happened)
-    return pace
+        if (result := workers.next(TICK)) is not None:
+            pace.results += 1
+            watch(_record(partial(lab.tell, result), journal, pace, follow))
 
 
 def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,

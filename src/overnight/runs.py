@@ -37,7 +37,7 @@ class Experiment:
     crashed  seeds on which it failed and its base did not
     looks    how often it was taken up again after a discard
     asked    the seed of the brief that it answers
-    awaited  somebody handed it in and waits for the verdict
+    request  the mark of the order that handed it in; "" where a researcher proposed it
     log      of its last run that failed
     """
 
@@ -73,8 +73,13 @@ class Experiment:
     strain: float | None = None
     idea: int = 0
     asked: int = 0
-    awaited: bool = False
+    request: str = ""
     log: str = ""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody handed it in and waits for the verdict."""
+        return bool(self.request)
 
     @property
     def waiting(self) -> bool:

@@ -20,7 +20,7 @@ from overnight import program, track
 from overnight.contracts import Call, Sandbox
 from overnight.desk import Desk, Team
 from overnight.errors import Busy, TrackError
-from overnight.events import Event, Judged, Measured, Opened, Proposed, Rebased, Stacked, Vetoed
+from overnight.events import Called, Event, Judged, Measured, Opened, Proposed, Rebased, Stacked, Vetoed
 from overnight.inbox import Inbox
 from overnight.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.journal.sqlite import SqliteJournal
@@ -222,16 +222,22 @@ class Hands:
 
     def letters(self) -> Iterator[Letter]:
         """What came in since the last time: orders from outside, and news of calls to models."""
-        while True:
-            try:
-                yield self._calls.get_nowait()
-            except queue.Empty:
-                break
+        yield from self._made()
         for order in self.session.inbox.new():
             if order.request in self.session.lab.answered:
                 self.session.inbox.clear([order.request])
             else:
                 yield order
+
+    def unheard(self) -> list[Event]:
+        """Calls to models that ended after the loop did."""
+        return [Called(time.time(), call) for call in self._made()]
+
+    def _made(self) -> Iterator[Call]:
+        """Calls that ended since the last time."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._calls.get_nowait()
 
     def follow(self, event: Event) -> None:
         """What a recorded event asks for outside the Lab: move the branch, hold a commit, forget a tree.

@@ -219,7 +219,7 @@ class State:
         experiment.idea, experiment.asked = event.idea, event.asked
         if event.request:
             self.answered.add(event.request)
-            experiment.awaited, experiment.company = True, 1
+            experiment.request, experiment.company = event.request, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self.roster.proposed(event)
