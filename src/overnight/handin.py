@@ -25,6 +25,7 @@ from overnight.workers.local import LocalWorkers, available
 
 PATIENCE = 60.0  # seconds within which a night at work takes up an order
 PAUSE = 0.3  # seconds between two looks at the journal
+LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
 
 
@@ -34,24 +35,29 @@ def opened(folder: Path) -> Session:
 
 
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
-    """What differs in a work tree from the newest commit that it has in common with the results, as an order. Raises
-    TrackError."""
+    """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
+    one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
     contract = track.load(session.repo.folder)
-    here = Repo(worktree)
+    here, said_why = Repo(worktree), said(message)
     head = here.head()
-    tip = session.repo.tip(f"overnight/{contract.name}")
+    tip = here.tip(f"overnight/{contract.name}")
+    kept = [e.commit for e in session.read().chain()[:-LOOKS_BACK - 1:-1]] if tip and session.begun else []
     base = head if tip is None else here.ancestor(head, tip)
     if base is None:
         raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
                          "(git checkout --detach) and make your change there.")
+    bases = dict.fromkeys([*kept, base])  # of equally near ones the newest
     try:
-        files = here.present(base, contract)
-        commit = here.commit(base, files, said(message))
+        made = {each: here.commit(each, here.present(each, contract), said_why) for each in bases}
     except EditError as error:
         raise TrackError(str(error)) from error
-    if commit == base:
+    base = min(bases, key=lambda each: here.distance(each, made[each]))
+    if made[base] == base:
         raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
-    return Try(request(), base, commit, said(message), by, idea)
+    if tip and base != tip and not here.rebase(made[base], base, tip):
+        raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
+                         f"(git checkout overnight/{contract.name} -- {' '.join(contract.track.editable)}) and change those.")
+    return Try(request(), base, made[base], said_why, by, idea)
 
 
 class _Tail:
@@ -62,7 +68,7 @@ class _Tail:
 
     def new(self) -> list[Event]:
         """The records since the last look."""
-        if not (self._session.home / "journal.db").exists():
+        if not self._session.begun:
             return []
         found = self._session.journal.after(self._seen)
         self._seen = found[-1][0] if found else self._seen

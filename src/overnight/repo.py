@@ -109,6 +109,11 @@ class Repo:
         """The newest commit that two have in common; None when there is none."""
         return self._try("merge-base", one, other)
 
+    def distance(self, one: str, other: str) -> int:
+        """How many lines differ between two commits."""
+        counts = (line.split()[:2] for line in self._git("diff-tree", "-r", "--numstat", one, other).splitlines())
+        return sum(int(n) for pair in counts for n in pair if n.isdigit())
+
     def present(self, base: str, track: Track) -> dict[str, str | None]:
         """How the editable files on disk differ from a commit: path in the folder -> text, None where one is gone. Raises
         EditError for what is no text, no plain file, or lies outside the boundary and is changed as well."""

@@ -54,9 +54,14 @@ class Session:
             self._journal = SqliteJournal(self.home / "journal.db")
         return self._journal
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a journal."""
+        return (self.home / "journal.db").exists()
+
     def read(self) -> Lab:
         """The Lab as the journal tells it. Raises TrackError when there is no journal yet."""
-        if not (self.home / "journal.db").exists():
+        if not self.begun:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
         for event in self.journal.replay():
             self.lab.apply(event)

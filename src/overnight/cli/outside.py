@@ -72,6 +72,8 @@ def idea() -> None:
 @JSON
 def add(title: str, folder: Path, text: str, as_json: bool) -> None:
     """Put an idea into the queue."""
+    if not title.strip():
+        raise TrackError("say what the idea is in a line.")
     done = handin.order(handin.opened(folder), AddIdea(request(), title.strip(), text.strip()))
     assert isinstance(done, Noted)
     if as_json:
