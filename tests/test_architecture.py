@@ -17,12 +17,13 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "words"},
-    {"curves", "fit", "lessons"},
-    {"track", "program", "events"},
-    {"jobs", "metrics"},
-    {"student"},
+    {"curves", "fit", "lessons", "frontmatter"},
+    {"track", "events"},
+    {"jobs", "metrics", "roles"},
+    {"student", "program"},
     {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "stacks", "tally", "ideas", "roster"},
+    {"holdout", "noise", "worth", "shares", "stacks", "tally", "ideas"},
+    {"roster"},
     {"runs"},
     {"state"},
     {"proposing"},
@@ -35,8 +36,9 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "events", "jobs", "metrics", "student", "referee", "guards", "drift",
-        "noise", "worth", "stacks", "tally", "ideas", "roster", "holdout", "runs", "state", "proposing", "lab", "audit", "brief"]
+PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "events", "frontmatter", "jobs", "metrics", "roles", "student",
+        "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster", "holdout", "runs", "state",
+        "proposing", "lab", "audit", "brief"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

@@ -1,102 +1,192 @@
-"""`program.md`: how the research is done, in markdown. Its optional front matter (TOML between `+++` lines) names the
-team; the prose is for researchers that read. It may be competed over, so nothing in it can widen the contract."""
+"""`program.md`: how the research is done, in markdown. Its optional front matter (YAML between `---` lines) names the
+team; the prose is for researchers that read.
+
+Covered: it may be competed over, so it can say who is asked, how often and with which words, and nothing else; what it
+names is a markdown file or a folder below its own, not hidden and not reached by a link that leads out; sizes are bounded.
+Not covered: what its prose talks a researcher into, which is why no researcher measures or keeps anything.
+"""
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from pathlib import Path
-from typing import Any
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
+import msgspec
 from msgspec import Struct
 
 from overnight.errors import TrackError
+from overnight.frontmatter import meant, split
+from overnight.roles import KEYS, PROPOSE, Role, cast
 
-FENCE = "+++"
-THINKERS = frozenset({"llm", "agent"})  # kinds of researchers that read
-ADVISERS = frozenset({"scientist", "critic", "standup"})  # kinds of roles that do not propose
-
-
-class Role(Struct, frozen=True):
-    """One on the team.
-
-    kind     a researcher's ("knobs", "llm", "agent", "replay", "placebo"), or "scientist", "critic", "standup"
-    model    "provider:name"; "" is the one that the command line names
-    prose    the text of its own file, below that of program.md
-    share    of the attempts; None ("auto"): what its verified gain per cost earns it
-    every    experiments between two standups
-    below    open ideas below which a scientist is asked
-    agent    the recipe or the command of an agent
-    folder   of patches, for "replay"
-    timeout  seconds for one change of an agent
-    """
-
-    name: str
-    kind: str
-    model: str = ""
-    prose: str = ""
-    share: float | None = None
-    every: int = 20
-    below: int = 3
-    agent: str = ""
-    folder: str = ""
-    timeout: float = 900.0
-
-    @property
-    def proposes(self) -> bool:
-        """Whether it makes changes."""
-        return self.kind not in ADVISERS
-
-    @property
-    def thinks(self) -> bool:
-        """Whether it reads: it is given ideas, takes its time, and has a place of its own to do so."""
-        return self.kind in THINKERS
+LARGEST = 1 << 20  # bytes of program.md
+LARGEST_ROLE = 64 << 10  # bytes of a role's file
 
 
-class Program(Struct, frozen=True, forbid_unknown_fields=True):
+class Program(Struct, frozen=True):
     """The team and its instructions.
 
-    researchers  names, asked in turn
-    prose        the markdown below the front matter
+    prose   the markdown below the front matter
+    sha256  of the texts of program.md and of every role's file
     """
 
-    researchers: tuple[str, ...] = ("knobs",)
+    roles: tuple[Role, ...] = (Role("knobs", "knobs"),)
     prose: str = ""
+    sha256: str = ""
+
+    @property
+    def proposers(self) -> tuple[Role, ...]:
+        """The roles that turn a brief into a change."""
+        return tuple(role for role in self.roles if role.kind in PROPOSE)
+
+    @property
+    def researchers(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(role.name for role in self.proposers)
+
+    def named(self, names: Iterable[str]) -> tuple[Role, ...]:
+        """The proposers of these names, on the team or not: a kind's name is a role of that kind. Raises TrackError."""
+        known = {**{kind: Role(kind, kind) for kind in KEYS if kind in PROPOSE}, **{role.name: role for role in self.proposers}}
+        for name in names:
+            if name not in known:
+                raise TrackError(f"there is no researcher '{name}'{meant(name, known)}.")
+        return tuple(known[name] for name in names)
+
+
+# ---- from files ------------------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> Program:
-    """Read `program.md`; a folder without one gets the default team. Raises TrackError."""
-    if not path.exists():
-        return Program()
+    """Read `program.md` and what it names; a folder without one gets the default team. Raises TrackError."""
+    return _load(path, _Folder(path.parent))
+
+
+class Watch:
+    """A program that may be edited while the night goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._said = path, ""
+        self._folder = _Folder(path.parent)
+        self.program = _load(path, self._folder)
+
+    def look(self) -> Program | str | None:
+        """The program, if it is another than at the last look; a sentence, once, if it was edited and is broken, so that the
+        one that was stays in force; None if there is nothing new. Costs a `stat` for each file."""
+        if not self._folder.changed():
+            return None
+        had, self._folder = self._folder, _Folder(self._path.parent)
+        try:
+            found = _load(self._path, self._folder)
+            if had.any() and not self._folder.any():
+                raise TrackError(f"{self._path.name} is gone or empty.")
+        except TrackError as error:
+            self._folder.keep(had)
+            said, self._said = self._said, f"{error} Until it is mended, the night goes on with the program as it was."
+            return self._said if self._said != said else None
+        self._said = ""
+        if found.sha256 == self.program.sha256:
+            return None
+        self.program = found
+        return found
+
+
+class _Folder:
+    """Reads files below a folder, and remembers their texts and what they looked like just before."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.texts = root.resolve(), dict[str, str]()
+        self._seen: dict[Path, tuple[int, ...] | None] = {}
+
+    def changed(self) -> bool:
+        """Whether a file looks otherwise than when it was read."""
+        return any(_looks(path) != looks for path, looks in self._seen.items())
+
+    def any(self) -> bool:
+        """Whether anything was read that says something."""
+        return any(text.strip() for text in self.texts.values())
+
+    def keep(self, other: _Folder) -> None:
+        """Remember having read what another one did."""
+        self.texts = self.texts if self.any() else other.texts
+
+    def text(self, name: str, most: int) -> str:
+        """The text of a markdown file. Raises TrackError, whose sentence goes on after the file's name."""
+        path = self.root / name
+        self._seen[path] = _looks(path)
+        place = self.inside(name)
+        if not place.is_file():
+            raise TrackError("is missing or no regular file: write it, or name another")
+        if place.suffix != ".md":
+            raise TrackError("is no markdown file: name one that ends in .md")
+        try:
+            with place.open("rb") as file:
+                content = file.read(most + 1)
+            text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        except OSError as error:
+            raise TrackError(f"cannot be read ({error.strerror}): make it readable") from error
+        except UnicodeDecodeError as error:
+            raise TrackError(f"cannot be read as text ({error.reason}): save it as UTF-8") from error
+        if len(content) > most:
+            raise TrackError(f"is larger than {most >> 10} KiB: shorten it")
+        self.texts[name] = text
+        return text
+
+    def inside(self, name: str) -> Path:
+        """Where a name below the folder leads to. Raises TrackError where that is outside or hidden."""
+        try:
+            place = (self.root / name).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise TrackError("is no path: name a file beside program.md") from error
+        parts = place.relative_to(self.root).parts if place.is_relative_to(self.root) else ("..",)
+        if any(part.startswith(".") for part in (*PurePosixPath(name).parts, *parts)):
+            raise TrackError("leads out of the folder of program.md or is hidden: put it beside program.md")
+        return place
+
+
+def _looks(path: Path) -> tuple[int, ...] | None:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrackError(f"{path.name} cannot be read: {error}.") from error
-    return parse(text, path.name)
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def parse(text: str, name: str = "program.md") -> Program:
-    """Split front matter and prose. Raises TrackError."""
-    if text.partition("\n")[0].rstrip() != FENCE:
-        return Program(prose=text)
-    found = re.fullmatch(r"\+\+\+[ \t]*\n(.*?)^\+\+\+[ \t]*(?:\n(.*))?", text, re.DOTALL | re.MULTILINE)
-    if found is None:
-        raise TrackError(f"{name}: the front matter opened by {FENCE} on line 1 is never closed.")
+def _load(path: Path, folder: _Folder) -> Program:
     try:
-        fields = tomllib.loads(found[1])
-    except tomllib.TOMLDecodeError as error:
-        raise TrackError(f"{name}: the front matter is not TOML: {error}.") from error
-    _check(fields, found[1], name)
-    return Program(tuple(fields.get("researchers", ("knobs",))), found[2] or "")
+        text = folder.text(path.name, LARGEST)
+    except TrackError as error:
+        if not path.exists() and not path.is_symlink():
+            return Program(sha256=_hash({}))
+        raise TrackError(f"{path.name} {error}.") from error
+    program = parse(text, path.name, folder)
+    return msgspec.structs.replace(program, sha256=_hash(folder.texts))
 
 
-def _check(fields: dict[str, Any], head: str, name: str) -> None:
-    for key, value in fields.items():
-        named = re.compile(rf"\s*{re.escape(key)}\b")
-        number = next((n for n, line in enumerate(head.splitlines(), 2) if named.match(line)), 1)
-        if key != "researchers":
-            meant = " (did you mean 'researchers'?)" if difflib.get_close_matches(key, ["researchers"]) else ""
-            raise TrackError(f"{name} (line {number}): unknown key '{key}' in the front matter{meant}.")
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-            raise TrackError(f'{name} (line {number}): researchers is a list of names, like ["knobs"].')
+def _hash(texts: dict[str, str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(sorted(texts.items()))).hexdigest()
+
+
+# ---- from text -------------------------------------------------------------------------------------------------
+
+
+def parse(text: str, name: str = "program.md", folder: _Folder | None = None) -> Program:
+    """The program that a text says; files that it names are looked for in the folder, and nowhere without one. Raises
+    TrackError."""
+    head, prose = split(text, name)
+    if head is None:
+        return Program(prose=prose, sha256=_hash({name: text}))
+    return Program(cast(head, name, lambda key, path: _named(folder, key, path)), prose, _hash({name: text}))
+
+
+def _named(folder: _Folder | None, key: str, path: str) -> str:
+    """The text of a role's file; the name of a folder that is there."""
+    try:
+        if folder is None:
+            raise TrackError("is beside no program.md: write the program to a file")
+        if key == "prose":
+            return folder.text(PurePosixPath(path).as_posix(), LARGEST_ROLE)
+        if not folder.inside(path).is_dir():
+            raise TrackError("is no folder: make it, or name another")
+    except TrackError as error:
+        raise TrackError(f"{key} {path[:200]!r} {error}") from error
+    return path

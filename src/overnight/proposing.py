@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from overnight import guards
 from overnight.contracts import Brief, Left, Past
 from overnight.jobs import Combine, Job, Measure, Propose, Think
-from overnight.program import Role
+from overnight.roles import Role
 from overnight.runs import Experiment
 from overnight.state import BASELINE, State, past
 
@@ -93,7 +93,7 @@ class Proposing(State):
         names = [n for n in self._willing() if self.roster.here(n, self._now)]
         if self.problem or not names or not self._may_propose():
             return
-        due = self.roster.due(names)
+        due = self.roster.due(names, sum(isinstance(j, Propose) for j in self._flying.values()))
         mine = [n for n in names if self.roster.roles[n].thinks == thinks]
         for name in sorted(mine, key=lambda n: (n != due, names.index(n))):
             if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):

@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from overnight import shares
 from overnight.events import Passed, Proposed
-from overnight.program import Role
+from overnight.roles import Role
 
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
 THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
@@ -23,6 +24,7 @@ class Roster:
         self._passes: dict[str, tuple[int, int]] = {}
         self._seconds: dict[str, float] = {}
         self._away: dict[str, float] = {}
+        self.records: dict[str, shares.Record] = {}
 
     # -- who there is --
 
@@ -64,14 +66,17 @@ class Roster:
         role = self.roles.get(name)
         return self._seconds.get(name, THINKING if role and role.thinks else 0.0)
 
-    def due(self, names: Sequence[str]) -> str:
-        """Whose turn it is among these."""
-        return min(names, key=lambda n: self.asked[n])
+    def due(self, names: Sequence[str], flying: int = 0) -> str:
+        """Whose turn it is among these, while so many are being asked."""
+        turn = sum(self.asked.values()) + flying
+        return shares.next_role(self.records, {n: self.roles[n].share for n in names}, turn)
 
     # -- what happens --
 
     def proposed(self, event: Proposed) -> None:
-        """Somebody made a change."""
+        """Somebody made a change; who handed one in unasked is not on the team."""
+        if event.request:
+            return
         self.asked[event.researcher] += 1
         self._passes.pop(event.researcher, None)
         self._took(event.researcher, event.thinking)
@@ -83,6 +88,11 @@ class Roster:
         self._passes[event.researcher] = (verdicts, self.passes(event.researcher, verdicts) + 1)
         self.asked[event.researcher] += 1
         self._took(event.researcher, event.thinking)
+        self.ended(event.researcher, event.thinking)
+
+    def ended(self, name: str, cost: float, gain: float | None = None) -> None:
+        """An attempt of somebody came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
+        self.records = shares.ended(self.records, name, cost, gain)
 
     def _took(self, name: str, seconds: float) -> None:
         before = self._seconds.get(name, seconds)

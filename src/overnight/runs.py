@@ -40,6 +40,7 @@ class Experiment:
     asked    the seed of the brief that it answers
     request  the mark of the order that handed it in; "" where a researcher proposed it
     log      of its last run that failed
+    cost     seconds that its runs and the thinking took
     """
 
     id: int
@@ -76,6 +77,7 @@ class Experiment:
     asked: int = 0
     request: str = ""
     log: str = ""
+    cost: float = 0.0
 
     @property
     def awaited(self) -> bool:

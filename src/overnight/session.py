@@ -41,9 +41,15 @@ class Session:
         self.home = folder.resolve() / HOME
         self.repo = Repo(folder, self.home / "scratch")
         self.inbox = Inbox(self.home / "inbox")
-        self.program = program.load(folder / "program.md")
-        self.lab = Lab(self.program.researchers, prose=self.program.prose)
+        self.watch = program.Watch(folder / "program.md")
+        self.lab = Lab(prose=self.program.prose)
+        self.lab.organise(self.program.roles)
         self._journal: SqliteJournal | None = None
+
+    @property
+    def program(self) -> program.Program:
+        """The instructions as they are in force."""
+        return self.watch.program
 
     # -- reading --
 
@@ -209,7 +215,8 @@ class Hands:
         lab = session.lab
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
-        self.desk = Desk(lab.track, session.repo, Team(team(lab.researchers)), session.home / "logs")
+        minds = Team(team(lab.roster.roles.values(), session.repo.folder))
+        self.desk = Desk(lab.track, session.repo, minds, session.home / "logs")
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
 

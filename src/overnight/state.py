@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from overnight import guards, holdout, referee, worth
+from overnight import guards, holdout, referee, shares, worth
 from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
 from overnight.events import (
@@ -216,7 +216,7 @@ class State:
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
                                 event.message, event.at, event.note, event.grown)
-        experiment.idea, experiment.asked = event.idea, event.asked
+        experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
             experiment.request, experiment.company = event.request, 1
@@ -273,6 +273,7 @@ class State:
             self._weigh_with(event)
         elif mine is not None and mine.commit == event.commit:
             mine.runs += 1
+            mine.cost += event.busy
             if event.outcome in ("behind", "foul"):
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
@@ -304,6 +305,8 @@ class State:
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
         if stack is None:
             return
+        for member in stack.members:
+            self.experiments[member].cost += event.busy / len(stack.members)
         theirs = event.beside or stack.standard
         place = stack.position(event.commit)
         stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
@@ -337,6 +340,9 @@ class State:
         self.counts[event.verdict] += 1
         self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
         self._pasts.append(past(experiment))
+        gain = shares.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
+        if not experiment.request:
+            self.roster.ended(experiment.researcher, experiment.cost, gain)
         experiment.note = {}
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):

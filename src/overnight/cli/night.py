@@ -38,7 +38,9 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
-        lab.benches, lab.researchers = benches, names or lab.researchers
+        lab.benches = benches
+        if names:
+            lab.organise(session.program.named(names))
         for note in _notes(session, lab, benches * cpus, sandbox.advice(box)):
             click.echo(note, err=True)
         hands = Hands(session, box)

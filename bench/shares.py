@@ -1,0 +1,126 @@
+"""What the split of attempts among roles gains and loses, against equal shares and against knowing who is best.
+
+    python bench/shares.py [--nights N] [--attempts N] [--try NAME=VALUE ...]
+
+Each attempt of a role costs an exponential time about its mean and is kept with some chance; a keep gains an exponential
+amount, which halves with every `HARDER` keeps because the easy ones go first. Its verdict comes when four more attempts
+were begun. "Gain" is the mean of a night, as a share of what the one gets who knows at each moment which role is best
+and asks nobody else; "asked" is the mean share of the attempts of the first role, and in brackets the shares that nine
+nights in ten lie between. `--try PRIOR=1` measures with another constant of `overnight.shares`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from overnight import shares
+
+HARDER = 12.0  # keeps after which a gain is half as large
+BEHIND = 4  # attempts that are begun before a verdict
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A role as it really is, at a point of the night between 0 and 1: chance of a keep, gain of a keep, cost."""
+
+    chance: Callable[[float], float]
+    gain: float = 1.0
+    cost: float = 1.0
+
+    def worth(self, now: float) -> float:
+        """Expected gain per cost."""
+        return self.chance(now) * self.gain / self.cost
+
+
+def steady(chance: float, gain: float = 1.0, cost: float = 1.0) -> Kind:
+    """A role that stays as it is."""
+    return Kind(lambda now: chance, gain, cost)
+
+
+TEAMS: dict[str, list[Kind]] = {
+    "keeps four times as often": [steady(0.08), steady(0.02)],
+    "gains four times as much": [steady(0.04, 2.0), steady(0.04, 0.5)],
+    "costs a quarter": [steady(0.04, cost=0.5), steady(0.04, cost=2.0)],
+    "equal, keeps are common": [steady(0.08), steady(0.08)],
+    "equal, keeps are rare": [steady(0.02), steady(0.02)],
+    "good, dries up half-way": [Kind(lambda now: 0.08 if now < 0.5 else 0.005), steady(0.02)],
+    "poor, good in the second half": [Kind(lambda now: 0.005 if now < 0.5 else 0.08), steady(0.02)],
+    "one good among five": [steady(0.08), *[steady(0.02)] * 4],
+}
+Choice = Callable[[dict[str, shares.Record], list[Kind], int, float, int], int]
+
+
+def ours(records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, seed: int) -> int:
+    """What `overnight.shares` says."""
+    return int(shares.next_role(records, {str(i): None for i in range(len(team))}, turn, seed))
+
+
+def equal(_records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, _seed: int) -> int:
+    """Each in turn."""
+    return turn % len(team)
+
+
+def oracle(_records: dict[str, shares.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
+    """The one that is best now."""
+    return max(range(len(team)), key=lambda i: team[i].worth(now))
+
+
+def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: bool = False) -> tuple[float, float]:
+    """Gain of a night of a budget of cost, and the first role's share of the attempts. `lucky`: its first attempt is kept."""
+    lots, records = random.Random(f"night {seed}"), dict[str, shares.Record]()
+    waiting = deque[tuple[int, float, float | None]]()
+    spent, total, kept, asked = 0.0, 0.0, 0, [0] * len(team)
+    while spent < budget:
+        who = choice(records, team, sum(asked), spent / budget, seed)
+        kind, cost = team[who], lots.expovariate(1.0)
+        luck, size = lots.random(), lots.expovariate(1.0)
+        good = luck < kind.chance(spent / budget) or (lucky and who == 0 and not asked[0])
+        gain = size * kind.gain * 0.5 ** (kept / HARDER) if good else None
+        spent, total, kept = spent + cost * kind.cost, total + (gain or 0.0), kept + good
+        asked[who] += 1
+        waiting.append((who, cost * kind.cost, gain))
+        if len(waiting) > BEHIND:
+            ended, price, found = waiting.popleft()
+            records = shares.ended(records, str(ended), price, found)
+    return total, asked[0] / sum(asked)
+
+
+def spread(values: list[float]) -> str:
+    """A mean share, and the range of nine nights in ten."""
+    ordered = sorted(values)
+    low, high = ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
+    return f"{100 * statistics.fmean(values):.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def row(name: str, team: list[Kind], attempts: int, nights: int, lucky: bool = False) -> str:
+    """One line of the table."""
+    found = {choice: [night(team, choice, attempts, seed, lucky) for seed in range(nights)] for choice in (ours, equal, oracle)}
+    best = statistics.fmean(gain for gain, _ in found[oracle])
+    share = {choice: statistics.fmean(gain for gain, _ in found[choice]) / best for choice in (ours, equal)}
+    return (f"| {name} | {100 * share[equal]:.0f} % | {100 * share[ours]:.0f} % | "
+            f"{spread([asked for _, asked in found[ours]])} |")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nights", type=int, default=400, help="nights of each row")
+    parser.add_argument("--attempts", type=int, default=200, help="cost of a night, in attempts of mean cost")
+    parser.add_argument("--try", dest="tried", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    for name, _, value in (each.partition("=") for each in options.tried):
+        setattr(shares, name, float(value))
+    print("| the first role | gain, equal shares | gain, ours | the first is asked |\n|---|---|---|---|")
+    for name, team in TEAMS.items():
+        print(row(name, team, options.attempts, options.nights), flush=True)
+    same = TEAMS["equal, keeps are rare"]
+    print(row("equal, its first attempt is a lucky keep", same, options.attempts, options.nights, lucky=True))
+
+
+if __name__ == "__main__":
+    main()
