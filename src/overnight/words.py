@@ -1,7 +1,7 @@
 """Words from outside are data: cleaned, bounded, and quoted so that they cannot pass for ours. Pure.
 
-Covered: what steers a terminal, hides from a reader or turns the direction of what is read; a text that closes its own fence, or
-writes a line like those around it; the marks with which chat formats part one speaker from another; texts of any length.
+Covered: what steers a terminal, hides from a reader or turns the direction of what is read; a text that closes its own fence,
+or writes a line like those around it; the marks with which chat formats part one speaker from another; texts of any length.
 Not covered: what the words mean, letters that look like others, and a model that obeys what it was told is data. For that
 reason no word can authorise anything.
 """
@@ -20,7 +20,7 @@ BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x316
                    *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 RARE = re.compile(r"[^\n\t -~]")  # what has to be looked at one by one
 BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")  # only this goes whole: longer sequences could hide words from a reader
+COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")  # goes whole; longer sequences could hide words
 SPEAKER = re.compile(r"<(?=[|｜])|<(?=/?(?:s|bos|eos|(?:start|end)_of_turn)>)|<(?=<SYS>>)|\[(?=/?INST\])", re.IGNORECASE)
 OURS = re.compile(r"^(?=[ \t]*\[(?:end of )?untrusted data)", re.MULTILINE | re.IGNORECASE)
 FENCES = re.compile(r"`+|~+")
@@ -104,7 +104,7 @@ def fence(text: str, kind: str = "") -> str:
     """A clean text as a block that it cannot close."""
     shown = FENCES.sub(lambda run: run[0][:RUN], text)
     bar = "`" * max(3, 1 + max((len(run) for run in FENCES.findall(shown)), default=0))
-    return f"{bar}{kind}\n{shown}\n{bar}"
+    return f"{bar}{kind}\n{shown}{'' if shown.endswith(chr(10)) else chr(10)}{bar}"
 
 
 def fenced(text: str, what: str, longest: int, end: bool = False) -> str:
