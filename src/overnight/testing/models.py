@@ -18,8 +18,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from overnight.contracts import Change
 from overnight.errors import TrackError
-from overnight.researchers.llm.edits import Edit, Written, render
+from overnight.researchers.llm.edits import Edit, Lines, Written, places, render, unix
 from overnight.researchers.llm.model import Answer, Request
 
 Messages = Sequence[Mapping[str, str]]  # each with `role` ("system", "user", "assistant") and `content`, oldest first
@@ -27,8 +28,8 @@ Says = Callable[[Messages], str]
 
 PART = re.compile(r"\w+|[^\w\s]")
 NUMBER = re.compile(r"([A-Za-z_][\w.\[\]'\"]* *= *)(-?\d+(?:\.\d*)?(?:[eE]-?\d+)?)( *(?:#.*)?)")
-OPENS = re.compile(r"(`{3,})(\w*)")
-PATH = re.compile(r"[\w./-]+\.\w+")
+SHOWN = re.compile(r'^\[untrusted data \w+: "([^"\n]+)" as it is now[^\n]*\n'  # a file on a page
+                   r"(`{3,})\n(.*?)\n\2$", re.MULTILINE | re.DOTALL)
 
 
 class Scripted:
@@ -122,16 +123,44 @@ def turned(text: str, lots: random.Random) -> str:
 
 
 def code(page: str) -> Iterator[tuple[str, str]]:
-    """The lines of code on a page that stand only once in their file, each with the path that the fence's heading names."""
-    path, bar, lines = "", "", []
-    for line in page.split("\n"):
-        if bar and line == bar:
-            yield from ((path, had) for had in lines if lines.count(had) == 1)
-            path = bar = ""
-        elif bar:
-            lines.append(line)
-        elif opened := OPENS.fullmatch(line):
-            bar, lines = opened[1], []
-        elif line.strip():
-            found = PATH.search(line) if line.startswith("#") else None
-            path = found[0] if found else ""
+    """The lines of code on a page that stand only once in their file, each with its path."""
+    for found in SHOWN.finditer(page):
+        lines = found[3].split("\n")
+        yield from ((found[1], line) for line in lines if lines.count(line) == 1)
+
+
+# ---- a change as a model would write it ------------------------------------------------------------------------
+
+
+def said(change: Change, files: Mapping[str, str]) -> str:
+    """The answer that makes this change of these files. A missing line end at the end of a file stays missing."""
+    steps = (_edit(path, files.get(path), text) for path, text in change.files.items())
+    title, _, why = change.message.partition("\n")
+    return render(Written(title, why.strip(), tuple(step for step in steps if step is not None)))
+
+
+def _edit(path: str, old: str | None, new: str | None) -> Edit | None:
+    if new is None:
+        return None if old is None else Edit(path, "delete")
+    had, want = _lines(old or ""), _lines(new)
+    if had == want:
+        return None
+    if not had:
+        return Edit(path, "new" if old is None else "edit", (), want)
+    first, last = _differing(had, want)
+    while first == len(had) - last or len(places(had[first:len(had) - last], had)) > 1:
+        first, last = max(0, first - 1), max(0, last - 1)
+    return Edit(path, "edit", had[first:len(had) - last], want[first:len(want) - last])
+
+
+def _lines(text: str) -> Lines:
+    body = unix(text)
+    return tuple(body.removesuffix("\n").split("\n")) if body else ()
+
+
+def _differing(had: Lines, want: Lines) -> tuple[int, int]:
+    """How many lines at the beginning, and of the rest how many at the end, are the same."""
+    least = min(len(had), len(want))
+    first = next((n for n in range(least) if had[n] != want[n]), least)
+    last = next((n for n in range(least - first) if had[-1 - n] != want[-1 - n]), least - first)
+    return first, last

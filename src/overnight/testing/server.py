@@ -1,6 +1,6 @@
 """A scripted server that speaks the chat-completions protocol of OpenAI, on this machine only: rehearse a night without a key.
 
-    python -m overnight.testing.server --port 8000 --script answers/ --timeouts 0.1 --limits 0.1 --malformed 0.1 --tally tally.json
+    python -m overnight.testing.server --port 8000 --script answers/ --timeouts 0.1 --limits 0.1 --tally tally.json
     overnight run --model server:rehearsal@http://127.0.0.1:8000/v1
 
 It answers from a script, fails in the shares that it is told to, and keeps a count of its own of requests, tokens and price,
@@ -47,6 +47,9 @@ class Faults(Struct, frozen=True):
     malformed: float = 0.0
 
 
+FLAWLESS = Faults()
+
+
 class Tally(Struct):
     """The server's own count. `dropped`: those whose client had gone before the answer."""
 
@@ -63,7 +66,7 @@ class Tally(Struct):
     dollars: float = 0.0
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """A request that is refused with a status."""
 
     def __init__(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
@@ -83,9 +86,9 @@ class Server:
     retry_after  seconds that a 429 asks for
     """
 
-    def __init__(self, answer: Says | Sequence[str] = tinker, faults: Faults = Faults(), *, latency: float = 0.0,  # noqa: B008
-                 seed: int = 0, tally: Path | None = None, port: int = 0, price: tuple[float, float] = (1.0, 4.0), key: str = "",
-                 models: tuple[str, ...] = (), retry_after: float = 1.0) -> None:
+    def __init__(self, answer: Says | Sequence[str] = tinker, faults: Faults = FLAWLESS, *, latency: float = 0.0,
+                 seed: int = 0, tally: Path | None = None, port: int = 0, price: tuple[float, float] = (1.0, 4.0),
+                 key: str = "", models: tuple[str, ...] = (), retry_after: float = 1.0) -> None:
         self.answer, self.faults, self.latency, self.seed, self.price = answer, faults, latency, seed, price
         self.key, self.models, self.retry_after = key, models, retry_after
         self._file, self._lock, self._stopping = tally, threading.Lock(), threading.Event()
@@ -240,12 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """The count, at /tally."""
         found = self.path == "/tally"
         self._send(200 if found else 404, msgspec.to_builtins(self.server.ours.tally) if found else {}, {})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """A completion."""
         try:
             length = int(self.headers.get("Content-Length") or -1)

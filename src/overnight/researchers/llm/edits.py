@@ -99,7 +99,7 @@ def parse(text: str) -> Written:
         elif head is None:
             prose.append(line)
     if not edits:
-        raise EditError("there is no edit in the answer: name a file with 'FILE: path' and write a SEARCH/REPLACE block below it.")
+        raise EditError("there is no edit in the answer: write 'FILE: path' and a SEARCH/REPLACE block below it.")
     return _titled(prose, edits)
 
 
@@ -145,7 +145,8 @@ def applied(edits: Iterable[Edit], files: Mapping[str, str], editable: Sequence[
     now: dict[str, str | None] = dict(files)
     for count, edit in enumerate(edits, 1):
         _bounded(edit.path, files, editable)
-        now[edit.path] = _step(edit, now.get(edit.path), f"block {count} ({edit.path})", sorted(p for p in now if now[p] is not None))
+        there = sorted(path for path, text in now.items() if text is not None)
+        now[edit.path] = _step(edit, now.get(edit.path), f"block {count} ({edit.path})", there)
     changed = {path: text for path, text in now.items() if text != files.get(path)}
     if not changed:
         raise EditError("the change changes nothing: what it writes is there already.")
@@ -183,12 +184,12 @@ def _created(edit: Edit, text: str | None, name: str) -> str:
 def _replaced(edit: Edit, text: str, name: str) -> str:
     if not edit.search:
         raise EditError(f"{name}: the SEARCH part is empty; quote the lines that are to be replaced.")
-    dos, body = "\r\n" in text and unix(text) != text, unix(text)
+    body = unix(text)
     lines, ends = (body.removesuffix("\n").split("\n") if body else []), body.endswith("\n")
-    at = _only(found(edit.search, lines), edit.search, lines, name)
+    at = _only(places(edit.search, lines), edit.search, lines, name)
     lines[at:at + len(edit.search)] = edit.replace
     after = "\n".join(lines) + ("\n" if ends and lines else "")
-    return after.replace("\n", "\r\n") if dos else after
+    return after if body == text else after.replace("\n", "\r\n")
 
 
 def unix(text: str) -> str:
@@ -196,18 +197,18 @@ def unix(text: str) -> str:
     return text.replace("\r\n", "\n") if text.count("\r") == text.count("\n") == text.count("\r\n") else text
 
 
-def found(search: Sequence[str], lines: Sequence[str]) -> list[int]:
+def places(search: Sequence[str], lines: Sequence[str]) -> list[int]:
     """Where these lines stand among others, by the index of the first."""
     want = list(search)
     return [n for n in range(len(lines) - len(want) + 1) if lines[n] == want[0] and list(lines[n:n + len(want)]) == want]
 
 
-def _only(places: Sequence[int], search: Sequence[str], lines: Sequence[str], name: str) -> int:
-    if len(places) == 1:
-        return places[0]
-    if places:
-        where = ", ".join(str(n + 1) for n in places[:5])
-        raise EditError(f"{name}: the search text is found {len(places)} times (lines {where}): quote more lines around it.")
+def _only(at: Sequence[int], search: Sequence[str], lines: Sequence[str], name: str) -> int:
+    if len(at) == 1:
+        return at[0]
+    if at:
+        where = ", ".join(str(n + 1) for n in at[:5])
+        raise EditError(f"{name}: the search text is found {len(at)} times (lines {where}): quote more lines around it.")
     raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
 
 
@@ -234,8 +235,8 @@ def _parses(path: str, text: str | None) -> None:
         ast.parse(text)
     except SyntaxError as error:
         row = error.lineno or 1
-        shown = text.split("\n")[row - 1:row]
-        raise EditError(f"{path} no longer parses: {error.msg} on line {row}, {shown[0][:SHOWN] if shown else ''!r}.") from error
+        shown = "".join(text.split("\n")[row - 1:row])[:SHOWN]
+        raise EditError(f"{path} no longer parses: {error.msg} on line {row}, {shown!r}.") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise EditError(f"{path} no longer parses: {str(error)[:SHOWN]}.") from error
 
@@ -255,38 +256,5 @@ def _rendered(edit: Edit) -> str:
     longest = max((len(run) for line in (*edit.search, *edit.replace) for run in re.findall(r"<+|=+|>+", line)), default=0)
     width = max(7, longest + 1)
     head = "NEW FILE" if edit.kind == "new" else "FILE"
-    lines = [f"{head}: {edit.path}", "<" * width + " SEARCH", *edit.search, "=" * width, *edit.replace, ">" * width + " REPLACE"]
-    return "\n".join(lines)
-
-
-def between(before: Mapping[str, str], after: Mapping[str, str | None]) -> tuple[Edit, ...]:
-    """Edits that make one state of files of another; `after` holds those that differ. A line's end at the end of a file is
-    not theirs to change."""
-    return tuple(edit for path, text in after.items() if (edit := _edit(path, before.get(path), text)) is not None)
-
-
-def _edit(path: str, old: str | None, new: str | None) -> Edit | None:
-    if new is None:
-        return None if old is None else Edit(path, "delete")
-    had, want = _lines(old or ""), _lines(new)
-    if had == want:
-        return None
-    if not had:
-        return Edit(path, "new" if old is None else "edit", (), want)
-    first, last = _differing(had, want)
-    while first == len(had) - last or len(found(had[first:len(had) - last], had)) > 1:
-        first, last = max(0, first - 1), max(0, last - 1)
-    return Edit(path, "edit", had[first:len(had) - last], want[first:len(want) - last])
-
-
-def _lines(text: str) -> Lines:
-    body = unix(text)
-    return tuple(body.removesuffix("\n").split("\n")) if body else ()
-
-
-def _differing(had: Lines, want: Lines) -> tuple[int, int]:
-    """How many lines at the beginning, and of the rest how many at the end, are the same."""
-    least = min(len(had), len(want))
-    first = next((n for n in range(least) if had[n] != want[n]), least)
-    last = next((n for n in range(least - first) if had[-1 - n] != want[-1 - n]), least - first)
-    return first, last
+    return "\n".join([f"{head}: {edit.path}", "<" * width + " SEARCH", *edit.search, "=" * width, *edit.replace,
+                      ">" * width + " REPLACE"])

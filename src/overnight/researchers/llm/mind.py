@@ -37,14 +37,14 @@ class Mind:
     answer: int = 16_000
     timeout: float = 300.0
 
-    def ask(self, purpose: str, brief: Brief, task: str, *, prompt: str = "",
+    def ask(self, purpose: str, brief: Brief, task: str = "", *, prompt: str = "",
             conversation: tuple[tuple[str, str], ...] = ()) -> Answer:
-        """One call about a brief. Raises Away, EditError."""
+        """One call about a brief: with the prompt of that name, or else the purpose's. Raises Away, EditError."""
         told = page(brief, self.page)
         stable = "\n\n".join(part for part in (text(prompt or purpose), clean(self.prose).strip(), told.stable) if part)
-        request = Request(role=self.name, purpose=purpose, asked=brief.seed, stable=stable, current=f"{told.current}\n\n{task}",
-                          conversation=conversation, max_tokens=self.answer, timeout=self.timeout)
-        return self.purse.ask(self.model, request)
+        return self.purse.ask(self.model, Request(
+            role=self.name, purpose=purpose, asked=brief.seed, stable=stable, current=f"{told.current}\n\n{task}".strip(),
+            conversation=conversation, max_tokens=self.answer, timeout=self.timeout))
 
 
 def text(name: str) -> str:

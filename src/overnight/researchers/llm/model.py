@@ -5,13 +5,15 @@ A model is named `provider:name`:
     openai:gpt-5-mini               $OPENAI_API_KEY
     anthropic:claude-haiku-4-5      $ANTHROPIC_API_KEY
     google:gemini-2.5-flash         $GOOGLE_API_KEY or $GEMINI_API_KEY
-    ollama:qwen3                    no key: on this machine, at the port that its server takes by itself (vllm:, llamacpp: too)
+    ollama:qwen3                    no key: on this machine, at the port that its server takes by itself
+    vllm:NAME, llamacpp:NAME        likewise
     vllm:qwen3@http://10.0.0.5:8000/v1      the same elsewhere
-    server:NAME                     any OpenAI-compatible server: $OVERNIGHT_MODEL_URL and, if it wants one, $OVERNIGHT_MODEL_KEY
+    server:NAME                     any OpenAI-compatible server: at $OVERNIGHT_MODEL_URL, with $OVERNIGHT_MODEL_KEY if set
     server:NAME@http://host:port/v1 the same at an address of its own
 
-Covered: a key goes only to the provider that it is for, $OVERNIGHT_MODEL_KEY only to the server that $OVERNIGHT_MODEL_URL names,
-whatever a model's name says; a request ends at its deadline and is made once. Not covered: what a provider does with a page.
+Covered: a key goes only to the provider that it is for, $OVERNIGHT_MODEL_KEY only to the server that $OVERNIGHT_MODEL_URL
+names, whatever a model's name says; a request ends at its deadline and is made once. Not covered: what a provider does with a
+page.
 """
 
 from __future__ import annotations
@@ -152,8 +154,8 @@ def _address(url: str, text: str) -> str:
     except ValueError:
         raise TrackError(f"'{text[:200]}': its address is no URL like http://127.0.0.1:8000/v1.") from None
     if url and (parts.username or parts.password or not parts.hostname or parts.scheme not in ("http", "https")):
-        raise TrackError(f"'{text[:200]}': its address must be like http://127.0.0.1:8000/v1, without a user or a password; a key "
-                         f"belongs into {KEY}.")
+        raise TrackError(f"'{text[:200]}': its address must be like http://127.0.0.1:8000/v1, without a user or a password; a "
+                         f"key belongs into {KEY}.")
     return url.rstrip("/")
 
 
@@ -262,15 +264,18 @@ class Model:
         if isinstance(error, e.ModelContextWindowExceededError):
             if request.conversation:
                 raise EditError(f"the conversation has become longer than {self.name} can read.")
-            return Failure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused", final=True)
+            return Failure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused",
+                           final=True)
         if isinstance(error, e.ModelQuotaExceededError):
-            return Failure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit", final=True)
+            return Failure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit",
+                           final=True)
         if isinstance(error, e.ModelRateLimitError):
             return Failure(f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after)
         if isinstance(error, e.ModelAuthenticationError):
             return Failure(f"{self.name} refuses the key: check {self._variable}.", "refused", final=True)
         if isinstance(error, e.ModelNotFoundError):
-            meant = f" (did you mean {error.suggested_model_id}?)" if getattr(error, "suggested_model_id", None) else ""
+            close = getattr(error, "suggested_model_id", None)
+            meant = f" (did you mean {close}?)" if close else ""
             return Failure(f"{self.name}: {self._where} knows no such model{meant}: check the name.", "refused", final=True)
         return self._passing(error, request)
 

@@ -178,7 +178,8 @@ class Purse:
         with self._lock:
             stretch = self._stretch.get(model.name, 1.0)
             self._stretch[model.name] = max(stretch, stretch * into / guess)
-        return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars, outcome="ok")
+        return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars,
+                                       outcome="ok")
 
     def _settle(self, call: Call, most: Used) -> None:
         """What a call really took, instead of what was set aside for it."""

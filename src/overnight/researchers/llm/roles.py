@@ -15,13 +15,14 @@ TEXT = 1_500
 ADVICE = 1_500
 NOTES = 6_000
 DIFF = 24_000  # characters of a diff that a critic reads
+OTHER = "## Your part\n\nWhat to do now, as said above, is for those who write changes. You write none. "
 IDEA = re.compile(r"^[ \t]*(?:[#*\d.-]+[ \t]*)?IDEA[ \t]*\d*[ \t]*:[ \t*]*(.*?)[ \t*]*$", re.IGNORECASE | re.MULTILINE)
 BACK = re.compile(r"^[ \t#*`]*SEND BACK[ \t*`]*:?[ \t*`]*", re.IGNORECASE | re.MULTILINE)
 
 
 def scientist(mind: Mind, brief: Brief) -> tuple[tuple[str, str], ...]:
     """New ideas as (title, text), without those that have a title of the queue. Raises Away, EditError."""
-    answer = mind.ask("scientist", brief, "# Your task\n\nWrite new ideas for the queue.")
+    answer = mind.ask("scientist", brief, f"{OTHER}Write new ideas for the queue.")
     return ideas(answer.text, {_same(idea.title) for idea in brief.ideas})
 
 
@@ -42,9 +43,10 @@ def _same(title: str) -> str:
 
 def critic(mind: Mind, brief: Brief, change: Change, patch: str) -> str:
     """Advice with which a change goes back to its author; "": nothing against it. Raises Away, EditError."""
-    wanted = f"It was asked to try idea {change.idea}.\n\n" if change.idea else ""
-    task = (f"# Your task\n\nJudge whether this change should go back: {quoted(change.message.partition(chr(10))[0], 200)}.\n\n{wanted}"
-            + fenced(f"{change.message}\n\n{patch}", "the change", DIFF))
+    title = quoted(change.message.partition("\n")[0], 200)
+    wanted = f" It was asked to try idea {change.idea}." if change.idea else ""
+    task = f"{OTHER}Judge whether this change should go back: {title}.{wanted}\n\n"
+    task += fenced(f"{change.message}\n\n{patch}", "the change", DIFF)
     return advice(mind.ask("critic", brief, task).text)
 
 
@@ -56,5 +58,5 @@ def advice(answer: str) -> str:
 
 def standup(mind: Mind, brief: Brief) -> str:
     """Notes that take the place of those of last time; "" where the model has nothing to say. Raises Away, EditError."""
-    answer = mind.ask("standup", brief, "# Your task\n\nWrite the lab's notes anew.")
+    answer = mind.ask("standup", brief, f"{OTHER}Write the lab's notes anew.")
     return plain(answer.text.strip(), NOTES)
