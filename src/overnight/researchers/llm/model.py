@@ -276,7 +276,7 @@ class Model:
         if isinstance(error, e.ModelNotFoundError):
             close = getattr(error, "suggested_model_id", None)
             meant = f" (did you mean {close}?)" if close else ""
-            return Failure(f"{self.name}: {self._where} knows no such model{meant}: check the name.", "refused", final=True)
+            return Failure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused", final=True)
         return self._passing(error, request)
 
     def _passing(self, error: Exception, request: Request) -> Failure:
@@ -286,16 +286,16 @@ class Model:
         if isinstance(error, e.ModelTimeoutError | e.ModelRequestTimeout) and sent:
             return Failure(f"{self.name} gave no answer within {request.timeout:g} s.", "timeout")
         if isinstance(error, e.ModelConnectionError):
-            hint = "" if sent else ": is its server running?"
-            return Failure(f"{self.name} cannot be reached at {self._where}{hint or '.'}", "outage")
+            why = "the connection broke" if sent else "cannot be reached: see whether its server and the network are up"
+            return Failure(f"{self.name}: {why}.", "outage")
         if isinstance(error, e.ModelUnavailableError | e.ModelServerError):
             return Failure(f"{self.name} fails for reasons of its own: {_words(error)}.", "outage",
                            getattr(error, "retry_after", None))
         return Failure(f"{self.name} gave no answer: {_words(error)}.", "refused")
 
     @property
-    def _where(self) -> str:
-        return self._base_url or self._named.provider
+    def _elsewhere(self) -> str:
+        return " and its address" if self._base_url else ""
 
     @property
     def _variable(self) -> str:
