@@ -119,7 +119,8 @@ def turned(text: str, lots: random.Random) -> str:
     if re.fullmatch(r"-?\d+", text):
         value = int(text)
         return str(value + lots.choice([-1, 1]) * max(1, abs(value) // lots.choice([2, 4, 8])))
-    return f"{float(text) * 2 ** lots.uniform(-1, 1) if float(text) else lots.uniform(0, 0.1):.6g}"
+    factor = lots.choice([0.5, 0.7, 0.8, 1.25, 1.5, 2.0])
+    return f"{float(text) * factor if float(text) else factor / 10:.6g}"
 
 
 def code(page: str) -> Iterator[tuple[str, str]]:

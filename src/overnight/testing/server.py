@@ -137,7 +137,8 @@ class Server:
             raise Refusal(401, "invalid_api_key")
         if self.models and asked.get("model") not in self.models:
             raise Refusal(404, "model_not_found")
-        if not isinstance(asked.get("messages"), list):
+        messages = asked.get("messages")
+        if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
             raise Refusal(400, "no messages")
 
     def _fault(self, number: int) -> str:

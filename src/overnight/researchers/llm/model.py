@@ -22,9 +22,11 @@ import asyncio
 import os
 import random
 import re
+import ssl
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -246,7 +248,7 @@ class Model:
         """The model as pydantic-ai speaks to it, over a connection of its own: each request has its own event loop."""
         import httpx2
         limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
-        async with httpx2.AsyncClient(timeout=limits, trust_env=not self._named.local) as client:
+        async with httpx2.AsyncClient(timeout=limits, trust_env=not self._named.local, verify=_trusted()) as client:
             yield _speak(self._named, self._base_url or None, secret, client)
 
     def _answer(self, response: ModelResponse) -> Answer:
@@ -320,6 +322,13 @@ def wait(row: int, seed: int, asked_for: float | None = None) -> float:
     if asked_for is not None and asked_for >= 0:
         least = max(least if row > 1 else 0.0, min(asked_for, ASKED_FOR))
     return float(least * (1 + 0.25 * random.Random(f"{seed} {row}").random()))
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that a server must show one of, read once: that takes longer than all the rest of a request."""
+    import httpx2
+    return httpx2.create_ssl_context()
 
 
 def whole(text: str) -> str:
