@@ -67,7 +67,7 @@ def test_the_last_repair_may_be_the_good_one():
 
 
 def test_an_answer_that_was_cut_off_is_told_so():
-    made, sent, _ = author([GOOD + "\n" + "and so on " * 50, GOOD], answer=20)
+    made, _, _ = author([GOOD + "\n" + "and so on " * 50, GOOD], answer=20)
     with pytest.raises(EditError, match="cut off at its longest, 20 tokens"):
         made.propose(brief())
 

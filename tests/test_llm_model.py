@@ -193,6 +193,15 @@ def test_a_server_that_does_not_count_says_so():
     assert (answer.text, answer.counted, answer.dollars) == ("hello", False, None)
 
 
+@pytest.mark.parametrize(("text", "field"), [("ollama:qwen3", "max_tokens"), ("server:any", "max_tokens"),
+                                             ("openai:gpt-5-mini", "max_completion_tokens")])
+def test_each_server_is_told_the_longest_in_the_word_that_it_knows(text, field):
+    with raw(429, {}) as (url, seen):
+        away(Model(text, base_url=f"{url}/v1", environ=KEYS | {"OVERNIGHT_MODEL_URL": url}))
+    sent = json.loads(seen[0][2])
+    assert sent[field] == 16_000 and len({"max_tokens", "max_completion_tokens"} & set(sent)) == 1
+
+
 def test_what_a_model_thinks_to_itself_is_not_its_answer():
     with Server(lambda messages: "<think>\nFILE: secret\n</think>\n\nTITLE: t") as server:
         assert at(server).ask(ASKED).text.strip() == "TITLE: t"

@@ -278,7 +278,8 @@ class Model:
         if isinstance(error, e.ModelNotFoundError):
             close = getattr(error, "suggested_model_id", None)
             meant = f" (did you mean {close}?)" if close else ""
-            return Failure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused", final=True)
+            return Failure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused",
+                           final=True)
         return self._passing(error, request)
 
     def _passing(self, error: Exception, request: Request) -> Failure:
@@ -307,7 +308,7 @@ class Model:
         """What a failure means for the next request. Those that were under way together count as one failure."""
         with self._lock:
             self._failures += self._failures == before
-            row, patience = self._failures, GRACE if self._answered else PATIENCE
+            row, patience = max(1, self._failures), GRACE if self._answered else PATIENCE
         if failure.final:
             return Away(failure.sentence, None, failure.outcome)
         if row >= patience:
@@ -360,9 +361,11 @@ def _speak(model: Named, base_url: str | None, secret: str, client: Any) -> Spok
     if model.provider == "openai":
         from pydantic_ai.providers.openai import OpenAIProvider
         return OpenAIChatModel(model.name, provider=OpenAIProvider(api_key=secret, base_url=base_url, http_client=client))
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
     served = OpenAICompatibleProvider(model.provider, base_url=base_url or "", api_key=secret or "none", http_client=client)
-    return OpenAIChatModel(model.name, provider=served)
+    old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)  # the only one that they all know
+    return OpenAIChatModel(model.name, provider=served, profile=old_name)
 
 
 def _words(error: Exception) -> str:
