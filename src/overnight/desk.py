@@ -18,6 +18,7 @@ from overnight.errors import EditError
 from overnight.jobs import Combine, Combined, Proposal, Propose, Rebase, Rebasing
 from overnight.repo import Repo
 from overnight.track import Track
+from overnight.words import plain
 
 LONGEST = 16 << 10  # characters of a message
 OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
@@ -83,8 +84,7 @@ class Desk:
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of ours."""
-    text = "".join(c for c in message[:LONGEST] if c.isprintable() or c in "\n\t")
-    return OURS.sub("> ", text)
+    return OURS.sub("> ", plain(message, LONGEST))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------
