@@ -34,7 +34,8 @@ FLOORS = [
     {"cli", "__main__"},
 ]
 PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "holdout", "runs", "state", "lab", "audit", "brief"]
+        "tally", "holdout", "runs", "state", "lab", "audit", "brief",
+        "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import stop
+from conftest import ROOT, stop
 from overnight.contracts import Brief, Change
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm import edits
@@ -182,3 +182,8 @@ def test_a_script_that_is_none_is_one_sentence(tmp_path):
     done = subprocess.run([sys.executable, "-m", "overnight.testing.server", "--script", tmp_path / "no"], capture_output=True,
                           text=True, check=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.rstrip().endswith(".")
+
+
+def test_the_example_in_the_docs_runs():
+    text = (ROOT / "docs/researchers.md").read_text().partition("## Language models")[2]
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
