@@ -1,5 +1,8 @@
 """The `llm` researcher: one call, at most three repairs, each with its reason; then a sentence and the night goes on."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from overnight.contracts import Brief, Change, Idea, Past
@@ -7,8 +10,8 @@ from overnight.errors import Away, EditError
 from overnight.researchers.llm.author import REPAIRS, Author
 from overnight.researchers.llm.mind import Mind
 from overnight.researchers.llm.model import Model
-from overnight.researchers.llm.purse import Bounds, Purse
-from overnight.testing.models import Scripted, in_order, said
+from overnight.researchers.llm.purse import Bounds, Purse, total
+from overnight.testing.models import Scripted, in_order, said, tinker
 from overnight.testing.server import Faults, Server
 
 FILES = {"settings.py": "X = 1.0\nY = 2.0\n"}
@@ -161,3 +164,39 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
     assert min(tally.limits, tally.outages, tally.malformed) > 0 and tally.requests == len(calls)
     assert sum(c.tokens_in for c in calls) == tally.tokens_in
     assert sum(c.purpose == "repair" and c.outcome == "ok" for c in calls) >= tally.malformed - sum(c.outcome != "ok" for c in calls)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bounds", [Bounds(), Bounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
+def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
+    """Four at once. None is lost, none is made twice, the totals are the server's own, and no bound is passed."""
+    faults, file, calls = Faults(timeouts=0.1, limits=0.1, malformed=0.1), tmp_path / "tally.json", []
+    briefs = [brief(seed=n, files={"settings.py": f"X = {n}.5\n"}) for n in range(100)]
+
+    def made(number):
+        while True:
+            try:
+                return author.propose(briefs[number])
+            except Away as away:
+                if away.wait is None:
+                    return None
+                time.sleep(0.2)
+
+    with ThreadPoolExecutor(4) as threads:
+        with Server(tinker, faults, tally=file, seed=4) as server:
+            model = Model(f"server:any@{server.url}", price=(1.0, 4.0))
+            author = Author(Mind("author", model, Purse(bounds, calls.append), timeout=2.5, answer=1_000))
+            first = threads.map(made, range(50))
+            some = [next(first) for _ in range(20)]
+        with Server(tinker, faults, tally=file, seed=4, port=int(server.url.split(":")[2].split("/")[0])) as server:
+            changes = [*some, *first, *threads.map(made, range(50, 100))]
+        tally = server.tally
+    assert sum(c.outcome in ("ok", "timeout", "limit") for c in calls) <= tally.requests <= len(calls)
+    assert tally.answered == sum(c.outcome == "ok" for c in calls)
+    assert (tally.tokens_in, tally.tokens_out) == (sum(c.tokens_in for c in calls), sum(c.tokens_out for c in calls))
+    assert total(calls).dollars == pytest.approx(tally.dollars, abs=1e-9)
+    assert min(tally.timeouts, tally.limits, tally.malformed) > 2 and any(c.outcome == "outage" for c in calls)
+    assert total(calls).within(bounds.tokens, bounds.dollars)
+    done = [n for n, change in enumerate(changes) if change is not None]
+    assert all(changes[n].message.startswith(f"X {n}.5 -> ") for n in done)
+    assert len(done) == 100 if bounds.tokens is None else 20 < len(done) < 100
