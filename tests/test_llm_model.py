@@ -171,7 +171,7 @@ def test_a_conversation_is_sent_whole_and_in_order():
         ("user", "why")]
 
 
-def test_marks_of_chat_formats_and_halves_of_characters_can_be_sent():
+def test_halves_of_characters_are_not_sent():
     seen = []
     with Server(lambda messages: seen.extend(messages) or "half \ud800 of one") as server:
         answer = at(server).ask(Request("author", "propose", 7, "a \ud800 b", "c \udfff d"))
@@ -350,6 +350,15 @@ def test_each_provider_gets_its_own_key_and_its_refusal_names_the_variable(text,
     assert ended.wait is None and variable in str(ended)
     sent = json.dumps(seen[0][1])
     assert KEYS[variable] in sent and not any(k in sent for n, k in KEYS.items() if n != variable)
+
+
+@pytest.mark.parametrize("text", ["server:any", "ollama:qwen3", "vllm:any"])
+def test_no_key_of_a_provider_goes_to_another_server(text, monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with raw(429, {}) as (url, seen):
+        away(Model(f"{text}@{url}/v1"))
+    assert seen[0][1]["Authorization"] == "Bearer none" and not any(value in json.dumps(seen[0][1]) for value in KEYS.values())
 
 
 @pytest.mark.parametrize(("text", "body"), [

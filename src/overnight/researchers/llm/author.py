@@ -8,8 +8,10 @@ from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.mind import Mind, text
+from overnight.words import line, tame
 
 REPAIRS = 3
+REASON = 800  # characters; it quotes lines of a file
 PASS = "PASS"
 POINTLESS = f"If today's code makes that change pointless, answer {PASS} and nothing else."
 
@@ -35,5 +37,5 @@ class Author:
                 return msgspec.structs.replace(change, idea=brief.idea.id if brief.idea else 0)
             except EditError as error:
                 reason = f"it was cut off at its longest, {self.mind.answer:,} tokens: be brief." if answer.cut else str(error)
-            conversation += ((answer.text, told.replace("{reason}", reason)),)
+            conversation += ((answer.text, told.replace("{reason}", tame(line(reason, REASON)))),)
         raise EditError(f"{self.name} wrote no usable change in {REPAIRS + 1} answers; the last: {reason}")

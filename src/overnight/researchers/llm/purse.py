@@ -3,7 +3,8 @@
 Covered: before a call its upper bound is set aside, so that calls under way together cannot pass a bound that each alone
 would keep; a call that does not fit is not made. What a call without an answer may have cost (a timeout) stays set aside.
 Not covered: a provider that counts more tokens than the estimate: the estimate then grows, and the difference is what the
-bound can be passed by, once; prices that changed since the price list was made.
+bound can be passed by, once; prices that changed since the price list was made; a connection that broke after the question
+was sent, which counts as unpaid.
 """
 
 from __future__ import annotations
