@@ -1,7 +1,7 @@
 """The form of a change: what was rendered applies, and what does not apply says why."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from overnight.contracts import Brief, Change
@@ -135,6 +135,7 @@ NAMES = st.sampled_from(["a.md", "b/c.txt", "long name.md"])
 STATES = st.dictionaries(NAMES, TEXT, max_size=3)
 
 
+@example(before={}, after={"a.md": ""})
 @given(before=STATES, after=st.dictionaries(NAMES, st.none() | TEXT, max_size=3))
 def test_what_was_rendered_as_an_edit_applies(before, after):
     wanted = {path: text for path, text in after.items() if text != before.get(path)}

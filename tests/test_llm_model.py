@@ -358,7 +358,7 @@ def test_no_key_of_a_provider_goes_to_another_server(text, monkeypatch):
         monkeypatch.setenv(name, value)
     with raw(429, {}) as (url, seen):
         away(Model(f"{text}@{url}/v1"))
-    assert seen[0][1]["Authorization"] == "Bearer none" and not any(value in json.dumps(seen[0][1]) for value in KEYS.values())
+    assert "Bearer none" in seen[0][1].values() and not any(value in json.dumps(seen[0][1]) for value in KEYS.values())
 
 
 @pytest.mark.parametrize(("text", "body"), [

@@ -89,7 +89,7 @@ def test_while_calls_are_under_way_there_may_be_room_later():
         assert gate.wait(timeout=30)
         return "a"
 
-    purse, model, calls = night(Bounds(tokens=200), slow)
+    purse, model, calls = night(Bounds(tokens=120), slow)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(purse.ask, model, asking(1))
         assert held.wait(timeout=30)
@@ -103,31 +103,31 @@ def test_while_calls_are_under_way_there_may_be_room_later():
 def test_what_a_timeout_may_have_cost_stays_set_aside():
     calls = []
     with Server(lambda messages: "a", Faults(timeouts=1.0)) as server:
-        model, purse = Model(f"server:any@{server.url}"), Purse(Bounds(tokens=200), calls.append)
+        model, purse = Model(f"server:any@{server.url}"), Purse(Bounds(tokens=120), calls.append)
         assert tried(purse, model, asking(timeout=0.3)).outcome == "timeout"
         server.faults = Faults()
         assert tried(purse, model, asking()).wait is None
         assert server.tally.requests == 1
-    assert [c.outcome for c in calls] == ["timeout"] and purse.used == Used() and purse.left.tokens < 200
+    assert [c.outcome for c in calls] == ["timeout"] and purse.used == Used() and purse.left.tokens < 120
 
 
 @pytest.mark.parametrize(("faults", "outcome"), [(Faults(limits=1.0), "limit"), (Faults(outages=1.0), "outage")])
 def test_a_refused_call_is_on_record_and_costs_nothing(faults, outcome):
     calls = []
     with Server(lambda messages: "a", faults) as server:
-        purse = Purse(Bounds(tokens=200), calls.append)
+        purse = Purse(Bounds(tokens=120), calls.append)
         assert tried(purse, Model(f"server:any@{server.url}"), asking()).outcome == outcome
-    assert [(c.outcome, c.tokens_in, c.dollars) for c in calls] == [(outcome, 0, None)] and purse.left.tokens == 200
+    assert [(c.outcome, c.tokens_in, c.dollars) for c in calls] == [(outcome, 0, None)] and purse.left.tokens == 120
 
 
 def test_an_error_of_ours_leaves_nothing_set_aside():
     def broken(messages):
         raise ZeroDivisionError
 
-    purse, model, calls = night(Bounds(tokens=200), broken)
+    purse, model, calls = night(Bounds(tokens=120), broken)
     with pytest.raises(ZeroDivisionError):
         purse.ask(model, asking())
-    assert purse.left.tokens == 200 and [c.outcome for c in calls] == ["outage"]
+    assert purse.left.tokens == 120 and [c.outcome for c in calls] == ["outage"]
 
 
 def test_where_the_server_does_not_count_the_estimate_counts():

@@ -144,7 +144,7 @@ def _edit(path: str, old: str | None, new: str | None) -> Edit | None:
     if new is None:
         return None if old is None else Edit(path, "delete")
     had, want = _lines(old or ""), _lines(new)
-    if had == want:
+    if had == want and old is not None:
         return None
     if not had:
         return Edit(path, "new" if old is None else "edit", (), want)
