@@ -38,7 +38,7 @@ FLOORS = [
 ]
 PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "events", "frontmatter", "jobs", "metrics", "roles", "student",
         "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster", "holdout", "runs", "state",
-        "proposing", "lab", "audit", "brief"]
+        "proposing", "lab", "audit", "brief", "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
