@@ -150,11 +150,22 @@ def test_failures_that_differ_in_numbers_are_one():
     found = lessons.failures(history)
     assert [(f.verdict, f.reason, f.count) for f in found] == [
         ("discard", "came out N on one seed", 3), ("crash", "ended with status 1", 1)]
-    assert found[0].tried == (lessons.Tried("RATE 0.1 -> {0.2, 0.3, 0.4}", (2, 3, 4), -0.2, -0.4),)
+    assert found[0].tried == (lessons.Tried("RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}", (2, 3, 4), -0.2, -0.4),)
     failed = section(page(but(history=history)).text, "What failed")
     assert '- discarded, 3 times: "came out N on one seed"' in failed
-    assert '  - "RATE 0.1 -> {0.2, 0.3, 0.4}" (#2, #3, #4): -0.4 to -0.2' in failed
+    assert '  - "RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}" (#2, #3, #4): -0.4 to -0.2' in failed
     assert '  - "Deeper" (#9)' in failed
+
+
+def test_what_was_turned_together_is_one_in_any_order():
+    titles = ["WIDTH 16 -> 24, RATE 0.1 -> 0.2 (a.py)", "RATE 0.1 -> 0.4, WIDTH 16 -> 8 (a.py)"]
+    found = lessons.failures([past(i, title, effect=0.1 * i) for i, title in enumerate(titles)])
+    assert [tried.title for tried in found[0].tried] == ["RATE 0.1 -> {0.2, 0.4}, WIDTH 16 -> {24, 8} (a.py)"]
+
+
+def test_of_many_numbers_the_best_are_named_in_their_order():
+    found = lessons.failures([past(i, f"RATE 1 -> {i}", effect=1.0 - abs(i - 5)) for i in [*range(2, 12), 5]])
+    assert found[0].tried[0].title == "RATE 1 -> {3: -1, 4: +0, 5: +1, 6: +0, 7: -1, …}"
 
 
 def test_words_that_look_like_a_number_s_place_are_told_apart():
