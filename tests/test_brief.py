@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from injections import INJECTIONS
 from overnight import brief as briefs
 from overnight import fit, lessons, words
@@ -314,3 +315,17 @@ def test_nothing_of_a_brief_but_its_own_fields_is_read():
     assert not [name for name in names if re.search("key|holdout|secret", name)]
     assert "987654321" not in page(but(seed=987654321)).text and "987654321" not in json.dumps(as_json(but(seed=987654321)))
     assert briefs.page(but(seed=1)) == briefs.page(but(seed=2))
+
+
+# ---- documentation ---------------------------------------------------------------------------------------------
+
+
+def test_the_documentation_shows_the_page_as_it_is():
+    text = (ROOT / "docs" / "researchers.md").read_text(encoding="utf-8")
+    example = re.search(r"```markdown\n(## Where.*?)```\n", text, re.DOTALL)[1]
+    history = [past(1, "RATE 0.1 -> 0.2", effect=-0.1, reason="no sign"), past(2, "RATE 0.1 -> 0.3", effect=-0.2, reason="no sign")]
+    found = page(but(history=history)).text
+    assert [line for line in found.splitlines() if line.startswith("## ") and line in example.splitlines()] == [
+        "## Where things stand", "## What failed", "## What to do now"]
+    for heading in ("What failed", "What to do now"):
+        assert section(found, heading).splitlines()[0] == section(example, heading).splitlines()[0]
