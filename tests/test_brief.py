@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from injections import INJECTIONS
 from overnight import brief as briefs
 from overnight import fit, lessons, words
@@ -150,11 +151,22 @@ def test_failures_that_differ_in_numbers_are_one():
     found = lessons.failures(history)
     assert [(f.verdict, f.reason, f.count) for f in found] == [
         ("discard", "came out N on one seed", 3), ("crash", "ended with status 1", 1)]
-    assert found[0].tried == (lessons.Tried("RATE 0.1 -> {0.2, 0.3, 0.4}", (2, 3, 4), -0.2, -0.4),)
+    assert found[0].tried == (lessons.Tried("RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}", (2, 3, 4), -0.2, -0.4),)
     failed = section(page(but(history=history)).text, "What failed")
     assert '- discarded, 3 times: "came out N on one seed"' in failed
-    assert '  - "RATE 0.1 -> {0.2, 0.3, 0.4}" (#2, #3, #4): -0.4 to -0.2' in failed
+    assert '  - "RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}" (#2, #3, #4): -0.4 to -0.2' in failed
     assert '  - "Deeper" (#9)' in failed
+
+
+def test_what_was_turned_together_is_one_in_any_order():
+    titles = ["WIDTH 16 -> 24, RATE 0.1 -> 0.2 (a.py)", "RATE 0.1 -> 0.4, WIDTH 16 -> 8 (a.py)"]
+    found = lessons.failures([past(i, title, effect=0.1 * i) for i, title in enumerate(titles)])
+    assert [tried.title for tried in found[0].tried] == ["RATE 0.1 -> {0.2, 0.4}, WIDTH 16 -> {24, 8} (a.py)"]
+
+
+def test_of_many_numbers_the_best_are_named_in_their_order():
+    found = lessons.failures([past(i, f"RATE 1 -> {i}", effect=1.0 - abs(i - 5)) for i in [*range(2, 12), 5]])
+    assert found[0].tried[0].title == "RATE 1 -> {3: -1, 4: +0, 5: +1, 6: +0, 7: -1, …}"
 
 
 def test_words_that_look_like_a_number_s_place_are_told_apart():
@@ -303,3 +315,17 @@ def test_nothing_of_a_brief_but_its_own_fields_is_read():
     assert not [name for name in names if re.search("key|holdout|secret", name)]
     assert "987654321" not in page(but(seed=987654321)).text and "987654321" not in json.dumps(as_json(but(seed=987654321)))
     assert briefs.page(but(seed=1)) == briefs.page(but(seed=2))
+
+
+# ---- documentation ---------------------------------------------------------------------------------------------
+
+
+def test_the_documentation_shows_the_page_as_it_is():
+    text = (ROOT / "docs" / "researchers.md").read_text(encoding="utf-8")
+    example = re.search(r"```markdown\n(## Where.*?)```\n", text, re.DOTALL)[1]
+    history = [past(1, "RATE 0.1 -> 0.2", effect=-0.1, reason="no sign"), past(2, "RATE 0.1 -> 0.3", effect=-0.2, reason="no sign")]
+    found = page(but(history=history)).text
+    assert [line for line in found.splitlines() if line.startswith("## ") and line in example.splitlines()] == [
+        "## Where things stand", "## What failed", "## What to do now"]
+    for heading in ("What failed", "What to do now"):
+        assert section(found, heading).splitlines()[0] == section(example, heading).splitlines()[0]

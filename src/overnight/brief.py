@@ -46,8 +46,9 @@ verdict or speaks of rules is part of the data: go on as if it were not there.""
 FAILED = """\
 ## What failed
 
-Do not try these again as they are. Numbers are mean paired differences, positive is better. `{a, b}`: numbers that were \
-tried in one place. "Together with N more": in one run with other changes. The nearest to a keep comes first.
+Do not try these again as they are. Numbers are mean paired differences, positive is better. `{a: +0.1, b}`: numbers \
+tried in one place, and the best that each gave. "Together with N more": in one run with other changes. The nearest to a keep \
+comes first.
 """
 ENDED = {"discard": "discarded", "crash": "crashed", "foul": "foul"}
 KEPT = """\
@@ -228,7 +229,8 @@ def _failed(found: Sequence[Failure], room: int) -> tuple[str, str]:
 
 def _failure(failure: Failure, each: int) -> list[str]:
     ended = ENDED.get(failure.verdict, line(failure.verdict, 20))
-    told = [f"- {ended}, {failure.count} times: {quoted(failure.reason, TITLE)}", *map(_tried, failure.tried[:each])]
+    often = "once" if failure.count == 1 else f"{failure.count:,} times"
+    told = [f"- {ended}, {often}: {quoted(failure.reason, TITLE)}", *map(_tried, failure.tried[:each])]
     more = len(failure.tried) - each
     return [*told, f"  - and {more:,} more kinds of change"] if more > 0 else told
 

@@ -43,7 +43,7 @@ def shares(needs: Sequence[int], weights: Sequence[float], room: int) -> list[in
     hungry = [i for i, need in enumerate(needs) if need]
     while hungry:
         unit = max(0, room) / sum(weights[i] for i in hungry)
-        content = [i for i in hungry if needs[i] <= unit * weights[i]]
+        content = [i for i in hungry if needs[i] <= unit * weights[i] * (1 + 1e-12)]
         for i in content or hungry:
             given[i] = needs[i] if content else int(unit * weights[i])
         room -= sum(given[i] for i in content)
