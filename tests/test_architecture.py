@@ -16,8 +16,8 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
-    {"contracts", "errors", "scoring"},
-    {"curves"},
+    {"contracts", "errors", "scoring", "words"},
+    {"curves", "lessons"},
     {"track", "program", "events"},
     {"jobs", "metrics"},
     {"student"},
@@ -25,7 +25,7 @@ FLOORS = [
     {"holdout", "noise", "worth", "stacks", "tally"},
     {"runs"},
     {"state"},
-    {"lab", "audit"},
+    {"lab", "audit", "brief"},
     {"repo", "oracle", "mounts"},
     {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
@@ -33,8 +33,8 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "curves", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "holdout", "runs", "state", "lab", "audit"]
+PURE = ["contracts", "errors", "words", "curves", "lessons", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
+        "tally", "holdout", "runs", "state", "lab", "audit", "brief"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
@@ -94,7 +94,7 @@ def test_imports_point_downwards(module):
         assert part(name) == part(module) or None in (mine, theirs) or theirs < mine, f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("name", ["contracts", "errors"])
+@pytest.mark.parametrize("name", ["contracts", "errors", "words"])
 def test_the_ground_floor_imports_nothing_of_ours(name):
     assert not GRAPH[f"overnight.{name}"]
 
