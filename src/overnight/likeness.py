@@ -15,18 +15,19 @@ from msgspec import Struct
 from overnight.glossary import STOPS, Glossary, Phrase, healed, load, tokens
 
 LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
-ALIKE = 0.43  # score from which two ideas count as the same one: bench/ideas.py
+ALIKE = 0.45  # score from which two ideas count as the same one: bench/ideas.py
 BETWEEN = 2  # words that may stand between those of a phrase
 REACH = 6  # words that a "without" reaches
 RENAMED = 8  # words that may stand between "replace" and "by"
 
 # What things count, and what is left of a score where two ideas differ so: found by search on tests/data/ideas.tsv.
-WORD, NUMBER, WAY = 0.3, 1.5, 0.3  # a word that is not in the glossary, a number, a direction
+WORD, NUMBER, WAY = 0.5, 1.5, 0.3  # a word that is not in the glossary, a number, a direction
 WIDER = 0.2  # of a term's weight: its wider term
 REPLACED = 0.2  # of its weight: what is to be replaced
 REASON = 0.8  # of its weight: what stands in a reason
 MUTUAL, ALONE = 1.0, 0.3  # what a side lacks: as much as the other lacks too; beyond that
 OTHER_NUMBER, LONE_NUMBER, OTHER_WAY, OTHER_KIND = 0.2, 0.75, 0.2, 0.2
+NAME, STRANGE = 3.0, 0.8  # weight of what has a name of its own; for each strange word on both sides, if no name is shared
 TURNED, TURNED_PART = 0.3, 0.8  # what is added here is removed there: their main thing; another one
 
 _WHY = {("becaus",), ("sinc",), ("so", "that"), ("so", "we"), ("to", "avoid")}
@@ -85,9 +86,16 @@ def _left(one: Features, two: Features, shared: dict[str, float], turned: frozen
         left *= OTHER_WAY
     if _kinds(one, two) & _kinds(two, one):
         left *= OTHER_KIND
+    if not any(weight >= NAME for weight in shared.values()):
+        left *= STRANGE ** min(len(_strange(one, two)), len(_strange(two, one)))
     things = {term: weight for term, weight in shared.items() if term[0] not in "~#."}
     main = [term for term, weight in things.items() if weight >= max(things.values())]
     return left * (TURNED if main and turned.issuperset(main) else 1.0)
+
+
+def _strange(one: Features, two: Features) -> list[str]:
+    """Words of the first that are neither in the glossary nor in the second."""
+    return [term for term in one.terms if term[0] == "." and term not in two.terms]
 
 
 def _kinds(one: Features, two: Features) -> set[str]:
