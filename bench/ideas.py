@@ -84,7 +84,7 @@ def main():
         if name == "ideas.tsv":
             both = list(crossed(right, wrong))
             means = [statistics.mean(column) for column in zip(*both, strict=True)]
-            print(f"  threshold chosen on the other half: recall {means[0]:.1%}, precision {means[1]:.1%} (means of {len(both)})")
+            print(f"  threshold chosen on the other half: recall {means[0]:.1%}, precision {means[1]:.1%} ({len(both)} halves)")
         if show:
             print(*(f"  missed {s:.2f} {a} | {b}" for s, (a, b) in zip(right, pairs, strict=True) if s < ALIKE), sep="\n")
             print(*(f"  wrong  {s:.2f} {pairs[i]} | {pairs[j]}" for s, i, j in wrong if s >= ALIKE), sep="\n")

@@ -17,24 +17,25 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "words"},
-    {"curves", "lessons"},
-    {"track", "program", "events"},
+    {"curves", "lessons", "glossary"},
+    {"track", "program", "events", "likeness"},
     {"jobs", "metrics"},
     {"student"},
     {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "stacks", "tally"},
+    {"holdout", "noise", "worth", "stacks", "tally", "ideas", "roster"},
     {"runs"},
     {"state"},
+    {"proposing"},
     {"lab", "audit", "brief"},
     {"repo", "oracle", "mounts"},
-    {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
+    {"importing", "inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "lessons", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
-        "tally", "holdout", "runs", "state", "lab", "audit", "brief"]
+PURE = ["contracts", "errors", "words", "curves", "lessons", "glossary", "likeness", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
+        "tally", "ideas", "roster", "proposing", "importing.found", "importing.notes", "holdout", "runs", "state", "lab", "audit", "brief"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight import track
 from overnight.contracts import Brief, Change, Past
-from overnight.desk import LONGEST, Desk, code_size, grown, said
+from overnight.desk import LONGEST, Desk, Team, code_size, grown, said
 from overnight.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 
@@ -47,7 +47,7 @@ def base(little):
 
 
 def desk(folder, researcher=None):
-    return Desk(track.parse(CONTRACT), Repo(folder), {"scripted": researcher or Scripted()})
+    return Desk(track.parse(CONTRACT), Repo(folder), Team({"scripted": researcher or Scripted()}))
 
 
 def edited(folder, base, *pairs, files=None):

@@ -12,12 +12,14 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_worl
 from overnight.drift import EVERY
 from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
-from overnight.lab import MOST_FAULTS, MOST_PASSES, Budget, Lab
+from overnight.lab import MOST_FAULTS, Lab
+from overnight.proposing import Budget
+from overnight.roster import MOST_PASSES
 from overnight.runs import CALIBRATION, LASTING, MOST_BAD_SEEDS
 from overnight.stacks import FIRST
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
-           "problem", "session_proposed", "_variance", "_check_now"}  # what belongs to a session, not to the record
+           "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record
 
 
 def better(_lots):
@@ -52,6 +54,8 @@ def state(lab):
         found = {name: value for name, value in vars(lab.known).items() if name not in ("_variance", "_kind")}  # caches
         known["_known"] = found | {"variance": lab.known.variance, "values": {commit: runs for commit, runs in lab.known.values.items() if runs}}
     known["_shifts"] = dict(lab._shifts)
+    known["roster"] = {name: value for name, value in vars(lab.roster).items() if name != "_away"}
+    known["ideas"] = vars(lab.ideas)
     return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
 
 

@@ -19,8 +19,9 @@ from overnight.audit import Audit, Plan, conclude
 from overnight.contracts import Sandbox
 from overnight.errors import OvernightError, TrackError
 from overnight.events import Measured, Started, Stopped
-from overnight.lab import Budget, Lab
-from overnight.report import audited, evidence, overfitting, summary, tables
+from overnight.lab import Lab
+from overnight.proposing import Budget
+from overnight.report import audited, evidence, overfitting, summary
 from overnight.report.live import Count, Lines, Panel
 from overnight.runner import Runner
 from overnight.runs import Experiment
@@ -270,7 +271,7 @@ def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -
     lab.researchers = ()  # nothing is proposed
     hands = Hands(session, box)
     hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
-    with auditor.planned(lab, session.repo, tables.chain(lab), fresh, marks) as plan:
+    with auditor.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
         console = Console(stderr=True)
         console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
         places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)

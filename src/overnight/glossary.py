@@ -1,4 +1,4 @@
-"""The words of this field: which mean the same, which turn a sentence round. Read from glossary.txt, compared by their stems."""
+"""The words of this field: which mean the same, which turn a sentence round. From glossary.txt, compared by their stems."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _stemmer() -> snowballstemmer.stemmer:
 
 @cache
 def _spelling() -> dict[str, str]:
-    return dict(pair.split() for pair in _listed("spelling"))  # type: ignore[misc]
+    return dict(pair.split() for pair in _listed("spelling"))
 
 
 _STEMS: dict[str, str] = {}

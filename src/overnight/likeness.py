@@ -165,7 +165,8 @@ def _near(phrase: Phrase, place: int, stems: list[str], places: dict[str, list[i
         return [place, *(p for p in range(start, start + len(phrase.exact)) if p != place)] if whole else []
     if not all(each in places for each in phrase.stems):
         return []
-    near = [place, *(min(places[each], key=lambda p: abs(p - place)) for each in sorted(phrase.stems) if each != stems[place])]
+    others = phrase.stems - {stems[place]}
+    near = [place, *(min(places[each], key=lambda p: abs(p - place)) for each in others)]
     spread = ranks[max(near)] - ranks[min(near)]
     return near if spread <= len(phrase.stems) - 1 + BETWEEN else []
 

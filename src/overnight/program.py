@@ -14,6 +14,8 @@ from msgspec import Struct
 from overnight.errors import TrackError
 
 FENCE = "+++"
+THINKERS = frozenset({"llm", "agent"})  # kinds of researchers that read
+ADVISERS = frozenset({"scientist", "critic", "standup"})  # kinds of roles that do not propose
 
 
 class Role(Struct, frozen=True):
@@ -40,6 +42,16 @@ class Role(Struct, frozen=True):
     agent: str = ""
     folder: str = ""
     timeout: float = 900.0
+
+    @property
+    def proposes(self) -> bool:
+        """Whether it makes changes."""
+        return self.kind not in ADVISERS
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it reads: it is given ideas, takes its time, and has a place of its own to do so."""
+        return self.kind in THINKERS
 
 
 class Program(Struct, frozen=True, forbid_unknown_fields=True):

@@ -102,6 +102,10 @@ class Repo:
         """The commit of a branch, None when there is no such branch."""
         return self._try("rev-parse", "--verify", "-q", f"refs/heads/{branch}^{{commit}}")
 
+    def has(self, commit: str) -> bool:
+        """Whether there is such a commit."""
+        return not commit.startswith("-") and self._try("cat-file", "-e", f"{commit}^{{commit}}") is not None
+
     def text(self, commit: str, path: str) -> str | None:
         """A file's text at a commit, by its path in the folder; None when it is absent or no text."""
         try:

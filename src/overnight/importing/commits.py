@@ -1,7 +1,7 @@
 """Ideas from a repository: what others have changed, by the messages of its last commits.
 
-Covered: none of the repository's or the user's hooks, filters, templates, helpers or settings runs; nothing asks for a password;
-it takes bounded time, bytes and memory, and no file of it is fetched or written, only commits.
+Covered: none of the repository's or the user's hooks, filters, templates, helpers or settings runs; nothing asks for a
+password; it takes bounded time, bytes and memory, and where the server is able to, commits alone are fetched, no files.
 Not covered: bugs of git itself in reading what a stranger's server sends.
 """
 
@@ -27,16 +27,18 @@ PATIENCE = 60.0  # seconds for fetching them
 BLOCKS = 128 << 10  # of 512 bytes: the largest file that git may write, 64 MiB
 OUTPUT = 8 << 20  # bytes of messages
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
-_SETTINGS = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "credential.helper=", "-c", "gc.auto=0",
-             "-c", "transfer.fsckObjects=true", "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8",
+_SETTINGS = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "credential.helper=",
+             "-c", "gc.auto=0", "-c", "transfer.fsckObjects=true", "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8",
              "-c", "http.followRedirects=false"]
 _UPLOAD = "git -c uploadpack.allowFilter=true upload-pack"  # a folder on this machine lets us take commits alone, too
 _DULL = re.compile(
-    r"(?:merge|bump|release|version|prepare|revert \"?merge|initial commit|first commit|wip\b|fixup!|squash!|typo|fix typo|lint|"
-    r"format|reformat|changelog|update (?:the )?(?:change ?log|readme|docs?|dependenc|requirements|lock|submodule|version)|"
-    r"v?\d+(?:\.\d+)+|(?:chore|ci|docs?|build|style|test|release)(?:\([^)]*\))?!?:|readme|(?:add|update|fix) (?:ci|readme|licen[cs]e)\b)",
+    r"(?:(?:merge|bump|releas(?:e|ing)|version|changelog|readme|initial commit|first commit|wip|typos?|fix(?:ed)? typos?|lint|"
+    r"formatting|reformat)\b|fixup!|squash!|revert \"?merge|v?\d+(?:\.\d+)+|"
+    r"(?:chore|ci|docs?|style|tests?|release)(?:\([^)]*\))?!?:|(?:build|chore)\(deps|"
+    r"(?:add|update|fix) (?:the )?(?:change ?log|readme|docs?|dependenc|requirements|lock ?file|submodule|version|ci|licen[cs]e)\w*\b)",
     re.IGNORECASE)
-_TRAILER = re.compile(r"^(?:[A-Z][A-Za-z-]*-by|Change-Id|Reviewed-on|Closes|Fixes|Refs?|PR-URL|git-svn-id|Cc)\s*:.*$", re.MULTILINE)
+_TRAILER = re.compile(r"^(?:[A-Z][A-Za-z-]*-by|Change-Id|Reviewed-on|Closes|Fixes|Refs?|PR-URL|git-svn-id|Cc)\s*:.*$",
+                      re.MULTILINE)
 
 
 def from_github(name: str, commits: int = COMMITS, base: str = GITHUB) -> list[Found]:
@@ -56,8 +58,9 @@ def _ideas(address: str, source: str, commits: int) -> list[Found]:
         raise TrackError("git is not installed: install it (sudo apt-get install -y git) and run again.")
     with tempfile.TemporaryDirectory(prefix="overnight-") as scratch:
         fetched = Path(scratch, "fetched")
-        code, _, said = _git(Path(scratch), "clone", "-q", "--bare", "--no-local", "--template=", "--single-branch", "--no-tags",
-                             "--filter=tree:0", f"--depth={commits}", f"--upload-pack={_UPLOAD}", "--", address, str(fetched))
+        options = ["-q", "--bare", "--no-local", "--template=", "--single-branch", "--no-tags", "--filter=tree:0"]
+        code, _, said = _git(Path(scratch), "clone", *options, f"--depth={commits}", f"--upload-pack={_UPLOAD}", "--", address,
+                             str(fetched))
         if code:
             raise TrackError(_why(source, code, said))
         code, messages, said = _git(fetched, "log", f"-n{commits}", "--no-merges", "--format=tformat:%h%x00%s%x00%b%x00")
@@ -98,7 +101,8 @@ def _git(folder: Path, *arguments: str) -> tuple[int, bytes, str]:
             process.wait()
         finally:
             timer.cancel()
-            _end(process)
+            if process.poll() is None:
+                _end(process)
         complaint.seek(0)
         return process.returncode, printed, complaint.read(4096).decode(errors="replace")
 

@@ -65,7 +65,7 @@ def _bounded() -> Any:
     import requests
 
     class Bounded(requests.adapters.HTTPAdapter):
-        def send(self, request: Any, **options: Any) -> Any:
+        def send(self, request: Any, *_: Any, **options: Any) -> Any:
             answer = super().send(request, **(options | {"timeout": PATIENCE, "stream": True}))
             until, content = time.monotonic() + PATIENCE, bytearray()
             for piece in answer.iter_content(1 << 14):

@@ -49,16 +49,6 @@ def measured(lab: Lab, experiment: Experiment) -> float | None:
     return lab.level(experiment.id)
 
 
-def chain(lab: Lab) -> list[Experiment]:
-    """What was kept, each on top of the one before; not always in the order of their numbers."""
-    kept = []
-    number = lab.frontier
-    while number != BASELINE:
-        kept.append(lab.experiments[number])
-        number = kept[-1].base
-    return kept[::-1]
-
-
 def _cell(title: str) -> str:
     """A title that no spreadsheet takes for a formula."""
     text = plain(title)
