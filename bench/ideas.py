@@ -5,7 +5,9 @@
 Each paraphrase is looked up among all ideas, and each idea among the others. Recall: paraphrases that are claimed to be their
 idea. Precision: right claims among all claims; a claim for any other pair is a false one. The threshold is chosen on one half
 of the list (the lowest at which the precision there is 95 %) and measured on the other half, both ways, for ten splits.
-"held out" is a list that was written when everything was fixed, and measured with the threshold as it is.
+ideas_second.tsv was written when everything was fixed, and was measured once (recall 60 %, precision 96 %) before its misses led
+to more words in the glossary. ideas_held_out.tsv was written after that, and nothing was changed since: it is the number to
+believe.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from pathlib import Path
 from overnight.likeness import ALIKE, alike, features, likeness
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
+LISTS = ("ideas.tsv", "ideas_second.tsv", "ideas_held_out.tsv")  # two that it was tuned on, one that it was not
 PRECISION = 0.95
 
 
@@ -59,10 +62,10 @@ def crossed(right, wrong, splits=10):
 
 
 def speed(many=10_000):
-    """Seconds to look an idea up among so many, the first time and again."""
+    """Seconds to look an idea up among so many, the first time and again. The many: beginnings of ideas with ends of others."""
     lots = random.Random(1)
-    words = " ".join(" ".join(pair) for pair in read("ideas.tsv")).split()
-    ideas = [" ".join(lots.choices(words, k=lots.randint(6, 20))) for _ in range(many)]
+    texts = [text.split() for name in LISTS for pair in read(name) for text in pair]
+    ideas = [" ".join(one[:len(one) // 2] + two[len(two) // 2:]) for one, two in (lots.sample(texts, 2) for _ in range(many))]
     times = []
     for _ in range(2):
         began = time.perf_counter()
@@ -76,7 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--show", action="store_true", help="print what is missed and what is wrong")
     show = parser.parse_args().show
-    for name in ("ideas.tsv", "ideas_held_out.tsv"):
+    for name in LISTS:
         pairs = read(name)
         right, wrong = scored(pairs)
         recall, precision = measured(right, wrong, ALIKE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import snowballstemmer
@@ -16,6 +16,7 @@ SLIP = 0.86  # how alike a word must be to one of the glossary to be that word m
 SHORTEST = 5  # letters of a word that may be misspelt: shorter ones are too like others
 STOPS = frozenset(".,;:()!?")
 _TOKEN = re.compile(r"(?<=[a-z])[-_]?\d+(?![\d.]*\d*[a-z])|\d+(?:\.\d+)?(?:e-?\d+)?|[a-z]+|[.,;:()!?]")
+_ROUGH = re.compile(r"[a-z]+|\d+")
 _PERCENT = re.compile(r"(?<=\d)\s*(?:%|percent|per cent)")
 _BRITISH = re.compile(r"(?<=[a-z]{3})is(e|ed|es|ing|ation|ations|er|ers)$")
 
@@ -45,7 +46,9 @@ class Glossary(Struct, frozen=True):
     lists    section -> the stems in it: "up", "down", "not", "replace", "empty"
     instead  the words before what is replaced, like "instead of"
     numbers  stem -> the number that it says
-    bound    empty words that occur in a phrase
+    silent   words and signs that say nothing by themselves
+    signs    words that are numbers or turn others
+    steers   words at which something may begin that is replaced
     """
 
     terms: dict[str, Term]
@@ -54,11 +57,9 @@ class Glossary(Struct, frozen=True):
     lists: dict[str, frozenset[str]]
     instead: tuple[tuple[str, ...], ...]
     numbers: dict[str, float]
-    bound: frozenset[str]
-
-    def counts(self, stem: str) -> bool:
-        """Whether a word says something by itself."""
-        return stem not in STOPS and stem not in self.lists["empty"]
+    silent: frozenset[str]
+    signs: frozenset[str]
+    steers: frozenset[str]
 
 
 # ---- words -----------------------------------------------------------------------------------------------------
@@ -79,6 +80,11 @@ def _token(found: re.Match[str], text: str) -> str:
     return "_" + word.lstrip("-_") if glued else word
 
 
+def rough(text: str) -> set[str]:
+    """The words and numbers of a text as they are written; quicker than its tokens."""
+    return set(_ROUGH.findall((text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()))
+
+
 @cache
 def _stemmer() -> snowballstemmer.stemmer:
     return snowballstemmer.stemmer("english")
@@ -89,17 +95,11 @@ def _spelling() -> dict[str, str]:
     return dict(pair.split() for pair in _listed("spelling"))
 
 
-_STEMS: dict[str, str] = {}
-
-
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The stem of a word, in American spelling."""
-    if word not in _STEMS:
-        if len(_STEMS) > 1 << 16:  # texts from outside must not fill the memory
-            _STEMS.clear()
-        spelt = _BRITISH.sub(r"iz\1", _spelling().get(word[:40], word[:40]))
-        _STEMS[word] = str(_stemmer().stemWord(re.sub(r"izers?$", "iz", spelt)))
-    return _STEMS[word]
+    spelt = _BRITISH.sub(r"iz\1", _spelling().get(word[:40], word[:40]))
+    return str(_stemmer().stemWord(re.sub(r"izers?$", "iz", spelt)))
 
 
 # ---- the file --------------------------------------------------------------------------------------------------
@@ -138,9 +138,11 @@ def load() -> Glossary:
                 _file(variant, term.name, lists["empty"], single, phrases)
     for found in phrases.values():
         found.sort(key=lambda phrase: -len(phrase.stems))
-    bound = frozenset(s for found in phrases.values() for phrase in found for s in phrase.stems if s in lists["empty"])
     numbers = {stem(word): float(value) for word, value in (entry.split() for entry in _listed("numbers"))}
-    return Glossary(terms, single, phrases, lists, tuple(tuple(tokens(entry)) for entry in _listed("instead")), numbers, bound)
+    instead = tuple(tuple(tokens(entry)) for entry in _listed("instead"))
+    signs = frozenset(numbers).union(*(lists[name] for name in ("up", "down", "not", "replace")))
+    steers = lists["replace"] | {words[0] for words in instead}
+    return Glossary(terms, single, phrases, lists, instead, numbers, lists["empty"] | STOPS, signs, steers)
 
 
 def _entry(line: str, weight: float) -> tuple[Term, list[str]]:
@@ -170,7 +172,7 @@ def _file(variant: str, term: str, empty: frozenset[str], single: dict[str, str]
 
 @cache
 def _known() -> dict[str, list[str]]:
-    """Every stem of the glossary, by its first letter."""
+    """Every stem of the glossary, by its first letter, in alphabetical order."""
     glossary = load()
     stems = {s for found in glossary.phrases.values() for phrase in found for s in phrase.stems}
     stems.update(glossary.single, glossary.numbers, *glossary.lists.values())
@@ -180,16 +182,34 @@ def _known() -> dict[str, list[str]]:
     return known
 
 
-_HEALED: dict[str, str] = {}
-
-
+@lru_cache(maxsize=1 << 16)
 def healed(word: str) -> str:
     """The stem of the glossary that a stem is, misspelt; the stem itself, if it is none."""
-    if word not in _HEALED:
-        if len(_HEALED) > 1 << 16:
-            _HEALED.clear()
-        known = _known().get(word[:1], [])
-        able = len(word) >= SHORTEST and word.isalpha() and word not in known
-        near = process.extractOne(word, known, scorer=Indel.normalized_similarity, score_cutoff=SLIP) if able else None
-        _HEALED[word] = near[0] if near else word
-    return _HEALED[word]
+    known = _known().get(word[:1], [])
+    if len(word) < SHORTEST or not word.isalpha() or word in known:
+        return word
+    near = process.extractOne(word, known, scorer=Indel.normalized_similarity, score_cutoff=SLIP)
+    return str(near[0]) if near else word
+
+
+# ---- what a word can be part of --------------------------------------------------------------------------------
+
+
+@cache
+def _parts() -> dict[str, set[str]]:
+    """stem -> every term that it names or is part of a name of."""
+    glossary = load()
+    parts: dict[str, set[str]] = {each: {term} for each, term in glossary.single.items()}
+    for phrase in (phrase for phrases in glossary.phrases.values() for phrase in phrases):
+        for each in phrase.stems:
+            parts.setdefault(each, set()).add(phrase.term)
+    for terms in parts.values():
+        terms |= {wider for term in terms if (wider := glossary.terms[term].wider)}
+    return parts
+
+
+@lru_cache(maxsize=1 << 16)
+def hints(word: str) -> frozenset[str]:
+    """All terms that a text with this word may have."""
+    each = healed(stem(word) if word.isalpha() else word)
+    return frozenset({"." + each, *_parts().get(each, ())})

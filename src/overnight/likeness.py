@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from overnight.glossary import STOPS, Glossary, Phrase, healed, load, tokens
+from overnight.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
 
 LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
 ALIKE = 0.45  # score from which two ideas count as the same one: bench/ideas.py
@@ -30,7 +30,7 @@ OTHER_NUMBER, LONE_NUMBER, OTHER_WAY, OTHER_KIND = 0.2, 0.75, 0.2, 0.2
 NAME, STRANGE = 3.0, 0.8  # weight of what has a name of its own; for each strange word on both sides, if no name is shared
 TURNED, TURNED_PART = 0.3, 0.8  # what is added here is removed there: their main thing; another one
 
-_WHY = {("becaus",), ("sinc",), ("so", "that"), ("so", "we"), ("to", "avoid")}
+_WHY: dict[str, list[list[str]]] = {"becaus": [], "sinc": [], "so": [["that"], ["we"]], "to": [["avoid"]]}  # what may follow
 _TURNS = {"to", "so", "and", "but", "that", "when", "after", "dure", "from", "becaus", "sinc", "for"}
 _WITH = {"by", "with", "for", "to"}
 
@@ -57,8 +57,15 @@ class Features(Struct, frozen=True):
 def alike(text: str, others: Sequence[str], threshold: float = ALIKE) -> list[tuple[int, float]]:
     """Which of the others are the same idea in other words: their places and scores (0 to 1), best first."""
     mine = features(text[:LONGEST])
-    scores = ((place, likeness(mine, features(other[:LONGEST]))) for place, other in enumerate(others))
+    things = frozenset(term.lstrip("-") for term in mine.terms if term[0] not in "~#")
+    scores = ((place, likeness(mine, features(other[:LONGEST]))) for place, other in enumerate(others)
+              if _akin(things, other[:LONGEST]))
     return sorted((found for found in scores if found[1] >= threshold), key=lambda found: (-found[1], found[0]))
+
+
+def _akin(things: frozenset[str], text: str) -> bool:
+    """Whether a text can have one of these terms at all: most of a queue has none, and is not read more closely."""
+    return any(not hints(word).isdisjoint(things) for word in rough(text))
 
 
 # ---- two ideas -------------------------------------------------------------------------------------------------
@@ -67,15 +74,16 @@ def alike(text: str, others: Sequence[str], threshold: float = ALIKE) -> list[tu
 def likeness(one: Features, two: Features) -> float:
     """How alike two ideas are, 0 to 1: what they share, against what each has that the other lacks."""
     shared = {term: min(weight, two.terms[term]) for term, weight in one.terms.items() if term in two.terms}
-    if not shared:
+    things = {term: weight for term, weight in shared.items() if term[0] not in "~#."}
+    if not things and not any(term[0] == "." for term in shared):
         return 0.0
     turned = one.turned ^ two.turned
     common = sum(weight * (TURNED_PART if term in turned else 1.0) for term, weight in shared.items())
     lacks = sorted((one.size - common, two.size - common))
-    return common / (common + MUTUAL * lacks[0] + ALONE * lacks[1]) * _left(one, two, shared, turned)
+    return common / (common + MUTUAL * lacks[0] + ALONE * lacks[1]) * _left(one, two, things, turned)
 
 
-def _left(one: Features, two: Features, shared: dict[str, float], turned: frozenset[str]) -> float:
+def _left(one: Features, two: Features, things: dict[str, float], turned: frozenset[str]) -> float:
     """What is left of a score after all in which two ideas contradict each other."""
     left = 1.0
     if one.numbers and two.numbers:
@@ -86,9 +94,8 @@ def _left(one: Features, two: Features, shared: dict[str, float], turned: frozen
         left *= OTHER_WAY
     if _kinds(one, two) & _kinds(two, one):
         left *= OTHER_KIND
-    if not any(weight >= NAME for weight in shared.values()):
+    if not any(weight >= NAME for weight in things.values()):
         left *= STRANGE ** min(len(_strange(one, two)), len(_strange(two, one)))
-    things = {term: weight for term, weight in shared.items() if term[0] not in "~#."}
     main = [term for term, weight in things.items() if weight >= max(things.values())]
     return left * (TURNED if main and turned.issuperset(main) else 1.0)
 
@@ -143,11 +150,11 @@ def _hits(stems: list[str], glossary: Glossary) -> list[tuple[str, list[int]]]:
     places: dict[str, list[int]] = {}
     ranks, rank = [], -1
     for place, each in enumerate(stems):
-        rank += glossary.counts(each)
+        rank += each not in glossary.silent
         ranks.append(rank)
         places.setdefault(each, []).append(place)
     found = [(phrase, near) for place, each in enumerate(stems) for phrase in glossary.phrases.get(each, ())
-             if (near := _near(phrase, place, stems, places, ranks))]
+             if phrase.stems <= places.keys() and (near := _near(phrase, place, stems, places, ranks))]
     hits: list[tuple[str, list[int]]] = []
     taken: set[int] = set()
     for phrase, near in sorted(found, key=lambda hit: -len(hit[0].stems)):
@@ -163,8 +170,6 @@ def _near(phrase: Phrase, place: int, stems: list[str], places: dict[str, list[i
         start = place - phrase.exact.index(stems[place])
         whole = start >= 0 and tuple(stems[start:start + len(phrase.exact)]) == phrase.exact
         return [place, *(p for p in range(start, start + len(phrase.exact)) if p != place)] if whole else []
-    if not all(each in places for each in phrase.stems):
-        return []
     others = phrase.stems - {stems[place]}
     near = [place, *(min(places[each], key=lambda p: abs(p - place)) for each in others)]
     spread = ranks[max(near)] - ranks[min(near)]
@@ -175,12 +180,11 @@ def _named(stems: list[str], hits: list[tuple[str, list[int]]], spent: set[int],
     """Everything that the text names, with a place where it does: terms, and words outside the glossary."""
     yield from ((name, places[0]) for name, places in hits)
     for place, each in enumerate(stems):
-        if place in spent or not glossary.counts(each):
+        if place in spent or each in glossary.silent:
             continue
         if each in glossary.single:
             yield glossary.single[each], place
-        elif each[0].isalpha() and each not in glossary.numbers and not any(
-                each in glossary.lists[name] for name in ("up", "down", "not", "replace")):
+        elif each[0].isalpha() and each not in glossary.signs:
             yield "." + each, place
 
 
@@ -195,10 +199,11 @@ class _Signs:
 
     def __init__(self, stems: list[str], spent: set[int], glossary: Glossary) -> None:
         self.stems, self.glossary, self.spent = stems, glossary, spent
-        places = range(len(stems))
-        self.why = next((p for p in places if {(stems[p],), tuple(stems[p:p + 2])} & _WHY), len(stems))
-        self.replaced = {q for p in places for q in self._replaced(p)}
-        self.turned = {q for p in places for q in self._turned(p)}
+        places = list(enumerate(stems))
+        self.why = next((p for p, each in places if each in _WHY and (not _WHY[each] or stems[p + 1:p + 2] in _WHY[each])),
+                        len(stems))
+        self.replaced = {q for p, each in places if each in glossary.steers for q in self._replaced(p)}
+        self.turned = {q for p, each in places if each in glossary.lists["not"] for q in self._turned(p)}
 
     def weight(self, place: int) -> float:
         """What is left of the weight of a word."""
@@ -222,7 +227,7 @@ class _Signs:
     def _turned(self, place: int) -> range:
         if self.stems[place] == "off":
             return range(max(0, place - 3), place)
-        if self.stems[place] in self.glossary.lists["not"] and place not in self.spent:
+        if place not in self.spent:
             return range(place + 1, self._until(place + 1, {"so", "becaus", "and", "but", "when", "that"}, REACH))
         return range(0)
 
@@ -230,6 +235,6 @@ class _Signs:
         """Where a clause ends that begins at `start`, after at most so many words that count."""
         place = start
         while place < len(self.stems) and most and self.stems[place] not in STOPS | stop:
-            most -= self.glossary.counts(self.stems[place])
+            most -= self.stems[place] not in self.glossary.silent
             place += 1
         return place
