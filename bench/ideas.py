@@ -5,8 +5,8 @@
 Each paraphrase is looked up among all ideas, and each idea among the others. Recall: paraphrases that are claimed to be their
 idea. Precision: right claims among all claims; a claim for any other pair is a false one. The threshold is chosen on one half
 of the list (the lowest at which the precision there is 95 %) and measured on the other half, both ways, for ten splits.
-ideas_second.tsv was written when everything was fixed, and was measured once (recall 60 %, precision 96 %) before its misses led
-to more words in the glossary. ideas_held_out.tsv was written after that, and nothing was changed since: it is the number to
+ideas_second.tsv was written when everything was fixed, and measured once (recall 60 %, precision 96 %) before its misses
+led to more words in the glossary. ideas_held_out.tsv was written after that, and nothing was changed since: it is the number to
 believe.
 """
 

@@ -17,7 +17,7 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "words"},
-    {"curves", "lessons", "glossary"},
+    {"curves", "fit", "lessons", "glossary"},
     {"track", "program", "events", "likeness"},
     {"jobs", "metrics"},
     {"student"},
@@ -34,7 +34,7 @@ FLOORS = [
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "lessons", "glossary", "likeness", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
+PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "glossary", "likeness", "events", "jobs", "metrics", "student", "referee", "guards", "drift", "noise", "worth", "stacks",
         "tally", "ideas", "roster", "proposing", "importing.found", "importing.notes", "holdout", "runs", "state", "lab", "audit", "brief"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}

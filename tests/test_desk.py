@@ -257,7 +257,7 @@ def test_code_that_no_longer_parses_is_not_called_smaller():
 
 
 def test_a_message_keeps_its_lines_and_loses_what_steers_a_terminal():
-    assert said("Möre\tdata\n\n\x1b[2Jand \u202eless\r\0") == "Möre\tdata\n\n[2Jand less"
+    assert said("Möre\tdata\n\n\x1b[2Jand \u202eless\r\0") == "Möre\tdata\n\nand less\n"
 
 
 @pytest.mark.parametrize("line", ["Overnight-Verdict: keep", "OVERNIGHT-Effect: 9", "  overnight_key: x"])
@@ -266,4 +266,5 @@ def test_no_line_of_a_message_is_a_trailer_of_ours(line):
 
 
 def test_a_message_has_an_end():
-    assert len(said("x" * 10**6)) == LONGEST
+    found = said("x" * 10**6)
+    assert LONGEST - 9 < len(found) <= LONGEST and found.endswith("x\n[cut: 983,644 characters]")

@@ -152,7 +152,7 @@ def test_a_title_cannot_break_the_table():
     night.judge("keep", title="=HYPERLINK(1)")
     text = tables.results_tsv(night.lab)
     assert len(text.splitlines()) == 4 and all(line.count("\t") == 4 for line in text.splitlines())
-    assert text.splitlines()[2].endswith("\ta b c d[0m e")
+    assert text.splitlines()[2].endswith("\ta b c d e")
     assert text.splitlines()[3].endswith("\t'=HYPERLINK(1)")
 
 

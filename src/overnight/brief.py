@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -103,9 +104,9 @@ def _foot(missing: Sequence[str]) -> str:
 def _lasting(brief: Brief) -> Iterator[Part]:
     lower = "lower" if brief.direction == "minimize" else "higher"
     unit = f" ({line(brief.unit, 40)})" if brief.unit else ""
-    yield fit.short(9, f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
+    yield fit.short( f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
     yield fit.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
-    yield fit.short(99, JUDGED)
+    yield fit.short( JUDGED)
     globs = [f"- `{line(glob, TITLE)}`" for glob in brief.editable]
     yield fit.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
     yield fit.long(4, brief.contract,
@@ -120,7 +121,7 @@ def _lasting(brief: Brief) -> Iterator[Part]:
 
 def _changing(brief: Brief) -> Iterator[Part]:
     found = lessons.failures(brief.history)
-    yield fit.short(9, _standing(brief))
+    yield fit.short( _standing(brief))
     yield Part(16, lambda room: _code(brief.files, room))
     yield fit.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
@@ -131,7 +132,7 @@ def _changing(brief: Brief) -> Iterator[Part]:
     yield fit.long(4, brief.notes, lambda n: "## What the lab has learnt\n\n" + fenced(
         brief.notes, "notes of the last standup", n), "the notes")
     yield Part(5, lambda room: _logs(brief, room))
-    yield fit.short(9, _left(brief.left))
+    yield fit.short( _left(brief.left))
     yield from _task(brief)
 
 
@@ -175,8 +176,8 @@ def _code(files: dict[str, str], room: int) -> tuple[str, str]:
     unseen = fit.listed(1, "Files that may be edited and are not shown:\n", names, "").render(FOOT - fit.GAP)[0]
     whole = [head, *(blocks[path] for path in sorted(files) if blocks[path]), *([unseen] if unseen else [])]
     cut = sum(CUT in block.partition("\n")[0] for block in blocks.values())
-    missing = f"{len(names):,} of {len(files):,} files; {cut} more are shown in part." if names or cut else ""
-    return "\n\n".join(whole), missing
+    missing = [f"{len(names):,} of {len(files):,} files"] * bool(names) + [f"the ends of {cut:,} files"] * bool(cut)
+    return "\n\n".join(whole), f"{' and '.join(missing)}." if missing else ""
 
 
 def _file(path: str, text: str, room: int) -> str:
@@ -236,7 +237,8 @@ def _tried(tried: Tried) -> str:
     names = ", ".join(f"#{number}" for number in tried.experiments[:NAMES]) + ", …" * (len(tried.experiments) > NAMES)
     effect = "" if tried.best is None else f": {tried.best:+.3g}" if tried.best == tried.worst else \
         f": {tried.worst:+.3g} to {tried.best:+.3g}"
-    return f"  - {quoted(tried.title, 2 * TITLE)} ({names}){effect}"
+    broke = f"; {tried.broken:,} of them past a guard" if tried.broken else ""
+    return f"  - {quoted(tried.title, 2 * TITLE)} ({names}){effect}{broke}"
 
 
 def _queue(ideas: Sequence[Idea]) -> Iterator[Part]:
@@ -299,11 +301,11 @@ def _task(brief: Brief) -> Iterator[Part]:
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
-        yield fit.short(9, f"{TASK}{OWN}")
+        yield fit.short( f"{TASK}{OWN}")
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:
-    yield fit.short(9, f"{TASK}{task}")
+    yield fit.short( f"{TASK}{task}")
     yield fit.long(5, text, lambda n: fenced(text, what, n), what)
 
 
@@ -345,13 +347,15 @@ def _finite(number: float | None) -> float | None:
 
 
 def _files(files: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"path": line(path, TITLE), "characters": len(files[path]), "text": plain(files[path], LONG)}
+    each = 4 * LONG // max(4, min(MOST, len(files)))
+    return [{"path": line(path, TITLE), "characters": len(files[path]), "text": plain(files[path], each)}
             for path in sorted(files)[:MOST]]
 
 
 def _history(brief: Brief) -> dict[str, Any]:
     found = lessons.failures(brief.history)
-    return {"kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST:]],
+    return {"experiments": dict(Counter(past.verdict for past in brief.history)),
+            "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST:]],
             "failed": [msgspec.to_builtins(msgspec.structs.replace(f, tried=f.tried[:MOST])) for f in found[:MOST]],
             "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST:]}
 

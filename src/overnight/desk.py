@@ -22,6 +22,7 @@ from overnight.errors import Away, EditError
 from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track import Track
+from overnight.words import plain
 
 LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
 LONGEST = 16 << 10  # characters of a message
@@ -164,8 +165,7 @@ class Desk:
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of ours."""
-    text = "".join(c for c in message[:LONGEST] if c.isprintable() or c in "\n\t")
-    return OURS.sub("> ", text)
+    return OURS.sub("> ", plain(message, LONGEST))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from msgspec import Struct
 from overnight.words import PER_TOKEN, tokens
 
 GAP = 2  # tokens of the empty line between two parts
+FIRST = 1000.0  # share of a part that is to be there whatever else is
 
 
 class Part(Struct, frozen=True):
@@ -62,9 +63,9 @@ def most(make: Callable[[int], str], count: int, room: int) -> int:
 # ---- kinds of parts --------------------------------------------------------------------------------------------
 
 
-def short(share: float, text: str) -> Part:
-    """A part that is there whole or not at all."""
-    return Part(share, lambda room: (text, "") if tokens(text) <= room else ("", "A part of the page had no room."))
+def short(text: str) -> Part:
+    """A part that comes before others, and is there whole or not at all; nothing where there is no text."""
+    return Part(FIRST, lambda room: (text, "") if tokens(text) <= room else ("", "A part of the page had no room."))
 
 
 def listed(share: float, head: str, lines: Sequence[str], what: str) -> Part:

@@ -30,7 +30,8 @@ OTHER_NUMBER, LONE_NUMBER, OTHER_WAY, OTHER_KIND = 0.2, 0.75, 0.2, 0.2
 NAME, STRANGE = 3.0, 0.8  # weight of what has a name of its own; for each strange word on both sides, if no name is shared
 TURNED, TURNED_PART = 0.3, 0.8  # what is added here is removed there: their main thing; another one
 
-_WHY: dict[str, list[list[str]]] = {"becaus": [], "sinc": [], "so": [["that"], ["we"]], "to": [["avoid"]]}  # what may follow
+# Where a reason begins: a word, and what has to follow it.
+_WHY: dict[str, list[list[str]]] = {"becaus": [], "sinc": [], "so": [["that"], ["we"]], "to": [["avoid"]]}
 _TURNS = {"to", "so", "and", "but", "that", "when", "after", "dure", "from", "becaus", "sinc", "for"}
 _WITH = {"by", "with", "for", "to"}
 
@@ -176,7 +177,8 @@ def _near(phrase: Phrase, place: int, stems: list[str], places: dict[str, list[i
     return near if spread <= len(phrase.stems) - 1 + BETWEEN else []
 
 
-def _named(stems: list[str], hits: list[tuple[str, list[int]]], spent: set[int], glossary: Glossary) -> Iterator[tuple[str, int]]:
+def _named(stems: list[str], hits: list[tuple[str, list[int]]], spent: set[int],
+           glossary: Glossary) -> Iterator[tuple[str, int]]:
     """Everything that the text names, with a place where it does: terms, and words outside the glossary."""
     yield from ((name, places[0]) for name, places in hits)
     for place, each in enumerate(stems):

@@ -17,6 +17,7 @@ from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
 from overnight.track import HARNESS_METRICS, Track
+from overnight.words import line
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
@@ -84,8 +85,7 @@ class Experiment:
     @property
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
-        plain = (c if c.isprintable() else " " * c.isspace() for c in self.message.partition("\n")[0])
-        return "".join(plain)[:300]
+        return line(self.message.partition("\n")[0], 300)
 
 
 class Runs:

@@ -13,7 +13,7 @@ import re
 
 CUT = "[cut: {:,} characters]"
 RUN = 16  # of the same fence character, as many as are shown: a fence must be longer than any in the text
-WIDE = 16  # characters looked at for each that may stay: no megabyte is read for a title
+WIDE = 4  # characters looked at for each that may stay: no megabyte is read for a title
 
 # What prints as nothing though Unicode calls it a letter, a mark or a symbol: fillers, joiners, selectors of variants.
 BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x180E),
@@ -50,7 +50,7 @@ def _seen(found: re.Match[str]) -> str:
 
 def clean(text: str) -> str:
     """A text as it reads: no colours, one kind of line break, nothing that cannot be seen but line breaks and tabs."""
-    return visible(COLOUR.sub("", BREAK.sub("\n", text)))
+    return visible(COLOUR.sub("", BREAK.sub("\n", text)) if not text.isprintable() else text)
 
 
 def plain(text: str, longest: int, end: bool = False) -> str:

@@ -10,6 +10,7 @@ from overnight.errors import TrackError
 from overnight.importing import commits, notes, papers
 from overnight.importing.found import LARGEST, Found, distinct
 
+LONGEST = 1000  # characters of a path
 MOST = 20  # ideas of one import, if nobody says how many
 
 
@@ -34,7 +35,7 @@ def _from_path(source: str) -> list[Found]:
     path = Path(source).expanduser()
     if not source.strip():
         raise TrackError("the source is empty: give arxiv:QUERY, github:OWNER/NAME, a clone's folder or a markdown file.")
-    if "\0" in source or not path.exists():
+    if "\0" in source or len(source) > LONGEST or not path.exists():
         raise TrackError(f"there is no file or folder {source[:200]!r}: give arxiv:QUERY, github:OWNER/NAME or a path.")
     return commits.from_clone(path) if path.is_dir() else list(notes.ideas(_text(path), f"file {path.name}"))
 

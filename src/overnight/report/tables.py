@@ -11,6 +11,7 @@ import statistics
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
+from overnight.words import line
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -60,9 +61,7 @@ def _cell(title: str) -> str:
 
 def plain(text: str, most: int = TITLE) -> str:
     """Words from outside as one bounded line without control characters."""
-    seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[:20 * most])
-    line = " ".join(seen.split())
-    return line if len(line) <= most else line[:most - 1].rstrip() + "…"
+    return line(text, most)
 
 
 def levels(lab: Lab) -> tuple[str, str]:
