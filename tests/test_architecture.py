@@ -17,8 +17,8 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "words"},
-    {"curves", "fit", "lessons", "frontmatter"},
-    {"track", "events"},
+    {"curves", "fit", "lessons", "frontmatter", "glossary"},
+    {"track", "events", "likeness"},
     {"jobs", "metrics", "roles"},
     {"student", "program"},
     {"referee", "guards", "drift"},
@@ -29,16 +29,17 @@ FLOORS = [
     {"proposing"},
     {"lab", "audit", "brief"},
     {"repo", "oracle", "mounts"},
-    {"inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
+    {"importing", "inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
     {"handin"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "events", "frontmatter", "jobs", "metrics", "roles", "student",
-        "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster", "holdout", "runs", "state",
-        "proposing", "lab", "audit", "brief", "researchers.llm.edits"]
+PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "glossary", "likeness", "events", "frontmatter", "jobs",
+        "metrics", "roles", "student", "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster",
+        "holdout", "runs", "state", "proposing", "lab", "audit", "brief", "importing.found", "importing.notes",
+        "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
