@@ -46,7 +46,7 @@ class Desk:
 
     def _asked(self, researcher: str, commit: str, brief: Brief) -> tuple[dict[str, str], Change | None]:
         files = self.repo.editable(commit, self.track)
-        return files, self.researchers[researcher].propose(msgspec.structs.replace(brief, files=files))
+        return files, self.researchers[researcher].propose(msgspec.structs.replace(brief, files=files, commit=commit))
 
     def rebase(self, job: Rebase) -> Rebasing:
         """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
