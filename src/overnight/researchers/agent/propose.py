@@ -182,17 +182,19 @@ class Agent:
         from overnight.researchers.agent import protocol  # heavy, and in an extra
 
         with ExitStack() as held:
-            theirs = held.enter_context(ExitStack())
-            stdin, ours_in = _pipe(theirs, held)
-            ours_out, stdout = _pipe(held, theirs)
+            ours, theirs = held.enter_context(ExitStack()), held.enter_context(ExitStack())
+            stdin, told = _pipe(theirs, ours)
+            heard, stdout = _pipe(ours, theirs)
             process = held.enter_context(self._started(msgspec.structs.replace(command, stdin=stdin, stdout=stdout), gate))
             theirs.close()
             beside = held.enter_context(ThreadPoolExecutor(1))  # this thread started the process and outlives it
             waiting = beside.submit(process.wait)
             try:
-                said = protocol.converse(os.dup(ours_out), os.dup(ours_in), text, self._role.timeout)
+                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.timeout)
             finally:
+                ours.close()
                 gate.hang_up()
+            said.words = taken.last_words(said.words.encode(errors="replace"))
             return waiting.result(), said
 
     # -- what came of it --

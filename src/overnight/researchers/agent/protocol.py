@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any, cast
 
-from acp import PROTOCOL_VERSION, ClientSideConnection, RequestError, text_block
+from acp import PROTOCOL_VERSION, RequestError, connect_to_agent, text_block
 from acp.interfaces import Client
 from acp.schema import (
     AllowedOutcome,
@@ -49,7 +49,8 @@ async def _converse(reads: int, writes: int, text: str, seconds: float) -> Said:
             await _session(Pipe(reader, asyncio.StreamWriter(sink, flow, None, loop), said), text, time.monotonic() + seconds)
         finally:
             source.close()
-            sink.abort()
+            if not sink.is_closing():
+                sink.abort()
             await asyncio.sleep(0)  # for the loop to close them
     return said
 
@@ -61,7 +62,7 @@ async def _session(pipe: Pipe, text: str, until: float) -> None:
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + until - time.monotonic()):
             cwd = await pipe.place()
-            connection = ClientSideConnection(cast(Client, Answers(said)), cast(Any, pipe))
+            connection = connect_to_agent(cast(Client, Answers(said)), cast(Any, pipe))
             await connection.initialize(protocol_version=PROTOCOL_VERSION, client_capabilities=ClientCapabilities())
             session = (await connection.new_session(cwd=cwd, mcp_servers=[])).session_id
         await _prompt(connection, session, text, until, said)
