@@ -191,7 +191,6 @@ git("remote", "add", "origin", "ext::sh -c touch owned"); git("checkout", "-qb",
 
 def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, tmp_path):
     from conftest import git
-
     from overnight.desk import Desk
     from overnight.jobs import Propose
     from overnight.repo import Repo

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_agent import Bench, brief
 
 from overnight.errors import Away, EditError
 from overnight.researchers.agent import protocol
+from test_agent import Bench, brief
 
 SCRIPT = Path(__file__).with_name("acp_agent.py").read_text(encoding="utf-8")
 

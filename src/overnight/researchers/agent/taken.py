@@ -159,6 +159,7 @@ def message(words: str, last_words: str, by: str) -> str:
         return f"A change by {by}"
     title = lines[0].strip("#*-=` ")
     title = title.partition(":")[2].strip() or title if title.lower().startswith("title:") else title
+    title = " ".join(title.split())
     why = "\n".join(lines[1:]).strip()[:WHY]
     if len(title) > TITLE:
         why, title = f"{title[TITLE - 1:]}\n{why}".strip()[:WHY], title[:TITLE - 1] + "…"
