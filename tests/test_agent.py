@@ -16,7 +16,8 @@ from overnight.contracts import Brief
 from overnight.errors import Away, EditError, TrackError
 from overnight.mounts import interpreter
 from overnight.program import Role
-from overnight.researchers.agent import Agent, Ground
+from overnight.researchers.agent import Agent, Quarters
+from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
 from overnight.track import Run
 
@@ -70,11 +71,11 @@ class Bench:
             own = self.home / ".config/overnight/recipes.toml"
             own.parent.mkdir(parents=True, exist_ok=True)
             own.write_text(recipes)
-        ground = Ground(self.clean, self.folder / "scratch", prefix, PYTHON, (*MOUNTS, *mounts), secrets)
+        quarters = Quarters(self.clean, self.folder / "scratch", prefix, PYTHON, (*MOUNTS, *mounts), secrets)
         role = Role("coder", "agent", agent=command, timeout=timeout, model=model)
         environ = {"HOME": str(self.home), "PATH": os.environ["PATH"]} | (environ or {})
         more = {} if resolve is None else {"resolve": resolve}
-        return Agent(role, track.parse(CONTRACT), self.sandbox, ground, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
+        return Agent(role, track.parse(CONTRACT), self.sandbox, quarters, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
 
     def proposes(self, script, **options):
         """What an agent of this script proposes."""
@@ -170,6 +171,12 @@ def test_a_megabyte_of_title_is_cut(bench):
     assert len(title) <= 100 and len(why) <= 4000 and title.startswith("word word") and "\x1b" not in change.message
 
 
+def test_without_a_sandbox_it_is_compared_just_the_same(tmp_path):
+    bench = Bench(Unsandboxed(), tmp_path)
+    assert bench.proposes(GOOD).files == {"settings.py": "X = 2\n"}
+    assert "run.py, which is not editable" in bench.refuses("open('run.py', 'a').write('#')")
+
+
 # ---- git -------------------------------------------------------------------------------------------------------
 
 
@@ -204,7 +211,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
         return tmp_path / commit
 
     agent = bench.agent(GOOD)
-    agent._ground = Ground(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
+    agent._quarters = Quarters(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
     empty = Brief("g", "loss", "minimize", {}, 0, None, (), "", 1)
     done = Desk(track.load(little), repo, {"coder": agent}).propose(Propose("coder", 0, head, empty))
     assert (done.foul, done.change.files) == ("", {"settings.py": "X = 2\n"})

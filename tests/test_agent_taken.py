@@ -29,7 +29,7 @@ def ground(tmp_path):
 def difference(ground, **fields):
     """The files that such a claim makes."""
     (ground / "harvest/left.json").write_text(json.dumps(LEFT | fields))
-    said = taken.left(ground / "harvest")
+    said = taken.leavings(ground / "harvest")
     return taken.Difference(said, ground / "harvest", ground / "tree", "", TRACK, "OVERNIGHT.md").files()
 
 
@@ -54,7 +54,7 @@ def test_a_copy_that_is_none_is_refused(ground, name):
                                   json.dumps(LEFT | {"words": "x" * (9 << 20)})])
 def test_a_claim_that_cannot_be_read_is_no_claim(ground, text):
     (ground / "harvest/left.json").write_bytes(text.encode("latin-1"))
-    assert taken.left(ground / "harvest") is None
+    assert taken.leavings(ground / "harvest") is None
 
 
 def test_a_flood_of_new_files_alone_is_refused(ground):

@@ -10,6 +10,6 @@ model's host, waste its time, and propose a bad change with fine words; the refe
 agent's command runs that program with that key. With `--sandbox none` nothing of the above holds but the comparison.
 """
 
-from overnight.researchers.agent.propose import Agent, Ground
+from overnight.researchers.agent.propose import Agent, Quarters
 
-__all__ = ["Agent", "Ground"]
+__all__ = ["Agent", "Quarters"]

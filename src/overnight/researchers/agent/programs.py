@@ -23,7 +23,7 @@ BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.c
 DEEPEST = 8  # links and interpreters on the way to what is run
 
 
-class Program(Struct, frozen=True):
+class Found(Struct, frozen=True):
     """How a program is called inside, the folders in which it and its interpreter lie, and what must be mounted."""
 
     path: str
@@ -31,13 +31,13 @@ class Program(Struct, frozen=True):
     mounts: tuple[Path, ...]
 
 
-def found(name: str, path: str) -> Program:
+def found(name: str, path: str) -> Found:
     """The program of that name. Raises Away where this machine has none."""
     where = shutil.which(name, path=path)
     if where is None:
         raise Away(f"the agent's program '{name}' is not installed here: install it, or name another agent.")
     steps = list(_steps(Path(where).absolute(), path, DEEPEST))
-    return Program(where, tuple(dict.fromkeys(str(step.parent) for step in steps)),
+    return Found(where, tuple(dict.fromkeys(str(step.parent) for step in steps)),
                    tuple(dict.fromkeys(mount for step in steps for mount in _mounts(step))))
 
 

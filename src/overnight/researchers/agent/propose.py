@@ -23,7 +23,7 @@ from overnight.program import Role
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import Way
-from overnight.researchers.agent.taken import Left, Said
+from overnight.researchers.agent.taken import Leavings, Said
 from overnight.track import Run, Track, size
 
 LAUNCHER = Path(launcher.__file__).resolve()
@@ -38,7 +38,7 @@ ENDED = {"time": "it outlived its own launcher", "memory": f"it took more than i
          "output": f"it printed more than {OUTPUT >> 20} MiB", "disk": f"it wrote more than its {DISK >> 30} GiB"}
 
 
-class Ground(Struct, frozen=True):
+class Quarters(Struct, frozen=True):
     """Where an agent works.
 
     tree      a clean tree of a commit, without private files
@@ -60,10 +60,10 @@ class Agent:
     """Proposes what a coding agent makes of the frontier. `page` writes the brief; `environ` is the user's environment;
     `resolve` looks up the hosts."""
 
-    def __init__(self, role: Role, track: Track, sandbox: Sandbox, ground: Ground, page: Callable[[Brief], str],
+    def __init__(self, role: Role, track: Track, sandbox: Sandbox, quarters: Quarters, page: Callable[[Brief], str],
                  environ: Mapping[str, str] | None = None, resolve: Resolve = looked_up) -> None:
         self.name = role.name
-        self._role, self._track, self._sandbox, self._ground, self._page = role, track, sandbox, ground, page
+        self._role, self._track, self._sandbox, self._quarters, self._page = role, track, sandbox, quarters, page
         self._environ = dict(os.environ) if environ is None else dict(environ)
         self._resolve = resolve
         self._call = recipes.understood(role, recipes.load(self._environ))
@@ -83,7 +83,7 @@ class Agent:
             command = self._command(brief, room, way, program, gate)
             write(room / "inputs", text, self._job(program, way, gate))
             ended, said = self._conversed(command, gate, text) if self._call.acp else self._ran(command, gate)
-            left = taken.left(room / "left")
+            left = taken.leavings(room / "left")
             self._must_be_whole(ended, left, said, gate)
             assert left is not None
             return self._change(brief, room / "left", left, said, gate)
@@ -96,11 +96,11 @@ class Agent:
 
     # -- what it is given --
 
-    def _program(self) -> programs.Program:
+    def _program(self) -> programs.Found:
         """What runs. Raises Away where it is not installed."""
         word = self._call.argv[0]
-        if word in ("python", "python3") and self._ground.python:
-            return programs.Program(self._ground.python, (str(Path(self._ground.python).parent),), ())
+        if word in ("python", "python3") and self._quarters.python:
+            return programs.Found(self._quarters.python, (str(Path(self._quarters.python).parent),), ())
         return programs.found(word, self._environ.get("PATH", PATHS))
 
     def _instructions(self) -> str:
@@ -112,7 +112,7 @@ class Agent:
     @contextmanager
     def _room(self) -> Iterator[Path]:
         """A folder for one attempt."""
-        room = self._ground.scratch / f"agent-{os.urandom(6).hex()}"
+        room = self._quarters.scratch / f"agent-{os.urandom(6).hex()}"
         room.mkdir(parents=True)
         try:
             yield room
@@ -127,10 +127,10 @@ class Agent:
         finally:
             gate.close()
 
-    def _job(self, program: programs.Program, way: Way, gate: Gate) -> dict[str, object]:
+    def _job(self, program: programs.Found, way: Way, gate: Gate) -> dict[str, object]:
         """What the launcher is to do."""
         home = Path(self._environ.get("HOME") or "/")
-        return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._ground.prefix or ".",
+        return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._quarters.prefix or ".",
                 "seconds": self._role.timeout + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
                 "home": [[str((home / name).resolve()), name] for name in self._home(home)],
                 "line": gate.theirs.fileno(), "proxy": bool(way.allowed), "routes": way.routes}
@@ -139,20 +139,20 @@ class Agent:
         """What the recipe names of the user's home, as far as it is there."""
         return [name for name in self._call.recipe.home if (home / name).exists()]
 
-    def _command(self, brief: Brief, room: Path, way: Way, program: programs.Program, gate: Gate) -> Command:
+    def _command(self, brief: Brief, room: Path, way: Way, program: programs.Found, gate: Gate) -> Command:
         """The launcher with the agent, as it is shut in."""
         home = Path(self._environ.get("HOME") or "/")
         named = [*((home / name).resolve() for name in self._home(home)),
                  *(Path(path).expanduser().resolve() for path in self._call.recipe.mounts)]
-        programs.refuse([*named, *program.mounts], self._ground.secrets, home)
+        programs.refuse([*named, *program.mounts], self._quarters.secrets, home)
         trusted, variables = programs.certificates()
-        folders = [str(Path(self._ground.python).parent)] if self._ground.python else []
+        folders = [str(Path(self._quarters.python).parent)] if self._quarters.python else []
         env = variables | way.env | {"PATH": ":".join(dict.fromkeys([*folders, *program.folders, *PATHS.split(":")]))}
         run = self._track.run
         limits = Limits(wall=self._role.timeout + SAVING, memory=max(MEMORY, size(run.memory) + MEMORY // 2),
                         disk=max(DISK, size(run.disk)), processes=PROCESSES + run.processes, output=OUTPUT)
-        mounts = [*self._own_mounts, LAUNCHER, *self._ground.mounts, *program.mounts, *trusted, *named]
-        return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._ground.tree(brief.commit), env=env,
+        mounts = [*self._own_mounts, LAUNCHER, *self._quarters.mounts, *program.mounts, *trusted, *named]
+        return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._quarters.tree(brief.commit), env=env,
                        limits=limits, mounts=narrowed(mounts), inputs=room / "inputs", harvest=room / "left",
                        fds=(gate.theirs.fileno(),), network="loopback", gpus=run.gpus)
 
@@ -199,7 +199,7 @@ class Agent:
 
     # -- what came of it --
 
-    def _must_be_whole(self, ended: Ended, left: Left | None, said: Said, gate: Gate) -> None:
+    def _must_be_whole(self, ended: Ended, left: Leavings | None, said: Said, gate: Gate) -> None:
         """Raise EditError or Away unless the agent came to an end from which its files can be taken."""
         if ended.killed:
             raise EditError(f"the agent was ended: {ENDED.get(ended.killed, 'it was stopped from outside')}.")
@@ -223,9 +223,10 @@ class Agent:
             raise Away(f"{self._failed} times in a row, {sentence}", min(LONGEST, AWAY * 2.0 ** (self._failed - IN_A_ROW)))
         raise EditError(sentence)
 
-    def _change(self, brief: Brief, harvest: Path, left: Left, said: Said, gate: Gate) -> Change:
+    def _change(self, brief: Brief, harvest: Path, left: Leavings, said: Said, gate: Gate) -> Change:
         """The difference of the files. Raises EditError."""
-        difference = taken.Difference(left, harvest, self._ground.tree(brief.commit), self._ground.prefix, self._track, WORDS)
+        quarters = self._quarters
+        difference = taken.Difference(left, harvest, quarters.tree(brief.commit), quarters.prefix, self._track, WORDS)
         try:
             change = taken.change(difference, left, said.words, self.name)
         except EditError as error:

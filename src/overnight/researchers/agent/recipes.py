@@ -56,7 +56,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-class Call(Struct, frozen=True):
+class Hired(Struct, frozen=True):
     """What a role asks for: the words of a command, whether it speaks the protocol, and its recipe."""
 
     argv: tuple[str, ...]
@@ -83,7 +83,7 @@ def read(path: Path) -> dict[str, Recipe]:
     return recipes
 
 
-def understood(role: Role, recipes: Mapping[str, Recipe]) -> Call:
+def understood(role: Role, recipes: Mapping[str, Recipe]) -> Hired:
     """What the `agent` of a role means. Raises TrackError."""
     acp = role.agent.startswith(ACP)
     text = role.agent.removeprefix(ACP).strip()
@@ -99,7 +99,7 @@ def understood(role: Role, recipes: Mapping[str, Recipe]) -> Call:
         if not words:
             raise TrackError(f"role '{role.name}': the recipe '{text}' has no {'acp ' if acp else ''}command.")
         words += _model(recipe, role.model)
-    return Call(tuple(words), acp, recipe or _of_program(words[0], recipes))
+    return Hired(tuple(words), acp, recipe or _of_program(words[0], recipes))
 
 
 def _of_program(word: str, recipes: Mapping[str, Recipe]) -> Recipe:

@@ -25,7 +25,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _ODD = {"link": "made {} a link", "special": "made {} something that is no file", "large": "made {} larger than 2 MiB"}
 
 
-class Left(Struct, frozen=True):
+class Leavings(Struct, frozen=True):
     """What the launcher says of the files that it left.
 
     files    path -> the name of its copy: those that are new or other than before
@@ -64,11 +64,11 @@ class Said(Struct):
     login: bool = False
 
 
-def left(harvest: Path) -> Left | None:
+def leavings(harvest: Path) -> Leavings | None:
     """What was left; None where nothing was, or nothing that can be read."""
     try:
         path = harvest / LEFT
-        return msgspec.json.decode(path.read_bytes(), type=Left) if path.stat().st_size <= LEFT_BYTES else None
+        return msgspec.json.decode(path.read_bytes(), type=Leavings) if path.stat().st_size <= LEFT_BYTES else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -77,7 +77,7 @@ class Difference:
     """What an agent made of a tree. `tree` is the clean one, `prefix` the track's folder in it, `page` the name of the file
     that holds the agent's words."""
 
-    def __init__(self, said: Left, harvest: Path, tree: Path, prefix: str, track: Track, page: str) -> None:
+    def __init__(self, said: Leavings, harvest: Path, tree: Path, prefix: str, track: Track, page: str) -> None:
         self._said, self._harvest, self._tree, self._prefix = said, harvest, tree, prefix
         self._editable, self._page = track.track.editable, prefix + page
         self.left_out: list[str] = []
@@ -139,7 +139,7 @@ class Difference:
             raise EditError(f"the agent made {_shown(path)} a binary file: only text can be proposed.") from error
 
 
-def change(difference: Difference, said: Left, last_words: str, by: str) -> Change:
+def change(difference: Difference, said: Leavings, last_words: str, by: str) -> Change:
     """The change with its title and why: from the file that the agent was asked to write, or else from its last words. Raises
     EditError where nothing was changed."""
     files = difference.files()
