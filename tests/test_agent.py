@@ -517,7 +517,6 @@ def test_names_that_lead_home_and_other_spellings_of_addresses_are_refused(bench
 
 
 def test_a_name_is_looked_up_once_for_a_connection(bench, echo):
-    answers = iter([["1.1.1.1.invalid"], ["127.0.0.1"]])
     asked = []
 
     def rebinds(host, port):
@@ -527,7 +526,7 @@ def test_a_name_is_looked_up_once_for_a_connection(bench, echo):
     change = gated(bench, f"[ask('api.example.com:{echo.port}'), ask('api.example.com:{echo.port}')]", [f"api.example.com:{echo.port}"],
                    resolve=rebinds)
     assert json.loads(change.files["settings.py"]) == 2 * ["HTTP/1.1 502 the host cannot be reached"]
-    assert len(asked) == 2 and echo.heard == [] and answers
+    assert len(asked) == 2 and echo.heard == []
 
 
 def test_the_gate_speaks_connect_alone(bench, echo):
@@ -554,7 +553,6 @@ with socket.create_connection((url.hostname, url.port)) as s:
 
 def test_the_gate_dies_with_the_agent(bench, echo):
     before = threading.active_count()
-    script = f"(globals().update(s=ask), __import__('subprocess').Popen(['sleep', '600'], start_new_session=True), hold('127.0.0.1:{echo.port}'))[:0]"
     hold = """
 def hold(what):
     proxy = urlsplit(os.environ["HTTPS_PROXY"])
@@ -565,7 +563,12 @@ def hold(what):
     kept.sendall(b"still here")
 """
     recipes = f'[mine]\ncommand = "python agent.py"\nhosts = ["127.0.0.1:{echo.port}"]\n'
-    bench.proposes(f"{CALLS}{hold}\nopen('settings.py', 'w').write(json.dumps({script}))\nos._exit(0)", command="mine", recipes=recipes)
+    work = f"""
+hold('127.0.0.1:{echo.port}')
+__import__('subprocess').Popen(['sleep', '600'], start_new_session=True)
+open('settings.py', 'w').write('X = 2')
+"""
+    bench.proposes(CALLS + hold + work, command="mine", recipes=recipes)
     assert echo.gone.wait(5) and echo.heard == [b"still here"]
     assert threading.active_count() == before
 

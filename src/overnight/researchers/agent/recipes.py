@@ -8,7 +8,6 @@ Not covered: whether the program that is found under that name is the one that w
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,8 +164,3 @@ def _address(name: str, address: str) -> tuple[Target, str, bool]:
     except ValueError as error:
         raise TrackError(f"${name} cannot be used: {error}; write it like http://localhost:11434/v1.") from error
     return where, parts._replace(netloc="127.0.0.1:{port}").geturl(), plain
-
-
-def environment() -> dict[str, str]:
-    """The user's, as it is now."""
-    return dict(os.environ)
