@@ -91,7 +91,7 @@ class Desk:
     def _full(self, commit: str, brief: Brief) -> Brief:
         """A brief with the files, and the ends of some logs."""
         failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
-        return msgspec.structs.replace(brief, files=self.repo.editable(commit, self.track),
+        return msgspec.structs.replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
                                        logs={past.id: self._tail(past) for past in failed})
 
     def _tail(self, past: Past) -> str:
