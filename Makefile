@@ -14,7 +14,7 @@ test:
 	@scripts/setup.sh dev
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 attacks:
 	@scripts/setup.sh dev

@@ -37,7 +37,7 @@ from track_copy import contract, copy_track
 from fakes import Night
 from overnight import loop, sandbox
 from overnight.contracts import Brief, Change
-from overnight.desk import Desk
+from overnight.desk import Desk, Team
 from overnight.events import Started
 from overnight.jobs import (
     Combine,
@@ -51,7 +51,8 @@ from overnight.jobs import (
     Rebasing,
     Result,
 )
-from overnight.lab import Budget, Lab
+from overnight.lab import Lab
+from overnight.proposing import Budget
 from overnight.session import Hands, Session
 from overnight.student import student_quantile
 from overnight.workers.local import LocalWorkers, available
@@ -109,7 +110,7 @@ class Planted:
 def wired(session: Session, lab: Lab, researcher: Planted) -> Hands:
     """The hands of a session whose desk asks this researcher."""
     hands = Hands(session, sandbox.choose("bubblewrap"))
-    hands.desk = Desk(lab.track, session.repo, {NAME: researcher})
+    hands.desk = Desk(lab.track, session.repo, Team({NAME: researcher}))
     lab.researchers = (NAME,)
     return hands
 

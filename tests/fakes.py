@@ -25,7 +25,8 @@ from overnight.jobs import (
     Result,
     Trouble,
 )
-from overnight.lab import Budget, Lab
+from overnight.lab import Lab
+from overnight.proposing import Budget
 
 CONTRACT = """
 [track]

@@ -16,25 +16,30 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
-    {"contracts", "errors", "scoring"},
-    {"curves", "frontmatter"},
-    {"track", "events"},
+    {"contracts", "errors", "scoring", "words"},
+    {"curves", "fit", "lessons", "frontmatter", "glossary"},
+    {"track", "events", "likeness"},
     {"jobs", "metrics", "roles"},
     {"student", "program"},
     {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "shares", "stacks", "tally"},
+    {"holdout", "noise", "worth", "shares", "stacks", "tally", "ideas"},
+    {"roster"},
     {"runs"},
     {"state"},
-    {"lab", "audit"},
+    {"proposing"},
+    {"lab", "audit", "brief"},
     {"repo", "oracle", "mounts"},
-    {"runner", "desk", "journal", "sandbox", "researchers", "workers"},
+    {"importing", "inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
     {"loop", "session", "trial", "auditor", "scaffold", "testing"},
+    {"handin"},
     {"report"},
     {"web", "mcp"},
     {"cli", "__main__"},
 ]
-PURE = ["contracts", "errors", "curves", "events", "frontmatter", "jobs", "metrics", "roles", "student", "referee", "guards", "drift",
-        "noise", "worth", "shares", "stacks", "tally", "holdout", "runs", "state", "lab", "audit"]
+PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "glossary", "likeness", "events", "frontmatter", "jobs",
+        "metrics", "roles", "student", "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster",
+        "holdout", "runs", "state", "proposing", "lab", "audit", "brief", "importing.found", "importing.notes",
+        "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
@@ -94,7 +99,7 @@ def test_imports_point_downwards(module):
         assert part(name) == part(module) or None in (mine, theirs) or theirs < mine, f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("name", ["contracts", "errors"])
+@pytest.mark.parametrize("name", ["contracts", "errors", "words"])
 def test_the_ground_floor_imports_nothing_of_ours(name):
     assert not GRAPH[f"overnight.{name}"]
 

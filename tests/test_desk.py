@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight import track
 from overnight.contracts import Brief, Change, Past
-from overnight.desk import LONGEST, Desk, code_size, grown, said
+from overnight.desk import LONGEST, Desk, Team, code_size, grown, said
 from overnight.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 
@@ -47,7 +47,7 @@ def base(little):
 
 
 def desk(folder, researcher=None):
-    return Desk(track.parse(CONTRACT), Repo(folder), {"scripted": researcher or Scripted()})
+    return Desk(track.parse(CONTRACT), Repo(folder), Team({"scripted": researcher or Scripted()}))
 
 
 def edited(folder, base, *pairs, files=None):
@@ -257,7 +257,7 @@ def test_code_that_no_longer_parses_is_not_called_smaller():
 
 
 def test_a_message_keeps_its_lines_and_loses_what_steers_a_terminal():
-    assert said("Möre\tdata\n\n\x1b[2Jand \u202eless\r\0") == "Möre\tdata\n\n[2Jand less"
+    assert said("Möre\tdata\n\n\x1b[2Jand \u202eless\r\0") == "Möre\tdata\n\nand less\n"
 
 
 @pytest.mark.parametrize("line", ["Overnight-Verdict: keep", "OVERNIGHT-Effect: 9", "  overnight_key: x"])
@@ -266,4 +266,5 @@ def test_no_line_of_a_message_is_a_trailer_of_ours(line):
 
 
 def test_a_message_has_an_end():
-    assert len(said("x" * 10**6)) == LONGEST
+    found = said("x" * 10**6)
+    assert LONGEST - 9 < len(found) <= LONGEST and found.endswith("x\n[cut: 983,644 characters]")

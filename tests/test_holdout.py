@@ -19,7 +19,8 @@ from overnight.contracts import Change
 from overnight.events import Event, Judged, Measured, Started
 from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.jobs import Measure, Propose, Rebase
-from overnight.lab import Budget, Lab
+from overnight.lab import Lab
+from overnight.proposing import Budget
 from overnight.referee import Evidence, Policy, Ruling
 from overnight.repo import Repo
 from overnight.report import evidence, overfitting, summary, tables
@@ -385,7 +386,7 @@ def real(tmp_path_factory):
     with session.writing() as lab:
         lab.researchers, lab.benches = ("placebo",), 2
         hands = Hands(session, box)
-        hands.desk.researchers = {"placebo": who}
+        hands.desk.team.researchers = {"placebo": who}
         session.record([Started(time.time(), 2, box.name, "0", lab.researchers)])
         places = LocalWorkers(hands.work, 2)
         try:

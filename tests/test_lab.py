@@ -12,12 +12,14 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_worl
 from overnight.drift import EVERY
 from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
-from overnight.lab import MOST_FAULTS, MOST_PASSES, Budget, Lab
+from overnight.lab import MOST_FAULTS, Lab
+from overnight.proposing import Budget
+from overnight.roster import MOST_PASSES
 from overnight.runs import CALIBRATION, LASTING, MOST_BAD_SEEDS
 from overnight.stacks import FIRST
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
-           "problem", "session_proposed", "_variance", "_check_now"}  # what belongs to a session, not to the record
+           "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record
 
 
 def better(_lots):
@@ -52,6 +54,8 @@ def state(lab):
         found = {name: value for name, value in vars(lab.known).items() if name not in ("_variance", "_kind")}  # caches
         known["_known"] = found | {"variance": lab.known.variance, "values": {commit: runs for commit, runs in lab.known.values.items() if runs}}
     known["_shifts"] = dict(lab._shifts)
+    known["roster"] = {name: value for name, value in vars(lab.roster).items() if name != "_away"}
+    known["ideas"] = vars(lab.ideas)
     return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
 
 
@@ -155,9 +159,9 @@ def test_asking_is_deterministic():
     assert nights[0].jobs == nights[1].jobs
 
 
-def test_two_researchers_are_asked_in_turn():
-    night = Night(FakeWorld(), researchers=("a", "b")).go(experiments=20)
-    assert Counter(e.researcher for e in night.lab.experiments.values()) == {"a": 10, "b": 10}
+def test_two_researchers_of_whom_neither_does_better_are_asked_about_as_often():
+    night = Night(FakeWorld(), researchers=("a", "b")).go(experiments=40)
+    assert all(15 <= count <= 25 for count in Counter(e.researcher for e in night.lab.experiments.values()).values())
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------------

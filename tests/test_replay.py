@@ -10,10 +10,10 @@ from conftest import commit, git, repository, write
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
 from overnight.events import Opened, Proposed
-from overnight.program import Role
 from overnight.repo import Repo
 from overnight.researchers.replay import CUT, LARGEST, Replay, patches
 from overnight.researchers.team import team
+from overnight.roles import Role
 
 FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
 

@@ -15,7 +15,8 @@ from overnight.errors import Busy, TrackError
 from overnight.events import Judged, Opened, Proposed, Started, Stopped
 from overnight.jobs import Measure
 from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Budget, Lab
+from overnight.lab import Lab
+from overnight.proposing import Budget
 from overnight.session import Session
 
 

@@ -100,6 +100,7 @@ class Brief(Struct, frozen=True):
     files    the editable files at the frontier: path -> text
     editable globs of what may be edited
     frontier the experiment whose commit the frontier is (0: the baseline)
+    commit   the commit that is to be changed, which the desk fills in: for researchers that want the whole tree
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     strain   of the baseline, like that of a Past
     history  earlier experiments, oldest first
@@ -138,6 +139,7 @@ class Brief(Struct, frozen=True):
     left: Left = Left()
     draft: Change | None = None
     advice: str = ""
+    commit: str = ""
 
 
 class Call(Struct, frozen=True):

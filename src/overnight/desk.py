@@ -8,45 +8,126 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
-from overnight.contracts import Brief, Change, Researcher
-from overnight.errors import EditError
-from overnight.jobs import Combine, Combined, Proposal, Propose, Rebase, Rebasing
+from overnight.contracts import Brief, Change, Past, Researcher
+from overnight.errors import Away, EditError
+from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track import Track
+from overnight.words import plain
 
+LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
 LONGEST = 16 << 10  # characters of a message
 OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
-class Desk:
-    """Carries out the Lab's desk jobs for one track."""
+@dataclass(slots=True)
+class Team:
+    """Who works at the desk. `critic` reads a change of somebody who thinks, with its diff, and may say what is wrong with it;
+    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError."""
 
-    def __init__(self, track: Track, repo: Repo, researchers: Mapping[str, Researcher]) -> None:
-        self.track, self.repo, self.researchers = track, repo, researchers
+    researchers: Mapping[str, Researcher]
+    critic: Callable[[Brief, Change, str], str] | None = None
+    scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
+    standup: Callable[[Brief], str] | None = None
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+class Desk:
+    """Carries out the Lab's desk jobs for one track. `logs` is where the logs of runs are kept."""
+
+    def __init__(self, track: Track, repo: Repo, team: Team, logs: Path | None = None) -> None:
+        self.track, self.repo, self.team, self.logs = track, repo, team, logs
+
+    # -- proposals --
 
     def propose(self, job: Propose) -> Proposal:
         """Ask the researcher, commit its change, and check the commit against the boundary."""
-        files, change = self._asked(job.researcher, job.commit, job.brief)
-        if change is None:
-            return Proposal(job, reason="nothing left to try")
-        change = msgspec.structs.replace(change, message=said(change.message))
-        try:
-            commit = self.repo.commit(job.commit, change.files, change.message)
-        except EditError as error:
-            return Proposal(job, reason=str(error))
-        if commit == job.commit:
-            return Proposal(job, reason="the change changes nothing")
-        foul = self.repo.foul(job.commit, commit, self.track)
-        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul, grown=grown(files, change.files))
+        since = time.monotonic()
+        proposal = self._proposed(job)
+        return msgspec.structs.replace(proposal, seconds=time.monotonic() - since)
 
-    def _asked(self, researcher: str, commit: str, brief: Brief) -> tuple[dict[str, str], Change | None]:
-        files = self.repo.editable(commit, self.track)
-        return files, self.researchers[researcher].propose(msgspec.structs.replace(brief, files=files))
+    def _proposed(self, job: Propose) -> Proposal:
+        researcher, brief = self.team.researchers[job.researcher], self._full(job.commit, job.brief)
+        try:
+            change = researcher.propose(brief)
+            if change is None:
+                return Proposal(job, reason="nothing left to try")
+            first = self._made(job, brief, change)
+        except Away as away:
+            return Proposal(job, reason=said(str(away)), away=True, wait=away.wait)
+        except EditError as error:
+            return Proposal(job, reason=said(str(error)))
+        return self._advised(job, brief, researcher, first) or first
+
+    def _made(self, job: Propose, brief: Brief, change: Change) -> Proposal:
+        """A change as a commit. Raises EditError."""
+        change = msgspec.structs.replace(change, message=said(change.message))
+        commit = self.repo.commit(job.commit, change.files, change.message)
+        if commit == job.commit:
+            raise EditError("the change changes nothing")
+        foul = self.repo.foul(job.commit, commit, self.track)
+        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul, grown=grown(brief.files, change.files))
+
+    def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
+        """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
+        is asked once, and decides nothing."""
+        if self.team.critic is None or first.change is None or not job.thinks:
+            return None
+        with suppress(Away, EditError):
+            if advice := self.team.critic(brief, first.change, first.patch):
+                change = researcher.propose(msgspec.structs.replace(brief, draft=first.change, advice=said(advice)))
+                return self._made(job, brief, change) if change is not None else None
+        return None
+
+    def _full(self, commit: str, brief: Brief) -> Brief:
+        """A brief with the files, and the ends of some logs."""
+        failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
+        return msgspec.structs.replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
+                                       logs={past.id: self._tail(past) for past in failed})
+
+    def _tail(self, past: Past) -> str:
+        """The end of what a failed run said; never what was said while it was scored."""
+        try:
+            text = (self.logs / past.log).read_text(errors="replace") if self.logs else ""
+        except OSError:
+            return ""
+        return text[-TAIL:]
+
+    def accept(self, job: Accept) -> Proposal:
+        """Look at a change that somebody handed in, as at anybody's."""
+        order = job.order
+        if not self.repo.has(order.base) or not self.repo.has(order.commit):
+            return Proposal(job, reason="its commit is not in this repository")
+        foul = self.repo.foul(order.base, order.commit, self.track)
+        before, after = self.repo.editable(order.base, self.track), self.repo.editable(order.commit, self.track)
+        files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        if not files and not foul:
+            return Proposal(job, reason="the change changes nothing")
+        return Proposal(job, Change(files, said(order.message)), order.commit, self.repo.patch(order.base, order.commit), foul,
+                        grown=grown(before, files))
+
+    def think(self, job: Think) -> Thought:
+        """Let a scientist or a standup think."""
+        brief = self._full(job.commit, job.brief)
+        try:
+            if job.purpose == "standup":
+                return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
+            return Thought(job, ideas=tuple(self.team.scientist(brief)) if self.team.scientist else ())
+        except Away as away:
+            return Thought(job, reason=said(str(away)), away=True, wait=away.wait)
+        except EditError as error:
+            return Thought(job, reason=said(str(error)))
+
+    # -- changes on top of others --
 
     def rebase(self, job: Rebase) -> Rebasing:
         """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
@@ -61,12 +142,13 @@ class Desk:
 
     def _again(self, job: Rebase) -> str:
         """The change made anew by its researcher on today's files; "" if it cannot."""
-        if job.brief is None or job.researcher not in self.researchers:
+        researcher = self.team.researchers.get(job.researcher)
+        if job.brief is None or researcher is None:
             return ""
-        _, change = self._asked(job.researcher, job.onto, job.brief)
         try:
+            change = researcher.propose(self._full(job.onto, job.brief))
             commit = self.repo.commit(job.onto, change.files, change.message) if change else ""
-        except EditError:
+        except (EditError, Away):
             return ""
         return "" if commit == job.onto else commit
 
@@ -83,8 +165,7 @@ class Desk:
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of ours."""
-    text = "".join(c for c in message[:LONGEST] if c.isprintable() or c in "\n\t")
-    return OURS.sub("> ", text)
+    return OURS.sub("> ", plain(message, LONGEST))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ class Fault(OvernightError):
 
 class Away(OvernightError):
     """A researcher cannot work: the others go on. `wait` is the number of seconds after which it may be asked again; None:
-    not in this session."""
+    not in this session. `outcome` is the word for it in a Call."""
 
-    def __init__(self, sentence: str, wait: float | None = None) -> None:
+    def __init__(self, sentence: str, wait: float | None = None, outcome: str = "refused") -> None:
         super().__init__(sentence)
-        self.wait = wait
+        self.wait, self.outcome = wait, outcome

@@ -93,6 +93,7 @@ class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
 
     away      it cannot work now: nothing is said of the frontier
     thinking  seconds that it took
+    idea      the idea of which it could not make a change; 0: none
     """
 
     at: float
@@ -101,6 +102,7 @@ class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
     reason: str = ""
     away: bool = False
     thinking: float = 0.0
+    idea: int = 0
 
 
 class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):

@@ -12,13 +12,19 @@ from overnight.events import Outcome, Stage
 
 
 class Propose(Struct, frozen=True):
-    """A desk job: let a researcher make a change on top of a commit. The desk adds the files to the brief."""
+    """Let a researcher make a change on top of a commit; one that thinks long has a place of its own for that. The desk adds
+    the files to the brief."""
 
     researcher: str
     base: int
     commit: str
     brief: Brief
-    place = "desk"
+    thinks: bool = False
+
+    @property
+    def place(self) -> str:
+        """The kind of place where it is done."""
+        return "thinker" if self.thinks else "desk"
 
 
 class Rebase(Struct, frozen=True):
@@ -61,12 +67,13 @@ class Measure(Struct, frozen=True):
 
 
 class Think(Struct, frozen=True):
-    """A desk job: let a role that does not propose think: a scientist for new ideas, a standup for notes."""
+    """Let a role that does not propose think: a scientist for new ideas, a standup for notes."""
 
     role: str
     purpose: Literal["scientist", "standup"]
+    commit: str
     brief: Brief
-    place = "desk"
+    place = "thinker"
 
 
 class Accept(Struct, frozen=True):

@@ -1,62 +1,73 @@
 """The Lab: the state of one track and the choice of what to do next. Pure: no files, no clock, no network.
 
-`ask` gives a free place its next job, `tell` takes a result and says what happened, `apply` replays what happened.
-Every driver, from the local loop to a swarm, is a thin caller of these three.
+`ask` gives a free place its next job, `tell` takes a result and `hear` what somebody orders; both say what happened, and
+`apply` replays what happened. Every driver, from the local loop to a swarm, is a thin caller of these four.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from overnight import guards, referee
-from overnight.contracts import Brief, Past
-from overnight.events import Decision, Event, Faulted, Judged, Measured, Passed, Proposed, Rebased, Reopened, Stacked, Stage
+from overnight import referee
+from overnight.contracts import Call
+from overnight.events import (
+    Called,
+    Decision,
+    Dropped,
+    Event,
+    Faulted,
+    Judged,
+    Learnt,
+    Measured,
+    Noted,
+    Ordered,
+    Passed,
+    Proposed,
+    Rebased,
+    Reopened,
+    Stacked,
+    Stage,
+    Vetoed,
+)
 from overnight.jobs import (
+    Accept,
+    AddIdea,
     Combine,
     Combined,
+    DropIdea,
     Job,
+    Letter,
     Measure,
     Measurement,
     Proposal,
-    Propose,
     Rebase,
     Rebasing,
     Result,
+    Steer,
+    Thought,
     Trouble,
+    Try,
+    Veto,
     key,
 )
+from overnight.proposing import Budget, Proposing
 from overnight.runs import Experiment
 from overnight.stacks import read
-from overnight.state import BASELINE, State, past
+from overnight.state import BASELINE, past
 
-HISTORY = 1000  # experiments that a brief looks back on
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
-MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
 UNPACED = 10  # of so many runs, one is never stopped for falling behind
 MOST_LOOKS = 2  # times that a discarded experiment may be taken up again
 
 
-@dataclass(slots=True)
-class Budget:
-    """What this session may use; None is no bound. `until` is on the caller's clock."""
-
-    until: float | None = None
-    experiments: int | None = None
-
-
-class Lab(State):
-    """One track's state and what to do next. `benches` is how many runs can go on at once; `researchers` are asked in
-    turn."""
+class Lab(Proposing):
+    """One track's state and what to do next."""
 
     def __init__(self, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
-        super().__init__()
-        self.researchers, self.benches, self.prose = tuple(researchers), benches, prose
-        self.budget = Budget()
-        self.stopping = ""
-        self._flying: dict[object, Job] = {}
+        super().__init__(researchers, benches, prose)
+        self._handed_in: dict[str, Try] = {}
 
     # -- ask --
 
@@ -70,13 +81,13 @@ class Lab(State):
 
     def finished(self, now: float) -> bool:
         """Whether nothing is under way and nothing more will be asked for."""
-        return not self._flying and (self._over(now) or self._nothing_left())
+        return not self._flying and (self._over(now) or (not self.paused and self._nothing_left()))
 
     def _over(self, now: float) -> bool:
         return bool(self.stopping or self.problem) or (self.budget.until is not None and now >= self.budget.until)
 
     def _nothing_left(self) -> bool:
-        return self.calibrated and not self.open and not self._may_propose()
+        return self.calibrated and not self.open and not self._handed_in and not self._may_propose()
 
     def why(self, now: float) -> str:
         """Why nothing more is asked for, in a sentence; "" while there is more to do."""
@@ -91,10 +102,12 @@ class Lab(State):
             "name another researcher, or run again")
 
     def ask(self, now: float, idle: Sequence[str]) -> Job | None:
-        """The job that is worth most for one of the places that are free ("bench", "desk"); None if there is none."""
-        if self._over(now) or self.opened is None:
+        """The job that is worth most for one of the places that are free ("bench", "desk", "thinker"); None if there is
+        none."""
+        self._now = now
+        if self._over(now) or self.opened is None or self.paused:
             return None
-        for place, wanted in (("bench", self._measures), ("desk", self._desk)):
+        for place, wanted in (("bench", self._measures), ("desk", self._desk), ("thinker", self._thoughts)):
             if place in idle:
                 for job in wanted():
                     if (name := key(job)) not in self._flying:
@@ -115,14 +128,15 @@ class Lab(State):
         due = self._check_now or self.known.drift.due(self.runs)
         if due and self.known.numbers(self.commit) and not any(j.stage == "check" for j in flying):
             yield self._run(self.frontier, self.commit, self.known.seed_to_check(self.runs), "check")
-        begun = [e for e in self.open.values() if e.base_commit == self.commit and not e.waiting and not e.stack]
+        begun = [e for e in self.open.values()
+                 if e.base_commit == self.commit and not e.stack and (e.awaited or not e.waiting)]
         for experiment in sorted(begun, key=self.urgency):
             yield from self._runs_for(experiment, under_way)
         yield from self._screens(under_way)
 
-    def urgency(self, experiment: Experiment) -> tuple[float, int]:
-        """What is measured first: the least. The worth of a run decides."""
-        return -experiment.worth, experiment.id
+    def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
+        """What is measured first: the least. Where nobody waits for the verdict, the worth of a run decides."""
+        return not experiment.awaited, -experiment.worth, experiment.id
 
     def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:
         assert self.opened is not None
@@ -177,27 +191,17 @@ class Lab(State):
                 and (self.commit, seed) not in under_way:
             yield self._run(self.frontier, self.commit, seed, "race")
         for experiment in self._waiting():
-            if experiment.base_commit == self.commit and not (coming and self._stackable(experiment, size)):
+            if experiment.base_commit == self.commit and not experiment.awaited \
+                    and not (coming and self._stackable(experiment, size)):
                 yield from self._runs_for(experiment, under_way)
-
-    def _waiting(self) -> list[Experiment]:
-        """Experiments of which nothing is known or under way."""
-        busy = {i for j in self._flying.values() if isinstance(j, Combine) for i in j.experiments}
-        busy |= {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
-        return [e for e in self.open.values() if e.waiting and e.id not in busy]
 
     def _stackable(self, experiment: Experiment, size: int) -> bool:
         return size > 1 and experiment.company > 1 and experiment.grown >= 0
 
-    @property
-    def _size(self) -> int:
-        """How many edits are stacked now: few where many are kept, for then a stack seldom loses."""
-        rare = max(1, int(1 / (4 * self.hits)))
-        return min(self.sizes.size, self.track.referee.stack, rare) if self.known.kind != "success" else 1
-
     # -- what a desk may do --
 
     def _desk(self) -> Iterator[Job]:
+        yield from map(Accept, self._handed_in.values())
         running = {j.commit for j in self._flying.values() if isinstance(j, Measure)}
         waiting, ahead, size = self._waiting(), self.benches // 2 + 1, self._size
         stacked = [e for e in waiting if self._stackable(e, size)]
@@ -209,17 +213,8 @@ class Lab(State):
         enough = len(stacked) >= (size if self._may_propose() else 2)
         if enough and stacked and untouched < ahead and not combining:
             yield self._combine(stacked, size)
-        yield from self._proposals(len(waiting), ahead * size if size > 1 else (self.benches + 1) // 2)
+        yield from self._proposals(False)
         yield from (self._rebase(e) for e in old if e.id in together)
-
-    def _proposals(self, waiting: int, wanted: int) -> Iterator[Propose]:
-        """One more proposal, if what waits would not keep the benches busy."""
-        if self.problem or not self._may_propose():
-            return
-        coming = waiting + sum(isinstance(j, Propose) for j in self._flying.values())
-        if coming < wanted + (not self.calibrated):
-            name = min(self._willing(), key=lambda r: self._asked[r])
-            yield Propose(name, self.frontier, self.commit, self._brief(name))
 
     def _rebase(self, experiment: Experiment) -> Rebase:
         brief = self._brief(experiment.researcher, past(experiment))
@@ -231,25 +226,6 @@ class Lab(State):
             count -= 1
         chosen = [e for e in free if e.company >= count][:count]
         return Combine(tuple(e.id for e in chosen), tuple((e.base_commit, e.commit) for e in chosen), self.commit)
-
-    def _may_propose(self) -> bool:
-        flying = sum(isinstance(j, Propose) for j in self._flying.values())
-        most = self.budget.experiments
-        return bool(self._willing()) and (most is None or self.session_proposed + flying < most)
-
-    def _willing(self) -> list[str]:
-        """Researchers that have not passed again and again since the last verdict."""
-        return [r for r in self.researchers if self._passes(r) < MOST_PASSES]
-
-
-    def _brief(self, researcher: str, again: Past | None = None) -> Brief:
-        asked = self._asked[researcher]
-        return Brief(
-            goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
-            frontier=self.frontier, noise=self.noise, program=self.prose,
-            history=[*self._pasts[-HISTORY:], *map(past, self.open.values())],
-            seed=self.known.draw("brief", researcher, self.commit, len(self.experiments), asked),
-            strain=max(guards.begin(self.track.guard), default=0.0) or None, again=again)
 
     # -- tell --
 
@@ -265,15 +241,44 @@ class Lab(State):
         return event
 
     def _proposed(self, result: Proposal, at: float) -> Iterator[Event]:
-        job, change = result.job, result.change
+        job = result.job
+        if isinstance(job, Accept):
+            yield from self._accepted(result, job.order, at)
+            return
+        change, idea = result.change, job.brief.idea.id if job.brief.idea else 0
         if change is None or not result.commit:
-            yield self._happen(Passed(at, job.researcher, job.base, result.reason))
+            if result.away:
+                self.roster.away(job.researcher, None if result.wait is None else self._now + result.wait)
+            yield self._happen(Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea))
             return
         number = self.next_experiment
         yield self._happen(Proposed(at, number, job.base, job.commit, result.commit, job.researcher, change.message,
-                                    result.patch, change.note, result.grown))
+                                    result.patch, change.note, result.grown, change.idea, job.brief.seed, result.seconds))
         if result.foul:
             yield self._happen(Judged(at, number, "foul", result.foul))
+
+    def _accepted(self, result: Proposal, order: Try, at: float) -> Iterator[Event]:
+        """A change that somebody handed in, now or in an earlier session."""
+        if self._handed_in.pop(order.request, None) is None or order.request in self.answered:
+            return
+        change = result.change
+        if change is None or result.foul:
+            yield self._happen(Ordered(at, order.request, "try", result.foul or result.reason))
+            return
+        base = next((e.id for e in self.experiments.values() if e.commit == order.base), BASELINE)
+        yield self._happen(Proposed(at, self.next_experiment, base, order.base, result.commit, order.by, change.message,
+                                    result.patch, {}, result.grown, order.idea, request=order.request))
+
+    def _thought(self, result: Thought, at: float) -> Iterator[Event]:
+        job = result.job
+        if result.away:
+            self.roster.away(job.role, None if result.wait is None else self._now + result.wait)
+        if result.reason:
+            yield self._happen(Passed(at, job.role, self.frontier, result.reason, result.away))
+        for title, text in result.ideas:
+            yield self._happen(Noted(at, self.ideas.next, title, text, f"role {job.role}"))
+        if result.notes:
+            yield self._happen(Learnt(at, job.role, result.notes))
 
     def _rebased(self, result: Rebasing, at: float) -> Iterator[Event]:
         experiment = self.open.get(result.job.experiment)
@@ -339,7 +344,42 @@ class Lab(State):
                       self.alpha if ruling else None)
 
 
+    # -- hear --
+
+    def hear(self, letter: Letter, at: float) -> list[Event]:
+        """Take an order, or the news of a call to a model; return what happened, already applied. A change that is handed in
+        is looked at first, by a desk. What was answered before is not taken up again."""
+        if isinstance(letter, Call):
+            return [self._happen(Called(at, letter))]
+        if letter.request in self.answered:
+            return []
+        if isinstance(letter, Try):
+            self._handed_in.setdefault(letter.request, letter)
+            return []
+        return [self._happen(_HEAR[type(letter)](self, letter, at))]
+
+    def _add(self, order: AddIdea, at: float) -> Event:
+        return Noted(at, self.ideas.next, order.title, order.text, order.source, order.request)
+
+    def _drop(self, order: DropIdea, at: float) -> Event:
+        if order.idea not in self.ideas.entries:
+            return Ordered(at, order.request, "drop", f"there is no idea {order.idea}: `overnight idea list` shows them")
+        return Dropped(at, order.idea, order.request)
+
+    def _steer(self, order: Steer, at: float) -> Event:
+        if order.what == "stop":
+            self.stopping = "stopped by `overnight stop`; run it again to go on"
+        return Ordered(at, order.request, order.what)
+
+    def _veto(self, order: Veto, at: float) -> Event:
+        if order.experiment not in [e.id for e in self.chain()]:
+            why = f"experiment {order.experiment} is not among what is kept, so there is nothing to take back"
+            return Ordered(at, order.request, "veto", why)
+        return Vetoed(at, order.experiment, order.reason, order.request)
+
+
+_HEAR: dict[type, Any] = {AddIdea: Lab._add, DropIdea: Lab._drop, Steer: Lab._steer, Veto: Lab._veto}
 _TELL: dict[type, Any] = {
-    Proposal: Lab._proposed, Rebasing: Lab._rebased, Combined: Lab._combined, Measurement: Lab._measured,
+    Proposal: Lab._proposed, Thought: Lab._thought, Rebasing: Lab._rebased, Combined: Lab._combined, Measurement: Lab._measured,
     Trouble: Lab._faulted,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from overnight.contracts import Journal, Workers
 from overnight.events import Event
-from overnight.jobs import Job, Result
+from overnight.jobs import Job, Letter, Result
 from overnight.lab import Lab
 
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
@@ -26,29 +27,35 @@ class Pace:
 
 
 def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
-        watch: Callable[[list[Event]], None], clock: Callable[[], float] = time.monotonic) -> Pace:
-    """Ask, start, wait, tell, record, until the Lab is finished. `follow` acts on what was recorded."""
+        watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
+        clock: Callable[[], float] = time.monotonic) -> Pace:
+    """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
+    came in meanwhile."""
     pace = Pace()
-    while not lab.stopping and not lab.finished(clock()):
+    while True:
+        happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
+        watch(happened)
+        if lab.stopping or lab.finished(clock()):
+            return pace
         since = time.perf_counter()
         while (idle := workers.idle()) and (job := lab.ask(clock(), idle)):
             workers.start(job)
         pace.deciding += time.perf_counter() - since
-        result = workers.next(TICK)
-        events = [] if result is None else _tell(lab, result, journal, pace)
-        for event in events:
-            follow(event)
-        watch(events)
-    return pace
+        if (result := workers.next(TICK)) is not None:
+            pace.results += 1
+            watch(_record(partial(lab.tell, result), journal, pace, follow))
 
 
-def _tell(lab: Lab, result: Result, journal: Journal[Event], pace: Pace) -> list[Event]:
+def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,
+            follow: Callable[[Event], None]) -> list[Event]:
+    """Let the Lab take something, make durable what follows, and act on it."""
     start = time.perf_counter()
-    events = lab.tell(result, time.time())
+    events = take(time.time())
     told = time.perf_counter()
     if events:
         journal.extend(events)
-    pace.results += 1
     pace.deciding += told - start
     pace.writing += time.perf_counter() - told
+    for event in events:
+        follow(event)
     return events

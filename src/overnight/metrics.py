@@ -19,6 +19,7 @@ from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.events import Outcome
 from overnight.track import HARNESS_METRICS
+from overnight.words import visible
 
 LONGEST = 100  # letters of a metric's name
 
@@ -62,7 +63,7 @@ def _kind(stderr: bytes) -> bytes:
 
 def _printable(text: str) -> str:
     """A candidate's words, with nothing that a terminal would obey."""
-    return "".join(c for c in text[:300] if c.isprintable())
+    return visible(text[:300], keep="")
 
 
 def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:

@@ -17,8 +17,7 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.frontmatter import meant, split
-from overnight.roles import KEYS, PROPOSE, cast
-from overnight.roles import Role as Role
+from overnight.roles import KEYS, PROPOSE, Role, cast
 
 LARGEST = 1 << 20  # bytes of program.md
 LARGEST_ROLE = 64 << 10  # bytes of a role's file

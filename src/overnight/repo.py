@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ DEEPEST = 64  # parts of it
 MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
+          "-c", "core.fsmonitor=false",
           "-c", "gc.auto=0", "-c", "core.fsync=loose-object,reference"]
 # What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
 _MISLEADING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
@@ -98,9 +100,39 @@ class Repo:
         missing = self._git("ls-files", "--others", "--", *own).splitlines() if own else []
         return [line[3:] for line in changed] + missing
 
+    def home(self) -> Path:
+        """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
+        shared = Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        return shared.parent / self.prefix if shared.name == ".git" and self._git_dir() != shared else self.folder
+
+    def ancestor(self, one: str, other: str) -> str | None:
+        """The newest commit that two have in common; None when there is none."""
+        return self._try("merge-base", one, other)
+
+    def distance(self, one: str, other: str) -> int:
+        """How many lines differ between two commits."""
+        counts = (line.split()[:2] for line in self._git("diff-tree", "-r", "--numstat", one, other).splitlines())
+        return sum(int(n) for pair in counts for n in pair if n.isdigit())
+
+    def present(self, base: str, track: Track) -> dict[str, str | None]:
+        """How the editable files on disk differ from a commit: path in the folder -> text, None where one is gone. Raises
+        EditError for what is no text, no plain file, or lies outside the boundary and is changed as well."""
+        names = self._git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".").split("\0")
+        there = {n: _read(self.folder / n) for n in sorted(set(names)) if n and any(covers(p, n) for p in track.track.editable)}
+        before = self.editable(base, track)
+        changed = {n: text for n, text in there.items() if text != before.get(n)} | {n: None for n in before if n not in there}
+        for path in self._git("diff-index", "--name-only", "-z", "--relative", base, "--", ".").split("\0"):
+            if path and path not in changed and path not in before and not path.endswith(".md"):
+                raise EditError(f"{path} is changed and may not be edited: take that back (git checkout {base[:7]} -- {path}).")
+        return changed
+
     def tip(self, branch: str) -> str | None:
         """The commit of a branch, None when there is no such branch."""
         return self._try("rev-parse", "--verify", "-q", f"refs/heads/{branch}^{{commit}}")
+
+    def has(self, commit: str) -> bool:
+        """Whether there is such a commit."""
+        return not commit.startswith("-") and self._try("cat-file", "-e", f"{commit}^{{commit}}") is not None
 
     def text(self, commit: str, path: str) -> str | None:
         """A file's text at a commit, by its path in the folder; None when it is absent or no text."""
@@ -314,6 +346,26 @@ class Repo:
             self._try("merge", "--abort")
             raise TrackError(f"{branch} does not merge by itself ({fault}): run `git merge {branch}` "
                              "and settle it.") from fault
+
+
+def _read(path: Path) -> str | None:
+    """A plain file's text; None where there is no file. Raises EditError for anything else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EditError(f"{path.name} is no plain file ({error.strerror}): put a file in its place.") from error
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise EditError(f"{path.name} is no plain file: put a file in its place.")
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise EditError(f"{path.name} is larger than {LARGEST >> 20} MiB.")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise EditError(f"{path.name} is no text in UTF-8, and only text can be tried.") from error
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:

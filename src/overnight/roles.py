@@ -34,7 +34,9 @@ KEYS = {
     "standup": ("model", "prose", "every"),
 }
 NEEDED = {"agent": ("agent", "claude"), "replay": ("folder", "patches")}  # the key that a kind cannot do without; an example
-PROPOSE = frozenset({"knobs", "llm", "agent", "replay", "placebo"})
+READ = frozenset({"llm", "agent"})
+ADVISE = frozenset({"scientist", "critic", "standup"})
+PROPOSE = frozenset(KEYS) - ADVISE
 
 
 class Role(Struct, frozen=True):
@@ -61,6 +63,16 @@ class Role(Struct, frozen=True):
     agent: str = ""
     folder: str = ""
     timeout: float = 900.0
+
+    @property
+    def proposes(self) -> bool:
+        """Whether it makes changes."""
+        return self.kind not in ADVISE
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it reads: it is given ideas, takes its time, and has a place of its own to do so."""
+        return self.kind in READ
 
 
 def cast(head: Entry, name: str, look: Callable[[str, str], str]) -> tuple[Role, ...]:

@@ -17,6 +17,7 @@ from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
 from overnight.track import HARNESS_METRICS, Track
+from overnight.words import line
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
@@ -36,6 +37,10 @@ class Experiment:
     company  how many edits may share a run with this one
     crashed  seeds on which it failed and its base did not
     looks    how often it was taken up again after a discard
+    asked    the seed of the brief that it answers
+    request  the mark of the order that handed it in; "" where a researcher proposed it
+    log      of its last run that failed
+    cost     seconds that its runs and the thinking took
     """
 
     id: int
@@ -68,6 +73,16 @@ class Experiment:
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = field(default_factory=dict)
     strain: float | None = None
+    idea: int = 0
+    asked: int = 0
+    request: str = ""
+    log: str = ""
+    cost: float = 0.0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody handed it in and waits for the verdict."""
+        return bool(self.request)
 
     @property
     def waiting(self) -> bool:
@@ -77,8 +92,7 @@ class Experiment:
     @property
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
-        plain = (c if c.isprintable() else " " * c.isspace() for c in self.message.partition("\n")[0])
-        return "".join(plain)[:300]
+        return line(self.message.partition("\n")[0], 300)
 
 
 class Runs:
@@ -94,6 +108,7 @@ class Runs:
         self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
         self._drawn, self._made = len(self._common), 0
         self._standing = guards.begin(track.guard)
+        self._stood: dict[str, list[float]] = {}
         self._races: list[tuple[int, float]] = []
         self._retired: noise.Spread = (0, 0.0)
         self._variance: float | None = None  # what follows from them and the incumbents, until either changes
@@ -357,6 +372,7 @@ class Runs:
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
         of the old incumbent stay for those that are still compared with it, until `forget`."""
+        self._stood[self.incumbent] = self._standing
         self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
         fresh = self.own_seeds(experiment)
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
@@ -366,6 +382,13 @@ class Runs:
         self.values[experiment.commit] = kept
         self.incumbent, self.bad, self._variance = experiment.commit, set(), None
         self._common, self._drawn = dict.fromkeys(kept, runs), len(kept)
+
+    def back(self, commit: str) -> None:
+        """The frontier moves back to where it was. What is still known of that commit was looked at before, so it is raced on
+        new seeds."""
+        self._standing = self._stood[commit]
+        self.incumbent, self.bad, self._variance = commit, set(), None
+        self._common, self._drawn = {}, len(self.of(commit))
 
 
 def _same(numbers: Sequence[float]) -> bool:

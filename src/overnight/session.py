@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import secrets
 import shutil
 import time
@@ -16,11 +17,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from overnight import program, track
-from overnight.contracts import Sandbox
-from overnight.desk import Desk
+from overnight.contracts import Call, Sandbox
+from overnight.desk import Desk, Team
 from overnight.errors import Busy, TrackError
-from overnight.events import Event, Judged, Measured, Opened, Proposed, Rebased, Stacked
-from overnight.jobs import Combine, Job, Measure, Propose, Result
+from overnight.events import Called, Event, Judged, Measured, Opened, Proposed, Rebased, Stacked, Vetoed
+from overnight.inbox import Inbox
+from overnight.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab import Lab
 from overnight.repo import Repo
@@ -38,9 +40,16 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.home = folder.resolve() / HOME
         self.repo = Repo(folder, self.home / "scratch")
-        self.program = program.load(folder / "program.md")
-        self.lab = Lab(self.program.researchers, prose=self.program.prose)
+        self.inbox = Inbox(self.home / "inbox")
+        self.watch = program.Watch(folder / "program.md")
+        self.lab = Lab(prose=self.program.prose)
+        self.lab.organise(self.program.roles)
         self._journal: SqliteJournal | None = None
+
+    @property
+    def program(self) -> program.Program:
+        """The instructions as they are in force."""
+        return self.watch.program
 
     # -- reading --
 
@@ -51,9 +60,14 @@ class Session:
             self._journal = SqliteJournal(self.home / "journal.db")
         return self._journal
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a journal."""
+        return (self.home / "journal.db").exists()
+
     def read(self) -> Lab:
         """The Lab as the journal tells it. Raises TrackError when there is no journal yet."""
-        if not (self.home / "journal.db").exists():
+        if not self.begun:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
         for event in self.journal.replay():
             self.lab.apply(event)
@@ -68,9 +82,21 @@ class Session:
 
     # -- writing --
 
+    def at_work(self) -> bool:
+        """Whether another process holds the track."""
+        try:
+            with (self.home / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # nobody ever held it
+        return False
+
     @contextmanager
-    def writing(self, again: bool = False) -> Iterator[Lab]:
-        """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement."""
+    def writing(self, again: bool = False, changed: bool = False) -> Iterator[Lab]:
+        """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement. `changed`:
+        files may differ from the commit, for it is the commit that counts."""
         contract = track.load(self.repo.folder)
         self.repo.head()
         self.repo.refuse_checked_out(f"overnight/{contract.name}")
@@ -79,8 +105,8 @@ class Session:
             self._sweep()
             for event in self.journal.replay():
                 self.lab.apply(event)
-            self._open(contract, again)
-            self._hold_open()
+            self._open(contract, again, changed)
+            self.hold_open()
             self.agree()
             try:
                 yield self.lab
@@ -125,7 +151,7 @@ class Session:
             shutil.rmtree(self.home / name, ignore_errors=True)
         (self.home / "scratch").mkdir()
 
-    def _open(self, contract: track.Track, again: bool) -> None:
+    def _open(self, contract: track.Track, again: bool, changed: bool) -> None:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
         text = (self.repo.folder / track.FILE).read_text(encoding="utf-8")
         opened = self.lab.opened
@@ -135,7 +161,7 @@ class Session:
                 raise TrackError(f"{track.FILE} has changed since this track began, so old and new numbers do not compare: "
                                  "restore it, or begin anew with `overnight run --restart`.")
             return
-        head = self.commit_to_judge()
+        head = self.repo.head() if changed else self.commit_to_judge()
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.lab.problem:
             return
@@ -162,7 +188,7 @@ class Session:
             finally:
                 self._sweep()
 
-    def _hold_open(self) -> None:
+    def hold_open(self) -> None:
         """Hold the commits that are still being judged, and no others, whatever a killed run left."""
         self.repo.release(self.lab.track.name)
         for experiment in self.lab.open.values():
@@ -173,7 +199,7 @@ class Session:
     def own_commits(self) -> set[str]:
         """Every commit that the result branch has pointed at."""
         kept = {e.commit for e in self.lab.experiments.values() if e.verdict == "keep"}
-        return kept | ({self.lab.opened.commit} if self.lab.opened else set())
+        return kept | self.lab.taken_back | ({self.lab.opened.commit} if self.lab.opened else set())
 
     def record(self, events: list[Event]) -> None:
         """Write events that did not come from `tell`, and take them up."""
@@ -189,7 +215,9 @@ class Hands:
         lab = session.lab
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
-        self.desk = Desk(lab.track, session.repo, team(session.program.named(lab.researchers), session.repo.folder))
+        minds = Team(team(lab.roster.roles.values(), session.repo.folder))
+        self.desk = Desk(lab.track, session.repo, minds, session.home / "logs")
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
 
     def work(self, job: Job, place: Place) -> Result:
@@ -198,7 +226,30 @@ class Hands:
             return self.runner.measure(job, place.cores, place.number, place.running)
         if isinstance(job, Combine):
             return self.desk.combine(job)
-        return self.desk.propose(job) if isinstance(job, Propose) else self.desk.rebase(job)
+        if isinstance(job, Rebase):
+            return self.desk.rebase(job)
+        if isinstance(job, Think):
+            return self.desk.think(job)
+        return self.desk.propose(job) if isinstance(job, Propose) else self.desk.accept(job)
+
+    def letters(self) -> Iterator[Letter]:
+        """What came in since the last time: orders from outside, and news of calls to models."""
+        yield from self._made()
+        for order in self.session.inbox.new():
+            if order.request in self.session.lab.answered:
+                self.session.inbox.clear([order.request])
+            else:
+                yield order
+
+    def unheard(self) -> list[Event]:
+        """Calls to models that ended after the loop did."""
+        return [Called(time.time(), call) for call in self._made()]
+
+    def _made(self) -> Iterator[Call]:
+        """Calls that ended since the last time."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._calls.get_nowait()
 
     def follow(self, event: Event) -> None:
         """What a recorded event asks for outside the Lab: move the branch, hold a commit, forget a tree.
@@ -206,6 +257,8 @@ class Hands:
         A branch that cannot be moved now, because somebody looks at it, is brought into agreement afterwards.
         """
         track = self.session.lab.track.name
+        if request := getattr(event, "request", ""):
+            self.session.inbox.clear([request])
         if isinstance(event, Proposed | Rebased):
             self.repo.hold(track, event.experiment, event.commit)
         elif isinstance(event, Stacked) and event.experiments:
@@ -220,5 +273,7 @@ class Hands:
                     self.session.agree()
             else:
                 self.runner.forget(self.session.lab.experiments[event.experiment].commit)
-
-
+        elif isinstance(event, Vetoed):
+            self.session.hold_open()
+            with suppress(TrackError):
+                self.session.agree()

@@ -10,15 +10,21 @@ import math
 from collections import Counter
 from typing import Any
 
-from overnight import guards, holdout, referee, worth
-from overnight.contracts import Past
+from overnight import guards, holdout, referee, shares, worth
+from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
 from overnight.events import (
+    Called,
+    Dropped,
     Event,
     Faulted,
     Judged,
+    Learnt,
     Measured,
+    Noted,
     Opened,
+    Ordered,
+    Organised,
     Passed,
     Proposed,
     Rebased,
@@ -26,7 +32,10 @@ from overnight.events import (
     Stacked,
     Started,
     Stopped,
+    Vetoed,
 )
+from overnight.ideas import Entry, Ideas
+from overnight.roster import Roster
 from overnight.runs import Experiment, Metrics, Runs, within
 from overnight.stacks import Sizes, Stack, read
 from overnight.tally import Tally
@@ -46,6 +55,9 @@ class State:
         self.next_run, self.next_experiment = 1, 1
         self._faults: Counter[str] = Counter()
         self._check_now = False  # a session begins by looking whether the machine is still the same
+        self.roster, self.ideas = Roster(), Ideas()
+        self.answered: set[str] = set()  # requests of orders that were carried out or declined
+        self.paused, self.program = False, ""
         self._reset()
 
     def _reset(self) -> None:
@@ -60,12 +72,13 @@ class State:
         self.policy = referee.Policy()
         self.tally = Tally()
         self.gauge = holdout.Gauge()
+        self.taken_back: set[str] = set()  # commits that were kept once
         self._shifts: dict[int, float] = {BASELINE: 0.0}
         self._known: Runs | None = None
         self._pasts: list[Past] = []
-        self._passed: dict[str, tuple[int, int]] = {}
-        self._asked: Counter[str] = Counter()
         self.session_proposed = 0
+        self.notes, self._learnt_at = "", 0
+
     # -- what is known --
 
     @property
@@ -105,13 +118,22 @@ class State:
         """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
         start = self.known.mean(self.known.baseline_commit)
         return None if start is None else start + self._shifts.get(experiment, 0.0)
+
     @property
     def _sigma(self) -> float:
         return math.sqrt(self.known.seed_variance)
 
-    def _passes(self, researcher: str) -> int:
-        verdicts, times = self._passed.get(researcher, (0, 0))
-        return times if verdicts == len(self._pasts) else 0
+    # -- ideas --
+
+    def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
+        """An idea as researchers may know it."""
+        tried = [self.experiments[n] for n in entry.tried if n in self.experiments]
+        busy = entry.id in leased or any(e.verdict == "open" for e in tried)
+        state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
+        given_up = "nobody could make a change of it" if entry.hopeless else ""
+        outcome = "; ".join(f"#{e.id} {told(e)}" for e in tried) or given_up
+        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), outcome)
+
     # -- evidence --
 
     def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> referee.Evidence:
@@ -168,6 +190,7 @@ class State:
         if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
             return ""
         return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"
+
     # -- apply --
 
     def apply(self, event: Event) -> None:
@@ -184,7 +207,8 @@ class State:
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)
         self._faults.clear()
-        self._passed.clear()
+        self.roster.begin()
+        self.paused = False
 
     def _on_stopped(self, event: Stopped) -> None:
         self.tally.stopped(event)
@@ -192,15 +216,19 @@ class State:
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
                                 event.message, event.at, event.note, event.grown)
+        experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
+        if event.request:
+            self.answered.add(event.request)
+            experiment.request, experiment.company = event.request, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
-        self._asked[event.researcher] += 1
-        self._passed.pop(event.researcher, None)
-        self.session_proposed += 1
+        self.roster.proposed(event)
+        self.ideas.proposed(event)
+        self.session_proposed += not event.request
 
     def _on_passed(self, event: Passed) -> None:
-        self._passed[event.researcher] = (len(self._pasts), self._passes(event.researcher) + 1)
-        self._asked[event.researcher] += 1
+        self.roster.passed(event, len(self._pasts))
+        self.ideas.passed(event)
 
     def _on_rebased(self, event: Rebased) -> None:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
@@ -245,6 +273,7 @@ class State:
             self._weigh_with(event)
         elif mine is not None and mine.commit == event.commit:
             mine.runs += 1
+            mine.cost += event.busy
             if event.outcome in ("behind", "foul"):
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
@@ -252,6 +281,7 @@ class State:
             if mine.runs == 1 and not mine.carried and metrics:
                 self._looked(mine, event)
             mine.reason = mine.reason if metrics else event.reason
+            mine.log = mine.log if metrics else event.log
             self._weigh(mine)
         elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
@@ -275,6 +305,8 @@ class State:
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
         if stack is None:
             return
+        for member in stack.members:
+            self.experiments[member].cost += event.busy / len(stack.members)
         theirs = event.beside or stack.standard
         place = stack.position(event.commit)
         stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
@@ -308,6 +340,9 @@ class State:
         self.counts[event.verdict] += 1
         self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
         self._pasts.append(past(experiment))
+        gain = shares.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
+        if not experiment.request:
+            self.roster.ended(experiment.researcher, experiment.cost, gain)
         experiment.note = {}
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
@@ -334,6 +369,44 @@ class State:
         experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
         experiment.confirming = 0
 
+    def chain(self) -> list[Experiment]:
+        """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
+        kept, number = [], self.frontier
+        while number != BASELINE:
+            kept.append(self.experiments[number])
+            number = kept[-1].base
+        return kept[::-1]
+
+    def _on_vetoed(self, event: Vetoed) -> None:
+        """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is
+        no more: it is put on the present one, raced and confirmed there."""
+        self.answered.add(event.request)
+        kept = self.chain()
+        victim = self.experiments[event.experiment]
+        later = kept[kept.index(victim) + 1:]
+        self.frontier, self.commit = victim.base, victim.base_commit
+        self.known.back(victim.base_commit)
+        for experiment in (victim, *later):
+            self._take_back(experiment)
+        for experiment in later:
+            experiment.verdict, experiment.reason = "open", ""
+            self.open[experiment.id] = experiment
+        victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
+        self.counts["discard"] += 1
+        self._pasts.append(past(victim))
+
+    def _take_back(self, experiment: Experiment) -> None:
+        """Nothing of a keep counts any more but what it wants to change."""
+        self.counts["keep"] -= 1
+        self.taken_back.add(experiment.commit)
+        self.known.forget(experiment.commit)
+        self._shifts.pop(experiment.id, None)
+        experiment.note = next((p.note for p in self._pasts if p.id == experiment.id), {})
+        self._pasts = [p for p in self._pasts if p.id != experiment.id]
+        experiment.carried, experiment.runs, experiment.confirming = [], 0, 0
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
+        experiment.drawn, experiment.decided, experiment.earlier = (), None, None
+
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which nobody is compared any more."""
         if base not in (self.commit, self.known.baseline_commit) \
@@ -343,11 +416,37 @@ class State:
     def _on_faulted(self, event: Faulted) -> None:
         self.counts["fault"] += 1
 
+    # -- what is heard --
+
+    def _on_noted(self, event: Noted) -> None:
+        self.answered.add(event.request)
+        self.ideas.noted(event)
+
+    def _on_dropped(self, event: Dropped) -> None:
+        self.answered.add(event.request)
+        self.ideas.dropped(event)
+
+    def _on_ordered(self, event: Ordered) -> None:
+        self.answered.add(event.request)
+        if not event.reason and event.order in ("pause", "resume"):
+            self.paused = event.order == "pause"
+
+    def _on_learnt(self, event: Learnt) -> None:
+        self.notes, self._learnt_at = event.notes, self.next_experiment
+
+    def _on_called(self, event: Called) -> None:
+        self.tally.called(event.call)
+
+    def _on_organised(self, event: Organised) -> None:
+        self.program = event.sha256
+
 
 _APPLY: dict[type, Any] = {
     Opened: State._on_opened, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
     Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
-    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted,
+    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
+    Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,
+    Organised: State._on_organised, Vetoed: State._on_vetoed,
 }
 
 
@@ -361,4 +460,11 @@ def _together(count: int, gain: float) -> str:
 def past(experiment: Experiment) -> Past:
     """An experiment as researchers may know it."""
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain)
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
+                experiment.log)
+
+
+def told(experiment: Experiment) -> str:
+    """What came of an experiment, in a few words."""
+    effect = "" if experiment.effect is None else f" {experiment.effect:+.3g}"
+    return f"{experiment.verdict}{effect}"

@@ -5,12 +5,40 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from overnight.contracts import Call
 from overnight.events import Measured, Started, Stopped
 
 
 @dataclass(slots=True)
+class Use:
+    """What calls to language models came to. `unpriced` counts those whose price nobody knows."""
+
+    calls: int = 0
+    failed: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.tokens_in + self.tokens_out
+
+    def add(self, call: Call) -> None:
+        """One more."""
+        self.calls += 1
+        self.failed += call.outcome != "ok"
+        self.tokens_in += call.tokens_in
+        self.tokens_out += call.tokens_out
+        self.dollars += call.dollars or 0.0
+        self.unpriced += call.dollars is None and call.outcome == "ok"
+
+
+@dataclass(slots=True)
 class Tally:
-    """Sums over all sessions of a track. `last` is the time of the newest record."""
+    """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
+    came to, `session` what all did since the session began, `asked` those for one proposal, by its brief's seed."""
 
     runs: int = 0
     busy: float = 0.0
@@ -18,6 +46,9 @@ class Tally:
     accounting: set[str] = field(default_factory=set)
     parts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     last: float = 0.0
+    used: dict[str, Use] = field(default_factory=lambda: defaultdict(Use))
+    session: Use = field(default_factory=Use)
+    asked: dict[int, Use] = field(default_factory=lambda: defaultdict(Use))
     _seconds: float = 0.0
     _capacity: float = 0.0
     _since: float = 0.0
@@ -40,7 +71,7 @@ class Tally:
         """A session begins; one that was killed ended with its last record."""
         if self._workers:
             self.stopped(Stopped(self.last, self._under_way()))
-        self._since, self._workers = event.at, event.workers
+        self._since, self._workers, self.session = event.at, event.workers, Use()
         self.sandboxes.add(event.sandbox)
 
     def stopped(self, event: Stopped) -> None:
@@ -59,3 +90,8 @@ class Tally:
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():
             self.parts[part].append(seconds)
+
+    def called(self, call: Call) -> None:
+        """A call to a model ended."""
+        for use in (self.used[call.role], self.session, self.asked[call.asked]):
+            use.add(call)

@@ -166,12 +166,20 @@ def _processes(pid: int) -> dict[int, str]:
     """All that descend from a process: pid -> when it began and what it is. Orphans of sandboxes are adopted by us."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, _read(f"{task}/children").split()):
+        for child in _children(task):
             about = _read(f"/proc/{child}/stat").rpartition(")")[2].split()
             if about:
                 found[child] = f"{about[19]} {_read(f'/proc/{child}/comm').strip()}"
                 found |= _processes(child)
     return found
+
+
+def _children(task: Path) -> list[int]:
+    """The children of one thread; none of a thread that ends while we look."""
+    try:
+        return [int(pid) for pid in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _descriptors() -> dict[str, str]:

@@ -13,10 +13,11 @@ from attacks.suite import Attack
 from conftest import repository
 from overnight import loop
 from overnight.contracts import Brief, Change, Sandbox
-from overnight.desk import Desk
+from overnight.desk import Desk, Team
 from overnight.events import Faulted, Judged, Measured, Passed, Proposed, Started
 from overnight.jobs import Job, Measure, Result
-from overnight.lab import Budget, Lab
+from overnight.lab import Lab
+from overnight.proposing import Budget
 from overnight.runner import Runner
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.session import Hands, Session
@@ -129,7 +130,7 @@ class Night:
         """Sessions until everything is proposed and judged; several changes that git cannot hold end one early."""
         lab.researchers = ()
         hands = Hands(self.session, self.sandbox)
-        lab.researchers, hands.desk = (script.name,), Desk(lab.track, self.session.repo, {script.name: script})
+        lab.researchers, hands.desk = (script.name,), Desk(lab.track, self.session.repo, Team({script.name: script}))
         idle = 0
         while (script.left or lab.open) and idle < IDLE:
             left = len(script.left)

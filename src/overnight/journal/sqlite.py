@@ -95,6 +95,16 @@ class SqliteJournal:
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
+    def after(self, seq: int) -> list[tuple[int, Event]]:
+        """The events behind a number, each with its own, for those who look on while another process writes; the chain is not
+        checked again. Raises JournalError."""
+        try:
+            with self._engine.connect() as connection:
+                wanted = select(_events.c.seq, _events.c.body).where(_events.c.seq > seq).order_by(_events.c.seq)
+                return [(number, self._decoder.decode(body)) for number, body in connection.execute(wanted)]
+        except (SQLAlchemyError, msgspec.ValidationError) as error:
+            raise JournalError(f"the journal {self.path} cannot be read: {error}.") from error
+
     @property
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record: quote it to pin the whole past."""

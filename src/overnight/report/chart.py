@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 from overnight.lab import Lab
 from overnight.report import summary
-from overnight.report.tables import chain, levels, measured, plain
+from overnight.report.tables import levels, measured, plain
 from overnight.runs import Experiment
 from overnight.state import BASELINE
 
@@ -146,7 +146,7 @@ def _scene(lab: Lab, baseline: float) -> Scene:
 def _places(lab: Lab) -> dict[int, int]:
     """Where the baseline and all that was kept stand, each to the right of what it stands on."""
     places = {BASELINE: min(lab.experiments, default=1) - 1}
-    for experiment in chain(lab):
+    for experiment in lab.chain():
         places[experiment.id] = max(experiment.id, places[experiment.base] + 1)
     return places
 

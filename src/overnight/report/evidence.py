@@ -12,6 +12,7 @@ from overnight.holdout import DENIED, UNCHECKED
 from overnight.lab import Lab
 from overnight.report import overfitting, summary
 from overnight.runs import Experiment
+from overnight.words import visible
 
 TAIL = 20  # lines of the log
 
@@ -54,7 +55,7 @@ def _tail(path: Path) -> str:
 
 def _plain(line: str) -> str:
     """A line of somebody's words, without what steers a terminal."""
-    return "".join(c for c in line if c.isprintable() or c == "\t")
+    return visible(line, keep="\t")
 
 
 def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:

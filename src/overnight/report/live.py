@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight.events import Event, Faulted, Judged, Measured, Opened, Reopened
-from overnight.jobs import Combine, Job, Measure, Propose
+from overnight.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab import Lab
 from overnight.report import summary
 from overnight.state import BASELINE
@@ -146,6 +146,10 @@ def doing(lab: Lab, job: Job | None) -> str:
         return "–"
     if isinstance(job, Propose):
         return f"{job.researcher} thinks"
+    if isinstance(job, Think):
+        return f"{job.role} thinks"
+    if isinstance(job, Accept):
+        return f"looks at a change from {job.order.by}"
     if isinstance(job, Measure):
         if job.experiment == BASELINE:
             return "measures the baseline"

@@ -16,7 +16,7 @@ from overnight.audit import Audit
 from overnight.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.lab import Lab
 from overnight.report import audited, chart, overfitting, summary
-from overnight.report.tables import TITLE, chain, levels, plain, results_tsv
+from overnight.report.tables import TITLE, levels, plain, results_tsv
 from overnight.runs import Experiment
 from overnight.state import BASELINE
 
@@ -125,7 +125,7 @@ def _effort(lab: Lab) -> str:
 
 
 def _kept(lab: Lab) -> list[str]:
-    kept, metric = chain(lab), lab.track.metric
+    kept, metric = lab.chain(), lab.track.metric
     if not kept:
         return []
     first, _ = levels(lab)

@@ -11,6 +11,7 @@ import statistics
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
+from overnight.words import line
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -49,16 +50,6 @@ def measured(lab: Lab, experiment: Experiment) -> float | None:
     return lab.level(experiment.id)
 
 
-def chain(lab: Lab) -> list[Experiment]:
-    """What was kept, each on top of the one before; not always in the order of their numbers."""
-    kept = []
-    number = lab.frontier
-    while number != BASELINE:
-        kept.append(lab.experiments[number])
-        number = kept[-1].base
-    return kept[::-1]
-
-
 def _cell(title: str) -> str:
     """A title that no spreadsheet takes for a formula."""
     text = plain(title)
@@ -70,9 +61,7 @@ def _cell(title: str) -> str:
 
 def plain(text: str, most: int = TITLE) -> str:
     """Words from outside as one bounded line without control characters."""
-    seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text[:20 * most])
-    line = " ".join(seen.split())
-    return line if len(line) <= most else line[:most - 1].rstrip() + "…"
+    return line(text, most)
 
 
 def levels(lab: Lab) -> tuple[str, str]:

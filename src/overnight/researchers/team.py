@@ -7,10 +7,10 @@ from pathlib import Path
 
 from overnight.contracts import Researcher
 from overnight.errors import TrackError
-from overnight.program import Role
 from overnight.researchers.knobs import Knobs
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
+from overnight.roles import Role
 
 KNOWN: dict[str, Callable[[Role, Path], Researcher]] = {
     "knobs": lambda role, folder: Knobs(),
@@ -23,7 +23,7 @@ def team(roles: Iterable[Role], folder: Path) -> dict[str, Researcher]:
     """A researcher for each role, by its name; `folder` is that of the track. Raises TrackError for a kind that cannot be
     had."""
     found = {}
-    for role in roles:
+    for role in (each for each in roles if each.proposes):
         if role.kind not in KNOWN:
             raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(KNOWN)}.")
         found[role.name] = KNOWN[role.kind](role, folder)

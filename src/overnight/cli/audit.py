@@ -1,0 +1,79 @@
+"""`overnight audit`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from overnight import auditor, sandbox, track
+from overnight.audit import Audit, Plan, conclude
+from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
+from overnight.contracts import Sandbox
+from overnight.errors import TrackError
+from overnight.events import Measured
+from overnight.lab import Lab
+from overnight.report import audited, summary
+from overnight.report.live import Count
+from overnight.session import Hands, Session
+from overnight.workers.local import LocalWorkers, available
+
+AUDIT = "audit.json"  # in the track's folder for what Overnight writes
+
+
+@main.command()
+@FOLDER
+@JSON
+@click.option("--seeds", type=click.IntRange(min=2), default=20, show_default=True,
+              help="Run each commit on so many fresh seeds.")
+@WORKERS
+@SANDBOX
+def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
+    """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
+    session = Session(folder)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    with session.scratch():
+        lab = session.read()
+        if not lab.frontier:
+            raise TrackError("nothing was kept yet, so there is nothing to audit.")
+        with stopping(lab, "nothing was written, so run it again from the start"):
+            found = _audit(session, lab, box, seeds, workers or max(1, len(available()) // lab.track.run.cpus))
+        if as_json:
+            say(found)
+        else:
+            for text in audited.lines(found):
+                click.echo(text)
+        audited.save(found, session.home / AUDIT)
+
+
+def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
+    """Plan, say what it will take, measure, conclude."""
+    measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
+    fresh = auditor.draw(seeds, measured)
+    marks = list(dict.fromkeys([*summary.marks(lab), *["unsandboxed"] * (box.name == "none")]))
+    lab.researchers = ()  # nothing is proposed
+    hands = Hands(session, box)
+    hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
+    with auditor.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
+        console = Console(stderr=True)
+        console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
+        places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
+        try:
+            with Count(len(plan.commits) * seeds, console) as count:
+                runs = auditor.measure(plan, places, lambda: bool(lab.stopping), count)
+        finally:
+            places.close()
+    if lab.stopping:
+        raise TrackError(f"{lab.stopping}.")
+    return conclude(plan, runs, time.time())
+
+
+def _expected(plan: Plan, measured: list[Measured], benches: int) -> str:
+    """How many runs there will be, and about how long they take."""
+    runs = len(plan.commits) * len(plan.seeds)
+    each = statistics.median(e.busy + sum(e.overhead.values()) for e in measured) if measured else 0.0
+    return (f"audit of {plan.track}: {len(plan.commits)} commits on {len(plan.seeds)} fresh seeds are {runs} runs, about "
+            f"{summary.duration(each * -(-runs // benches))} with {benches} at a time")

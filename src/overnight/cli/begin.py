@@ -1,0 +1,62 @@
+"""Commands at the beginning and the end: init, check, merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from overnight import sandbox, scaffold, track, trial
+from overnight.cli.base import FOLDER, SANDBOX, main
+from overnight.errors import TrackError
+from overnight.runner import Runner
+from overnight.session import Session
+from overnight.workers.local import available
+
+
+@main.command()
+@FOLDER
+@click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
+@click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
+def init(folder: Path, metric: str, entry: str) -> None:
+    """Write track.toml and program.md for a repository."""
+    Session(folder)
+    if (folder / track.FILE).exists():
+        raise TrackError(f"{folder / track.FILE} exists already: edit it, or remove it and run `overnight init` again.")
+    found = scaffold.look(folder, metric, entry)
+    for path in scaffold.write(folder, found):
+        click.echo(f"wrote {path}")
+    click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
+               "(git add track.toml program.md; git commit), then `overnight check`.")
+
+
+@main.command()
+@FOLDER
+@SANDBOX
+def check(folder: Path, sandbox_name: str) -> None:
+    """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
+    contract = track.load(folder)
+    box = sandbox.choose(sandbox_name, contract.run.gpus)
+    session = Session(folder)
+    commit = session.commit_to_judge()
+    with session.scratch():
+        runner = Runner(contract, session.repo, box, commit, session.home)
+        found = trial.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
+    benches = max(1, len(available()) // contract.run.cpus)
+    for sentence in trial.words(contract, found, benches):
+        click.echo(sentence)
+    if advice := sandbox.advice(box):
+        click.echo(f"note: {advice}", err=True)
+    if not found.metric:
+        raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
+
+
+@main.command()
+@FOLDER
+def merge(folder: Path) -> None:
+    """Merge what was kept into the branch that is checked out."""
+    session = Session(folder)
+    lab = session.read()
+    if not lab.frontier:
+        raise TrackError("nothing was kept yet, so there is nothing to merge.")
+    click.echo(session.repo.merge(session.branch))

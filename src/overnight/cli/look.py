@@ -1,0 +1,96 @@
+"""Commands that only look: status, log, show, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from overnight.cli.audit import AUDIT
+from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.errors import TrackError
+from overnight.lab import Lab
+from overnight.report import audited, evidence, overfitting, summary
+from overnight.runs import Experiment
+from overnight.session import Session
+
+
+@main.command()
+@FOLDER
+@JSON
+def status(folder: Path, as_json: bool) -> None:
+    """Where a track stands."""
+    lab = Session(folder).read()
+    state = summary.status(lab)
+    if as_json:
+        say(state | {"holdout": overfitting.numbers(lab)})
+        return
+    state |= {"holdout": overfitting.sentence(lab)} if lab.track.holdout else {}
+    for name, value in state.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
+            ", ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
+        click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
+
+
+@main.command()
+@FOLDER
+@JSON
+@click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
+def log(folder: Path, as_json: bool, verify: bool) -> None:
+    """Every experiment with its verdict, oldest first."""
+    session = Session(folder)
+    lab = session.read()
+    if verify:
+        _verify(session, lab)
+        return
+    for experiment in lab.experiments.values():
+        if as_json:
+            say(summary.record(lab, experiment))
+        else:
+            click.echo(f"{experiment.commit[:7]} {summary.line(lab, experiment)}")
+
+
+def _verify(session: Session, lab: Lab) -> None:
+    count, head = session.journal.head
+    tip = session.repo.tip(session.branch)
+    if tip != lab.commit:
+        raise TrackError(f"the journal is whole, but the branch {session.branch} is at {(tip or 'nothing')[:7]} "
+                         f"where the journal says {lab.commit[:7]}: `overnight run` puts it right.")
+    click.echo(f"{count} records, chain whole, branch agrees; head {head}")
+
+
+@main.command()
+@click.argument("experiment", metavar="ID")
+@FOLDER
+@JSON
+def show(experiment: str, folder: Path, as_json: bool) -> None:
+    """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
+    session = Session(folder)
+    lab = session.read()
+    chosen = _chosen(lab, experiment)
+    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    if as_json:
+        say(found)
+    else:
+        click.echo(evidence.words(lab, chosen, found))
+
+
+def _chosen(lab: Lab, name: str) -> Experiment:
+    number = name.removeprefix("#")
+    found = [e for e in lab.experiments.values() if str(e.id) == number or (len(name) >= 4 and e.commit.startswith(name))]
+    if not found:
+        raise TrackError(f"there is no experiment {name}: `overnight log` lists them.")
+    return found[0]
+
+
+@main.command()
+@FOLDER
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+def report(folder: Path, to: Path | None) -> None:
+    """Write results.tsv, report.md, progress.svg and progress.png."""
+    from overnight.report import morning  # matplotlib takes half a second to import
+
+    session = Session(folder)
+    lab = session.read()
+    for path in morning.write(lab, to or session.home / "report", audited.load(session.home / AUDIT, lab)):
+        click.echo(path)

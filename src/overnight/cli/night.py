@@ -1,0 +1,95 @@
+"""`overnight run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from overnight import __version__, loop, sandbox, track
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main, stopping
+from overnight.errors import TrackError
+from overnight.events import Started, Stopped
+from overnight.lab import Lab
+from overnight.proposing import Budget
+from overnight.report import summary
+from overnight.report.live import Lines, Panel
+from overnight.session import Hands, Session
+from overnight.workers.local import LocalWorkers, available
+
+
+@main.command()
+@FOLDER
+@click.option("--for", "lasting", metavar="8h", help="Start nothing new after this time, like 90s, 30min or 8h.")
+@click.option("--experiments", type=click.IntRange(min=1), help="Try at most so many in this session.")
+@WORKERS
+@SANDBOX
+@click.option("--researcher", "names", multiple=True, help="Who proposes (default: the team in program.md).")
+@click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
+def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
+        names: tuple[str, ...], restart: bool) -> None:
+    """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
+    until = time.monotonic() + track.seconds(lasting) if lasting else None
+    session = Session(folder)
+    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    with session.writing(again=restart) as lab:
+        cpus = lab.track.run.cpus
+        benches = workers or max(1, len(available()) // cpus)
+        lab.benches = benches
+        if names:
+            lab.organise(session.program.named(names))
+        for note in _notes(session, lab, benches * cpus, sandbox.advice(box)):
+            click.echo(note, err=True)
+        hands = Hands(session, box)
+        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings)])
+        places = LocalWorkers(hands.work, benches, cpus)
+        with stopping(lab):
+            _night(session, lab, hands, places, Budget(until, experiments))
+        session.agree()
+    _say_end(lab)
+
+
+def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget) -> None:
+    """The loop between its two records."""
+    console = Console()
+    view = Panel(lab, console, list(places.places), budget.until) if console.is_terminal else Lines(lab, console)
+    began, pace = time.monotonic(), loop.Pace()
+    try:
+        with view:
+            late = lab.begin(budget, time.time())
+            session.journal.extend(late)
+            for event in late:
+                hands.follow(event)
+            pace = loop.run(lab, places, session.journal, hands.follow, view, hands.letters)
+    finally:
+        lasted = time.monotonic() - began
+        places.close()
+        session.record(hands.unheard())
+        why = lab.why(time.monotonic())
+        session.record([Stopped(time.time(), lasted, why, *pace.means())])
+        console.print(f"ended: {why or 'broken off'}", markup=False, highlight=False, soft_wrap=True)
+    if lab.problem:
+        raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
+
+
+def _notes(session: Session, lab: Lab, cores: int, advice: str) -> Iterator[str]:
+    """What a user may not expect of this night."""
+    if advice:
+        yield f"note: {advice}"
+    head = session.repo.head()
+    if head not in session.own_commits():
+        yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
+               "(`--restart` begins anew at your commit)")
+    if cores > len(available()):
+        yield f"note: these workers want {cores} cores and there are {len(available())}, so runs will disturb each other"
+
+
+def _say_end(lab: Lab) -> None:
+    state = summary.status(lab)
+    unit = f" {state['unit']}" if state["unit"] else ""
+    click.echo(f"{state['experiments']} experiments, {state['kept']} kept: {state['metric']} "
+               f"{summary.number(state['baseline'], 5)} -> {summary.number(state['frontier'], 5)}{unit} "
+               f"on branch {state['branch']}" + "".join(f" ({m})" for m in state["marks"]))

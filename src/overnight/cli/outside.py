@@ -1,0 +1,151 @@
+"""Commands that speak to a track from outside: try, idea, pause, resume, stop, veto, brief."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from overnight import handin
+from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
+from overnight.errors import TrackError
+from overnight.events import Event, Noted, Vetoed
+from overnight.inbox import request
+from overnight.jobs import AddIdea, DropIdea, Steer, Veto
+from overnight.lab import Lab
+from overnight.report import evidence, summary
+from overnight.report.live import sentence
+
+STATUS = {"keep": 0, "discard": 1, "crash": 3, "foul": 4}  # exit statuses of `overnight try`
+
+
+@main.command("try")
+@FOLDER
+@click.option("-m", "--message", default="", help="What the change is and why it should help; the commit's message.")
+@click.option("--by", default="person", show_default=True, help="Who hands it in.")
+@click.option("--idea", type=click.IntRange(min=1), default=None, help="The idea of the queue that it tries.")
+@SANDBOX
+@WORKERS
+@JSON
+@click.pass_context
+def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int | None, sandbox_name: str,
+            workers: int | None, as_json: bool) -> None:
+    """Have the present change of a work tree measured, wait, and print the verdict.
+
+    Takes what the editable files are now, committed or not, and touches neither them nor the branch. Exit status: 0 keep,
+    1 discard, 3 crash, 4 foul, 2 where there is no verdict.
+    """
+    session = handin.opened(folder)
+    wish = handin.change(session, folder, message or "A change by hand", by, idea or 0)
+    experiment = handin.attempt(session, wish, sandbox_name, workers, _tell)
+    lab = handin.opened(folder).read()
+    chosen = lab.experiments[experiment.id]
+    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    if as_json:
+        say(found)
+    else:
+        click.echo(summary.line(lab, chosen))
+        click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
+    ctx.exit(STATUS[chosen.verdict])
+
+
+def _tell(lab: Lab, events: Sequence[Event]) -> None:
+    """What happens meanwhile, for people, beside the result."""
+    for event in events:
+        if text := sentence(lab, event):
+            click.echo(text, err=True)
+
+
+# ---- ideas -----------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def idea() -> None:
+    """The queue of ideas, from people, models, papers and repositories."""
+
+
+@idea.command("add")
+@click.argument("title")
+@FOLDER
+@click.option("--text", default="", help="More about it, below the title.")
+@JSON
+def add(title: str, folder: Path, text: str, as_json: bool) -> None:
+    """Put an idea into the queue."""
+    if not title.strip():
+        raise TrackError("say what the idea is in a line.")
+    done = handin.order(handin.opened(folder), AddIdea(request(), title.strip(), text.strip()))
+    assert isinstance(done, Noted)
+    if as_json:
+        say({"idea": done.idea, "title": done.title})
+    else:
+        click.echo(f"idea {done.idea}: {done.title}")
+
+
+@idea.command("list")
+@FOLDER
+@JSON
+def ideas(folder: Path, as_json: bool) -> None:
+    """Every idea with its state and what came of it."""
+    lab = handin.opened(folder).read()
+    for each in (lab.idea(entry) for entry in lab.ideas):
+        if as_json:
+            say(each)
+        else:
+            outcome = f" -> {each.outcome}" if each.outcome else ""
+            click.echo(f"{each.id:4} {each.state:8} {each.title}  ({each.source}){outcome}")
+
+
+@idea.command("drop")
+@click.argument("number", type=click.IntRange(min=1))
+@FOLDER
+def drop(number: int, folder: Path) -> None:
+    """Take an idea out of the queue."""
+    handin.order(handin.opened(folder), DropIdea(request(), number))
+    click.echo(f"idea {number} is dropped")
+
+
+# ---- words to the night at work --------------------------------------------------------------------------------
+
+
+@main.command()
+@FOLDER
+def pause(folder: Path) -> None:
+    """Start nothing new until `overnight resume`; what runs goes on to its end."""
+    handin.order(handin.opened(folder), Steer(request(), "pause"))
+    click.echo("paused: `overnight resume` goes on")
+
+
+@main.command()
+@FOLDER
+def resume(folder: Path) -> None:
+    """Go on after a pause."""
+    handin.order(handin.opened(folder), Steer(request(), "resume"))
+    click.echo("it goes on")
+
+
+@main.command()
+@FOLDER
+def stop(folder: Path) -> None:
+    """End the night that is at work; `overnight run` goes on from there."""
+    handin.order(handin.opened(folder), Steer(request(), "stop"))
+    click.echo("it stops")
+
+
+@main.command()
+@click.argument("experiment", metavar="ID")
+@FOLDER
+@click.option("-m", "--message", default="", help="Why.")
+def veto(experiment: str, folder: Path, message: str) -> None:
+    """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
+    session = handin.opened(folder)
+    kept = session.read().chain()
+    number = experiment.removeprefix("#")
+    chosen = next((e for e in kept if str(e.id) == number or (len(number) >= 4 and e.commit.startswith(number))), None)
+    if chosen is None:
+        raise TrackError(f"{experiment} is not among what is kept: `overnight log` lists the experiments.")
+    done = handin.order(session, Veto(request(), chosen.id, message.strip()))
+    assert isinstance(done, Vetoed)
+    later = len(kept) - kept.index(chosen) - 1
+    click.echo(f"#{chosen.id} is taken back: the frontier is {chosen.base_commit[:7]}"
+               + (f"; {later} later ones are confirmed anew" if later else ""))

@@ -1,0 +1,187 @@
+"""Orders from outside: a change to try, an idea, a word to the night that is at work.
+
+An order is put into the inbox first, so that nothing is lost. Where a night is at work, it takes it up; else it is carried out
+here, under the same lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from overnight import __version__, loop, sandbox, track
+from overnight.desk import said
+from overnight.errors import Busy, EditError, TrackError
+from overnight.events import Event, Judged, Ordered, Proposed, Started, Vetoed
+from overnight.inbox import request
+from overnight.jobs import Order, Steer, Try
+from overnight.lab import Lab
+from overnight.proposing import Budget
+from overnight.repo import Repo
+from overnight.runs import Experiment
+from overnight.session import Hands, Session
+from overnight.workers.local import LocalWorkers, available
+
+PATIENCE = 60.0  # seconds within which a night at work takes up an order
+PAUSE = 0.3  # seconds between two looks at the journal
+LOOKS_BACK = 10  # of the commits that were kept
+Watch = Callable[[Lab, Sequence[Event]], None]
+
+
+def opened(folder: Path) -> Session:
+    """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
+    return Session(Repo(folder).home())
+
+
+def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
+    """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
+    one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
+    contract = track.load(session.repo.folder)
+    here, said_why = Repo(worktree), said(message)
+    head = here.head()
+    tip = here.tip(f"overnight/{contract.name}")
+    kept = [e.commit for e in session.read().chain()[:-LOOKS_BACK - 1:-1]] if tip and session.begun else []
+    base = head if tip is None else here.ancestor(head, tip)
+    if base is None:
+        raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
+                         "(git checkout --detach) and make your change there.")
+    bases = dict.fromkeys([*kept, base])  # of equally near ones the newest
+    try:
+        made = {each: here.commit(each, here.present(each, contract), said_why) for each in bases}
+    except EditError as error:
+        raise TrackError(str(error)) from error
+    base = min(bases, key=lambda each: here.distance(each, made[each]))
+    if made[base] == base:
+        raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
+    if tip and base != tip and not here.rebase(made[base], base, tip):
+        raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
+                         f"(git checkout overnight/{contract.name} -- {' '.join(contract.track.editable)}) and change those.")
+    return Try(request(), base, made[base], said_why, by, idea)
+
+
+class _Tail:
+    """What is written to a journal while we look on."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._seen = session, 0
+
+    def new(self) -> list[Event]:
+        """The records since the last look."""
+        if not self._session.begun:
+            return []
+        found = self._session.journal.after(self._seen)
+        self._seen = found[-1][0] if found else self._seen
+        return [event for _, event in found]
+
+
+# ---- orders that are answered at once --------------------------------------------------------------------------
+
+
+def order(session: Session, wish: Order) -> Event:
+    """Have an order carried out; the record of it. Raises TrackError where it is declined, or nobody takes it up."""
+    if isinstance(wish, Steer) and not session.at_work():
+        raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
+    session.inbox.put(wish)
+    for event in _answers(session, wish):
+        if isinstance(event, Ordered) and event.reason:
+            raise TrackError(f"{event.reason}.")
+        return event
+    session.inbox.clear([wish.request])
+    raise TrackError(f"the night at work did not take this up within {PATIENCE:.0f} s: look at it, and say it again.")
+
+
+def _answers(session: Session, wish: Order) -> Iterator[Event]:
+    """The record that answers an order, when there is one."""
+    deadline, tail = time.monotonic() + PATIENCE, _Tail(session)
+    while time.monotonic() < deadline:
+        if not session.at_work():
+            yield from _carried_out(session, wish)
+        else:
+            yield from (event for event in tail.new() if getattr(event, "request", "") == wish.request)
+        time.sleep(PAUSE)
+
+
+def _carried_out(session: Session, wish: Order) -> list[Event]:
+    """Carry out an order here; nothing where a night began meanwhile."""
+    here = Session(session.repo.folder)
+    try:
+        with here.writing(changed=True) as lab:
+            if wish.request in lab.answered:
+                return [e for e in here.journal.replay() if getattr(e, "request", "") == wish.request]
+            events = lab.hear(wish, time.time())
+            here.journal.extend(events)
+            if any(isinstance(e, Vetoed) for e in events):
+                here.hold_open()
+                here.agree()
+            here.inbox.clear([wish.request])
+            return events
+    except Busy:
+        return []
+
+
+# ---- a change that is tried ------------------------------------------------------------------------------------
+
+
+def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError."""
+    session.inbox.put(wish)
+    number, tail = 0, _Tail(session)
+    while True:
+        if not session.at_work():
+            try:
+                return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch)
+            except Busy:
+                continue
+        for event in tail.new():
+            if isinstance(event, Ordered) and event.request == wish.request:
+                raise TrackError(f"{event.reason}.")
+            if isinstance(event, Proposed) and event.request == wish.request:
+                number = event.experiment
+            if isinstance(event, Judged) and event.experiment == number:
+                return Session(session.repo.folder).read().experiments[number]
+        time.sleep(PAUSE)
+
+
+def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+    """Measure a change here, and whatever else is open."""
+    box = sandbox.choose(sandbox_name, track.load(session.repo.folder).run.gpus)
+    with session.writing(changed=True) as lab:
+        lab.researchers, lab.benches = (), workers or max(1, len(available()) // lab.track.run.cpus)
+        hands = Hands(session, box)
+        session.record([Started(time.time(), lab.benches, box.name, __version__, (), box.identity, box.findings)])
+        places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
+        until = _Until(lab, wish, watch)
+        try:
+            late = lab.begin(Budget(), time.time())
+            session.journal.extend(late)
+            until(late)
+            loop.run(lab, places, session.journal, hands.follow, until, hands.letters)
+        finally:
+            places.close()
+        session.agree()
+    if until.declined:
+        raise TrackError(f"{until.declined}.")
+    if until.found is None:
+        raise TrackError(f"{(lab.why(time.monotonic()) or 'it was broken off').rstrip('.')}; the change waits: try it again.")
+    return until.found
+
+
+class _Until:
+    """Looks on, and stops the loop when the verdict is there."""
+
+    def __init__(self, lab: Lab, wish: Try, watch: Watch) -> None:
+        self.lab, self.wish, self.watch = lab, wish, watch
+        self.found: Experiment | None = None
+        self.declined = ""
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        """Take up what happened."""
+        self.watch(self.lab, events)
+        for event in events:
+            if isinstance(event, Ordered) and event.request == self.wish.request:
+                self.declined = event.reason
+        mine = next((e for e in self.lab.experiments.values() if e.request == self.wish.request), None)
+        self.found = mine if mine and mine.verdict != "open" else None
+        if self.found or self.declined:
+            self.lab.stopping = "the verdict is there"

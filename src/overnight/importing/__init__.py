@@ -1,0 +1,1 @@
+"""Ideas from elsewhere: papers, the commits of a repository, a list in a file."""

@@ -1,0 +1,159 @@
+"""Who is asked for changes, when, and with what brief. Pure; the half of the Lab that does not measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from overnight import guards
+from overnight.contracts import Brief, Left, Past
+from overnight.jobs import Combine, Job, Measure, Propose, Think
+from overnight.roles import Role
+from overnight.runs import Experiment
+from overnight.state import BASELINE, State, past
+
+HISTORY = 1000  # experiments that a brief looks back on
+REFILLED = 3  # verdicts between two calls of a scientist at least
+UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how long it is measured
+
+
+@dataclass(slots=True)
+class Budget:
+    """What this session may use; None is no bound. `until` is on the caller's clock; tokens and dollars are only told to
+    researchers here, and held to where models are called."""
+
+    until: float | None = None
+    experiments: int | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+
+
+class Proposing(State):
+    """One track's state and who proposes what. `benches` is how many runs can go on at once."""
+
+    def __init__(self, researchers: Sequence[str] = (), benches: int = 1, prose: str = "") -> None:
+        super().__init__()
+        self.researchers, self.benches, self.prose = tuple(researchers), benches, prose
+        self.budget = Budget()
+        self.stopping = ""
+        self._now = 0.0
+        self._refilled = -math.inf
+        self._flying: dict[object, Job] = {}
+
+    @property
+    def researchers(self) -> tuple[str, ...]:
+        """The names of those who propose."""
+        return self.roster.proposers
+
+    @researchers.setter
+    def researchers(self, names: Sequence[str]) -> None:
+        """These alone propose from now on, and nobody advises."""
+        self.roster.roles = {name: self.roster.roles.get(name) or Role(name, name) for name in names}
+
+    def organise(self, roles: Sequence[Role]) -> None:
+        """The team is this from now on."""
+        self.roster.roles = {role.name: role for role in roles}
+
+    # -- what waits --
+
+    def _waiting(self) -> list[Experiment]:
+        """Experiments of which nothing is known or under way."""
+        busy = {i for j in self._flying.values() if isinstance(j, Combine) for i in j.experiments}
+        busy |= {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
+        return [e for e in self.open.values() if e.waiting and e.id not in busy]
+
+    @property
+    def _size(self) -> int:
+        """How many edits are stacked now: few where many are kept, for then a stack seldom loses."""
+        rare = max(1, int(1 / (4 * self.hits)))
+        return min(self.sizes.size, self.track.referee.stack, rare) if self.known.kind != "success" else 1
+
+    # -- who thinks --
+
+    def _thoughts(self) -> Iterator[Job]:
+        """What those who think long may do: look back, fill the queue, propose."""
+        standup, scientist = self.roster.of_kind("standup"), self.roster.of_kind("scientist")
+        if standup and self.next_experiment - max(1, self._learnt_at) >= standup.every and self._free(standup):
+            yield Think(standup.name, "standup", self.commit, self._brief(standup.name))
+        if scientist and self._free(scientist) and len(self.ideas.waiting(self._leased())) < scientist.below \
+                and len(self._pasts) - self._refilled >= REFILLED and self._may_propose():
+            self._refilled = len(self._pasts)
+            yield Think(scientist.name, "scientist", self.commit, self._brief(scientist.name))
+        yield from self._proposals(True)
+
+    def _free(self, role: Role) -> bool:
+        """Whether somebody can work and does not yet."""
+        return self.roster.here(role.name, self._now) \
+            and not any(isinstance(j, Think) and j.role == role.name for j in self._flying.values())
+
+    def _proposals(self, thinks: bool) -> Iterator[Propose]:
+        """One more proposal at a place of this kind, if what waits and is under way would not keep the benches busy until it
+        comes."""
+        names = [n for n in self._willing() if self.roster.here(n, self._now)]
+        if self.problem or not names or not self._may_propose():
+            return
+        due = self.roster.due(names, sum(isinstance(j, Propose) for j in self._flying.values()))
+        mine = [n for n in names if self.roster.roles[n].thinks == thinks]
+        for name in sorted(mine, key=lambda n: (n != due, names.index(n))):
+            if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):
+                idea = self.ideas.lease(self._leased(), self.roster.asked[name]) if thinks else None
+                yield Propose(name, self.frontier, self.commit, self._brief(name, idea=idea.id if idea else 0), thinks)
+
+    def _coming(self, thinks: bool) -> int:
+        """Proposals that wait, or are made at places of this kind."""
+        return len(self._waiting()) + sum(isinstance(j, Propose) and j.thinks == thinks for j in self._flying.values())
+
+    def _wanted(self, name: str) -> int:
+        """How many proposals should be on their way, so that the benches have something to do while this researcher thinks."""
+        ahead, size = self.benches // 2 + 1, self._size
+        least = (ahead * size if size > 1 else (self.benches + 1) // 2) + (not self.calibrated)
+        if not self.roster.roles[name].thinks:
+            return least
+        each = self.tally.busy / len(self._pasts) if self._pasts else 0.0
+        return max(least, math.ceil(self.benches * self.roster.seconds(name) / each) if each else UNKNOWN)
+
+    def _leased(self) -> frozenset[int]:
+        """The ideas that somebody makes a change of now."""
+        return frozenset(j.brief.idea.id for j in self._flying.values() if isinstance(j, Propose) and j.brief.idea)
+
+    def _may_propose(self) -> bool:
+        flying = sum(isinstance(j, Propose) for j in self._flying.values())
+        most = self.budget.experiments
+        return bool(self._willing()) and (most is None or self.session_proposed + flying < most)
+
+    def _willing(self) -> list[str]:
+        """Researchers that are not gone for good and have not passed again and again since the last verdict."""
+        return self.roster.willing(len(self._pasts))
+
+    def _brief(self, researcher: str, again: Past | None = None, idea: int = 0) -> Brief:
+        asked, leased, role = self.roster.asked[researcher], self._leased(), self.roster.roles.get(researcher)
+        queue = [self.idea(entry, leased) for entry in self.ideas] if role and (role.thinks or not role.proposes) else []
+        chosen = next((i for i in queue if i.id == idea), None)
+        known = self.calibrated
+        return Brief(
+            goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
+            frontier=self.frontier, noise=self.noise, program=self._prose(role),
+            history=[*self._pasts[-HISTORY:], *map(past, self.open.values())],
+            seed=self.known.draw("brief", researcher, self.commit, len(self.experiments), asked, *self._tried(researcher)),
+            strain=max(guards.begin(self.track.guard), default=0.0) or None, again=again,
+            editable=tuple(self.track.track.editable), unit=self.track.metric.unit,
+            contract=self.opened.contract if self.opened else "",
+            levels=(self.level(BASELINE) if known else None, self.level(self.frontier) if known else None),
+            ideas=queue, idea=chosen, notes=self.notes, left=self.left())
+
+    def _tried(self, researcher: str) -> tuple[int, ...]:
+        """What tells proposals apart that one researcher makes at the same time."""
+        flying = [j.brief.seed for j in self._flying.values() if isinstance(j, Propose) and j.researcher == researcher]
+        return tuple(sorted(flying))
+
+    def _prose(self, role: Role | None) -> str:
+        return "\n\n".join(text.strip() for text in (self.prose, role.prose if role else "") if text.strip())
+
+    def left(self) -> Left:
+        """What the session may still use."""
+        budget, used = self.budget, self.tally.session
+        return Left(None if budget.until is None else max(0.0, budget.until - self._now),
+                    None if budget.experiments is None else max(0, budget.experiments - self.session_proposed),
+                    None if budget.tokens is None else max(0, budget.tokens - used.tokens),
+                    None if budget.dollars is None else max(0.0, budget.dollars - used.dollars))

@@ -1,0 +1,102 @@
+"""Where an agent's program lies on this machine, and what must be mounted for it to run.
+
+Covered: a program is found as a shell would find it; what is mounted is its own package, virtual environment or file, never
+a home, a folder of programs or what holds a secret of the track's.
+Not covered: what lies in that package; a program that needs more than itself (name it in `mounts` of its recipe).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from overnight.errors import Away, TrackError
+from overnight.mounts import interpreter
+from overnight.track import Run
+
+CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: who may vouch for a host
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+DEEPEST = 8  # links and interpreters on the way to what is run
+
+
+class Found(Struct, frozen=True):
+    """How a program is called inside, the folders in which it and its interpreter lie, and what must be mounted."""
+
+    path: str
+    folders: tuple[str, ...]
+    mounts: tuple[Path, ...]
+
+
+def found(name: str, path: str) -> Found:
+    """The program of that name. Raises Away where this machine has none."""
+    where = shutil.which(name, path=path)
+    if where is None:
+        raise Away(f"the agent's program '{name}' is not installed here: install it, or name another agent.")
+    steps = list(_steps(Path(where).absolute(), path, DEEPEST))
+    return Found(where, tuple(dict.fromkeys(str(step.parent) for step in steps)),
+                   tuple(dict.fromkeys(mount for step in steps for mount in _mounts(step))))
+
+
+def _steps(program: Path, path: str, deeper: int) -> Iterator[Path]:
+    """A program, what it is a link to, and what runs it."""
+    yield program
+    if not deeper:
+        return
+    if program.is_symlink():
+        yield from _steps(Path(os.path.normpath(program.parent / program.readlink())), path, deeper - 1)
+        return
+    words = _shebang(program)
+    if words and Path(words[0]).name == "env":
+        words = [word for word in words[1:] if not word.startswith("-")]
+    if words and (runner := shutil.which(words[0], path=path)):
+        yield from _steps(Path(runner).absolute(), path, deeper - 1)
+
+
+def _shebang(program: Path) -> list[str]:
+    """The words of a script's first line; none for anything else."""
+    try:
+        with program.open("rb") as file:
+            line = file.readline(4096)
+    except OSError:
+        return []
+    return line[2:].decode(errors="replace").split() if line.startswith(b"#!") else []
+
+
+def _mounts(step: Path) -> Iterator[Path]:
+    """What one step takes: a link, a virtual environment with its interpreter, a package of Node's, or the file alone."""
+    environment = step.parent.parent
+    if (environment / "pyvenv.cfg").exists():
+        yield from interpreter(Run(command=("python",), python=str(environment)), Path("/"))[1]
+    elif step.is_symlink():
+        yield step
+    elif "node_modules" in step.parts:
+        yield _package(step)
+    else:
+        yield step
+
+
+def _package(step: Path) -> Path:
+    """The outermost package of Node's that holds a file."""
+    first = step.parts.index("node_modules") + 1
+    return Path(*step.parts[:first + (2 if step.parts[first].startswith("@") else 1)])
+
+
+def certificates() -> tuple[tuple[Path, ...], dict[str, str]]:
+    """What tells an agent whom to trust: paths, and variables that name the one file."""
+    paths = tuple(path for path in map(Path, CERTIFICATES) if path.is_dir())
+    bundle = next((name for name in BUNDLES if Path(name).is_file()), "")
+    return paths, dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), bundle) if bundle else {}
+
+
+def refuse(mounts: Iterable[Path], secrets: Iterable[Path], home: Path) -> None:
+    """Raise TrackError where what an agent is to read is a home, or would open what it must not see."""
+    for mount in mounts:
+        real = mount.resolve()
+        for secret in (*secrets, home):
+            if secret.is_relative_to(real) or (secret != home and real.is_relative_to(secret)):
+                raise TrackError(f"an agent may not read {mount}, which would open {secret} to it: name a narrower path in its "
+                                 "recipe.")

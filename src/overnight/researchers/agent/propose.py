@@ -1,0 +1,265 @@
+"""The `agent` researcher: any coding agent, shut in a sandbox with a worktree of its own; what it made of the files is the
+proposal."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from overnight.contracts import Brief, Change, Command, Ended, Limits, Process, Sandbox
+from overnight.errors import Away, EditError, TrackError
+from overnight.mounts import interpreter
+from overnight.roles import Role
+from overnight.researchers.agent import launcher, programs, recipes, taken
+from overnight.researchers.agent.gate import Gate, Resolve, looked_up
+from overnight.researchers.agent.recipes import Way
+from overnight.researchers.agent.taken import Leavings, Said
+from overnight.track import Run, Track, size
+
+LAUNCHER = Path(launcher.__file__).resolve()
+INSTRUCTIONS = Path(__file__).with_name("instructions.md")
+WORDS = "OVERNIGHT.md"  # the file in which an agent says what it did
+MEMORY, DISK, PROCESSES, OUTPUT = 4 << 30, 1 << 30, 512, 64 << 20
+SAVING = 30.0  # seconds beyond the agent's time, in which its launcher ends it and leaves its files
+IN_A_ROW, AWAY, LONGEST = 3, 60.0, 3600.0  # attempts that failed one after the other, and the seconds of rest after those
+UNREACHED = 300.0  # seconds of rest where the model's host could not be reached
+PATHS = "/usr/local/bin:/usr/bin:/bin"
+ENDED = {"time": "it outlived its own launcher", "memory": "it took more memory than it may",
+         "output": f"it printed more than {OUTPUT >> 20} MiB", "disk": "it wrote more than it may"}
+
+
+class Quarters(Struct, frozen=True):
+    """Where an agent works.
+
+    tree      a clean tree of a commit, without private files
+    scratch   a folder for short-lived files
+    prefix    the track's folder in the tree: "" or "path/"
+    python    what `python` means in there, and what must be mounted for it and for the track's data
+    secrets   paths that no mount may open
+    """
+
+    tree: Callable[[str], Path]
+    scratch: Path
+    prefix: str = ""
+    python: str = ""
+    mounts: tuple[Path, ...] = ()
+    secrets: tuple[Path, ...] = ()
+
+
+class Agent:
+    """Proposes what a coding agent makes of the frontier. `page` writes the brief; `environ` is the user's environment;
+    `resolve` looks up the hosts."""
+
+    def __init__(self, role: Role, track: Track, sandbox: Sandbox, quarters: Quarters, page: Callable[[Brief], str],
+                 environ: Mapping[str, str] | None = None, resolve: Resolve = looked_up) -> None:
+        self.name = role.name
+        self._role, self._track, self._sandbox, self._quarters, self._page = role, track, sandbox, quarters, page
+        self._environ = dict(os.environ) if environ is None else dict(environ)
+        self._resolve = resolve
+        self._call = recipes.understood(role, recipes.load(self._environ))
+        if self._call.acp and importlib.util.find_spec("acp") is None:
+            raise TrackError(f"role '{role.name}' speaks the Agent Client Protocol: `pip install 'overnight[agents]'` first.")
+        self._own_python, self._own_mounts = interpreter(Run(command=("python",)), Path("/"))
+        self._lock, self._running, self._failed = threading.Lock(), set[Process](), 0
+
+    def propose(self, brief: Brief) -> Change | None:
+        """Let the agent work on the brief's commit. Raises EditError, Away, and Fault when the machine failed."""
+        way = recipes.way(self._call.recipe, self._environ)
+        if way is None:
+            raise Away(f"'{self.name}' has no key: set {' or '.join(self._call.recipe.keys)} and run again.")
+        program = self._program()
+        text = self._page(brief) + self._instructions()
+        with self._room() as room, self._gate(way) as gate:
+            command = self._command(brief, room, way, program, gate)
+            write(room / "inputs", text, self._job(program, way, gate))
+            ended, said = self._conversed(command, gate, text) if self._call.acp else self._ran(command, gate)
+            left = taken.leavings(room / "left")
+            self._must_be_whole(ended, left, said, gate)
+            assert left is not None
+            return self._change(brief, room / "left", left, said, gate)
+
+    def stop(self) -> None:
+        """End every agent that is at work; its `propose` then raises EditError."""
+        with self._lock:
+            for process in self._running:
+                process.kill()
+
+    # -- what it is given --
+
+    def _program(self) -> programs.Found:
+        """What runs. Raises Away where it is not installed."""
+        word = self._call.argv[0]
+        if word in ("python", "python3") and self._quarters.python:
+            return programs.Found(self._quarters.python, (str(Path(self._quarters.python).parent),), ())
+        return programs.found(word, self._environ.get("PATH", PATHS))
+
+    def _instructions(self) -> str:
+        left = self._role.timeout
+        return INSTRUCTIONS.read_text(encoding="utf-8").format(
+            editable=", ".join(f"`{glob}`" for glob in self._track.track.editable), words=WORDS,
+            run=" ".join(self._track.run.command), time=f"{left / 60:.0f} minutes" if left >= 120 else f"{left:.0f} seconds")
+
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        """A folder for one attempt."""
+        room = self._quarters.scratch / f"agent-{os.urandom(6).hex()}"
+        room.mkdir(parents=True)
+        try:
+            yield room
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
+
+    @contextmanager
+    def _gate(self, way: Way) -> Iterator[Gate]:
+        gate = Gate(way.allowed, self._resolve)
+        try:
+            yield gate
+        finally:
+            gate.close()
+
+    def _job(self, program: programs.Found, way: Way, gate: Gate) -> dict[str, object]:
+        """What the launcher is to do."""
+        home = Path(self._environ.get("HOME") or "/")
+        return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._quarters.prefix or ".",
+                "seconds": self._role.timeout + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
+                "home": [[str((home / name).resolve()), name] for name in self._home(home)],
+                "line": gate.theirs.fileno(), "proxy": bool(way.allowed), "routes": way.routes}
+
+    def _home(self, home: Path) -> list[str]:
+        """What the recipe names of the user's home, as far as it is there."""
+        return [name for name in self._call.recipe.home if (home / name).exists()]
+
+    def _command(self, brief: Brief, room: Path, way: Way, program: programs.Found, gate: Gate) -> Command:
+        """The launcher with the agent, as it is shut in."""
+        home = Path(self._environ.get("HOME") or "/")
+        named = [*((home / name).resolve() for name in self._home(home)),
+                 *(Path(path).expanduser().resolve() for path in self._call.recipe.mounts)]
+        programs.refuse([*named, *program.mounts], self._quarters.secrets, home)
+        trusted, variables = programs.certificates()
+        folders = [str(Path(self._quarters.python).parent)] if self._quarters.python else []
+        env = variables | way.env | {"PATH": ":".join(dict.fromkeys([*folders, *program.folders, *PATHS.split(":")]))}
+        run = self._track.run
+        limits = Limits(wall=self._role.timeout + SAVING, memory=max(MEMORY, size(run.memory) + MEMORY // 2),
+                        disk=max(DISK, size(run.disk)), processes=PROCESSES + run.processes, output=OUTPUT)
+        mounts = [*self._own_mounts, LAUNCHER, *self._quarters.mounts, *program.mounts, *trusted, *named]
+        return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._quarters.tree(brief.commit), env=env,
+                       limits=limits, mounts=narrowed(mounts), inputs=room / "inputs", harvest=room / "left",
+                       fds=(gate.theirs.fileno(),), network="loopback", gpus=run.gpus)
+
+    # -- its time --
+
+    @contextmanager
+    def _started(self, command: Command, gate: Gate) -> Iterator[Process]:
+        """The agent's process, which `stop` can end. Raises Fault."""
+        process = self._sandbox.start(command)
+        gate.theirs.close()  # the launcher holds it now, so that its death is heard
+        with self._lock:
+            self._running.add(process)
+        try:
+            yield process
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def _ran(self, command: Command, gate: Gate) -> tuple[Ended, Said]:
+        """An agent that is given the brief and comes to its end."""
+        with self._started(command, gate) as process:
+            ended = process.wait()
+        return ended, Said(words=taken.last_words(ended.stdout))
+
+    def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, Said]:
+        """An agent that speaks the protocol: it has ended when it has answered."""
+        from overnight.researchers.agent import protocol  # heavy, and in an extra
+
+        with ExitStack() as held:
+            ours, theirs = held.enter_context(ExitStack()), held.enter_context(ExitStack())
+            stdin, told = _pipe(theirs, ours)
+            heard, stdout = _pipe(ours, theirs)
+            process = held.enter_context(self._started(msgspec.structs.replace(command, stdin=stdin, stdout=stdout), gate))
+            theirs.close()
+            beside = held.enter_context(ThreadPoolExecutor(1))  # this thread started the process and outlives it
+            waiting = beside.submit(process.wait)
+            try:
+                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.timeout)
+            finally:
+                ours.close()
+                gate.hang_up()
+            said.words = taken.last_words(said.words.encode(errors="replace"))
+            return waiting.result(), said
+
+    # -- what came of it --
+
+    def _must_be_whole(self, ended: Ended, left: Leavings | None, said: Said, gate: Gate) -> None:
+        """Raise EditError or Away unless the agent came to an end from which its files can be taken."""
+        if ended.killed:
+            raise EditError(f"the agent was ended: {ENDED.get(ended.killed, 'it was stopped from outside')}.")
+        if left is None:
+            raise EditError("the agent ended its own launcher, so nothing that it left can be taken"
+                            f"{_shown(taken.last_words(ended.stderr))}.")
+        if left.code == launcher.UNSTARTED:
+            raise Away(f"'{self.name}' cannot work{_shown(taken.last_words(ended.stderr))}.")
+        if said.login:
+            keys = " or ".join(self._call.recipe.keys) or "the key of its recipe"
+            raise Away(f"'{self.name}' wants somebody to log in: set {keys} and run again.")
+        if left.code is None or said.late or not (left.code or said.trouble):
+            self._failed = 0
+            return
+        how = said.trouble or (f"it ended with status {left.code}" if left.code > 0 else f"signal {-left.code} ended it")
+        sentence = f"the agent failed: {how}{_shown(taken.last_words(ended.stderr) or said.words)}."
+        if gate.unreached and not gate.received:
+            raise Away(f"'{self.name}' has no way to its model: {gate.unreached}.", UNREACHED)
+        self._failed += 1
+        if self._failed >= IN_A_ROW:
+            raise Away(f"{self._failed} times in a row, {sentence}", min(LONGEST, AWAY * 2.0 ** (self._failed - IN_A_ROW)))
+        raise EditError(sentence)
+
+    def _change(self, brief: Brief, harvest: Path, left: Leavings, said: Said, gate: Gate) -> Change:
+        """The difference of the files. Raises EditError."""
+        quarters = self._quarters
+        difference = taken.Difference(left, harvest, quarters.tree(brief.commit), quarters.prefix, self._track, WORDS)
+        try:
+            change = taken.change(difference, left, said.words, self.name)
+        except EditError as error:
+            if left.code is None or said.late:
+                raise EditError(f"the agent did not end within {self._role.timeout:g} s; {error}") from error
+            raise
+        note = change.note | ({"refused hosts": gate.refused[:10]} if gate.refused else {})
+        return msgspec.structs.replace(change, note=note, idea=brief.idea.id if brief.idea is not None else 0)
+
+
+def write(folder: Path, text: str, job: dict[str, object]) -> None:
+    """What the launcher finds: the brief, and its job."""
+    folder.mkdir(mode=0o755)
+    for name, content in (("brief.md", text), ("job.json", json.dumps(job))):
+        (folder / name).write_text(content, encoding="utf-8")
+        (folder / name).chmod(0o644)
+    folder.chmod(0o755)  # whatever the umask: the agent is another user
+
+
+def narrowed(mounts: Iterable[Path]) -> tuple[Path, ...]:
+    """Mounts without those that others hold."""
+    once = list(dict.fromkeys(mounts))
+    return tuple(m for m in once if not any(m != other and m.is_relative_to(other) for other in once))
+
+
+def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
+    """A pipe, each end of which is closed with its stack."""
+    ends = os.pipe()
+    for stack, end in zip((reading, writing), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+def _shown(words: str) -> str:
+    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
+    return f" ({line.strip().rstrip('.')[:200]})" if line else ""

@@ -1,0 +1,187 @@
+"""From what an agent left to a change: the difference of the files, made here from data.
+
+Covered: nothing of the agent's git, links, modes or by-products is looked at; every path and text is checked as if a stranger
+had sent it; what leaves the boundary, is no text or is too much is refused with a sentence.
+Not covered: what the change does when it runs, which is the sandbox's to bound, and what its words claim.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from overnight.contracts import Change
+from overnight.errors import EditError
+from overnight.track import Track, covers
+
+LEFT, LEFT_BYTES = "left.json", 8 << 20
+LARGEST = 2 << 20  # bytes of one file
+TITLE, WHY = 100, 4000  # characters
+NAMED = 3  # paths that a sentence names
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+_ODD = {"link": "made {} a link", "special": "made {} something that is no file", "large": "made {} larger than 2 MiB"}
+
+
+class Leavings(Struct, frozen=True):
+    """What the launcher says of the files that it left.
+
+    files    path -> the name of its copy: those that are new or other than before
+    odd      path -> "link", "special" or "large": those that cannot be taken
+    gone     paths that were there before
+    more     how many further ones there are
+    code     the agent's exit status; None where it had to be ended
+    seconds  that it took
+    words    what it wrote about its change
+    """
+
+    files: dict[str, str]
+    odd: dict[str, str]
+    gone: list[str]
+    more: int
+    code: int | None
+    seconds: float
+    words: str
+
+
+class Said(Struct):
+    """What came of a session with an agent.
+
+    words     the end of what the agent said
+    updates   how many it sent, and `asked` how many permissions it wanted
+    late      it had to be asked to stop
+    trouble   why there was no regular end, "" if there was
+    login     it wants somebody to log in
+    """
+
+    words: str = ""
+    updates: int = 0
+    asked: int = 0
+    late: bool = False
+    trouble: str = ""
+    login: bool = False
+
+
+def leavings(harvest: Path) -> Leavings | None:
+    """What was left; None where nothing was, or nothing that can be read."""
+    try:
+        path = harvest / LEFT
+        return msgspec.json.decode(path.read_bytes(), type=Leavings) if path.stat().st_size <= LEFT_BYTES else None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class Difference:
+    """What an agent made of a tree. `tree` is the clean one, `prefix` the track's folder in it, `page` the name of the file
+    that holds the agent's words."""
+
+    def __init__(self, said: Leavings, harvest: Path, tree: Path, prefix: str, track: Track, page: str) -> None:
+        self._said, self._harvest, self._tree, self._prefix = said, harvest, tree, prefix
+        self._editable, self._page = track.track.editable, prefix + page
+        self.left_out: list[str] = []
+
+    def files(self) -> dict[str, str | None]:
+        """The change, by paths in the track's folder. Raises EditError."""
+        changed: dict[str, str | None] = {}
+        for path in sorted({*self._said.files, *self._said.odd, *self._said.gone} - {self._page}):
+            if not self._is_other(path):
+                continue
+            inside = path.removeprefix(self._prefix) if path.startswith(self._prefix) else None
+            if inside is not None and any(covers(glob, inside) for glob in self._editable):
+                changed[inside] = None if path in self._said.gone else self._text(path)
+            elif self._before(path) is None:
+                self.left_out.append(path)  # what a program writes when it runs: logs, caches, results
+            else:
+                raise EditError(f"the agent changed {_shown(path)}, which is not editable.")
+        if self._said.more and not changed:
+            raise EditError(f"the agent left {self._said.more:,} more files than can be looked at.")
+        return changed
+
+    def _is_other(self, path: str) -> bool:
+        """Whether a path differs from the clean tree, whatever was said of it."""
+        if path in self._said.odd:
+            return True
+        before = self._before(path)
+        return before is not None if path in self._said.gone else before != self._bytes(path)
+
+    def _before(self, path: str) -> bytes | None:
+        """A file of the clean tree; None where there is none. Raises EditError for what is no path."""
+        if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
+            raise EditError(f"the agent left a file whose name is no path: {_shown(path)}.")
+        place = self._tree / path
+        try:
+            return place.readlink().as_posix().encode() if place.is_symlink() else place.read_bytes()
+        except OSError:
+            return None
+
+    def _bytes(self, path: str) -> bytes:
+        name = self._said.files[path]
+        try:
+            if not name.isdecimal() or (self._harvest / name).stat().st_size > LARGEST:
+                raise EditError(f"the agent's {_shown(path)} cannot be taken.")
+            return (self._harvest / name).read_bytes()
+        except OSError as error:
+            raise EditError(f"the agent's {_shown(path)} is missing from what it left.") from error
+
+    def _text(self, path: str) -> str:
+        """The new text of a file. Raises EditError for what is no text."""
+        if path in self._said.odd:
+            how = _ODD.get(self._said.odd[path], "spoilt {}").format(_shown(path))
+            raise EditError(f"the agent {how}, which no change may do.")
+        content = self._bytes(path)
+        try:
+            if b"\0" in content:
+                raise ValueError
+            return content.decode()
+        except ValueError as error:
+            raise EditError(f"the agent made {_shown(path)} a binary file: only text can be proposed.") from error
+
+
+def change(difference: Difference, said: Leavings, last_words: str, by: str) -> Change:
+    """The change with its title and why: from the file that the agent was asked to write, or else from its last words. Raises
+    EditError where nothing was changed."""
+    files = difference.files()
+    if not files:
+        others = f" but made {', '.join(map(_shown, difference.left_out[:NAMED]))}, which is not editable" \
+            if difference.left_out else ""
+        raise EditError(f"the agent changed nothing that may be edited{others}{_last(last_words)}.")
+    note = {"left out": [_shown(path) for path in difference.left_out[:20]]} if difference.left_out else {}
+    return Change(files, message(said.words, last_words, by), note)
+
+
+def message(words: str, last_words: str, by: str) -> str:
+    """A title of one line, and below it why."""
+    lines = [line.strip() for line in cleaned(words or last_words).splitlines()]
+    lines = lines[next((n for n, line in enumerate(lines) if line.strip("#*-=` ")), len(lines)):]
+    if not lines:
+        return f"A change by {by}"
+    title = lines[0].strip("#*-=` ")
+    title = title.partition(":")[2].strip() or title if title.lower().startswith("title:") else title
+    title = " ".join(title.split())
+    why = "\n".join(lines[1:]).strip()[:WHY]
+    if len(title) > TITLE:
+        why, title = f"{title[TITLE - 1:]}\n{why}".strip()[:WHY], title[:TITLE - 1] + "…"
+    return f"{title}\n\n{why}" if why else title
+
+
+def cleaned(text: str) -> str:
+    """Text without what steers a terminal."""
+    return "".join(c for c in _ESCAPES.sub("", text) if c.isprintable() or c in "\n\t")
+
+
+def last_words(said: bytes) -> str:
+    """The last paragraph that an agent said, bounded."""
+    paragraphs = [p.strip() for p in re.split(r"\n\s*\n", cleaned(said[-16384:].decode(errors="replace"))) if p.strip()]
+    return paragraphs[-1][-WHY:] if paragraphs else ""
+
+
+def _last(words: str) -> str:
+    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
+    return f"; it last said: {line.strip().rstrip('.')[:200]}" if line else ""
+
+
+def _shown(path: str) -> str:
+    """A path for people."""
+    return "".join(c if c.isprintable() else "?" for c in path[:200])

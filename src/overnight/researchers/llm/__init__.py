@@ -1,0 +1,1 @@
+"""Language models at the desk: one that proposes, and roles that advise. Only `model.py` knows a provider's library."""

@@ -1,0 +1,374 @@
+"""One request to one language model. The only module that knows pydantic-ai, and through it the providers' libraries.
+
+A model is named `provider:name`:
+
+    openai:gpt-5-mini               $OPENAI_API_KEY
+    anthropic:claude-haiku-4-5      $ANTHROPIC_API_KEY
+    google:gemini-2.5-flash         $GOOGLE_API_KEY or $GEMINI_API_KEY
+    ollama:qwen3                    no key: on this machine, at the port that its server takes by itself
+    vllm:NAME, llamacpp:NAME        likewise
+    vllm:qwen3@http://10.0.0.5:8000/v1      the same elsewhere
+    server:NAME                     any OpenAI-compatible server: at $OVERNIGHT_MODEL_URL, with $OVERNIGHT_MODEL_KEY if set
+    server:NAME@http://host:port/v1 the same at an address of its own
+
+Covered: a key goes only to the provider that it is for, $OVERNIGHT_MODEL_KEY only to the server that $OVERNIGHT_MODEL_URL
+names, whatever a model's name says; a request ends at its deadline and is made once. Not covered: what a provider does with a
+page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import ssl
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from overnight.errors import Away, EditError, TrackError
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model as Spoken
+
+INSTALL = "models need a few packages more: pip install 'overnight[llm]'."
+FIRST, LONGEST = 2.0, 300.0  # seconds that a model is left alone after a failure, growing twofold
+ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
+PATIENCE = 8  # failures in a row before a model that never answered is given up
+GRACE = 40  # and one that did: some three hours
+CONNECT = 10.0  # seconds
+
+
+class Provider(Struct, frozen=True):
+    """Where models of one kind are asked: the variables that may hold the key, and the address of a server of one's own."""
+
+    keys: tuple[str, ...] = ()
+    url: str = ""
+
+
+PROVIDERS = {
+    "openai": Provider(("OPENAI_API_KEY",)),
+    "anthropic": Provider(("ANTHROPIC_API_KEY",)),
+    "google": Provider(("GOOGLE_API_KEY", "GEMINI_API_KEY")),
+    "ollama": Provider(url="http://127.0.0.1:11434/v1"),
+    "vllm": Provider(url="http://127.0.0.1:8000/v1"),
+    "llamacpp": Provider(url="http://127.0.0.1:8080/v1"),
+    "server": Provider(),
+}
+URL, KEY = "OVERNIGHT_MODEL_URL", "OVERNIGHT_MODEL_KEY"
+
+
+class Request(Struct, frozen=True):
+    """What a model is asked, and for whom.
+
+    asked         the seed of the brief
+    stable        what is the same from one proposal to the next: it comes first, so that the provider's cache can hold it
+    current       what is not
+    conversation  earlier answers, each with what was said to it
+    max_tokens    of the answer, with what the model thinks to itself
+    timeout       seconds
+    """
+
+    role: str
+    purpose: str
+    asked: int
+    stable: str
+    current: str
+    conversation: tuple[tuple[str, str], ...] = ()
+    max_tokens: int = 16_000
+    timeout: float = 300.0
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that is sent."""
+        return (self.stable, self.current, *(text for pair in self.conversation for text in pair))
+
+
+class Answer(Struct, frozen=True):
+    """What came back.
+
+    cached   those of `tokens_in` that the provider had in its cache
+    dollars  its price; None where nobody knows it
+    counted  the server said how many tokens there were
+    cut      it ends at `max_tokens`
+    """
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    dollars: float | None = None
+    counted: bool = True
+    cut: bool = False
+
+
+class Failure(Struct, frozen=True):
+    """Why there is no answer. `final`: trying again will not help; `wait`: the seconds that the server asks for."""
+
+    sentence: str
+    outcome: str
+    wait: float | None = None
+    final: bool = False
+
+
+class Named(Struct, frozen=True):
+    """A model's name, taken apart."""
+
+    provider: str
+    name: str
+    url: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine: no proxy is asked then."""
+        return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+
+
+# ---- names and keys --------------------------------------------------------------------------------------------
+
+
+def named(text: str, environ: Mapping[str, str] = os.environ) -> Named:
+    """Take `provider:name` apart. Raises TrackError."""
+    found = re.fullmatch(r"([a-z]+):([^\s@][^\s]*?)(?:@(https?://\S+))?", text)
+    if not found or found[1] not in PROVIDERS:
+        raise TrackError(f"'{text[:200]}' names no model: write provider:name, like openai:gpt-5-mini, ollama:qwen3 or "
+                         f"server:NAME@http://127.0.0.1:8000/v1; the providers are {', '.join(PROVIDERS)}.")
+    provider, url = PROVIDERS[found[1]], found[3] or ""
+    if url and provider.keys:
+        raise TrackError(f"'{text[:200]}': {found[1]} has an address of its own; write server:NAME@URL for another server.")
+    url = url or provider.url or (environ.get(URL, "") if found[1] == "server" else "")
+    if found[1] == "server" and not url:
+        raise TrackError(f"'{text[:200]}' has no address: write server:NAME@http://host:port/v1 or set {URL}.")
+    return Named(found[1], found[2], _address(url, text))
+
+
+def _address(url: str, text: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise TrackError(f"'{text[:200]}': its address is no URL like http://127.0.0.1:8000/v1.") from None
+    if url and (parts.username or parts.password or not parts.hostname or parts.scheme not in ("http", "https")):
+        raise TrackError(f"'{text[:200]}': its address must be like http://127.0.0.1:8000/v1, without a user or a password; a "
+                         f"key belongs into {KEY}.")
+    return url.rstrip("/")
+
+
+def key(model: Named, environ: Mapping[str, str] = os.environ) -> str:
+    """The key to send; "" where none is needed. Raises TrackError where it is missing."""
+    names = PROVIDERS[model.provider].keys
+    if not names:
+        mine = environ.get(URL, "").rstrip("/") == model.url and model.url
+        return environ.get(KEY, "") if mine else ""
+    value = next((environ[name] for name in names if environ.get(name)), "")
+    if not value.strip():
+        raise TrackError(f"{model.provider}:{model.name} needs a key: set {' or '.join(names)} (`export {names[0]}=...`).")
+    if not (value.isascii() and value.isprintable()):
+        raise TrackError(f"{' or '.join(names)} holds characters that no key has: set it again.")
+    return value.strip()
+
+
+def check(text: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. Asks nobody."""
+    key(named(text, environ), environ)
+    try:
+        import pydantic_ai.models.anthropic
+        import pydantic_ai.models.google
+        import pydantic_ai.models.openai  # noqa: F401
+    except ImportError as error:
+        raise TrackError(INSTALL) from error
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------
+
+
+class Model:
+    """One model, asked by as many threads as one likes.
+
+    price      dollars per million tokens (in, out), where the public price list does not know it
+    base_url   another address of the provider, for a gateway; it gets the provider's key
+    """
+
+    def __init__(self, text: str, price: tuple[float, float] | None = None, base_url: str = "",
+                 environ: Mapping[str, str] = os.environ) -> None:
+        self.name, self._environ, self._given = text, environ, price
+        self._named = named(text, environ)
+        self._base_url = base_url or self._named.url
+        self._lock = threading.Lock()
+        self._failures, self._answered = 0, False
+
+    def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
+        """Dollars for so many tokens, of which the provider had `cached` in its cache and put `written` into it; None where
+        nobody knows. A price that was given holds for all tokens."""
+        if self._given is not None:
+            return (tokens_in * self._given[0] + tokens_out * self._given[1]) / 1e6
+        from genai_prices import Usage, calc_price
+        usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, cache_read_tokens=cached, cache_write_tokens=written)
+        try:
+            return float(calc_price(usage, self._named.name, provider_id=self._named.provider).total_price)
+        except (LookupError, ValueError):
+            return None
+
+    def ask(self, request: Request) -> Answer:
+        """One request. Raises Away: with a wait where it may go better later, without one where it will not; EditError where
+        the conversation has become too long for the model."""
+        try:
+            secret = key(self._named, self._environ)
+        except TrackError as error:
+            raise Away(str(error)) from error
+        before = self._failures
+        answer = asyncio.run(self._ask(request, secret))
+        if isinstance(answer, Failure):
+            raise self._away(answer, before, request)
+        with self._lock:
+            self._failures, self._answered = 0, True
+        return answer
+
+    async def _ask(self, request: Request, secret: str) -> Answer | Failure:
+        from pydantic_ai.direct import model_request
+        from pydantic_ai.exceptions import AgentRunError, UserError
+        from pydantic_ai.settings import ModelSettings
+        settings = ModelSettings(max_tokens=request.max_tokens, timeout=request.timeout, request_timeout=request.timeout,
+                                 max_retries=0, cache={"messages": bool(request.conversation)})
+        try:
+            async with self._spoken(secret, request.timeout) as model:
+                return self._answer(await model_request(model, _messages(request), model_settings=settings))
+        except (AgentRunError, UserError) as error:
+            return self._failure(error, request)
+
+    @asynccontextmanager
+    async def _spoken(self, secret: str, timeout: float) -> AsyncIterator[Spoken]:
+        """The model as pydantic-ai speaks to it, over a connection of its own: each request has its own event loop."""
+        import httpx2
+        limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
+        async with httpx2.AsyncClient(timeout=limits, trust_env=not self._named.local, verify=_trusted()) as client:
+            yield _speak(self._named, self._base_url or None, secret, client)
+
+    def _answer(self, response: ModelResponse) -> Answer:
+        from pydantic_ai.messages import TextPart
+        text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+        usage = response.usage
+        counted = not usage.unmeasured_requests and usage.input_tokens > 0
+        dollars = self.price(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+        return Answer(whole(text), usage.input_tokens, usage.output_tokens, usage.cache_read_tokens,
+                      dollars if counted else None, counted, response.finish_reason == "length")
+
+    def _failure(self, error: Exception, request: Request) -> Failure:
+        """What a provider's error means. Raises EditError."""
+        from pydantic_ai import exceptions as e
+        if isinstance(error, e.ModelContextWindowExceededError):
+            if request.conversation:
+                raise EditError(f"the conversation has become longer than {self.name} can read.")
+            return Failure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused",
+                           final=True)
+        if isinstance(error, e.ModelQuotaExceededError):
+            return Failure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit",
+                           final=True)
+        if isinstance(error, e.ModelRateLimitError):
+            return Failure(f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after)
+        if isinstance(error, e.ModelAuthenticationError):
+            return Failure(f"{self.name} refuses the key: check {self._variable}.", "refused", final=True)
+        if isinstance(error, e.ModelNotFoundError):
+            close = getattr(error, "suggested_model_id", None)
+            meant = f" (did you mean {close}?)" if close else ""
+            return Failure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused",
+                           final=True)
+        return self._passing(error, request)
+
+    def _passing(self, error: Exception, request: Request) -> Failure:
+        """Errors that may be gone the next time."""
+        from pydantic_ai import exceptions as e
+        sent = getattr(error, "phase", None) not in ("connect", "pool")
+        if isinstance(error, e.ModelTimeoutError | e.ModelRequestTimeout) and sent:
+            return Failure(f"{self.name} gave no answer within {request.timeout:g} s.", "timeout")
+        if isinstance(error, e.ModelConnectionError):
+            why = "the connection broke" if sent else "cannot be reached: see whether its server and the network are up"
+            return Failure(f"{self.name}: {why}.", "outage")
+        if isinstance(error, e.ModelUnavailableError | e.ModelServerError):
+            return Failure(f"{self.name} fails for reasons of its own: {_words(error)}.", "outage",
+                           getattr(error, "retry_after", None))
+        return Failure(f"{self.name} gave no answer: {_words(error)}.", "refused")
+
+    @property
+    def _elsewhere(self) -> str:
+        return " and its address" if self._base_url else ""
+
+    @property
+    def _variable(self) -> str:
+        return " or ".join(PROVIDERS[self._named.provider].keys) or KEY
+
+    def _away(self, failure: Failure, before: int, request: Request) -> Away:
+        """What a failure means for the next request. Those that were under way together count as one failure."""
+        with self._lock:
+            self._failures += self._failures == before
+            row, patience = max(1, self._failures), GRACE if self._answered else PATIENCE
+        if failure.final:
+            return Away(failure.sentence, None, failure.outcome)
+        if row >= patience:
+            return Away(f"{failure.sentence} That was failure {row} in a row: it is not asked again.", None, failure.outcome)
+        return Away(failure.sentence, wait(row, request.asked, failure.wait), failure.outcome)
+
+
+def wait(row: int, seed: int, asked_for: float | None = None) -> float:
+    """Seconds until the next try after so many failures in a row: doubling, never sooner than the server asks for, and
+    spread a little, so that many do not come back at once."""
+    least = min(FIRST * 2.0 ** (min(row, 20) - 1), LONGEST)
+    if asked_for is not None and asked_for >= 0:
+        least = max(least if row > 1 else 0.0, min(asked_for, ASKED_FOR))
+    return float(least * (1 + 0.25 * random.Random(f"{seed} {row}").random()))
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that a server must show one of, read once: that takes longer than all the rest of a request."""
+    import httpx2
+    return httpx2.create_ssl_context()
+
+
+def whole(text: str) -> str:
+    """A text without halves of characters, which cannot be sent."""
+    return text.encode(errors="replace").decode()
+
+
+def _messages(request: Request) -> list[ModelMessage]:
+    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
+    first = ModelRequest(parts=[UserPromptPart(whole(request.current))], instructions=whole(request.stable))
+    said: list[ModelMessage] = [first]
+    for answer, reply in request.conversation:
+        said += [ModelResponse(parts=[TextPart(answer or "(no text)")]),
+                 ModelRequest(parts=[UserPromptPart(whole(reply))], instructions=first.instructions)]
+    return said
+
+
+def _speak(model: Named, base_url: str | None, secret: str, client: Any) -> Spoken:
+    """pydantic-ai's own object for a model."""
+    if model.provider == "anthropic":
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+        return AnthropicModel(model.name, provider=AnthropicProvider(api_key=secret, base_url=base_url, http_client=client))
+    if model.provider == "google":
+        from pydantic_ai.models.google import GoogleModel
+        from pydantic_ai.providers.google import GoogleProvider
+        return GoogleModel(model.name, provider=GoogleProvider(api_key=secret, base_url=base_url, http_client=client))
+    from pydantic_ai.models.openai import OpenAIChatModel
+    if model.provider == "openai":
+        from pydantic_ai.providers.openai import OpenAIProvider
+        return OpenAIChatModel(model.name, provider=OpenAIProvider(api_key=secret, base_url=base_url, http_client=client))
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+    served = OpenAICompatibleProvider(model.provider, base_url=base_url or "", api_key=secret or "none", http_client=client)
+    old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)  # the only one that they all know
+    return OpenAIChatModel(model.name, provider=served, profile=old_name)
+
+
+def _words(error: Exception) -> str:
+    """What a server said of its error, in one short line; it is anybody's text."""
+    said = " ".join("".join(c if c.isprintable() else " " for c in str(error)[:1_000]).split())
+    return said[:200].rstrip(".")

@@ -1,0 +1,202 @@
+"""What models may cost: bounds on tokens and dollars, for a night and for one experiment, checked before each call.
+
+Covered: before a call its upper bound is set aside, so that calls under way together cannot pass a bound that each alone
+would keep; a call that does not fit is not made. What a call without an answer may have cost (a timeout) stays set aside.
+Not covered: a provider that counts more tokens than the estimate: the estimate then grows, and the difference is what the
+bound can be passed by, once; prices that changed since the price list was made; a connection that broke after the question
+was sent, which counts as unpaid.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from overnight.contracts import Call, Left
+from overnight.errors import Away, EditError, TrackError
+from overnight.researchers.llm.model import Answer, Request
+from overnight.words import tokens
+
+FRAME = 16  # tokens around each message
+ROUNDING = 1e-12  # dollars
+SOON = 10.0  # seconds until a call is tried again that others under way leave no room for
+
+
+class Asks(Protocol):
+    """What a purse pays for: a Model, or a double of one."""
+
+    name: str
+
+    def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
+        """Dollars for so many tokens; None where nobody knows."""
+        ...
+
+    def ask(self, request: Request) -> Answer:
+        """One request. Raises Away, EditError."""
+        ...
+
+
+class Bounds(Struct, frozen=True):
+    """The most that may be used; None is no bound. `each` is for one experiment, with its repairs and its critic."""
+
+    tokens: int | None = None
+    dollars: float | None = None
+    tokens_each: int | None = None
+    dollars_each: float | None = None
+
+    @property
+    def of_dollars(self) -> bool:
+        """Whether prices must be known."""
+        return self.dollars is not None or self.dollars_each is not None
+
+
+class Used(Struct, frozen=True):
+    """Tokens of both directions, and US dollars."""
+
+    tokens: int = 0
+    dollars: float = 0.0
+
+    def plus(self, other: Used) -> Used:
+        """Both together."""
+        return Used(self.tokens + other.tokens, self.dollars + other.dollars)
+
+    def minus(self, other: Used) -> Used:
+        """This without the other."""
+        return Used(self.tokens - other.tokens, self.dollars - other.dollars)
+
+    def within(self, tokens: int | None, dollars: float | None) -> bool:
+        """Whether it keeps these bounds."""
+        return (tokens is None or self.tokens <= tokens) and (dollars is None or self.dollars <= dollars + ROUNDING)
+
+
+NOTHING = Used()
+
+
+class Purse:
+    """Pays for calls, and hands on a record of each. For many threads.
+
+    spent  gets each call as it ends, also those without an answer; from the thread that made it
+    used   what was spent before: a night that is taken up again goes on from there
+    """
+
+    def __init__(self, bounds: Bounds, spent: Callable[[Call], None], used: Used = NOTHING,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.bounds, self._spent, self._clock = bounds, spent, clock
+        self._lock = threading.Lock()
+        self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
+        self._each: dict[int, Used] = {}  # all three of an experiment, by the seed of its brief
+        self._stretch: dict[str, float] = {}  # model -> tokens that it counted for one of the estimate, at the most
+
+    def check(self, model: Asks) -> None:
+        """Raise TrackError where dollars are bounded and a model's price is unknown."""
+        if self.bounds.of_dollars and model.price(1, 1) is None:
+            raise TrackError(f"nobody knows what {model.name} costs, so dollars cannot be bounded: give its price with "
+                             "--price IN,OUT (dollars per million tokens), or bound tokens instead.")
+
+    @property
+    def left(self) -> Left:
+        """What is left of the night's bounds, without what is set aside."""
+        with self._lock:
+            gone = self._used.plus(self._lost).plus(self._aside)
+        tokens, dollars = self.bounds.tokens, self.bounds.dollars
+        return Left(tokens=None if tokens is None else max(0, tokens - gone.tokens),
+                    dollars=None if dollars is None else max(0.0, dollars - gone.dollars))
+
+    @property
+    def used(self) -> Used:
+        """What was spent, by the providers' own count."""
+        with self._lock:
+            return self._used
+
+    def ask(self, model: Asks, request: Request) -> Answer:
+        """Make a call, if it fits. Raises Away (the night's bounds; the model's own reasons), EditError (the experiment's)."""
+        guess = self._guess(model.name, request)
+        most = self._most(model, guess, request.max_tokens)
+        self._set_aside(model, request, most)
+        call = Call(request.role, model.name, request.purpose, request.asked, outcome="outage")
+        began = self._clock()
+        try:
+            answer = model.ask(request)
+            call = self._paid(call, answer, guess, model)
+        except Away as away:
+            call = msgspec.structs.replace(call, outcome=away.outcome)
+            raise
+        except EditError:
+            call = msgspec.structs.replace(call, outcome="refused")
+            raise
+        finally:
+            self._settle(call, most)
+            self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
+        return answer
+
+    def _guess(self, name: str, request: Request) -> int:
+        """At most so many tokens of prompt, as far as is known of this model."""
+        with self._lock:
+            stretch = self._stretch.get(name, 1.0)
+        return int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1
+
+    def _most(self, model: Asks, guess: int, out: int) -> Used:
+        """The upper bound of a call. Raises Away where it cannot be known."""
+        try:
+            self.check(model)
+        except TrackError as error:
+            raise Away(str(error)) from error
+        prices = (model.price(guess, out), model.price(guess, out, written=guess))
+        return Used(guess + out, max(price or 0.0 for price in prices))
+
+    def _set_aside(self, model: Asks, request: Request, most: Used) -> None:
+        bounds = self.bounds
+        with self._lock:
+            each = self._each.get(request.asked, NOTHING).plus(most)
+            if not each.within(bounds.tokens_each, bounds.dollars_each):
+                raise EditError("another call could pass the budget of one experiment "
+                                f"({_bound(bounds.tokens_each, bounds.dollars_each)}).")
+            gone = self._used.plus(self._lost).plus(most)
+            if not gone.plus(self._aside).within(bounds.tokens, bounds.dollars):
+                later = self._aside.tokens and gone.within(bounds.tokens, bounds.dollars)
+                raise self._full(model, most, SOON if later else None)
+            self._aside, self._each[request.asked] = self._aside.plus(most), each
+
+    def _full(self, model: Asks, most: Used, later: float | None) -> Away:
+        if later is not None:
+            return Away(f"{model.name} waits until the calls under way have shown what they cost.", later)
+        price = "" if self.bounds.dollars is None else f" and ${most.dollars:.4f}"
+        return Away(f"the night's budget ({_bound(self.bounds.tokens, self.bounds.dollars)}) has no room for another call of "
+                    f"{model.name}, which may take {most.tokens:,} tokens{price}.")
+
+    def _paid(self, call: Call, answer: Answer, guess: int, model: Asks) -> Call:
+        """The record of an answered call; where the server did not count, by the estimate."""
+        into, out, dollars = answer.tokens_in, answer.tokens_out, answer.dollars
+        if not answer.counted:
+            into, out = guess, tokens(answer.text)
+            dollars = model.price(into, out)
+        with self._lock:
+            stretch = self._stretch.get(model.name, 1.0)
+            self._stretch[model.name] = max(stretch, stretch * into / guess)
+        return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars,
+                                       outcome="ok")
+
+    def _settle(self, call: Call, most: Used) -> None:
+        """What a call really took, instead of what was set aside for it."""
+        paid, lost = total([call]), most if call.outcome == "timeout" else NOTHING
+        with self._lock:
+            self._aside = self._aside.minus(most)
+            self._used, self._lost = self._used.plus(paid), self._lost.plus(lost)
+            self._each[call.asked] = self._each[call.asked].minus(most).plus(paid).plus(lost)
+
+
+def total(calls: Iterable[Call]) -> Used:
+    """What calls took together; a call without a price counts no dollars."""
+    taken = list(calls)
+    return Used(sum(c.tokens_in + c.tokens_out for c in taken), math.fsum(c.dollars or 0.0 for c in taken))
+
+
+def _bound(tokens: int | None, dollars: float | None) -> str:
+    said = ([] if tokens is None else [f"{tokens:,} tokens"]) + ([] if dollars is None else [f"${dollars:g}"])
+    return " and ".join(said)

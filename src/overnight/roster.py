@@ -1,0 +1,99 @@
+"""Who is on the team, whose turn it is, and who cannot be asked now. Pure; told by the Lab what is recorded."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from overnight import shares
+from overnight.events import Passed, Proposed
+from overnight.roles import Role
+
+MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
+THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
+RECENT = 0.3  # weight of the newest change in what a researcher is thought to take
+
+
+class Roster:
+    """The team. Times are on the caller's clock."""
+
+    def __init__(self, roles: Sequence[Role] = ()) -> None:
+        self.roles = {role.name: role for role in roles}
+        self.asked: Counter[str] = Counter()
+        self._passes: dict[str, tuple[int, int]] = {}
+        self._seconds: dict[str, float] = {}
+        self._away: dict[str, float] = {}
+        self.records: dict[str, shares.Record] = {}
+
+    # -- who there is --
+
+    @property
+    def proposers(self) -> tuple[str, ...]:
+        """The names of those who propose."""
+        return tuple(name for name, role in self.roles.items() if role.proposes)
+
+    def of_kind(self, kind: str) -> Role | None:
+        """The first of a kind, None if there is none."""
+        return next((role for role in self.roles.values() if role.kind == kind), None)
+
+    def begin(self) -> None:
+        """A session begins: everybody is asked again."""
+        self._passes.clear()
+        self._away.clear()
+
+    # -- who can be asked --
+
+    def away(self, name: str, until: float | None) -> None:
+        """Somebody cannot work until then; None: not in this session."""
+        self._away[name] = math.inf if until is None else until
+
+    def here(self, name: str, now: float) -> bool:
+        """Whether somebody can work now."""
+        return self._away.get(name, -math.inf) <= now
+
+    def willing(self, verdicts: int) -> list[str]:
+        """Proposers that have not passed again and again since the last of so many verdicts, and are not gone for good."""
+        return [n for n in self.proposers if self.passes(n, verdicts) < MOST_PASSES and self._away.get(n) != math.inf]
+
+    def passes(self, name: str, verdicts: int) -> int:
+        """How often in a row somebody had nothing since the last of so many verdicts."""
+        since, times = self._passes.get(name, (0, 0))
+        return times if since == verdicts else 0
+
+    def seconds(self, name: str) -> float:
+        """How long somebody takes for a change, as far as that is known."""
+        role = self.roles.get(name)
+        return self._seconds.get(name, THINKING if role and role.thinks else 0.0)
+
+    def due(self, names: Sequence[str], flying: int = 0) -> str:
+        """Whose turn it is among these, while so many are being asked."""
+        turn = sum(self.asked.values()) + flying
+        return shares.next_role(self.records, {n: self.roles[n].share for n in names}, turn)
+
+    # -- what happens --
+
+    def proposed(self, event: Proposed) -> None:
+        """Somebody made a change; who handed one in unasked is not on the team."""
+        if event.request:
+            return
+        self.asked[event.researcher] += 1
+        self._passes.pop(event.researcher, None)
+        self._took(event.researcher, event.thinking)
+
+    def passed(self, event: Passed, verdicts: int) -> None:
+        """Somebody had nothing, or was away, which says nothing of the frontier."""
+        if event.away:
+            return
+        self._passes[event.researcher] = (verdicts, self.passes(event.researcher, verdicts) + 1)
+        self.asked[event.researcher] += 1
+        self._took(event.researcher, event.thinking)
+        self.ended(event.researcher, event.thinking)
+
+    def ended(self, name: str, cost: float, gain: float | None = None) -> None:
+        """An attempt of somebody came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
+        self.records = shares.ended(self.records, name, cost, gain)
+
+    def _took(self, name: str, seconds: float) -> None:
+        before = self._seconds.get(name, seconds)
+        self._seconds[name] = before + RECENT * (seconds - before)
