@@ -36,8 +36,8 @@ from track_copy import contract, copy_track
 
 from fakes import Night
 from overnight import loop, sandbox
-from overnight.contracts import Brief, Change
-from overnight.desk import Desk, Team
+from overnight.contracts import Brief, Change, Team
+from overnight.desk import Desk
 from overnight.events import Started
 from overnight.jobs import (
     Combine,

@@ -15,8 +15,8 @@ from overnight import track
 from overnight.contracts import Brief
 from overnight.errors import Away, EditError, TrackError
 from overnight.mounts import interpreter
-from overnight.roles import Role
 from overnight.researchers.agent import Agent, Quarters
+from overnight.roles import Role
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
 from overnight.track import Run

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight import track
-from overnight.contracts import Brief, Change, Past
-from overnight.desk import LONGEST, Desk, Team, code_size, grown, said
+from overnight.contracts import Brief, Change, Past, Team
+from overnight.desk import LONGEST, Desk, code_size, grown, said
 from overnight.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 

@@ -5,7 +5,8 @@ Imports nothing of ours. An implementation needs nothing but this file (and `err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -174,6 +175,19 @@ class Researcher(Protocol):
         """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew. Raises
         EditError where what it made is no usable change, Away where it cannot work now or not at all."""
         ...
+
+
+@dataclass(slots=True)
+class Team:
+    """Who works at the desk. `critic` reads a change of somebody who thinks, with its diff, and may say what is wrong with it;
+    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `close` ends what
+    they have under way."""
+
+    researchers: Mapping[str, Researcher]
+    critic: Callable[[Brief, Change, str], str] | None = None
+    scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
+    standup: Callable[[Brief], str] | None = None
+    close: Callable[[], None] = lambda: None
 
 
 # ---- sandbox ---------------------------------------------------------------------------------------------------

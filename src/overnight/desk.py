@@ -10,14 +10,14 @@ import ast
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from overnight.contracts import Brief, Change, Past, Researcher
+from overnight import likeness
+from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError
 from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
@@ -27,18 +27,6 @@ from overnight.words import plain
 LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
 LONGEST = 16 << 10  # characters of a message
 OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Team:
-    """Who works at the desk. `critic` reads a change of somebody who thinks, with its diff, and may say what is wrong with it;
-    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError."""
-
-    researchers: Mapping[str, Researcher]
-    critic: Callable[[Brief, Change, str], str] | None = None
-    scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
-    standup: Callable[[Brief], str] | None = None
-    close: Callable[[], None] = field(default=lambda: None)
 
 
 class Desk:
@@ -56,7 +44,9 @@ class Desk:
         return msgspec.structs.replace(proposal, seconds=time.monotonic() - since)
 
     def _proposed(self, job: Propose) -> Proposal:
-        researcher, brief = self.team.researchers[job.researcher], self._full(job.commit, job.brief)
+        researcher, brief = self.team.researchers.get(job.researcher), self._full(job.commit, job.brief)
+        if researcher is None:
+            return Proposal(job, reason="it left the team", away=True)
         try:
             change = researcher.propose(brief)
             if change is None:
@@ -121,7 +111,7 @@ class Desk:
         try:
             if job.purpose == "standup":
                 return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
-            return Thought(job, ideas=tuple(self.team.scientist(brief)) if self.team.scientist else ())
+            return Thought(job, ideas=new(self.team.scientist(brief), brief) if self.team.scientist else ())
         except Away as away:
             return Thought(job, reason=said(str(away)), away=True, wait=away.wait)
         except EditError as error:
@@ -157,6 +147,17 @@ class Desk:
         made = self.repo.combine(job.changes, job.onto)
         fit = [(number, commit) for number, commit in zip(job.experiments, made, strict=True) if commit]
         return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
+
+
+def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str], ...]:
+    """Those of a scientist's ideas that the queue does not hold in other words."""
+    known = [f"{idea.title}\n{idea.text}" for idea in brief.ideas]
+    found: list[tuple[str, str]] = []
+    for title, text in ideas:
+        if not likeness.alike(f"{title}\n{text}", known):
+            found.append((title, text))
+            known.append(f"{title}\n{text}")
+    return tuple(found)
 
 
 # ---- what a researcher says ------------------------------------------------------------------------------------

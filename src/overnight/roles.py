@@ -75,6 +75,11 @@ class Role(Struct, frozen=True):
         return self.kind in READ
 
 
+def needs_model(role: Role) -> bool:
+    """Whether a role asks a language model of ours."""
+    return role.kind == "llm" or role.kind in ADVISE
+
+
 def cast(head: Entry, name: str, look: Callable[[str, str], str]) -> tuple[Role, ...]:
     """The roles that front matter names. `look` is given a key and the path that it names, and returns what is to stand in
     its place. Raises TrackError."""

@@ -12,25 +12,31 @@ import queue
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overnight import program, track
 from overnight.contracts import Call, Sandbox
-from overnight.desk import Desk, Team
+from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
-from overnight.events import Called, Event, Judged, Measured, Opened, Proposed, Rebased, Stacked, Vetoed
+from overnight.events import Called, Event, Judged, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.inbox import Inbox
 from overnight.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab import Lab
 from overnight.repo import Repo
-from overnight.researchers.team import team
+from overnight.researchers.team import Money, Staff
+from overnight.roles import Role
 from overnight.runner import Runner
 from overnight.workers.local import Place
 
+if TYPE_CHECKING:
+    from overnight.researchers.agent import Quarters
+
 HOME = ".overnight"
+NONE = Money()
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
 
@@ -208,17 +214,50 @@ class Session:
             self.lab.apply(event)
 
 
+def organised(sha256: str, team: Iterable[Role]) -> Organised:
+    """The record of a program that is in force from now on, and of who is on the team."""
+    return Organised(time.time(), sha256, {role.name: role.kind for role in team})
+
+
 class Hands:
     """Carries out jobs: the desk's and the benches', for one opened track and sandbox."""
 
-    def __init__(self, session: Session, sandbox: Sandbox) -> None:
+    def __init__(self, session: Session, sandbox: Sandbox, money: Money = NONE) -> None:
         lab = session.lab
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
-        minds = Team(team(lab.roster.roles.values(), session.repo.folder))
-        self.desk = Desk(lab.track, session.repo, minds, session.home / "logs")
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
+        self._staff = Staff(lab.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
+        self.desk = Desk(lab.track, session.repo, self._staff.team(lab.roster.roles.values()), session.home / "logs")
+
+    def _quarters(self) -> Quarters:
+        """Where agents work: in what a run may see, and no more."""
+        from overnight.researchers.agent import Quarters
+        runner, repo = self.runner, self.repo
+        secrets = (self.session.home, repo.root / ".git", *((repo.folder / p).resolve() for p in runner.track.private))
+        return Quarters(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
+                        (*runner.mounts, *runner.data), secrets)
+
+    def organise(self) -> str:
+        """Take up the program if it was edited; a sentence, once, where it cannot be."""
+        found = self.session.watch.look()
+        if not isinstance(found, program.Program):
+            return found or ""
+        lab = self.session.lab
+        try:
+            made = self._staff.team(found.roles)
+        except TrackError as error:
+            return f"{error} Until it is mended, the team stays as it was."
+        self.desk.team = made
+        lab.prose = found.prose
+        lab.organise(found.roles)
+        self.session.record([organised(found.sha256, found.roles)])
+        return ""
+
+    def close(self) -> None:
+        """End what the team has under way."""
+        self.desk.team.close()
 
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""

@@ -12,8 +12,8 @@ from attacks import host, suite
 from attacks.suite import Attack
 from conftest import repository
 from overnight import loop
-from overnight.contracts import Brief, Change, Sandbox
-from overnight.desk import Desk, Team
+from overnight.contracts import Brief, Change, Sandbox, Team
+from overnight.desk import Desk
 from overnight.events import Faulted, Judged, Measured, Passed, Proposed, Started
 from overnight.jobs import Job, Measure, Result
 from overnight.lab import Lab

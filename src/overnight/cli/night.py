@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from overnight import __version__, loop, sandbox, track
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main, stopping
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, Count, Price, main, stopping
 from overnight.errors import TrackError
 from overnight.events import Started, Stopped
+from overnight.jobs import Letter
 from overnight.lab import Lab
 from overnight.proposing import Budget
 from overnight.report import summary
 from overnight.report.live import Lines, Panel
-from overnight.session import Hands, Session
+from overnight.researchers.team import Money
+from overnight.roles import Role, needs_model
+from overnight.session import Hands, Session, organised
 from overnight.workers.local import LocalWorkers, available
 
 
@@ -28,9 +32,18 @@ from overnight.workers.local import LocalWorkers, available
 @WORKERS
 @SANDBOX
 @click.option("--researcher", "names", multiple=True, help="Who proposes (default: the team in program.md).")
+@click.option("--thinkers", type=click.IntRange(min=1), default=4, show_default=True,
+              help="Models and agents that think at a time.")
+@click.option("--model", default="", help="Of the roles that name none, like openai:gpt-5-mini or ollama:qwen3; without a "
+                                          "team in program.md, an `llm` joins.")
+@click.option("--price", type=Price(), help="Dollars per million tokens of a model that the price list does not know.")
+@click.option("--tokens", type=Count(), help="Use at most so many tokens in this session, like 500k or 2M.")
+@click.option("--dollars", type=click.FloatRange(min=0), help="Spend at most so much on models in this session.")
+@click.option("--tokens-each", type=Count(), help="The same for one experiment, with its repairs.")
+@click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], restart: bool) -> None:
+        names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     until = time.monotonic() + track.seconds(lasting) if lasting else None
     session = Session(folder)
@@ -39,22 +52,38 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
         lab.benches = benches
-        if names:
-            lab.organise(session.program.named(names))
+        team = _team(session, names, money["model"])
+        lab.organise(team)
         for note in _notes(session, lab, benches * cpus, sandbox.advice(box)):
             click.echo(note, err=True)
-        hands = Hands(session, box)
-        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings)])
-        places = LocalWorkers(hands.work, benches, cpus)
+        hands = Hands(session, box, Money(**money))
+        session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings),
+                        organised(session.program.sha256, team)])
+        minds = thinkers if any(role.thinks or not role.proposes for role in team) else 0
+        places = LocalWorkers(hands.work, benches, cpus, thinkers=minds)
         with stopping(lab):
-            _night(session, lab, hands, places, Budget(until, experiments))
+            _night(session, lab, hands, places, Budget(until, experiments, money["tokens"], money["dollars"]), not names)
         session.agree()
     _say_end(lab)
 
 
-def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget) -> None:
-    """The loop between its two records."""
+def _team(session: Session, names: tuple[str, ...], model: str) -> tuple[Role, ...]:
+    """Who is on the team tonight: those that are named, or those of the program. Raises TrackError."""
+    if names:
+        return session.program.named(names)
+    named = session.program.roles
+    return (*named, Role("llm", "llm")) if model and not any(needs_model(role) for role in named) else named
+
+
+def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget, watched: bool) -> None:
+    """The loop between its two records. `watched`: an edit of program.md takes effect at the next proposal."""
     console = Console()
+
+    def letters() -> Iterator[Letter]:
+        if watched and (sentence := hands.organise()):
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        yield from hands.letters()
+
     view = Panel(lab, console, list(places.places), budget.until) if console.is_terminal else Lines(lab, console)
     began, pace = time.monotonic(), loop.Pace()
     try:
@@ -63,9 +92,10 @@ def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budge
             session.journal.extend(late)
             for event in late:
                 hands.follow(event)
-            pace = loop.run(lab, places, session.journal, hands.follow, view, hands.letters)
+            pace = loop.run(lab, places, session.journal, hands.follow, view, letters)
     finally:
         lasted = time.monotonic() - began
+        hands.close()
         places.close()
         session.record(hands.unheard())
         why = lab.why(time.monotonic())

@@ -13,12 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from overnight.events import Event, Faulted, Judged, Measured, Opened, Reopened
+from overnight import words
+from overnight.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
 from overnight.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab import Lab
 from overnight.report import summary
 from overnight.state import BASELINE
 
+NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
@@ -171,6 +173,14 @@ def sentence(lab: Lab, event: Event) -> str:
         return f"nothing new to try, so #{event.experiment} is raced on: {lab.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
         return f"fault of the machine, tried again: {event.reason}"
+    if isinstance(event, Passed) and event.reason != NOTHING:
+        return f"{event.researcher} {'is away' if event.away else 'made no change'}: {words.line(event.reason, SHOWN)}"
+    if isinstance(event, Noted):
+        return f"idea {event.idea} from {words.line(event.source, 80)}: {words.line(event.title, 160)}"
+    if isinstance(event, Learnt):
+        return f"{event.role} wrote down what was learnt"
+    if isinstance(event, Vetoed):
+        return f"#{event.experiment} is taken back, and what was kept after it is confirmed anew"
     if isinstance(event, Opened):
         return f"the track {event.track} begins at {event.commit[:7]}"
     if isinstance(event, Measured) and event.stage == "calibrate":

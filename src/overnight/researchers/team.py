@@ -1,33 +1,132 @@
-"""Who is on the team: roles become researchers."""
+"""Roles become a team: researchers by their names, and those who advise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from overnight.contracts import Researcher
+from msgspec import Struct
+
+from overnight import brief
+from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.knobs import Knobs
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
-from overnight.roles import Role
+from overnight.roles import ADVISE, PROPOSE, Role
+from overnight.track import Track
 
-KNOWN: dict[str, Callable[[Role, Path], Researcher]] = {
+if TYPE_CHECKING:  # both are imported when a role wants them, for they load more than a night without them needs
+    from overnight.researchers.agent import Agent, Quarters
+    from overnight.researchers.llm.mind import Mind
+    from overnight.researchers.llm.model import Model
+    from overnight.researchers.llm.purse import Purse
+
+CONSTANT: dict[str, Callable[[Role, Path], Researcher]] = {
     "knobs": lambda role, folder: Knobs(),
     "placebo": lambda role, folder: Placebo(),
     "replay": lambda role, folder: Replay(_patches(role, folder), role.name),
 }
 
 
-def team(roles: Iterable[Role], folder: Path) -> dict[str, Researcher]:
-    """A researcher for each role, by its name; `folder` is that of the track. Raises TrackError for a kind that cannot be
-    had."""
-    found = {}
-    for role in (each for each in roles if each.proposes):
-        if role.kind not in KNOWN:
-            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(KNOWN)}.")
-        found[role.name] = KNOWN[role.kind](role, folder)
-    return found
+class Money(Struct, frozen=True):
+    """What models are asked and what they may cost in a session; None is no bound.
+
+    model   of the roles that name none
+    price   dollars per million tokens, in and out, of models that the price list does not know
+    each    those with it are bounds for one experiment
+    """
+
+    model: str = ""
+    price: tuple[float, float] | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+    tokens_each: int | None = None
+    dollars_each: float | None = None
+
+
+@dataclass
+class Staff:
+    """Makes teams of one track, also when its program changes in the middle of a night: models, what they cost, and how often
+    they failed go on from team to team.
+
+    quarters  where agents work; None where nothing is proposed
+    spent     told of each call to a model, on any thread
+    """
+
+    track: Track
+    folder: Path
+    sandbox: Sandbox
+    money: Money
+    spent: Callable[[Call], None]
+    quarters: Callable[[], Quarters]
+    _purse: Purse | None = None
+    _models: dict[str, Model] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def team(self, roles: Iterable[Role]) -> Team:
+        """A researcher for each role that proposes, and the advisers. Raises TrackError for what cannot be had."""
+        roles = tuple(roles)
+        researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
+        advisers = {role.kind: self._mind(role) for role in roles if role.kind in ADVISE}
+        made = Team(researchers, close=partial(_close, researchers))
+        if advisers:
+            from overnight.researchers.llm.roles import critic, scientist, standup
+            made.critic = partial(critic, advisers["critic"]) if "critic" in advisers else None
+            made.scientist = partial(scientist, advisers["scientist"]) if "scientist" in advisers else None
+            made.standup = partial(standup, advisers["standup"]) if "standup" in advisers else None
+        return made
+
+    def _researcher(self, role: Role) -> Researcher:
+        if role.kind == "llm":
+            from overnight.researchers.llm.author import Author
+            return Author(self._mind(role))
+        if role.kind == "agent":
+            return self._agent(role)
+        if role.kind not in CONSTANT:
+            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(sorted(PROPOSE))}.")
+        return CONSTANT[role.kind](role, self.folder)
+
+    def _agent(self, role: Role) -> Agent:
+        from overnight.researchers.agent import Agent
+        if not role.agent:
+            raise TrackError("an agent needs to be named: give it a role in program.md, like "
+                             "`claude: {kind: agent, agent: claude}`.")
+        return Agent(role, self.track, self.sandbox, self.quarters(), lambda told: brief.page(told).text)
+
+    def _mind(self, role: Role) -> Mind:
+        from overnight.researchers.llm import model
+        from overnight.researchers.llm.mind import Mind
+        name = role.model or self.money.model
+        if not name:
+            raise TrackError(f"the role '{role.name}' needs a model: name one with --model, like openai:gpt-5-mini or "
+                             "ollama:qwen3, or in program.md.")
+        with self._lock:
+            if name not in self._models:
+                model.check(name)
+                self._models[name] = model.Model(name, self.money.price)
+            found, purse = self._models[name], self._paying()
+        purse.check(found)
+        return Mind(role.name, found, purse)
+
+    def _paying(self) -> Purse:
+        """The purse of this session, made when it is first wanted."""
+        if self._purse is None:
+            from overnight.researchers.llm.purse import Bounds, Purse
+            bounds = Bounds(self.money.tokens, self.money.dollars, self.money.tokens_each, self.money.dollars_each)
+            self._purse = Purse(bounds, self.spent)
+        return self._purse
+
+
+def _close(researchers: Mapping[str, Researcher]) -> None:
+    """End what agents have under way."""
+    for each in researchers.values():
+        if (stop := getattr(each, "stop", None)) is not None:
+            stop()
 
 
 def _patches(role: Role, folder: Path) -> Path:

@@ -15,11 +15,11 @@ from typing import Any
 from overnight.errors import Fault
 from overnight.jobs import Job, Result, Trouble
 
-PATIENCE = {"bench": 10.0, "desk": 1.0}  # seconds that closing waits for a place to stop
+PATIENCE = {"bench": 10.0, "desk": 1.0, "thinker": 1.0}  # seconds that closing waits for a place to stop
 
 
 class Place(threading.Thread):
-    """One bench or desk."""
+    """One bench, desk or thinker."""
 
     def __init__(self, kind: str, number: int, cores: tuple[int, ...], work: Callable[[Job, Place], Result],
                  results: queue.SimpleQueue[tuple[Place, Result | BaseException]]) -> None:
@@ -60,14 +60,16 @@ class Place(threading.Thread):
 
 
 class LocalWorkers:
-    """Benches and desks on this machine. `work` carries out one job at one place."""
+    """Benches, desks and thinkers on this machine. `work` carries out one job at one place."""
 
-    def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1) -> None:
+    def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1,
+                 thinkers: int = 0) -> None:
         self._results: queue.SimpleQueue[tuple[Place, Result | BaseException]] = queue.SimpleQueue()
         cores = available()
         shares = [tuple(cores[i * cpus:(i + 1) * cpus]) for i in range(benches)]
         self.places = [Place("bench", i + 1, share, work, self._results) for i, share in enumerate(shares)]
-        self.places += [Place("desk", i + 1, (), work, self._results) for i in range(desks)]
+        for kind, count in (("desk", desks), ("thinker", thinkers)):
+            self.places += [Place(kind, i + 1, (), work, self._results) for i in range(count)]
 
     def idle(self) -> list[str]:
         """The kinds of the places that are free."""
@@ -89,7 +91,7 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads. A desk that thinks on is left to end with us."""
+        """Kill what is running and end the threads. One that thinks on is left to end with us."""
         for place in self.places:
             place.give(None)
         since = time.monotonic()

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.roles import Role
 from overnight.researchers.agent.gate import Target, target
+from overnight.roles import Role
 
 SHIPPED = Path(__file__).with_name("recipes.toml")
 OWN = "overnight/recipes.toml"  # below the user's folder of configuration

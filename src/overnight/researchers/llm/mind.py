@@ -1,6 +1,6 @@
 """What every role that uses a model has: a name, a model, somebody who pays, and a page to read.
 
-The prompt, the role's own prose and the page's lasting part come first and are the same from call to call, so that a provider's
+The prompt and the page's lasting part come first and are the same from call to call, so that a provider's
 cache holds them; what the night has changed and the task come last.
 """
 
@@ -13,7 +13,6 @@ from overnight.brief import page
 from overnight.contracts import Brief
 from overnight.researchers.llm.model import Answer, Request
 from overnight.researchers.llm.purse import Asks, Purse
-from overnight.words import clean
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -23,7 +22,6 @@ class Mind:
     """A role that thinks with a model. It remembers nothing between two calls.
 
     name     of the role
-    prose    the text of the role's own file; the user's words
     page     tokens of the page at most
     answer   tokens of an answer at most, with what the model thinks to itself
     timeout  seconds for an answer
@@ -32,7 +30,6 @@ class Mind:
     name: str
     model: Asks
     purse: Purse
-    prose: str = ""
     page: int = 12_000
     answer: int = 16_000
     timeout: float = 300.0
@@ -41,7 +38,7 @@ class Mind:
             conversation: tuple[tuple[str, str], ...] = ()) -> Answer:
         """One call about a brief: with the prompt of that name, or else the purpose's. Raises Away, EditError."""
         told = page(brief, self.page)
-        stable = "\n\n".join(part for part in (text(prompt or purpose), clean(self.prose).strip(), told.stable) if part)
+        stable = "\n\n".join(part for part in (text(prompt or purpose), told.stable) if part)
         return self.purse.ask(self.model, Request(
             role=self.name, purpose=purpose, asked=brief.seed, stable=stable, current=f"{told.current}\n\n{task}".strip(),
             conversation=conversation, max_tokens=self.answer, timeout=self.timeout))
