@@ -82,6 +82,11 @@ class Proposing(State):
             yield Think(scientist.name, "scientist", self.commit, self._brief(scientist.name))
         yield from self._proposals(True)
 
+    @property
+    def resting(self) -> bool:
+        """Whether somebody who could propose is away for a while."""
+        return self._may_propose() and not any(self.roster.here(n, self._now) for n in self._willing())
+
     def _free(self, role: Role) -> bool:
         """Whether somebody can work and does not yet."""
         return self.roster.here(role.name, self._now) \
