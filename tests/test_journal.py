@@ -143,3 +143,10 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
         assert len(found) >= said
         assert [e.reason for e in found] == [str(i + 1) for i in range(len(found))]
         said = len(found)
+
+
+def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path):
+    for turn in range(5):
+        code = f"from pathlib import Path; from overnight.journal.sqlite import SqliteJournal; SqliteJournal(Path({str(tmp_path / f'{turn}.db')!r}))"
+        opened = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+        assert [process.communicate()[1] for process in opened] == [b""] * 4

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from overnight.errors import JournalError
 from overnight.events import Event
@@ -40,11 +40,20 @@ class SqliteJournal:
         self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         event.listen(self._engine, "connect", _configure)
         try:
-            with self._engine.begin() as connection:
-                self._migrate(connection)
-                self._seq, self._hash = self._last(connection)
+            self._seq, self._hash = self._open()
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
+
+    def _open(self) -> tuple[int, str]:
+        """Number and hash of the last record, in tables that are made where there are none."""
+        try:
+            with self._engine.begin() as connection:
+                self._migrate(connection)
+        except (IntegrityError, OperationalError):  # another process made them at the same moment, or it fails again below
+            with self._engine.begin() as connection:
+                self._migrate(connection)
+        with self._engine.connect() as connection:
+            return self._last(connection)
 
     def _migrate(self, connection: Connection) -> None:
         _tables.create_all(connection)
