@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, inspect, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import JournalError
 from overnight.events import Event
@@ -46,22 +46,25 @@ class SqliteJournal:
 
     def _open(self) -> tuple[int, str]:
         """Number and hash of the last record, in tables that are made where there are none."""
-        try:
-            with self._engine.begin() as connection:
-                self._migrate(connection)
-        except (IntegrityError, OperationalError):  # another process made them at the same moment, or it fails again below
-            with self._engine.begin() as connection:
-                self._migrate(connection)
         with self._engine.connect() as connection:
+            if not inspect(connection).has_table(_version.name) or self._format(connection) is None:
+                connection.rollback()
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # another process may be about to do the same
+                self._make(connection)
+                connection.commit()
             return self._last(connection)
 
-    def _migrate(self, connection: Connection) -> None:
+    def _make(self, connection: Connection) -> None:
         _tables.create_all(connection)
-        found = connection.execute(select(_version.c.version)).scalar()
-        if found is None:
+        if self._format(connection) is None:
             connection.execute(_version.insert().values(version=VERSION))
-        elif found > VERSION:
+
+    def _format(self, connection: Connection) -> int | None:
+        """The format's version, None where there is none yet. Raises JournalError for a newer one."""
+        found = connection.execute(select(_version.c.version)).scalar()
+        if found is not None and found > VERSION:
             raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
+        return found
 
     @staticmethod
     def _last(connection: Connection) -> tuple[int, str]:
