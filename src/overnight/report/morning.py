@@ -277,7 +277,8 @@ def _row(lab: Lab, name: str) -> list[str]:
     kept = [e for e in lab.chain() if e.researcher == name]
     use = lab.tally.used.get(name)
     gain = f"{sum(e.effect or 0.0 for e in kept):+.3g}" if kept else "–"
-    paid = ["–"] * 3 if use is None else [f"{use.calls:,}", f"{use.tokens:,}", "unknown" if use.unpriced else f"{use.dollars:.4f}"]
+    dollars = "unknown" if use and use.unpriced else f"{use.dollars if use else 0:.4f}"
+    paid = [f"{use.calls:,}", f"{use.tokens:,}", dollars] if use else ["–"] * 3
     return [code(name, 60), f"{len(mine):,}", f"{len(kept):,}", gain, *paid]
 
 
