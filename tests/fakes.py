@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from overnight.contracts import Change
 from overnight.events import Event, Measured, Opened, Started
 from overnight.jobs import (
+    Accept,
     Combine,
     Combined,
     Job,
@@ -23,10 +24,13 @@ from overnight.jobs import (
     Rebase,
     Rebasing,
     Result,
+    Think,
+    Thought,
     Trouble,
 )
 from overnight.lab import Lab
 from overnight.proposing import Budget
+from overnight.roles import Role
 
 CONTRACT = """
 [track]
@@ -55,6 +59,7 @@ class Idea:
     metrics      what its runs measure besides the metric
     wild         share of seeds on which it diverges
     carries      share of its gain that is found on the holdout as well
+    away         seconds for which the researcher cannot work
     """
 
     gain: float = 0.0
@@ -66,6 +71,7 @@ class Idea:
     metrics: dict[str, float] = field(default_factory=dict)
     wild: float = 0.0
     carries: float = 1.0
+    away: float = 0.0
 
 
 def no_op(_lots: random.Random) -> Idea:
@@ -149,6 +155,10 @@ class FakeWorld:
             return self._propose(job)
         if isinstance(job, Combine):
             return self._combine(job)
+        if isinstance(job, Think):
+            return self._think(job)
+        if isinstance(job, Accept):
+            return Proposal(job, Change({"a": job.order.commit}, job.order.message), job.order.commit)
         return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
 
     def gain(self, commit: str, base: str) -> float:
@@ -161,10 +171,19 @@ class FakeWorld:
 
     def _propose(self, job: Propose) -> Proposal:
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
+        if idea.away:
+            return Proposal(job, reason="an outage", away=True, wait=idea.away)
         if idea.nothing:
             return Proposal(job, reason="nothing left to try")
         commit = self.made(idea, job.commit, job.researcher, job.brief.seed)
-        return Proposal(job, Change({"a": commit}, f"try {commit}"), commit, foul=idea.foul)
+        change = Change({"a": commit}, f"try {commit}", idea=job.brief.idea.id if job.brief.idea else 0)
+        return Proposal(job, change, commit, commit, foul=idea.foul)
+
+    def _think(self, job: Think) -> Thought:
+        """A scientist has two ideas, a standup a note."""
+        if job.purpose == "standup":
+            return Thought(job, notes=f"{len(job.brief.history)} were tried")
+        return Thought(job, ideas=tuple((f"idea {job.brief.seed}-{n}", "") for n in range(2)))
 
     def made(self, idea: Idea, parent: str, *what: object) -> str:
         """A commit of an idea on top of another; `what` tells it from others."""
@@ -243,9 +262,13 @@ class Night:
 
     def __init__(self, world: FakeWorld, *, contract: str = CONTRACT, researchers: Sequence[str] = ("r",),
                  benches: int = 2, desks: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
-                 key: str = "key", lab: Callable[..., Lab] = Lab) -> None:
-        self.world, self.benches, self.desks, self.lasts = world, benches, desks, {"bench": run, "desk": propose}
+                 key: str = "key", lab: Callable[..., Lab] = Lab, roles: Sequence[Role] = (), thinkers: int = 0,
+                 think: float = 1.0) -> None:
+        self.world, self.benches, self.desks, self.thinkers = world, benches, desks, thinkers
+        self.lasts = {"bench": run, "desk": propose, "thinker": think}
         self.lab = lab(researchers, benches)
+        if roles:
+            self.lab.organise(roles)
         self.batches: list[list[Event]] = []
         self.jobs: list[Job] = []
         self.idled = 0.0  # seconds of free benches while the time went on
@@ -271,7 +294,7 @@ class Night:
            watch: Callable[["Night"], None] | None = None) -> "Night":
         """Run until the Lab is finished, or has made so many runs in all."""
         self._record(self.lab.begin(Budget(until, experiments), self.now))
-        idle = ["bench"] * self.benches + ["desk"] * self.desks
+        idle = ["bench"] * self.benches + ["desk"] * self.desks + ["thinker"] * self.thinkers
         flying: list[tuple[float, int, Job]] = []
         while not self.lab.stopping and not self.lab.finished(self.now):
             while idle and (job := self.lab.ask(self.now, idle)):
@@ -280,6 +303,9 @@ class Night:
                 heapq.heappush(flying, (self.now + self._lasts(job), len(self.jobs), job))
             if watch is not None:
                 watch(self)
+            if not flying and self.lab.resting:
+                self.now += 1.0
+                continue
             if not flying or (runs is not None and self.lab.runs >= runs):
                 break
             ends, _, job = heapq.heappop(flying)

@@ -190,7 +190,7 @@ def test_an_idea_can_be_dropped(kept):
 
 @pytest.mark.parametrize("title", ["", "  \n"])
 def test_an_idea_without_words_is_a_sentence(little, title):
-    assert "say what the idea is" in sentence(overnight("idea", "add", title, little))
+    assert "the idea is empty" in sentence(overnight("idea", "add", title, little))
 
 
 # ---- words to the night ----------------------------------------------------------------------------------------

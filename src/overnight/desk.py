@@ -44,7 +44,7 @@ class Desk:
         return msgspec.structs.replace(proposal, seconds=time.monotonic() - since)
 
     def _proposed(self, job: Propose) -> Proposal:
-        researcher, brief = self.team.researchers.get(job.researcher), self._full(job.commit, job.brief)
+        researcher, brief = self.team.researchers.get(job.researcher), self.full(job.commit, job.brief)
         if researcher is None:
             return Proposal(job, reason="it left the team", away=True)
         try:
@@ -78,7 +78,7 @@ class Desk:
                 return self._made(job, brief, change) if change is not None else None
         return None
 
-    def _full(self, commit: str, brief: Brief) -> Brief:
+    def full(self, commit: str, brief: Brief) -> Brief:
         """A brief with the files, and the ends of some logs."""
         failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
         return msgspec.structs.replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
@@ -107,7 +107,7 @@ class Desk:
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""
-        brief = self._full(job.commit, job.brief)
+        brief = self.full(job.commit, job.brief)
         try:
             if job.purpose == "standup":
                 return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
@@ -136,7 +136,7 @@ class Desk:
         if job.brief is None or researcher is None:
             return ""
         try:
-            change = researcher.propose(self._full(job.onto, job.brief))
+            change = researcher.propose(self.full(job.onto, job.brief))
             commit = self.repo.commit(job.onto, change.files, change.message) if change else ""
         except (EditError, Away):
             return ""

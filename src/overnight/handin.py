@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from overnight import __version__, loop, sandbox, track
-from overnight.desk import said
+from overnight import __version__, likeness, loop, sandbox, track
+from overnight.contracts import Brief, Team
+from overnight.desk import Desk, said
 from overnight.errors import Busy, EditError, TrackError
-from overnight.events import Event, Judged, Ordered, Proposed, Started, Vetoed
+from overnight.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
+from overnight.importing.found import Found
 from overnight.inbox import request
-from overnight.jobs import Order, Steer, Try
+from overnight.jobs import AddIdea, Order, Steer, Try
 from overnight.lab import Lab
 from overnight.proposing import Budget
 from overnight.repo import Repo
@@ -75,6 +77,19 @@ class _Tail:
         return [event for _, event in found]
 
 
+def brief(session: Session) -> Brief:
+    """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
+    contract = track.load(session.repo.folder)
+    if session.begun:
+        session.read()
+    lab = session.lab
+    if lab.opened is None:
+        text = (session.repo.folder / track.FILE).read_text(encoding="utf-8")
+        lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
+    desk = Desk(lab.track, session.repo, Team({}), session.home / "logs")
+    return desk.full(lab.commit, lab.brief())
+
+
 # ---- orders that are answered at once --------------------------------------------------------------------------
 
 
@@ -118,6 +133,25 @@ def _carried_out(session: Session, wish: Order) -> list[Event]:
             return events
     except Busy:
         return []
+
+
+class Known(TrackError):
+    """An idea is in the queue already, in these or other words."""
+
+
+def note(session: Session, found: Found, anyway: bool = False) -> Noted:
+    """Put an idea into the queue. Raises Known, with what came of the one that it is like, unless it is to be added anyway."""
+    here = Session(session.repo.folder)
+    lab = here.read() if here.begun else here.lab
+    queue = [lab.idea(entry) for entry in lab.ideas if not entry.dropped]
+    like = likeness.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
+    if like and not anyway:
+        known = queue[like[0][0]]
+        came = f" ({known.state}{': ' if known.outcome else ''}{known.outcome})"
+        raise Known(f"'{found.title}' is like idea {known.id}, '{known.title}'{came}: add it with --anyway if it is another.")
+    done = order(session, AddIdea(request(), found.title, found.text, found.source))
+    assert isinstance(done, Noted)
+    return done
 
 
 # ---- a change that is tried ------------------------------------------------------------------------------------

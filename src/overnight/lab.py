@@ -251,6 +251,10 @@ class Lab(Proposing):
                 self.roster.away(job.researcher, None if result.wait is None else self._now + result.wait)
             yield self._happen(Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea))
             return
+        if job.thinks and (first := self.same(job.commit, result.patch)):
+            reason = f"it made the very change of #{first.id} again ({first.verdict})"
+            yield self._happen(Passed(at, job.researcher, job.base, reason, False, result.seconds, idea))
+            return
         number = self.next_experiment
         yield self._happen(Proposed(at, number, job.base, job.commit, result.commit, job.researcher, change.message,
                                     result.patch, change.note, result.grown, change.idea, job.brief.seed, result.seconds))

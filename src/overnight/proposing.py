@@ -82,6 +82,11 @@ class Proposing(State):
             yield Think(scientist.name, "scientist", self.commit, self._brief(scientist.name))
         yield from self._proposals(True)
 
+    @property
+    def resting(self) -> bool:
+        """Whether somebody who could propose is away for a while."""
+        return self._may_propose() and not any(self.roster.here(n, self._now) for n in self._willing())
+
     def _free(self, role: Role) -> bool:
         """Whether somebody can work and does not yet."""
         return self.roster.here(role.name, self._now) \
@@ -126,10 +131,15 @@ class Proposing(State):
         """Researchers that are not gone for good and have not passed again and again since the last verdict."""
         return self.roster.willing(len(self._pasts))
 
-    def _brief(self, researcher: str, again: Past | None = None, idea: int = 0) -> Brief:
+    def brief(self) -> Brief:
+        """What somebody who is not on the team needs to know."""
+        return self._brief("", queue=True)
+
+    def _brief(self, researcher: str, again: Past | None = None, idea: int = 0, queue: bool = False) -> Brief:
         asked, leased, role = self.roster.asked[researcher], self._leased(), self.roster.roles.get(researcher)
-        queue = [self.idea(entry, leased) for entry in self.ideas] if role and (role.thinks or not role.proposes) else []
-        chosen = next((i for i in queue if i.id == idea), None)
+        reads = queue or (role is not None and (role.thinks or not role.proposes))
+        ideas = [self.idea(entry, leased) for entry in self.ideas] if reads else []
+        chosen = next((each for each in ideas if each.id == idea), None)
         known = self.calibrated
         return Brief(
             goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
@@ -140,7 +150,7 @@ class Proposing(State):
             editable=tuple(self.track.track.editable), unit=self.track.metric.unit,
             contract=self.opened.contract if self.opened else "",
             levels=(self.level(BASELINE) if known else None, self.level(self.frontier) if known else None),
-            ideas=queue, idea=chosen, notes=self.notes, left=self.left())
+            ideas=ideas, idea=chosen, notes=self.notes, left=self.left())
 
     def _tried(self, researcher: str) -> tuple[int, ...]:
         """What tells proposals apart that one researcher makes at the same time."""

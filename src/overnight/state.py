@@ -6,6 +6,7 @@ follows from it is recorded by the Lab, which stands on this.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from typing import Any
@@ -72,6 +73,7 @@ class State:
         self.policy = referee.Policy()
         self.tally = Tally()
         self.gauge = holdout.Gauge()
+        self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
         self._shifts: dict[int, float] = {BASELINE: 0.0}
         self._known: Runs | None = None
@@ -122,6 +124,10 @@ class State:
     @property
     def _sigma(self) -> float:
         return math.sqrt(self.known.seed_variance)
+
+    def same(self, base_commit: str, patch: str) -> Experiment | None:
+        """The experiment that tried this very change before, on the same commit; None if none did."""
+        return self.experiments.get(self._made.get(_mark(base_commit, patch), -1))
 
     # -- ideas --
 
@@ -222,6 +228,7 @@ class State:
             experiment.request, experiment.company = event.request, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
+        self._made.setdefault(_mark(event.base_commit, event.patch), event.experiment)
         self.roster.proposed(event)
         self.ideas.proposed(event)
         self.session_proposed += not event.request
@@ -462,6 +469,10 @@ def past(experiment: Experiment) -> Past:
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
                 experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
                 experiment.log)
+
+
+def _mark(base_commit: str, patch: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{base_commit}\n{patch}".encode()).digest()[:8], "big")
 
 
 def told(experiment: Experiment) -> str:

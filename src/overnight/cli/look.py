@@ -6,11 +6,15 @@ from pathlib import Path
 
 import click
 
+from overnight import handin
+from overnight.brief import as_json as as_data
+from overnight.brief import page
 from overnight.cli.audit import AUDIT
-from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
 from overnight.lab import Lab
 from overnight.report import audited, evidence, overfitting, summary
+from overnight.researchers import replay
 from overnight.runs import Experiment
 from overnight.session import Session
 
@@ -26,6 +30,7 @@ def status(folder: Path, as_json: bool) -> None:
         say(state | {"holdout": overfitting.numbers(lab)})
         return
     state |= {"holdout": overfitting.sentence(lab)} if lab.track.holdout else {}
+    state["models"] = [summary.paid(role, use) for role, use in lab.tally.used.items()]
     for name, value in state.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
             ", ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
@@ -36,12 +41,19 @@ def status(folder: Path, as_json: bool) -> None:
 @FOLDER
 @JSON
 @click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
-def log(folder: Path, as_json: bool, verify: bool) -> None:
+@click.option("--patches", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY",
+              help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
+def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
     session = Session(folder)
     lab = session.read()
     if verify:
         _verify(session, lab)
+        return
+    if patches is not None:
+        written = replay.patches(session.journal.replay(), patches)
+        left = f"; {len(written.left)} were too large" if written.left else ""
+        click.echo(f"{len(written.files)} patches in {patches}{left}")
         return
     for experiment in lab.experiments.values():
         if as_json:
@@ -94,3 +106,17 @@ def report(folder: Path, to: Path | None) -> None:
     lab = session.read()
     for path in morning.write(lab, to or session.home / "report", audited.load(session.home / AUDIT, lab)):
         click.echo(path)
+
+
+@main.command()
+@FOLDER
+@JSON
+@click.option("--tokens", type=Count(), default=12_000, show_default=True, help="Of the page, at most.")
+def brief(folder: Path, as_json: bool, tokens: int) -> None:
+    """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
+    session = handin.opened(folder)
+    told = handin.brief(session)
+    if as_json:
+        say(as_data(told))
+    else:
+        click.echo(page(told, tokens).text)

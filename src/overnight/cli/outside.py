@@ -10,9 +10,12 @@ import click
 from overnight import handin
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
-from overnight.events import Event, Noted, Vetoed
+from overnight.events import Event, Vetoed
+from overnight.handin import Known
+from overnight.importing.found import written
+from overnight.importing.source import gather
 from overnight.inbox import request
-from overnight.jobs import AddIdea, DropIdea, Steer, Veto
+from overnight.jobs import DropIdea, Steer, Veto
 from overnight.lab import Lab
 from overnight.report import evidence, summary
 from overnight.report.live import sentence
@@ -65,21 +68,39 @@ def idea() -> None:
     """The queue of ideas, from people, models, papers and repositories."""
 
 
+ANYWAY = click.option("--anyway", is_flag=True, help="Also what the queue holds already, in these or other words.")
+
+
 @idea.command("add")
 @click.argument("title")
 @FOLDER
 @click.option("--text", default="", help="More about it, below the title.")
+@ANYWAY
 @JSON
-def add(title: str, folder: Path, text: str, as_json: bool) -> None:
-    """Put an idea into the queue."""
-    if not title.strip():
-        raise TrackError("say what the idea is in a line.")
-    done = handin.order(handin.opened(folder), AddIdea(request(), title.strip(), text.strip()))
-    assert isinstance(done, Noted)
+def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> None:
+    """Put an idea into the queue, unless it is there already."""
+    done = handin.note(handin.opened(folder), written(f"{title}\n{text}"), anyway)
     if as_json:
         say({"idea": done.idea, "title": done.title})
     else:
         click.echo(f"idea {done.idea}: {done.title}")
+
+
+@idea.command("import")
+@click.argument("source")
+@FOLDER
+@click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="Ideas at most.")
+@ANYWAY
+def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
+    """Take ideas from arxiv:QUERY, github:OWNER/NAME, the folder of a clone, or a markdown file."""
+    session = handin.opened(folder)
+    for each in gather(source, most):
+        try:
+            done = handin.note(session, each, anyway)
+        except Known as known:
+            click.echo(f"left out: {known}")
+        else:
+            click.echo(f"idea {done.idea}: {done.title}  ({done.source})")
 
 
 @idea.command("list")
@@ -87,7 +108,8 @@ def add(title: str, folder: Path, text: str, as_json: bool) -> None:
 @JSON
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
-    lab = handin.opened(folder).read()
+    session = handin.opened(folder)
+    lab = session.read() if session.begun else session.lab
     for each in (lab.idea(entry) for entry in lab.ideas):
         if as_json:
             say(each)

@@ -8,6 +8,7 @@ from typing import Any
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
+from overnight.tally import Use
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
@@ -59,9 +60,25 @@ def status(lab: Lab) -> dict[str, Any]:
         "runs": lab.runs,
         "seconds": round(lab.tally.seconds, 1),
         "busy_share": round(lab.tally.busy / lab.tally.capacity, 4) if lab.tally.capacity else None,
+        "ideas": sum(entry.untried for entry in lab.ideas),
+        "paused": lab.paused,
+        "program": lab.program,
+        "models": {role: spent(use) for role, use in sorted(lab.tally.used.items())},
         "overhead_ms": round(sum(parts.values()), 1),
         "overhead_parts_ms": parts,
     }
+
+
+def spent(use: Use) -> dict[str, Any]:
+    """What calls to models came to. `dollars` is None where the price of one is unknown."""
+    return {"calls": use.calls, "failed": use.failed, "tokens_in": use.tokens_in, "tokens_out": use.tokens_out,
+            "dollars": None if use.unpriced else round(use.dollars, 6)}
+
+
+def paid(role: str, use: Use) -> str:
+    """The same in words."""
+    dollars = "" if use.unpriced else f", ${use.dollars:.4f}"
+    return f"{role} {use.calls} calls, {use.tokens:,} tokens{dollars}"
 
 
 def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:
@@ -81,6 +98,8 @@ def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:
         "e_value": experiment.e_value,
         "level": lab.level(experiment.id) if experiment.effect is not None and experiment.verdict != "open" else None,
         "metrics": experiment.metrics,
+        "idea": experiment.idea or None,
+        "model": spent(lab.tally.asked[experiment.asked]) if experiment.asked in lab.tally.asked else None,
     }
 
 

@@ -1,0 +1,290 @@
+"""Who is asked for changes: turns, ideas, advisers, researchers who are away, orders, in nights of a simulated world."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes import FakeWorld, Idea, Night
+from overnight.contracts import Call
+from overnight.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
+from overnight.jobs import AddIdea, DropIdea, Steer, Try, Veto
+from overnight.lab import Lab
+from overnight.roles import Role
+
+LLM, KNOBS = Role("author", "llm"), Role("tuner", "knobs")
+
+
+def better(_lots):
+    return Idea(gain=3.0, correlation=0.9)
+
+
+def sometimes(lots):
+    return Idea(gain=3.0, correlation=0.9) if lots.random() < 0.3 else Idea(gain=-1.0, correlation=0.9)
+
+
+def night(*roles, ideas=sometimes, **more):
+    more = {"thinkers": 4, "think": 20.0} | more
+    return Night(FakeWorld(1, ideas), roles=roles, **more)
+
+
+def kinds(night, kind):
+    return [e for e in night.events if isinstance(e, kind)]
+
+
+def again(night):
+    """A Lab that replayed the record."""
+    lab = Lab(("r",), 2)
+    for event in night.events:
+        lab.apply(event)
+    return lab
+
+
+# ---- places ----------------------------------------------------------------------------------------------------
+
+
+def test_who_thinks_long_has_a_place_of_its_own():
+    done = night(LLM, KNOBS).go(experiments=40)
+    by = Counter(e.researcher for e in kinds(done, Proposed))
+    assert by["author"] >= 4 and by["tuner"] > by["author"]  # twenty times as quick
+
+
+def test_while_a_model_thinks_the_others_keep_the_benches_busy():
+    alone, mixed = night(LLM).go(experiments=30), night(LLM, KNOBS).go(experiments=30)
+    assert mixed.idled / mixed.now < 0.2 < alone.idled / alone.now
+
+
+def test_as_many_proposals_are_thought_about_as_there_are_places():
+    seen = []
+    night(LLM, thinkers=4).go(experiments=30, watch=lambda n: seen.append(sum(j.place == "thinker" for j in n.lab._flying.values())))
+    assert max(seen) == 4 and seen.count(4) > len(seen) / 2
+
+
+def test_proposals_that_are_made_at_the_same_time_have_different_seeds():
+    done = night(LLM).go(experiments=30)
+    asked = [e.asked for e in kinds(done, Proposed)]
+    assert len(asked) == 30 == len(set(asked))
+
+
+# ---- away ------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_away_is_asked_again_when_the_time_is_over():
+    def once(lots):
+        return Idea(away=30.0) if lots.random() < 0.4 else sometimes(lots)
+    done = night(LLM, ideas=once).go(experiments=20)
+    assert len(kinds(done, Proposed)) == 20 and any(e.away for e in kinds(done, Passed))
+
+
+def test_an_outage_says_nothing_of_the_frontier():
+    done = night(LLM, ideas=lambda lots: Idea(away=5.0)).go(until=400.0)
+    assert len(kinds(done, Passed)) > 10 and all(e.away for e in kinds(done, Passed))  # never left alone for passing
+
+
+def test_the_others_go_on_meanwhile():
+    class World(FakeWorld):
+        def _propose(self, job):
+            self.ideas = (lambda lots: Idea(away=1e9)) if job.researcher == "author" else sometimes
+            return super()._propose(job)
+    done = Night(World(1), roles=(LLM, KNOBS), thinkers=4, think=1.0).go(experiments=20)
+    assert Counter(e.researcher for e in kinds(done, Proposed)) == {"tuner": 20}
+    assert len([e for e in kinds(done, Passed) if e.researcher == "author"]) <= 4
+
+
+# ---- ideas -----------------------------------------------------------------------------------------------------
+
+
+def hear(night, *orders):
+    night._record([event for order in orders for event in night.lab.hear(order, 0.0)])
+    return night
+
+
+def test_ideas_are_leased_once_each_and_a_persons_come_first():
+    papers = [AddIdea(f"r{n}", f"paper {n}", source="arxiv:1") for n in range(3)]
+    done = hear(night(LLM, thinkers=1, think=1.0), *papers, AddIdea("r9", "mine"))
+    done.go(experiments=12)
+    tried = [e.idea for e in kinds(done, Proposed) if e.idea]
+    assert tried[0] == 4 and sorted(tried) == [1, 2, 3, 4]
+    assert {i.state for i in map(done.lab.idea, done.lab.ideas)} == {"tried"}
+    assert all(i.outcome.startswith(f"#{i.tried[0]} ") for i in map(done.lab.idea, done.lab.ideas))
+
+
+def test_researchers_that_do_not_read_are_given_none():
+    done = hear(night(KNOBS), AddIdea("r1", "mine")).go(experiments=5)
+    assert [e.idea for e in kinds(done, Proposed)] == [0] * 5 and done.lab.idea(done.lab.ideas.entries[1]).state == "open"
+
+
+def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
+    class World(FakeWorld):
+        def _propose(self, job):
+            self.ideas = (lambda lots: Idea(nothing=True)) if job.brief.idea else sometimes
+            return super()._propose(job)
+    done = hear(Night(World(1), roles=(LLM,), thinkers=1, think=1.0), AddIdea("r1", "hopeless")).go(experiments=6)
+    (idea,) = map(done.lab.idea, done.lab.ideas)
+    assert (idea.state, idea.outcome) == ("tried", "nobody could make a change of it")
+    assert len(kinds(done, Proposed)) == 6 and sum(e.idea == 1 for e in kinds(done, Passed)) == 2
+
+
+def test_an_idea_that_is_worked_on_is_leased():
+    states = []
+    done = hear(night(LLM), AddIdea("r1", "mine"))
+    done.go(experiments=6, watch=lambda n: states.append(n.lab.idea(n.lab.ideas.entries[1], n.lab._leased()).state))
+    order = list(dict.fromkeys(states))
+    assert order == ["leased", "tried"] or order == ["open", "leased", "tried"]
+
+
+def test_a_scientist_fills_the_queue_when_it_runs_low():
+    done = night(LLM, Role("newton", "scientist", below=2)).go(experiments=30)
+    notes = kinds(done, Noted)
+    assert notes and {e.source for e in notes} == {"role newton"} and len({e.idea for e in notes}) == len(notes)
+    assert any(e.idea for e in kinds(done, Proposed))
+
+
+def test_a_standup_writes_every_so_many_experiments():
+    done = night(LLM, Role("standup", "standup", every=10)).go(experiments=40)
+    assert 3 <= len(kinds(done, Learnt)) <= 4 and done.lab.notes == kinds(done, Learnt)[-1].notes
+    assert done.lab._brief("author").notes == done.lab.notes
+
+
+def test_advisers_alone_do_not_keep_a_night_going():
+    done = night(Role("newton", "scientist"), Role("standup", "standup")).go()
+    assert kinds(done, Proposed) == kinds(done, Noted) == []
+
+
+# ---- the same change -------------------------------------------------------------------------------------------
+
+
+def test_the_very_same_change_is_not_measured_twice():
+    class World(FakeWorld):
+        def made(self, idea, parent, *what):
+            return super().made(idea, parent)  # whatever the seed: one change for each frontier
+    done = Night(World(1, lambda lots: Idea(gain=-1.0)), roles=(LLM,), thinkers=2, think=1.0).go(experiments=5)
+    assert len(kinds(done, Proposed)) == 1
+    assert all("the very change of #1 again" in e.reason for e in kinds(done, Passed))
+
+
+# ---- orders ----------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_taken_up_once_also_after_a_replay():
+    done = hear(night(KNOBS), AddIdea("r1", "mine"))
+    assert done.lab.hear(AddIdea("r1", "mine"), 0.0) == [] and again(done).hear(AddIdea("r1", "mine"), 0.0) == []
+
+
+def test_what_cannot_be_done_is_declined_with_a_reason():
+    lab = night(KNOBS).go(experiments=3).lab
+    for order, said in ((DropIdea("a", 7), "there is no idea 7"), (Veto("b", 7), "not among what is kept")):
+        (event,) = lab.hear(order, 0.0)
+        assert isinstance(event, Ordered) and said in event.reason
+
+
+def test_an_idea_that_was_dropped_is_not_tried():
+    done = hear(night(LLM), AddIdea("r1", "mine"), DropIdea("r2", 1)).go(experiments=4)
+    assert kinds(done, Dropped) and not any(e.idea for e in kinds(done, Proposed))
+
+
+def test_a_paused_night_starts_nothing_and_does_not_end():
+    lab = hear(night(KNOBS), Steer("r1", "pause")).lab
+    assert lab.ask(0.0, ["bench", "desk", "thinker"]) is None and not lab.finished(0.0)
+    lab.hear(Steer("r2", "resume"), 0.0)
+    assert lab.ask(0.0, ["bench"]) is not None
+
+
+def test_a_pause_ends_with_the_session():
+    done = hear(night(KNOBS), Steer("r1", "pause"))
+    after = Night(FakeWorld(1, sometimes), roles=(KNOBS,), past=done.events).go(experiments=2)
+    assert len(kinds(after, Proposed)) == 2
+
+
+def test_a_change_that_is_handed_in_is_measured_before_all_others():
+    done = night(KNOBS, benches=1, thinkers=0)
+    done.go(experiments=4)
+    world = done.world
+    commit = world.made(Idea(gain=3.0, correlation=0.9), done.lab.commit, "mine")
+    done.lab.hear(Try("r1", done.lab.commit, commit, "mine"), 0.0)
+    done.go(experiments=20)
+    mine = next(e for e in kinds(done, Proposed) if e.request == "r1")
+    first = [e.experiment for e in kinds(done, Judged) if e.experiment >= mine.experiment]
+    assert first[0] == mine.experiment and done.lab.experiments[mine.experiment].verdict == "keep"
+    assert mine.researcher == "person" and not done.lab.roster.records.get("person")
+
+
+def test_calls_to_models_are_counted_for_the_session_and_for_their_proposal():
+    done = night(LLM)
+    calls = [Call("author", "m", "propose", 7, 100, 10, 0, 0.5), Call("author", "m", "repair", 7, 50, 5, 0, None),
+             Call("author", "m", "propose", 8, outcome="timeout")]
+    hear(done, *calls)
+    tally = again(done).tally
+    assert (tally.session.calls, tally.session.failed, tally.session.tokens, tally.session.unpriced) == (3, 1, 165, 1)
+    assert tally.asked[7].tokens == 165 and tally.asked[7].dollars == 0.5
+
+
+# ---- veto ------------------------------------------------------------------------------------------------------
+
+
+def kept(seed=0, keeps=3):
+    """A night with some keeps on top of one another."""
+    done = Night(FakeWorld(seed, better), roles=(KNOBS,))
+    done.go(experiments=keeps)
+    assert len(done.lab.chain()) >= 2
+    return done
+
+
+def test_a_veto_moves_the_frontier_back_and_opens_what_came_later():
+    done = kept()
+    victim, *later = done.lab.chain()
+    hear(done, Veto("r1", victim.id, "I do not like it"))
+    assert (done.lab.frontier, done.lab.commit) == (0, "c0") and victim.verdict == "discard"
+    assert [done.lab.open[e.id].verdict for e in later] == ["open"] * len(later)
+    done.go(experiments=1)
+    assert all(done.lab.experiments[e.id].verdict == "keep" for e in later), "they are good, and found so again"
+    assert victim not in done.lab.chain()
+
+
+def test_what_comes_back_after_a_veto_is_confirmed_on_fresh_seeds_of_its_own():
+    done = kept()
+    victim, *later = done.lab.chain()
+    before = {(e.commit, e.seed) for e in done.runs}
+    hear(done, Veto("r1", victim.id)).go(experiments=1)
+    for experiment in later:
+        confirming = [e for e in done.runs if e.commit == experiment.commit and e.stage == "confirm"]
+        assert confirming and not {(e.commit, e.seed) for e in confirming} & before
+
+
+def test_a_replay_after_a_veto_knows_what_the_live_lab_knows():
+    done = kept()
+    hear(done, Veto("r1", done.lab.chain()[0].id)).go(experiments=3)
+    lab = again(done)
+    assert (lab.frontier, lab.commit, lab.counts, sorted(lab.open)) == (
+        done.lab.frontier, done.lab.commit, done.lab.counts, sorted(done.lab.open))
+    assert lab.alpha == done.lab.alpha and lab.level(lab.frontier) == done.lab.level(done.lab.frontier)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 3), min_size=1, max_size=4))
+def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
+    done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,))
+    for number, place in enumerate(when):
+        done.go(experiments=4)
+        if chain := done.lab.chain():
+            hear(done, Veto(f"r{number}", chain[place % len(chain)].id))
+    done.go(experiments=2)
+    lab = again(done)
+    assert (lab.frontier, lab.commit, lab.counts) == (done.lab.frontier, done.lab.commit, done.lab.counts)
+    assert lab.counts["keep"] == len(lab.chain()) and lab.commit == (lab.chain()[-1].commit if lab.chain() else "c0")
+    assert sum(lab.counts[v] for v in ("keep", "discard", "crash", "foul")) + len(lab.open) == len(lab.experiments)
+    assert len(kinds(done, Vetoed)) <= len(when)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_work_of_a_night_with_everything_depends_on_when_it_is_replayed(seed):
+    roles = (LLM, KNOBS, Role("newton", "scientist"), Role("standup", "standup", every=5))
+    done = hear(Night(FakeWorld(seed, sometimes), roles=roles, thinkers=3, think=8.0), AddIdea("r1", "mine")).go(experiments=25)
+    lab = Lab(("r",), 2)
+    lab.organise(roles)
+    for event in done.events:
+        lab.apply(event)
+    assert lab.roster.records == done.lab.roster.records and lab.roster.asked == done.lab.roster.asked
+    assert [(e.id, e.tried, e.passes) for e in lab.ideas] == [
+        (e.id, e.tried, e.passes) for e in done.lab.ideas]
