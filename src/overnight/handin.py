@@ -160,6 +160,11 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
 def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
     """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError."""
     session.inbox.put(wish)
+    return verdict(session, wish, sandbox_name, workers, watch)
+
+
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+    """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
     number, tail = 0, _Tail(session)
     while True:
         if not session.at_work():
