@@ -4,7 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -143,3 +145,11 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
         assert len(found) >= said
         assert [e.reason for e in found] == [str(i + 1) for i in range(len(found))]
         said = len(found)
+
+
+def test_many_who_begin_a_journal_at_once_all_open_it(tmp_path):
+    with ThreadPoolExecutor(8) as many:
+        for number in range(10):
+            together = threading.Barrier(8)
+            made = many.map(lambda _: (together.wait(), SqliteJournal(tmp_path / f"{number}.db"))[1], range(8))
+            assert [journal.head for journal in made] == [(0, START)] * 8

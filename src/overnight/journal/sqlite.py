@@ -19,6 +19,7 @@ from overnight.errors import JournalError
 from overnight.events import Event
 
 VERSION = 1
+ATTEMPTS = 4  # to open it: two who begin a journal at once may each disturb the other once for each table
 START = "0" * 64
 _tables = MetaData()
 _events = Table(
@@ -39,12 +40,15 @@ class SqliteJournal:
         self._decoder = msgspec.json.Decoder(Event)
         self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         event.listen(self._engine, "connect", _configure)
-        try:
-            with self._engine.begin() as connection:
-                self._migrate(connection)
-                self._seq, self._hash = self._last(connection)
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
+        for again in range(ATTEMPTS, 0, -1):
+            try:
+                with self._engine.begin() as connection:
+                    self._migrate(connection)
+                    self._seq, self._hash = self._last(connection)
+                return
+            except SQLAlchemyError as error:  # perhaps because others make its tables at this very moment
+                if again == 1:
+                    raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
 
     def _migrate(self, connection: Connection) -> None:
         _tables.create_all(connection)

@@ -211,7 +211,9 @@ class Verbs:
         """Take an idea out of the queue; a person's stays."""
         with self._lab() as (session, lab):
             entry = lab.ideas.entries.get(number)
-            if entry is not None and entry.source == "person":
+            if entry is None:
+                raise TrackError(f"there is no idea {number}: `ideas` lists them.")
+            if entry.source == "person":
                 raise TrackError(f"idea {number} is a person's, and theirs to drop.")
             handin.order(session, DropIdea(request(), number))
         return Answer(f"Idea {number} is dropped.", {"idea": number, "state": "dropped"})
