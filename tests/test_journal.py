@@ -147,9 +147,13 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
         said = len(found)
 
 
-def test_many_who_begin_a_journal_at_once_all_open_it(tmp_path):
+@pytest.mark.parametrize("_", range(8))
+def test_many_who_begin_a_journal_at_once_all_open_it(tmp_path, _):
+    together = threading.Barrier(8)
+
+    def begin(_):
+        together.wait()
+        return SqliteJournal(tmp_path / "journal.db").head
+
     with ThreadPoolExecutor(8) as many:
-        for number in range(10):
-            together = threading.Barrier(8)
-            made = many.map(lambda _: (together.wait(), SqliteJournal(tmp_path / f"{number}.db"))[1], range(8))
-            assert [journal.head for journal in made] == [(0, START)] * 8
+        assert list(many.map(begin, range(8))) == [(0, START)] * 8

@@ -202,7 +202,7 @@ def test_a_broken_program_is_a_sentence_until_it_is_mended(little):
 
 
 def test_no_more_than_a_few_changes_are_under_way(little):
-    commit(little, SLOW)
+    commit(little, {"run.py": "import time\ntime.sleep(50)\n", "track.toml": LITTLE["track.toml"].replace("10s", "60s")})
 
     async def conversation():
         async with piped(little) as client:
@@ -336,8 +336,7 @@ def test_an_agent_learns_no_seed_no_number_of_the_holdout_no_key_and_nothing_of_
             for slope in ("2.9", "1 / 0", "-4.0"):
                 write(folder, {"model.py": f"SLOPE = {slope}\nANSWERS = {{}}\n"})
                 heard.append(await ask(client, "try_change", message=f"SLOPE {slope}", wait_seconds=100))
-            for tool in ("brief", "status", "log", "ideas"):
-                heard.append(await ask(client, tool))
+            heard += [await ask(client, tool) for tool in ("brief", "status", "log", "ideas")]
             return heard + [await ask(client, "show", id=n) for n in (1, 2, 3)]
 
     told = repr(talk(conversation))

@@ -28,7 +28,7 @@ from overnight.runs import Experiment
 from overnight.session import Session
 from overnight.words import line, quoted
 
-MOST = 16  # changes of one server that may be under way
+MOST = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "baseline", "frontier", "noise", "commit", "branch",
           "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs")
