@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from overnight.sandbox.bubblewrap import Bubblewrap
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may share the cores
+settings.load_profile("suite")
 
 CONTRACT = """\
 [track]

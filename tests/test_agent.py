@@ -198,6 +198,7 @@ git("remote", "add", "origin", "ext::sh -c touch owned"); git("checkout", "-qb",
 
 def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, tmp_path):
     from conftest import git
+    from overnight.contracts import Team
     from overnight.desk import Desk
     from overnight.jobs import Propose
     from overnight.repo import Repo
@@ -213,7 +214,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
     agent = bench.agent(GOOD)
     agent._quarters = Quarters(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
     empty = Brief("g", "loss", "minimize", {}, 0, None, (), "", 1)
-    done = Desk(track.load(little), repo, {"coder": agent}).propose(Propose("coder", 0, head, empty))
+    done = Desk(track.load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
     assert (done.foul, done.change.files) == ("", {"settings.py": "X = 2\n"})
     assert git(little, "show", "-s", "--format=%s", done.commit) == "Two is better than one"
 

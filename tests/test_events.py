@@ -9,12 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight import events
+from overnight.contracts import Call
 from overnight.events import (
+    Called,
+    Dropped,
     Event,
     Faulted,
     Judged,
+    Learnt,
     Measured,
+    Noted,
     Opened,
+    Ordered,
+    Organised,
     Passed,
     Proposed,
     Rebased,
@@ -22,6 +29,7 @@ from overnight.events import (
     Stacked,
     Started,
     Stopped,
+    Vetoed,
 )
 
 KINDS = typing.get_args(Event)
@@ -41,6 +49,13 @@ EXAMPLES = [
     Judged(8.5, 2, "foul", "it touches score.py"),
     Reopened(8.7, 1),
     Faulted(9.0, "measure", "the disk is full"),
+    Organised(10.0, "ab" * 32, {"tuner": "knobs"}),
+    Called(10.5, Call("author", "openai:x", "propose", 7, 1200, 80, 1000, 0.002, 3.5)),
+    Noted(11.0, 1, "tie the embeddings", "as in ...", "arxiv:1", "1-a"),
+    Dropped(11.5, 1, "2-a"),
+    Learnt(12.0, "standup", "- wider is better"),
+    Ordered(12.5, "3-a", "try", "nothing is changed"),
+    Vetoed(13.0, 4, "unreadable", "4-a"),
 ]
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -6,16 +6,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import commit, git, repository, write
+from conftest import CONTRACT, commit, git, repository, write
+from overnight import track
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
 from overnight.events import Opened, Proposed
 from overnight.repo import Repo
 from overnight.researchers.replay import CUT, LARGEST, Replay, patches
-from overnight.researchers.team import team
+from overnight.researchers.team import Money, Staff
 from overnight.roles import Role
+from overnight.sandbox.unsandboxed import Unsandboxed
 
 FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
+
+
+def staff(folder):
+    """Who makes a team of the roles of a track in this folder."""
+    return Staff(track.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
 
 
 def brief(files, history=(), seed=1, **more):
@@ -318,7 +325,7 @@ def test_any_text_and_title_comes_back(tmp_path_factory, before, after, title):
 
 def test_a_role_of_the_team(tmp_path):
     folder = of(tmp_path, a_patch=plain("a.py", 1, 2))
-    found = team([Role("again", "replay", folder="patches")], tmp_path)["again"]
+    found = staff(tmp_path).team([Role("again", "replay", folder="patches")]).researchers["again"]
     assert (found.name, found.folder) == ("again", folder)
     with pytest.raises(TrackError, match="replay needs a folder of patches: name a role for it in program.md"):
-        team([Role("replay", "replay")], tmp_path)
+        staff(tmp_path).team([Role("replay", "replay")])

@@ -115,6 +115,9 @@ def _lasting(brief: Brief) -> Iterator[Part]:
     yield fit.long(6, brief.program,
                    lambda n: f"## The program: how to go about it\n\n{fence(plain(brief.program, n), 'markdown')}",
                    "the program")
+    yield fit.long(3, brief.role,
+                   lambda n: f"## Your role in the program\n\n{fence(plain(brief.role, n), 'markdown')}",
+                   "the words for this role")
 
 
 # ---- what the night changes ------------------------------------------------------------------------------------
@@ -334,6 +337,7 @@ def as_json(brief: Brief) -> dict[str, Any]:
         "editable": [line(glob, TITLE) for glob in brief.editable[:MOST]],
         "contract": plain(brief.contract, LONG),
         "program": plain(brief.program, LONG),
+        "role": plain(brief.role, LONG),
         "frontier": {"experiment": brief.frontier, "levels": [_finite(level) for level in brief.levels],
                      "noise": _finite(brief.noise), "strain": _finite(brief.strain)},
         "left": msgspec.to_builtins(brief.left),

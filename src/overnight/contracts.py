@@ -107,6 +107,7 @@ class Brief(Struct, frozen=True):
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
+    role     what program.md says to this researcher alone
     unit     of the metric; "" if it has none
     contract the text of track.toml
     levels   the metric of the baseline and of the frontier; None before they are known
@@ -130,6 +131,7 @@ class Brief(Struct, frozen=True):
     strain: float | None = None
     again: Past | None = None
     editable: tuple[str, ...] = ()
+    role: str = ""
     unit: str = ""
     contract: str = ""
     levels: tuple[float | None, float | None] = (None, None)

@@ -143,7 +143,7 @@ class Proposing(State):
         known = self.calibrated
         return Brief(
             goal=self.track.track.goal, metric=self.track.metric.name, direction=self.track.metric.direction, files={},
-            frontier=self.frontier, noise=self.noise, program=self._prose(role),
+            frontier=self.frontier, noise=self.noise, program=self.prose, role=role.prose if role else "",
             history=[*self._pasts[-HISTORY:], *map(past, self.open.values())],
             seed=self.known.draw("brief", researcher, self.commit, len(self.experiments), asked, *self._tried(researcher)),
             strain=max(guards.begin(self.track.guard), default=0.0) or None, again=again,
@@ -156,9 +156,6 @@ class Proposing(State):
         """What tells proposals apart that one researcher makes at the same time."""
         flying = [j.brief.seed for j in self._flying.values() if isinstance(j, Propose) and j.researcher == researcher]
         return tuple(sorted(flying))
-
-    def _prose(self, role: Role | None) -> str:
-        return "\n\n".join(text.strip() for text in (self.prose, role.prose if role else "") if text.strip())
 
     def left(self) -> Left:
         """What the session may still use."""

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from overnight.errors import JournalError
 from overnight.events import Event
 
 VERSION = 1
-ATTEMPTS = 4  # to open it: two who begin a journal at once may each disturb the other once for each table
 START = "0" * 64
 _tables = MetaData()
 _events = Table(
@@ -40,15 +39,21 @@ class SqliteJournal:
         self._decoder = msgspec.json.Decoder(Event)
         self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
         event.listen(self._engine, "connect", _configure)
-        for again in range(ATTEMPTS, 0, -1):
-            try:
-                with self._engine.begin() as connection:
-                    self._migrate(connection)
-                    self._seq, self._hash = self._last(connection)
-                return
-            except SQLAlchemyError as error:  # perhaps because others make its tables at this very moment
-                if again == 1:
-                    raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
+        try:
+            self._seq, self._hash = self._open()
+        except SQLAlchemyError as error:
+            raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
+
+    def _open(self) -> tuple[int, str]:
+        """Number and hash of the last record, in tables that are made where there are none."""
+        try:
+            with self._engine.begin() as connection:
+                self._migrate(connection)
+        except (IntegrityError, OperationalError):  # another process made them at the same moment, or it fails again below
+            with self._engine.begin() as connection:
+                self._migrate(connection)
+        with self._engine.connect() as connection:
+            return self._last(connection)
 
     def _migrate(self, connection: Connection) -> None:
         _tables.create_all(connection)

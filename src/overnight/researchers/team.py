@@ -9,29 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from overnight import brief
 from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
-from overnight.researchers.knobs import Knobs
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
 from overnight.roles import ADVISE, PROPOSE, Role
 from overnight.track import Track
 
-if TYPE_CHECKING:  # both are imported when a role wants them, for they load more than a night without them needs
+if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
     from overnight.researchers.agent import Agent, Quarters
     from overnight.researchers.llm.mind import Mind
     from overnight.researchers.llm.model import Model
     from overnight.researchers.llm.purse import Purse
-
-CONSTANT: dict[str, Callable[[Role, Path], Researcher]] = {
-    "knobs": lambda role, folder: Knobs(),
-    "placebo": lambda role, folder: Placebo(),
-    "replay": lambda role, folder: Replay(_patches(role, folder), role.name),
-}
-
 
 class Money(Struct, frozen=True):
     """What models are asked and what they may cost in a session; None is no bound.
@@ -76,7 +69,10 @@ class Staff:
         made = Team(researchers, close=partial(_close, researchers))
         if advisers:
             from overnight.researchers.llm.roles import critic, scientist, standup
-            made.critic = partial(critic, advisers["critic"]) if "critic" in advisers else None
+            if "critic" in advisers:
+                words = next(role.prose for role in roles if role.kind == "critic")
+                made.critic = lambda told, change, patch: critic(
+                    advisers["critic"], msgspec.structs.replace(told, role=words), change, patch)
             made.scientist = partial(scientist, advisers["scientist"]) if "scientist" in advisers else None
             made.standup = partial(standup, advisers["standup"]) if "standup" in advisers else None
         return made
@@ -87,9 +83,14 @@ class Staff:
             return Author(self._mind(role))
         if role.kind == "agent":
             return self._agent(role)
-        if role.kind not in CONSTANT:
+        if role.kind == "replay":
+            return Replay(_patches(role, self.folder), role.name)
+        if role.kind == "placebo":
+            return Placebo()
+        if role.kind != "knobs":
             raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(sorted(PROPOSE))}.")
-        return CONSTANT[role.kind](role, self.folder)
+        from overnight.researchers.knobs import Knobs
+        return Knobs()
 
     def _agent(self, role: Role) -> Agent:
         from overnight.researchers.agent import Agent
