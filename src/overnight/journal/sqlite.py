@@ -19,6 +19,7 @@ from overnight.errors import JournalError
 from overnight.events import Event
 
 VERSION = 1
+ATTEMPTS = 4  # to make its tables, while others do: each of them can be in the way once
 START = "0" * 64
 _tables = MetaData()
 _events = Table(
@@ -46,12 +47,14 @@ class SqliteJournal:
 
     def _open(self) -> tuple[int, str]:
         """Number and hash of the last record, in tables that are made where there are none."""
-        try:
-            with self._engine.begin() as connection:
-                self._migrate(connection)
-        except (IntegrityError, OperationalError):  # another process made them at the same moment, or it fails again below
-            with self._engine.begin() as connection:
-                self._migrate(connection)
+        for again in range(ATTEMPTS - 1, -1, -1):
+            try:
+                with self._engine.begin() as connection:
+                    self._migrate(connection)
+                break
+            except (IntegrityError, OperationalError):  # another process made one of them at the same moment
+                if not again:
+                    raise
         with self._engine.connect() as connection:
             return self._last(connection)
 
