@@ -1,5 +1,7 @@
 """Prints docs/commands.md from the commands themselves: `python scripts/commands.py > docs/commands.md`."""
 
+from collections.abc import Iterator
+
 import click
 
 from overnight.cli import main
@@ -7,13 +9,18 @@ from overnight.cli import main
 HEAD = "# Commands\n\nMade by `python scripts/commands.py`; a test compares.\n"
 
 
+def sections(group: click.Group, before: str) -> Iterator[str]:
+    """One section for each command, with its own help; those of a group follow it."""
+    for name, command in sorted(group.commands.items()):
+        context = click.Context(command, info_name=f"{before} {name}", terminal_width=100, max_content_width=100)
+        yield f"## {before} {name}\n\n```\n{command.get_help(context)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from sections(command, f"{before} {name}")
+
+
 def page() -> str:
-    """One section for each command, with its own help."""
-    parts = [HEAD]
-    for name, command in sorted(main.commands.items()):
-        context = click.Context(command, info_name=f"overnight {name}", terminal_width=100, max_content_width=100)
-        parts.append(f"## overnight {name}\n\n```\n{command.get_help(context)}\n```\n")
-    return "\n".join(parts)
+    """The whole page."""
+    return "\n".join([HEAD, *sections(main, "overnight")])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import git, overnight, repository, sentence, write
-from overnight import scaffold, track
+from overnight import program, scaffold, track
 from overnight.errors import TrackError
 
 KARPATHY = {"program.md": "# autoresearch\n", "prepare.py": "print('data')\n",
@@ -82,15 +82,35 @@ def test_the_pattern_finds_what_the_script_prints(tmp_path):
     assert re.findall(made.metric.pattern, "---\nval_bpb:          0.997900\n", re.MULTILINE) == ["0.997900"]
 
 
-def test_a_program_that_is_there_is_left_alone(tmp_path):
+@pytest.mark.parametrize("text", ["# autoresearch\n", "# autoresearch", "", "\r\nWindows\r\n"])
+def test_a_program_that_is_there_keeps_its_text_and_gets_a_part_for_agents(tmp_path, text):
     found = looked(tmp_path, KARPATHY)
+    (tmp_path / "program.md").write_bytes(text.encode())
+    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml", "program.md"]
+    now = (tmp_path / "program.md").read_bytes().decode()
+    assert now.startswith(text) and now.count("## For an agent") == 1
+    assert program.load(tmp_path / "program.md").prose.strip() == text.replace("\r\n", "\n").strip()
+
+
+def test_a_program_that_has_that_part_is_left_alone(tmp_path):
+    found = looked(tmp_path, KARPATHY)
+    scaffold.write(tmp_path, found)
+    before = (tmp_path / "program.md").read_bytes()
     assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml"]
-    assert (tmp_path / "program.md").read_text() == KARPATHY["program.md"]
+    assert (tmp_path / "program.md").read_bytes() == before
 
 
-def test_a_program_is_written_where_there_is_none(tmp_path):
+def test_a_program_that_cannot_be_written_to_is_no_reason_to_fail(tmp_path):
+    found = looked(tmp_path, {k: v for k, v in KARPATHY.items() if k != "program.md"} | {"program.md/x": ""})
+    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml"]
+
+
+def test_a_program_is_written_where_there_is_none_and_tells_researchers_and_agents_apart(tmp_path):
     found = looked(tmp_path, {"main.py": "print(f'loss: {x}')\n"})
     assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml", "program.md"]
+    assert f"overnight/{found.name}" in (tmp_path / "program.md").read_text()
+    prose = program.load(tmp_path / "program.md").prose
+    assert prose.startswith(f"# {found.name}") and "agent" not in prose.lower() and "-->" not in prose
 
 
 def test_init_commits_nothing_and_says_what_to_do_next(tmp_path):

@@ -160,6 +160,11 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
 def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
     """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError."""
     session.inbox.put(wish)
+    return verdict(session, wish, sandbox_name, workers, watch)
+
+
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+    """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
     number, tail = 0, _Tail(session)
     while True:
         if not session.at_work():
@@ -179,8 +184,8 @@ def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None,
 
 def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
     """Measure a change here, and whatever else is open."""
-    box = sandbox.choose(sandbox_name, track.load(session.repo.folder).run.gpus)
     with session.writing(changed=True) as lab:
+        box = sandbox.choose(sandbox_name, lab.track.run.gpus)  # under the lock: two at once in a process share names
         lab.researchers, lab.benches = (), workers or max(1, len(available()) // lab.track.run.cpus)
         hands = Hands(session, box)
         session.record([Started(time.time(), lab.benches, box.name, __version__, (), box.identity, box.findings)])

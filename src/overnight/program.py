@@ -9,6 +9,7 @@ Not covered: what its prose talks a researcher into, which is why no researcher 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,9 @@ from overnight.errors import TrackError
 from overnight.frontmatter import meant, split
 from overnight.roles import KEYS, PROPOSE, Role, cast
 
+# Between these lines stands what an agent at the door has to know; researchers have a brief and do not read it.
+BEGIN, END = "<!-- overnight: for an agent that was asked to kick off -->", "<!-- overnight: end -->"
+DOOR = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
 LARGEST = 1 << 20  # bytes of program.md
 LARGEST_ROLE = 64 << 10  # bytes of a role's file
 
@@ -26,7 +30,7 @@ LARGEST_ROLE = 64 << 10  # bytes of a role's file
 class Program(Struct, frozen=True):
     """The team and its instructions.
 
-    prose   the markdown below the front matter
+    prose   the markdown below the front matter, without the part for an agent at the door
     sha256  of the texts of program.md and of every role's file
     """
 
@@ -173,6 +177,7 @@ def parse(text: str, name: str = "program.md", folder: _Folder | None = None) ->
     """The program that a text says; files that it names are looked for in the folder, and nowhere without one. Raises
     TrackError."""
     head, prose = split(text, name)
+    prose = DOOR.sub("", prose)
     if head is None:
         return Program(prose=prose, sha256=_hash({name: text}))
     return Program(cast(head, name, lambda key, path: _named(folder, key, path)), prose, _hash({name: text}))

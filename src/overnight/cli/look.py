@@ -24,7 +24,7 @@ from overnight.session import Session
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    lab = Session(folder).read()
+    lab = handin.opened(folder).read()
     state = summary.status(lab)
     if as_json:
         say(state | {"holdout": overfitting.numbers(lab)})
@@ -45,7 +45,7 @@ def status(folder: Path, as_json: bool) -> None:
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
-    session = Session(folder)
+    session = handin.opened(folder)
     lab = session.read()
     if verify:
         _verify(session, lab)
@@ -77,7 +77,7 @@ def _verify(session: Session, lab: Lab) -> None:
 @JSON
 def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
-    session = Session(folder)
+    session = handin.opened(folder)
     lab = session.read()
     chosen = _chosen(lab, experiment)
     found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")

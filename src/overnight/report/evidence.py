@@ -83,6 +83,13 @@ def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterat
     """A verdict in sentences that need no statistics."""
     if experiment.reason:
         yield f"Why: {experiment.reason}."
+    yield from measured(lab, experiment, found)
+    if said := overfitting.of(lab, experiment.id):
+        yield said
+
+
+def measured(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+    """What was measured, in sentences that researchers may read too: nothing of the holdout."""
     yield from _looked(experiment, found)
     if experiment.pairs:
         yield from _compared(lab, experiment, found)
@@ -91,8 +98,6 @@ def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterat
     elif experiment.e_value is not None and found["alpha"] and experiment.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {experiment.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found['alpha']:.3g} to 1.")
-    if said := overfitting.of(lab, experiment.id):
-        yield said
     failed = sum(run["outcome"] not in ("ok", "behind") for run in found["runs"])
     if failed and experiment.verdict != "crash":
         yield (f"{failed} of its {len(found['runs'])} runs failed; this track allows "

@@ -1,0 +1,60 @@
+"""`overnight mcp`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from overnight import handin, track
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main
+from overnight.errors import TrackError
+
+if TYPE_CHECKING:
+    from overnight.mcp.verbs import Verbs
+
+
+@main.command()
+@FOLDER
+@click.option("--http", "over_http", is_flag=True, help="Serve over streamable HTTP instead of standard input and output.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: the one address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="With --http; 0 is any.")
+@SANDBOX
+@WORKERS
+def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, workers: int | None) -> None:
+    """Serve brief, try, show, log and ideas to agents, over the Model Context Protocol.
+
+    Over HTTP there is no password: whoever reaches the address may try changes and read the code.
+    """
+    try:
+        from overnight.mcp import server
+    except ImportError as error:
+        raise TrackError("`overnight mcp` needs one package more: pip install 'overnight[mcp]'.") from error
+    from overnight.mcp.verbs import Verbs
+
+    track.load(handin.opened(folder).repo.folder)
+    verbs = Verbs(folder, sandbox_name, workers)
+    _ends_with(verbs)
+    try:
+        if over_http:
+            sock = server.listen(host, port)
+            click.echo(f"serving {folder.resolve()} at http://{server.named(host, sock)[0]}{server.PATH}: whoever reaches it "
+                       "may try changes; Ctrl-C ends it", err=True)
+            server.http(verbs, host, sock)
+        else:
+            server.stdio(verbs)
+    finally:
+        verbs.close()
+
+
+def _ends_with(verbs: Verbs) -> None:
+    """Ctrl-C and SIGTERM end what is measured here, and the process, though a thread still reads its standard input."""
+    def end(_number: int, _frame: object) -> None:
+        verbs.close()
+        os._exit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)

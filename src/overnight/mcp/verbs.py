@@ -1,0 +1,251 @@
+"""What agents may ask of one track. Each answer is a text for a model and the same as data.
+
+Covered: an agent sees what a researcher sees (`report.seen`, `brief`); a work tree of another repository is refused; answers
+and what is under way are bounded; no lock is held between two calls but by a change that is being measured.
+Not covered: who asks. Whoever reaches the server may try changes, add ideas and read the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from overnight import brief, handin
+from overnight.contracts import Idea
+from overnight.errors import OvernightError, TrackError
+from overnight.importing.found import written
+from overnight.inbox import Inbox, request
+from overnight.jobs import DropIdea, Try
+from overnight.lab import Lab
+from overnight.mcp.errand import Errand
+from overnight.repo import Repo
+from overnight.report import seen, summary
+from overnight.runs import Experiment
+from overnight.session import Session
+from overnight.words import line, quoted
+
+MOST = 8  # changes of one server that may be under way
+TITLE, SAID = 160, 60  # characters of a title; of a name or a source
+STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "baseline", "frontier", "noise", "commit", "branch",
+          "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs")
+
+
+class Answer(Struct, frozen=True):
+    """What an agent is told: a text, and the same as data; {}: the text is all."""
+
+    text: str
+    data: dict[str, Any] = {}
+
+
+class Verbs:
+    """The verbs of one track, opened anew for each call, so that what is told is what holds now."""
+
+    def __init__(self, folder: Path, sandbox_name: str = "bubblewrap", workers: int | None = None) -> None:
+        self.folder, self._sandbox, self._workers = folder.resolve(), sandbox_name, workers
+        self._errands: dict[str, Errand] = {}
+
+    @contextmanager
+    def _track(self) -> Iterator[Session]:
+        session = handin.opened(self.folder)
+        try:
+            yield session
+        finally:
+            if session.begun:
+                session.journal.close()
+
+    @contextmanager
+    def _lab(self) -> Iterator[tuple[Session, Lab]]:
+        """The track as its journal tells it; nothing has happened yet where there is none."""
+        with self._track() as session:
+            yield session, session.read() if session.begun else session.lab
+
+    # -- looking --
+
+    def brief(self, tokens: int) -> Answer:
+        """The page that researchers read."""
+        with self._track() as session:
+            told = handin.brief(session)
+            branch = f"overnight/{session.lab.track.name}"
+            tip = f", the tip of branch {branch}" if session.begun else ""
+            where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
+                     f"`git -C {session.repo.folder} worktree add --detach PATH {told.commit}`.")
+        return Answer(f"{brief.page(told, tokens).text}\n{where}\n")
+
+    def status(self) -> Answer:
+        """Where the track stands."""
+        with self._lab() as (session, lab):
+            if lab.opened is None:
+                return Answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
+            known = summary.status(lab)
+            found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": lab.paused}
+        counts = ", ".join(f"{found[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
+        night = "A night is at work" + " and paused" * found["paused"] if found["at_work"] else "No night is at work"
+        return Answer(
+            f"{found['metric']} ({found['direction']}): {summary.number(found['baseline'], 6)} at the baseline, "
+            f"{summary.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
+            f"{found['experiments']} experiments: {counts}. {night}.", found)
+
+    def log(self, last: int) -> Answer:
+        """The last experiments, oldest first."""
+        with self._lab() as (_, lab):
+            every = list(lab.experiments.values())
+            shown = every[-last:]
+            rows = [{"id": e.id, "verdict": e.verdict, "effect": e.effect, "researcher": line(e.researcher, SAID),
+                     "title": line(e.title, TITLE), "reason": line(e.reason, TITLE), "idea": e.idea or None} for e in shown]
+            lines = [f"#{e.id} {e.verdict} {summary.effect(e)} {quoted(e.title, TITLE)}"
+                     + (f": {quoted(e.reason, TITLE)}" if e.reason else "") for e in shown]
+        more = len(every) - len(shown)
+        head = [f"{more} older ones are left out."] if more else []
+        return Answer("\n".join([*head, *lines]) or "There is no experiment yet.",
+                      {"experiments": rows, "left_out": more, "untrusted": ["title", "reason", "researcher"]})
+
+    def show(self, name: str) -> Answer:
+        """One experiment with its evidence and its diff."""
+        return self._shown(name, True)
+
+    def _shown(self, name: str, whole: bool) -> Answer:
+        with self._lab() as (session, lab):
+            chosen = named(lab, name)
+            if chosen is None:
+                raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
+            found = seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
+        return Answer(seen.words(found, whole), found)
+
+    # -- trying --
+
+    def begin(self, worktree: str, message: str, idea: int, by: str) -> Errand:
+        """Set a change on its way. Raises TrackError where there is none, or it cannot be tried."""
+        if not message.strip():
+            raise TrackError("say in the message what the change is and why it should help.")
+        name = agent(by)
+        with self._lab() as (_, lab):
+            if idea and idea not in lab.ideas.entries:
+                raise TrackError(f"there is no idea {idea}: `ideas` lists them.")
+        with self._track() as session:
+            if self._busy() >= MOST:
+                raise TrackError(f"{MOST} changes are under way already: wait for one of them.")
+            wish = handin.change(session, self._tree(session, worktree), message, name, idea)
+            session.inbox.put(wish)
+            return self._go(wish)
+
+    def _busy(self) -> int:
+        self._errands = {mark: each for mark, each in self._errands.items() if each.is_alive()}
+        return len(self._errands)
+
+    def _tree(self, session: Session, worktree: str) -> Path:
+        """The track's folder in a work tree. Raises TrackError for that of another repository."""
+        place = Repo(self.folder / Path(worktree).expanduser()) if worktree else Repo(self.folder)
+        if place.folder == place.root and session.repo.prefix:
+            place = Repo(place.root / session.repo.prefix)
+        if place.home().resolve() != session.repo.folder:
+            raise TrackError(f"{line(worktree, TITLE)} is no work tree of {session.repo.folder}: make one there with "
+                             "`git worktree add --detach PATH`.")
+        return place.folder
+
+    def _go(self, wish: Try) -> Errand:
+        errand = self._errands[wish.request] = Errand(self.folder, wish, self._sandbox, self._workers)
+        errand.start()
+        return errand
+
+    def again(self, name: str) -> Errand | None:
+        """What brings an experiment, or a change that was handed in, to its verdict; None where nothing has to. Raises
+        TrackError where there is none of that name."""
+        with self._lab() as (session, lab):
+            chosen = named(lab, name)
+            if chosen is not None and (chosen.verdict != "open" or not chosen.request):
+                return None
+            mark = chosen.request if chosen else name
+            if (errand := self._errands.get(mark)) and errand.is_alive():
+                return errand
+            if chosen is not None:
+                wish = Try(mark, chosen.base_commit, chosen.commit, chosen.message, chosen.researcher, chosen.idea)
+                return self._go(wish)
+            waiting = next((o for o in Inbox(session.inbox.folder).new() if o.request == name and isinstance(o, Try)), None)
+        if waiting is None:
+            raise TrackError(f"there is no experiment {line(name, SAID)}, and no change waits under that name: `log` lists "
+                             "the experiments.")
+        return self._go(waiting)
+
+    def came(self, name: str, waited: float) -> Answer:
+        """What came of a change so far: its verdict, or how to ask again."""
+        with self._lab() as (_, lab):
+            chosen = named(lab, name)
+            if chosen is not None and chosen.verdict != "open":
+                name = str(chosen.id)
+            else:
+                number = chosen.id if chosen else None
+                known = f"It is experiment #{number}. " if number else ""
+                mark = str(number or name)
+                return Answer(f"Still open after {waited:.0f} s; it goes on. {known}Ask again with wait(id=\"{mark}\").",
+                              {"verdict": "open", "id": number, "ask": mark})
+        return self._shown(name, False)
+
+    # -- ideas --
+
+    def ideas(self, last: int) -> Answer:
+        """The queue, oldest first, with what came of each."""
+        with self._lab() as (_, lab):
+            every = [lab.idea(entry) for entry in lab.ideas]
+        shown, more = every[-last:], max(0, len(every) - last)
+        rows = [_row(idea) for idea in shown]
+        lines = [f"{idea.id} {idea.state} (from {quoted(idea.source, SAID)}): {quoted(idea.title, TITLE)}"
+                 + (f" -> {quoted(idea.outcome, TITLE)}" if idea.outcome else "") for idea in shown]
+        head = [f"{more} older ones are left out."] if more else []
+        return Answer("\n".join([*head, *lines]) or "The queue is empty.",
+                      {"ideas": rows, "left_out": more, "untrusted": ["title", "text", "source", "outcome"]})
+
+    def add_idea(self, title: str, text: str, by: str, anyway: bool) -> Answer:
+        """Put an idea into the queue."""
+        with self._track() as session:
+            try:
+                done = handin.note(session, written(f"{title}\n{text}", agent(by)), anyway)
+            except handin.Known as known:
+                raise TrackError(str(known).replace("add it with --anyway", "add it with anyway = true")) from known
+        return Answer(f"It is idea {done.idea} of the queue.", {"idea": done.idea})
+
+    def drop_idea(self, number: int) -> Answer:
+        """Take an idea out of the queue; a person's stays."""
+        with self._lab() as (session, lab):
+            entry = lab.ideas.entries.get(number)
+            if entry is None:
+                raise TrackError(f"there is no idea {number}: `ideas` lists them.")
+            if entry.source == "person":
+                raise TrackError(f"idea {number} is a person's, and theirs to drop.")
+            handin.order(session, DropIdea(request(), number))
+        return Answer(f"Idea {number} is dropped.", {"idea": number, "state": "dropped"})
+
+    # -- the end --
+
+    def close(self) -> None:
+        """End what is measured here; whoever works next takes it up."""
+        for errand in list(self._errands.values()):
+            errand.stop()
+
+
+def named(lab: Lab, name: str) -> Experiment | None:
+    """The experiment of that number, commit, or mark of the order that handed it in."""
+    number = name.strip().removeprefix("#")
+    return next((e for e in lab.experiments.values() if number in (str(e.id), e.request or None)
+                 or (len(number) >= 7 and e.commit.startswith(number))), None)
+
+
+def agent(by: str) -> str:
+    """The name under which an agent is recorded. Raises TrackError for a person's."""
+    if by.strip().lower() == "person":
+        raise TrackError("you are not a person: give the name of the agent.")
+    return by.strip() if by.strip() == "agent" else f"agent {by.strip()}"
+
+
+def _row(idea: Idea) -> dict[str, Any]:
+    return {"id": idea.id, "title": line(idea.title, TITLE), "text": line(idea.text, 4 * TITLE), "state": idea.state,
+            "source": line(idea.source, SAID), "tried": list(idea.tried[:TITLE]), "outcome": line(idea.outcome, TITLE)}
+
+
+def problem(errand: Errand) -> None:
+    """Raises TrackError where a change ended without a verdict."""
+    if not errand.is_alive() and errand.problem:
+        raise OvernightError(errand.problem)
