@@ -78,7 +78,7 @@ def test_neither_the_files_nor_the_branch_of_the_user_are_touched(kept):
 
 
 @pytest.mark.parametrize(("files", "verdict", "status"), [
-    ({"settings.py": "X = 9.0\n"}, "discard", 1), ({"settings.py": "X = 1 / 0\n"}, "crash", 3)])
+    ({"settings.py": "X = 9.0\n"}, "discard", 10), ({"settings.py": "X = 1 / 0\n"}, "crash", 11)])
 def test_the_exit_status_is_the_verdict(little, files, verdict, status):
     write(little, files)
     assert [(code, found["verdict"]) for code, found in [tried(little)]] == [(status, verdict)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
 from overnight.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
-from overnight.jobs import AddIdea, DropIdea, Steer, Try, Veto
+from overnight.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
 from overnight.lab import Lab
 from overnight.roles import Role
 
@@ -152,6 +152,63 @@ def test_advisers_alone_do_not_keep_a_night_going():
     assert kinds(done, Proposed) == kinds(done, Noted) == []
 
 
+def test_a_standup_that_says_nothing_is_not_asked_again_at_once():
+    class World(FakeWorld):
+        asked = 0
+
+        def _think(self, job):
+            self.asked += 1
+            return Thought(job)
+    world = World(1, sometimes)
+    Night(world, roles=(KNOBS, Role("standup", "standup", every=5)), thinkers=2, think=0.1).go(experiments=21)
+    assert world.asked == 4
+
+
+def test_a_scientist_is_asked_when_nobody_else_has_anything_left():
+    class World(FakeWorld):
+        def _propose(self, job):
+            fresh = job.brief.idea or len(job.brief.history) < 4
+            self.ideas = sometimes if fresh else lambda lots: Idea(nothing=True)
+            return super()._propose(job)
+    done = Night(World(3), roles=(LLM, Role("newton", "scientist", below=1)), thinkers=1, think=1.0).go(experiments=8)
+    assert any(e.idea for e in kinds(done, Proposed))
+
+
+def test_a_new_idea_wakes_who_had_nothing_left():
+    done = night(LLM, ideas=lambda lots: Idea(nothing=True), thinkers=1).go()
+    passed = len(kinds(done, Passed))
+    assert passed == 3 and done.lab.finished(done.now)
+    hear(done, AddIdea("r1", "mine"))
+    assert not done.lab.finished(done.now)
+
+
+def test_who_is_gone_for_good_is_named_with_the_reason():
+    class World(FakeWorld):
+        def _propose(self, job):
+            return Proposal(job, reason="the key was refused.", away=True)
+    done = Night(World(1), roles=(LLM,), thinkers=4, think=1.0).go()
+    assert done.lab.why(done.now) == "author is away: the key was refused"
+
+
+def test_what_git_cannot_move_goes_back_to_who_made_it_at_a_place_for_thinking():
+    class World(FakeWorld):
+        def _rebase(self, job):
+            return Rebasing(job, self.made(self.ideas_of[job.commit], job.onto, job.commit) if job.anew else "", job.anew)
+    done = Night(World(1, better), roles=(LLM,), thinkers=4, think=2.0).go(experiments=8)
+    moved = [j for j in done.jobs if isinstance(j, Rebase)]
+    assert any(j.anew for j in moved) and all(j.place == ("thinker" if j.anew else "desk") for j in moved)
+    assert done.lab.counts["keep"] > 2
+
+
+def test_what_nobody_is_there_to_make_anew_is_a_conflict():
+    class World(FakeWorld):
+        def _rebase(self, job):
+            return Rebasing(job, "")
+    done = Night(World(1, better), roles=(KNOBS,), benches=3).go(experiments=8)
+    assert any("conflicts with what was kept" in e.reason for e in kinds(done, Judged))
+    assert not done.lab.open
+
+
 # ---- the same change -------------------------------------------------------------------------------------------
 
 
@@ -261,20 +318,40 @@ def test_a_replay_after_a_veto_knows_what_the_live_lab_knows():
     assert lab.alpha == done.lab.alpha and lab.level(lab.frontier) == done.lab.level(done.lab.frontier)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.lists(st.integers(0, 3), min_size=1, max_size=4))
+def unruly(lots):
+    """Good and bad, some that cannot be moved, some that crash or leave the boundary."""
+    return Idea(gain=3.0 if lots.random() < 0.4 else -1.0, correlation=0.9, conflicts=lots.random() < 0.3,
+                outcome="crash" if lots.random() < 0.1 else "ok", foul="it left" if lots.random() < 0.05 else "")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1, max_size=6))
 def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
-    done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,))
-    for number, place in enumerate(when):
-        done.go(experiments=4)
+    done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)
+    for number, (place, runs) in enumerate(when):
+        done.go(runs=done.lab.runs + runs)  # broken off while runs are under way
+        done.lab._flying.clear()
         if chain := done.lab.chain():
             hear(done, Veto(f"r{number}", chain[place % len(chain)].id))
-    done.go(experiments=2)
+    done.go(experiments=5)
     lab = again(done)
     assert (lab.frontier, lab.commit, lab.counts) == (done.lab.frontier, done.lab.commit, done.lab.counts)
     assert lab.counts["keep"] == len(lab.chain()) and lab.commit == (lab.chain()[-1].commit if lab.chain() else "c0")
     assert sum(lab.counts[v] for v in ("keep", "discard", "crash", "foul")) + len(lab.open) == len(lab.experiments)
     assert len(kinds(done, Vetoed)) <= len(when)
+
+
+def test_no_seed_is_raced_on_twice_after_a_veto():
+    for seed in range(6):
+        done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,), benches=3)
+        for number in range(4):
+            done.go(runs=done.lab.runs + 15)
+            done.lab._flying.clear()
+            if chain := done.lab.chain():
+                hear(done, Veto(f"r{number}", chain[0].id))
+        done.go(experiments=10)
+        own = Counter((e.commit, e.seed) for e in done.runs if e.experiment and e.stage in ("race", "confirm"))
+        assert max(own.values()) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -153,7 +153,7 @@ class Call(Struct, frozen=True):
     asked    the seed of the brief for which it was made
     cached   those of `tokens_in` that the provider had in its cache
     dollars  its price; None where nobody knows it
-    outcome  "ok", or why there was no answer: "timeout", "limit" (429), "outage", "refused"
+    outcome  "ok", or why there was no answer: "timeout", "limit" (429), "outage", "refused", "stopped" (the night ended first)
     """
 
     role: str

@@ -70,7 +70,7 @@ class Desk:
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
         is asked once, and decides nothing."""
-        if self.team.critic is None or first.change is None or not job.thinks:
+        if self.team.critic is None or first.change is None or first.foul or not job.thinks:
             return None
         with suppress(Away, EditError):
             if advice := self.team.critic(brief, first.change, first.patch):
@@ -122,7 +122,7 @@ class Desk:
     def rebase(self, job: Rebase) -> Rebasing:
         """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
         merge goes back to its researcher."""
-        commit = self.repo.rebase(job.commit, job.base_commit, job.onto)
+        commit = "" if job.anew else self.repo.rebase(job.commit, job.base_commit, job.onto)
         again = not commit
         if again:
             commit = self._again(job)

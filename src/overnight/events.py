@@ -263,12 +263,16 @@ class Learnt(Struct, frozen=True, tag="learnt", tag_field="kind"):
 
 
 class Ordered(Struct, frozen=True, tag="ordered", tag_field="kind"):
-    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`."""
+    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`.
+
+    experiment  that a change which was handed in was before: it is not measured again
+    """
 
     at: float
     request: str
     order: str
     reason: str = ""
+    experiment: int = 0
 
 
 class Vetoed(Struct, frozen=True, tag="vetoed", tag_field="kind"):

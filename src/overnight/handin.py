@@ -7,8 +7,9 @@ here, under the same lock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from overnight import __version__, likeness, loop, sandbox, track
 from overnight.contracts import Brief, Team
@@ -21,7 +22,6 @@ from overnight.jobs import AddIdea, Order, Steer, Try
 from overnight.lab import Lab
 from overnight.proposing import Budget
 from overnight.repo import Repo
-from overnight.runs import Experiment
 from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available
 
@@ -43,7 +43,10 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     here, said_why = Repo(worktree), said(message)
     head = here.head()
     tip = here.tip(f"overnight/{contract.name}")
-    kept = [e.commit for e in session.read().chain()[:-LOOKS_BACK - 1:-1]] if tip and session.begun else []
+    lab = session.read() if session.begun else session.lab
+    if idea and idea not in lab.ideas.entries:
+        raise TrackError(f"there is no idea {idea}: `overnight idea list` shows them.")
+    kept = [e.commit for e in lab.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
     base = head if tip is None else here.ancestor(head, tip)
     if base is None:
         raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
@@ -82,7 +85,7 @@ def brief(session: Session) -> Brief:
     contract = track.load(session.repo.folder)
     if session.begun:
         session.read()
-    lab = session.lab
+    lab, lab.prose = session.lab, session.program.prose
     if lab.opened is None:
         text = (session.repo.folder / track.FILE).read_text(encoding="utf-8")
         lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
@@ -98,11 +101,14 @@ def order(session: Session, wish: Order) -> Event:
     if isinstance(wish, Steer) and not session.at_work():
         raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
     session.inbox.put(wish)
-    for event in _answers(session, wish):
-        if isinstance(event, Ordered) and event.reason:
-            raise TrackError(f"{event.reason}.")
+    try:
+        event = next(_answers(session, wish), None)
+    finally:
+        session.inbox.clear([wish.request])  # what is not carried out now is not carried out later
+    if isinstance(event, Ordered) and event.reason:
+        raise TrackError(f"{event.reason}.")
+    if event is not None:
         return event
-    session.inbox.clear([wish.request])
     raise TrackError(f"the night at work did not take this up within {PATIENCE:.0f} s: look at it, and say it again.")
 
 
@@ -157,70 +163,89 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
 # ---- a change that is tried ------------------------------------------------------------------------------------
 
 
-def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
-    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError."""
+class Verdict(NamedTuple):
+    """What came of a change that was handed in."""
+
+    experiment: int
+    verdict: str
+
+
+def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
+    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError; then nobody takes it
+    up later who has not before."""
     session.inbox.put(wish)
-    return verdict(session, wish, sandbox_name, workers, watch)
+    try:
+        return verdict(session, wish, sandbox_name, workers, watch)
+    except BaseException:
+        session.inbox.clear([wish.request])
+        raise
 
 
-def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
     """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
-    number, tail = 0, _Tail(session)
+    tail, until = _Tail(session), _Until(wish)
     while True:
         if not session.at_work():
             try:
                 return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch)
             except Busy:
                 continue
-        for event in tail.new():
-            if isinstance(event, Ordered) and event.request == wish.request:
-                raise TrackError(f"{event.reason}.")
-            if isinstance(event, Proposed) and event.request == wish.request:
-                number = event.experiment
-            if isinstance(event, Judged) and event.experiment == number:
-                return Session(session.repo.folder).read().experiments[number]
+        until.look(tail.new())
+        if found := until.found():
+            return found
         time.sleep(PAUSE)
 
 
-def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Experiment:
+def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
     """Measure a change here, and whatever else is open."""
     with session.writing(changed=True) as lab:
         box = sandbox.choose(sandbox_name, lab.track.run.gpus)  # under the lock: two at once in a process share names
         lab.researchers, lab.benches = (), workers or max(1, len(available()) // lab.track.run.cpus)
         hands = Hands(session, box)
         session.record([Started(time.time(), lab.benches, box.name, __version__, (), box.identity, box.findings)])
+        until = _Until(wish)
+        until.look(session.journal.replay())
+
+        def look(events: Sequence[Event]) -> None:
+            watch(lab, events)
+            until.look(events)
+            if until.found():
+                lab.stopping = "the verdict is there"
+
         places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
-        until = _Until(lab, wish, watch)
         try:
             late = lab.begin(Budget(), time.time())
             session.journal.extend(late)
-            until(late)
-            loop.run(lab, places, session.journal, hands.follow, until, hands.letters)
+            look(late)
+            loop.run(lab, places, session.journal, hands.follow, look, hands.letters)
         finally:
             places.close()
         session.agree()
-    if until.declined:
-        raise TrackError(f"{until.declined}.")
-    if until.found is None:
-        raise TrackError(f"{(lab.why(time.monotonic()) or 'it was broken off').rstrip('.')}; the change waits: try it again.")
-    return until.found
+    if found := until.found():
+        return found
+    why = lab.why(time.monotonic()) or "it was broken off"
+    raise TrackError(f"{why.rstrip('.')}; the change waits: try it again.")
 
 
 class _Until:
-    """Looks on, and stops the loop when the verdict is there."""
+    """Looks on until the verdict on an order is there."""
 
-    def __init__(self, lab: Lab, wish: Try, watch: Watch) -> None:
-        self.lab, self.wish, self.watch = lab, wish, watch
-        self.found: Experiment | None = None
-        self.declined = ""
+    def __init__(self, wish: Try) -> None:
+        self._request, self._number = wish.request, 0
+        self._verdicts: dict[int, str] = {}
+        self._declined = ""
 
-    def __call__(self, events: Sequence[Event]) -> None:
+    def look(self, events: Iterable[Event]) -> None:
         """Take up what happened."""
-        self.watch(self.lab, events)
         for event in events:
-            if isinstance(event, Ordered) and event.request == self.wish.request:
-                self.declined = event.reason
-        mine = next((e for e in self.lab.experiments.values() if e.request == self.wish.request), None)
-        self.found = mine if mine and mine.verdict != "open" else None
-        if self.found or self.declined:
-            self.lab.stopping = "the verdict is there"
+            if isinstance(event, Judged):
+                self._verdicts[event.experiment] = event.verdict
+            elif isinstance(event, Proposed | Ordered) and event.request == self._request:
+                self._number = event.experiment
+                self._declined = event.reason if isinstance(event, Ordered) else ""
+
+    def found(self) -> Verdict | None:
+        """The verdict, None while there is none. Raises TrackError where the change was declined."""
+        if self._declined:
+            raise TrackError(f"{self._declined}.")
+        return Verdict(self._number, self._verdicts[self._number]) if self._number in self._verdicts else None

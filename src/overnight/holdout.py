@@ -95,6 +95,10 @@ class Gauge:
         """The question about an experiment."""
         return next((a for a in self.asked if a.experiment == experiment), None)
 
+    def forget(self, experiments: set[int]) -> None:
+        """What was kept of these was taken back."""
+        self.asked = [a for a in self.asked if a.experiment not in experiments]
+
     def read(self) -> Reading:
         """What the keeps so far amount to."""
         return read([a for a in self.asked if a.kept])

@@ -28,8 +28,8 @@ class Propose(Struct, frozen=True):
 
 
 class Rebase(Struct, frozen=True):
-    """A desk job: put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with
-    the brief, whose `again` is the experiment."""
+    """Put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with the brief,
+    whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now."""
 
     experiment: int
     commit: str
@@ -37,7 +37,12 @@ class Rebase(Struct, frozen=True):
     onto: str
     researcher: str = ""
     brief: Brief | None = None
-    place = "desk"
+    anew: bool = False
+
+    @property
+    def place(self) -> str:
+        """The kind of place where it is done."""
+        return "thinker" if self.anew else "desk"
 
 
 class Combine(Struct, frozen=True):

@@ -42,7 +42,6 @@ from overnight.jobs import (
     Measure,
     Measurement,
     Proposal,
-    Rebase,
     Rebasing,
     Result,
     Steer,
@@ -55,7 +54,7 @@ from overnight.jobs import (
 from overnight.proposing import Budget, Proposing
 from overnight.runs import Experiment
 from overnight.stacks import read
-from overnight.state import BASELINE, past
+from overnight.state import BASELINE
 
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 UNPACED = 10  # of so many runs, one is never stopped for falling behind
@@ -87,7 +86,9 @@ class Lab(Proposing):
         return bool(self.stopping or self.problem) or (self.budget.until is not None and now >= self.budget.until)
 
     def _nothing_left(self) -> bool:
-        return self.calibrated and not self.open and not self._handed_in and not self._may_propose()
+        scientist = self.roster.of_kind("scientist")
+        hope = scientist is not None and self._free(scientist) and self._running_low(scientist)
+        return self.calibrated and not self.open and not self._handed_in and not self._may_propose() and not hope
 
     def why(self, now: float) -> str:
         """Why nothing more is asked for, in a sentence; "" while there is more to do."""
@@ -97,9 +98,16 @@ class Lab(Proposing):
             return "the time is over"
         if not self._nothing_left():
             return ""
-        return "the experiments are used up" if self._willing() else (
-            f"{' and '.join(self.researchers) or 'nobody'} had nothing left to try on this frontier: widen `editable`, "
-            "name another researcher, or run again")
+        return "the experiments are used up" if self._willing() else self._why_nothing()
+
+    def _why_nothing(self) -> str:
+        """Why nobody proposes any more."""
+        gone = self.roster.gone()
+        away = [f"{name} is away: {why.rstrip('.')}" for name, why in gone.items() if name in self.researchers]
+        rest = [name for name in self.researchers if name not in gone]
+        nothing = [f"{' and '.join(rest) or 'nobody'} had nothing left to try on this frontier: widen `editable`, name another "
+                   "researcher, or run again"] if rest or not away else []
+        return "; ".join([*away, *nothing])
 
     def ask(self, now: float, idle: Sequence[str]) -> Job | None:
         """The job that is worth most for one of the places that are free ("bench", "desk", "thinker"); None if there is
@@ -206,7 +214,8 @@ class Lab(Proposing):
         waiting, ahead, size = self._waiting(), self.benches // 2 + 1, self._size
         stacked = [e for e in waiting if self._stackable(e, size)]
         together = {e.id for e in stacked} if len(stacked) > 1 else set()
-        old = [e for e in self.open.values() if e.base_commit != self.commit and not e.stack and e.commit not in running]
+        old = [e for e in self.open.values() if e.base_commit != self.commit and not e.stack and e.commit not in running
+               and (e.awaited or self.researchers) and not (e.id in self._conflicts and self._can_redo(e))]
         yield from (self._rebase(e) for e in old if e.id not in together)
         untouched = sum(len(s.gains) == 1 and s.name not in running for s in self.stacks.values())
         combining = any(isinstance(j, Combine) for j in self._flying.values())
@@ -215,10 +224,6 @@ class Lab(Proposing):
             yield self._combine(stacked, size)
         yield from self._proposals(False)
         yield from (self._rebase(e) for e in old if e.id in together)
-
-    def _rebase(self, experiment: Experiment) -> Rebase:
-        brief = self._brief(experiment.researcher, past(experiment))
-        return Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit, experiment.researcher, brief)
 
     def _combine(self, free: Sequence[Experiment], count: int) -> Combine:
         """The oldest of them, as many as each one's company allows."""
@@ -248,7 +253,7 @@ class Lab(Proposing):
         change, idea = result.change, job.brief.idea.id if job.brief.idea else 0
         if change is None or not result.commit:
             if result.away:
-                self.roster.away(job.researcher, None if result.wait is None else self._now + result.wait)
+                self.roster.away(job.researcher, None if result.wait is None else self._now + result.wait, result.reason)
             yield self._happen(Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea))
             return
         if job.thinks and (first := self.same(job.commit, result.patch)):
@@ -269,6 +274,9 @@ class Lab(Proposing):
         if change is None or result.foul:
             yield self._happen(Ordered(at, order.request, "try", result.foul or result.reason))
             return
+        if first := self.same(order.base, result.patch):
+            yield self._happen(Ordered(at, order.request, "try", experiment=first.id))
+            return
         base = next((e.id for e in self.experiments.values() if e.commit == order.base), BASELINE)
         yield self._happen(Proposed(at, self.next_experiment, base, order.base, result.commit, order.by, change.message,
                                     result.patch, {}, result.grown, order.idea, request=order.request))
@@ -276,7 +284,7 @@ class Lab(Proposing):
     def _thought(self, result: Thought, at: float) -> Iterator[Event]:
         job = result.job
         if result.away:
-            self.roster.away(job.role, None if result.wait is None else self._now + result.wait)
+            self.roster.away(job.role, None if result.wait is None else self._now + result.wait, result.reason)
         if result.reason:
             yield self._happen(Passed(at, job.role, self.frontier, result.reason, result.away))
         for title, text in result.ideas:
@@ -287,7 +295,12 @@ class Lab(Proposing):
     def _rebased(self, result: Rebasing, at: float) -> Iterator[Event]:
         experiment = self.open.get(result.job.experiment)
         if experiment is None or result.job.onto != self.commit:
+            self._conflicts.discard(result.job.experiment)
             return  # judged meanwhile, or the frontier has moved again: then it is asked for anew
+        if not result.commit and not result.job.anew and self._can_redo(experiment):
+            self._conflicts.add(experiment.id)
+            return
+        self._conflicts.discard(experiment.id)
         if not result.commit:
             yield self._happen(Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile"))
         else:
@@ -331,7 +344,8 @@ class Lab(Proposing):
 
     def _again(self, at: float) -> Iterator[Event]:
         """Where nobody has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
-        if self.open or self._flying or self._willing() or self.problem or not self.calibrated:
+        busy = self.open or self._flying or self._handed_in or self._willing()
+        if busy or self.problem or not self.calibrated or not self.researchers:
             return
         left = [e for e in self.experiments.values() if e.carried and e.looks < MOST_LOOKS and (e.effect or 0.0) > 0]
         for experiment in sorted(left, key=self.urgency)[: self.benches]:
@@ -366,7 +380,7 @@ class Lab(Proposing):
         return Noted(at, self.ideas.next, order.title, order.text, order.source, order.request)
 
     def _drop(self, order: DropIdea, at: float) -> Event:
-        if order.idea not in self.ideas.entries:
+        if order.idea not in self.ideas.entries or self.ideas.entries[order.idea].dropped:
             return Ordered(at, order.request, "drop", f"there is no idea {order.idea}: `overnight idea list` shows them")
         return Dropped(at, order.idea, order.request)
 

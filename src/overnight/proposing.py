@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from overnight import guards
 from overnight.contracts import Brief, Left, Past
-from overnight.jobs import Combine, Job, Measure, Propose, Think
+from overnight.jobs import Combine, Job, Measure, Propose, Rebase, Think
 from overnight.roles import Role
 from overnight.runs import Experiment
 from overnight.state import BASELINE, State, past
@@ -39,6 +39,8 @@ class Proposing(State):
         self.stopping = ""
         self._now = 0.0
         self._refilled = -math.inf
+        self._reported = 0
+        self._conflicts: set[int] = set()
         self._flying: dict[object, Job] = {}
 
     @property
@@ -74,13 +76,32 @@ class Proposing(State):
     def _thoughts(self) -> Iterator[Job]:
         """What those who think long may do: look back, fill the queue, propose."""
         standup, scientist = self.roster.of_kind("standup"), self.roster.of_kind("scientist")
-        if standup and self.next_experiment - max(1, self._learnt_at) >= standup.every and self._free(standup):
+        since = max(1, self._learnt_at, self._reported)  # who was asked in vain is not asked again at once
+        if standup and self.next_experiment - since >= standup.every and self._free(standup):
+            self._reported = self.next_experiment
             yield Think(standup.name, "standup", self.commit, self._brief(standup.name))
-        if scientist and self._free(scientist) and len(self.ideas.waiting(self._leased())) < scientist.below \
-                and len(self._pasts) - self._refilled >= REFILLED and self._may_propose():
+        if scientist and self._free(scientist) and self._running_low(scientist):
             self._refilled = len(self._pasts)
             yield Think(scientist.name, "scientist", self.commit, self._brief(scientist.name))
+        yield from (self._rebase(e, anew=True) for e in self.open.values() if e.id in self._conflicts and self._can_redo(e))
         yield from self._proposals(True)
+
+    def _can_redo(self, experiment: Experiment) -> bool:
+        """Whether its researcher thinks long, and is there to make a change anew that git could not move."""
+        role = None if experiment.awaited else self.roster.roles.get(experiment.researcher)
+        return role is not None and role.thinks and self.roster.here(role.name, self._now)
+
+    def _rebase(self, experiment: Experiment, anew: bool = False) -> Rebase:
+        """Put a change on top of the frontier. `anew`: git could not, and who thinks long is asked, at a place for that."""
+        role = None if experiment.awaited else self.roster.roles.get(experiment.researcher)
+        brief = None if role is None or (role.thinks and not anew) else self._brief(role.name, past(experiment))
+        name = role.name if role else ""
+        return Rebase(experiment.id, experiment.commit, experiment.base_commit, self.commit, name, brief, anew)
+
+    def _running_low(self, scientist: Role) -> bool:
+        """Whether the queue wants new ideas, and something has been learnt since it was filled last."""
+        return bool(self.researchers) and self._more_allowed() and len(self._pasts) - self._refilled >= REFILLED \
+            and len(self.ideas.waiting(self._leased())) < scientist.below
 
     @property
     def resting(self) -> bool:
@@ -123,13 +144,17 @@ class Proposing(State):
         return frozenset(j.brief.idea.id for j in self._flying.values() if isinstance(j, Propose) and j.brief.idea)
 
     def _may_propose(self) -> bool:
+        return bool(self._willing()) and self._more_allowed()
+
+    def _more_allowed(self) -> bool:
+        """Whether the budget has room for another experiment."""
         flying = sum(isinstance(j, Propose) for j in self._flying.values())
         most = self.budget.experiments
-        return bool(self._willing()) and (most is None or self.session_proposed + flying < most)
+        return most is None or self.session_proposed + flying < most
 
     def _willing(self) -> list[str]:
         """Researchers that are not gone for good and have not passed again and again since the last verdict."""
-        return self.roster.willing(len(self._pasts))
+        return self.roster.willing(self._news)
 
     def brief(self) -> Brief:
         """What somebody who is not on the team needs to know."""

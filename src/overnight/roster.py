@@ -10,7 +10,7 @@ from overnight import shares
 from overnight.events import Passed, Proposed
 from overnight.roles import Role
 
-MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until the next verdict
+MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
 THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
 RECENT = 0.3  # weight of the newest change in what a researcher is thought to take
 
@@ -21,9 +21,10 @@ class Roster:
     def __init__(self, roles: Sequence[Role] = ()) -> None:
         self.roles = {role.name: role for role in roles}
         self.asked: Counter[str] = Counter()
-        self._passes: dict[str, tuple[int, int]] = {}
+        self._passes: dict[str, tuple[object, int]] = {}
         self._seconds: dict[str, float] = {}
         self._away: dict[str, float] = {}
+        self._why: dict[str, str] = {}
         self.records: dict[str, shares.Record] = {}
 
     # -- who there is --
@@ -44,22 +45,27 @@ class Roster:
 
     # -- who can be asked --
 
-    def away(self, name: str, until: float | None) -> None:
+    def away(self, name: str, until: float | None, why: str = "") -> None:
         """Somebody cannot work until then; None: not in this session."""
-        self._away[name] = math.inf if until is None else until
+        self._away[name], self._why[name] = math.inf if until is None else until, why
 
     def here(self, name: str, now: float) -> bool:
         """Whether somebody can work now."""
         return self._away.get(name, -math.inf) <= now
 
-    def willing(self, verdicts: int) -> list[str]:
-        """Proposers that have not passed again and again since the last of so many verdicts, and are not gone for good."""
-        return [n for n in self.proposers if self.passes(n, verdicts) < MOST_PASSES and self._away.get(n) != math.inf]
+    def willing(self, news: object) -> list[str]:
+        """Proposers that are not gone for good, and have not passed again and again while there was nothing new: `news` is
+        what is known now."""
+        return [n for n in self.proposers if self.passes(n, news) < MOST_PASSES and self._away.get(n) != math.inf]
 
-    def passes(self, name: str, verdicts: int) -> int:
-        """How often in a row somebody had nothing since the last of so many verdicts."""
-        since, times = self._passes.get(name, (0, 0))
-        return times if since == verdicts else 0
+    def gone(self) -> dict[str, str]:
+        """Who is away for the rest of the session, and why."""
+        return {name: self._why.get(name, "") for name, until in self._away.items() if until == math.inf}
+
+    def passes(self, name: str, news: object) -> int:
+        """How often in a row somebody had nothing while nothing else was known."""
+        since, times = self._passes.get(name, (None, 0))
+        return times if since == news else 0
 
     def seconds(self, name: str) -> float:
         """How long somebody takes for a change, as far as that is known."""
@@ -81,11 +87,11 @@ class Roster:
         self._passes.pop(event.researcher, None)
         self._took(event.researcher, event.thinking)
 
-    def passed(self, event: Passed, verdicts: int) -> None:
+    def passed(self, event: Passed, news: object) -> None:
         """Somebody had nothing, or was away, which says nothing of the frontier."""
         if event.away:
             return
-        self._passes[event.researcher] = (verdicts, self.passes(event.researcher, verdicts) + 1)
+        self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
         self.asked[event.researcher] += 1
         self._took(event.researcher, event.thinking)
         self.ended(event.researcher, event.thinking)

@@ -41,6 +41,7 @@ class Experiment:
     request  the mark of the order that handed it in; "" where a researcher proposed it
     log      of its last run that failed
     cost     seconds that its runs and the thinking took
+    credited its researcher's record has it
     """
 
     id: int
@@ -78,6 +79,7 @@ class Experiment:
     request: str = ""
     log: str = ""
     cost: float = 0.0
+    credited: bool = False
 
     @property
     def awaited(self) -> bool:
@@ -108,7 +110,7 @@ class Runs:
         self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
         self._drawn, self._made = len(self._common), 0
         self._standing = guards.begin(track.guard)
-        self._stood: dict[str, list[float]] = {}
+        self._stood: dict[str, tuple[list[float], int]] = {}  # earlier incumbents: their standing, and seeds drawn for them
         self._races: list[tuple[int, float]] = []
         self._retired: noise.Spread = (0, 0.0)
         self._variance: float | None = None  # what follows from them and the incumbents, until either changes
@@ -372,7 +374,7 @@ class Runs:
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
         of the old incumbent stay for those that are still compared with it, until `forget`."""
-        self._stood[self.incumbent] = self._standing
+        self._stood[self.incumbent] = self._standing, self._drawn
         self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
         fresh = self.own_seeds(experiment)
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
@@ -385,10 +387,9 @@ class Runs:
 
     def back(self, commit: str) -> None:
         """The frontier moves back to where it was. What is still known of that commit was looked at before, so it is raced on
-        new seeds."""
-        self._standing = self._stood[commit]
-        self.incumbent, self.bad, self._variance = commit, set(), None
-        self._common, self._drawn = {}, len(self.of(commit))
+        seeds that were never drawn."""
+        self._standing, self._drawn = self._stood[commit]
+        self.incumbent, self.bad, self._variance, self._common = commit, set(), None, {}
 
 
 def _same(numbers: Sequence[float]) -> bool:

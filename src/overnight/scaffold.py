@@ -151,8 +151,8 @@ sandbox and keeps what is proven better. Where the text above has another loop, 
 2. Make a work tree of your own: `git worktree add --detach "$(git rev-parse --show-toplevel)/../{name}-agent" overnight/{name}`
    (`HEAD` for `overnight/{name}` before the first experiment; another folder if that is taken). Go to this same folder in it.
 3. Make one change, there, to files that may be edited. `overnight try --by YOUR-NAME -m "what it is, and why it should help"`
-   measures it. That takes as long as it takes: let it run to its end. Exit status: 0 keep, 1 discard, 3 crash, 4 foul (it left
-   the boundary), 2 no verdict, for the reason that is printed.
+   measures it. That takes as long as it takes: let it run to its end. Exit status: 0 keep, 10 discard, 11 crash, 12 foul (it
+   left the boundary), 2 no verdict, for the reason that is printed.
 4. `git checkout --force --detach overnight/{name}` takes your work tree to the best commit so far. Go on with 1, in it.
 
 Go on until you are stopped, and do not ask whether to. Change nothing else: not track.toml, not the scorer, not `.overnight/`,

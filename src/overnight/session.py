@@ -12,13 +12,13 @@ import queue
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overnight import program, track
-from overnight.contracts import Call, Sandbox
+from overnight.contracts import Call, Sandbox, Team
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
 from overnight.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
@@ -48,14 +48,20 @@ class Session:
         self.home = folder.resolve() / HOME
         self.repo = Repo(folder, self.home / "scratch")
         self.inbox = Inbox(self.home / "inbox")
-        self.watch = program.Watch(folder / "program.md")
-        self.lab = Lab(prose=self.program.prose)
-        self.lab.organise(self.program.roles)
+        self.lab = Lab()
+        self._watch: program.Watch | None = None
         self._journal: SqliteJournal | None = None
 
     @property
+    def watch(self) -> program.Watch:
+        """The instructions, looked at when they are first wanted. Raises TrackError."""
+        if self._watch is None:
+            self._watch = program.Watch(self.repo.folder / "program.md")
+        return self._watch
+
+    @property
     def program(self) -> program.Program:
-        """The instructions as they are in force."""
+        """The instructions as they are in force. Raises TrackError."""
         return self.watch.program
 
     # -- reading --
@@ -228,6 +234,7 @@ class Hands:
         assert lab.opened is not None
         self.session, self.repo = session, session.repo
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._left: list[Team] = []
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
         self._staff = Staff(lab.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
         self.desk = Desk(lab.track, session.repo, self._staff.team(lab.roster.roles.values()), session.home / "logs")
@@ -240,25 +247,29 @@ class Hands:
         return Quarters(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
                         (*runner.mounts, *runner.data), secrets)
 
-    def organise(self) -> str:
-        """Take up the program if it was edited; a sentence, once, where it cannot be."""
+    def organise(self, cast: Callable[[program.Program], tuple[Role, ...]]) -> str:
+        """Take up the program if it was edited: `cast` says who is on the team by it. A sentence, once, where it cannot be
+        taken up."""
         found = self.session.watch.look()
         if not isinstance(found, program.Program):
             return found or ""
-        lab = self.session.lab
+        lab, roles = self.session.lab, cast(found)
         try:
-            made = self._staff.team(found.roles)
+            made = self._staff.team(roles)
         except TrackError as error:
             return f"{error} Until it is mended, the team stays as it was."
+        self._left.append(self.desk.team)  # what they have under way still counts
         self.desk.team = made
         lab.prose = found.prose
-        lab.organise(found.roles)
-        self.session.record([organised(found.sha256, found.roles)])
+        lab.organise(roles)
+        self.session.record([organised(found.sha256, roles)])
         return ""
 
     def close(self) -> None:
-        """End what the team has under way."""
-        self.desk.team.close()
+        """End what everybody has under way. Calls to models have a moment to end by themselves."""
+        for team in (*self._left, self.desk.team):
+            team.close()
+        self._staff.close()
 
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""

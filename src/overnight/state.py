@@ -44,6 +44,7 @@ from overnight.track import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
+CUT = 64 << 10  # characters of a diff from which on it may not be the whole
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
 
@@ -122,12 +123,17 @@ class State:
         return None if start is None else start + self._shifts.get(experiment, 0.0)
 
     @property
+    def _news(self) -> tuple[int, int, int]:
+        """What changes when there is something new to go by: verdicts, the frontier, ideas."""
+        return len(self._pasts), self.frontier, self.ideas.next
+
+    @property
     def _sigma(self) -> float:
         return math.sqrt(self.known.seed_variance)
 
     def same(self, base_commit: str, patch: str) -> Experiment | None:
-        """The experiment that tried this very change before, on the same commit; None if none did."""
-        return self.experiments.get(self._made.get(_mark(base_commit, patch), -1))
+        """The experiment that tried this very change before, on the same commit; None if none did, or nobody has all of it."""
+        return None if len(patch) >= CUT else self.experiments.get(self._made.get(_mark(base_commit, patch), -1))
 
     # -- ideas --
 
@@ -155,7 +161,8 @@ class State:
             experiment.decided = ("crash", experiment.reason, None)
             return
         race, fresh = self.known.pairs(experiment)
-        if (len(race), len(fresh)) == (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs):
+        known = (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs)
+        if (len(race), len(fresh)) == known or not (race or fresh):
             return
         experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
         experiment.effect = referee.mean(fresh or race)
@@ -234,7 +241,7 @@ class State:
         self.session_proposed += not event.request
 
     def _on_passed(self, event: Passed) -> None:
-        self.roster.passed(event, len(self._pasts))
+        self.roster.passed(event, self._news)
         self.ideas.passed(event)
 
     def _on_rebased(self, event: Rebased) -> None:
@@ -345,11 +352,12 @@ class State:
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
-        self._shifts[experiment.id] = self._shifts[experiment.base] + self.track.oriented(event.effect or 0.0)
+        self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
         self._pasts.append(past(experiment))
         gain = shares.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
-        if not experiment.request:
+        if not experiment.request and not experiment.credited:
             self.roster.ended(experiment.researcher, experiment.cost, gain)
+        experiment.credited = True  # also when it is judged again, on another frontier
         experiment.note = {}
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
@@ -391,13 +399,17 @@ class State:
         kept = self.chain()
         victim = self.experiments[event.experiment]
         later = kept[kept.index(victim) + 1:]
+        others = {e.base_commit for e in self.open.values()}
         self.frontier, self.commit = victim.base, victim.base_commit
         self.known.back(victim.base_commit)
         for experiment in (victim, *later):
             self._take_back(experiment)
+            if experiment.commit not in others:  # with which nobody is still compared
+                self.known.forget(experiment.commit)
         for experiment in later:
             experiment.verdict, experiment.reason = "open", ""
             self.open[experiment.id] = experiment
+        self.gauge.forget({e.id for e in (victim, *later)})
         victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
         self.counts["discard"] += 1
         self._pasts.append(past(victim))
@@ -406,7 +418,6 @@ class State:
         """Nothing of a keep counts any more but what it wants to change."""
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
-        self.known.forget(experiment.commit)
         self._shifts.pop(experiment.id, None)
         experiment.note = next((p.note for p in self._pasts if p.id == experiment.id), {})
         self._pasts = [p for p in self._pasts if p.id != experiment.id]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from overnight.errors import TrackError
 from overnight.events import Started, Stopped
 from overnight.jobs import Letter
 from overnight.lab import Lab
+from overnight.program import Program
 from overnight.proposing import Budget
 from overnight.report import summary
 from overnight.report.live import Lines, Panel
@@ -45,42 +47,46 @@ from overnight.workers.local import LocalWorkers, available
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
         names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
-    until = time.monotonic() + track.seconds(lasting) if lasting else None
+    seconds = track.seconds(lasting) if lasting else None
     session = Session(folder)
     box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
         lab.benches = benches
-        team = _team(session, names, money["model"])
+        cast = partial(_team, names, money["model"])
+        team = cast(session.program)
+        lab.prose = session.program.prose
         lab.organise(team)
         for note in _notes(session, lab, benches * cpus, sandbox.advice(box)):
             click.echo(note, err=True)
         hands = Hands(session, box, Money(**money))
         session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings),
                         organised(session.program.sha256, team)])
-        minds = thinkers if any(role.thinks or not role.proposes for role in team) else 0
-        places = LocalWorkers(hands.work, benches, cpus, thinkers=minds)
+        places = LocalWorkers(hands.work, benches, cpus, thinkers=thinkers)
+        until = time.monotonic() + seconds if seconds else None
         with stopping(lab):
-            _night(session, lab, hands, places, Budget(until, experiments, money["tokens"], money["dollars"]), not names)
+            _night(session, lab, hands, places, Budget(until, experiments, money["tokens"], money["dollars"]), cast)
         session.agree()
     _say_end(lab)
 
 
-def _team(session: Session, names: tuple[str, ...], model: str) -> tuple[Role, ...]:
+def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, ...]:
     """Who is on the team tonight: those that are named, or those of the program. Raises TrackError."""
     if names:
-        return session.program.named(names)
-    named = session.program.roles
+        return program.named(names)
+    named = program.roles
     return (*named, Role("llm", "llm")) if model and not any(needs_model(role) for role in named) else named
 
 
-def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget, watched: bool) -> None:
-    """The loop between its two records. `watched`: an edit of program.md takes effect at the next proposal."""
+def _night(session: Session, lab: Lab, hands: Hands, places: LocalWorkers, budget: Budget,
+           cast: Callable[[Program], tuple[Role, ...]]) -> None:
+    """The loop between its two records. An edit of program.md takes effect at the next proposal; `cast` says who is on the
+    team by it."""
     console = Console()
 
     def letters() -> Iterator[Letter]:
-        if watched and (sentence := hands.organise()):
+        if sentence := hands.organise(cast):
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         yield from hands.letters()
 

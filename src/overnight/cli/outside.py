@@ -17,10 +17,10 @@ from overnight.importing.source import gather
 from overnight.inbox import request
 from overnight.jobs import DropIdea, Steer, Veto
 from overnight.lab import Lab
-from overnight.report import evidence, summary
+from overnight.report import seen, summary
 from overnight.report.live import sentence
 
-STATUS = {"keep": 0, "discard": 1, "crash": 3, "foul": 4}  # exit statuses of `overnight try`
+STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
 
 @main.command("try")
@@ -37,20 +37,22 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     """Have the present change of a work tree measured, wait, and print the verdict.
 
     Takes what the editable files are now, committed or not, and touches neither them nor the branch. Exit status: 0 keep,
-    1 discard, 3 crash, 4 foul, 2 where there is no verdict.
+    10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
     session = handin.opened(folder)
     wish = handin.change(session, folder, message or "A change by hand", by, idea or 0)
-    experiment = handin.attempt(session, wish, sandbox_name, workers, _tell)
+    try:
+        experiment, verdict = handin.attempt(session, wish, sandbox_name, workers, _tell)
+    except KeyboardInterrupt as stopped:
+        raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
     lab = handin.opened(folder).read()
-    chosen = lab.experiments[experiment.id]
-    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    chosen = lab.experiments[experiment]
     if as_json:
-        say(found)
+        say(seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
     else:
         click.echo(summary.line(lab, chosen))
         click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
-    ctx.exit(STATUS[chosen.verdict])
+    ctx.exit(STATUS[verdict])
 
 
 def _tell(lab: Lab, events: Sequence[Event]) -> None:

@@ -39,7 +39,7 @@ class Lines:
     """Plain lines: one for each verdict, for files and pipes."""
 
     def __init__(self, lab: Lab, console: Console) -> None:
-        self.lab, self.console = lab, console
+        self.lab, self.console, self._said = lab, console, ""
 
     def __enter__(self) -> Lines:
         return self
@@ -50,8 +50,10 @@ class Lines:
     def __call__(self, events: list[Event]) -> None:
         """Print what happened."""
         for event in events:
-            if text := sentence(self.lab, event):
+            text = sentence(self.lab, event)
+            if text and text != self._said:  # four who are refused say so once
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                self._said = text
 
 
 class Panel:
@@ -112,7 +114,7 @@ class Panel:
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for place in self.places:
+        for place in (p for p in self.places if p.job or p.kind != "thinker"):
             lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
             table.add_row(f"{place.kind} {place.number}", Text(doing(self.lab, place.job), overflow="ellipsis"), lasted)
         return table

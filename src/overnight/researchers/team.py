@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # imported when a role wants them, for they load much that ot
     from overnight.researchers.llm.model import Model
     from overnight.researchers.llm.purse import Purse
 
+PATIENCE = 3.0  # seconds that calls to models have to end when the night does
+
+
 class Money(Struct, frozen=True):
     """What models are asked and what they may cost in a session; None is no bound.
 
@@ -113,6 +116,11 @@ class Staff:
             found, purse = self._models[name], self._paying()
         purse.check(found)
         return Mind(role.name, found, purse)
+
+    def close(self) -> None:
+        """Give calls that are under way a moment, and hand on a record of those that go on."""
+        if self._purse is not None:
+            self._purse.close(PATIENCE)
 
     def _paying(self) -> Purse:
         """The purse of this session, made when it is first wanted."""

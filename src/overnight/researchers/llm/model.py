@@ -19,6 +19,7 @@ page.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import random
 import re
@@ -177,11 +178,11 @@ def key(model: Named, environ: Mapping[str, str] = os.environ) -> str:
 
 def check(text: str, environ: Mapping[str, str] = os.environ) -> None:
     """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. Asks nobody."""
-    key(named(text, environ), environ)
+    found = named(text, environ)
+    key(found, environ)
+    family = found.provider if found.provider in ("anthropic", "google") else "openai"
     try:
-        import pydantic_ai.models.anthropic
-        import pydantic_ai.models.google
-        import pydantic_ai.models.openai  # noqa: F401
+        importlib.import_module(f"pydantic_ai.models.{family}")
     except ImportError as error:
         raise TrackError(INSTALL) from error
 

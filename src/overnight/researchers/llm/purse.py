@@ -89,6 +89,9 @@ class Purse:
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.bounds, self._spent, self._clock = bounds, spent, clock
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+        self._open: dict[object, tuple[Call, float]] = {}  # calls under way, and when they began
+        self._closed = False
         self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
         self._each: dict[int, Used] = {}  # all three of an experiment, by the seed of its brief
         self._stretch: dict[str, float] = {}  # model -> tokens that it counted for one of the estimate, at the most
@@ -120,7 +123,9 @@ class Purse:
         most = self._most(model, guess, request.max_tokens)
         self._set_aside(model, request, most)
         call = Call(request.role, model.name, request.purpose, request.asked, outcome="outage")
-        began = self._clock()
+        ticket, began = object(), self._clock()
+        with self._lock:
+            self._open[ticket] = call, began
         try:
             answer = model.ask(request)
             call = self._paid(call, answer, guess, model)
@@ -132,8 +137,25 @@ class Purse:
             raise
         finally:
             self._settle(call, most)
-            self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
+            self._record(ticket, call, began)
         return answer
+
+    def _record(self, ticket: object, call: Call, began: float) -> None:
+        """Hand on a call that ended, unless it was recorded when the night did."""
+        with self._lock:
+            if self._open.pop(ticket, None) is not None:
+                self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
+            self._ended.notify_all()
+
+    def close(self, patience: float) -> None:
+        """The night ends: no further call is made. Those under way have so many seconds; of the rest it is recorded that they
+        were stopped, for they may be paid all the same."""
+        with self._lock:
+            self._closed = True
+            self._ended.wait_for(lambda: not self._open, patience)
+            for call, began in self._open.values():
+                self._spent(msgspec.structs.replace(call, outcome="stopped", seconds=self._clock() - began))
+            self._open.clear()
 
     def _guess(self, name: str, request: Request) -> int:
         """At most so many tokens of prompt, as far as is known of this model."""
@@ -153,6 +175,8 @@ class Purse:
     def _set_aside(self, model: Asks, request: Request, most: Used) -> None:
         bounds = self.bounds
         with self._lock:
+            if self._closed:
+                raise Away("the night is over.")
             each = self._each.get(request.asked, NOTHING).plus(most)
             if not each.within(bounds.tokens_each, bounds.dollars_each):
                 raise EditError("another call could pass the budget of one experiment "
