@@ -120,6 +120,16 @@ def test_the_standups_notes_are_on_the_next_page(team):
     assert len(records(folder, "learnt")) >= 2
     assert "X near three is best" in mind.asked("author")[-1][1]["content"]
     assert "X near three is best" in overnight("brief", folder).stdout
+    assert "X near three is best" in (folder / ".overnight/notes.md").read_text()
+
+
+def test_the_report_says_who_had_the_ideas_and_what_they_cost(team):
+    folder, _, tally, _ = team
+    assert overnight("report", folder).returncode == 0
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\S+) \| (\d+) \| ([\d,]+) \| ([\d.]+) \|$",
+                      (folder / ".overnight/report/report.md").read_text(), re.MULTILINE)
+    assert {row[0] for row in rows} == {"author", "newton", "critic", "standup"} and ("author", "14") in [r[:2] for r in rows]
+    assert sum(int(row[5].replace(",", "")) for row in rows) == tally.tokens_in + tally.tokens_out
 
 
 def test_a_role_is_given_its_own_prose(team):

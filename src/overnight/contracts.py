@@ -107,7 +107,6 @@ class Brief(Struct, frozen=True):
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
-    role     what program.md says to this researcher alone
     unit     of the metric; "" if it has none
     contract the text of track.toml
     levels   the metric of the baseline and of the frontier; None before they are known
@@ -117,6 +116,7 @@ class Brief(Struct, frozen=True):
     logs     the end of an experiment's kept log, by its number, for some that failed: a candidate's words
     left     what the session may still use
     draft    a change of its own that a critic sent back once, with the critic's `advice`; None: nothing was sent back
+    role     what program.md says to this researcher alone
     """
 
     goal: str
@@ -131,7 +131,6 @@ class Brief(Struct, frozen=True):
     strain: float | None = None
     again: Past | None = None
     editable: tuple[str, ...] = ()
-    role: str = ""
     unit: str = ""
     contract: str = ""
     levels: tuple[float | None, float | None] = (None, None)
@@ -142,6 +141,7 @@ class Brief(Struct, frozen=True):
     left: Left = Left()
     draft: Change | None = None
     advice: str = ""
+    role: str = ""
     commit: str = ""
 
 

@@ -21,7 +21,7 @@ from overnight import program, track
 from overnight.contracts import Call, Sandbox
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
-from overnight.events import Called, Event, Judged, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
+from overnight.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.inbox import Inbox
 from overnight.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.journal.sqlite import SqliteJournal
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from overnight.researchers.agent import Quarters
 
 HOME = ".overnight"
+NOTES = "notes.md"  # what the last standup wrote, for people; the journal has it as well
 NONE = Money()
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
@@ -312,6 +313,8 @@ class Hands:
                     self.session.agree()
             else:
                 self.runner.forget(self.session.lab.experiments[event.experiment].commit)
+        elif isinstance(event, Learnt):
+            (self.session.home / NOTES).write_text(event.notes, encoding="utf-8")
         elif isinstance(event, Vetoed):
             self.session.hold_open()
             with suppress(TrackError):

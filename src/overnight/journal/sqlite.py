@@ -12,14 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, inspect, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import JournalError
 from overnight.events import Event
 
 VERSION = 1
-ATTEMPTS = 4  # to make its tables, while others do: each of them can be in the way once
 START = "0" * 64
 _tables = MetaData()
 _events = Table(
@@ -47,24 +46,25 @@ class SqliteJournal:
 
     def _open(self) -> tuple[int, str]:
         """Number and hash of the last record, in tables that are made where there are none."""
-        for again in range(ATTEMPTS - 1, -1, -1):
-            try:
-                with self._engine.begin() as connection:
-                    self._migrate(connection)
-                break
-            except (IntegrityError, OperationalError):  # another process made one of them at the same moment
-                if not again:
-                    raise
         with self._engine.connect() as connection:
+            if not inspect(connection).has_table(_version.name) or self._format(connection) is None:
+                connection.rollback()
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # another process may be about to do the same
+                self._make(connection)
+                connection.commit()
             return self._last(connection)
 
-    def _migrate(self, connection: Connection) -> None:
+    def _make(self, connection: Connection) -> None:
         _tables.create_all(connection)
-        found = connection.execute(select(_version.c.version)).scalar()
-        if found is None:
+        if self._format(connection) is None:
             connection.execute(_version.insert().values(version=VERSION))
-        elif found > VERSION:
+
+    def _format(self, connection: Connection) -> int | None:
+        """The format's version, None where there is none yet. Raises JournalError for a newer one."""
+        found = connection.execute(select(_version.c.version)).scalar()
+        if found is not None and found > VERSION:
             raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
+        return found
 
     @staticmethod
     def _last(connection: Connection) -> tuple[int, str]:

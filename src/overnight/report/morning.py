@@ -48,7 +48,7 @@ def report_md(lab: Lab, chart_name: str, audit: Audit | None = None) -> str:
     if lab.experiments:
         parts += [*_kept(lab), *_overfitting(lab), *_audit(lab, audit), *_learned(lab)]
         parts += [*_ended(lab, "crash", "Crashed"), *_ended(lab, "foul", "Out of bounds")]
-    parts += [*_decided(lab), *_cost(lab), *_next(lab)]
+    parts += [*_who(lab), *_decided(lab), *_cost(lab), *_next(lab)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -261,6 +261,25 @@ def _noise(lab: Lab) -> str:
         return ""
     same = " The same code and seed give the same number twice." if lab.known.deterministic else ""
     return f"{same} Here one pair's difference spreads by ±{lab.noise:.2g}{_unit(lab)}."
+
+
+def _who(lab: Lab) -> list[str]:
+    """Who proposed what, and what calls to models came to; nothing where one researcher did it all without any."""
+    names = list(dict.fromkeys([*(e.researcher for e in lab.experiments.values()), *lab.tally.used]))
+    if len(names) < 2 and not lab.tally.used:
+        return []
+    rows = [_row(lab, name) for name in names]
+    return ["## Who had the ideas", _table(["who", "experiments", "kept", "gain", "calls", "tokens", "dollars"], rows)]
+
+
+def _row(lab: Lab, name: str) -> list[str]:
+    mine = [e for e in lab.experiments.values() if e.researcher == name]
+    kept = [e for e in lab.chain() if e.researcher == name]
+    use = lab.tally.used.get(name)
+    gain = f"{sum(e.effect or 0.0 for e in kept):+.3g}" if kept else "–"
+    dollars = "unknown" if use and use.unpriced else f"{use.dollars if use else 0:.4f}"
+    paid = [f"{use.calls:,}", f"{use.tokens:,}", dollars] if use else ["–"] * 3
+    return [code(name, 60), f"{len(mine):,}", f"{len(kept):,}", gain, *paid]
 
 
 def _cost(lab: Lab) -> list[str]:
