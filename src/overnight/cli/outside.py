@@ -10,7 +10,7 @@ import click
 from overnight import handin
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
-from overnight.events import Event, Vetoed
+from overnight.events import Event, Measured, Vetoed
 from overnight.handin import Known
 from overnight.importing.found import written
 from overnight.importing.source import gather
@@ -56,9 +56,9 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
 
 
 def _tell(lab: Lab, events: Sequence[Event]) -> None:
-    """What happens meanwhile, for people, beside the result."""
+    """What happens meanwhile, beside the result; no seed of a run, for agents read it as well."""
     for event in events:
-        if text := sentence(lab, event):
+        if not isinstance(event, Measured) and (text := sentence(lab, event)):
             click.echo(text, err=True)
 
 

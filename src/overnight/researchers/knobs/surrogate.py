@@ -20,6 +20,7 @@ TOGETHER = 4.0  # the same for all knobs at once
 MIXED = 0.05  # how much of the variance belongs to knobs acting together
 CAUTION = 0.4  # how fast a decent default gets worse by moving away, beside the unknown slope
 BELIEF = 3.0  # how many observations the names of the knobs are worth
+ROUNDING = 1e-10  # of the largest variance: what keeps repeated moves apart in the arithmetic
 ROUNDS = 6  # of the fixed-point rule
 
 
@@ -74,7 +75,8 @@ class Surrogate:
         return mean, np.sqrt(np.maximum(left, 1e-12))
 
     def _solve(self, moves: Moves, effects: Array, noise: Array) -> tuple[Array, Array]:
-        full = self._covariance(moves, moves) + np.diag(noise + 1e-6)
+        full = self._covariance(moves, moves)
+        full += np.diag(noise + 1e-6 + ROUNDING * full.diagonal().max(initial=0.0))
         self._chol = np.asarray(np.linalg.cholesky(full), dtype=np.float64)
         inverse = np.asarray(np.linalg.inv(full), dtype=np.float64)
         self._weights = np.asarray(inverse @ (effects - self._prior(moves)))
