@@ -74,3 +74,13 @@ def test_what_is_open_adds_certainty_but_no_effect():
 
 def test_expected_improvement_of_a_sure_thing_is_the_thing():
     assert np.allclose(improvement(np.array([2.0, -2.0, 0.0]), np.array([1e-9, 1e-9, 1.0])), [2, 0, 0.3989], atol=1e-3)
+
+
+def test_effects_that_differ_by_orders_and_have_no_noise_do_not_break_the_arithmetic():
+    ends = [2.0, 2.8, 4.0, 4.1, 4.1001, 8.0, 11.0, 11.0001, 22.0, 22.00001]
+    rows = moves(*[([1, 0, 0], [end, 0, 0]) for end in ends for _ in range(3)])
+    effects = [-1e6 * (end - 3) ** 2 for end in ends for _ in range(3)]
+    fitted = model(rows, effects, noise=1e-12)
+    fitted.extend(moves(UP, UP), np.array([1e-3, 1e-3]), np.full(2, 1e-12))
+    mean, deviation = fitted.expect(moves(UP))
+    assert np.isfinite(mean).all() and np.isfinite(deviation).all()

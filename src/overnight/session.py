@@ -82,7 +82,7 @@ class Session:
         """The Lab as the journal tells it. Raises TrackError when there is no journal yet."""
         if not self.begun:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
-        for event in self.journal.replay():
+        for event in self.journal.replay() if self.lab.opened is None else ():
             self.lab.apply(event)
         if self.lab.opened is None:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
