@@ -111,7 +111,7 @@ class Staff:
                 self._models[name] = model.Model(name, self.money.price)
             found, purse = self._models[name], self._paying()
         purse.check(found)
-        return Mind(role.name, found, purse)
+        return Mind(role.name, found, purse, timeout=role.patience)
 
     def _paying(self) -> Purse:
         """The purse of this session, made when it is first wanted."""
