@@ -113,6 +113,8 @@ def _notes(session: Session, lab: Lab, cores: int, advice: str) -> Iterator[str]
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
                "(`--restart` begins anew at your commit)")
+    if (carried := lab.tally.carried).calls:
+        yield f"note: the last session was killed; what it used of its budget counts: {summary.paid('', carried).strip()}"
     if cores > len(available()):
         yield f"note: these workers want {cores} cores and there are {len(available())}, so runs will disturb each other"
 
