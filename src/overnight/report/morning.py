@@ -272,7 +272,9 @@ def _cost(lab: Lab) -> list[str]:
     named = f" (most of it: {', '.join(f'{prose(name)} {ms:.3g} ms' for name, ms in most)})" if most else ""
     used, had = lab.tally.busy, lab.tally.capacity
     busy = f" Places were busy with runs {100 * used / had:.0f} % of the time." if had else ""
-    return ["## What it cost", f"One run took {used / lab.runs:.3g} s{harness}{named}.{busy}"]
+    models = "; ".join(summary.paid(code(role), use) for role, use in lab.tally.used.items())
+    return ["## What it cost", f"One run took {used / lab.runs:.3g} s{harness}{named}.{busy}",
+            f"Language models: {models}." if models else ""]
 
 
 def _next(lab: Lab) -> list[str]:
