@@ -1,11 +1,16 @@
 # make demo     sets up what it needs, then improves a real model for three minutes
+# make demo-llm a rehearsal of a night with language models, without a key: a scripted model on this machine
 # make test     sets up what it needs, then lints, type-checks and tests
 # make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
 # make setup    just the set-up, into .venv
-.PHONY: demo test attacks setup clean
+.PHONY: demo demo-llm test attacks setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
+
+demo-llm:
+	@scripts/setup.sh llm
+	@scripts/demo_llm.sh $(FOR)
 
 setup:
 	@scripts/setup.sh

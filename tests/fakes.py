@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from overnight.contracts import Change
 from overnight.events import Event, Measured, Opened, Started
 from overnight.jobs import (
@@ -255,7 +257,8 @@ class FakeWorld:
 
 
 class Night:
-    """The loop against a FakeWorld: benches and desks, simulated seconds, every batch of events in order.
+    """The loop against a FakeWorld: benches, desks and thinkers, simulated seconds, every batch of events in order. Each
+    thought takes between half and one and a half times `think`.
 
     `past` is the record of an earlier session, killed or not; the same world carries on from it.
     """
@@ -263,9 +266,9 @@ class Night:
     def __init__(self, world: FakeWorld, *, contract: str = CONTRACT, researchers: Sequence[str] = ("r",),
                  benches: int = 2, desks: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
                  key: str = "key", lab: Callable[..., Lab] = Lab, roles: Sequence[Role] = (), thinkers: int = 0,
-                 think: float = 1.0) -> None:
-        self.world, self.benches, self.desks, self.thinkers = world, benches, desks, thinkers
-        self.lasts = {"bench": run, "desk": propose, "thinker": think}
+                 think: float = 20.0) -> None:
+        self.world, self.benches, self.lasts = world, benches, {"bench": run, "desk": propose, "thinker": think}
+        self.places = ["bench"] * benches + ["desk"] * desks + ["thinker"] * thinkers
         self.lab = lab(researchers, benches)
         if roles:
             self.lab.organise(roles)
@@ -277,7 +280,7 @@ class Night:
         for event in past:
             self.lab.apply(event)
         start: list[Event] = [] if past else [Opened(0.0, "fake", "c0", contract, key)]
-        self._record([*start, Started(0.0, benches, "fake", "0", tuple(researchers))], apply=True)
+        self._record([*start, Started(0.0, benches, "fake", "0", self.lab.researchers)], apply=True)
         self._past = past
 
     @property
@@ -294,13 +297,14 @@ class Night:
            watch: Callable[["Night"], None] | None = None) -> "Night":
         """Run until the Lab is finished, or has made so many runs in all."""
         self._record(self.lab.begin(Budget(until, experiments), self.now))
-        idle = ["bench"] * self.benches + ["desk"] * self.desks + ["thinker"] * self.thinkers
-        flying: list[tuple[float, int, Job]] = []
+        idle = list(self.places)
+        flying: list[tuple[float, int, Job, float]] = []
         while not self.lab.stopping and not self.lab.finished(self.now):
             while idle and (job := self.lab.ask(self.now, idle)):
                 idle.remove(job.place)
                 self.jobs.append(job)
-                heapq.heappush(flying, (self.now + self._lasts(job), len(self.jobs), job))
+                lasts = self._lasts(job)
+                heapq.heappush(flying, (self.now + lasts, len(self.jobs), job, lasts))
             if watch is not None:
                 watch(self)
             if not flying and self.lab.resting:
@@ -308,15 +312,16 @@ class Night:
                 continue
             if not flying or (runs is not None and self.lab.runs >= runs):
                 break
-            ends, _, job = heapq.heappop(flying)
+            ends, _, job, lasted = heapq.heappop(flying)
             self.idled += (ends - self.now) * idle.count("bench")
             self.now = ends
             idle.append(job.place)
-            self._record(self.lab.tell(self.world.answer(job), self.now))
+            self._record(self.lab.tell(_timed(self.world.answer(job), lasted), self.now))
         return self
 
     def _lasts(self, job: Job) -> float:
-        return self.lasts[job.place] * (0.9 + 0.2 * (len(self.jobs) * 0.618034 % 1.0))
+        spread = 1.0 if job.place == "thinker" else 0.2
+        return self.lasts[job.place] * (1 + spread * (len(self.jobs) * 0.618034 % 1.0 - 0.5))
 
     def _record(self, events: list[Event], apply: bool = False) -> None:
         if events:
@@ -324,3 +329,10 @@ class Night:
         if apply:
             for event in events:
                 self.lab.apply(event)
+
+
+def _timed(result: Result, lasted: float) -> Result:
+    """A result with how long it took."""
+    if isinstance(result, Proposal):
+        return msgspec.structs.replace(result, seconds=lasted)
+    return msgspec.structs.replace(result, busy=lasted) if isinstance(result, Measurement) else result

@@ -162,7 +162,7 @@ def test_front_matter_in_toml():
     ("roles:\n  a: {kind: knob}", "(line 3): there is no kind 'knob' of role (did you mean 'knobs'?)."),
     ("roles:\n  a:\n    kind: llm\n    shar: 1", "(line 5): 'shar' says nothing to a role of kind llm (did you mean 'share'?)."),
     ("roles:\n  a: {kind: llm}\n  b: {kind: critic, share: .5}", "(line 4): 'share' says nothing to a role of kind critic; "
-                                                                 "known are kind, model, prose."),
+                                                                 "known are kind, model, prose, timeout."),
     ("roles:\n  a: {kind: llm}\n  a: {kind: llm}", "(line 4): 'a' is there twice: take one of them out."),
     ("roles:\n  a: {kind: llm, share: 0}", "(line 3): share is auto or a number above 0 and up to 1, like 0.5, not '0'."),
     ("roles:\n  a: {kind: llm, share: 1.5}", "(line 3): share is auto or a number above 0 and up to 1, like 0.5, not '1.5'."),

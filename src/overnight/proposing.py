@@ -115,20 +115,24 @@ class Proposing(State):
 
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
         """One more proposal at a place of this kind, if what waits and is under way would not keep the benches busy until it
-        comes."""
+        comes. Who thinks is held to its share; who needs no time fills what is left."""
         names = [n for n in self._willing() if self.roster.here(n, self._now)]
         if self.problem or not names or not self._may_propose():
             return
         due = self.roster.due(names, sum(isinstance(j, Propose) for j in self._flying.values()))
         mine = [n for n in names if self.roster.roles[n].thinks == thinks]
         for name in sorted(mine, key=lambda n: (n != due, names.index(n))):
+            if thinks and self.roster.ahead(name, names):
+                continue
             if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):
                 idea = self.ideas.lease(self._leased(), self.roster.asked[name]) if thinks else None
                 yield Propose(name, self.frontier, self.commit, self._brief(name, idea=idea.id if idea else 0), thinks)
 
     def _coming(self, thinks: bool) -> int:
-        """Proposals that wait, or are made at places of this kind."""
-        return len(self._waiting()) + sum(isinstance(j, Propose) and j.thinks == thinks for j in self._flying.values())
+        """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""
+        thinking = {name for name, role in self.roster.roles.items() if role.thinks}
+        waiting = sum(-1 if thinks and e.researcher not in thinking else 1 for e in self._waiting())
+        return waiting + sum(isinstance(j, Propose) and j.thinks == thinks for j in self._flying.values())
 
     def _wanted(self, name: str) -> int:
         """How many proposals should be on their way, so that the benches have something to do while this researcher thinks."""

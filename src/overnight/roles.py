@@ -20,18 +20,19 @@ from overnight.frontmatter import Entry, meant
 
 MOST = 32  # roles on a team
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
+AGENT, ANSWER = 900.0, 300.0  # seconds that an agent has for a change, and a model for an answer
 SLACK = 1e-9  # of sums of shares
 RESERVED = ("person",)  # who hands in a change by hand
 # The keys of each kind besides `kind`.
 KEYS = {
     "knobs": ("share",),
-    "llm": ("model", "prose", "share"),
+    "llm": ("model", "prose", "timeout", "share"),
     "agent": ("agent", "model", "prose", "timeout", "share"),
     "replay": ("folder", "share"),
     "placebo": ("share",),
-    "scientist": ("model", "prose", "below"),
-    "critic": ("model", "prose"),
-    "standup": ("model", "prose", "every"),
+    "scientist": ("model", "prose", "timeout", "below"),
+    "critic": ("model", "prose", "timeout"),
+    "standup": ("model", "prose", "timeout", "every"),
 }
 NEEDED = {"agent": ("agent", "claude"), "replay": ("folder", "patches")}  # the key that a kind cannot do without; an example
 READ = frozenset({"llm", "agent"})
@@ -50,7 +51,7 @@ class Role(Struct, frozen=True):
     below    open ideas below which a scientist is asked
     agent    the recipe or the command of an agent
     folder   of patches, for "replay", beside program.md
-    timeout  seconds for one change of an agent
+    timeout  seconds for one change of an agent, or for one answer of a model; None: as long as is usual
     """
 
     name: str
@@ -62,12 +63,17 @@ class Role(Struct, frozen=True):
     below: int = 3
     agent: str = ""
     folder: str = ""
-    timeout: float = 900.0
+    timeout: float | None = None
 
     @property
     def proposes(self) -> bool:
         """Whether it makes changes."""
         return self.kind not in ADVISE
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it is given."""
+        return self.timeout or (AGENT if self.kind == "agent" else ANSWER)
 
     @property
     def thinks(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from overnight import shares
@@ -12,6 +12,7 @@ from overnight.roles import Role
 
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
 THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
+WINDOW = 50  # attempts that are looked back on, to see who is ahead of its share
 RECENT = 0.3  # weight of the newest change in what a researcher is thought to take
 
 
@@ -21,6 +22,7 @@ class Roster:
     def __init__(self, roles: Sequence[Role] = ()) -> None:
         self.roles = {role.name: role for role in roles}
         self.asked: Counter[str] = Counter()
+        self._lately: deque[str] = deque(maxlen=WINDOW)
         self._passes: dict[str, tuple[object, int]] = {}
         self._seconds: dict[str, float] = {}
         self._away: dict[str, float] = {}
@@ -77,13 +79,18 @@ class Roster:
         turn = sum(self.asked.values()) + flying
         return shares.next_role(self.records, {n: self.roles[n].share for n in names}, turn)
 
+    def ahead(self, name: str, names: Sequence[str]) -> bool:
+        """Whether somebody had more than its share of the latest attempts of these."""
+        lately = [each for each in self._lately if each in names]
+        return lately.count(name) > len(lately) * shares.split(self.records, {n: self.roles[n].share for n in names})[name]
+
     # -- what happens --
 
     def proposed(self, event: Proposed) -> None:
         """Somebody made a change; who handed one in unasked is not on the team."""
         if event.request:
             return
-        self.asked[event.researcher] += 1
+        self._was_asked(event.researcher)
         self._passes.pop(event.researcher, None)
         self._took(event.researcher, event.thinking)
 
@@ -92,13 +99,17 @@ class Roster:
         if event.away:
             return
         self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
-        self.asked[event.researcher] += 1
+        self._was_asked(event.researcher)
         self._took(event.researcher, event.thinking)
         self.ended(event.researcher, event.thinking)
 
     def ended(self, name: str, cost: float, gain: float | None = None) -> None:
         """An attempt of somebody came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
         self.records = shares.ended(self.records, name, cost, gain)
+
+    def _was_asked(self, name: str) -> None:
+        self.asked[name] += 1
+        self._lately.append(name)
 
     def _took(self, name: str, seconds: float) -> None:
         before = self._seconds.get(name, seconds)

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from overnight import program, track
 from overnight.contracts import Call, Sandbox, Team
 from overnight.desk import Desk
@@ -236,6 +238,8 @@ class Hands:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
         self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
+        carried = lab.tally.carried
+        money = msgspec.structs.replace(money, spent=(carried.tokens, carried.dollars))
         self._staff = Staff(lab.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
         self.desk = Desk(lab.track, session.repo, self._staff.team(lab.roster.roles.values()), session.home / "logs")
 

@@ -38,7 +38,7 @@ class Use:
 @dataclass(slots=True)
 class Tally:
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
-    came to, `session` what all did since the session began, `asked` those for one proposal, by its brief's seed."""
+    came to, `session` what all did since the session began or the killed one that it goes on with, `asked` those for one proposal, by its brief's seed."""
 
     runs: int = 0
     busy: float = 0.0
@@ -67,11 +67,17 @@ class Tally:
     def _under_way(self) -> float:
         return max(0.0, self.last - self._since) if self._workers else 0.0
 
+    @property
+    def carried(self) -> Use:
+        """What a session that was killed had used of its budget: the next one goes on with what is left."""
+        return self.session if self._workers else Use()
+
     def started(self, event: Started) -> None:
         """A session begins; one that was killed ended with its last record."""
+        self.session = self.carried
         if self._workers:
             self.stopped(Stopped(self.last, self._under_way()))
-        self._since, self._workers, self.session = event.at, event.workers, Use()
+        self._since, self._workers = event.at, event.workers
         self.sandboxes.add(event.sandbox)
 
     def stopped(self, event: Stopped) -> None:

@@ -119,6 +119,8 @@ def _notes(session: Session, lab: Lab, cores: int, advice: str) -> Iterator[str]
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
                "(`--restart` begins anew at your commit)")
+    if (carried := lab.tally.carried).calls:
+        yield f"note: the last session was killed; what it used of its budget counts: {summary.paid('', carried)}"
     if cores > len(available()):
         yield f"note: these workers want {cores} cores and there are {len(available())}, so runs will disturb each other"
 
@@ -129,3 +131,5 @@ def _say_end(lab: Lab) -> None:
     click.echo(f"{state['experiments']} experiments, {state['kept']} kept: {state['metric']} "
                f"{summary.number(state['baseline'], 5)} -> {summary.number(state['frontier'], 5)}{unit} "
                f"on branch {state['branch']}" + "".join(f" ({m})" for m in state["marks"]))
+    if lab.tally.session.calls:
+        click.echo(f"models in this session: {summary.paid('', lab.tally.session)}")

@@ -77,8 +77,9 @@ def spent(use: Use) -> dict[str, Any]:
 
 def paid(role: str, use: Use) -> str:
     """The same in words."""
-    dollars = "" if use.unpriced else f", ${use.dollars:.4f}"
-    return f"{role} {use.calls} calls, {use.tokens:,} tokens{dollars}"
+    dollars = ", at a price that nobody knows" if use.unpriced else f", ${use.dollars:.4f}"
+    failed = f" ({use.failed} failed)" if use.failed else ""
+    return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
 
 
 def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Money(Struct, frozen=True):
     model   of the roles that name none
     price   dollars per million tokens, in and out, of models that the price list does not know
     each    those with it are bounds for one experiment
+    spent   tokens and dollars that count already: those of a session that was killed, with which this one goes on
     """
 
     model: str = ""
@@ -43,6 +44,7 @@ class Money(Struct, frozen=True):
     dollars: float | None = None
     tokens_each: int | None = None
     dollars_each: float | None = None
+    spent: tuple[int, float] = (0, 0.0)
 
 
 @dataclass
@@ -115,7 +117,7 @@ class Staff:
                 self._models[name] = model.Model(name, self.money.price)
             found, purse = self._models[name], self._paying()
         purse.check(found)
-        return Mind(role.name, found, purse)
+        return Mind(role.name, found, purse, timeout=role.patience)
 
     def close(self) -> None:
         """Give calls that are under way a moment, and hand on a record of those that go on."""
@@ -125,9 +127,9 @@ class Staff:
     def _paying(self) -> Purse:
         """The purse of this session, made when it is first wanted."""
         if self._purse is None:
-            from overnight.researchers.llm.purse import Bounds, Purse
+            from overnight.researchers.llm.purse import Bounds, Purse, Used
             bounds = Bounds(self.money.tokens, self.money.dollars, self.money.tokens_each, self.money.dollars_each)
-            self._purse = Purse(bounds, self.spent)
+            self._purse = Purse(bounds, self.spent, Used(*self.money.spent))
         return self._purse
 
 

@@ -104,7 +104,7 @@ class Agent:
         return programs.found(word, self._environ.get("PATH", PATHS))
 
     def _instructions(self) -> str:
-        left = self._role.timeout
+        left = self._role.patience
         return INSTRUCTIONS.read_text(encoding="utf-8").format(
             editable=", ".join(f"`{glob}`" for glob in self._track.track.editable), words=WORDS,
             run=" ".join(self._track.run.command), time=f"{left / 60:.0f} minutes" if left >= 120 else f"{left:.0f} seconds")
@@ -131,7 +131,7 @@ class Agent:
         """What the launcher is to do."""
         home = Path(self._environ.get("HOME") or "/")
         return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._quarters.prefix or ".",
-                "seconds": self._role.timeout + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
+                "seconds": self._role.patience + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
                 "home": [[str((home / name).resolve()), name] for name in self._home(home)],
                 "line": gate.theirs.fileno(), "proxy": bool(way.allowed), "routes": way.routes}
 
@@ -149,7 +149,7 @@ class Agent:
         folders = [str(Path(self._quarters.python).parent)] if self._quarters.python else []
         env = variables | way.env | {"PATH": ":".join(dict.fromkeys([*folders, *program.folders, *PATHS.split(":")]))}
         run = self._track.run
-        limits = Limits(wall=self._role.timeout + SAVING, memory=max(MEMORY, size(run.memory) + MEMORY // 2),
+        limits = Limits(wall=self._role.patience + SAVING, memory=max(MEMORY, size(run.memory) + MEMORY // 2),
                         disk=max(DISK, size(run.disk)), processes=PROCESSES + run.processes, output=OUTPUT)
         mounts = [*self._own_mounts, LAUNCHER, *self._quarters.mounts, *program.mounts, *trusted, *named]
         return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._quarters.tree(brief.commit), env=env,
@@ -190,7 +190,7 @@ class Agent:
             beside = held.enter_context(ThreadPoolExecutor(1))  # this thread started the process and outlives it
             waiting = beside.submit(process.wait)
             try:
-                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.timeout)
+                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.patience)
             finally:
                 ours.close()
                 gate.hang_up()
@@ -231,7 +231,7 @@ class Agent:
             change = taken.change(difference, left, said.words, self.name)
         except EditError as error:
             if left.code is None or said.late:
-                raise EditError(f"the agent did not end within {self._role.timeout:g} s; {error}") from error
+                raise EditError(f"the agent did not end within {self._role.patience:g} s; {error}") from error
             raise
         note = change.note | ({"refused hosts": gate.refused[:10]} if gate.refused else {})
         return msgspec.structs.replace(change, note=note, idea=brief.idea.id if brief.idea is not None else 0)
