@@ -68,7 +68,7 @@ class Inbox:
     def _read(self, path: Path) -> Order | None:
         order: Order | None = None
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # a pipe would hold the night up
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # no pipe holds us up
                 order = self._decoder.decode(file.read(LARGEST + 1) or b"")
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass

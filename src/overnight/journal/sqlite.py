@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, select
+from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, inspect, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import JournalError
@@ -47,7 +47,9 @@ class SqliteJournal:
             raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
 
     def _migrate(self, connection: Connection) -> None:
-        _tables.create_all(connection)
+        if not inspect(connection).has_table(_version.name):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # somebody else may open it now, for the first time as well
+            _tables.create_all(connection)
         found = connection.execute(select(_version.c.version)).scalar()
         if found is None:
             connection.execute(_version.insert().values(version=VERSION))
