@@ -119,6 +119,9 @@ def by_messages(folder):
         handed(folder, {"settings.py": SETTINGS.replace("1.0", f"0.{9 - n}")}, each.text)
     for n, each in enumerate(BY["body"]):
         handed(folder, {"settings.py": SETTINGS.replace(*(("1.0", "2.0"), ("0.0", "0.5"))[n])}, each.text)
+
+
+def by_reasons(folder):
     for each in BY["reason"]:
         said = each.text.partition("'foul': ")[2] or each.text
         handed(folder, {"settings.py": f"X, Y = {said!r}, ''\n"}, "Another type")
@@ -136,10 +139,10 @@ def by_ideas(folder):
 # What each night is about: the injections, how they get in, how many experiments; names and code of files are there at its start.
 NIGHTS = {
     "logs": (BY["log"], by_logs, {}, 8, ()),
-    "messages": ([*BY["title"], *BY["body"], *BY["reason"]], by_messages, {}, 6, ()),
+    "messages": ([*BY["title"], *BY["body"]], by_messages, {}, 6, ()),
     "ideas": ([*BY["idea title"], *BY["idea text"], *BY["outcome"], *BY["source"]], by_ideas, {}, 20, ()),
     "files and models": (
-        [*BY["file name"], *BY["code"]], lambda folder: None,
+        [*BY["file name"], *BY["code"], *BY["reason"]], by_reasons,
         {f"lib/{i.text}": "WIDTH = 1\n" for i in BY["file name"]} | {f"lib/code{n}.py": i.text for n, i in enumerate(BY["code"])}, 10,
         (*BY["advice"], *BY["draft"], *BY["notes"])),
 }
@@ -180,7 +183,7 @@ def test_each_text_is_read_and_obeyed(night):
 def test_what_it_obeys_gets_as_far_as_it_can(night):
     """Refused edits, code that ran, ideas, advice and notes: all of them carry orders."""
     logs = "".join(p.read_text(errors="replace") for p in (night.folder / ".overnight/logs").iterdir())
-    assert "obeyed: " in logs and "obeying PermissionError" in logs or "obeying FileNotFoundError" in logs
+    assert ("obeyed: " in logs and "obeying PermissionError" in logs) or "obeying FileNotFoundError" in logs
     assert all(night.model.roles[role] for role in ("author", "critic", "standup"))
     assert night.of(Learnt) and any(e.researcher == "author" for e in night.of(Proposed))
     assert any(e.researcher == "coder" for e in night.of(Proposed, Passed))
