@@ -262,7 +262,8 @@ def main() -> int:
     """Print the tables; 1 where something does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, does, option, default in (("faults", say_faults, "--experiments", 200), ("budget", say_budget, "--tokens", 400_000)):
+    for name, does, option, default in (("faults", say_faults, "--experiments", 200),
+                                        ("budget", say_budget, "--tokens", 400_000)):
         command = commands.add_parser(name)
         command.add_argument(option, type=int, default=default)
         command.set_defaults(does=does)

@@ -1,6 +1,7 @@
 """The desk: where a researcher's change becomes a commit, and where commits are put on top of others.
 
-Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that only hid is not taken for less.
+Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that only hid is not taken for less;
+of a commit that is handed in nothing counts but what the editable files are; a researcher that cannot work ends no night.
 Not covered: what a title claims.
 """
 
@@ -18,7 +19,7 @@ import msgspec
 
 from overnight import likeness
 from overnight.contracts import Brief, Change, Past, Researcher, Team
-from overnight.errors import Away, EditError
+from overnight.errors import Away, EditError, TrackError
 from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track import Track
@@ -26,6 +27,7 @@ from overnight.words import plain
 
 LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
 LONGEST = 16 << 10  # characters of a message
+HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
 OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
@@ -56,6 +58,8 @@ class Desk:
             return Proposal(job, reason=said(str(away)), away=True, wait=away.wait)
         except EditError as error:
             return Proposal(job, reason=said(str(error)))
+        except TrackError as error:  # what its role names is gone: the others go on
+            return Proposal(job, reason=said(str(error)), away=True)
         return self._advised(job, brief, researcher, first) or first
 
     def _made(self, job: Propose, brief: Brief, change: Change) -> Proposal:
@@ -72,7 +76,7 @@ class Desk:
         is asked once, and decides nothing."""
         if self.team.critic is None or first.change is None or first.foul or not job.thinks:
             return None
-        with suppress(Away, EditError):
+        with suppress(Away, EditError, TrackError):
             if advice := self.team.critic(brief, first.change, first.patch):
                 change = researcher.propose(msgspec.structs.replace(brief, draft=first.change, advice=said(advice)))
                 return self._made(job, brief, change) if change is not None else None
@@ -93,17 +97,24 @@ class Desk:
         return text[-TAIL:]
 
     def accept(self, job: Accept) -> Proposal:
-        """Look at a change that somebody handed in, as at anybody's."""
+        """Look at a change that somebody handed in, as at anybody's. Its commit is made anew, on its base alone and with words
+        that are cleaned, so that neither history nor a name that moves comes with it."""
         order = job.order
-        if not self.repo.has(order.base) or not self.repo.has(order.commit):
+        if not all(HASH.fullmatch(name) and self.repo.has(name) for name in (order.base, order.commit)):
             return Proposal(job, reason="its commit is not in this repository")
         foul = self.repo.foul(order.base, order.commit, self.track)
         before, after = self.repo.editable(order.base, self.track), self.repo.editable(order.commit, self.track)
         files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
         if not files and not foul:
             return Proposal(job, reason="the change changes nothing")
-        return Proposal(job, Change(files, said(order.message)), order.commit, self.repo.patch(order.base, order.commit), foul,
-                        grown=grown(before, files))
+        change = Change(files, said(order.message))
+        if foul:
+            return Proposal(job, change, foul=foul)
+        try:
+            commit = self.repo.commit(order.base, files, change.message)
+        except EditError as error:
+            return Proposal(job, reason=said(str(error)))
+        return Proposal(job, change, commit, self.repo.patch(order.base, commit), grown=grown(before, files))
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""
@@ -116,6 +127,8 @@ class Desk:
             return Thought(job, reason=said(str(away)), away=True, wait=away.wait)
         except EditError as error:
             return Thought(job, reason=said(str(error)))
+        except TrackError as error:
+            return Thought(job, reason=said(str(error)), away=True)
 
     # -- changes on top of others --
 
@@ -137,8 +150,8 @@ class Desk:
             return ""
         try:
             change = researcher.propose(self.full(job.onto, job.brief))
-            commit = self.repo.commit(job.onto, change.files, change.message) if change else ""
-        except (EditError, Away):
+            commit = self.repo.commit(job.onto, change.files, said(change.message)) if change else ""
+        except (EditError, Away, TrackError):
             return ""
         return "" if commit == job.onto else commit
 

@@ -1,7 +1,7 @@
 """The inbox: what people and agents order from outside, as files that the night at work takes up.
 
 Covered: an order is a whole file or none; it stays until the journal has its answer, so that a kill loses none, and its mark
-keeps it from being taken up twice; what cannot be read, or is too large, is put aside.
+keeps it from being taken up twice; what cannot be read, is no plain file, or is too large, is put aside.
 Not covered: who may order. Whoever may write to the track's folder may.
 """
 
@@ -68,9 +68,9 @@ class Inbox:
     def _read(self, path: Path) -> Order | None:
         order: Order | None = None
         try:
-            with path.open("rb") as file:
-                order = self._decoder.decode(file.read(LARGEST + 1))
-        except (OSError, msgspec.DecodeError):
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # no pipe holds us up
+                order = self._decoder.decode(file.read(LARGEST + 1) or b"")
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if order is None or path != self._place(order.request) or (isinstance(order, Try) and not NAME.fullmatch(order.by)):
             with suppress(OSError):

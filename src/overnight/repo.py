@@ -14,7 +14,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from overnight.errors import EditError, Fault, TrackError
@@ -29,6 +29,7 @@ SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of ne
 _QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
           "-c", "core.fsmonitor=false",
           "-c", "gc.auto=0", "-c", "core.fsync=loose-object,reference"]
+_SHALLOW = ["--ignore-submodules=dirty"]  # git would look into a submodule by that one's own settings, which may run programs
 # What a hook or an alias of git hands down; it would lead our git to another repository, index or tree.
 _MISLEADING = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
                          "GIT_NAMESPACE", "GIT_PREFIX", "GIT_ALTERNATE_OBJECT_DIRECTORIES"})
@@ -95,7 +96,7 @@ class Repo:
 
     def dirty(self) -> list[str]:
         """Tracked files of this folder that differ from the commit, and a track.toml or program.md outside it."""
-        changed = self._git("status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
+        changed = self._git("status", "--porcelain", "--untracked-files=no", *_SHALLOW, "--", ".").splitlines()
         own = [n for n in ("track.toml", "program.md") if (self.folder / n).exists()]
         missing = self._git("ls-files", "--others", "--", *own).splitlines() if own else []
         return [line[3:] for line in changed] + missing
@@ -118,10 +119,10 @@ class Repo:
         """How the editable files on disk differ from a commit: path in the folder -> text, None where one is gone. Raises
         EditError for what is no text, no plain file, or lies outside the boundary and is changed as well."""
         names = self._git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".").split("\0")
-        there = {n: _read(self.folder / n) for n in sorted(set(names)) if n and any(covers(p, n) for p in track.track.editable)}
+        there = {n: _read(self.folder, n) for n in sorted(set(names)) if n and any(covers(p, n) for p in track.track.editable)}
         before = self.editable(base, track)
         changed = {n: text for n, text in there.items() if text != before.get(n)} | {n: None for n in before if n not in there}
-        for path in self._git("diff-index", "--name-only", "-z", "--relative", base, "--", ".").split("\0"):
+        for path in self._git("diff-index", "--name-only", "-z", *_SHALLOW, "--relative", base, "--", ".").split("\0"):
             if path and path not in changed and path not in before and not path.endswith(".md"):
                 raise EditError(f"{path} is changed and may not be edited: take that back (git checkout {base[:7]} -- {path}).")
         return changed
@@ -348,8 +349,12 @@ class Repo:
                              "and settle it.") from fault
 
 
-def _read(path: Path) -> str | None:
-    """A plain file's text; None where there is no file. Raises EditError for anything else."""
+def _read(folder: Path, name: str) -> str | None:
+    """A plain file's text; None where there is no file. Raises EditError for anything else, and for what a link on the way
+    leads to."""
+    path = folder / name
+    if path.parent.resolve() != folder.resolve() / PurePosixPath(name).parent:
+        raise EditError(f"{name} lies behind a link: put a folder in its place.")
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

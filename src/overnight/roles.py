@@ -21,6 +21,7 @@ from overnight.frontmatter import Entry, meant
 MOST = 32  # roles on a team
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 AGENT, ANSWER = 900.0, 300.0  # seconds that an agent has for a change, and a model for an answer
+LONGEST = 86_400.0  # seconds for one change of an agent
 SLACK = 1e-9  # of sums of shares
 RESERVED = ("person",)  # who hands in a change by hand
 # The keys of each kind besides `kind`.
@@ -216,6 +217,13 @@ def _count(key: str) -> Callable[[str], int]:
     return counted
 
 
+def _patience(text: str) -> float:
+    value = track.seconds(text)
+    if value > LONGEST:
+        raise TrackError(f"timeout is at most {LONGEST / 3600:.0f}h, for the night waits so long for its end")
+    return value
+
+
 def _number(text: str, kind: type[int] | type[float]) -> float | None:
     try:
         value = kind(text) if len(text) < 40 else math.nan
@@ -233,6 +241,6 @@ def _words(key: str, most: int) -> Callable[[str], str]:
 
 
 _VALUES: dict[str, Callable[[str], Any]] = {
-    "share": _share, "every": _count("every"), "below": _count("below"), "timeout": lambda text: track.seconds(text),
+    "share": _share, "every": _count("every"), "below": _count("below"), "timeout": _patience,
     "model": _words("model", 200), "agent": _words("agent", 2000),
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from overnight.importing.found import Found, found
 
 _ITEM = re.compile(r"(?P<indent>\s*)(?:[-*+]|\d{1,4}[.)])\s+(?P<box>\[[ xX]\]\s+)?(?P<words>\S.*)")
-_HEADING = re.compile(r"#{1,6}\s+(?P<words>.*?)\s*#*\s*")
+_HEADING = re.compile(r"#{1,6}\s+(?P<words>\S.*)")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _MATTER = re.compile(r"\A(\+\+\+|---)[ \t]*\n.*?^\1[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -40,7 +40,7 @@ def _begun(item: re.Match[str] | None, heading: re.Match[str] | None) -> tuple[s
     if item:
         done = item["box"] and item["box"].strip().lower() == "[x]"
         return "done" if done else "item", item["words"], []
-    return ("heading", heading["words"], []) if heading else ("", "", [])
+    return ("heading", heading["words"].rstrip().rstrip("#").rstrip(), []) if heading else ("", "", [])
 
 
 def _leaves(each: str, lines: list[str], code: bool) -> bool:

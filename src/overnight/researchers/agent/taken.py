@@ -19,6 +19,7 @@ from overnight.track import Track, covers
 
 LEFT, LEFT_BYTES = "left.json", 8 << 20
 LARGEST = 2 << 20  # bytes of one file
+MOST, TOGETHER = 4000, 32 << 20  # paths that are looked at; bytes of all of them
 TITLE, WHY = 100, 4000  # characters
 NAMED = 3  # paths that a sentence names
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
@@ -85,6 +86,7 @@ class Difference:
     def files(self) -> dict[str, str | None]:
         """The change, by paths in the track's folder. Raises EditError."""
         changed: dict[str, str | None] = {}
+        self._must_be_few()
         for path in sorted({*self._said.files, *self._said.odd, *self._said.gone} - {self._page}):
             if not self._is_other(path):
                 continue
@@ -98,6 +100,13 @@ class Difference:
         if self._said.more and not changed:
             raise EditError(f"the agent left {self._said.more:,} more files than can be looked at.")
         return changed
+
+    def _must_be_few(self) -> None:
+        """Raise EditError where more is named than its launcher would leave: then the agent has written that itself."""
+        said = self._said
+        sizes = (size(self._harvest / name) for name in said.files.values() if name.isdecimal())
+        if len(said.files) + len(said.odd) + len(said.gone) > MOST or sum(sizes) > TOGETHER:
+            raise EditError("the agent left more than can be looked at.")
 
     def _is_other(self, path: str) -> bool:
         """Whether a path differs from the clean tree, whatever was said of it."""
@@ -137,6 +146,14 @@ class Difference:
             return content.decode()
         except ValueError as error:
             raise EditError(f"the agent made {_shown(path)} a binary file: only text can be proposed.") from error
+
+
+def size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def change(difference: Difference, said: Leavings, last_words: str, by: str) -> Change:

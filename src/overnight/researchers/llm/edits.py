@@ -37,9 +37,12 @@ TITLE = 120  # characters
 WHY = 2_000
 SHOWN = 160  # characters of a line that a reason shows
 LONGEST = 1 << 20  # characters of an answer
+MOST = 200  # blocks of it
+COUNTED = 100  # places of a search text that are looked for
 BLOCK = re.compile(r"(<{5,})[ \t]*SEARCH[ \t]*")
-HEAD = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(NEW FILE|DELETE FILE|FILE)[ \t]*:[ \t*]*[`'\"]?(.+?)[`'\"]?[ \t*]*", re.IGNORECASE)
-NAMED = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(?:TITLE[ \t]*:[ \t*]*)?(.*?)[ \t*]*", re.IGNORECASE)
+# Both take the rest of a line as it is: a pattern that also looked for its end would take hours for some lines.
+HEAD = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(NEW FILE|DELETE FILE|FILE)[ \t]*:(.+)", re.IGNORECASE)
+NAMED = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(?:TITLE[ \t]*:)?(.*)", re.IGNORECASE)
 
 Lines = tuple[str, ...]
 Kind = Literal["edit", "new", "delete"]
@@ -90,17 +93,25 @@ def parse(text: str) -> Written:
         if found := BLOCK.fullmatch(line):
             edit, number = _block(lines, number, len(found[1]), head, len(edits) + 1)
             edits.append(edit)
-            continue
-        number += 1
-        if found := HEAD.fullmatch(line):
-            head = (_kind(found[1]), found[2])
-            if head[0] == "delete":
-                edits.append(Edit(head[1], "delete"))
-        elif head is None:
-            prose.append(line)
+        else:
+            number += 1
+            if (found := HEAD.fullmatch(line)) and (path := _path(found[2])):
+                head = (_kind(found[1]), path)
+                edits += [Edit(path, "delete")] if head[0] == "delete" else []
+            elif head is None:
+                prose.append(line)
+        if len(edits) > MOST:
+            raise EditError(f"the answer has more than {MOST} blocks: make a smaller change.")
     if not edits:
         raise EditError("there is no edit in the answer: write 'FILE: path' and a SEARCH/REPLACE block below it.")
     return _titled(prose, edits)
+
+
+def _path(text: str) -> str:
+    """A path without the marks that models put around it."""
+    bare = text.strip(" \t*")
+    bare = bare[1:] if bare[:1] in ("`", "'", '"') and len(bare) > 1 else bare
+    return bare[:-1] if bare[-1:] in ("`", "'", '"') and len(bare) > 1 else bare
 
 
 def _kind(word: str) -> Kind:
@@ -134,7 +145,7 @@ def _titled(prose: Sequence[str], edits: Iterable[Edit]) -> Written:
 
 def _title(line: str) -> str:
     found = NAMED.fullmatch(line)
-    return found[1].strip() if found else line.strip()
+    return found[1].strip(" \t*") if found else line.strip()
 
 
 # ---- applying --------------------------------------------------------------------------------------------------
@@ -198,9 +209,15 @@ def unix(text: str) -> str:
 
 
 def places(search: Sequence[str], lines: Sequence[str]) -> list[int]:
-    """Where these lines stand among others, by the index of the first."""
-    want = list(search)
-    return [n for n in range(len(lines) - len(want) + 1) if lines[n] == want[0] and list(lines[n:n + len(want)]) == want]
+    """Where these lines stand among others, by the index of the first; of very many places, the first ones."""
+    text, wanted = "\n".join(["", *lines, ""]), "\n".join(["", *search, ""])
+    found: list[int] = []
+    at, seen, row = text.find(wanted), 0, 0
+    while at >= 0 and len(found) < COUNTED:
+        row, seen = row + text.count("\n", seen, at), at
+        found.append(row)
+        at = text.find(wanted, at + 1)
+    return found
 
 
 def _only(at: Sequence[int], search: Sequence[str], lines: Sequence[str], name: str) -> int:
@@ -208,7 +225,8 @@ def _only(at: Sequence[int], search: Sequence[str], lines: Sequence[str], name: 
         return at[0]
     if at:
         where = ", ".join(str(n + 1) for n in at[:5])
-        raise EditError(f"{name}: the search text is found {len(at)} times (lines {where}): quote more lines around it.")
+        often = f"{len(at)} times" if len(at) < COUNTED else f"{COUNTED} times or more"
+        raise EditError(f"{name}: the search text is found {often} (lines {where}): quote more lines around it.")
     raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
 
 

@@ -45,6 +45,7 @@ ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
 PATIENCE = 8  # failures in a row before a model that never answered is given up
 GRACE = 40  # and one that did: some three hours
 CONNECT = 10.0  # seconds
+COUNTABLE = 10**9  # tokens of one request that a server is believed
 
 
 class Provider(Struct, frozen=True):
@@ -256,10 +257,11 @@ class Model:
         from pydantic_ai.messages import TextPart
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
         usage = response.usage
-        counted = not usage.unmeasured_requests and usage.input_tokens > 0
-        dollars = self.price(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
-        return Answer(whole(text), usage.input_tokens, usage.output_tokens, usage.cache_read_tokens,
-                      dollars if counted else None, counted, response.finish_reason == "length")
+        counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+        into, out, cached, written = (min(max(0, each), COUNTABLE) for each in counts)  # a server's word is no credit
+        counted = not usage.unmeasured_requests and into > 0
+        dollars = self.price(into, out, cached, written) if counted else None
+        return Answer(whole(text), into, out, cached, dollars, counted, response.finish_reason == "length")
 
     def _failure(self, error: Exception, request: Request) -> Failure:
         """What a provider's error means. Raises EditError."""

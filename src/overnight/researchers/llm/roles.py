@@ -16,7 +16,7 @@ ADVICE = 1_500
 NOTES = 6_000
 DIFF = 24_000  # characters of a diff that a critic reads
 OTHER = "## Your part\n\nWhat to do now, as said above, is for those who write changes. You write none. "
-IDEA = re.compile(r"^[ \t]*(?:[#*\d.-]+[ \t]*)?IDEA[ \t]*\d*[ \t]*:[ \t*]*(.*?)[ \t*]*$", re.IGNORECASE | re.MULTILINE)
+IDEA = re.compile(r"^[ \t]*(?:[#*\d.-]+[ \t]*)?IDEA[ \t]*\d*[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 BACK = re.compile(r"^[ \t#*`]*SEND BACK[ \t*`]*:?[ \t*`]*", re.IGNORECASE | re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def ideas(answer: str, known: set[str]) -> tuple[tuple[str, str], ...]:
     parts = IDEA.split(answer)[1:]
     found: dict[str, tuple[str, str]] = {}
     for title, text in zip(parts[::2], parts[1::2], strict=True):
-        short = line(title, TITLE)
+        short = line(title.strip(" \t*"), TITLE)
         if short and _same(short) not in known:
             found.setdefault(_same(short), (short, plain(text.strip(), TEXT)))
     return tuple(found.values())[:MOST]
