@@ -11,7 +11,7 @@ import pytest
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.errors import TrackError
 from overnight.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
-from overnight.inbox import LARGEST, Inbox, request
+from overnight.inbox import Inbox, request
 from overnight.jobs import AddIdea, Try
 from overnight.journal.sqlite import SqliteJournal
 from overnight.repo import Repo

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -143,3 +144,21 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
         assert len(found) >= said
         assert [e.reason for e in found] == [str(i + 1) for i in range(len(found))]
         said = len(found)
+
+
+def test_many_may_open_a_new_journal_at_the_same_time(tmp_path):
+    begin, failed = threading.Barrier(8), []
+
+    def opened():
+        begin.wait()
+        try:
+            SqliteJournal(tmp_path / "journal.db").close()
+        except JournalError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=opened) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failed == []
