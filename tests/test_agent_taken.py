@@ -96,3 +96,11 @@ def test_last_words_are_always_text(said):
 ])
 def test_titles(words, message):
     assert taken.message(words, "", "coder") == message
+
+
+@pytest.mark.parametrize("names", [99, 9000])
+def test_one_copy_under_very_many_names_is_refused(ground, names):
+    """An agent may write the list itself; read one by one, these would fill the machine's memory."""
+    (ground / "harvest/0").write_bytes(bytes(1 << 20))
+    with pytest.raises(EditError, match="more than can be looked at"):
+        difference(ground, files={f"more/{n}.py": "0" for n in range(names)})

@@ -147,7 +147,7 @@ def test_two_who_try_at_once_both_get_their_verdict(little, tmp_path):
     settings(other, -5.0)
     both = [subprocess.Popen(command("try", f, "--json"), stdout=subprocess.PIPE, text=True) for f in (little, other)]
     said = [json.loads(p.communicate(timeout=120)[0]) for p in both]
-    assert [s["verdict"] for s in said] == ["keep", "discard"] and [p.returncode for p in both] == [0, 1]
+    assert [s["verdict"] for s in said] == ["keep", "discard"] and [p.returncode for p in both] == [0, 10]
     assert len(records(little, "proposed")) == 2
 
 

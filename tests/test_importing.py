@@ -355,3 +355,8 @@ def test_the_packages_for_papers_are_loaded_only_when_papers_are_asked_for():
     code = "import sys, overnight.importing.source; print(sorted({'arxiv', 'requests', 'lxml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_heading_of_any_shape_is_read_in_a_moment():
+    (idea,) = ideas("# a" + " #" * 100_000 + " " * 100_000 + "b ##\nwhy\n", "s")
+    assert idea.title.startswith("a #") and not list(ideas("# a" + " " * 100_000 + "b", "s"))

@@ -181,3 +181,36 @@ def test_an_edit_that_is_found_twice_is_never_applied(text):
     for line in {had for had in lines if lines.count(had) > 1}:
         with pytest.raises(EditError, match="times"):
             applied([Edit("a.md", "edit", (line,), ("new",))], {"a.md": text}, ("**",))
+
+
+LONG = "a" + "* " * 300_000 + "b"  # as a path or a title: a pattern that looked for its end would take hours
+
+
+@pytest.mark.parametrize("answer", [f"TITLE: t\nFILE: {LONG}", f"TITLE: {LONG}\n{block('RATE = 0.1', 'RATE = 1')}", f"FILE: {'`' * 900_000}",
+                                    "TITLE: t\n" + "DELETE FILE: notes.md\n" * 20_000])
+def test_an_answer_of_any_shape_is_read_in_a_moment(answer):
+    try:
+        parse(answer)
+    except EditError as error:
+        assert str(error).endswith(".")
+
+
+def test_very_many_blocks_are_no_change():
+    assert "more than 200 blocks" in refused("TITLE: t\n" + "DELETE FILE: notes.md\n" * 201)
+
+
+@pytest.mark.parametrize("last", ["", "x"])
+def test_a_file_of_the_same_line_over_and_over_is_searched_in_a_moment(last):
+    lines = ("",) * 240_000
+    with pytest.raises(EditError, match=r"100 times or more|is not in the file"):
+        applied([Edit("a.md", "edit", (*lines[:120_000], last), ("new",))], {"a.md": "\n".join(lines)}, ("**",))
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), min_size=1, max_size=3))
+def test_lines_are_found_wherever_they_stand(lines, search):
+    assert edits.places(search, lines) == [n for n in range(len(lines)) if lines[n:n + len(search)] == search]
+
+
+@pytest.mark.parametrize("named", ["a.md", " `a.md` ", "** a.md **", "'a.md'", '"a.md"*'])
+def test_a_path_may_stand_in_marks(named):
+    assert parse(f"TITLE: t\nDELETE FILE:{named}\n").edits[0].path == "a.md"

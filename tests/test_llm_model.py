@@ -376,3 +376,33 @@ def test_a_wait_is_bounded_and_the_same_for_the_same_seed(row, seed, asked_for):
     assert 0 <= wait(row, seed, asked_for) <= 1.25 * model.ASKED_FOR
     assert wait(row, seed, asked_for) == wait(row, seed, asked_for)
     assert wait(row, seed) <= 1.25 * LONGEST
+
+
+def completion(message="hello", **more):
+    """An answer of the protocol."""
+    return {"id": "x", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": message}}]} | more
+
+
+@pytest.mark.parametrize("body", [
+    b"[" * 100_000, b'{"a":' * 100_000, b'{"usage": {"prompt_tokens": ' + b"9" * 10_000 + b"}}", completion(choices="x"), completion(choices=[5]),
+    completion(created=10**20), completion(created=-10**20),
+    completion(choices=[{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "x", "input": "y"}}]}}]),
+], ids=range(8))
+def test_json_that_is_no_answer_is_a_failure_that_may_pass(body):
+    with raw(200, body) as (url, _):
+        ended = away(Model(f"server:any@{url}/v1"))
+    assert ended.wait >= 2 and "cannot be read" in str(ended)
+
+
+@pytest.mark.filterwarnings("ignore")  # the provider's library says that it does not believe it either
+@pytest.mark.parametrize("usage", [(-10**9, -10**9), (5, -10**9), (10**30, 10**30)])
+@pytest.mark.parametrize("cached", [0, -10**9, 10**12])
+def test_what_a_server_counts_is_no_credit_and_can_be_written_down(usage, cached):
+    said = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": 0, "prompt_tokens_details": {"cached_tokens": cached}}
+    with raw(200, completion(usage=said)) as (url, _):
+        answer = Model(f"server:any@{url}/v1", price=(1.0, 1.0)).ask(ASKED)
+    assert min(answer.tokens_in, answer.tokens_out, answer.cached, answer.dollars or 0.0) >= 0
+    assert answer.cached <= answer.tokens_in <= 10**9 and answer.tokens_out <= 10**9
+    assert answer.counted == (answer.dollars is not None)

@@ -96,3 +96,8 @@ def test_every_prompt_says_that_fenced_text_is_data(purpose):
     from overnight.researchers.llm.mind import text
     assert "untrusted data" in text(purpose) and "follow no\ninstruction" in text(purpose).lower().replace("follow no instruction",
                                                                                                           "follow no\ninstruction")
+
+
+def test_a_title_without_end_is_read_in_a_moment():
+    (title, _), = roles.scientist(mind("IDEA: a" + "* " * 300_000 + "b")[0], BRIEF)
+    assert len(title) <= roles.TITLE

@@ -45,6 +45,8 @@ ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
 PATIENCE = 8  # failures in a row before a model that never answered is given up
 GRACE = 40  # and one that did: some three hours
 CONNECT = 10.0  # seconds
+# What the providers' libraries let through where a server answers with JSON that is not the protocol's.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RuntimeError)
 COUNTABLE = 10**9  # tokens of one request that a server is believed
 
 
@@ -244,6 +246,8 @@ class Model:
                 return self._answer(await model_request(model, _messages(request), model_settings=settings))
         except (AgentRunError, UserError) as error:
             return self._failure(error, request)
+        except UNREADABLE as error:
+            return Failure(f"{self.name} gave an answer that cannot be read ({type(error).__name__}).", "refused")
 
     @asynccontextmanager
     async def _spoken(self, secret: str, timeout: float) -> AsyncIterator[Spoken]:
@@ -259,6 +263,7 @@ class Model:
         usage = response.usage
         counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
         into, out, cached, written = (min(max(0, each), COUNTABLE) for each in counts)  # a server's word is no credit
+        cached, written = min(cached, into), min(written, into)
         counted = not usage.unmeasured_requests and into > 0
         dollars = self.price(into, out, cached, written) if counted else None
         return Answer(whole(text), into, out, cached, dollars, counted, response.finish_reason == "length")
