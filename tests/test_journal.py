@@ -147,7 +147,6 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
         said = len(found)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("_", range(8))
 def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path, _):
     together = threading.Barrier(8)
@@ -158,21 +157,3 @@ def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path, _):
 
     with ThreadPoolExecutor(8) as many:
         assert list(many.map(begin, range(8))) == [(0, START)] * 8
-=======
-def test_many_may_open_a_new_journal_at_the_same_time(tmp_path):
-    begin, failed = threading.Barrier(8), []
-
-    def opened():
-        begin.wait()
-        try:
-            SqliteJournal(tmp_path / "journal.db").close()
-        except JournalError as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=opened) for _ in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert failed == []
->>>>>>> inject
