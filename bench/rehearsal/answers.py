@@ -2,8 +2,9 @@
 
     python -m overnight.testing.server --script bench/rehearsal/answers.py
 
-The author's answers lie in answers/ and come in the order of their names. Some are good, some bad; one quotes a line that is
-not there, one leaves the boundary, one crashes, one is too slow for the guard. What is sent back is answered with NAME.again.md.
+The author's answers lie in answers/ and come in the order of their names. Some are good, some bad; one quotes a line that
+is not there, one leaves the boundary, one crashes, one is too slow for the guard. What is sent back is answered with
+NAME.again.md.
 Then numbers are turned by lot. The critic knows one objection, the standup copies what was kept.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import re
 import threading
-
 from pathlib import Path
 
 from overnight.researchers.llm.mind import text

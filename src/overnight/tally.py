@@ -38,7 +38,8 @@ class Use:
 @dataclass(slots=True)
 class Tally:
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
-    came to, `session` what all did since the session began or the killed one that it goes on with, `asked` those for one proposal, by its brief's seed."""
+    came to, `session` what all did since the session began (or the killed one that it goes on with), `asked` those for one
+    proposal, by its brief's seed."""
 
     runs: int = 0
     busy: float = 0.0
