@@ -5,13 +5,15 @@
     python bench/minds.py idle                          how busy benches are while models think, and what is ideal
 
 `faults`: a tenth of the requests gets no answer, a tenth a 429, a tenth of the answers cannot be used; in the middle the
-server is killed with -9 and started again. `budget`: the same faults, and the night is killed with -9 when half is spent.
+server is killed with -9 and started again. `budget`: the same faults but timeouts, and the night is killed with -9 when a
+third is spent. (What a timeout may have cost stays set aside, so that a night with many of them spends far less than it may.)
 
 `idle`: nobody can use a bench more than the proposals that come. Four thinkers that always think, for L seconds each, whose
 proposals each take s seconds of benches (as measured in the same night), keep B benches busy for min(1, 4 s / (L B)): the
-ideal, because a bench that is free takes what comes at once, and no thinker waits for a verdict. Beside it, the exact mean
-value analysis of the closed network in which each thinker waits for the verdict on its own proposal before it thinks again.
-First simulated (many nights, exact), then measured with runs that sleep.
+ideal, because no thinker has to wait for a verdict, and what waits for a bench is used up by it. No other policy can do
+better with these thinkers. Beside it, the closed network of the machine-repair problem, in which each thinker waits for the
+verdict on its own proposal before it thinks again (exponential times): what four workers would reach that each think and
+measure in turn. Both are of the night after its first proposal. First simulated, then measured with runs that sleep.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,16 +36,21 @@ import msgspec
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from overnight.events import Called, Event, Judged, Proposed  # noqa: E402
+from fakes import FakeWorld, Night, referee_world  # noqa: E402
+from overnight.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
+from overnight.roles import Role  # noqa: E402
 from overnight.session import Session  # noqa: E402
 from overnight.testing.server import Tally  # noqa: E402
 
 PRICE = ("1", "4")  # dollars per million tokens
 PATIENCE = 2.0  # seconds that a model has for an answer
 TEAM = f"---\nroles:\n  author: {{kind: llm, timeout: {PATIENCE:g}s}}\n---\nTurn the numbers.\n"
-FAULTS = ("--timeouts", "0.1", "--limits", "0.1", "--malformed", "0.1")
+MILD = ("--limits", "0.1", "--malformed", "0.1")
+FAULTS = ("--timeouts", "0.1", *MILD)
 THINKERS = 4
 LIMIT = 1800.0  # seconds for a night
+SLEEP = 0.5  # seconds that a run of the measured nights sleeps
+SLOWLY = "import time\n\ntime.sleep(%g)\n"
 
 
 # ---- a night and a server --------------------------------------------------------------------------------------
@@ -198,13 +205,14 @@ class Spent:
 
 
 def budget(folder: Path, bound: int, latency: float = 0.3, kill: bool = True) -> Spent:
-    """A night with a bound on tokens, killed with -9 when half of them are spent, and taken up again."""
+    """A night with a bound on tokens, killed with -9 when a third of them is spent, and taken up again."""
     here = track(folder)
-    with serving(folder, *FAULTS, "--latency", str(latency)) as server:
+    with serving(folder, *MILD, "--latency", str(latency)) as server:
         process = night(here, server.url, "--tokens", str(bound))
         before = (0, 0)
         if kill:
-            until(process, lambda: 2 * total(here) >= bound)
+            until(process, lambda: 3 * total(here) >= bound)
+            assert process.poll() is None, "the night was over before it could be killed"
             process.kill()
             process.communicate()
             time.sleep(2 * latency)
@@ -223,6 +231,69 @@ def used(tally: Tally) -> int:
 def total(here: Path) -> int:
     """Tokens by the journal."""
     return sum(e.call.tokens_in + e.call.tokens_out for e in record(here) if isinstance(e, Called))
+
+
+# ---- idle ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What a night's benches and thinkers did between its first and its last proposal, in shares of the time.
+
+    busy     with runs, and with what the harness does for a run
+    each     bench seconds of a proposal
+    thought  mean seconds of thinking for one
+    """
+
+    benches: int
+    busy: float
+    thinking: float
+    each: float
+    thought: float
+    thinkers: int
+    by_model: float
+
+    @property
+    def ideal(self) -> float:
+        """The busy share if thinkers never rest."""
+        return min(1.0, self.thinkers * self.each / (self.thought * self.benches))
+
+    @property
+    def waiting(self) -> float:
+        """The busy share if each thinker waited for its verdict: machine repair, M/M/B with a finite source."""
+        weights = [1.0]
+        for n in range(1, self.thinkers + 1):
+            weights.append(weights[-1] * (self.thinkers - n + 1) * self.each / (min(n, self.benches) * self.thought))
+        return sum(min(n, self.benches) * w for n, w in enumerate(weights)) / (self.benches * sum(weights))
+
+
+def taken(events: Sequence[Event], benches: int, thinks: Callable[[str], bool]) -> Busy:
+    """A night's shares, by its record."""
+    proposed = [e for e in events if isinstance(e, Proposed)]
+    first, last = proposed[0].at, proposed[-1].at
+    runs = [e for e in events if isinstance(e, Measured) and first < e.at <= last]
+    judged = [e for e in events if isinstance(e, Judged) and first < e.at <= last]
+    thought = [e.thinking for e in proposed if thinks(e.researcher)]
+    busy, lasted = sum(e.busy + sum(e.overhead.values()) for e in runs), last - first
+    return Busy(benches, busy / (lasted * benches), sum(thought[THINKERS:]) / (lasted * THINKERS), busy / max(1, len(judged)),
+                sum(thought) / len(thought), THINKERS, len(thought) / len(proposed))
+
+
+def simulated(kinds: Sequence[str], benches: int, latency: float, seed: int) -> Busy:
+    """A simulated night in the reference world, with runs of a second."""
+    roles = [Role(kind, kind) for kind in kinds]
+    done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=latency)
+    return taken(done.go(until=max(1000.0, 100 * latency)).events, benches, lambda name: name == "llm")
+
+
+def measured(folder: Path, kinds: Sequence[str], benches: int, latency: float, seconds: int) -> Busy:
+    """A real night whose runs sleep, with a scripted model so many times slower."""
+    team = f"---\nresearchers: [{', '.join(kinds)}]\n---\n"
+    run = (ROOT / "tracks" / "synthetic" / "run.py").read_text()
+    here = track(folder, team, run=run + SLOWLY % SLEEP)
+    with serving(folder, "--latency", str(latency * SLEEP)) as server:
+        ended(night(here, server.url, "--for", f"{seconds}s", "--workers", str(benches)))
+    return taken(record(here), benches, lambda name: name == "llm")
 
 
 # ---- commands --------------------------------------------------------------------------------------------------
@@ -258,12 +329,37 @@ def say_budget(options: argparse.Namespace) -> bool:
     return held
 
 
+def say_idle(options: argparse.Namespace) -> bool:
+    """Print how busy benches were, and what is ideal."""
+    print("| night | team | benches | latency / run | busy | ideal | each waits | thinkers busy | of the model |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    near = True
+    for kinds in (("llm",), ("knobs", "llm")):
+        for benches in (1, 2):
+            for latency in (2, 20, 100):
+                for seed in range(3):
+                    near &= _row("simulated", kinds, latency, simulated(kinds, benches, latency, seed))
+    for kinds, benches in ((("llm",), 1), (("llm",), 2), (("knobs", "llm"), 2)):
+        with tempfile.TemporaryDirectory() as folder:
+            near &= _row("measured", kinds, 20, measured(Path(folder), kinds, benches, 20, options.seconds))
+    return near
+
+
+def _row(night: str, kinds: Sequence[str], latency: float, found: Busy) -> bool:
+    """Print a line; whether it is within five points of the ideal: where somebody needs no time, to be always busy."""
+    ideal = found.ideal if kinds == ("llm",) else 1.0
+    shares = (found.busy, ideal, found.waiting, found.thinking, found.by_model)
+    print("| " + " | ".join([night, " + ".join(kinds), str(found.benches), str(latency), *(f"{100 * s:.1f} %" for s in shares)])
+          + " |", flush=True)
+    return abs(found.busy - ideal) <= 0.05
+
+
 def main() -> int:
     """Print the tables; 1 where something does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     for name, does, option, default in (("faults", say_faults, "--experiments", 200),
-                                        ("budget", say_budget, "--tokens", 400_000)):
+                                        ("budget", say_budget, "--tokens", 400_000), ("idle", say_idle, "--seconds", 180)):
         command = commands.add_parser(name)
         command.add_argument(option, type=int, default=default)
         command.set_defaults(does=does)

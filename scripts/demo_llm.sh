@@ -19,7 +19,8 @@ said=$here.url
 .venv/bin/python -m overnight.testing.server --script bench/rehearsal/answers.py --latency 2 >"$said" &
 server=$!
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -f "$said"' EXIT
-trap 'exit 130' INT TERM HUP
+trap : INT  # the night ends in order, and its report is written all the same
+trap 'exit 143' TERM HUP
 waited=0
 until [ -s "$said" ]; do
     kill -0 $server 2>/dev/null && [ $waited -lt 300 ] || { echo "The scripted server did not start." >&2; exit 1; }

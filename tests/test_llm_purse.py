@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from overnight.contracts import Call, Left
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm.model import Answer, Model, Request
-from overnight.researchers.llm.purse import SOON, Bounds, Purse, Used, total
+from overnight.researchers.llm.purse import Bounds, Purse, Used, total
 from overnight.testing.models import Scripted
 from overnight.testing.server import Faults, Server
 
@@ -81,7 +81,7 @@ def test_without_a_price_dollars_cannot_be_bounded():
     Purse(Bounds(tokens=5), calls.append).check(unknown)
 
 
-def test_while_calls_are_under_way_there_may_be_room_later():
+def test_a_call_that_may_fit_later_waits_for_those_under_way():
     gate, held = threading.Event(), threading.Event()
 
     def slow(messages):
@@ -90,14 +90,16 @@ def test_while_calls_are_under_way_there_may_be_room_later():
         return "a"
 
     purse, model, calls = night(Bounds(tokens=120), slow)
-    with ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(2) as threads:
         first = threads.submit(purse.ask, model, asking(1))
         assert held.wait(timeout=30)
-        refused = tried(purse, model, asking(2))
+        second = threads.submit(purse.ask, model, asking(2))
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.3)
+        assert not calls
         gate.set()
-        assert first.result().text == "a"
-    assert refused.wait == SOON and len(calls) == 1
-    assert isinstance(purse.ask(model, asking(2)), Answer)
+        assert (first.result().text, second.result().text) == ("a", "a")
+    assert [call.outcome for call in calls] == ["ok", "ok"]
 
 
 def test_what_a_timeout_may_have_cost_stays_set_aside():

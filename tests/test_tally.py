@@ -1,5 +1,6 @@
 """What a track has used, summed over its sessions."""
 
+from overnight.contracts import Call
 from overnight.events import Measured, Started, Stopped
 from overnight.tally import Tally
 
@@ -66,3 +67,15 @@ def test_a_clock_that_went_back_takes_no_time_away():
     tally = told(started(100.0, 2))
     tally.last = 40.0
     assert (tally.seconds, tally.capacity) == (0.0, 0.0)
+
+
+def test_a_session_that_was_killed_goes_on_with_its_budget_and_one_that_ended_does_not():
+    tally, call = told(started(0.0)), Call("author", "m", "propose", 1, 100, 20, dollars=0.5)
+    tally.called(call)
+    assert (tally.carried.tokens, tally.carried.dollars) == (120, 0.5)
+    tally.started(started(1.0))
+    assert tally.session.tokens == 120
+    tally.stopped(Stopped(2.0, 1.0))
+    assert tally.carried.tokens == 0
+    tally.started(started(3.0))
+    assert tally.session.tokens == 0 and tally.used["author"].tokens == 120

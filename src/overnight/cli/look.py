@@ -33,7 +33,7 @@ def status(folder: Path, as_json: bool) -> None:
     state["models"] = [summary.paid(role, use) for role, use in lab.tally.used.items()]
     for name, value in state.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
-            ", ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
+            "; ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 

@@ -101,6 +101,8 @@ class Panel:
                  f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{lab.runs} runs"]
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
+        if (used := lab.tally.session).calls:
+            parts.append(escape(summary.paid("", used)))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))
 

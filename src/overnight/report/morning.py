@@ -131,9 +131,14 @@ def _kept(lab: Lab) -> list[str]:
     first, _ = levels(lab)
     decimals = len(first.partition(".")[2]) if "e" not in first else 0
     head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)", f"{code(metric.name, 32)} then")
-    rows = [(str(e.id), f"`{e.commit[:7]}`", code(e.title), _effect(e), f"{e.pairs} ({e.fresh_pairs})",
+    rows = [(str(e.id), f"`{e.commit[:7]}`", _whose(lab, e), _effect(e), f"{e.pairs} ({e.fresh_pairs})",
              f"{lab.level(e.id):.{decimals}f}") for e in kept]
     return ["## What was kept", _table(head, rows)]
+
+
+def _whose(lab: Lab, experiment: Experiment) -> str:
+    by = summary.who(lab, experiment)
+    return f"{code(experiment.title)} by {code(by, 40)}" if by else code(experiment.title)
 
 
 def _effect(experiment: Experiment) -> str:

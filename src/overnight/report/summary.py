@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from overnight import words
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
@@ -136,4 +137,10 @@ def duration(seconds: float) -> str:
 def line(lab: Lab, experiment: Experiment) -> str:
     """One experiment in one line, for logs and terminals."""
     why = f" ({experiment.reason})" if experiment.reason else ""
-    return f"#{experiment.id} {experiment.verdict:7} {effect(experiment)}  {experiment.title}{why}"
+    by = f"{name}: " if (name := who(lab, experiment)) else ""
+    return f"#{experiment.id} {experiment.verdict:7} {effect(experiment)}  {by}{experiment.title}{why}"
+
+
+def who(lab: Lab, experiment: Experiment) -> str:
+    """Who proposed it, where that may be more than one."""
+    return "" if lab.researchers in ((), (experiment.researcher,)) else words.line(experiment.researcher, 40)

@@ -1,7 +1,8 @@
 """What models may cost: bounds on tokens and dollars, for a night and for one experiment, checked before each call.
 
 Covered: before a call its upper bound is set aside, so that calls under way together cannot pass a bound that each alone
-would keep; a call that does not fit is not made. What a call without an answer may have cost (a timeout) stays set aside.
+would keep; a call that does not fit is not made, and one that may fit when others have shown what they cost waits for
+that. What a call without an answer may have cost (a timeout) stays set aside.
 Not covered: a provider that counts more tokens than the estimate: the estimate then grows, and the difference is what the
 bound can be passed by, once; prices that changed since the price list was made; a connection that broke after the question
 was sent, which counts as unpaid.
@@ -25,7 +26,6 @@ from overnight.words import tokens
 
 FRAME = 16  # tokens around each message
 ROUNDING = 1e-12  # dollars
-SOON = 10.0  # seconds until a call is tried again that others under way leave no room for
 
 
 class Asks(Protocol):
@@ -89,7 +89,7 @@ class Purse:
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.bounds, self._spent, self._clock = bounds, spent, clock
         self._lock = threading.Lock()
-        self._ended = threading.Condition(self._lock)
+        self._settled = threading.Condition(self._lock)  # a call ended, or the night did
         self._open: dict[object, tuple[Call, float]] = {}  # calls under way, and when they began
         self._closed = False
         self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
@@ -145,14 +145,15 @@ class Purse:
         with self._lock:
             if self._open.pop(ticket, None) is not None:
                 self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
-            self._ended.notify_all()
+            self._settled.notify_all()
 
     def close(self, patience: float) -> None:
         """The night ends: no further call is made. Those under way have so many seconds; of the rest it is recorded that they
         were stopped, for they may be paid all the same."""
         with self._lock:
             self._closed = True
-            self._ended.wait_for(lambda: not self._open, patience)
+            self._settled.notify_all()
+            self._settled.wait_for(lambda: not self._open, patience)
             for call, began in self._open.values():
                 self._spent(msgspec.structs.replace(call, outcome="stopped", seconds=self._clock() - began))
             self._open.clear()
@@ -174,22 +175,24 @@ class Purse:
 
     def _set_aside(self, model: Asks, request: Request, most: Used) -> None:
         bounds = self.bounds
-        with self._lock:
-            if self._closed:
-                raise Away("the night is over.")
+        with self._settled:
+            self._must_be_open()
             each = self._each.get(request.asked, NOTHING).plus(most)
             if not each.within(bounds.tokens_each, bounds.dollars_each):
                 raise EditError("another call could pass the budget of one experiment "
                                 f"({_bound(bounds.tokens_each, bounds.dollars_each)}).")
-            gone = self._used.plus(self._lost).plus(most)
-            if not gone.plus(self._aside).within(bounds.tokens, bounds.dollars):
-                later = self._aside.tokens and gone.within(bounds.tokens, bounds.dollars)
-                raise self._full(model, most, SOON if later else None)
+            while not (gone := self._used.plus(self._lost).plus(most)).plus(self._aside).within(bounds.tokens, bounds.dollars):
+                if not self._aside.tokens or not gone.within(bounds.tokens, bounds.dollars):
+                    raise self._full(model, most)
+                self._settled.wait()
+                self._must_be_open()
             self._aside, self._each[request.asked] = self._aside.plus(most), each
 
-    def _full(self, model: Asks, most: Used, later: float | None) -> Away:
-        if later is not None:
-            return Away(f"{model.name} waits until the calls under way have shown what they cost.", later)
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise Away("the night is over.")
+
+    def _full(self, model: Asks, most: Used) -> Away:
         price = "" if self.bounds.dollars is None else f" and ${most.dollars:.4f}"
         return Away(f"the night's budget ({_bound(self.bounds.tokens, self.bounds.dollars)}) has no room for another call of "
                     f"{model.name}, which may take {most.tokens:,} tokens{price}.")
@@ -213,6 +216,7 @@ class Purse:
             self._aside = self._aside.minus(most)
             self._used, self._lost = self._used.plus(paid), self._lost.plus(lost)
             self._each[call.asked] = self._each[call.asked].minus(most).plus(paid).plus(lost)
+            self._settled.notify_all()
 
 
 def total(calls: Iterable[Call]) -> Used:

@@ -1,0 +1,43 @@
+"""Who is asked while models think: benches are kept busy, thinkers are not kept waiting, shares are kept."""
+
+import pytest
+
+from fakes import FakeWorld, Night, referee_world
+from overnight.events import Measured, Proposed
+from overnight.roles import Role
+
+THINKERS = 4
+
+
+def night(roles, benches, think, until=2000.0, seed=1):
+    """The busy shares of benches and thinkers, bench seconds of an attempt, and the share of the attempts of the `llm`."""
+    done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=think).go(until=until)
+    busy = sum(e.busy for e in done.events if isinstance(e, Measured))
+    asked = [e for e in done.events if isinstance(e, Proposed)]
+    mine = [e.thinking for e in asked if e.researcher == "llm"]
+    return busy / (done.now * benches), sum(mine) / (done.now * THINKERS), busy / len(asked), len(mine) / len(asked)
+
+
+@pytest.mark.parametrize("benches", [1, 2])
+@pytest.mark.parametrize("think", [2.0, 20.0])
+def test_benches_are_as_busy_as_thinkers_that_never_rest_can_keep_them(benches, think):
+    busy, _, each, _ = night([Role("llm", "llm")], benches, think)
+    assert busy == pytest.approx(min(1.0, THINKERS * each / (think * benches)), abs=0.05)
+
+
+@pytest.mark.parametrize("benches", [1, 2])
+def test_beside_one_who_needs_no_time_benches_are_always_busy_and_thinkers_seldom_rest(benches):
+    busy, thinking, _, share = night([Role("knobs", "knobs"), Role("llm", "llm")], benches, 20.0)
+    assert busy > 0.95 and thinking > 0.75 and share > 0.05
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_one_who_thinks_has_its_fixed_share_where_it_can_keep_up(share):
+    roles = [Role("knobs", "knobs", share=1 - share), Role("llm", "llm", share=share)]
+    assert night(roles, 2, 0.5, 1000.0)[3] == pytest.approx(share, abs=0.1)
+
+
+def test_one_who_thinks_slowly_has_what_it_can_make_and_the_other_fills_the_rest():
+    roles = [Role("knobs", "knobs", share=0.2), Role("llm", "llm", share=0.8)]
+    busy, thinking, _, share = night(roles, 2, 20.0)
+    assert busy > 0.95 and thinking > 0.95 and share < 0.3
