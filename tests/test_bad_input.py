@@ -199,6 +199,8 @@ def test_an_inbox_full_of_rubbish_ends_no_night(little):
     rubbish = {"1-a": b'{"order": "idea", "request": "1-a", "title": "' + b"x" * (1 << 20) + b'"}',
                "1-b": b'{"order": "drop", "request": "1-b", "idea": 1, "x": ' + b"[" * 9000 + b"]" * 9000 + b"}",
                "1-c": b'{"order": "idea", "request": "1-c", "title": "\xff\xfe"}', "1-d": b'{"order": "veto", "request": "1-c", "experiment": 1}',
+               "1-2": b'{"order": "idea", "request": "1-2", "title": "\\u001b[2J \\u0000 \\u202e"}',
+               "1-3": b'{"order": "idea", "request": "1-3", "title": "\\u001b[2Ja\\nb", "source": "\\u0007x"}',
                "1-e": b'{"order": "drop", "request": "1-e", "idea": ' + b"9" * 400 + b"}"}
     for name, body in rubbish.items():
         (inbox / f"{name}.json").write_bytes(body)
@@ -208,7 +210,7 @@ def test_an_inbox_full_of_rubbish_ends_no_night(little):
     Inbox(inbox).put(AddIdea(request(), "a good one"))
     done = overnight("run", little, "--experiments", 1, "--researcher", "placebo")
     assert done.returncode == 0, done.stderr
-    assert [e.title for e in records(little) if isinstance(e, Noted)] == ["a good one"]
+    assert [(e.title, e.source) for e in records(little) if isinstance(e, Noted)] == [("a good one", "person"), ("a b", "x")]
     assert not list(inbox.glob("*.json"))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from overnight.events import Dropped, Noted, Passed, Proposed
 
+TITLE, TEXT = 200, 4000  # characters
 MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea before it is left alone
 OWN = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
 

@@ -31,6 +31,7 @@ from overnight.events import (
     Stage,
     Vetoed,
 )
+from overnight.ideas import TEXT, TITLE
 from overnight.jobs import (
     Accept,
     AddIdea,
@@ -55,6 +56,7 @@ from overnight.proposing import Budget, Proposing
 from overnight.runs import Experiment
 from overnight.stacks import read
 from overnight.state import BASELINE
+from overnight.words import line, plain
 
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 UNPACED = 10  # of so many runs, one is never stopped for falling behind
@@ -377,7 +379,10 @@ class Lab(Proposing):
         return [self._happen(_HEAR[type(letter)](self, letter, at))]
 
     def _add(self, order: AddIdea, at: float) -> Event:
-        return Noted(at, self.ideas.next, order.title, order.text, order.source, order.request)
+        title = line(order.title, TITLE)
+        if not title:
+            return Ordered(at, order.request, "idea", "the idea is empty: say in a few words what should be tried")
+        return Noted(at, self.ideas.next, title, plain(order.text, TEXT), line(order.source, TITLE), order.request)
 
     def _drop(self, order: DropIdea, at: float) -> Event:
         if order.idea not in self.ideas.entries or self.ideas.entries[order.idea].dropped:
@@ -393,7 +398,7 @@ class Lab(Proposing):
         if order.experiment not in [e.id for e in self.chain()]:
             why = f"experiment {order.experiment} is not among what is kept, so there is nothing to take back"
             return Ordered(at, order.request, "veto", why)
-        return Vetoed(at, order.experiment, order.reason, order.request)
+        return Vetoed(at, order.experiment, line(order.reason, TITLE), order.request)
 
 
 _HEAR: dict[type, Any] = {AddIdea: Lab._add, DropIdea: Lab._drop, Steer: Lab._steer, Veto: Lab._veto}

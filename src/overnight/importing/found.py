@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from overnight.errors import TrackError
+from overnight.ideas import TEXT, TITLE
 from overnight.likeness import alike
 from overnight.words import line, plain
 
-TITLE, TEXT = 200, 4000  # characters
 LARGEST = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
 
 
