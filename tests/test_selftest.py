@@ -1,6 +1,8 @@
 """The self-test of a sandbox: what is tried, what that says, and what it refuses."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -51,18 +53,31 @@ def test_a_chosen_sandbox_bears_what_was_found():
     assert box.identity == f"bubblewrap {selftest.fingerprint(box.findings)}" and len(box.findings) == len(probes.ATTEMPTS)
 
 
-def test_nothing_is_left_of_the_bait(bubblewrap, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.fixture
+def short():
+    """A folder for temporary files whose name is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_nothing_is_left_of_the_bait(bubblewrap, short, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(short))
     selftest.examine(bubblewrap)
-    assert not list(tmp_path.iterdir())
+    assert not list(short.iterdir())
 
 
-def test_the_bait_of_one_that_was_killed_is_removed_and_that_of_the_living_is_not(bubblewrap, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(bubblewrap, tmp_path, monkeypatch):
+    (tmp_path / ("long" * 30)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    assert selftest.examine(bubblewrap)
+
+
+def test_the_bait_of_one_that_was_killed_is_removed_and_that_of_the_living_is_not(bubblewrap, short, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(short))
     for owner in ("overnight-999999999-1", watch.name_of(os.getpid())):
-        (tmp_path / f"{owner}-bait-x").mkdir()
+        (short / f"{owner}-bait-x").mkdir()
     selftest.examine(bubblewrap)
-    assert [p.name for p in tmp_path.iterdir()] == [f"{watch.name_of(os.getpid())}-bait-x"]
+    assert [p.name for p in short.iterdir()] == [f"{watch.name_of(os.getpid())}-bait-x"]
 
 
 def test_a_gpu_is_only_promised_where_there_is_one(tmp_path):

@@ -43,7 +43,7 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     here, said_why = Repo(worktree), said(message)
     head = here.head()
     tip = here.tip(f"overnight/{contract.name}")
-    lab = session.read() if session.begun else session.lab
+    lab = session.look()
     if idea and idea not in lab.ideas.entries:
         raise TrackError(f"there is no idea {idea}: `overnight idea list` shows them.")
     kept = [e.commit for e in lab.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
@@ -83,9 +83,7 @@ class _Tail:
 def brief(session: Session) -> Brief:
     """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
     contract = track.load(session.repo.folder)
-    if session.begun:
-        session.read()
-    lab, lab.prose = session.lab, session.program.prose
+    lab, lab.prose = session.look(), session.program.prose
     if lab.opened is None:
         text = (session.repo.folder / track.FILE).read_text(encoding="utf-8")
         lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
@@ -148,7 +146,7 @@ class Known(TrackError):
 def note(session: Session, found: Found, anyway: bool = False) -> Noted:
     """Put an idea into the queue. Raises Known, with what came of the one that it is like, unless it is to be added anyway."""
     here = Session(session.repo.folder)
-    lab = here.read() if here.begun else here.lab
+    lab = here.look()
     queue = [lab.idea(entry) for entry in lab.ideas if not entry.dropped]
     like = likeness.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
     if like and not anyway:

@@ -82,12 +82,14 @@ class Session:
 
     def read(self) -> Lab:
         """The Lab as the journal tells it. Raises TrackError when there is no journal yet."""
-        if not self.begun:
+        if self.look().opened is None:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
-        for event in self.journal.replay() if self.lab.opened is None else ():
+        return self.lab
+
+    def look(self) -> Lab:
+        """The same; empty where there is none."""
+        for event in self.journal.replay() if self.begun and self.lab.opened is None else ():
             self.lab.apply(event)
-        if self.lab.opened is None:
-            raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
         return self.lab
 
     @property

@@ -16,7 +16,7 @@ from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight import desk
 from overnight.contracts import Team
-from overnight.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Stopped, Vetoed
+from overnight.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
 from overnight.importing.found import found
 from overnight.inbox import Inbox, request
 from overnight.jobs import AddIdea, Rebase, Try
@@ -186,7 +186,6 @@ def test_what_it_obeys_gets_as_far_as_it_can(night):
     assert ("obeyed: " in logs and "obeying PermissionError" in logs) or "obeying FileNotFoundError" in logs
     assert all(night.model.roles[role] for role in ("author", "critic", "standup"))
     assert night.of(Learnt) and any(e.researcher == "author" for e in night.of(Proposed))
-    assert any(e.researcher == "coder" for e in night.of(Proposed, Passed))
 
 
 # ---- what was authorised is what it was ------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
     session = handin.opened(folder)
-    lab = session.read() if session.begun else session.lab
+    lab = session.look()
     for each in (lab.idea(entry) for entry in lab.ideas):
         if as_json:
             say(each)

@@ -61,7 +61,7 @@ class Verbs:
     def _lab(self) -> Iterator[tuple[Session, Lab]]:
         """The track as its journal tells it; nothing has happened yet where there is none."""
         with self._track() as session:
-            yield session, session.read() if session.begun else session.lab
+            yield session, session.look()
 
     # -- looking --
 

@@ -24,6 +24,7 @@ from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import watch
 
 PROBES = Path(__file__).parent / "probes.py"
+LONGEST = 50  # bytes of the folder for temporary files
 LIMITS = Limits(wall=20.0, memory=256 << 20, disk=16 << 20, processes=32)
 OPEN = "OPEN"
 
@@ -48,7 +49,7 @@ def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, 
     """Try it. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
     Raises SandboxMissing when anything else is open, Fault when the sandbox failed."""
     _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-bait-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-bait-", dir=_place()) as name:
         folder = Path(name)
         folder.chmod(0o755)
         found = _tried(sandbox, folder)
@@ -63,9 +64,15 @@ def fingerprint(found: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def _place() -> Path:
+    """Where the bait lies: among temporary files, unless a socket there would have too long a name (108 bytes are the most)."""
+    usual = tempfile.gettempdir()
+    return Path(usual if len(usual.encode()) <= LONGEST else "/tmp")
+
+
 def _sweep() -> None:
     """Remove the bait of an Overnight that was killed meanwhile."""
-    for path in Path(tempfile.gettempdir()).glob("overnight-*-bait-*"):
+    for path in _place().glob("overnight-*-bait-*"):
         owner = path.name.partition("-bait-")[0]
         if owner != watch.name_of(owner.split("-")[1]):
             shutil.rmtree(path, ignore_errors=True)
