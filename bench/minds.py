@@ -346,7 +346,7 @@ def say_idle(options: argparse.Namespace) -> bool:
 
 
 def _row(night: str, kinds: Sequence[str], latency: float, found: Busy) -> bool:
-    """Print a line; whether it is within five points of the ideal: where somebody needs no time, to be always busy."""
+    """Print a line; whether it is within five points of the ideal, which beside one who needs no time is to be always busy."""
     ideal = found.ideal if kinds == ("llm",) else 1.0
     shares = (found.busy, ideal, found.waiting, found.thinking, found.by_model)
     print("| " + " | ".join([night, " + ".join(kinds), str(found.benches), str(latency), *(f"{100 * s:.1f} %" for s in shares)])
