@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from injections import INJECTIONS
 from overnight import brief as briefs
-from overnight import fit, lessons, words
+from overnight import fit, lessons, untrusted
 from overnight.brief import LEAST, as_json, page
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
@@ -62,7 +62,7 @@ BRIEFS = st.builds(
 @given(BRIEFS, st.integers(LEAST, 6_000))
 def test_any_brief_gives_a_clean_page_within_its_budget(brief, budget):
     found = page(brief, budget)
-    assert words.tokens(found.text) <= budget
+    assert untrusted.tokens(found.text) <= budget
     assert all(c.isprintable() or c in "\n\t" for c in found.text)
     assert found == page(brief, budget)
     assert found.text.startswith("# Brief") and "## What to do now" in found.current

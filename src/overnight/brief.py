@@ -22,7 +22,7 @@ from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
 from overnight.fit import Part
 from overnight.lessons import TITLE, Failure, Tried
-from overnight.words import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
+from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
 LEAST = 2_000  # tokens: below that no page says enough
 STABLE = 0.4  # share of the tokens that what never changes may take

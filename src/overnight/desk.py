@@ -23,7 +23,7 @@ from overnight.errors import Away, EditError, TrackError
 from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track import Track
-from overnight.words import plain
+from overnight.untrusted import plain
 
 LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
 LONGEST = 16 << 10  # characters of a message

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from overnight.words import PER_TOKEN, tokens
+from overnight.untrusted import PER_TOKEN, tokens
 
 GAP = 2  # tokens of the empty line between two parts
 FIRST = 1000.0  # share of a part that is to be there whatever else is

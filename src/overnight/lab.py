@@ -56,7 +56,7 @@ from overnight.proposing import Budget, Proposing
 from overnight.runs import Experiment
 from overnight.stacks import read
 from overnight.state import BASELINE
-from overnight.words import line, plain
+from overnight.untrusted import line, plain
 
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 UNPACED = 10  # of so many runs, one is never stopped for falling behind

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from overnight.contracts import Past
-from overnight.words import line
+from overnight.untrusted import line
 
 TITLE = 160  # characters of a title or a reason
 VALUES = 5  # different numbers that are named at one place of a title

@@ -19,7 +19,7 @@ from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.events import Outcome
 from overnight.track import HARNESS_METRICS
-from overnight.words import visible
+from overnight.untrusted import visible
 
 LONGEST = 100  # letters of a metric's name
 

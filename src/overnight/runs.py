@@ -17,7 +17,7 @@ from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
 from overnight.track import HARNESS_METRICS, Track
-from overnight.words import line
+from overnight.untrusted import line
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail

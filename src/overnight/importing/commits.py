@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.importing.found import Found, found
-from overnight.words import line
+from overnight.untrusted import line
 
 GITHUB = "https://github.com"
 COMMITS = 200  # of the last ones that are looked at

@@ -13,7 +13,7 @@ from msgspec import Struct
 from overnight.errors import TrackError
 from overnight.ideas import TEXT, TITLE
 from overnight.likeness import alike
-from overnight.words import line, plain
+from overnight.untrusted import line, plain
 
 LARGEST = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from overnight.errors import TrackError
 from overnight.importing.found import Found, found
-from overnight.words import line
+from overnight.untrusted import line
 
 if TYPE_CHECKING:
     import arxiv

@@ -26,7 +26,7 @@ from overnight.repo import Repo
 from overnight.report import seen, summary
 from overnight.runs import Experiment
 from overnight.session import Session
-from overnight.words import line, quoted
+from overnight.untrusted import line, quoted
 
 MOST = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source

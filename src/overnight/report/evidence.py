@@ -12,7 +12,7 @@ from overnight.holdout import DENIED, UNCHECKED
 from overnight.lab import Lab
 from overnight.report import overfitting, summary
 from overnight.runs import Experiment
-from overnight.words import visible
+from overnight.untrusted import visible
 
 TAIL = 20  # lines of the log
 

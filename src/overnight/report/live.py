@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from overnight import words
+from overnight import untrusted
 from overnight.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
 from overnight.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab import Lab
@@ -178,9 +178,9 @@ def sentence(lab: Lab, event: Event) -> str:
     if isinstance(event, Faulted):
         return f"fault of the machine, tried again: {event.reason}"
     if isinstance(event, Passed) and event.reason != NOTHING:
-        return f"{event.researcher} {'is away' if event.away else 'made no change'}: {words.line(event.reason, SHOWN)}"
+        return f"{event.researcher} {'is away' if event.away else 'made no change'}: {untrusted.line(event.reason, SHOWN)}"
     if isinstance(event, Noted):
-        return f"idea {event.idea} from {words.line(event.source, 80)}: {words.line(event.title, 160)}"
+        return f"idea {event.idea} from {untrusted.line(event.source, 80)}: {untrusted.line(event.title, 160)}"
     if isinstance(event, Learnt):
         return f"{event.role} wrote down what was learnt"
     if isinstance(event, Vetoed):

@@ -15,7 +15,7 @@ from overnight.events import Event
 from overnight.lab import Lab
 from overnight.report import evidence, summary
 from overnight.runs import Experiment
-from overnight.words import fenced, line, plain, quoted
+from overnight.untrusted import fenced, line, plain, quoted
 
 RECORD = ("id", "commit", "base", "researcher", "verdict", "effect", "interval", "pairs", "fresh_pairs", "e_value", "level",
           "metrics")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from overnight import words
+from overnight import untrusted
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
@@ -143,4 +143,4 @@ def line(lab: Lab, experiment: Experiment) -> str:
 
 def who(lab: Lab, experiment: Experiment) -> str:
     """Who proposed it, where that may be more than one."""
-    return "" if lab.researchers in ((), (experiment.researcher,)) else words.line(experiment.researcher, 40)
+    return "" if lab.researchers in ((), (experiment.researcher,)) else untrusted.line(experiment.researcher, 40)

@@ -11,7 +11,7 @@ import statistics
 from overnight.lab import Lab
 from overnight.runs import Experiment
 from overnight.state import BASELINE
-from overnight.words import line
+from overnight.untrusted import line
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
