@@ -38,9 +38,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from fakes import FakeWorld, Night, referee_world  # noqa: E402
 from overnight.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
-from overnight.roles import Role  # noqa: E402
 from overnight.session import Session  # noqa: E402
 from overnight.testing.server import Tally  # noqa: E402
+from overnight.track.roles import Role  # noqa: E402
 
 PRICE = ("1", "4")  # dollars per million tokens
 PATIENCE = 2.0  # seconds that a model has for an answer

@@ -20,11 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from overnight import sandbox, track
+from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import Runner
+from overnight.track import spec
 
 TRACKS = Path(__file__).parent.parent / "tracks"
 SMALL = Limits(wall=1.0, memory=64 << 20, disk=8 << 20, processes=32, output=1 << 20)
@@ -90,7 +91,7 @@ def locking(arguments):
             for words in ("init -q", "add -A", "-c user.name=x -c user.email=x@x commit -qm x"):
                 subprocess.run(["git", "-C", place, *words.split()], check=True)
             repo = Repo(place)
-            runner = Runner(track.load(place), repo, box, repo.head(), Path(name, "home"), "key")
+            runner = Runner(spec.load(place), repo, box, repo.head(), Path(name, "home"), "key")
             runs = [runner.measure(Measure(n, 0, repo.head(), 100 + n, "race"), (0,)) for n in range(1, arguments.runs + 2)][1:]
         failed = next((r.reason for r in runs if r.outcome != "ok"), "")
         busy = statistics.median(r.busy for r in runs)

@@ -32,7 +32,7 @@ from overnight.jobs import (
 )
 from overnight.lab import Lab
 from overnight.proposing import Budget
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 CONTRACT = """
 [track]

@@ -16,7 +16,7 @@ from overnight.jobs import AddIdea, Try
 from overnight.journal.sqlite import SqliteJournal
 from overnight.repo import Repo
 from overnight.testing.server import Server
-from overnight.track import load
+from overnight.track.spec import load
 
 pytestmark = pytest.mark.slow
 WAYS = {

@@ -4,7 +4,7 @@ import pytest
 
 from fakes import FakeWorld, Night, referee_world
 from overnight.events import Measured, Proposed
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 THINKERS = 4
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
-from overnight import holdout, loop, track
+from overnight import holdout, loop
 from overnight.contracts import Change
 from overnight.events import Event, Judged, Measured, Started
 from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
@@ -26,6 +26,7 @@ from overnight.repo import Repo
 from overnight.report import evidence, overfitting, summary, tables
 from overnight.runner import Runner
 from overnight.session import Hands, Session
+from overnight.track import spec
 from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
@@ -291,7 +292,7 @@ def measured(folder, sandbox, stage, files=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(track.load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(spec.load(folder), repo, sandbox, judge, folder / ".overnight")
     return runner.measure(Measure(1, 1, head, 7, stage)), runner
 
 
@@ -446,5 +447,5 @@ def test_an_audit_leaves_the_holdout_alone(real):
 
 @pytest.mark.parametrize("metric", ['name = "cpu_seconds"', 'name = "loss"\nfrom = "output"\npattern = "x: (.*)"'])
 def test_a_holdout_that_could_not_be_scored_is_a_sentence(metric):
-    with pytest.raises(track.TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
-        track.parse(FITS.replace('name = "loss"', metric))
+    with pytest.raises(spec.TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
+        spec.parse(FITS.replace('name = "loss"', metric))

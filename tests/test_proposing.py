@@ -11,7 +11,7 @@ from overnight.contracts import Call
 from overnight.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
 from overnight.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
 from overnight.lab import Lab
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 LLM, KNOBS = Role("author", "llm"), Role("tuner", "knobs")
 

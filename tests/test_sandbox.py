@@ -19,7 +19,7 @@ from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
-from overnight.track import Run
+from overnight.track.spec import Run
 
 PYTHON, MOUNTS = interpreter(Run(command=("python",)), Path("/"))
 

@@ -3,8 +3,9 @@
 import pytest
 
 from conftest import git, overnight, repository, sentence, write
-from overnight import program, scaffold, track
+from overnight import scaffold
 from overnight.errors import TrackError
+from overnight.track import program, spec
 
 KARPATHY = {"program.md": "# autoresearch\n", "prepare.py": "print('data')\n",
             "train.py": "loss = 0.9\nprint('---')\nprint(f\"val_bpb:          {loss:.6f}\")\n"}
@@ -71,14 +72,14 @@ def test_the_projects_own_virtual_environment_is_used(tmp_path):
 def test_whatever_the_folder_is_called_the_contract_is_one(tmp_path, name):
     folder = tmp_path / name
     found = looked(folder, {"main.py": "print(f'loss: {x}')\n"})
-    made = track.parse(scaffold.contract(found))
+    made = spec.parse(scaffold.contract(found))
     assert made.self_reported and made.metric.name == "loss"
 
 
 def test_the_pattern_finds_what_the_script_prints(tmp_path):
     import re
 
-    made = track.parse(scaffold.contract(looked(tmp_path, KARPATHY)))
+    made = spec.parse(scaffold.contract(looked(tmp_path, KARPATHY)))
     assert re.findall(made.metric.pattern, "---\nval_bpb:          0.997900\n", re.MULTILINE) == ["0.997900"]
 
 

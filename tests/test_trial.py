@@ -4,7 +4,7 @@ import pytest
 
 from conftest import CONTRACT
 from overnight.jobs import Measurement
-from overnight.track import parse
+from overnight.track.spec import parse
 from overnight.trial import attempt
 
 PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"

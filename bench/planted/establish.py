@@ -118,10 +118,11 @@ def verify(meter: Meter, names: Sequence[str], seeds: Sequence[int]) -> bool:
     """Whether sandboxed runs and the scorer give the very same numbers."""
     from track_copy import copy_track
 
-    from overnight import sandbox, track
+    from overnight import sandbox
     from overnight.jobs import Measure
     from overnight.repo import Repo
     from overnight.runner import Runner
+    from overnight.track import spec
 
     edits, same = {e["name"]: e for e in load()["edits"]}, True
     with tempfile.TemporaryDirectory() as temporary:
@@ -130,7 +131,7 @@ def verify(meter: Meter, names: Sequence[str], seeds: Sequence[int]) -> bool:
         repo = Repo(folder, Path(temporary, "scratch"))
         (Path(temporary, "scratch")).mkdir()
         home = Path(temporary, "home")
-        runner = Runner(track.load(folder), repo, sandbox.choose("bubblewrap"), repo.head(), home)
+        runner = Runner(spec.load(folder), repo, sandbox.choose("bubblewrap"), repo.head(), home)
         for name in names:
             text = apply(baseline(), edits[name])
             assert text is not None

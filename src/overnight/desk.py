@@ -22,7 +22,7 @@ from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
 from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
-from overnight.track import Track
+from overnight.track.spec import Track
 from overnight.untrusted import plain
 
 LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight import __version__, likeness, loop, sandbox, track
+from overnight import __version__, likeness, loop, sandbox
 from overnight.contracts import Brief, Team
 from overnight.desk import Desk, said
 from overnight.errors import Busy, EditError, TrackError
@@ -23,6 +23,7 @@ from overnight.lab import Lab
 from overnight.proposing import Budget
 from overnight.repo import Repo
 from overnight.session import Hands, Session
+from overnight.track import spec
 from overnight.workers.local import LocalWorkers, available
 
 PATIENCE = 60.0  # seconds within which a night at work takes up an order
@@ -39,7 +40,7 @@ def opened(folder: Path) -> Session:
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
     one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
-    contract = track.load(session.repo.folder)
+    contract = spec.load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     head = here.head()
     tip = here.tip(f"overnight/{contract.name}")
@@ -82,10 +83,10 @@ class _Tail:
 
 def brief(session: Session) -> Brief:
     """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
-    contract = track.load(session.repo.folder)
+    contract = spec.load(session.repo.folder)
     lab, lab.prose = session.look(), session.program.prose
     if lab.opened is None:
-        text = (session.repo.folder / track.FILE).read_text(encoding="utf-8")
+        text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
         lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
     desk = Desk(lab.track, session.repo, Team({}), session.home / "logs")
     return desk.full(lab.commit, lab.brief())

@@ -18,7 +18,7 @@ import msgspec
 from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.events import Outcome
-from overnight.track import HARNESS_METRICS
+from overnight.track.spec import HARNESS_METRICS
 from overnight.untrusted import visible
 
 LONGEST = 100  # letters of a metric's name

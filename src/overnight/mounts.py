@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from overnight.errors import TrackError
-from overnight.track import Run
+from overnight.track.spec import Run
 
 
 def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from overnight import guards
 from overnight.contracts import Brief, Left, Past
 from overnight.jobs import Combine, Job, Measure, Propose, Rebase, Think
-from overnight.roles import Role
 from overnight.runs import Experiment
 from overnight.state import BASELINE, State, past
+from overnight.track.roles import Role
 
 HISTORY = 1000  # experiments that a brief looks back on
 REFILLED = 3  # verdicts between two calls of a scientist at least

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from overnight import shares
 from overnight.events import Passed, Proposed
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
 THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change

@@ -30,7 +30,7 @@ from overnight.jobs import Measure, Measurement
 from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.oracle import asked
 from overnight.repo import Repo
-from overnight.track import Score, Track, seconds, size
+from overnight.track.spec import Score, Track, seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well

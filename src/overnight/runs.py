@@ -16,7 +16,7 @@ from overnight.curves import Curve
 from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
 from overnight.referee import Kind, Ruling
-from overnight.track import HARNESS_METRICS, Track
+from overnight.track.spec import HARNESS_METRICS, Track
 from overnight.untrusted import line
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from overnight.contracts import Direction
 from overnight.errors import TrackError
-from overnight.program import BEGIN, END
-from overnight.track import FILE
+from overnight.track.program import BEGIN, END
+from overnight.track.spec import FILE
 
 ENTRIES = ("train.py", "main.py", "run.py", "bench.py", "benchmark.py", "solve.py")
 LESS = ("loss", "bpb", "bpc", "error", "perplexity", "ppl", "rmse", "mse", "mae", "seconds", "latency", "time", "ms", "cost")

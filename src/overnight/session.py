@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from overnight import program, track
 from overnight.contracts import Call, Sandbox, Team
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
@@ -30,8 +29,9 @@ from overnight.journal.sqlite import SqliteJournal
 from overnight.lab import Lab
 from overnight.repo import Repo
 from overnight.researchers.team import Money, Staff
-from overnight.roles import Role
 from overnight.runner import Runner
+from overnight.track import program, spec
+from overnight.track.roles import Role
 from overnight.workers.local import Place
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Session:
     def writing(self, again: bool = False, changed: bool = False) -> Iterator[Lab]:
         """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement. `changed`:
         files may differ from the commit, for it is the commit that counts."""
-        contract = track.load(self.repo.folder)
+        contract = spec.load(self.repo.folder)
         self.repo.head()
         self.repo.refuse_checked_out(f"overnight/{contract.name}")
         self._make_home()
@@ -168,14 +168,14 @@ class Session:
             shutil.rmtree(self.home / name, ignore_errors=True)
         (self.home / "scratch").mkdir()
 
-    def _open(self, contract: track.Track, again: bool, changed: bool) -> None:
+    def _open(self, contract: spec.Track, again: bool, changed: bool) -> None:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
-        text = (self.repo.folder / track.FILE).read_text(encoding="utf-8")
+        text = (self.repo.folder / spec.FILE).read_text(encoding="utf-8")
         opened = self.lab.opened
         never_ran = bool(self.lab.problem) and not self.lab.calibrated
         if opened is not None and not again and self.lab.experiments and not never_ran:
             if opened.contract != text:
-                raise TrackError(f"{track.FILE} has changed since this track began, so old and new numbers do not compare: "
+                raise TrackError(f"{spec.FILE} has changed since this track began, so old and new numbers do not compare: "
                                  "restore it, or begin anew with `overnight run --restart`.")
             return
         head = self.repo.head() if changed else self.commit_to_judge()

@@ -40,7 +40,7 @@ from overnight.roster import Roster
 from overnight.runs import Experiment, Metrics, Runs, within
 from overnight.stacks import Sizes, Stack, read
 from overnight.tally import Tally
-from overnight.track import Track, parse
+from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from overnight import curves
 from overnight.jobs import Measure, Measurement
-from overnight.track import Track
+from overnight.track.spec import Track
 
 NIGHT = 8 * 3600.0  # seconds
 

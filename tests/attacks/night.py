@@ -21,7 +21,7 @@ from overnight.proposing import Budget
 from overnight.runner import Runner
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.session import Hands, Session
-from overnight.track import load
+from overnight.track.spec import load
 from overnight.workers.local import LocalWorkers, Place
 
 CONTRACT = """\

@@ -17,7 +17,7 @@ from conftest import LITTLE, sentence
 from conftest import overnight as command
 from overnight.contracts import Command, Limits
 from overnight.mounts import interpreter
-from overnight.track import Run
+from overnight.track.spec import Run
 
 KIND = "network"
 GROUND = {"track.toml": CONTRACT.replace('data = ["../data"]', 'data = ["../data"]\nnetwork = "loopback"')}

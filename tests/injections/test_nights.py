@@ -28,7 +28,7 @@ from overnight.researchers.llm.purse import Bounds, Purse
 from overnight.session import Session
 from overnight.testing.models import Scripted
 from overnight.testing.server import Server
-from overnight.track import covers, load
+from overnight.track.spec import covers, load
 
 pytestmark = pytest.mark.slow
 BAIT = "bait-7c1f9e0b2d"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from overnight import auditor, sandbox, track
+from overnight import auditor, sandbox
 from overnight.audit import Audit, Plan, conclude
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
 from overnight.contracts import Sandbox
@@ -19,6 +19,7 @@ from overnight.lab import Lab
 from overnight.report import audited, summary
 from overnight.report.live import Count
 from overnight.session import Hands, Session
+from overnight.track import spec
 from overnight.workers.local import LocalWorkers, available
 
 AUDIT = "audit.json"  # in the track's folder for what Overnight writes
@@ -34,7 +35,7 @@ AUDIT = "audit.json"  # in the track's folder for what Overnight writes
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
     with session.scratch():
         lab = session.read()
         if not lab.frontier:

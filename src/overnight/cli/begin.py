@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from overnight import sandbox, scaffold, track, trial
+from overnight import sandbox, scaffold, trial
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
 from overnight.runner import Runner
 from overnight.session import Session
+from overnight.track import spec
 from overnight.workers.local import available
 
 
@@ -21,8 +22,8 @@ from overnight.workers.local import available
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
     Session(folder)
-    if (folder / track.FILE).exists():
-        raise TrackError(f"{folder / track.FILE} exists already: edit it, or remove it and run `overnight init` again.")
+    if (folder / spec.FILE).exists():
+        raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     found = scaffold.look(folder, metric, entry)
     for path in scaffold.write(folder, found):
         click.echo(f"wrote {path}")
@@ -35,7 +36,7 @@ def init(folder: Path, metric: str, entry: str) -> None:
 @SANDBOX
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
-    contract = track.load(folder)
+    contract = spec.load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     commit = session.commit_to_judge()

@@ -11,19 +11,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from overnight import __version__, loop, sandbox, track
+from overnight import __version__, loop, sandbox
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, Count, Price, main, stopping
 from overnight.errors import TrackError
 from overnight.events import Started, Stopped
 from overnight.jobs import Letter
 from overnight.lab import Lab
-from overnight.program import Program
 from overnight.proposing import Budget
 from overnight.report import summary
 from overnight.report.live import Lines, Panel
 from overnight.researchers.team import Money
-from overnight.roles import Role, needs_model
 from overnight.session import Hands, Session, organised
+from overnight.track import spec
+from overnight.track.program import Program
+from overnight.track.roles import Role, needs_model
 from overnight.workers.local import LocalWorkers, available
 
 
@@ -47,9 +48,9 @@ from overnight.workers.local import LocalWorkers, available
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
         names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
-    seconds = track.seconds(lasting) if lasting else None
+    seconds = spec.seconds(lasting) if lasting else None
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)

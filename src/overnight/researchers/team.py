@@ -17,8 +17,8 @@ from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
-from overnight.roles import ADVISE, PROPOSE, Role
-from overnight.track import Track
+from overnight.track.roles import ADVISE, PROPOSE, Role
+from overnight.track.spec import Track
 
 if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
     from overnight.researchers.agent import Agent, Quarters

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.frontmatter import meant, split
-from overnight.roles import KEYS, PROPOSE, Role, cast
+from overnight.track.frontmatter import meant, split
+from overnight.track.roles import KEYS, PROPOSE, Role, cast
 
 # Between these lines stands what an agent at the door has to know; researchers have a brief and do not read it.
 BEGIN, END = "<!-- overnight: for an agent that was asked to kick off -->", "<!-- overnight: end -->"
