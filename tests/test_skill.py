@@ -8,7 +8,7 @@ from skills_ref import read_properties, validate
 from conftest import ROOT
 from overnight.cli import main
 from overnight.cli.outside import STATUS
-from overnight.scaffold import DOOR
+from overnight.track.init import DOOR
 from overnight.track.program import BEGIN
 
 SKILL = ROOT / "skills" / "overnight"

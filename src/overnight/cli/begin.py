@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from overnight import sandbox, scaffold, trial
+from overnight import sandbox, trial
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
 from overnight.runner import Runner
 from overnight.session import Session
-from overnight.track import spec
+from overnight.track import init, spec
 from overnight.workers.local import available
 
 
@@ -24,8 +24,8 @@ def init(folder: Path, metric: str, entry: str) -> None:
     Session(folder)
     if (folder / spec.FILE).exists():
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
-    found = scaffold.look(folder, metric, entry)
-    for path in scaffold.write(folder, found):
+    found = init.look(folder, metric, entry)
+    for path in init.write(folder, found):
         click.echo(f"wrote {path}")
     click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
