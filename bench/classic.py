@@ -10,8 +10,8 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from fakes import FakeWorld, lots_of
-from overnight.referee import e_value
-from overnight.student import student_cdf
+from overnight.referee.decision import e_value
+from overnight.referee.distributions import student_cdf
 
 Keep = tuple[float, float]  # what is claimed, what is true
 Rule = Callable[["Climb"], None]

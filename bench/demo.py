@@ -15,8 +15,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from overnight import referee, sandbox
+from overnight import sandbox
 from overnight.jobs import Measure
+from overnight.referee import decision
 from overnight.report import summary
 from overnight.runner import Runner
 from overnight.session import Session
@@ -68,7 +69,7 @@ def main() -> None:
         before, after = remeasure(session, seeds).values()
     gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
     mean, error = statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
-    radius = referee.student_quantile(0.975, len(gains) - 1) * error
+    radius = decision.student_quantile(0.975, len(gains) - 1) * error
     state = summary.status(lab)
     claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(0) or 0.0))
     rows = [

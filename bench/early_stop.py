@@ -12,7 +12,7 @@ import argparse
 import math
 import random
 
-from overnight import curves
+from overnight.referee import curves
 
 STEPS, REPORTS = 1000, 120
 LATE = (0.67, 0.92)  # where late overtakers overtake, as shares of the run

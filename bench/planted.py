@@ -53,8 +53,8 @@ from overnight.jobs import (
 )
 from overnight.lab import Lab
 from overnight.proposing import Budget
+from overnight.referee.distributions import student_quantile
 from overnight.session import Hands, Session
-from overnight.student import student_quantile
 from overnight.workers.local import LocalWorkers, available
 
 Edit = dict[str, Any]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from overnight import curves
-from overnight.curves import FEWEST, LINE, MARGIN, MOST, NO_MORE, RECORDED, Pace, Reader, at, behind, thinned
+from overnight.referee import curves
+from overnight.referee.curves import FEWEST, LINE, MARGIN, MOST, NO_MORE, RECORDED, Pace, Reader, at, behind, thinned
 
 PATTERN = r"^step (\S+) loss (\S+)"
 

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
-from overnight import holdout, loop
+from overnight import loop
 from overnight.contracts import Change
 from overnight.events import Event, Judged, Measured, Started
-from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.jobs import Measure, Propose, Rebase
 from overnight.lab import Lab
 from overnight.proposing import Budget
-from overnight.referee import Evidence, Policy, Ruling
+from overnight.referee import holdout
+from overnight.referee.decision import Evidence, Policy, Ruling
+from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
 from overnight.report import evidence, overfitting, summary, tables
 from overnight.runner import Runner

@@ -16,8 +16,8 @@ from msgspec import Struct, structs
 
 from overnight.contracts import Direction
 from overnight.events import Outcome
-from overnight.referee import mean
-from overnight.student import student_quantile
+from overnight.referee.decision import mean
+from overnight.referee.distributions import student_quantile
 
 LEVEL = 0.95  # of every interval
 ROUNDING = 1e-9  # share of the metric that the rounding of sums may amount to

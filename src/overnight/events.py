@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Call
-from overnight.curves import Curve
+from overnight.referee.curves import Curve
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]

@@ -7,8 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Brief, Call, Change
-from overnight.curves import Curve
 from overnight.events import Outcome, Stage
+from overnight.referee.curves import Curve
 
 
 class Propose(Struct, frozen=True):

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from overnight import referee
 from overnight.contracts import Call
 from overnight.events import (
     Called,
@@ -53,8 +52,9 @@ from overnight.jobs import (
     key,
 )
 from overnight.proposing import Budget, Proposing
+from overnight.referee import decision
+from overnight.referee.stacks import read
 from overnight.runs import Experiment
-from overnight.stacks import read
 from overnight.state import BASELINE
 from overnight.untrusted import line, plain
 
@@ -354,11 +354,11 @@ class Lab(Proposing):
             yield self._happen(Reopened(at, experiment.id))
 
     def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
-                ruling: referee.Ruling | None = None) -> Judged:
+                ruling: decision.Ruling | None = None) -> Judged:
         race, fresh = self.known.pairs(experiment)
-        raced = referee.winsorized(race, self.known.variance, self.policy.reach)
-        variance = referee.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
-        effect = ruling.effect if ruling else referee.mean(fresh or race) if race or fresh else None
+        raced = decision.winsorized(race, self.known.variance, self.policy.reach)
+        variance = decision.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
+        effect = ruling.effect if ruling else decision.mean(fresh or race) if race or fresh else None
         return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
                       self.alpha if ruling else None)

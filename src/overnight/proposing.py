@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from overnight import guards
 from overnight.contracts import Brief, Left, Past
 from overnight.jobs import Combine, Job, Measure, Propose, Rebase, Think
+from overnight.referee import guards
 from overnight.runs import Experiment
 from overnight.state import BASELINE, State, past
 from overnight.track.roles import Role

@@ -23,12 +23,12 @@ import msgspec
 import overnight
 from overnight import mounts
 from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
-from overnight.curves import Pace
 from overnight.errors import Fault
 from overnight.events import Outcome
 from overnight.jobs import Measure, Measurement
 from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.oracle import asked
+from overnight.referee.curves import Pace
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track, seconds, size
 

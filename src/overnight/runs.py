@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight import guards, holdout, noise
-from overnight.curves import Curve
-from overnight.drift import EQUAL, Drift
 from overnight.events import Decision, Measured, Opened
-from overnight.referee import Kind, Ruling
+from overnight.referee import guards, holdout, noise
+from overnight.referee.curves import Curve
+from overnight.referee.decision import Kind, Ruling
+from overnight.referee.drift import EQUAL, Drift
 from overnight.track.spec import HARNESS_METRICS, Track
 from overnight.untrusted import line
 

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from overnight import guards, holdout, referee, shares, worth
+from overnight import shares
 from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
 from overnight.events import (
@@ -36,9 +36,10 @@ from overnight.events import (
     Vetoed,
 )
 from overnight.ideas import Entry, Ideas
+from overnight.referee import decision, guards, holdout, priority
+from overnight.referee.stacks import Sizes, Stack, read
 from overnight.roster import Roster
 from overnight.runs import Experiment, Metrics, Runs, within
-from overnight.stacks import Sizes, Stack, read
 from overnight.tally import Tally
 from overnight.track.spec import Track, parse
 
@@ -71,7 +72,7 @@ class State:
         self.counts: Counter[str] = Counter()
         self.frontier, self.commit = BASELINE, ""
         self.problem = ""
-        self.policy = referee.Policy()
+        self.policy = decision.Policy()
         self.tally = Tally()
         self.gauge = holdout.Gauge()
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
@@ -109,7 +110,7 @@ class State:
     @property
     def alpha(self) -> float:
         """The level at which a claim may be made now."""
-        return referee.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
+        return decision.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
 
     @property
     def hits(self) -> float:
@@ -148,8 +149,8 @@ class State:
 
     # -- evidence --
 
-    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> referee.Evidence:
-        return referee.Evidence(race, fresh, self.known.variance, self.alpha, self.track.metric.worthwhile,
+    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> decision.Evidence:
+        return decision.Evidence(race, fresh, self.known.variance, self.alpha, self.track.metric.worthwhile,
                                 experiment.grown < 0, self.known.kind, experiment.looks)
 
     def _weigh(self, experiment: Experiment) -> None:
@@ -165,7 +166,7 @@ class State:
         if (len(race), len(fresh)) == known or not (race or fresh):
             return
         experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
-        experiment.effect = referee.mean(fresh or race)
+        experiment.effect = decision.mean(fresh or race)
         strains = self.known.strains(experiment)
         strain = guards.worst(strains)
         experiment.strain = strain.share if strain else experiment.strain
@@ -177,27 +178,27 @@ class State:
     def _decide(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
                 strain: guards.Strain | None) -> None:
         evidence = self._evidence(experiment, race, fresh)
-        step = referee.next_step(evidence, self.policy)
-        if isinstance(step, referee.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
+        step = decision.next_step(evidence, self.policy)
+        if isinstance(step, decision.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
             last = len(fresh) >= self.policy.most_fresh or strain.share > 1
-            step = referee.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
-                referee.More("confirm", len(fresh) + 1)
-        experiment.worth = worth.of(evidence, self.policy)
+            step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
+                decision.More("confirm", len(fresh) + 1)
+        experiment.worth = priority.of(evidence, self.policy)
         experiment.decided = None
-        if isinstance(step, referee.More):
+        if isinstance(step, decision.More):
             experiment.confirming = step.pairs if step.stage == "confirm" else 0
         elif step.verdict == "discard" or experiment.base_commit == self.commit:
             step = self._checked(experiment, step, evidence)
             reason = step.reason + self._overlap(experiment, step)
             experiment.decided = (step.verdict, reason, step)
 
-    def _checked(self, experiment: Experiment, ruling: referee.Ruling, evidence: referee.Evidence) -> referee.Ruling:
+    def _checked(self, experiment: Experiment, ruling: decision.Ruling, evidence: decision.Evidence) -> decision.Ruling:
         """What the holdout makes of a keep. It is asked last, and once: nothing else depends on what it holds."""
         if ruling.verdict != "keep" or not self.track.holdout:
             return ruling
         return holdout.checked(ruling, self.known.on_holdout(experiment), evidence, self.policy)
 
-    def _overlap(self, experiment: Experiment, step: referee.Ruling) -> str:
+    def _overlap(self, experiment: Experiment, step: decision.Ruling) -> str:
         """Two improvements need not add up: say so where this one shrank on the newer frontier."""
         before, high = experiment.earlier, step.interval[1] if step.interval else None
         if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
@@ -215,7 +216,7 @@ class State:
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self._known = Runs(event, self.track)
-        self.policy = referee.Policy(level=self.track.referee.false_share)
+        self.policy = decision.Policy(level=self.track.referee.false_share)
 
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)
@@ -248,7 +249,7 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
-        experiment.earlier = referee.mean(fresh or race) if race or fresh else None
+        experiment.earlier = decision.mean(fresh or race) if race or fresh else None
         experiment.carried = [*race, *fresh]
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from overnight import curves
 from overnight.jobs import Measure, Measurement
+from overnight.referee import curves
 from overnight.track.spec import Track
 
 NIGHT = 8 * 3600.0  # seconds

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from overnight.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.holdout import DENIED, UNCHECKED
 from overnight.lab import Lab
+from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.report import overfitting, summary
 from overnight.runs import Experiment
 from overnight.untrusted import visible

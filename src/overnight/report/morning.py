@@ -13,8 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from overnight.audit import Audit
-from overnight.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.lab import Lab
+from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audited, chart, overfitting, summary
 from overnight.report.tables import TITLE, levels, plain, results_tsv
 from overnight.runs import Experiment

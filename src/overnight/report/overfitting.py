@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from overnight.holdout import Reading
 from overnight.lab import Lab
+from overnight.referee.holdout import Reading
 from overnight.report import summary
 
 

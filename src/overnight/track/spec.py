@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from overnight import curves
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError
+from overnight.referee import curves
 
 Made = TypeVar("Made")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from overnight import referee
-from overnight.referee import Evidence, Policy
+from overnight.referee import decision
+from overnight.referee.decision import Evidence, Policy
 
 CHANCE = 0.05  # that an untried change is an improvement
 FRESH = CHANCE / 6  # worth of a run that looks at something new; most of what it finds is found for several runs
@@ -21,8 +21,8 @@ def of(evidence: Evidence, policy: Policy) -> float:
     seen = (*evidence.race, *evidence.fresh)
     if not seen:
         return FRESH
-    tamed = referee.winsorized(seen, evidence.variance, policy.reach)
-    ratio = referee.futility(tamed, evidence.variance, policy.quick, policy.hoped)
+    tamed = decision.winsorized(seen, evidence.variance, policy.reach)
+    ratio = decision.futility(tamed, evidence.variance, policy.quick, policy.hoped)
     odds = ratio * CHANCE / (1 - CHANCE)
     return odds / (1 + odds) / remaining(evidence, policy)
 
@@ -34,5 +34,5 @@ def remaining(evidence: Evidence, policy: Policy) -> float:
         return confirming
     wanted = math.log(1 / evidence.alpha)
     growth = math.log(1 + policy.hoped**2) / 2  # of the logarithm of the e-value for each pair, with the variance known
-    have = math.log(max(referee.TINY, referee.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
+    have = math.log(max(decision.TINY, decision.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
     return max(1.0, (wanted - have) / growth) + confirming

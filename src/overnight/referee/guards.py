@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from overnight.student import student_quantile
+from overnight.referee.distributions import student_quantile
 from overnight.track.spec import Guard, bound
 
 SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not

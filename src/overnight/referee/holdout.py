@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Struct
 
-from overnight import referee
-from overnight.student import student_quantile
+from overnight.referee import decision
+from overnight.referee.distributions import student_quantile
 
 CARRIED = 0.5  # share of the gain that must be found on the holdout
 DENIED = "does not carry over to the holdout"
@@ -30,8 +30,8 @@ LEVEL = 0.95  # of that interval
 Pair = tuple[float, float]  # a difference to the base on one seed: on the scorer's data, on the holdout (-inf: no number there)
 
 
-def checked(ruling: referee.Ruling, pairs: Sequence[Pair], evidence: referee.Evidence,
-            policy: referee.Policy) -> referee.Ruling:
+def checked(ruling: decision.Ruling, pairs: Sequence[Pair], evidence: decision.Evidence,
+            policy: decision.Policy) -> decision.Ruling:
     """A ruling that is about to be a keep, as the holdout leaves it: only its verdict and reason may change."""
     if not pairs:
         return msgspec.structs.replace(ruling, verdict="discard", reason=UNCHECKED)
@@ -39,15 +39,15 @@ def checked(ruling: referee.Ruling, pairs: Sequence[Pair], evidence: referee.Evi
         msgspec.structs.replace(ruling, verdict="discard", reason=DENIED)
 
 
-def carries(effect: float, pairs: Sequence[Pair], evidence: referee.Evidence, policy: referee.Policy) -> bool:
+def carries(effect: float, pairs: Sequence[Pair], evidence: decision.Evidence, policy: decision.Policy) -> bool:
     """Whether enough of an effect is found on the holdout. A simplification, which may be a little worse, may be so there."""
     held = [there for _, there in pairs]
     if -math.inf in held:
         return False
     if evidence.kind in ("noisy", "timing"):
-        held = referee.winsorized(held, evidence.variance, policy.reach)
-    room = referee.margin(evidence)
-    return referee.mean(held) + room >= CARRIED * (effect + room)
+        held = decision.winsorized(held, evidence.variance, policy.reach)
+    room = decision.margin(evidence)
+    return decision.mean(held) + room >= CARRIED * (effect + room)
 
 
 class Asked(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Asked(Struct, frozen=True):
     def gains(self) -> tuple[float, float]:
         """Mean differences on the scorer's data and on the holdout."""
         here, there = zip(*self.pairs, strict=True)
-        return referee.mean(here), -math.inf if self.failed else referee.mean(there)
+        return decision.mean(here), -math.inf if self.failed else decision.mean(there)
 
 
 class Reading(Struct, frozen=True):
@@ -118,4 +118,4 @@ def read(kept: Sequence[Asked]) -> Reading:
 
 def _doubt(values: Sequence[float]) -> float:
     """Variance of the mean of at least two values."""
-    return referee.squares(values) / (len(values) - 1) / len(values)
+    return decision.squares(values) / (len(values) - 1) / len(values)

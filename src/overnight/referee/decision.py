@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from overnight.student import beta_quantile, incomplete_beta, student_cdf, student_quantile
+from overnight.referee.distributions import beta_quantile, incomplete_beta, student_cdf, student_quantile
 
 HUGE = 1e100  # a t or an e-value beyond it is taken for it
 TINY = 1e-300  # the least standard deviation
