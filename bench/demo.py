@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from overnight import sandbox
-from overnight.jobs import Measure
+from overnight.lab.jobs import Measure
 from overnight.referee import decision
 from overnight.report import summary
 from overnight.runner import Runner

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from fakes import FakeWorld, Night, referee_world  # noqa: E402
-from overnight.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
+from overnight.lab.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
 from overnight.session import Session  # noqa: E402
 from overnight.testing.server import Tally  # noqa: E402
 from overnight.track.roles import Role  # noqa: E402

@@ -38,21 +38,10 @@ from fakes import Night
 from overnight import loop, sandbox
 from overnight.contracts import Brief, Change, Team
 from overnight.desk import Desk
-from overnight.events import Started
-from overnight.jobs import (
-    Combine,
-    Combined,
-    Job,
-    Measure,
-    Measurement,
-    Proposal,
-    Propose,
-    Rebase,
-    Rebasing,
-    Result,
-)
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.lab.events import Started
+from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 from overnight.referee.distributions import student_quantile
 from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available

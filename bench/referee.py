@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import classic
 import fakes
 from fakes import CONTRACT, FakeWorld, Night
-from overnight.jobs import Measure
-from overnight.lab import Lab
+from overnight.lab.jobs import Measure
+from overnight.lab.lab import Lab
 
 QUEUE = 40  # ideas that wait for each bench, in the table `order`
 DRIFT = 3.0 / 2000  # standard deviations by which the machine gets slower with each run

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from overnight import sandbox
 from overnight.contracts import Command, Limits
-from overnight.jobs import Measure
+from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import Runner
 from overnight.track import spec

@@ -21,10 +21,10 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from fakes import FakeWorld, Idea, Night, lots_of, referee_world
-from overnight.events import Proposed, Started
 from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.lab.events import Proposed, Started
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 
 PATCH = "".join(f"-LEARNING_RATE = {i}e-3\n+LEARNING_RATE = {i}.5e-3\n" for i in range(45))
 NOTE = {"knobs": {f"train.py:KNOB_{i}": [0.1 * i, 0.2 * i] for i in range(3)}, "kind": "constant"}

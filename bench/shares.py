@@ -6,7 +6,7 @@ Each attempt of a role costs an exponential time about its mean and is kept with
 amount, which halves with every `HARDER` keeps because the easy ones go first. Its verdict comes when four more attempts
 were begun. "Gain" is the mean of a night, as a share of what the one gets who knows at each moment which role is best
 and asks nobody else; "asked" is the mean share of the attempts of the first role, and in brackets the shares that nine
-nights in ten lie between. `--try PRIOR=1` measures with another constant of `overnight.shares`.
+nights in ten lie between. `--try PRIOR=1` measures with another constant of `overnight.lab.allocation`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from overnight import shares
+from overnight.lab import allocation
 
 HARDER = 12.0  # keeps after which a gain is half as large
 BEHIND = 4  # attempts that are begun before a verdict
@@ -52,27 +52,27 @@ TEAMS: dict[str, list[Kind]] = {
     "poor, good in the second half": [Kind(lambda now: 0.005 if now < 0.5 else 0.08), steady(0.02)],
     "one good among five": [steady(0.08), *[steady(0.02)] * 4],
 }
-Choice = Callable[[dict[str, shares.Record], list[Kind], int, float, int], int]
+Choice = Callable[[dict[str, allocation.Record], list[Kind], int, float, int], int]
 
 
-def ours(records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, seed: int) -> int:
-    """What `overnight.shares` says."""
-    return int(shares.next_role(records, {str(i): None for i in range(len(team))}, turn, seed))
+def ours(records: dict[str, allocation.Record], team: list[Kind], turn: int, _now: float, seed: int) -> int:
+    """What `overnight.lab.allocation` says."""
+    return int(allocation.next_role(records, {str(i): None for i in range(len(team))}, turn, seed))
 
 
-def equal(_records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, _seed: int) -> int:
+def equal(_records: dict[str, allocation.Record], team: list[Kind], turn: int, _now: float, _seed: int) -> int:
     """Each in turn."""
     return turn % len(team)
 
 
-def oracle(_records: dict[str, shares.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
+def oracle(_records: dict[str, allocation.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
     """The one that is best now."""
     return max(range(len(team)), key=lambda i: team[i].worth(now))
 
 
 def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: bool = False) -> tuple[float, float]:
     """Gain of a night of a budget of cost, and the first role's share of the attempts. `lucky`: its first attempt is kept."""
-    lots, records = random.Random(f"night {seed}"), dict[str, shares.Record]()
+    lots, records = random.Random(f"night {seed}"), dict[str, allocation.Record]()
     waiting = deque[tuple[int, float, float | None]]()
     spent, total, kept, asked = 0.0, 0.0, 0, [0] * len(team)
     while spent < budget:
@@ -86,7 +86,7 @@ def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: boo
         waiting.append((who, cost * kind.cost, gain))
         if len(waiting) > BEHIND:
             ended, price, found = waiting.popleft()
-            records = shares.ended(records, str(ended), price, found)
+            records = allocation.ended(records, str(ended), price, found)
     return total, asked[0] / sum(asked)
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--try", dest="tried", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     for name, _, value in (each.partition("=") for each in options.tried):
-        setattr(shares, name, float(value))
+        setattr(allocation, name, float(value))
     print("| the first role | gain, equal shares | gain, ours | the first is asked |\n|---|---|---|---|")
     for name, team in TEAMS.items():
         print(row(name, team, options.attempts, options.nights), flush=True)

@@ -200,7 +200,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
     from conftest import git
     from overnight.contracts import Team
     from overnight.desk import Desk
-    from overnight.jobs import Propose
+    from overnight.lab.jobs import Propose
     from overnight.repo import Repo
 
     repo, head = Repo(little), git(little, "rev-parse", "HEAD")

@@ -17,13 +17,13 @@ from conftest import CONTRACT, command, git, overnight, repository, sentence
 from overnight import auditor
 from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
-from overnight.events import Judged, Measured, Opened, Proposed, Started, Stopped
-from overnight.jobs import Measurement, Trouble
 from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
+from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
+from overnight.lab.jobs import Measurement, Trouble
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.repo import SEAM, Repo
 from overnight.report import audited, morning
-from overnight.runs import Experiment
 from overnight.session import Session
 from overnight.testing.sandbox import processes
 

@@ -16,10 +16,10 @@ from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
 from overnight import loop
 from overnight.contracts import Change
-from overnight.events import Event, Judged, Measured, Started
-from overnight.jobs import Measure, Propose, Rebase
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.lab.events import Event, Judged, Measured, Started
+from overnight.lab.jobs import Measure, Propose, Rebase
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 from overnight.referee import holdout
 from overnight.referee.decision import Evidence, Policy, Ruling
 from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read

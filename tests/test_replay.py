@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, commit, git, repository, write
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
-from overnight.events import Opened, Proposed
+from overnight.lab.events import Opened, Proposed
 from overnight.repo import Repo
 from overnight.researchers.replay import CUT, LARGEST, Replay, patches
 from overnight.researchers.team import Money, Staff

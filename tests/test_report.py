@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from overnight.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.jobs import Measurement
-from overnight.lab import Lab
+from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.jobs import Measurement
+from overnight.lab.lab import Lab
 from overnight.report import chart, evidence, morning, summary, tables
 
 CONTRACT = """

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
-from overnight.jobs import Measure
+from overnight.lab.jobs import Measure
 from overnight.mounts import interpreter
 from overnight.repo import Repo
 from overnight.runner import LOG, Runner, fingerprint

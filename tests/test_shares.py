@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import shares
-from overnight.shares import EVEN, Record, ended, next_role, split, verified
+from overnight.lab import allocation
+from overnight.lab.allocation import EVEN, Record, ended, next_role, split, verified
 
 sys.path.append(str(Path(__file__).parent.parent / "bench"))
 import shares as bench
@@ -173,4 +173,4 @@ def test_a_role_that_dries_up_does_not_keep_its_share():
 
 
 def test_the_constants_leave_room_for_everyone():
-    assert 0 < shares.EVEN < 1 and shares.PRIOR >= 1
+    assert 0 < allocation.EVEN < 1 and allocation.PRIOR >= 1

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from conftest import ROOT, commit, repository
-from overnight.jobs import Measure
+from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
 from overnight.runner import Runner

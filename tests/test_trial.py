@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import CONTRACT
-from overnight.jobs import Measurement
+from overnight.lab.jobs import Measurement
 from overnight.track.spec import parse
 from overnight.trial import attempt
 

@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from overnight.contracts import Direction
-from overnight.events import Outcome
+from overnight.lab.events import Outcome
 from overnight.referee.decision import mean
 from overnight.referee.distributions import student_quantile
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from overnight.audit import Keep, Plan, Run, add_up
 from overnight.contracts import Workers
 from overnight.errors import Fault
-from overnight.events import Measured
-from overnight.jobs import Job, Measure, Measurement, Result, Trouble
-from overnight.lab import Lab
+from overnight.lab.events import Measured
+from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
 from overnight.repo import Repo
-from overnight.runs import Experiment
-from overnight.state import BASELINE
 
 TICK = 0.25  # seconds between two looks at whether to stop
 HOPELESS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared

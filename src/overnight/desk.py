@@ -20,7 +20,7 @@ import msgspec
 from overnight import likeness
 from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
-from overnight.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
+from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track.spec import Track
 from overnight.untrusted import plain

@@ -15,12 +15,12 @@ from overnight import __version__, likeness, loop, sandbox
 from overnight.contracts import Brief, Team
 from overnight.desk import Desk, said
 from overnight.errors import Busy, EditError, TrackError
-from overnight.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
 from overnight.importing.found import Found
 from overnight.inbox import request
-from overnight.jobs import AddIdea, Order, Steer, Try
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
+from overnight.lab.jobs import AddIdea, Order, Steer, Try
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 from overnight.repo import Repo
 from overnight.session import Hands, Session
 from overnight.track import spec

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.errors import TrackError
-from overnight.jobs import Order, Try
+from overnight.lab.jobs import Order, Try
 
 LARGEST = 64 << 10  # bytes of one order
 MOST = 10_000  # orders that may wait

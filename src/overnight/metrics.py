@@ -17,7 +17,7 @@ import msgspec
 
 from overnight.contracts import Ended
 from overnight.errors import Fault
-from overnight.events import Outcome
+from overnight.lab.events import Outcome
 from overnight.track.spec import HARNESS_METRICS
 from overnight.untrusted import visible
 

@@ -24,8 +24,8 @@ import overnight
 from overnight import mounts
 from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
 from overnight.errors import Fault
-from overnight.events import Outcome
-from overnight.jobs import Measure, Measurement
+from overnight.lab.events import Outcome
+from overnight.lab.jobs import Measure, Measurement
 from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.oracle import asked
 from overnight.referee.curves import Pace

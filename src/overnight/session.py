@@ -22,11 +22,11 @@ import msgspec
 from overnight.contracts import Call, Sandbox, Team
 from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
-from overnight.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.inbox import Inbox
-from overnight.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
+from overnight.lab.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
+from overnight.lab.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
+from overnight.lab.lab import Lab
 from overnight.repo import Repo
 from overnight.researchers.team import Money, Staff
 from overnight.runner import Runner

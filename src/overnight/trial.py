@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from overnight.jobs import Measure, Measurement
+from overnight.lab.jobs import Measure, Measurement
 from overnight.referee import curves
 from overnight.track.spec import Track
 

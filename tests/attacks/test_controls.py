@@ -7,7 +7,7 @@ import pytest
 
 from attacks.night import CONTRACT
 from conftest import repository
-from overnight.jobs import Measure
+from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.runner import Runner
 from overnight.track.spec import parse

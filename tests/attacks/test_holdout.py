@@ -9,7 +9,7 @@ import msgspec
 
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped
-from overnight.events import Measured
+from overnight.lab.events import Measured
 from overnight.referee.holdout import DENIED
 
 SCORE = """\

@@ -16,11 +16,11 @@ from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight import desk
 from overnight.contracts import Team
-from overnight.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
 from overnight.importing.found import found
 from overnight.inbox import Inbox, request
-from overnight.jobs import AddIdea, Rebase, Try
 from overnight.journal.sqlite import SqliteJournal
+from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
+from overnight.lab.jobs import AddIdea, Rebase, Try
 from overnight.repo import Repo
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.mind import Mind

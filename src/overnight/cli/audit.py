@@ -14,8 +14,8 @@ from overnight.audit import Audit, Plan, conclude
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
-from overnight.events import Measured
-from overnight.lab import Lab
+from overnight.lab.events import Measured
+from overnight.lab.lab import Lab
 from overnight.report import audited, summary
 from overnight.report.live import Count
 from overnight.session import Hands, Session

@@ -12,10 +12,10 @@ from overnight.brief import page
 from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.report import audited, evidence, overfitting, summary
 from overnight.researchers import replay
-from overnight.runs import Experiment
 from overnight.session import Session
 
 

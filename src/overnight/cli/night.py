@@ -14,10 +14,10 @@ from rich.console import Console
 from overnight import __version__, loop, sandbox
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, Count, Price, main, stopping
 from overnight.errors import TrackError
-from overnight.events import Started, Stopped
-from overnight.jobs import Letter
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.lab.events import Started, Stopped
+from overnight.lab.jobs import Letter
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 from overnight.report import summary
 from overnight.report.live import Lines, Panel
 from overnight.researchers.team import Money

@@ -10,13 +10,13 @@ import click
 from overnight import handin
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
-from overnight.events import Event, Measured, Vetoed
 from overnight.handin import Known
 from overnight.importing.found import written
 from overnight.importing.source import gather
 from overnight.inbox import request
-from overnight.jobs import DropIdea, Steer, Veto
-from overnight.lab import Lab
+from overnight.lab.events import Event, Measured, Vetoed
+from overnight.lab.jobs import DropIdea, Steer, Veto
+from overnight.lab.lab import Lab
 from overnight.report import seen, summary
 from overnight.report.live import sentence
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.ideas import TEXT, TITLE
+from overnight.lab.queue import TEXT, TITLE
 from overnight.likeness import alike
 from overnight.untrusted import line, plain
 

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Strin
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import JournalError
-from overnight.events import Event
+from overnight.lab.events import Event
 
 VERSION = 1
 START = "0" * 64

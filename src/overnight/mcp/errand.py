@@ -11,9 +11,9 @@ from pathlib import Path
 
 from overnight import handin
 from overnight.errors import OvernightError
-from overnight.events import Event
-from overnight.jobs import Try
-from overnight.lab import Lab
+from overnight.lab.events import Event
+from overnight.lab.jobs import Try
+from overnight.lab.lab import Lab
 
 GRACE = 5.0  # seconds that a run under way has to die in
 

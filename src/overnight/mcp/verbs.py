@@ -19,12 +19,12 @@ from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.importing.found import written
 from overnight.inbox import Inbox, request
-from overnight.jobs import DropIdea, Try
-from overnight.lab import Lab
+from overnight.lab.jobs import DropIdea, Try
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.mcp.errand import Errand
 from overnight.repo import Repo
 from overnight.report import seen, summary
-from overnight.runs import Experiment
 from overnight.session import Session
 from overnight.untrusted import line, quoted
 

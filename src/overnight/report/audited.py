@@ -12,7 +12,7 @@ import msgspec
 
 from overnight.audit import Audit, Estimate, Finding
 from overnight.errors import TrackError
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
 from overnight.report.summary import span
 from overnight.report.tables import plain
 

@@ -21,11 +21,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
 from overnight.report import summary
 from overnight.report.tables import levels, measured, plain
-from overnight.runs import Experiment
-from overnight.state import BASELINE
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches

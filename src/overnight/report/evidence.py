@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from overnight.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.lab import Lab
+from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.report import overfitting, summary
-from overnight.runs import Experiment
 from overnight.untrusted import visible
 
 TAIL = 20  # lines of the log

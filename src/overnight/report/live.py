@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight import untrusted
-from overnight.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
-from overnight.jobs import Accept, Combine, Job, Measure, Propose, Think
-from overnight.lab import Lab
+from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
+from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
+from overnight.lab.lab import Lab
+from overnight.lab.state import BASELINE
 from overnight.report import summary
-from overnight.state import BASELINE
 
 NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
 PAUSE = 15.0  # seconds between two lines about how far an audit is

@@ -13,12 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from overnight.audit import Audit
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audited, chart, overfitting, summary
 from overnight.report.tables import TITLE, levels, plain, results_tsv
-from overnight.runs import Experiment
-from overnight.state import BASELINE
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named

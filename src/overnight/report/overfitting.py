@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
 from overnight.referee.holdout import Reading
 from overnight.report import summary
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from overnight.events import Event
-from overnight.lab import Lab
+from overnight.lab.events import Event
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.report import evidence, summary
-from overnight.runs import Experiment
 from overnight.untrusted import fenced, line, plain, quoted
 
 RECORD = ("id", "commit", "base", "researcher", "verdict", "effect", "interval", "pairs", "fresh_pairs", "e_value", "level",

@@ -6,10 +6,10 @@ import statistics
 from typing import Any
 
 from overnight import untrusted
-from overnight.lab import Lab
-from overnight.runs import Experiment
-from overnight.state import BASELINE
-from overnight.tally import Use
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
+from overnight.lab.usage import Use
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError, TrackError
-from overnight.events import Event, Opened, Proposed
+from overnight.lab.events import Event, Opened, Proposed
 from overnight.track.spec import covers
 
 NOTE = "patch"  # the key in a change's note under which its patch is named

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from overnight.contracts import Brief, Left, Past
-from overnight.jobs import Combine, Job, Measure, Propose, Rebase, Think
+from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Think
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE, State, past
 from overnight.referee import guards
-from overnight.runs import Experiment
-from overnight.state import BASELINE, State, past
 from overnight.track.roles import Role
 
 HISTORY = 1000  # experiments that a brief looks back on

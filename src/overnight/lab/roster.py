@@ -6,8 +6,8 @@ import math
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from overnight import shares
-from overnight.events import Passed, Proposed
+from overnight.lab import allocation
+from overnight.lab.events import Passed, Proposed
 from overnight.track.roles import Role
 
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
@@ -27,7 +27,7 @@ class Roster:
         self._seconds: dict[str, float] = {}
         self._away: dict[str, float] = {}
         self._why: dict[str, str] = {}
-        self.records: dict[str, shares.Record] = {}
+        self.records: dict[str, allocation.Record] = {}
 
     # -- who there is --
 
@@ -77,12 +77,12 @@ class Roster:
     def due(self, names: Sequence[str], flying: int = 0) -> str:
         """Whose turn it is among these, while so many are being asked."""
         turn = sum(self.asked.values()) + flying
-        return shares.next_role(self.records, {n: self.roles[n].share for n in names}, turn)
+        return allocation.next_role(self.records, {n: self.roles[n].share for n in names}, turn)
 
     def ahead(self, name: str, names: Sequence[str]) -> bool:
         """Whether somebody had more than its share of the latest attempts of these."""
         lately = [each for each in self._lately if each in names]
-        return lately.count(name) > len(lately) * shares.split(self.records, {n: self.roles[n].share for n in names})[name]
+        return lately.count(name) > len(lately) * allocation.split(self.records, {n: self.roles[n].share for n in names})[name]
 
     # -- what happens --
 
@@ -105,7 +105,7 @@ class Roster:
 
     def ended(self, name: str, cost: float, gain: float | None = None) -> None:
         """An attempt of somebody came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
-        self.records = shares.ended(self.records, name, cost, gain)
+        self.records = allocation.ended(self.records, name, cost, gain)
 
     def _was_asked(self, name: str) -> None:
         self.asked[name] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from overnight.events import Dropped, Noted, Passed, Proposed
+from overnight.lab.events import Dropped, Noted, Passed, Proposed
 
 TITLE, TEXT = 200, 4000  # characters
 MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea before it is left alone

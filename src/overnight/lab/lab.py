@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from overnight.contracts import Call
-from overnight.events import (
+from overnight.lab.events import (
     Called,
     Decision,
     Dropped,
@@ -30,8 +30,7 @@ from overnight.events import (
     Stage,
     Vetoed,
 )
-from overnight.ideas import TEXT, TITLE
-from overnight.jobs import (
+from overnight.lab.jobs import (
     Accept,
     AddIdea,
     Combine,
@@ -51,11 +50,12 @@ from overnight.jobs import (
     Veto,
     key,
 )
-from overnight.proposing import Budget, Proposing
+from overnight.lab.measurements import Experiment
+from overnight.lab.proposing import Budget, Proposing
+from overnight.lab.queue import TEXT, TITLE
+from overnight.lab.state import BASELINE
 from overnight.referee import decision
 from overnight.referee.stacks import read
-from overnight.runs import Experiment
-from overnight.state import BASELINE
 from overnight.untrusted import line, plain
 
 MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from overnight.events import Decision, Measured, Opened
+from overnight.lab.events import Decision, Measured, Opened
 from overnight.referee import guards, holdout, noise
 from overnight.referee.curves import Curve
 from overnight.referee.decision import Kind, Ruling

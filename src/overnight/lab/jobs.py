@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Brief, Call, Change
-from overnight.events import Outcome, Stage
+from overnight.lab.events import Outcome, Stage
 from overnight.referee.curves import Curve
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from overnight.contracts import Call
-from overnight.events import Measured, Started, Stopped
+from overnight.lab.events import Measured, Started, Stopped
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ import math
 from collections import Counter
 from typing import Any
 
-from overnight import shares
 from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
-from overnight.events import (
+from overnight.lab import allocation
+from overnight.lab.events import (
     Called,
     Dropped,
     Event,
@@ -35,12 +35,12 @@ from overnight.events import (
     Stopped,
     Vetoed,
 )
-from overnight.ideas import Entry, Ideas
+from overnight.lab.measurements import Experiment, Metrics, Runs, within
+from overnight.lab.queue import Entry, Ideas
+from overnight.lab.roster import Roster
+from overnight.lab.usage import Tally
 from overnight.referee import decision, guards, holdout, priority
 from overnight.referee.stacks import Sizes, Stack, read
-from overnight.roster import Roster
-from overnight.runs import Experiment, Metrics, Runs, within
-from overnight.tally import Tally
 from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
@@ -355,7 +355,7 @@ class State:
         self.counts[event.verdict] += 1
         self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
         self._pasts.append(past(experiment))
-        gain = shares.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
+        gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
             self.roster.ended(experiment.researcher, experiment.cost, gain)
         experiment.credited = True  # also when it is judged again, on another frontier
