@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from overnight import handin
-from overnight.brief import as_json as as_data
-from overnight.brief import page
+from overnight.brief.page import as_json as as_data
+from overnight.brief.page import page
 from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError

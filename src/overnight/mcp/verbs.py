@@ -14,7 +14,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from overnight import brief, handin
+from overnight import handin
+from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.importing.found import written
@@ -73,7 +74,7 @@ class Verbs:
             tip = f", the tip of branch {branch}" if session.begun else ""
             where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
                      f"`git -C {session.repo.folder} worktree add --detach PATH {told.commit}`.")
-        return Answer(f"{brief.page(told, tokens).text}\n{where}\n")
+        return Answer(f"{page.page(told, tokens).text}\n{where}\n")
 
     def status(self) -> Answer:
         """Where the track stands."""

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from overnight import fit, lessons
+from overnight.brief import layout, lessons
+from overnight.brief.layout import Part
+from overnight.brief.lessons import TITLE, Failure, Tried
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
-from overnight.fit import Part
-from overnight.lessons import TITLE, Failure, Tried
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
 LEAST = 2_000  # tokens: below that no page says enough
@@ -89,14 +89,14 @@ def page(brief: Brief, tokens: int = 12_000) -> Page:
     """A brief as one page of markdown of at most so many tokens, as `words.tokens` counts them. Raises TrackError."""
     if tokens < LEAST:
         raise TrackError(f"a brief cannot be told in {tokens:,} tokens: give it at least {LEAST:,}.")
-    stable, missing = fit.written(list(_lasting(brief)), int(tokens * STABLE))
-    current, more = fit.written(list(_changing(brief)), tokens - fit.cost(stable) - FOOT)
+    stable, missing = layout.written(list(_lasting(brief)), int(tokens * STABLE))
+    current, more = layout.written(list(_changing(brief)), tokens - layout.cost(stable) - FOOT)
     return Page(stable, "\n\n".join(filter(None, [current, _foot([*missing, *more])])), (*missing, *more))
 
 
 def _foot(missing: Sequence[str]) -> str:
-    part = fit.listed(1, "## Left out of this page", [f"- {sentence}" for sentence in missing], "omissions")
-    return part.render(FOOT - 2 * fit.GAP)[0]
+    part = layout.listed(1, "## Left out of this page", [f"- {sentence}" for sentence in missing], "omissions")
+    return part.render(FOOT - 2 * layout.GAP)[0]
 
 
 # ---- what stays the same ---------------------------------------------------------------------------------------
@@ -105,17 +105,17 @@ def _foot(missing: Sequence[str]) -> str:
 def _lasting(brief: Brief) -> Iterator[Part]:
     lower = "lower" if brief.direction == "minimize" else "higher"
     unit = f" ({line(brief.unit, 40)})" if brief.unit else ""
-    yield fit.short( f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
-    yield fit.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
-    yield fit.short( JUDGED)
+    yield layout.short( f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
+    yield layout.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
+    yield layout.short( JUDGED)
     globs = [f"- `{line(glob, TITLE)}`" for glob in brief.editable]
-    yield fit.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
-    yield fit.long(4, brief.contract,
+    yield layout.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
+    yield layout.long(4, brief.contract,
                    lambda n: f"## The contract: track.toml\n\n{fence(plain(brief.contract, n), 'toml')}", "the contract")
-    yield fit.long(6, brief.program,
+    yield layout.long(6, brief.program,
                    lambda n: f"## The program: how to go about it\n\n{fence(plain(brief.program, n), 'markdown')}",
                    "the program")
-    yield fit.long(3, brief.role,
+    yield layout.long(3, brief.role,
                    lambda n: f"## Your role in the program\n\n{fence(plain(brief.role, n), 'markdown')}",
                    "the words for this role")
 
@@ -125,18 +125,18 @@ def _lasting(brief: Brief) -> Iterator[Part]:
 
 def _changing(brief: Brief) -> Iterator[Part]:
     found = lessons.failures(brief.history)
-    yield fit.short( _standing(brief))
+    yield layout.short( _standing(brief))
     yield Part(16, lambda room: _code(brief.files, room))
-    yield fit.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
+    yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
     yield Part(9, lambda room: _failed(found, room))
     going = [f"- #{p.id} {quoted(lessons.title(p.message), TITLE)}" for p in reversed(brief.history) if p.verdict == "open"]
-    yield fit.listed(2, "## Under way\n\nProposed and not yet judged:\n", going, "experiments under way, the oldest")
+    yield layout.listed(2, "## Under way\n\nProposed and not yet judged:\n", going, "experiments under way, the oldest")
     yield from _queue(brief.ideas)
-    yield fit.long(4, brief.notes, lambda n: "## What the lab has learnt\n\n" + fenced(
+    yield layout.long(4, brief.notes, lambda n: "## What the lab has learnt\n\n" + fenced(
         brief.notes, "notes of the last standup", n), "the notes")
     yield Part(5, lambda room: _logs(brief, room))
-    yield fit.short( _left(brief.left))
+    yield layout.short( _left(brief.left))
     yield from _task(brief)
 
 
@@ -172,12 +172,12 @@ def _code(files: dict[str, str], room: int) -> tuple[str, str]:
     head = "## The code at the frontier"
     if not files:
         return f"{head}\n\nIt lies in your working directory.", ""
-    left, blocks = room - fit.cost(head) - FOOT, {}
+    left, blocks = room - layout.cost(head) - FOOT, {}
     for path in sorted(files, key=lambda path: (len(files[path]), path)):
         blocks[path] = _file(path, files[path], left)
-        left -= fit.cost(blocks[path])
+        left -= layout.cost(blocks[path])
     names = [f"- {quoted(path, 80)}, {len(files[path]):,} characters" for path in sorted(files) if not blocks[path]]
-    unseen = fit.listed(1, "Files that may be edited and are not shown:\n", names, "").render(FOOT - fit.GAP)[0]
+    unseen = layout.listed(1, "Files that may be edited and are not shown:\n", names, "").render(FOOT - layout.GAP)[0]
     whole = [head, *(blocks[path] for path in sorted(files) if blocks[path]), *([unseen] if unseen else [])]
     cut = sum(CUT in block.partition("\n")[0] for block in blocks.values())
     missing = [f"{len(names):,} of {len(files):,} files"] * bool(names) + [f"the ends of {cut:,} files"] * bool(cut)
@@ -196,7 +196,7 @@ def _file(path: str, text: str, room: int) -> str:
         part = "" if count == len(lines) and near == text else f"{CUT}{count:,} lines"
         return fenced("\n".join(lines[:count]), f"{quoted(path, 120)} as it is now{part}{told}", 2 * len(shown) + 99)
 
-    count = fit.most(make, len(lines), room)
+    count = layout.most(make, len(lines), room)
     return make(count) if count > 0 else ""
 
 
@@ -222,10 +222,10 @@ def _failed(found: Sequence[Failure], room: int) -> tuple[str, str]:
     def make(each: int) -> str:
         return "\n".join([FAILED, *(told for failure in found for told in _failure(failure, each))])
 
-    each = fit.most(make, widest, room)
+    each = layout.most(make, widest, room)
     if each < 0:
         reasons = [_failure(failure, 0)[0] for failure in found]
-        return fit.listed(1, FAILED, reasons, "reasons for which experiments failed, the rarest").render(room)
+        return layout.listed(1, FAILED, reasons, "reasons for which experiments failed, the rarest").render(room)
     unsaid = sum(max(0, len(failure.tried) - each) for failure in found)
     return make(each), f"{unsaid:,} kinds of failed changes, those farther from a keep." if unsaid else ""
 
@@ -249,9 +249,9 @@ def _tried(tried: Tried) -> str:
 def _queue(ideas: Sequence[Idea]) -> Iterator[Part]:
     """Open ideas, then what came of the others, the newest first."""
     waiting = [f"- {_idea(idea)}" for idea in reversed(ideas) if idea.state == "open"]
-    yield fit.listed(2, "## Ideas nobody has tried\n", waiting, "open ideas, the oldest")
+    yield layout.listed(2, "## Ideas nobody has tried\n", waiting, "open ideas, the oldest")
     gone = [f"- {idea.state}: {_idea(idea)}{_came(idea)}" for idea in reversed(ideas) if idea.state != "open"]
-    yield fit.listed(2, "## Ideas that are taken\n\nDo not have them again in other words.\n", gone, "taken ideas, the oldest")
+    yield layout.listed(2, "## Ideas that are taken\n\nDo not have them again in other words.\n", gone, "taken ideas, the oldest")
 
 
 def _idea(idea: Idea) -> str:
@@ -266,9 +266,9 @@ def _came(idea: Idea) -> str:
 def _logs(brief: Brief, room: int) -> tuple[str, str]:
     """The ends of the newest logs, as many as can be shown at some length."""
     head = "## How the last failures ended"
-    shown = sorted(brief.logs, reverse=True)[:max(0, room - fit.cost(head)) // SHORTEST]
+    shown = sorted(brief.logs, reverse=True)[:max(0, room - layout.cost(head)) // SHORTEST]
     titles = {past.id: past.message for past in brief.history}
-    blocks = [_log(n, titles.get(n, ""), brief.logs[n], (room - fit.cost(head)) // len(shown) - fit.GAP) for n in shown]
+    blocks = [_log(n, titles.get(n, ""), brief.logs[n], (room - layout.cost(head)) // len(shown) - layout.GAP) for n in shown]
     missing = len(brief.logs) - len(blocks)
     return "\n\n".join([head, *blocks]) if any(blocks) else "", f"{missing} of {len(brief.logs)} logs." if missing else ""
 
@@ -279,7 +279,7 @@ def _log(number: int, message: str, text: str, room: int) -> str:
     def make(count: int) -> str:
         return fenced(text, what, count, end=True)
 
-    count = fit.most(make, min(len(text), PER_TOKEN * room), room)
+    count = layout.most(make, min(len(text), PER_TOKEN * room), room)
     return make(count) if count >= 0 else ""
 
 
@@ -300,18 +300,18 @@ def _task(brief: Brief) -> Iterator[Part]:
         yield from _asked(AGAIN, f"the words of experiment #{brief.again.id}", brief.again.message)
     elif brief.draft is not None:
         yield from _asked(DRAFT, "the change that you made", _draft(brief.draft, brief.files))
-        yield fit.long(3, brief.advice, lambda n: fenced(brief.advice, "what the critic says of it", n), "the critic's advice")
+        yield layout.long(3, brief.advice, lambda n: fenced(brief.advice, "what the critic says of it", n), "the critic's advice")
     elif brief.idea is not None:
         idea = brief.idea
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
-        yield fit.short( f"{TASK}{OWN}")
+        yield layout.short( f"{TASK}{OWN}")
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:
-    yield fit.short( f"{TASK}{task}")
-    yield fit.long(5, text, lambda n: fenced(text, what, n), what)
+    yield layout.short( f"{TASK}{task}")
+    yield layout.long(5, text, lambda n: fenced(text, what, n), what)
 
 
 def _draft(draft: Change, files: dict[str, str]) -> str:
