@@ -16,7 +16,7 @@ import statistics
 import time
 from pathlib import Path
 
-from overnight.likeness import ALIKE, alike, features, likeness
+from overnight.ideas.similarity import ALIKE, alike, features, likeness
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 LISTS = ("ideas.tsv", "ideas_second.tsv", "ideas_held_out.tsv")  # two that it was tuned on, one that it was not

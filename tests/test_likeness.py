@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight import glossary
-from overnight.likeness import ALIKE, LONGEST, alike, features, likeness
+from overnight.ideas import glossary
+from overnight.ideas.similarity import ALIKE, LONGEST, alike, features, likeness
 
 DATA = Path(__file__).parent / "data"
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from overnight import likeness
 from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
+from overnight.ideas import similarity
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track.spec import Track
@@ -167,7 +167,7 @@ def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str]
     known = [f"{idea.title}\n{idea.text}" for idea in brief.ideas]
     found: list[tuple[str, str]] = []
     for title, text in ideas:
-        if not likeness.alike(f"{title}\n{text}", known):
+        if not similarity.alike(f"{title}\n{text}", known):
             found.append((title, text))
             known.append(f"{title}\n{text}")
     return tuple(found)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight import __version__, likeness, loop, sandbox
+from overnight import __version__, loop, sandbox
 from overnight.contracts import Brief, Team
 from overnight.desk import Desk, said
 from overnight.errors import Busy, EditError, TrackError
-from overnight.importing.found import Found
+from overnight.ideas import similarity
+from overnight.ideas.found import Found
 from overnight.inbox import request
 from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
 from overnight.lab.jobs import AddIdea, Order, Steer, Try
@@ -149,7 +150,7 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
     here = Session(session.repo.folder)
     lab = here.look()
     queue = [lab.idea(entry) for entry in lab.ideas if not entry.dropped]
-    like = likeness.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
+    like = similarity.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
     if like and not anyway:
         known = queue[like[0][0]]
         came = f" ({known.state}{': ' if known.outcome else ''}{known.outcome})"

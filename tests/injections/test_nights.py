@@ -16,7 +16,7 @@ from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight import desk
 from overnight.contracts import Team
-from overnight.importing.found import found
+from overnight.ideas.found import found
 from overnight.inbox import Inbox, request
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed

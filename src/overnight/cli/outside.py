@@ -11,8 +11,8 @@ from overnight import handin
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
 from overnight.handin import Known
-from overnight.importing.found import written
-from overnight.importing.source import gather
+from overnight.ideas.found import written
+from overnight.ideas.source import gather
 from overnight.inbox import request
 from overnight.lab.events import Event, Measured, Vetoed
 from overnight.lab.jobs import DropIdea, Steer, Veto

@@ -18,7 +18,7 @@ from overnight import handin
 from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
-from overnight.importing.found import written
+from overnight.ideas.found import written
 from overnight.inbox import Inbox, request
 from overnight.lab.jobs import DropIdea, Try
 from overnight.lab.lab import Lab

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from overnight.errors import TrackError
-from overnight.importing.found import Found, found
+from overnight.ideas.found import Found, found
 from overnight.untrusted import line
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from overnight.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
+from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
 
 LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
 ALIKE = 0.45  # score from which two ideas count as the same one: bench/ideas.py

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from overnight.errors import TrackError
-from overnight.importing import commits, notes, papers
-from overnight.importing.found import LARGEST, Found, distinct
+from overnight.ideas import commits, notes, papers
+from overnight.ideas.found import LARGEST, Found, distinct
 
 LONGEST = 1000  # characters of a path
 MOST = 20  # ideas of one import, if nobody says how many

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from overnight.errors import TrackError
+from overnight.ideas.similarity import alike
 from overnight.lab.queue import TEXT, TITLE
-from overnight.likeness import alike
 from overnight.untrusted import line, plain
 
 LARGEST = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea

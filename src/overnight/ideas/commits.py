@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.importing.found import Found, found
+from overnight.ideas.found import Found, found
 from overnight.untrusted import line
 
 GITHUB = "https://github.com"

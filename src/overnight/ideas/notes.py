@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from overnight.importing.found import Found, found
+from overnight.ideas.found import Found, found
 
 _ITEM = re.compile(r"(?P<indent>\s*)(?:[-*+]|\d{1,4}[.)])\s+(?P<box>\[[ xX]\]\s+)?(?P<words>\S.*)")
 _HEADING = re.compile(r"#{1,6}\s+(?P<words>\S.*)")
