@@ -16,10 +16,10 @@ import threading
 from pathlib import Path
 
 from overnight import sandbox
+from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.referee import decision
 from overnight.report import summary
-from overnight.runner import Runner
 from overnight.session import Session
 from overnight.workers.local import available
 

@@ -37,7 +37,7 @@ from track_copy import contract, copy_track
 from fakes import Night
 from overnight import loop, sandbox
 from overnight.contracts import Brief, Change, Team
-from overnight.desk import Desk
+from overnight.execution.desk import Desk
 from overnight.lab.events import Started
 from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
 from overnight.lab.lab import Lab

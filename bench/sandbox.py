@@ -22,9 +22,9 @@ from pathlib import Path
 
 from overnight import sandbox
 from overnight.contracts import Command, Limits
+from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.repo import Repo
-from overnight.runner import Runner
 from overnight.track import spec
 
 TRACKS = Path(__file__).parent.parent / "tracks"

@@ -13,7 +13,7 @@ import pytest
 
 from overnight.contracts import Brief
 from overnight.errors import Away, EditError, TrackError
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import Agent, Quarters
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
@@ -199,7 +199,7 @@ git("remote", "add", "origin", "ext::sh -c touch owned"); git("checkout", "-qb",
 def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, tmp_path):
     from conftest import git
     from overnight.contracts import Team
-    from overnight.desk import Desk
+    from overnight.execution.desk import Desk
     from overnight.lab.jobs import Propose
     from overnight.repo import Repo
 

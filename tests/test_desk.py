@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight.contracts import Brief, Change, Past, Team
-from overnight.desk import LONGEST, Desk, code_size, grown, said
+from overnight.execution.desk import LONGEST, Desk, code_size, grown, said
 from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 from overnight.track import spec

@@ -16,6 +16,7 @@ from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
 from overnight import loop
 from overnight.contracts import Change
+from overnight.execution.runner import Runner
 from overnight.lab.events import Event, Judged, Measured, Started
 from overnight.lab.jobs import Measure, Propose, Rebase
 from overnight.lab.lab import Lab
@@ -25,7 +26,6 @@ from overnight.referee.decision import Evidence, Policy, Ruling
 from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
 from overnight.report import evidence, overfitting, summary, tables
-from overnight.runner import Runner
 from overnight.session import Hands, Session
 from overnight.track import spec
 from overnight.workers.local import LocalWorkers

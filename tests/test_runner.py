@@ -11,10 +11,10 @@ import pytest
 
 from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
+from overnight.execution.mounts import interpreter
+from overnight.execution.runner import LOG, Runner, fingerprint
 from overnight.lab.jobs import Measure
-from overnight.mounts import interpreter
 from overnight.repo import Repo
-from overnight.runner import LOG, Runner, fingerprint
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
 from overnight.track.spec import Run

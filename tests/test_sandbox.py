@@ -14,7 +14,7 @@ import pytest
 from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from conftest import ROOT, commit, repository
+from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
-from overnight.runner import Runner
 from overnight.track import spec
 
 READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE")}

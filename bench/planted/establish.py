@@ -119,9 +119,9 @@ def verify(meter: Meter, names: Sequence[str], seeds: Sequence[int]) -> bool:
     from track_copy import copy_track
 
     from overnight import sandbox
+    from overnight.execution.runner import Runner
     from overnight.lab.jobs import Measure
     from overnight.repo import Repo
-    from overnight.runner import Runner
     from overnight.track import spec
 
     edits, same = {e["name"]: e for e in load()["edits"]}, True

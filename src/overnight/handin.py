@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from overnight import __version__, loop, sandbox
 from overnight.contracts import Brief, Team
-from overnight.desk import Desk, said
 from overnight.errors import Busy, EditError, TrackError
+from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
 from overnight.ideas.found import Found
 from overnight.inbox import request

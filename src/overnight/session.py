@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from overnight.contracts import Call, Sandbox, Team
-from overnight.desk import Desk
 from overnight.errors import Busy, TrackError
+from overnight.execution.desk import Desk
+from overnight.execution.runner import Runner
 from overnight.inbox import Inbox
 from overnight.journal.sqlite import SqliteJournal
 from overnight.lab.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
@@ -29,7 +30,6 @@ from overnight.lab.jobs import Combine, Job, Letter, Measure, Propose, Rebase, R
 from overnight.lab.lab import Lab
 from overnight.repo import Repo
 from overnight.researchers.team import Money, Staff
-from overnight.runner import Runner
 from overnight.track import program, spec
 from overnight.track.roles import Role
 from overnight.workers.local import Place

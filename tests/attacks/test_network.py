@@ -16,7 +16,7 @@ from attacks.suite import Stopped, only, probe
 from conftest import LITTLE, sentence
 from conftest import overnight as command
 from overnight.contracts import Command, Limits
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.track.spec import Run
 
 KIND = "network"

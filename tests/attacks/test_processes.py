@@ -12,7 +12,7 @@ import time
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped, only, probe
 from conftest import stop
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.testing.sandbox import processes
 from overnight.track.spec import Run
 

@@ -14,8 +14,8 @@ import pytest
 from conftest import LITTLE, command, git, overnight, repository
 from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
-from overnight import desk
 from overnight.contracts import Team
+from overnight.execution import desk
 from overnight.ideas.found import found
 from overnight.inbox import Inbox, request
 from overnight.journal.sqlite import SqliteJournal

@@ -9,7 +9,7 @@ import click
 from overnight import sandbox, trial
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
-from overnight.runner import Runner
+from overnight.execution.runner import Runner
 from overnight.session import Session
 from overnight.track import init, spec
 from overnight.workers.local import available

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Change, Command, Ended, Limits, Process, Sandbox
 from overnight.errors import Away, EditError, TrackError
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import Way

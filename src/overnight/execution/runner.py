@@ -21,13 +21,13 @@ from typing import Any
 import msgspec
 
 import overnight
-from overnight import mounts
 from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
 from overnight.errors import Fault
+from overnight.execution import mounts
+from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
+from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
 from overnight.lab.jobs import Measure, Measurement
-from overnight.metrics import Invalid, read_metrics, self_reported, succeeded, within
-from overnight.oracle import asked
 from overnight.referee.curves import Pace
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track, seconds, size
