@@ -11,7 +11,8 @@ from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.session import Session
-from overnight.track import init, spec
+from overnight.track import init as starting
+from overnight.track import spec
 from overnight.workers.local import available
 
 
@@ -24,8 +25,8 @@ def init(folder: Path, metric: str, entry: str) -> None:
     Session(folder)
     if (folder / spec.FILE).exists():
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
-    found = init.look(folder, metric, entry)
-    for path in init.write(folder, found):
+    found = starting.look(folder, metric, entry)
+    for path in starting.write(folder, found):
         click.echo(f"wrote {path}")
     click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
