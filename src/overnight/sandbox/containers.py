@@ -23,10 +23,11 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, keeper, room, selftest, watch
-from overnight.sandbox.inside import NO_CORE, TMP
+from overnight.sandbox import gpus, keeper, room, selftest, watch
 from overnight.sandbox.kept import Kept
+from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.room import Mount, Room
+from overnight.sandbox.world import NO_CORE, TMP
 
 INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
 CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the keeper's, none the payload's

@@ -17,10 +17,11 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, keeper, room, selftest, watch
-from overnight.sandbox.inside import TMP
+from overnight.sandbox import keeper, room, selftest, watch
 from overnight.sandbox.kept import Kept
+from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.room import Mount, Room
+from overnight.sandbox.world import TMP
 
 INSTALL = "sudo apt-get install -y runsc"
 CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the keeper's, none the payload's

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from overnight.contracts import Command
 from overnight.errors import Fault
-from overnight.sandbox import inside, watch
-from overnight.sandbox.inside import OWN
+from overnight.sandbox import watch, world
 from overnight.sandbox.room import STDERR, STDIN, STDOUT, TALE, WORD, Room, reads
+from overnight.sandbox.world import OWN
 
 SILENT = 30.0  # seconds without a word from the keeper, when it owes us one, after which the sandbox is at fault
 UNSET = {"cpu", "msgqueue", "sigpending"}  # limits that a kernel of its own may not know
@@ -90,9 +90,9 @@ def _launcher(command: Command, uid: int) -> list[str]:
     """What becomes the payload: drop the user, set limits, copy the tree, change into it."""
     drop = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
             "--no-new-privs"]
-    limits = inside.bounds(command.limits, counted=True)
+    limits = world.bounds(command.limits, counted=True)
     bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]
-    env = ["env", "-i", *(f"{name}={value}" for name, value in inside.environment(command).items())]
+    env = ["env", "-i", *(f"{name}={value}" for name, value in world.environment(command).items())]
     return [*env, *drop, *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
 
 

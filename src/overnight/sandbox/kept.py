@@ -18,8 +18,8 @@ from typing import Protocol
 from overnight.contracts import Command, Ended, Limits
 from overnight.errors import Fault
 from overnight.sandbox import keeper, watch
-from overnight.sandbox.cgroups import Cgroups
-from overnight.sandbox.group import Group
+from overnight.sandbox.kernel.cgroups import Cgroups
+from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.pump import Pump
 from overnight.sandbox.room import STDERR, STDIN, STDOUT, Room, reads
 

@@ -22,8 +22,9 @@ from msgspec import Struct
 
 from overnight.contracts import Command
 from overnight.errors import Fault
-from overnight.sandbox import cgroups, watch
-from overnight.sandbox.inside import ETC, OWN, SYSTEM, TMP
+from overnight.sandbox import watch
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP
 
 WORD, TALE, STDIN, STDOUT, STDERR = "word", "tale", "stdin", "stdout", "stderr"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.group import V1, V2, Group, Version, close, kill, members
+from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, members
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller

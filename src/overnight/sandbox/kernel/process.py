@@ -23,9 +23,9 @@ from msgspec import Struct
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
-from overnight.sandbox import inside, watch
-from overnight.sandbox.group import Group, Usage
-from overnight.sandbox.inside import OWN
+from overnight.sandbox import watch, world
+from overnight.sandbox.kernel.group import Group, Usage
+from overnight.sandbox.world import OWN
 
 POLL = 0.1  # seconds between two looks at memory and file counts
 SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
@@ -130,7 +130,7 @@ class Contained:
         """Limits from outside on the process of which all others will be children, before there are any."""
         if self._group is not None:
             self._group.add(self._pid)
-        watch.limit(self._pid, **inside.bounds(command.limits, counted=self._group is not None))
+        watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
 
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
         """Let the payload go once every mount is in place, the folders that it may fill are in our hands, and its tree is
