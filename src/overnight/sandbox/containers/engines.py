@@ -23,10 +23,11 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import gpus, keeper, room, selftest, watch
-from overnight.sandbox.kept import Kept
+from overnight.sandbox import gpus, selftest, watch
+from overnight.sandbox.containers import init, rootfs
+from overnight.sandbox.containers.process import Kept
+from overnight.sandbox.containers.rootfs import Mount, Room
 from overnight.sandbox.kernel import cgroups
-from overnight.sandbox.room import Mount, Room
 from overnight.sandbox.world import NO_CORE, TMP
 
 INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
@@ -71,7 +72,7 @@ class Containers:
         if not self._engine:
             raise SandboxMissing(f"{self.name} is not installed: run `{INSTALL[self.name]}`, "
                                  "or choose `--sandbox bubblewrap`.")
-        self._groups = room.prepare()
+        self._groups = rootfs.prepare()
         selftest.begin(self, self._why)
 
     def start(self, command: Command) -> Kept:
@@ -97,7 +98,7 @@ class Containers:
     def argv(self, command: Command, room: Room) -> list[str]:
         """`podman run` on the room's empty root, or `docker run` on an image of it."""
         (room.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
-        first = ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, self.slot), room.name]
+        first = ["/bin/bash", "-c", init.script(command, room, init.UID, self.slot), room.name]
         for name in _FILES:
             (room.root / name).touch()
         if self.name == "podman":

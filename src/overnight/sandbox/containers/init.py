@@ -23,7 +23,7 @@ from pathlib import Path
 from overnight.contracts import Command
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
-from overnight.sandbox.room import STDERR, STDIN, STDOUT, TALE, WORD, Room, reads
+from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, TALE, WORD, Room, reads
 from overnight.sandbox.world import OWN
 
 SILENT = 30.0  # seconds without a word from the keeper, when it owes us one, after which the sandbox is at fault

@@ -17,10 +17,11 @@ from typing import Any
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import keeper, room, selftest, watch
-from overnight.sandbox.kept import Kept
+from overnight.sandbox import selftest, watch
+from overnight.sandbox.containers import init, rootfs
+from overnight.sandbox.containers.process import Kept
+from overnight.sandbox.containers.rootfs import Mount, Room
 from overnight.sandbox.kernel import cgroups
-from overnight.sandbox.room import Mount, Room
 from overnight.sandbox.world import TMP
 
 INSTALL = "sudo apt-get install -y runsc"
@@ -42,7 +43,7 @@ class Gvisor:
         """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
         if not self._runsc:
             raise SandboxMissing(f"gVisor is not installed: run `{INSTALL}`, or choose `--sandbox bubblewrap`.")
-        self._groups = room.prepare()
+        self._groups = rootfs.prepare()
         selftest.begin(self, _why)
 
     def start(self, command: Command) -> Kept:
@@ -101,7 +102,7 @@ def _bundle(command: Command, room: Room) -> dict[str, Any]:
         "process": {
             "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
             "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-            "args": ["/bin/bash", "-c", keeper.script(command, room, keeper.UID, Gvisor.slot), room.name],
+            "args": ["/bin/bash", "-c", init.script(command, room, init.UID, Gvisor.slot), room.name],
         },
         "root": {"path": str(room.root), "readonly": True},
         "hostname": "sandbox",

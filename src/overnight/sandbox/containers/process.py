@@ -17,11 +17,12 @@ from typing import Protocol
 
 from overnight.contracts import Command, Ended, Limits
 from overnight.errors import Fault
-from overnight.sandbox import keeper, watch
+from overnight.sandbox import watch
+from overnight.sandbox.containers import init
+from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Room, reads
 from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.pump import Pump
-from overnight.sandbox.room import STDERR, STDIN, STDOUT, Room, reads
 
 POLL = 0.1  # seconds between two looks at memory
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
@@ -79,7 +80,7 @@ class Kept:
         self._before = 0.0  # CPU seconds that were used before the word to begin
         self._monitor: subprocess.Popen[bytes] | None = None
         self._room = Room(command, engine.owner())
-        self._talk = keeper.Talk(self._room)
+        self._talk = init.Talk(self._room)
         try:
             self._start(cgroups)
         except BaseException:
@@ -230,7 +231,7 @@ class Kept:
         if code is None:
             self._command.harvest.mkdir(parents=True, exist_ok=True)
             return
-        if not keeper.harvest(self._talk, self._command.harvest, self._command.limits.disk):
+        if not init.harvest(self._talk, self._command.harvest, self._command.limits.disk):
             self._killed = self._killed or "disk"
 
     def _close(self) -> None:
