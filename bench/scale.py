@@ -21,7 +21,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from fakes import FakeWorld, Idea, Night, lots_of, referee_world
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Proposed, Started
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget

@@ -17,7 +17,7 @@ from conftest import CONTRACT, command, git, overnight, repository, sentence
 from overnight import auditor
 from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
 from overnight.lab.jobs import Measurement, Trouble
 from overnight.lab.lab import Lab

@@ -11,7 +11,7 @@ import pytest
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.errors import TrackError
 from overnight.inbox import Inbox, request
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
 from overnight.lab.jobs import AddIdea, Try
 from overnight.repo import Repo

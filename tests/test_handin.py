@@ -9,7 +9,7 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.inbox import LARGEST, Inbox, request
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.jobs import AddIdea, Steer, Try
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from overnight.errors import JournalError
-from overnight.journal.sqlite import START, SqliteJournal, link
+from overnight.journal.database import START, SqliteJournal, link
 from overnight.lab.events import Faulted, Passed
 
 WRITER = """

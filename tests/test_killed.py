@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import command, git, overnight, stop
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Judged, Measured, Proposed
 from overnight.testing.sandbox import processes
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight import loop
 from overnight.errors import Busy, TrackError
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab

@@ -24,7 +24,7 @@ from overnight.errors import Busy, TrackError
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.inbox import Inbox
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.lab.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.lab.lab import Lab

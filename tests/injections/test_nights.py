@@ -18,7 +18,7 @@ from overnight.contracts import Team
 from overnight.execution import desk
 from overnight.ideas.found import found
 from overnight.inbox import Inbox, request
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
 from overnight.lab.jobs import AddIdea, Rebase, Try
 from overnight.repo import Repo
