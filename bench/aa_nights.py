@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from overnight.night.session import Session
 from overnight.report import summary
-from overnight.session import Session
 
 TRACK = Path(__file__).parent.parent / "tracks" / "synthetic"
 

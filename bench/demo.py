@@ -18,9 +18,9 @@ from pathlib import Path
 from overnight import sandbox
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
+from overnight.night.session import Session
 from overnight.referee import decision
 from overnight.report import summary
-from overnight.session import Session
 from overnight.workers.local import available
 
 

@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from fakes import FakeWorld, Night, referee_world  # noqa: E402
 from overnight.lab.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
-from overnight.session import Session  # noqa: E402
+from overnight.night.session import Session  # noqa: E402
 from overnight.testing.server import Tally  # noqa: E402
 from overnight.track.roles import Role  # noqa: E402
 

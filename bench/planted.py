@@ -42,8 +42,8 @@ from overnight.lab.events import Started
 from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
 from overnight.referee.distributions import student_quantile
-from overnight.session import Hands, Session
 from overnight.workers.local import LocalWorkers, available
 
 Edit = dict[str, Any]

@@ -22,9 +22,9 @@ from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, St
 from overnight.lab.jobs import Measurement, Trouble
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
+from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
 from overnight.report import audited, morning
-from overnight.session import Session
 from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------

@@ -21,12 +21,12 @@ from overnight.lab.events import Event, Judged, Measured, Started
 from overnight.lab.jobs import Measure, Propose, Rebase
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
 from overnight.referee import holdout
 from overnight.referee.decision import Evidence, Policy, Ruling
 from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
 from overnight.report import evidence, overfitting, summary, tables
-from overnight.session import Hands, Session
 from overnight.track import spec
 from overnight.workers.local import LocalWorkers
 

@@ -17,7 +17,7 @@ from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
-from overnight.session import Session
+from overnight.night.session import Session
 
 
 def events(folder):

@@ -4,8 +4,8 @@ import pytest
 
 from conftest import CONTRACT
 from overnight.lab.jobs import Measurement
+from overnight.night.check import attempt
 from overnight.track.spec import parse
-from overnight.trial import attempt
 
 PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
 

@@ -19,8 +19,8 @@ from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, St
 from overnight.lab.jobs import Job, Measure, Result
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
 from overnight.sandbox.unsandboxed import Unsandboxed
-from overnight.session import Hands, Session
 from overnight.track.spec import load
 from overnight.workers.local import LocalWorkers, Place
 

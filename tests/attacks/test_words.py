@@ -7,8 +7,8 @@ import subprocess
 
 from attacks.suite import HONEST, Attack, Stopped
 from conftest import git, overnight
+from overnight.night.session import Session
 from overnight.report import evidence, live, morning, summary
-from overnight.session import Session
 
 STEERS = {"colours": "\x1b[31mred", "clears the screen": "\x1b[2J\x1b[H", "sets the title": "\x1b]0;owned\x07",
           "links elsewhere": "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\", "writes the clipboard": "\x1b]52;c;ZXZpbA==\x07",

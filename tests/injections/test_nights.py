@@ -17,15 +17,15 @@ from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight.contracts import Team
 from overnight.execution import desk
 from overnight.ideas.found import found
-from overnight.inbox import Inbox, request
 from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
 from overnight.lab.jobs import AddIdea, Rebase, Try
+from overnight.night.inbox import Inbox, request
+from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.mind import Mind
 from overnight.researchers.llm.purse import Bounds, Purse
-from overnight.session import Session
 from overnight.testing.models import Scripted
 from overnight.testing.server import Server
 from overnight.track.spec import covers, load

@@ -16,9 +16,9 @@ from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
 from overnight.lab.lab import Lab
+from overnight.night.session import Hands, Session
 from overnight.report import audited, summary
 from overnight.report.live import Count
-from overnight.session import Hands, Session
 from overnight.track import spec
 from overnight.workers.local import LocalWorkers, available
 

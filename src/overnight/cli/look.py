@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from overnight import handin
 from overnight.brief.page import as_json as as_data
 from overnight.brief.page import page
 from overnight.cli.audit import AUDIT
@@ -14,9 +13,10 @@ from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
+from overnight.night import dispatch
+from overnight.night.session import Session
 from overnight.report import audited, evidence, overfitting, summary
 from overnight.researchers import replay
-from overnight.session import Session
 
 
 @main.command()
@@ -24,7 +24,7 @@ from overnight.session import Session
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    lab = handin.opened(folder).read()
+    lab = dispatch.opened(folder).read()
     state = summary.status(lab)
     if as_json:
         say(state | {"holdout": overfitting.numbers(lab)})
@@ -45,7 +45,7 @@ def status(folder: Path, as_json: bool) -> None:
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     lab = session.read()
     if verify:
         _verify(session, lab)
@@ -77,7 +77,7 @@ def _verify(session: Session, lab: Lab) -> None:
 @JSON
 def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     lab = session.read()
     chosen = _chosen(lab, experiment)
     found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
@@ -114,8 +114,8 @@ def report(folder: Path, to: Path | None) -> None:
 @click.option("--tokens", type=Count(), default=12_000, show_default=True, help="Of the page, at most.")
 def brief(folder: Path, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
-    session = handin.opened(folder)
-    told = handin.brief(session)
+    session = dispatch.opened(folder)
+    told = dispatch.brief(session)
     if as_json:
         say(as_data(told))
     else:

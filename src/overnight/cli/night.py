@@ -18,10 +18,10 @@ from overnight.lab.events import Started, Stopped
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session, organised
 from overnight.report import summary
 from overnight.report.live import Lines, Panel
 from overnight.researchers.team import Money
-from overnight.session import Hands, Session, organised
 from overnight.track import spec
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model

@@ -14,19 +14,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from overnight import handin
 from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.ideas.found import written
-from overnight.inbox import Inbox, request
 from overnight.lab.jobs import DropIdea, Try
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.mcp.errand import Errand
+from overnight.night import dispatch
+from overnight.night.inbox import Inbox, request
+from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.report import seen, summary
-from overnight.session import Session
 from overnight.untrusted import line, quoted
 
 MOST = 8  # changes of one server that may be under way
@@ -51,7 +51,7 @@ class Verbs:
 
     @contextmanager
     def _track(self) -> Iterator[Session]:
-        session = handin.opened(self.folder)
+        session = dispatch.opened(self.folder)
         try:
             yield session
         finally:
@@ -69,7 +69,7 @@ class Verbs:
     def brief(self, tokens: int) -> Answer:
         """The page that researchers read."""
         with self._track() as session:
-            told = handin.brief(session)
+            told = dispatch.brief(session)
             branch = f"overnight/{session.lab.track.name}"
             tip = f", the tip of branch {branch}" if session.begun else ""
             where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
@@ -129,7 +129,7 @@ class Verbs:
         with self._track() as session:
             if self._busy() >= MOST:
                 raise TrackError(f"{MOST} changes are under way already: wait for one of them.")
-            wish = handin.change(session, self._tree(session, worktree), message, name, idea)
+            wish = dispatch.change(session, self._tree(session, worktree), message, name, idea)
             session.inbox.put(wish)
             return self._go(wish)
 
@@ -203,8 +203,8 @@ class Verbs:
         """Put an idea into the queue."""
         with self._track() as session:
             try:
-                done = handin.note(session, written(f"{title}\n{text}", agent(by)), anyway)
-            except handin.Known as known:
+                done = dispatch.note(session, written(f"{title}\n{text}", agent(by)), anyway)
+            except dispatch.Known as known:
                 raise TrackError(str(known).replace("add it with --anyway", "add it with anyway = true")) from known
         return Answer(f"It is idea {done.idea} of the queue.", {"idea": done.idea})
 
@@ -216,7 +216,7 @@ class Verbs:
                 raise TrackError(f"there is no idea {number}: `ideas` lists them.")
             if entry.source == "person":
                 raise TrackError(f"idea {number} is a person's, and theirs to drop.")
-            handin.order(session, DropIdea(request(), number))
+            dispatch.order(session, DropIdea(request(), number))
         return Answer(f"Idea {number} is dropped.", {"idea": number, "state": "dropped"})
 
     # -- the end --

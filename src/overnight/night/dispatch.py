@@ -17,13 +17,13 @@ from overnight.errors import Busy, EditError, TrackError
 from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
 from overnight.ideas.found import Found
-from overnight.inbox import request
 from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
 from overnight.lab.jobs import AddIdea, Order, Steer, Try
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
+from overnight.night.inbox import request
+from overnight.night.session import Hands, Session
 from overnight.repo import Repo
-from overnight.session import Hands, Session
 from overnight.track import spec
 from overnight.workers.local import LocalWorkers, available
 

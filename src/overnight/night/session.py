@@ -23,11 +23,11 @@ from overnight.contracts import Call, Sandbox, Team
 from overnight.errors import Busy, TrackError
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
-from overnight.inbox import Inbox
 from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.lab.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.lab.lab import Lab
+from overnight.night.inbox import Inbox
 from overnight.repo import Repo
 from overnight.researchers.team import Money, Staff
 from overnight.track import program, spec
