@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from overnight.night.session import Session
-from overnight.report import summary
+from overnight.views import track
 
 TRACK = Path(__file__).parent.parent / "tracks" / "synthetic"
 
@@ -27,7 +27,7 @@ def night(folder: Path, experiments: int) -> dict[str, float]:
         subprocess.run([*git, *command], cwd=folder, check=True)
     subprocess.run([sys.executable, "-m", "overnight.cli", "run", str(folder), "--experiments", str(experiments),
                     "--researcher", "placebo"], check=True, stdout=subprocess.DEVNULL)
-    return summary.status(Session(folder).read())
+    return track.status(Session(folder).read())
 
 
 def main() -> None:

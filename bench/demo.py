@@ -20,7 +20,7 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.night.session import Session
 from overnight.referee import decision
-from overnight.report import summary
+from overnight.views import track
 from overnight.workers.local import available
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
     mean, error = statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
     radius = decision.student_quantile(0.975, len(gains) - 1) * error
-    state = summary.status(lab)
+    state = track.status(lab)
     claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(0) or 0.0))
     rows = [
         ("experiments", f"{state['experiments']} in {state['seconds']:.0f} s ({state['runs']} runs)"),

@@ -26,8 +26,9 @@ from overnight.referee import holdout
 from overnight.referee.decision import Evidence, Policy, Ruling
 from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
-from overnight.report import evidence, overfitting, summary, tables
+from overnight.report import tables
 from overnight.track import spec
+from overnight.views import holdout, sentences, track
 from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
@@ -157,8 +158,8 @@ def test_without_a_holdout_they_are_kept():
 def readable(found):
     """All that a researcher may ever read of a night, to the last digit."""
     briefs = [msgspec.json.encode(j.brief) for j in found.jobs if isinstance(j, Propose | Rebase)]
-    lines = [(summary.record(found.lab, e), summary.line(found.lab, e)) for e in found.lab.experiments.values()]
-    return briefs, lines, tables.results_tsv(found.lab), summary.status(found.lab)
+    lines = [(track.record(found.lab, e), track.line(found.lab, e)) for e in found.lab.experiments.values()]
+    return briefs, lines, tables.results_tsv(found.lab), track.status(found.lab)
 
 
 @pytest.mark.parametrize("scale", [0.8, 3.0, 20.0])
@@ -232,7 +233,7 @@ def test_a_candidate_without_a_number_there_is_denied():
 
     found = Night(Mute(1, lambda lots: Idea(gain=3.0, correlation=0.9), holdout=1.0), contract=HELD).go(experiments=3)
     assert {e.reason for e in found.lab.experiments.values()} == {DENIED}
-    assert "4 of 4 runs gave no number" in overfitting.of(found.lab, 1)
+    assert "4 of 4 runs gave no number" in holdout.of(found.lab, 1)
 
 
 def test_climbing_by_chance_is_rare():
@@ -428,12 +429,12 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     said = overnight("status", folder).stdout
     assert "carries over (too few keeps to tell); 2 asked, 1 denied" in said
     shown = overnight("show", "1", folder).stdout
-    assert f"Why: {DENIED}." in shown and "On the holdout the same runs gain " in shown and overfitting.PRIVATE in shown
+    assert f"Why: {DENIED}." in shown and "On the holdout the same runs gain " in shown and holdout.PRIVATE in shown
     assert "a keep would have taken" not in shown
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert evidence.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
+    assert sentences.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
 
 
 def test_an_audit_leaves_the_holdout_alone(real):

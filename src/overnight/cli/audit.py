@@ -17,9 +17,10 @@ from overnight.errors import TrackError
 from overnight.lab.events import Measured
 from overnight.lab.lab import Lab
 from overnight.night.session import Hands, Session
-from overnight.report import audited, summary
+from overnight.report import audited
 from overnight.report.live import Count
 from overnight.track import spec
+from overnight.views import track
 from overnight.workers.local import LocalWorkers, available
 
 AUDIT = "audit.json"  # in the track's folder for what Overnight writes
@@ -54,7 +55,7 @@ def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -
     """Plan, say what it will take, measure, conclude."""
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
     fresh = auditor.draw(seeds, measured)
-    marks = list(dict.fromkeys([*summary.marks(lab), *["unsandboxed"] * (box.name == "none")]))
+    marks = list(dict.fromkeys([*track.marks(lab), *["unsandboxed"] * (box.name == "none")]))
     lab.researchers = ()  # nothing is proposed
     hands = Hands(session, box)
     hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
@@ -77,4 +78,4 @@ def _expected(plan: Plan, measured: list[Measured], benches: int) -> str:
     runs = len(plan.commits) * len(plan.seeds)
     each = statistics.median(e.busy + sum(e.overhead.values()) for e in measured) if measured else 0.0
     return (f"audit of {plan.track}: {len(plan.commits)} commits on {len(plan.seeds)} fresh seeds are {runs} runs, about "
-            f"{summary.duration(each * -(-runs // benches))} with {benches} at a time")
+            f"{track.duration(each * -(-runs // benches))} with {benches} at a time")

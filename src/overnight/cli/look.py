@@ -15,8 +15,9 @@ from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.night import dispatch
 from overnight.night.session import Session
-from overnight.report import audited, evidence, overfitting, summary
+from overnight.report import audited
 from overnight.researchers import replay
+from overnight.views import holdout, sentences, track
 
 
 @main.command()
@@ -25,15 +26,15 @@ from overnight.researchers import replay
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
     lab = dispatch.opened(folder).read()
-    state = summary.status(lab)
+    state = track.status(lab)
     if as_json:
-        say(state | {"holdout": overfitting.numbers(lab)})
+        say(state | {"holdout": holdout.numbers(lab)})
         return
-    state |= {"holdout": overfitting.sentence(lab)} if lab.track.holdout else {}
-    state["models"] = [summary.paid(role, use) for role, use in lab.tally.used.items()]
+    state |= {"holdout": holdout.sentence(lab)} if lab.track.holdout else {}
+    state["models"] = [track.paid(role, use) for role, use in lab.tally.used.items()]
     for name, value in state.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
-            "; ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
+            "; ".join(value) if isinstance(value, list) else track.number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 
@@ -57,9 +58,9 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         return
     for experiment in lab.experiments.values():
         if as_json:
-            say(summary.record(lab, experiment))
+            say(track.record(lab, experiment))
         else:
-            click.echo(f"{experiment.commit[:7]} {summary.line(lab, experiment)}")
+            click.echo(f"{experiment.commit[:7]} {track.line(lab, experiment)}")
 
 
 def _verify(session: Session, lab: Lab) -> None:
@@ -80,11 +81,11 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     session = dispatch.opened(folder)
     lab = session.read()
     chosen = _chosen(lab, experiment)
-    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    found = sentences.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
     if as_json:
         say(found)
     else:
-        click.echo(evidence.words(lab, chosen, found))
+        click.echo(sentences.words(lab, chosen, found))
 
 
 def _chosen(lab: Lab, name: str) -> Experiment:

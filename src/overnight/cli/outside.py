@@ -17,8 +17,8 @@ from overnight.lab.lab import Lab
 from overnight.night import dispatch
 from overnight.night.dispatch import Known
 from overnight.night.inbox import request
-from overnight.report import seen, summary
 from overnight.report.live import sentence
+from overnight.views import public, track
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -48,9 +48,9 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     lab = dispatch.opened(folder).read()
     chosen = lab.experiments[experiment]
     if as_json:
-        say(seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
+        say(public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
     else:
-        click.echo(summary.line(lab, chosen))
+        click.echo(track.line(lab, chosen))
         click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 

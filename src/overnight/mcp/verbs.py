@@ -26,8 +26,8 @@ from overnight.night import dispatch
 from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session
 from overnight.repo import Repo
-from overnight.report import seen, summary
 from overnight.untrusted import line, quoted
+from overnight.views import public, track
 
 MOST = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
@@ -81,13 +81,13 @@ class Verbs:
         with self._lab() as (session, lab):
             if lab.opened is None:
                 return Answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
-            known = summary.status(lab)
+            known = track.status(lab)
             found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": lab.paused}
         counts = ", ".join(f"{found[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
         night = "A night is at work" + " and paused" * found["paused"] if found["at_work"] else "No night is at work"
         return Answer(
-            f"{found['metric']} ({found['direction']}): {summary.number(found['baseline'], 6)} at the baseline, "
-            f"{summary.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
+            f"{found['metric']} ({found['direction']}): {track.number(found['baseline'], 6)} at the baseline, "
+            f"{track.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
             f"{found['experiments']} experiments: {counts}. {night}.", found)
 
     def log(self, last: int) -> Answer:
@@ -97,7 +97,7 @@ class Verbs:
             shown = every[-last:]
             rows = [{"id": e.id, "verdict": e.verdict, "effect": e.effect, "researcher": line(e.researcher, SAID),
                      "title": line(e.title, TITLE), "reason": line(e.reason, TITLE), "idea": e.idea or None} for e in shown]
-            lines = [f"#{e.id} {e.verdict} {summary.effect(e)} {quoted(e.title, TITLE)}"
+            lines = [f"#{e.id} {e.verdict} {track.effect(e)} {quoted(e.title, TITLE)}"
                      + (f": {quoted(e.reason, TITLE)}" if e.reason else "") for e in shown]
         more = len(every) - len(shown)
         head = [f"{more} older ones are left out."] if more else []
@@ -113,8 +113,8 @@ class Verbs:
             chosen = named(lab, name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
-            found = seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
-        return Answer(seen.words(found, whole), found)
+            found = public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
+        return Answer(public.words(found, whole), found)
 
     # -- trying --
 

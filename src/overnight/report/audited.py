@@ -13,8 +13,8 @@ import msgspec
 from overnight.audit import Audit, Estimate, Finding
 from overnight.errors import TrackError
 from overnight.lab.lab import Lab
-from overnight.report.summary import span
 from overnight.report.tables import plain
+from overnight.views.track import span
 
 TITLE = 44  # characters of a keep's title beside its numbers
 WHOLE, PARTS = "frontier against baseline", "the keeps one by one, added up"

@@ -18,7 +18,7 @@ from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.lab import Lab
 from overnight.lab.state import BASELINE
-from overnight.report import summary
+from overnight.views import track
 
 NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -88,10 +88,10 @@ class Panel:
         lab, metric = self.lab, self.lab.track.metric
         first, now = lab.level(BASELINE), lab.level(lab.frontier)
         text = Text.from_markup(f"[bold]{escape(lab.track.name)}[/]  {escape(metric.name)} "
-                                f"[bold]{summary.number(now, 5)}[/] {escape(metric.unit)}")
+                                f"[bold]{track.number(now, 5)}[/] {escape(metric.unit)}")
         if first is not None and now is not None and lab.frontier:
-            text.append(f"   from {summary.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
-        for mark in summary.marks(lab):
+            text.append(f"   from {track.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
+        for mark in track.marks(lab):
             text.append(f"  {mark}", "bold yellow")
         return text
 
@@ -102,14 +102,14 @@ class Panel:
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := lab.tally.session).calls:
-            parts.append(escape(summary.paid("", used)))
+            parts.append(escape(track.paid("", used)))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))
 
     def _left(self) -> str:
         budget = self.lab.budget
-        parts = [f"{summary.duration(self.until - time.monotonic())} left"] if self.until is not None else \
-            [f"{summary.duration(time.monotonic() - self.began)} so far"]
+        parts = [f"{track.duration(self.until - time.monotonic())} left"] if self.until is not None else \
+            [f"{track.duration(time.monotonic() - self.began)} so far"]
         if budget.experiments is not None:
             parts.append(f"{max(0, budget.experiments - self.lab.session_proposed)} experiments left")
         return ", ".join(parts)
@@ -172,7 +172,7 @@ def doing(lab: Lab, job: Job | None) -> str:
 def sentence(lab: Lab, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
-        return summary.line(lab, lab.experiments[event.experiment])
+        return track.line(lab, lab.experiments[event.experiment])
     if isinstance(event, Reopened):
         return f"nothing new to try, so #{event.experiment} is raced on: {lab.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
@@ -190,6 +190,6 @@ def sentence(lab: Lab, event: Event) -> str:
     if isinstance(event, Measured) and event.stage == "calibrate":
         if not event.metrics:
             return f"baseline: {event.reason}"
-        value = summary.number(event.metrics.get(lab.track.metric.name), 5)
+        value = track.number(event.metrics.get(lab.track.metric.name), 5)
         return f"baseline, seed {event.seed}: {lab.track.metric.name} {value}"
     return ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from overnight.lab.lab import Lab
 from overnight.referee.holdout import Reading
-from overnight.report import summary
+from overnight.views import track
 
 
 def numbers(lab: Lab) -> dict[str, Any] | None:
@@ -84,5 +84,5 @@ def rows(lab: Lab) -> Iterator[tuple[str, str, str, str, str]]:
         if asked.kept:
             here, there = here + mine, there + held
         so_far = f"{100 * there / here:.0f} %" if here > 0 else "–"
-        held_text = summary.span(held, None) if math.isfinite(held) else "no number"
-        yield str(asked.experiment), "keep" if asked.kept else "discard", summary.span(mine, None), held_text, so_far
+        held_text = track.span(held, None) if math.isfinite(held) else "no number"
+        yield str(asked.experiment), "keep" if asked.kept else "discard", track.span(mine, None), held_text, so_far

@@ -11,8 +11,8 @@ from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Sta
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.referee.holdout import DENIED, UNCHECKED
-from overnight.report import overfitting, summary
 from overnight.untrusted import visible
+from overnight.views import holdout, track
 
 TAIL = 20  # lines of the log
 
@@ -26,7 +26,7 @@ def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) ->
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == experiment.id]
     patch = next((e.patch for e in mine if isinstance(e, Proposed)), "")
     return {
-        **summary.record(lab, experiment),
+        **track.record(lab, experiment),
         "alpha": next((e.alpha for e in mine if isinstance(e, Judged)), None),
         "rebased": sum(isinstance(e, Rebased) for e in mine),
         "stacks": [s.experiments for s in events if isinstance(s, Stacked) and experiment.id in s.experiments],
@@ -84,7 +84,7 @@ def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterat
     if experiment.reason:
         yield f"Why: {experiment.reason}."
     yield from measured(lab, experiment, found)
-    if said := overfitting.of(lab, experiment.id):
+    if said := holdout.of(lab, experiment.id):
         yield said
 
 
@@ -159,5 +159,5 @@ def _row(lab: Lab, run: dict[str, Any], kept: bool) -> str:
         return head + str(run["reason"])
     if theirs is None:
         later = "as the frontier, beside a later change" if kept else "–"
-        return f"{head}{summary.number(mine, 6):12} {'in a stack' if run['stage'] == 'screen' else later}"
-    return f"{head}{summary.number(mine, 6):12} {summary.number(theirs, 6):16} {lab.track.oriented(mine - theirs):+.4g}"
+        return f"{head}{track.number(mine, 6):12} {'in a stack' if run['stage'] == 'screen' else later}"
+    return f"{head}{track.number(mine, 6):12} {track.number(theirs, 6):16} {lab.track.oriented(mine - theirs):+.4g}"

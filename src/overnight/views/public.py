@@ -14,8 +14,8 @@ from typing import Any
 from overnight.lab.events import Event
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
-from overnight.report import evidence, summary
 from overnight.untrusted import fenced, line, plain, quoted
+from overnight.views import sentences, track
 
 RECORD = ("id", "commit", "base", "researcher", "verdict", "effect", "interval", "pairs", "fresh_pairs", "e_value", "level",
           "metrics")
@@ -25,10 +25,10 @@ TITLE, PATCH, LOG, RUNS = 160, 8_000, 2_000, 40  # characters, and runs, that ar
 
 def experiment(lab: Lab, chosen: Experiment, events: Sequence[Event], logs: Path) -> dict[str, Any]:
     """An experiment as plain data. `untrusted` names the keys that hold words from outside."""
-    found = evidence.gather(lab, chosen, list(events), logs)
-    known = summary.record(lab, chosen)
+    found = sentences.gather(lab, chosen, list(events), logs)
+    known = track.record(lab, chosen)
     return {**{name: known[name] for name in RECORD}, "idea": chosen.idea or None, "grown": chosen.grown,
-            "evidence": list(evidence.measured(lab, chosen, found)), "runs": [_run(lab, run) for run in found["runs"][-RUNS:]],
+            "evidence": list(sentences.measured(lab, chosen, found)), "runs": [_run(lab, run) for run in found["runs"][-RUNS:]],
             "message": plain(chosen.message, PATCH), "reason": line(chosen.reason, 2 * TITLE),
             "patch": plain(found["patch"], PATCH), "log": _log(chosen, logs), "frontier": lab.commit,
             "untrusted": list(UNTRUSTED)}
