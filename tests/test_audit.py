@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import CONTRACT, command, git, overnight, repository, sentence
-from overnight import auditor
-from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
+from overnight.audit import run
+from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
 from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
@@ -24,7 +24,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
-from overnight.report import audited, morning
+from overnight.report import audit, morning
 from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def runs(levels, noise=0.05, fails=(), seeds=SEEDS):
 
 
 def words(audit):
-    return " ".join(audited.lines(audit))
+    return " ".join(audit.lines(audit))
 
 
 def test_keeps_that_add_up_hold_and_so_does_the_claim():
@@ -224,7 +224,7 @@ def good(job, _number):
 
 
 def carry_out(bench, stopped=lambda: False):
-    return auditor.measure(plan(), bench, stopped, lambda done: None)
+    return run.measure(plan(), bench, stopped, lambda done: None)
 
 
 def test_every_commit_runs_on_every_seed_and_none_is_always_first():
@@ -264,7 +264,7 @@ def test_nothing_more_is_started_once_it_is_stopped():
 def test_seeds_are_fresh_and_different(monkeypatch):
     lots = iter([7, 7, 8, 9, 9, 10])
     monkeypatch.setattr("secrets.randbits", lambda bits: next(lots))
-    assert auditor.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
+    assert run.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
 
 
 # ---- taking a change out ---------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_keeps_that_changed_the_same_lines_go_out_together(tmp_path):
     texts = ["".join(f"{name} = {value}\n" for name, value in zip("PQRS", state, strict=True)) for state in states]
     repo, made = stack(tmp_path, *texts)
     kept = [Experiment(n, n - 1, made[n - 1], made[n], "knobs", f"step {n}") for n in range(1, 6)]
-    tree = auditor.Keeps(repo, made[0], kept)
+    tree = run.Keeps(repo, made[0], kept)
     assert [[e.id for e in group] for group in tree.groups()] == [[1, 3, 4], [2], [5]]
     assert repo.text(tree.without(kept[:1] + kept[2:4]), "a.py") == "P = 0\nQ = 1\nR = 0\nS = 1\n"
     assert tree.without(kept[:1]) == "" and repo.text(tree.without(kept[3:4]), "a.py") == texts[5].replace("R = 2", "R = 1")
@@ -428,7 +428,7 @@ def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
 
 def test_the_words_name_the_dead_weight_and_the_command(checked):
     folder, found, _ = checked
-    said = list(audited.lines(found))
+    said = list(audit.lines(found))
     weight = next(f for f in found.findings if f.verdict == "dead weight")
     assert "#2" in said[-1] and f"`git revert --no-edit {weight.keep.commits[0][:10]}` takes it out." in said[-1]
     git(folder, "worktree", "add", "-q", "--detach", folder.parent / "look", "overnight/little")
@@ -442,9 +442,9 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     text = (tmp_path / "report.md").read_text()
     assert "## Audit" in text and "| #2 `nothing but luck` |" in text and "dead weight" in text
     lab = Session(folder).read()
-    assert audited.load(folder / ".overnight/audit.json", lab) == found
+    assert audit.load(folder / ".overnight/audit.json", lab) == found
     lab.commit = "0" * 40
-    assert audited.load(folder / ".overnight/audit.json", lab) is None
+    assert audit.load(folder / ".overnight/audit.json", lab) is None
     assert "## Audit" not in morning.report_md(lab, "x.png")
 
 
@@ -452,14 +452,14 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
 def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
     if content is not None:
         (tmp_path / "audit.json").write_bytes(content)
-    assert audited.load(tmp_path / "audit.json", Lab()) is None
+    assert audit.load(tmp_path / "audit.json", Lab()) is None
 
 
 def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     hostile = "| `x` <b>\x1b[31m\n| y"
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
     found = conclude(plan, [Run(r.commit, r.seed, "crash", None, hostile) for r in checked[1].runs], 0.0)
-    assert "\x1b" not in "".join(audited.lines(found))
+    assert "\x1b" not in "".join(audit.lines(found))
     (row,) = [x for x in morning.report_md(Session(checked[0]).read(), "x.png", found).splitlines() if x.startswith("| #1 ")]
     assert row.count("|") == 5 and "\x1b" not in row
 
@@ -470,7 +470,7 @@ def test_a_single_keep_is_the_whole_and_marks_stay_beside_the_numbers(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "2 commits on 3 fresh seeds are 6 runs" in done.stderr and "6 runs (unsandboxed)" in done.stdout
     assert "There is no dead weight." in done.stdout
-    found = audited.load(folder / ".overnight/audit.json", Session(folder).read())
+    found = audit.load(folder / ".overnight/audit.json", Session(folder).read())
     assert found.findings[0].own == found.total and found.findings[0].verdict == "holds"
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from overnight import auditor, sandbox
-from overnight.audit import Audit, Plan, conclude
+from overnight import sandbox
+from overnight.audit import run
+from overnight.audit.arithmetic import Audit, Plan, conclude
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
 from overnight.lab.lab import Lab
 from overnight.night.session import Hands, Session
-from overnight.report import audited
+from overnight.report import audit
 from overnight.report.live import Count
 from overnight.track import spec
 from overnight.views import track
@@ -46,26 +47,26 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
         if as_json:
             say(found)
         else:
-            for text in audited.lines(found):
+            for text in audit.lines(found):
                 click.echo(text)
-        audited.save(found, session.home / AUDIT)
+        audit.save(found, session.home / AUDIT)
 
 
 def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
     """Plan, say what it will take, measure, conclude."""
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
-    fresh = auditor.draw(seeds, measured)
+    fresh = run.draw(seeds, measured)
     marks = list(dict.fromkeys([*track.marks(lab), *["unsandboxed"] * (box.name == "none")]))
     lab.researchers = ()  # nothing is proposed
     hands = Hands(session, box)
-    hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
-    with auditor.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
+    hands.runner.logs = audit.folder(session.home / "audit")  # the night's own logs stay as they are
+    with run.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
         console = Console(stderr=True)
         console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
         places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
         try:
             with Count(len(plan.commits) * seeds, console) as count:
-                runs = auditor.measure(plan, places, lambda: bool(lab.stopping), count)
+                runs = run.measure(plan, places, lambda: bool(lab.stopping), count)
         finally:
             places.close()
     if lab.stopping:

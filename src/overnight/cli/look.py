@@ -15,7 +15,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.night import dispatch
 from overnight.night.session import Session
-from overnight.report import audited
+from overnight.report import audit
 from overnight.researchers import replay
 from overnight.views import holdout, sentences, track
 
@@ -105,7 +105,7 @@ def report(folder: Path, to: Path | None) -> None:
 
     session = Session(folder)
     lab = session.read()
-    for path in morning.write(lab, to or session.home / "report", audited.load(session.home / AUDIT, lab)):
+    for path in morning.write(lab, to or session.home / "report", audit.load(session.home / AUDIT, lab)):
         click.echo(path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.audit import Audit, Estimate, Finding
+from overnight.audit.arithmetic import Audit, Estimate, Finding
 from overnight.errors import TrackError
 from overnight.lab.lab import Lab
 from overnight.report.tables import plain

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from overnight.audit import Keep, Plan, Run, add_up
+from overnight.audit.arithmetic import Keep, Plan, Run, add_up
 from overnight.contracts import Workers
 from overnight.errors import Fault
 from overnight.lab.events import Measured
