@@ -24,7 +24,8 @@ from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
-from overnight.report import audit, morning
+from overnight.report import audit as audited
+from overnight.report import morning
 from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def runs(levels, noise=0.05, fails=(), seeds=SEEDS):
 
 
 def words(audit):
-    return " ".join(audit.lines(audit))
+    return " ".join(audited.lines(audit))
 
 
 def test_keeps_that_add_up_hold_and_so_does_the_claim():
@@ -428,7 +429,7 @@ def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
 
 def test_the_words_name_the_dead_weight_and_the_command(checked):
     folder, found, _ = checked
-    said = list(audit.lines(found))
+    said = list(audited.lines(found))
     weight = next(f for f in found.findings if f.verdict == "dead weight")
     assert "#2" in said[-1] and f"`git revert --no-edit {weight.keep.commits[0][:10]}` takes it out." in said[-1]
     git(folder, "worktree", "add", "-q", "--detach", folder.parent / "look", "overnight/little")
@@ -442,9 +443,9 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     text = (tmp_path / "report.md").read_text()
     assert "## Audit" in text and "| #2 `nothing but luck` |" in text and "dead weight" in text
     lab = Session(folder).read()
-    assert audit.load(folder / ".overnight/audit.json", lab) == found
+    assert audited.load(folder / ".overnight/audit.json", lab) == found
     lab.commit = "0" * 40
-    assert audit.load(folder / ".overnight/audit.json", lab) is None
+    assert audited.load(folder / ".overnight/audit.json", lab) is None
     assert "## Audit" not in morning.report_md(lab, "x.png")
 
 
@@ -452,14 +453,14 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
 def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
     if content is not None:
         (tmp_path / "audit.json").write_bytes(content)
-    assert audit.load(tmp_path / "audit.json", Lab()) is None
+    assert audited.load(tmp_path / "audit.json", Lab()) is None
 
 
 def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     hostile = "| `x` <b>\x1b[31m\n| y"
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
     found = conclude(plan, [Run(r.commit, r.seed, "crash", None, hostile) for r in checked[1].runs], 0.0)
-    assert "\x1b" not in "".join(audit.lines(found))
+    assert "\x1b" not in "".join(audited.lines(found))
     (row,) = [x for x in morning.report_md(Session(checked[0]).read(), "x.png", found).splitlines() if x.startswith("| #1 ")]
     assert row.count("|") == 5 and "\x1b" not in row
 
@@ -470,7 +471,7 @@ def test_a_single_keep_is_the_whole_and_marks_stay_beside_the_numbers(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "2 commits on 3 fresh seeds are 6 runs" in done.stderr and "6 runs (unsandboxed)" in done.stdout
     assert "There is no dead weight." in done.stdout
-    found = audit.load(folder / ".overnight/audit.json", Session(folder).read())
+    found = audited.load(folder / ".overnight/audit.json", Session(folder).read())
     assert found.findings[0].own == found.total and found.findings[0].verdict == "holds"
 
 

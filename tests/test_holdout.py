@@ -28,7 +28,8 @@ from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
 from overnight.report import tables
 from overnight.track import spec
-from overnight.views import holdout, sentences, track
+from overnight.views import holdout as overfitting
+from overnight.views import sentences, track
 from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
@@ -233,7 +234,7 @@ def test_a_candidate_without_a_number_there_is_denied():
 
     found = Night(Mute(1, lambda lots: Idea(gain=3.0, correlation=0.9), holdout=1.0), contract=HELD).go(experiments=3)
     assert {e.reason for e in found.lab.experiments.values()} == {DENIED}
-    assert "4 of 4 runs gave no number" in holdout.of(found.lab, 1)
+    assert "4 of 4 runs gave no number" in overfitting.of(found.lab, 1)
 
 
 def test_climbing_by_chance_is_rare():
@@ -429,7 +430,7 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     said = overnight("status", folder).stdout
     assert "carries over (too few keeps to tell); 2 asked, 1 denied" in said
     shown = overnight("show", "1", folder).stdout
-    assert f"Why: {DENIED}." in shown and "On the holdout the same runs gain " in shown and holdout.PRIVATE in shown
+    assert f"Why: {DENIED}." in shown and "On the holdout the same runs gain " in shown and overfitting.PRIVATE in shown
     assert "a keep would have taken" not in shown
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
@@ -449,5 +450,5 @@ def test_an_audit_leaves_the_holdout_alone(real):
 
 @pytest.mark.parametrize("metric", ['name = "cpu_seconds"', 'name = "loss"\nfrom = "output"\npattern = "x: (.*)"'])
 def test_a_holdout_that_could_not_be_scored_is_a_sentence(metric):
-    with pytest.raises(spec.TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
+    with pytest.raises(TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
         spec.parse(FITS.replace('name = "loss"', metric))

@@ -18,7 +18,7 @@ from overnight.errors import TrackError
 from overnight.lab.events import Measured
 from overnight.lab.lab import Lab
 from overnight.night.session import Hands, Session
-from overnight.report import audit
+from overnight.report import audit as audited
 from overnight.report.live import Count
 from overnight.track import spec
 from overnight.views import track
@@ -47,9 +47,9 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
         if as_json:
             say(found)
         else:
-            for text in audit.lines(found):
+            for text in audited.lines(found):
                 click.echo(text)
-        audit.save(found, session.home / AUDIT)
+        audited.save(found, session.home / AUDIT)
 
 
 def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
@@ -59,7 +59,7 @@ def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -
     marks = list(dict.fromkeys([*track.marks(lab), *["unsandboxed"] * (box.name == "none")]))
     lab.researchers = ()  # nothing is proposed
     hands = Hands(session, box)
-    hands.runner.logs = audit.folder(session.home / "audit")  # the night's own logs stay as they are
+    hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
     with run.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
         console = Console(stderr=True)
         console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)

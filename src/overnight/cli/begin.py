@@ -10,7 +10,7 @@ from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
-from overnight.night import check
+from overnight.night import check as checking
 from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
@@ -44,9 +44,9 @@ def check(folder: Path, sandbox_name: str) -> None:
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        found = check.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
+        found = checking.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
     benches = max(1, len(available()) // contract.run.cpus)
-    for sentence in check.words(contract, found, benches):
+    for sentence in checking.words(contract, found, benches):
         click.echo(sentence)
     if advice := sandbox.advice(box):
         click.echo(f"note: {advice}", err=True)

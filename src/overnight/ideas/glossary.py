@@ -109,7 +109,7 @@ def stem(word: str) -> str:
 def _sections() -> dict[str, list[str]]:
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
-    for line in files("overnight").joinpath("glossary.txt").read_text(encoding="utf-8").splitlines():
+    for line in files("overnight.ideas").joinpath("glossary.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             lines = sections.setdefault(line.strip("[]"), [])
         elif line and not line.startswith("#"):

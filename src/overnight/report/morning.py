@@ -17,6 +17,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.lab.state import BASELINE
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
+from overnight.report import audit as audited
 from overnight.report import chart
 from overnight.report.tables import TITLE, levels, plain, results_tsv
 from overnight.views import holdout, track
@@ -167,13 +168,13 @@ def _audit(lab: Lab, audit: Audit | None) -> list[str]:
         return []
     head = ("what", "claimed (95 % interval)", "measured again", "verdict")
     rows = [(f"{name} {code(title)}" if title else name, _round(claimed), _round(found), verdict)
-            for name, title, claimed, found, verdict in audit.rows(audit)]
-    failed = [f"{count} failed{f': {code(reason, 200)}' if reason else ''}." for count, reason in audit.failures(audit)]
+            for name, title, claimed, found, verdict in audited.rows(audit)]
+    failed = [f"{count} failed{f': {code(reason, 200)}' if reason else ''}." for count, reason in audited.failures(audit)]
     marks = "".join(f" ({mark})" for mark in audit.plan.marks)
     return ["## Audit", f"What was kept was measured again on {len(audit.plan.seeds)} seeds that the night had never used, in "
             f"{_count(len(audit.runs), 'run')}{marks}. The effect of a keep is what the frontier loses without it, in"
             f"{_unit(lab) or ' the metric'}; positive is better.", _table(head, rows),
-            " ".join([*failed, *audit.sentences(audit)])]
+            " ".join([*failed, *audited.sentences(audit)])]
 
 
 def _learned(lab: Lab) -> list[str]:
