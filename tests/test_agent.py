@@ -21,6 +21,7 @@ from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
 from overnight.track import Run
 
+NEEDS = "sandbox"
 CONTRACT = """\
 [track]
 name = "little"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import overnight
 
 ROOT = Path(overnight.__file__).parent
@@ -127,6 +129,7 @@ def test_the_pure_part_opens_and_prints_nothing():
     assert not {name: calls for name, calls in found.items() if calls}
 
 
+@pytest.mark.sandbox
 def test_importing_the_package_does_nothing():
     code = ("import sys; before = set(sys.modules); import overnight; "
             "new = {m for m in set(sys.modules) - before if m.startswith('overnight')}; print(sorted(new))")

@@ -12,6 +12,8 @@ from overnight.inbox import LARGEST, Inbox, request
 from overnight.jobs import AddIdea, Steer, Try
 from overnight.journal.sqlite import SqliteJournal
 
+NEEDS = "night"
+
 
 def settings(folder, x):
     write(folder, {"settings.py": f"X = {x}\n"})

@@ -19,6 +19,8 @@ from overnight.lab import Lab
 from overnight.proposing import Budget
 from overnight.session import Session
 
+NEEDS = "night"
+
 
 def events(folder):
     journal = SqliteJournal(folder / ".overnight/journal.db")
