@@ -21,6 +21,7 @@ from overnight.track import spec
 from overnight.track.roles import Role
 from overnight.track.spec import Run
 
+NEEDS = "sandbox"
 CONTRACT = """\
 [track]
 name = "little"

@@ -65,7 +65,7 @@ def test_a_flood_of_new_files_alone_is_refused(ground):
 paths = some.one_of(some.text(max_size=20), some.sampled_from(["settings.py", "run.py", "more/x.py", "..", "new.txt", "OVERNIGHT.md"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=some.dictionaries(paths, some.one_of(some.just("0"), some.text(max_size=3)), max_size=4),
        odd=some.dictionaries(paths, some.text(max_size=8), max_size=2), gone=some.lists(paths, max_size=3))
 def test_whatever_is_claimed_gives_editable_text_or_a_sentence(ground, files, odd, gone):

@@ -18,7 +18,7 @@ from overnight.repo import Repo
 from overnight.testing.server import Server
 from overnight.track.spec import load
 
-pytestmark = pytest.mark.slow
+NEEDS = "night"
 WAYS = {
     "endless": "open('settings.py', 'w').write('X = 2.2\\n')\nwhile True: pass",
     "outside": "open('score.py', 'a').write('#')",

@@ -59,7 +59,7 @@ BRIEFS = st.builds(
     st.dictionaries(COUNTS, WILD, max_size=4), LEFTS, st.one_of(st.none(), CHANGES), WILD)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(BRIEFS, st.integers(LEAST, 6_000))
 def test_any_brief_gives_a_clean_page_within_its_budget(brief, budget):
     found = page(brief, budget)
@@ -70,7 +70,7 @@ def test_any_brief_gives_a_clean_page_within_its_budget(brief, budget):
     skeleton(found.text)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(BRIEFS, BRIEFS)
 def test_what_is_stable_does_not_know_the_night(brief, other):
     later = msgspec.structs.replace(other, **{name: getattr(brief, name) for name in (
@@ -78,7 +78,7 @@ def test_what_is_stable_does_not_know_the_night(brief, other):
     assert page(brief, LEAST).stable == page(later, LEAST).stable
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(BRIEFS)
 def test_any_brief_is_data(brief):
     text = json.dumps(as_json(brief), allow_nan=False)

@@ -16,6 +16,7 @@ from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.kernel.cgroups import SELF, Cgroups
 from overnight.sandbox.kernel.group import LAUNCHER, V1, V2, Usage
 
+NEEDS = "sandbox"
 MB = 1 << 20
 PYTHON = sys._base_executable if os.access(sys._base_executable, os.X_OK) else sys.executable
 

@@ -33,7 +33,6 @@ def podman():
     return engine
 
 
-@pytest.mark.slow
 class TestPodman(Behaves, Contains):
     """Containers on an empty root."""
 
@@ -75,7 +74,7 @@ class TestPodman(Behaves, Contains):
         assert not left.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.sandbox
 def test_podman_passes_the_self_test(podman):
     assert "OPEN" not in sandbox.choose("podman").findings.values()
 
@@ -107,6 +106,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(("name", "said"), REFUSALS, ids=lambda s: s[:24])
 def test_an_engine_that_does_not_work_here_says_why_and_what_to_do(monkeypatch, tmp_path, name, said):
     monkeypatch.setenv("PATH", fake(tmp_path, name, f"echo '{said}' >&2; exit 1"))
@@ -128,6 +128,7 @@ def asked(name, command):
         room.close()
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("name", ["podman", "docker"])
 def test_both_are_asked_for_the_same_walls(monkeypatch, tmp_path, name):
     monkeypatch.setenv("PATH", fake(tmp_path, name, "echo image"))
@@ -139,6 +140,7 @@ def test_both_are_asked_for_the_same_walls(monkeypatch, tmp_path, name):
     assert "--privileged" not in said and "--env" not in said
 
 
+@pytest.mark.sandbox
 def test_docker_gets_an_image_of_the_empty_root_and_nothing_that_only_podman_knows(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", fake(tmp_path, "docker", "echo image"))
     argv = asked("docker", Command(("/bin/true",), tmp_path, Limits()))
@@ -188,6 +190,7 @@ def test_a_loopback_network_reaches_itself(podman, tmp_path):
     """, network="loopback") == "b'hello'"
 
 
+@pytest.mark.sandbox
 def test_docker_refuses_what_it_cannot_hand_over(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", fake(tmp_path, "docker", "echo image"))
     ours, theirs = socket.socketpair()

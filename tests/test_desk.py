@@ -13,6 +13,7 @@ from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 from overnight.track import spec
 
+NEEDS = "git"
 LINES = "".join(f"L{n} = {n}\n" for n in range(10))
 PAST = Past(7, 0, "scripted", "open", "L1 up")
 

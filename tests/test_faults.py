@@ -4,6 +4,8 @@ import pytest
 
 from conftest import ROOT
 
+NEEDS = "night"
+
 
 @pytest.fixture(scope="module")
 def minds():
@@ -16,14 +18,12 @@ def minds():
     return module
 
 
-@pytest.mark.slow
 def test_a_night_against_a_server_that_fails_and_is_killed_loses_nothing_and_pays_what_the_server_says(minds, tmp_path):
     found = minds.faults(tmp_path, 20, latency=0.05)
     assert found.whole, found
     assert found.proposed == 20 and found.server.malformed and found.server.limits and found.outcomes["outage"]
 
 
-@pytest.mark.slow
 def test_a_bound_holds_over_a_kill_of_the_night(minds, tmp_path):
     found = minds.budget(tmp_path, 60_000, latency=0.1)
     assert 60_000 / 3 < found.before[1] < found.journal <= found.tokens <= found.bound, found

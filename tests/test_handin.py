@@ -12,6 +12,8 @@ from overnight.journal.database import SqliteJournal
 from overnight.lab.jobs import AddIdea, Steer, Try
 from overnight.night.inbox import LARGEST, Inbox, request
 
+NEEDS = "night"
+
 
 def settings(folder, x):
     write(folder, {"settings.py": f"X = {x}\n"})

@@ -131,6 +131,7 @@ def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(path):
     assert list(SqliteJournal(path).replay()) == [*some(3), *full]
 
 
+@pytest.mark.sandbox
 def test_what_was_acknowledged_survives_kill_minus_nine(path):
     said = 0
     for _ in range(5):

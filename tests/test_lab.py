@@ -855,13 +855,11 @@ def test_events_come_in_the_order_in_which_they_are_applied():
 # ---- a whole night's promise -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
     nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(20)]
     assert sum(night.lab.counts["keep"] > 0 for night in nights) <= 1
 
 
-@pytest.mark.slow
 def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
     kept, false, gain = 0, 0, 0.0
     for seed in range(4):

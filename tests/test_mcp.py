@@ -23,6 +23,7 @@ from overnight.mcp.verbs import MOST
 from test_handin import night, records, settings, wait_for  # noqa: F401
 from test_holdout import FIT
 
+NEEDS = "night"
 TOOLS = {"brief", "status", "try_change", "wait", "show", "log", "ideas", "add_idea", "drop_idea"}
 SLOW = {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.4)\n"}
 

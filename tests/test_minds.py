@@ -14,6 +14,8 @@ from overnight.journal.database import SqliteJournal
 from overnight.testing.models import said
 from overnight.testing.server import Server
 
+NEEDS = "night"
+
 
 def change(messages, x, title="X is set"):
     """An answer that sets X to a number on whatever the page shows."""

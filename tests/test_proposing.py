@@ -324,7 +324,7 @@ def unruly(lots):
                 outcome="crash" if lots.random() < 0.1 else "ok", foul="it left" if lots.random() < 0.05 else "")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1, max_size=6))
 def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
     done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)

@@ -19,6 +19,7 @@ from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
 from overnight.track.spec import Run
 
+NEEDS = "sandbox"
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
 ASKING = """\
 import json, os

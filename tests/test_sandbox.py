@@ -21,6 +21,7 @@ from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
 from overnight.track.spec import Run
 
+NEEDS = "sandbox"
 PYTHON, MOUNTS = interpreter(Run(command=("python",)), Path("/"))
 
 

@@ -113,6 +113,7 @@ def test_a_program_is_written_where_there_is_none_and_tells_researchers_and_agen
     assert prose.startswith(f"# {found.name}") and "agent" not in prose.lower() and "-->" not in prose
 
 
+@pytest.mark.night
 def test_init_commits_nothing_and_says_what_to_do_next(tmp_path):
     folder = repository(tmp_path / "any", KARPATHY)
     before = git(folder, "rev-parse", "HEAD")
@@ -120,12 +121,14 @@ def test_init_commits_nothing_and_says_what_to_do_next(tmp_path):
     assert "commit it" in said and "overnight check" in said and git(folder, "rev-parse", "HEAD") == before
 
 
+@pytest.mark.night
 def test_init_outside_a_repository_is_refused_and_writes_nothing(tmp_path):
     write(tmp_path, KARPATHY)
     assert "not in a git repository" in sentence(overnight("init", tmp_path))
     assert not (tmp_path / "track.toml").exists()
 
 
+@pytest.mark.night
 def test_from_init_to_a_first_night_takes_a_commit_and_a_command(tmp_path):
     folder = repository(tmp_path / "any", {"main.py": "RATE = 0.5\nprint(f'loss: {(RATE - 3) ** 2}')\n"})
     assert overnight("init", folder).returncode == 0

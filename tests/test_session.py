@@ -19,6 +19,8 @@ from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
 from overnight.night.session import Session
 
+NEEDS = "night"
+
 
 def events(folder):
     journal = SqliteJournal(folder / ".overnight/journal.db")

@@ -13,6 +13,7 @@ from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
 from overnight.track import spec
 
+NEEDS = "sandbox"
 READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE")}
 
 

@@ -30,7 +30,6 @@ from overnight.testing.models import Scripted
 from overnight.testing.server import Server
 from overnight.track.spec import covers, load
 
-pytestmark = pytest.mark.slow
 BAIT = "bait-7c1f9e0b2d"
 UNSEEN = "unseen-5a3c8844"
 TOKENS = 3_000_000
