@@ -71,7 +71,8 @@ class Row:
         return "misses" if low > 0 else "holds" if high <= 0 else "undecided"
 
     def __str__(self) -> str:
-        interval = f"{shown(self.low)} to {shown(self.high)}" if self.low < self.high else ""
+        known = self.low < self.high and math.isfinite(self.low)
+        interval = f"{shown(self.low)} to {shown(self.high)}" if known else ""
         figure = f"{shown(self.value)} {self.unit}".strip()
         return f"| {self.what:56} | {self.asked:10} | {figure:14} | {interval:22} | {self.count:6} | {self.verdict:10} |"
 
@@ -108,7 +109,7 @@ def wilson(hits: float, count: int) -> tuple[float, float]:
     z, p = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2), hits / count
     middle = (p + z * z / (2 * count)) / (1 + z * z / count)
     radius = z * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(0.0, middle - radius), min(1.0, middle + radius)
+    return (max(0.0, middle - radius) if hits else 0.0), (min(1.0, middle + radius) if hits < count else 1.0)
 
 
 def bootstrap(items: Sequence[Any], statistic: Callable[[Sequence[Any]], float]) -> tuple[float, float]:
