@@ -63,7 +63,7 @@ def replay(path: Path) -> Lab:
 
 
 def opening(path: Path) -> tuple[float, float]:
-    """Seconds and bytes that it takes to open the journal."""
+    """Seconds that it takes to open the journal, and bytes for each experiment."""
     before, began = resident(), time.perf_counter()
     lab = replay(path)
     return time.perf_counter() - began, (resident() - before) / len(lab.experiments)
