@@ -167,4 +167,4 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("kinds", partial(rows, 60 if quick else 300))
 
 
-BENCH = Bench("early_stop", "Simulated learning curves: of the candidates that end better, at most 2 % are stopped early.", cells)
+BENCH = Bench("early_stop", "Simulated learning curves: of what ends better, <= 2 % is stopped early.", cells)

@@ -79,4 +79,4 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("rules", partial(rows, 300 if quick else 1500))
 
 
-BENCH = Bench("holdout", "What the holdout's rule lets through: of what was learnt by heart <= 10 %, of true improvements >= 88 %.", cells)
+BENCH = Bench("holdout", "The holdout's rule lets <= 10 % of what was learnt by heart through, >= 88 % of what is true.", cells)

@@ -273,5 +273,8 @@ def imported(source: str) -> set[str]:
 
 
 def _source(name: str, roots: Sequence[Path]) -> Path | None:
-    places = (root.joinpath(*name.split(".")) for root in roots)
-    return next((path for place in places for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+    for place in (root.joinpath(*name.split(".")) for root in roots):
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None

@@ -1,7 +1,7 @@
 """What the sandbox costs, and what many runs leave behind.
 
-Overhead: from the start of /bin/true to its (empty) result. Endurance: runs of which a tenth are hostile, and the machine before and
-after them. Locking: which share of a run goes to keeping candidate and scorer apart (starting and ending sandboxes, laying
+Overhead: from the start of /bin/true to its (empty) result. Endurance: runs of which a tenth are hostile, and the machine
+before and after them. Locking: which share of a run goes to keeping candidate and scorer apart (starting and ending sandboxes, laying
 out trees, hashing and removing artefacts), for each ready track.
 """
 
@@ -129,5 +129,5 @@ def cells(quick: bool) -> Iterator[Cell]:
         yield Cell(f"locking, {track}", partial(locking, track, 7 if quick else 10))
 
 
-BENCH = Bench("sandbox", "A start costs <= 12 ms as a user and <= 15 ms as root; runs, a tenth of them hostile, leave nothing.", cells,
-              timed=True)
+BENCH = Bench("sandbox", "A start costs <= 12 ms as a user, <= 15 ms as root; runs, hostile ones too, leave nothing.",
+              cells, timed=True)

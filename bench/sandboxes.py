@@ -60,4 +60,4 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("starts", partial(rows, 7 if quick else 20))
 
 
-BENCH = Bench("sandboxes", "Start to harvest of /bin/true in every sandbox that works here; nothing is asked.", cells, timed=True)
+BENCH = Bench("sandboxes", "What a start costs in every sandbox that works here; nothing is asked.", cells, timed=True)

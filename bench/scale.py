@@ -1,8 +1,8 @@
 """How the journal and the Lab bear a great many experiments: opening, memory, and one decision at that size.
 
 A real SqliteJournal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened and
-replayed, chain of hashes included, in fresh processes, by whose resident memory an experiment is charged. Then `ask`, `tell` and
-the durable writing of one result, which is up to the disk; and `ask` and `tell` with a thousand open candidates.
+replayed, chain of hashes included, in fresh processes, whose growth is the memory of the experiments. Then `ask`, `tell`
+and the durable writing of one result, which is up to the disk; and `ask` and `tell` with a thousand open candidates.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class Timed:
         return value
 
 
-def decide(lab: Lab, world: FakeWorld, results: int, write: Callable[[list[Event]], None] | None = None) -> dict[str, list[float]]:
+def decide(lab: Lab, world: FakeWorld, results: int,
+           write: Callable[[list[Event]], None] | None = None) -> dict[str, list[float]]:
     """Seconds of each `ask`, `tell` and write while so many results come in."""
     timed, idle, flying = Timed(), list(PLACES), []
     lab.apply(Started(0.0, 4, "fake", "0", lab.researchers))

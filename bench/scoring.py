@@ -1,9 +1,9 @@
 """What the library for scorers costs, and whom its audits catch; plain Python candidates behind real pipes, without a sandbox.
 
 Pipes: a question and its answer, a line of JSON each; a fresh process; raw float32, logits that are checked and turned into
-surprise, and lots, 16 MiB each. Speed: a trial in which the candidate does nothing, by size of the question; tracks/sorting in one process
-and in one for each trial. Exact: 26 circles evaluated, as they are and where rounding has to be mended. Audits: which
-candidates are called foul: 700 rows for each classifier, 256 windows of 64 tokens for each language model of
+surprise, and lots, 16 MiB each. Speed: a trial in which the candidate does nothing, by size of the question; tracks/sorting
+in one process and in one for each trial. Exact: 26 circles evaluated, as they are and where rounding has to be mended.
+Audits: which candidates are called foul: 700 rows for each classifier, 256 windows of 64 tokens for each language model of
 tests/language_models.py, with another text, other seats and other cuts each time.
 """
 
@@ -62,8 +62,9 @@ def pipes(times: int) -> Iterator[Row]:
     """What goes through a pipe, and how fast."""
     with Candidate("for header, body in questions(): say(header)"):
         oracle = Oracle.given()
-        yield median("a question and its answer in JSON", [1e6 * s for s in warm(lambda: oracle.ask({"token": 3}), 200)], unit="us")
-        yield median("a fresh process, first answer included", [1e3 * s for s in warm(lambda: fresh().ask({}), times)], unit="ms")
+        question, process = warm(lambda: oracle.ask({"token": 3}), 200), warm(lambda: fresh().ask({}), times)
+        yield median("a question and its answer in JSON", [1e6 * s for s in question], unit="us")
+        yield median("a fresh process, first answer included", [1e3 * s for s in process], unit="ms")
     tokens, size = numpy.zeros(LOGITS[:2], "i4"), 4 * numpy.prod(LOGITS) / 1e6
     with Candidate(RAW):
         oracle = Oracle.given()
@@ -90,7 +91,7 @@ def speed(times: int) -> Iterator[Row]:
     one, each = ([sorting(isolated) for _ in range(times)] for isolated in (False, True))
     for place, what in enumerate(("typical_seconds", "in all")):
         yield median(f"sorting in one process: {what}", [spent[place] for spent in one], unit="s")
-        yield ratio(f"sorting, a process for each trial / in one: {what}", *([s[place] for s in spent] for spent in (each, one)))
+        yield ratio(f"sorting, a process for each trial / in one: {what}", [s[place] for s in each], [s[place] for s in one])
 
 
 def sorting(isolated: bool) -> tuple[float, float]:
@@ -161,4 +162,4 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("audits", partial(audits, 1 if quick else 5))
 
 
-BENCH = Bench("scoring", "The scorers' library: cheats are called foul, honest candidates are not; what pipes and clocks cost.", cells)
+BENCH = Bench("scoring", "The scorers' library: cheats are called foul and honest candidates are not.", cells)

@@ -9,7 +9,6 @@ and asks nobody else; "asked" is the first role's mean share of the attempts, wi
 from __future__ import annotations
 
 import random
-import statistics
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,12 +89,12 @@ def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: boo
 
 def rows(name: str, team: list[Kind], attempts: int, nights: int, lucky: bool = False) -> Iterator[Row]:
     """One team: gains as shares of the oracle's, ours over that of equal shares, how often the first is asked."""
-    mine, even, best = ([night(team, choice, attempts, seed, lucky) for seed in range(nights)] for choice in (ours, equal, oracle))
+    mine, even, best = ([night(team, choice, attempts, seed, lucky) for seed in range(nights)]
+                        for choice in (ours, equal, oracle))
     for rule, found in (("equal shares", even), ("ours", mine)):
         yield ratio_of_sums(f"{name}: gain, {rule}", [(gain, most) for (gain, _), (most, _) in zip(found, best, strict=True)])
-    same = name.startswith("equal")
-    yield ratio_of_sums(f"{name}: ours / equal shares", [(gain, other) for (gain, _), (other, _) in zip(mine, even, strict=True)],
-                        "" if same else ">= 1")
+    both = [(gain, other) for (gain, _), (other, _) in zip(mine, even, strict=True)]
+    yield ratio_of_sums(f"{name}: ours / equal shares", both, "" if name.startswith("equal") else ">= 1")
     asked = sorted(share for _, share in mine)
     yield mean(f"{name}: asked", asked, "<= 0.65" if lucky else "")
     yield exact(f"{name}: asked, 5th percentile of nights", asked[len(asked) // 20], count=nights)
@@ -109,7 +108,8 @@ def cells(quick: bool) -> Iterator[Cell]:
         yield Cell(name, partial(rows, name, team, 200, nights))
     name = "keeps four times as often"
     yield Cell(f"{name}, 600", partial(rows, f"{name}, 600 attempts", TEAMS[name], 600, 10 if quick else nights))
-    yield Cell("lucky", partial(rows, "equal, its first attempt is a lucky keep", TEAMS["equal, keeps are rare"], 200, nights, True))
+    same = TEAMS["equal, keeps are rare"]
+    yield Cell("lucky", partial(rows, "equal, its first attempt is a lucky keep", same, 200, nights, True))
 
 
 BENCH = Bench("shares", "Simulated nights of a team: attempts by verified gain find at least what equal shares find.", cells)

@@ -9,7 +9,22 @@ from scipy import stats
 
 from bench import __main__ as door
 from bench import kit
-from bench.kit import Bench, Cell, Kept, Row, bootstrap, exact, fingerprint, imported, mean, median, ratio, share, student, wilson
+from bench.kit import (
+    Bench,
+    Cell,
+    Kept,
+    Row,
+    bootstrap,
+    exact,
+    fingerprint,
+    imported,
+    mean,
+    median,
+    ratio,
+    share,
+    student,
+    wilson,
+)
 
 
 def row(low, high, asked, count=9, least=1):

@@ -1,4 +1,4 @@
-"""Nights with models that fail, as bench/minds.py has them, in small: real processes, real sockets, kill -9."""
+"""Nights with models that fail, as `python -m bench minds` has them, in small: real processes, real sockets, kill -9."""
 
 import pytest
 

@@ -32,16 +32,16 @@ from fakes import Night
 from overnight import loop, sandbox
 from overnight.contracts import Brief, Change, Team
 from overnight.execution.desk import Desk
+from overnight.execution.runner import Runner
 from overnight.lab.events import Started
 from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
 from overnight.night.session import Hands, Session
 from overnight.referee.distributions import student_quantile
-from overnight.workers.local import LocalWorkers, available
-from overnight.execution.runner import Runner
 from overnight.repo import Repo
 from overnight.track import spec
+from overnight.workers.local import LocalWorkers, available
 
 Edit = dict[str, Any]
 Measured = Callable[[Sequence[Edit], int], float]  # val_bpc of the baseline with edits, with a seed
@@ -290,5 +290,5 @@ def cells(quick: bool) -> Iterator[Cell]:
         yield Cell(name, partial(rows, name, night, count, found, false))
 
 
-BENCH = Bench("planted", "Forty edits of a real track whose worth is known: >= 9 of the 10 improvements found, <= 5 % of keeps false.",
+BENCH = Bench("planted", "Forty edits of a real track: >= 9 of the 10 true improvements are found, <= 5 % of keeps are false.",
               cells, long=True)
