@@ -172,7 +172,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     for title, given in (("2,000 runs", {"runs": RUNS}), ("700 proposals", {"proposals": 700, "runs": 10**9})):
         for rule in RULES:
             name = f"{title}, {rule}"
-            yield Cell(name, partial(rows, name, rule, 1 if quick else 100, **given))
+            yield Cell(name, partial(rows, name, rule, 6 if quick else 100, **given))
 
 
 BENCH = Bench("classic", "The rules that others keep by, simulated: >= .7 of the common loop's keeps are false.",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import math
 import os
 import random
@@ -24,8 +25,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from overnight.referee.distributions import student_quantile
 
@@ -213,7 +212,8 @@ class Bench:
 
 @dataclass
 class Kept:
-    """Finished cells of a long bench, a JSON line each. A cell that other sources measured is stale, and passed over."""
+    """Finished cells of a long bench, a JSON line each. A cell that other sources measured is stale, and passed over; a last
+    line that was broken off is cut."""
 
     path: Path
     sources: str
@@ -221,18 +221,22 @@ class Kept:
 
     def __post_init__(self) -> None:
         if self.path.exists():
-            for line in map(msgspec.json.decode, self.path.read_bytes().splitlines()):
+            written = self.path.read_bytes()
+            whole = written[:written.rfind(b"\n") + 1]
+            if whole != written:
+                self.path.write_bytes(whole)
+            for line in map(json.loads, whole.splitlines()):
                 if line["sources"] == self.sources:
-                    self._rows[line["cell"]] = [msgspec.convert(row, Row) for row in line["rows"]]
+                    self._rows[line["cell"]] = [Row(**row) for row in line["rows"]]
 
     def rows(self, cell: Cell) -> list[Row]:
         """A cell's rows: those that are kept, or measured now and kept."""
         if cell.name not in self._rows:
             self._rows[cell.name] = rows = list(cell.measure())
             self.path.parent.mkdir(exist_ok=True)
+            line = json.dumps({"cell": cell.name, "sources": self.sources, "rows": list(map(asdict, rows))})
             with self.path.open("ab") as file:
-                file.write(msgspec.json.encode({"cell": cell.name, "sources": self.sources, "rows": list(map(asdict, rows))}))
-                file.write(b"\n")
+                file.write(line.encode() + b"\n")
         return self._rows[cell.name]
 
 

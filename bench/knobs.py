@@ -223,7 +223,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(library, "1")  # for the processes that are about to be born
     for furthest in (2.5, 1.2):
-        yield Cell(f"{furthest}", partial(rows, *((6, 50) if quick else (10, 200)), furthest))
+        yield Cell(f"{furthest}", partial(rows, *((6, 25) if quick else (10, 200)), furthest))
 
 
 BENCH = Bench("knobs", "On noisy functions of constants, knobs leaves no more regret than hill climbing does.", cells)

@@ -1,8 +1,8 @@
 """What the sandbox costs, and what many runs leave behind.
 
-Overhead: from the start of /bin/true to its (empty) result. Endurance: runs of which a tenth are hostile, and the
-machine before and after them. Locking: which share of a run goes to keeping candidate and scorer apart (starting and ending sandboxes, laying
-out trees, hashing and removing artefacts), for each ready track.
+Overhead: from the start of /bin/true to its (empty) result. Endurance: runs of which a tenth are hostile, and the machine
+before and after. Locking: which share of a run goes to keeping candidate and scorer apart (starting and ending sandboxes,
+laying out trees, hashing and removing artefacts), for each ready track.
 """
 
 from __future__ import annotations

@@ -205,6 +205,22 @@ def test_a_cell_that_other_sources_measured_is_stale(tmp_path):
     assert measured == ["a", "a"] and len((tmp_path / "toy.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_kept_row_comes_back_as_it_was_also_without_an_interval(tmp_path):
+    made = [mean("x", [1.0], "<= 2", "ms"), share("y", 3, 20), exact("z", 4)]
+    kept = [Kept(tmp_path / "toy.jsonl", "s1").rows(Cell("a", lambda: made)) for _ in range(2)]
+    assert kept == [made, made] and made[0].low == -math.inf
+
+
+def test_a_last_line_that_was_broken_off_is_cut_and_its_cell_measured_again(tmp_path):
+    measured, path = [], tmp_path / "toy.jsonl"
+    Kept(path, "s1").rows(counted(measured))
+    path.write_bytes(path.read_bytes() + b'{"cell": "b", "sou')
+    kept = Kept(path, "s1")
+    kept.rows(counted(measured))
+    kept.rows(counted(measured, "b"))
+    assert measured == ["a", "b"] and len(path.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(("long", "quick"), [(True, True), (False, False)])
 def test_nothing_is_kept_of_a_quick_run_or_a_short_bench(tmp_path, long, quick):
     list(kit.measured(toy([HOLDS], long=long), quick, tmp_path, lambda: "s1"))

@@ -14,7 +14,6 @@ was kept is skipped, and one that conflicts with what was kept while it was bein
 from __future__ import annotations
 
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bench.classic import p_value
 from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact, mean, share
 from bench.planted.measure import TRACK, Meter, apply, apply_all, baseline, planted
@@ -38,7 +38,6 @@ from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Pro
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
 from overnight.night.session import Hands, Session
-from overnight.referee.distributions import student_quantile
 from overnight.repo import Repo
 from overnight.track import spec
 from overnight.workers.local import LocalWorkers, available
@@ -61,7 +60,6 @@ class Outcome(Struct, frozen=True):
     false: int
     skipped: int
     runs: int
-    seconds: float = 0.0
 
 
 def shuffled(edits: Sequence[Edit], seed: int) -> list[Edit]:
@@ -69,10 +67,10 @@ def shuffled(edits: Sequence[Edit], seed: int) -> list[Edit]:
     return random.Random(f"planted {seed}").sample(edits, len(edits))
 
 
-def outcome(kept: Iterable[Edit], skipped: int, runs: int, seconds: float = 0.0) -> Outcome:
+def outcome(kept: Iterable[Edit], skipped: int, runs: int) -> Outcome:
     """Count what was kept."""
     kinds = [edit["kind"] for edit in kept]
-    return Outcome(len(kinds), len(kinds) - kinds.count("real"), skipped, runs, seconds)
+    return Outcome(len(kinds), len(kinds) - kinds.count("real"), skipped, runs)
 
 
 def contract() -> str:
@@ -112,7 +110,7 @@ def wired(session: Session, lab: Lab, researcher: Planted) -> Hands:
     return hands
 
 
-def judged(lab: Lab, edits: Sequence[Edit], skipped: int, seconds: float) -> Outcome:
+def judged(lab: Lab, edits: Sequence[Edit], skipped: int) -> Outcome:
     """What a Lab made of the edits."""
     known = {edit["title"]: edit for edit in edits}
     kept = [known[e.title] for e in lab.experiments.values() if e.verdict == "keep"]
@@ -120,12 +118,12 @@ def judged(lab: Lab, edits: Sequence[Edit], skipped: int, seconds: float) -> Out
         if (known[e.title]["kind"] == "real") != (e.verdict == "keep"):
             print(f"  {e.verdict} of {known[e.title]['name']}: {e.reason} ({e.pairs} pairs)", file=sys.stderr)
     lost = sum(e.reason.startswith("conflicts") for e in lab.experiments.values())
-    return outcome(kept, skipped + lost, lab.runs, seconds)
+    return outcome(kept, skipped + lost, lab.runs)
 
 
 def real_night(edits: Sequence[Edit], seed: int) -> Outcome:
     """The whole loop in a fresh repository, until every edit is judged."""
-    researcher, began = Planted(shuffled(edits, seed)), time.monotonic()
+    researcher = Planted(shuffled(edits, seed))
     with tempfile.TemporaryDirectory() as temporary:
         session = Session(track_in(Path(temporary), "microgpt", **{"track.toml": contract()}))
         with session.writing() as lab:
@@ -140,7 +138,7 @@ def real_night(edits: Sequence[Edit], seed: int) -> Outcome:
                 places.close()
             if lab.problem:
                 raise SystemExit(lab.problem)
-            return judged(lab, edits, researcher.skipped, time.monotonic() - began)
+            return judged(lab, edits, researcher.skipped)
 
 
 # ---- simulated nights ------------------------------------------------------------------------------------------
@@ -194,7 +192,7 @@ def simulated_night(edits: Sequence[Edit], seed: int, measured: Measured) -> Out
     """The Lab with two benches, without a clock and without sandboxes."""
     world = Edits(shuffled(edits, seed), measured)
     night = Night(world, contract=contract(), researchers=(NAME,), benches=2, key=f"planted {seed}").go()
-    return judged(night.lab, edits, world.researcher.skipped, 0.0)
+    return judged(night.lab, edits, world.researcher.skipped)
 
 
 # ---- what others do --------------------------------------------------------------------------------------------
@@ -224,8 +222,7 @@ def lower(numbers: list[float], best: list[float]) -> bool:
 def t_test(numbers: list[float], best: list[float]) -> bool:
     """One-sided paired t-test, p < .05."""
     gains = [theirs - mine for mine, theirs in zip(numbers, best, strict=True)]
-    error = statistics.stdev(gains) / len(gains) ** 0.5
-    return statistics.fmean(gains) > error * student_quantile(0.95, len(gains) - 1)
+    return p_value(gains) < 0.05
 
 
 def seeds_of(night: int, count: int) -> list[int]:
