@@ -21,7 +21,7 @@ def pairs(name):
 
 
 def measured(name):
-    """Recall and precision of a list as bench/ideas.py defines them."""
+    """Recall and precision of a list as `python -m bench ideas` defines them."""
     both = pairs(name)
     ideas = [idea for idea, _ in both]
     true = false = 0

@@ -1,17 +1,12 @@
 """Who is asked next: fixed shares exactly, the rest where verified gain per cost has been, and nobody starves."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import shares as bench
 from overnight.lab import allocation
 from overnight.lab.allocation import EVEN, Record, ended, next_role, split, verified
-
-sys.path.append(str(Path(__file__).parent.parent / "bench"))
-import shares as bench
 
 COUNTS, AMOUNTS = st.floats(0, 1e5), st.floats(0, 1e9)
 RECORDS = st.builds(Record, COUNTS, COUNTS, AMOUNTS, AMOUNTS)

@@ -251,7 +251,8 @@ def _queue(ideas: Sequence[Idea]) -> Iterator[Part]:
     waiting = [f"- {_idea(idea)}" for idea in reversed(ideas) if idea.state == "open"]
     yield layout.listed(2, "## Ideas nobody has tried\n", waiting, "open ideas, the oldest")
     gone = [f"- {idea.state}: {_idea(idea)}{_came(idea)}" for idea in reversed(ideas) if idea.state != "open"]
-    yield layout.listed(2, "## Ideas that are taken\n\nDo not have them again in other words.\n", gone, "taken ideas, the oldest")
+    yield layout.listed(2, "## Ideas that are taken\n\nDo not have them again in other words.\n", gone,
+                        "taken ideas, the oldest")
 
 
 def _idea(idea: Idea) -> str:
@@ -300,7 +301,8 @@ def _task(brief: Brief) -> Iterator[Part]:
         yield from _asked(AGAIN, f"the words of experiment #{brief.again.id}", brief.again.message)
     elif brief.draft is not None:
         yield from _asked(DRAFT, "the change that you made", _draft(brief.draft, brief.files))
-        yield layout.long(3, brief.advice, lambda n: fenced(brief.advice, "what the critic says of it", n), "the critic's advice")
+        yield layout.long(3, brief.advice, lambda n: fenced(brief.advice, "what the critic says of it", n),
+                          "the critic's advice")
     elif brief.idea is not None:
         idea = brief.idea
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"

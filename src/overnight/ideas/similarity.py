@@ -15,7 +15,7 @@ from msgspec import Struct
 from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
 
 LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
-ALIKE = 0.45  # score from which two ideas count as the same one: bench/ideas.py
+ALIKE = 0.45  # score from which two ideas count as the same one: python -m bench ideas
 BETWEEN = 2  # words that may stand between those of a phrase
 REACH = 6  # words that a "without" reaches
 RENAMED = 8  # words that may stand between "replace" and "by"

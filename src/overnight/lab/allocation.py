@@ -6,7 +6,7 @@ shrunk towards the team's mean, evidence fades with every attempt of anybody (ga
 part of the attempts is split evenly whatever was found. So nobody starves, one lucky keep changes little, and a newcomer
 counts as an average member. Costs may be in any unit, and gains in any other, if they are the same for all.
 
-bench/shares.py measures what it gains and loses against equal shares and against knowing who is best.
+`python -m bench shares` measures what it gains and loses against equal shares and against knowing who is best.
 """
 
 from __future__ import annotations

@@ -14,13 +14,11 @@ import re
 from collections.abc import Sequence
 
 from overnight.contracts import Direction
+from overnight.track.spec import CATCH_UP, NEARLY_DONE, WARM_UP
 
 Point = tuple[float, float]  # step and value
 Curve = tuple[Point, ...]  # steps rising
 
-PATIENCE = 0.3  # share of the incumbent's curve before which nothing is stopped
-MARGIN = 2.5  # how many times faster than at the best of times a run may still be thought to learn
-NO_MORE = 0.9  # share of it after which nothing is stopped: the number is worth more than the rest of the time
 SIGMAS = 3.0  # standard errors by which every estimate is turned in the run's favour
 LOOKS = 3  # reports in a row that must agree
 FEWEST = 6  # reports that a line or a curve takes
@@ -97,8 +95,8 @@ def thinned(curve: Curve, most: int = RECORDED) -> Curve:
 class Pace:
     """Hears what a run prints and says when it has fallen behind the incumbent's curve on the same seed."""
 
-    def __init__(self, pattern: str, pace: Curve, direction: Direction, patience: float = PATIENCE,
-                 margin: float = MARGIN) -> None:
+    def __init__(self, pattern: str, pace: Curve, direction: Direction, patience: float = WARM_UP,
+                 margin: float = CATCH_UP) -> None:
         self.reader = Reader(pattern)
         self.reason = ""
         self._pace, self._direction, self._patience, self._margin = pace, direction, patience, margin
@@ -110,8 +108,8 @@ class Pace:
         return bool(self.reason)
 
 
-def behind(mine: Curve, pace: Curve, direction: Direction = "minimize", patience: float = PATIENCE,
-           margin: float = MARGIN) -> str:
+def behind(mine: Curve, pace: Curve, direction: Direction = "minimize", patience: float = WARM_UP,
+           margin: float = CATCH_UP) -> str:
     """Why a run cannot catch up with the incumbent any more, in a sentence; "" while it can.
 
     With smaller as better, `t` the step of the last report, `T` that of the incumbent's last and `left = T - t`, a run
@@ -127,7 +125,7 @@ def behind(mine: Curve, pace: Curve, direction: Direction = "minimize", patience
       saves a run whose late drop, like that of a learning rate let down at the end, is still to come.
 
     Each estimate is turned by SIGMAS standard errors in favour of the run, so that a noisy or spiky curve is not
-    stopped. Nothing is stopped before `patience` or after NO_MORE of the incumbent's steps.
+    stopped. Nothing is stopped before `patience` or after NEARLY_DONE of the incumbent's steps.
     """
     sign = 1.0 if direction == "minimize" else -1.0
     ahead, run = (tuple((step, sign * value) for step, value in curve) for curve in (pace, mine))
@@ -144,7 +142,7 @@ def _out_of_reach(mine: Curve, pace: Curve, patience: float, margin: float) -> b
     """Whether the last report shows a run that cannot reach the incumbent's end, smaller being better."""
     (begin, _), (end, _) = pace[0], pace[-1]
     step, latest = mine[-1]
-    if not patience <= (step - begin) / (end - begin) <= NO_MORE or latest <= at(pace, step):
+    if not patience <= (step - begin) / (end - begin) <= NEARLY_DONE or latest <= at(pace, step):
         return False
     since = step - (step - mine[0][0]) / 3
     recent = [point for point in mine if point[0] >= since]

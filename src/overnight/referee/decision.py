@@ -398,7 +398,7 @@ def alpha_wealth(level: float, keeps: int, runs: int) -> float:
     A track may spend `level` of its keeps on false ones. It begins with a small gift, earns with every keep and spreads
     what it has over the claims that its runs amount to, as in alpha investing (Foster and Stine 2008) and e-LOND (Xu and
     Ramdas 2024): alpha = 1.25 level (0.3 + keeps)/(2 + runs/75). Most candidates end at their first run and never come to a
-    claim, so the constants are not those of the theorems; they were set by simulation (`bench/referee`), which is
+    claim, so the constants are not those of the theorems; they were set by simulation (`bench referee`), which is
     what the promise rests on. Runs and keeps are the track's, so that several nights share one wealth.
     """
     return min(1.5, 1.25 * (0.3 + keeps) / (2.0 + runs / 75.0)) * level

@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError
-from overnight.referee import curves
 
 Made = TypeVar("Made")
 
 FILE = "track.toml"
+WARM_UP = 0.3  # share of the incumbent's curve before which no run is stopped for falling behind
+CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still be thought to learn
+NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
 _NUMBER = r"(\d+\.?\d*)"
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
@@ -135,8 +137,8 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
 
     pattern: str
     direction: Direction | None = None
-    patience: float = curves.PATIENCE
-    margin: float = curves.MARGIN
+    patience: float = WARM_UP
+    margin: float = CATCH_UP
 
 
 class Track(Struct, frozen=True, forbid_unknown_fields=True):
@@ -411,9 +413,9 @@ def _check_progress(progress: Progress, wrong: Any) -> None:
     if groups != 2:
         raise wrong("progress", "pattern", "[progress] needs a pattern with exactly two groups, step and value, "
                     "like '^step (\\d+) loss (\\S+)'.")
-    if not 0 <= progress.patience < curves.NO_MORE:
+    if not 0 <= progress.patience < NEARLY_DONE:
         raise wrong("progress", "patience", f"patience is a share of the run: write a number from 0 to below "
-                    f"{curves.NO_MORE:g}.")
+                    f"{NEARLY_DONE:g}.")
     if not 1 <= progress.margin < math.inf:
         raise wrong("progress", "margin", "margin says how many times faster a run may still learn: write 1 or more.")
 
