@@ -2,8 +2,9 @@
 # make demo-llm a rehearsal of a night with language models, without a key: a scripted model on this machine
 # make test     sets up what it needs, then lints, type-checks and tests
 # make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
+# make bench-quick  sets up what it needs, then measures every figure of README and docs in small, in five minutes at most
 # make setup    just the set-up, into .venv
-.PHONY: demo demo-llm test attacks setup clean
+.PHONY: demo demo-llm test attacks bench-quick setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
@@ -24,6 +25,10 @@ test:
 attacks:
 	@scripts/setup.sh dev
 	PYTHONPATH=tests .venv/bin/python -m attacks
+
+bench-quick:
+	@scripts/setup.sh dev
+	.venv/bin/python -m bench all --quick
 
 clean:
 	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

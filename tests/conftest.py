@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
+import needs
 from overnight.sandbox.bubblewrap import Bubblewrap
 
 ROOT = Path(__file__).parent.parent
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may share the cores
+# The same examples each time. Hypothesis' own deadline goes by the clock on the wall, which other work on the same cores moves;
+# `needs.paced` holds each example to a bound in processor time instead.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)  # new examples: pytest --hypothesis-profile search
 settings.load_profile("suite")
 
 CONTRACT = """\
@@ -46,6 +50,12 @@ x = float(open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read())
 print(json.dumps({"loss": (x - 3) ** 2 + int(os.environ["OVERNIGHT_SEED"]) % 7 / 100}))
 """
 LITTLE = {"track.toml": CONTRACT, "settings.py": "X = 1.0\n", "run.py": RUN, "score.py": SCORE}
+
+
+def pytest_configure(config):
+    for name, what in needs.MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {what}")
+    config.pluginmanager.register(needs.Guard(), "needs")
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from overnight.errors import Away, EditError
 from overnight.researchers.agent import protocol
 from test_agent import Bench, brief
 
+NEEDS = "sandbox"
 SCRIPT = Path(__file__).with_name("acp_agent.py").read_text(encoding="utf-8")
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from overnight import track
 from overnight.errors import EditError
 from overnight.researchers.agent import taken
+from overnight.track import spec
 from test_agent import CONTRACT
 
-TRACK = track.parse(CONTRACT)
+TRACK = spec.parse(CONTRACT)
 LEFT = {"files": {}, "odd": {}, "gone": [], "more": 0, "code": 0, "seconds": 1.0, "words": ""}
 
 
@@ -65,7 +65,7 @@ def test_a_flood_of_new_files_alone_is_refused(ground):
 paths = some.one_of(some.text(max_size=20), some.sampled_from(["settings.py", "run.py", "more/x.py", "..", "new.txt", "OVERNIGHT.md"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=some.dictionaries(paths, some.one_of(some.just("0"), some.text(max_size=3)), max_size=4),
        odd=some.dictionaries(paths, some.text(max_size=8), max_size=2), gone=some.lists(paths, max_size=3))
 def test_whatever_is_claimed_gives_editable_text_or_a_sentence(ground, files, odd, gone):
@@ -75,7 +75,7 @@ def test_whatever_is_claimed_gives_editable_text_or_a_sentence(ground, files, od
         assert str(error).endswith(".") and str(error).isprintable()
         return
     for path, text in changed.items():
-        assert any(track.covers(glob, path) for glob in TRACK.track.editable)
+        assert any(spec.covers(glob, path) for glob in TRACK.track.editable)
         assert text in (None, "X = 2\n")
 
 

@@ -1,6 +1,7 @@
 """The house: imports point one way, the pure part is pure, and nothing public is without a word of explanation."""
 
 import ast
+import functools
 import inspect
 import subprocess
 import sys
@@ -16,30 +17,21 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
-    {"contracts", "errors", "scoring", "words"},
-    {"curves", "fit", "lessons", "frontmatter", "glossary"},
-    {"track", "events", "likeness"},
-    {"jobs", "metrics", "roles"},
-    {"student", "program"},
-    {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "shares", "stacks", "tally", "ideas"},
-    {"roster"},
-    {"runs"},
-    {"state"},
-    {"proposing"},
-    {"lab", "audit", "brief"},
-    {"repo", "oracle", "mounts"},
-    {"importing", "inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
-    {"loop", "session", "trial", "auditor", "scaffold", "testing"},
-    {"handin"},
-    {"report"},
-    {"web", "mcp"},
-    {"cli", "__main__"},
+    {"contracts", "errors", "scoring", "untrusted"},
+    {"track"},
+    {"referee", "repo"},
+    {"lab"},
+    {"brief", "views", "ideas", "journal", "workers", "loop"},
+    {"sandbox"},
+    {"execution", "report"},
+    {"researchers"},
+    {"audit"},
+    {"night", "testing"},
+    {"mcp", "web"},
+    {"cli"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "glossary", "likeness", "events", "frontmatter", "jobs",
-        "metrics", "roles", "student", "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster",
-        "holdout", "runs", "state", "proposing", "lab", "audit", "brief", "importing.found", "importing.notes",
-        "researchers.llm.edits"]
+PURE = ["contracts", "errors", "untrusted", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
+        "audit.arithmetic", "ideas.similarity", "ideas.found", "ideas.notes", "execution.metrics", "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
@@ -55,10 +47,16 @@ def floor(name):
     return next((i for i, names in enumerate(FLOORS) if name in names), None)
 
 
+@functools.cache
+def tree(module):
+    """The syntax tree of a file."""
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
 def imports(module):
     """Every module that a file imports, at whatever place in it."""
     found = set()
-    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -87,37 +85,42 @@ def test_the_import_graph_has_no_cycle():
     assert not left
 
 
-@pytest.mark.parametrize("module", [m for m in FILES if part(m)])
-def test_every_part_has_its_floor(module):
-    assert floor(part(module)) is not None, f"say on which of the FLOORS {module} stands"
+def test_every_part_has_its_floor():
+    assert not {part(module) for module in FILES if part(module) and floor(part(module)) is None}, "say on which of the FLOORS"
 
 
-@pytest.mark.parametrize("module", [m for m in FILES if part(m)])
-def test_imports_point_downwards(module):
-    for name in GRAPH[module] - {"overnight"}:
-        mine, theirs = floor(part(module)), floor(part(name))
-        assert part(name) == part(module) or None in (mine, theirs) or theirs < mine, f"{module} imports {name}"
+def upwards(module):
+    """What a module imports that does not lie below it."""
+    mine = floor(part(module))
+    others = [name for name in GRAPH[module] - {"overnight"} if part(name) != part(module)]
+    return [f"{module} imports {name}" for name in others if None not in (mine, floor(part(name))) and floor(part(name)) >= mine]
 
 
-@pytest.mark.parametrize("name", ["contracts", "errors", "words"])
-def test_the_ground_floor_imports_nothing_of_ours(name):
-    assert not GRAPH[f"overnight.{name}"]
+def test_imports_point_downwards():
+    assert not [line for module in FILES if part(module) for line in upwards(module)]
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_pure_part_touches_no_outside(name):
-    found = {module.partition(".")[0] for module in imports(f"overnight.{name}")}
-    assert not found & OUTSIDE
-    assert "pathlib" not in found or name in MAY_NAME_PATHS
+def test_the_ground_floor_imports_nothing_of_ours():
+    assert not {name for name in ("contracts", "errors", "words") if GRAPH[f"overnight.{name}"]}
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_pure_part_opens_and_prints_nothing(name):
-    tree = ast.parse(FILES[f"overnight.{name}"].read_text(encoding="utf-8"))
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not called & {"open", "print", "input", "exec", "eval", "__import__"}
+def test_the_pure_part_touches_no_outside():
+    found = {name: {module.partition(".")[0] for module in imports(f"overnight.{name}")} for name in PURE}
+    assert not {name: all_ & OUTSIDE for name, all_ in found.items() if all_ & OUTSIDE}
+    assert {name for name, all_ in found.items() if "pathlib" in all_} <= MAY_NAME_PATHS
 
 
+def called(tree):
+    """The names of the functions that are called by their bare name."""
+    return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+
+
+def test_the_pure_part_opens_and_prints_nothing():
+    found = {name: called(tree(f"overnight.{name}")) & {"open", "print", "input", "exec", "eval", "__import__"} for name in PURE}
+    assert not {name: calls for name, calls in found.items() if calls}
+
+
+@pytest.mark.sandbox
 def test_importing_the_package_does_nothing():
     code = ("import sys; before = set(sys.modules); import overnight; "
             "new = {m for m in set(sys.modules) - before if m.startswith('overnight')}; print(sorted(new))")
@@ -125,20 +128,26 @@ def test_importing_the_package_does_nothing():
     assert done.stdout.strip() == "['overnight']"
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_a_module_only_defines_when_it_is_imported(module):
-    """No call statement and no loop at the top of a file, but for the guard of a script."""
-    for node in ast.parse(FILES[module].read_text(encoding="utf-8")).body:
-        call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-        assert not call and not isinstance(node, ast.For | ast.While | ast.With), f"{module}, line {node.lineno}"
+def at_work(module):
+    """The statements at the top of a file that do more than define, but for the guard of a script."""
+    return [f"{module}, line {node.lineno}" for node in tree(module).body
+            if isinstance(node, ast.For | ast.While | ast.With) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))]
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_everything_public_has_a_docstring(module):
-    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree) or FILES[module].stat().st_size == 0, module
-    for node in [*public(tree), *(n for c in public(tree) if isinstance(c, ast.ClassDef) for n in public(c))]:
-        assert ast.get_docstring(node), f"{module}.{node.name} has no docstring"
+def test_a_module_only_defines_when_it_is_imported():
+    assert not [line for module in FILES for line in at_work(module)]
+
+
+def undocumented(module):
+    """What is public in a file and has no docstring; an empty file needs none."""
+    top = tree(module)
+    owners = [top, *(node for node in public(top) if isinstance(node, ast.ClassDef))]
+    found = [node.name for owner in owners for node in public(owner) if not ast.get_docstring(node)]
+    return found if ast.get_docstring(top) or not top.body else ["the module", *found]
+
+
+def test_everything_public_has_a_docstring():
+    assert not {module: names for module in FILES if (names := undocumented(module))}
 
 
 def test_every_error_is_drawn_in_the_tree():

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import CONTRACT, command, git, overnight, repository, sentence
-from overnight import auditor
-from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
+from overnight.audit import run
+from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
-from overnight.events import Judged, Measured, Opened, Proposed, Started, Stopped
-from overnight.jobs import Measurement, Trouble
-from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
+from overnight.lab.jobs import Measurement, Trouble
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
-from overnight.report import audited, morning
-from overnight.runs import Experiment
-from overnight.session import Session
+from overnight.report import audit as audited
+from overnight.report import morning
 from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def good(job, _number):
 
 
 def carry_out(bench, stopped=lambda: False):
-    return auditor.measure(plan(), bench, stopped, lambda done: None)
+    return run.measure(plan(), bench, stopped, lambda done: None)
 
 
 def test_every_commit_runs_on_every_seed_and_none_is_always_first():
@@ -264,7 +265,7 @@ def test_nothing_more_is_started_once_it_is_stopped():
 def test_seeds_are_fresh_and_different(monkeypatch):
     lots = iter([7, 7, 8, 9, 9, 10])
     monkeypatch.setattr("secrets.randbits", lambda bits: next(lots))
-    assert auditor.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
+    assert run.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
 
 
 # ---- taking a change out ---------------------------------------------------------------------------------------
@@ -281,6 +282,7 @@ def stack(tmp_path, *texts):
     return repo, made
 
 
+@pytest.mark.git
 @pytest.mark.parametrize(("first", "second"), [("L1 = 1", "L0 = 0"), ("L6 = 6", "L7 = 7")])
 @pytest.mark.parametrize("shape", [lambda t: t, lambda t: t.rstrip("\n"), lambda t: t.replace("\n", "\r\n"),
                                    lambda t: t.replace("\n", "\n\n")], ids=["plain", "no-end", "crlf", "blank"])
@@ -291,35 +293,40 @@ def test_a_change_beside_another_is_taken_out_finely(tmp_path, first, second, sh
     assert repo._bytes(made, "a.py") == shape(LINES.replace(second, second + "0")).encode()
 
 
+@pytest.mark.git
 def test_without_finesse_a_change_beside_another_conflicts(tmp_path):
     one = LINES.replace("L3 = 3", "L3 = 30")
     repo, (base, mine, tip) = stack(tmp_path, LINES, one, one.replace("L4 = 4", "L4 = 40"))
     assert repo.transplant(mine, base, tip, "without") == ""
 
 
+@pytest.mark.git
 def test_a_line_that_was_changed_again_conflicts_finely_too(tmp_path):
     repo, (base, mine, tip) = stack(tmp_path, *(LINES.replace("L3 = 3", f"L3 = {n}") for n in (3, 30, 31)))
     assert repo.transplant(mine, base, tip, "without", finely=True) == ""
 
 
+@pytest.mark.git
 def test_a_change_that_was_undone_leaves_the_frontier_as_it_is(tmp_path):
     repo, (base, mine, tip) = stack(tmp_path, LINES, LINES + "X = 1\n", LINES.replace("L0 = 0", "L0 = 9"))
     assert repo.transplant(mine, base, tip, "without") == tip
 
 
+@pytest.mark.git
 def test_a_file_that_holds_the_seam_is_not_merged_finely(tmp_path):
     texts = [t.replace("L7 = 7", SEAM.decode()) for t in (LINES, LINES.replace("L3 = 3", "L3 = 30"))]
     repo, (base, mine, tip) = stack(tmp_path, *texts, texts[1].replace("L4 = 4", "L4 = 40"))
     assert repo.transplant(mine, base, tip, "without", finely=True) == ""
 
 
+@pytest.mark.git
 def test_keeps_that_changed_the_same_lines_go_out_together(tmp_path):
     """#1 and #3 share a line, #3 and #4 another; #2 and #5 stand alone beside them."""
     states = ((0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (2, 1, 1, 0), (2, 1, 2, 0), (2, 1, 2, 1))
     texts = ["".join(f"{name} = {value}\n" for name, value in zip("PQRS", state, strict=True)) for state in states]
     repo, made = stack(tmp_path, *texts)
     kept = [Experiment(n, n - 1, made[n - 1], made[n], "knobs", f"step {n}") for n in range(1, 6)]
-    tree = auditor.Keeps(repo, made[0], kept)
+    tree = run.Keeps(repo, made[0], kept)
     assert [[e.id for e in group] for group in tree.groups()] == [[1, 3, 4], [2], [5]]
     assert repo.text(tree.without(kept[:1] + kept[2:4]), "a.py") == "P = 0\nQ = 1\nR = 0\nS = 1\n"
     assert tree.without(kept[:1]) == "" and repo.text(tree.without(kept[3:4]), "a.py") == texts[5].replace("R = 2", "R = 1")
@@ -386,12 +393,14 @@ def checked(tmp_path_factory):
     return folder, msgspec.json.decode(done.stdout, type=Audit), before
 
 
+@pytest.mark.night
 def test_an_audit_tells_the_real_keep_from_the_dead_weight(checked):
     verdicts = {f.keep.title: f.verdict for f in checked[1].findings}
     assert verdicts == {"real": "holds", "nothing but luck": "dead weight", "first half": "cannot be taken out alone",
                         "second half": "holds", "groundwork": "needed", "what stands on it": "holds"}
 
 
+@pytest.mark.sandbox
 def test_an_audit_finds_the_true_effects(checked):
     found = checked[1]
     assert found.total.effect == pytest.approx(0.9, abs=0.01) and found.total.pairs == 5
@@ -403,6 +412,7 @@ def test_an_audit_finds_the_true_effects(checked):
     assert found.plan.claimed == pytest.approx(1.02) and found.claim == "too high"
 
 
+@pytest.mark.sandbox
 def test_a_stranger_can_calculate_it_again(checked):
     found = json.loads(msgspec.json.encode(checked[1]))
     of = {c: {r["seed"]: r["value"] for r in found["runs"] if r["commit"] == c} for c in
@@ -414,11 +424,13 @@ def test_a_stranger_can_calculate_it_again(checked):
     assert found["total"]["interval"] == [pytest.approx(low), pytest.approx(high)]
 
 
+@pytest.mark.sandbox
 def test_a_code_that_does_not_run_is_tried_no_more_than_need_be(checked):
     (needed,) = (f for f in checked[1].findings if f.verdict == "needed")
     assert needed.failed == needed.runs and 3 <= needed.runs <= 5 and "HELP" in needed.reason
 
 
+@pytest.mark.night
 def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
     folder, _, before = checked
     assert before == ((folder / ".git/index").read_bytes(), git(folder, "for-each-ref"), git(folder, "status", "--porcelain"))
@@ -426,6 +438,7 @@ def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
     assert overnight("log", folder, "--verify").returncode == 0
 
 
+@pytest.mark.git
 def test_the_words_name_the_dead_weight_and_the_command(checked):
     folder, found, _ = checked
     said = list(audited.lines(found))
@@ -436,6 +449,7 @@ def test_the_words_name_the_dead_weight_and_the_command(checked):
     assert "B = 1" in (folder.parent / "look/settings.py").read_text()
 
 
+@pytest.mark.night
 def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(checked, tmp_path):
     folder, found, _ = checked
     assert overnight("report", folder, "--to", tmp_path).returncode == 0
@@ -455,6 +469,7 @@ def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
     assert audited.load(tmp_path / "audit.json", Lab()) is None
 
 
+@pytest.mark.git
 def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     hostile = "| `x` <b>\x1b[31m\n| y"
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
@@ -464,6 +479,7 @@ def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     assert row.count("|") == 5 and "\x1b" not in row
 
 
+@pytest.mark.night
 def test_a_single_keep_is_the_whole_and_marks_stay_beside_the_numbers(tmp_path):
     folder = planted(tmp_path / "little", STEPS[:1])
     done = overnight("audit", folder, "--seeds", 3, "--sandbox", "none")
@@ -474,14 +490,17 @@ def test_a_single_keep_is_the_whole_and_marks_stay_beside_the_numbers(tmp_path):
     assert found.findings[0].own == found.total and found.findings[0].verdict == "holds"
 
 
+@pytest.mark.night
 def test_where_nothing_was_kept_there_is_nothing_to_audit(tmp_path):
     assert "nothing was kept yet, so there is nothing to audit" in sentence(overnight("audit", planted(tmp_path / "r", [])))
 
 
+@pytest.mark.night
 def test_where_nothing_was_run_it_says_so(little):
     assert "nothing was run here yet" in sentence(overnight("audit", little))
 
 
+@pytest.mark.night
 def test_a_commit_that_is_gone_is_one_sentence(tmp_path):
     folder = planted(tmp_path / "little", STEPS[:1])
     tip = git(folder, "rev-parse", "overnight/little")
@@ -491,12 +510,14 @@ def test_a_commit_that_is_gone_is_one_sentence(tmp_path):
     assert f"overnight: the machine failed 3 times in a row: {tip[:7]} could not be checked out" in done.stderr
 
 
+@pytest.mark.night
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     folder = planted(tmp_path / "little", STEPS[:1])
     (folder / ".overnight" / "audit").write_text("in the way")
     assert "audit cannot be written" in sentence(overnight("audit", folder, "--seeds", 2))
 
 
+@pytest.mark.night
 def test_ctrl_c_ends_an_audit_within_seconds_and_leaves_nothing(tmp_path):
     folder = planted(tmp_path / "little", STEPS[:2], RUN + "import time\ntime.sleep(3)\n")
     before = git(folder, "for-each-ref")

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from overnight.errors import Fault
-from overnight.sandbox import cgroups
-from overnight.sandbox.cgroups import SELF, Cgroups
-from overnight.sandbox.group import LAUNCHER, V1, V2, Usage
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.kernel.cgroups import SELF, Cgroups
+from overnight.sandbox.kernel.group import LAUNCHER, V1, V2, Usage
 
+NEEDS = "sandbox"
 MB = 1 << 20
 PYTHON = sys._base_executable if os.access(sys._base_executable, os.X_OK) else sys.executable
 

@@ -13,6 +13,7 @@ import pytest
 from conftest import LITTLE, ROOT, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.cli import main
 
+NEEDS = "night"
 KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "effect", "interval", "pairs", "metrics"}
 STATE = {"track", "metric", "baseline", "frontier", "experiments", "kept", "discarded", "crashed", "fouled", "runs",
          "busy_share", "overhead_ms", "kind", "drift", "evidence_wanted", "stacked"}

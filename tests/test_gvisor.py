@@ -6,7 +6,7 @@ from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import selftest, watch
-from overnight.sandbox.gvisor import Gvisor
+from overnight.sandbox.containers.gvisor import Gvisor
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground
 
@@ -22,7 +22,6 @@ def gvisor():
     return engine
 
 
-@pytest.mark.slow
 class TestGvisor(Behaves, Contains):
     """A kernel of its own."""
 
@@ -54,7 +53,7 @@ class TestGvisor(Behaves, Contains):
         assert 0.2 <= ended.cpu <= 2.5
 
 
-@pytest.mark.slow
+@pytest.mark.sandbox
 def test_what_is_open_is_open_in_its_own_kernel_alone(gvisor):
     found = sandbox.choose("gvisor").findings
     assert {what for what, stopped in found.items() if stopped == "OPEN"} <= selftest.INNER
@@ -66,6 +65,7 @@ def test_without_gvisor_it_says_what_to_install(monkeypatch, tmp_path):
         sandbox.choose("gvisor")
 
 
+@pytest.mark.sandbox
 def test_a_gvisor_that_does_not_work_here_says_why(monkeypatch, tmp_path):
     broken = tmp_path / "runsc"
     broken.write_text("#!/bin/sh\necho 'no such platform' >&2\nexit 1\n")

@@ -14,18 +14,22 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
-from overnight import holdout, loop, track
+from overnight import loop
 from overnight.contracts import Change
-from overnight.events import Event, Judged, Measured, Started
-from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
-from overnight.jobs import Measure, Propose, Rebase
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.referee import Evidence, Policy, Ruling
+from overnight.execution.runner import Runner
+from overnight.lab.events import Event, Judged, Measured, Started
+from overnight.lab.jobs import Measure, Propose, Rebase
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
+from overnight.referee import holdout
+from overnight.referee.decision import Evidence, Policy, Ruling
+from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
-from overnight.report import evidence, overfitting, summary, tables
-from overnight.runner import Runner
-from overnight.session import Hands, Session
+from overnight.report import tables
+from overnight.track import spec
+from overnight.views import holdout as overfitting
+from overnight.views import sentences, track
 from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
@@ -155,8 +159,8 @@ def test_without_a_holdout_they_are_kept():
 def readable(found):
     """All that a researcher may ever read of a night, to the last digit."""
     briefs = [msgspec.json.encode(j.brief) for j in found.jobs if isinstance(j, Propose | Rebase)]
-    lines = [(summary.record(found.lab, e), summary.line(found.lab, e)) for e in found.lab.experiments.values()]
-    return briefs, lines, tables.results_tsv(found.lab), summary.status(found.lab)
+    lines = [(track.record(found.lab, e), track.line(found.lab, e)) for e in found.lab.experiments.values()]
+    return briefs, lines, tables.results_tsv(found.lab), track.status(found.lab)
 
 
 @pytest.mark.parametrize("scale", [0.8, 3.0, 20.0])
@@ -291,10 +295,11 @@ def measured(folder, sandbox, stage, files=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(track.load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(spec.load(folder), repo, sandbox, judge, folder / ".overnight")
     return runner.measure(Measure(1, 1, head, 7, stage)), runner
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(("stage", "scored"), [("calibrate", True), ("screen", False), ("race", False), ("confirm", True),
                                                ("check", False)])
 def test_the_holdout_is_scored_where_a_keep_may_follow_and_when_a_track_begins(fit, bubblewrap, stage, scored):
@@ -303,6 +308,7 @@ def test_the_holdout_is_scored_where_a_keep_may_follow_and_when_a_track_begins(f
     assert run.holdout not in run.metrics.values()
 
 
+@pytest.mark.sandbox
 def test_no_tree_holds_the_holdout_and_only_its_own_scoring_sees_it(fit, bubblewrap):
     look = "import json, os\nprint(json.dumps({'loss': 10 * os.path.exists('unseen.txt') + os.path.exists('seen.txt') " \
            "+ 100 * ('OVERNIGHT_HOLDOUT' in os.environ)}))\n"
@@ -312,18 +318,21 @@ def test_no_tree_holds_the_holdout_and_only_its_own_scoring_sees_it(fit, bubblew
     assert not list(runner.trees.rglob("unseen.txt"))
 
 
+@pytest.mark.sandbox
 def test_it_is_the_holdout_of_the_contract_and_not_of_the_candidate(fit, bubblewrap):
     run, _ = measured(fit, bubblewrap, "confirm")
     other, _ = measured(fit, bubblewrap, "confirm", {"unseen.txt": "1 1\n"})
     assert run.holdout == other.holdout
 
 
+@pytest.mark.sandbox
 def test_nothing_that_is_said_on_the_holdout_is_kept_in_the_log(fit, bubblewrap):
     run, runner = measured(fit, bubblewrap, "confirm")
     log = (runner.logs / run.log.replace(".log", "-score.log")).read_text()
     assert f"the scorer says {run.metrics['loss']}" in log and str(run.holdout) not in log and log.count("says") == 1
 
 
+@pytest.mark.sandbox
 def test_an_oracle_cannot_carry_the_questions_of_the_holdout_out(fit, bubblewrap):
     asks = "import json, os\nask, answer = (os.fdopen(int(os.environ[n]), m) for n, m in (('OVERNIGHT_ASK', 'w'), " \
            "('OVERNIGHT_ANSWER', 'r')))\nprint(open(os.environ.get('OVERNIGHT_HOLDOUT', 'seen.txt')).readline(), file=ask, " \
@@ -340,6 +349,7 @@ def test_an_oracle_cannot_carry_the_questions_of_the_holdout_out(fit, bubblewrap
 BROKEN = FIT_SCORE + "if 'OVERNIGHT_HOLDOUT' in os.environ: raise SystemExit('no such columns')\n"
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("ends", [BROKEN, BROKEN.replace("raise", "print(1);raise"), FIT_SCORE.replace(
     '{"loss": loss}', '{"loss": loss} if "OVERNIGHT_HOLDOUT" not in os.environ else {"foul": "caught"}')])
 def test_a_candidate_that_fails_on_the_holdout_has_no_number_and_no_reason(fit, bubblewrap, ends):
@@ -348,6 +358,7 @@ def test_a_candidate_that_fails_on_the_holdout_has_no_number_and_no_reason(fit, 
     assert (run.outcome, run.reason, run.holdout) == ("ok", "", None) and run.metrics["loss"]
 
 
+@pytest.mark.night
 def test_a_baseline_that_cannot_be_scored_on_the_holdout_is_a_problem_at_once(fit):
     commit(fit, {"score.py": FIT_SCORE.replace("print(json", "assert 'OVERNIGHT_HOLDOUT' not in os.environ\nprint(json")})
     assert "the baseline fails: on the holdout, the scorer ended with status 1: AssertionError" in sentence(
@@ -398,12 +409,14 @@ def real(tmp_path_factory):
     return folder, lab, who, events
 
 
+@pytest.mark.sandbox
 def test_what_knows_the_answers_by_heart_is_discarded_and_the_honest_change_kept(real):
     _, lab, _, _ = real
     assert [(e.verdict, e.reason == DENIED) for e in lab.experiments.values()] == [("discard", True), ("keep", False)]
     assert lab.experiments[1].effect > 0.1  # by what is shown to researchers it was better
 
 
+@pytest.mark.night
 def test_no_number_of_the_holdout_is_anywhere_but_in_the_journal(real):
     folder, _, who, events = real
     numbers = {repr(e.holdout) for e in events if isinstance(e, Measured) and e.holdout is not None}
@@ -418,6 +431,7 @@ def test_no_number_of_the_holdout_is_anywhere_but_in_the_journal(real):
     assert [n for n in numbers if n in told] == []
 
 
+@pytest.mark.night
 def test_the_user_is_shown_what_the_researchers_are_not(real):
     folder, lab, _, _ = real
     found = json.loads(overnight("status", folder, "--json").stdout)["holdout"]
@@ -431,9 +445,10 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert evidence.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
+    assert sentences.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
 
 
+@pytest.mark.night
 def test_an_audit_leaves_the_holdout_alone(real):
     folder, _, _, events = real
     done = overnight("audit", folder, "--seeds", 3)
@@ -446,5 +461,5 @@ def test_an_audit_leaves_the_holdout_alone(real):
 
 @pytest.mark.parametrize("metric", ['name = "cpu_seconds"', 'name = "loss"\nfrom = "output"\npattern = "x: (.*)"'])
 def test_a_holdout_that_could_not_be_scored_is_a_sentence(metric):
-    with pytest.raises(track.TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
-        track.parse(FITS.replace('name = "loss"', metric))
+    with pytest.raises(TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
+        spec.parse(FITS.replace('name = "loss"', metric))

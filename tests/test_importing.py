@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from conftest import commit, git, repository
 from overnight.errors import TrackError
-from overnight.importing import commits, papers
-from overnight.importing.found import LARGEST, TEXT, TITLE, distinct, found, written
-from overnight.importing.notes import ideas
-from overnight.importing.source import gather
+from overnight.ideas import commits, papers
+from overnight.ideas.found import LARGEST, TEXT, TITLE, distinct, found, written
+from overnight.ideas.notes import ideas
+from overnight.ideas.source import gather
 
 FEED = """<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">
@@ -85,6 +85,7 @@ def refused(call, *arguments, **options):
 # ---- papers ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.services
 def test_papers_become_ideas_with_their_numbers(library):
     first, second = gather("arxiv: learning rate warmup", 5, arxiv=library.address)
     assert first.title == "A Warm-Up That Starts at Nothing" and first.text == "We raise the step size slowly."
@@ -93,38 +94,45 @@ def test_papers_become_ideas_with_their_numbers(library):
     assert library.asked[0]["search_query"] == ["learning rate warmup"] and library.asked[0]["max_results"] == ["5"]
 
 
+@pytest.mark.services
 def test_one_request_is_enough_however_many_are_asked_for(library):
     gather("arxiv:sorting", 10_000, arxiv=library.address)
     assert [asked["max_results"] for asked in library.asked] == [["100"]]
 
 
+@pytest.mark.services
 def test_an_outage_that_passes_is_waited_for(library):
     library.answers = [(503, b""), (200, PAPERS)]
     assert len(papers.from_arxiv("sorting", 5, library.address, pause=0.01)) == 2
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("status", "body", "word"), [(400, b"", "400"), (429, b"", "429"), (500, b"oops", "500")])
 def test_a_refusal_is_one_sentence(library, status, body, word):
     library.answers = [(status, body)]
     assert word in refused(papers.from_arxiv, "sorting", 5, library.address, pause=0.01)
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("body", [b"", b"not a feed", b"<feed", FEED.format(total=0, entries="").encode(), b"\xff\xfe\x00"])
 def test_an_answer_without_papers_is_one_sentence(library, body):
     library.answers = [(200, body)]
     assert "no ideas" in refused(gather, "arxiv:sorting", arxiv=library.address)
 
 
+@pytest.mark.services
 def test_an_answer_with_an_impossible_date_is_one_sentence(library):
     library.answers = [(200, PAPERS.replace(b"2024-01-02T00:00:00Z", b"yesterday"))]
     assert "cannot be read" in refused(gather, "arxiv:sorting", arxiv=library.address)
 
 
+@pytest.mark.services
 def test_an_answer_that_is_too_long_is_given_up(library):
     library.answers = [(200, feed(("2401.1v1", "Long", "x" * (papers.LARGEST + 1))))]
     assert "too long" in refused(gather, "arxiv:sorting", arxiv=library.address)
 
 
+@pytest.mark.services
 def test_a_machine_without_a_network_is_one_sentence():
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -155,6 +163,7 @@ def theirs(tmp_path):
     return folder
 
 
+@pytest.mark.sandbox
 def test_commits_become_ideas_and_housekeeping_does_not(theirs):
     got = gather("github:ada/engine", github=theirs.parent.parent.as_uri())
     assert {idea.title for idea in got} >= {"Clip the gradients at 1.0", "Warm up the learning rate"}
@@ -164,14 +173,17 @@ def test_commits_become_ideas_and_housekeeping_does_not(theirs):
     assert clip.source == "github:ada/engine@" + git(theirs, "log", "--format=%H", "--grep=Clip")[:7]
 
 
+@pytest.mark.sandbox
 def test_a_clone_on_this_machine_will_do(theirs):
     assert {idea.source.partition("@")[0] for idea in gather(str(theirs))} == {"git engine"}
 
 
+@pytest.mark.sandbox
 def test_only_the_last_commits_are_looked_at(theirs):
     assert not {"Use a bigger batch", "the beginning"} & {i.title for i in commits.from_clone(theirs, commits=3)}
 
 
+@pytest.mark.sandbox
 def test_nothing_of_a_hostile_repository_runs(theirs, tmp_path):
     trap, sprung = tmp_path / "trap", tmp_path / "sprung"
     trap.write_text(f"#!/bin/sh\ntouch {sprung}\nexec cat\n")
@@ -189,6 +201,7 @@ def test_nothing_of_a_hostile_repository_runs(theirs, tmp_path):
     assert not sprung.exists()
 
 
+@pytest.mark.sandbox
 def test_words_of_commits_are_cleaned_and_bounded(theirs):
     commit(theirs, {"a": "last"}, "Steer \x1b[2Jthe terminal " + "x" * 3000 + "\n\n" + "y" * 100_000)
     idea = commits.from_clone(theirs)[0]
@@ -196,28 +209,33 @@ def test_words_of_commits_are_cleaned_and_bounded(theirs):
     assert len(idea.title) <= TITLE and len(idea.text) <= TEXT
 
 
+@pytest.mark.sandbox
 def test_a_repository_that_sends_too_much_is_given_up(theirs, tmp_path):
     (tmp_path / "message").write_text("Large " + os.urandom(1 << 20).hex())
     git(theirs, "commit", "-q", "--allow-empty", "-F", str(tmp_path / "message"))
     assert "too much" in refused(commits.from_clone, theirs, bounds=commits.Bounds(written=64 << 10))
 
 
+@pytest.mark.sandbox
 def test_messages_are_read_up_to_a_bound(theirs):
     got = commits.from_clone(theirs, bounds=commits.Bounds(read=150))
     assert 0 < len(got) < 4
 
 
+@pytest.mark.sandbox
 def test_a_server_that_never_answers_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         base = f"https://127.0.0.1:{silent.getsockname()[1]}"
         assert "longer than" in refused(commits.from_github, "ada/engine", base=base, bounds=commits.Bounds(seconds=0.5))
 
 
+@pytest.mark.sandbox
 def test_a_repository_without_commits_is_one_sentence(tmp_path):
     git(tmp_path, "init", "-q")
     assert "no commits" in refused(gather, str(tmp_path))
 
 
+@pytest.mark.sandbox
 def test_a_folder_that_is_no_repository_is_one_sentence(tmp_path):
     assert "no repository" in refused(gather, str(tmp_path))
 
@@ -227,10 +245,12 @@ def test_a_name_that_is_none_of_githubs_is_one_sentence(name):
     assert "OWNER/NAME" in refused(gather, f"github:{name}")
 
 
+@pytest.mark.sandbox
 def test_a_repository_that_is_not_there_is_one_sentence(tmp_path):
     refused(gather, "github:ada/nothing", github=tmp_path.as_uri())
 
 
+@pytest.mark.sandbox
 def test_a_server_that_cannot_be_reached_is_one_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -351,6 +371,7 @@ def test_what_has_no_title_is_left_out():
     assert distinct([found("", "text", "person"), found("Use Muon", "", "person")], 5) == [found("Use Muon", "", "person")]
 
 
+@pytest.mark.sandbox
 def test_the_packages_for_papers_are_loaded_only_when_papers_are_asked_for():
     code = "import sys, overnight.importing.source; print(sorted({'arxiv', 'requests', 'lxml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from overnight.errors import JournalError
-from overnight.events import Faulted, Passed
-from overnight.journal.sqlite import START, SqliteJournal, link
+from overnight.journal.database import START, SqliteJournal, link
+from overnight.lab.events import Faulted, Passed
 
 WRITER = """
 import sys
@@ -131,6 +131,7 @@ def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(path):
     assert list(SqliteJournal(path).replay()) == [*some(3), *full]
 
 
+@pytest.mark.sandbox
 def test_what_was_acknowledged_survives_kill_minus_nine(path):
     said = 0
     for _ in range(5):

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from conftest import command, git, overnight, stop
-from overnight.events import Judged, Measured, Proposed
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Judged, Measured, Proposed
 from overnight.testing.sandbox import processes
 
+NEEDS = "night"
 KILLS = 25
 EXPERIMENTS = 12  # a session; most are killed before that
 RUN_SLOWLY = """\
@@ -68,7 +69,6 @@ def survivor(tmp_path_factory):
     return folder, seen
 
 
-@pytest.mark.slow
 def test_the_record_only_ever_grows(survivor):
     folder, seen = survivor
     last = events(folder)
@@ -76,19 +76,16 @@ def test_the_record_only_ever_grows(survivor):
         assert later[:len(earlier)] == earlier
 
 
-@pytest.mark.slow
 def test_the_kills_struck_while_it_was_at_work(survivor):
     _, seen = survivor
     assert len({len(s) for s in seen}) > KILLS // 3
 
 
-@pytest.mark.slow
 def test_no_verdict_is_given_twice(survivor):
     judged = [e.experiment for e in events(survivor[0]) if isinstance(e, Judged)]
     assert len(judged) == len(set(judged))
 
 
-@pytest.mark.slow
 def test_every_experiment_has_its_verdict(survivor):
     found = events(survivor[0])
     proposed = {e.experiment for e in found if isinstance(e, Proposed)}
@@ -96,7 +93,6 @@ def test_every_experiment_has_its_verdict(survivor):
     assert len(proposed) > EXPERIMENTS
 
 
-@pytest.mark.slow
 def test_no_finished_run_is_repeated(survivor):
     runs = Counter((e.commit, e.seed, e.stage == "calibrate") for e in events(survivor[0])
                    if isinstance(e, Measured) and e.stage != "check")
@@ -104,13 +100,11 @@ def test_no_finished_run_is_repeated(survivor):
     assert len(twice) == 1 and twice[0][2] and runs[twice[0]] == 2  # the one that calibration asks for
 
 
-@pytest.mark.slow
 def test_the_chain_is_whole_and_the_branch_agrees(survivor):
     done = overnight("log", survivor[0], "--verify")
     assert done.returncode == 0 and "chain whole, branch agrees" in done.stdout
 
 
-@pytest.mark.slow
 def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
     folder = survivor[0]
     records = [json.loads(line) for line in overnight("log", folder, "--json").stdout.splitlines()]
@@ -119,7 +113,6 @@ def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
     assert branch[0] == git(folder, "rev-parse", "HEAD") and sorted(branch[1:]) == sorted(kept)
 
 
-@pytest.mark.slow
 def test_nothing_is_left_behind(survivor):
     folder = survivor[0]
     home = folder / ".overnight"
@@ -168,7 +161,6 @@ def descendants(pid):
         yield int(child), pid
 
 
-@pytest.mark.slow
 def test_sandboxes_that_are_killed_are_faults_of_the_machine_and_no_verdicts(synthetic):
     process = launch(synthetic, "--researcher", "placebo", "--experiments", 60)
     dice, struck = random.Random(7), 0

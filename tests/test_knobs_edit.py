@@ -56,7 +56,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(LINES, max_size=8), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.integers(1, 9999))
 def test_any_mixture_of_ends_marks_and_letters_is_edited_in_place(lines, end, mark, number):
     text = "\ufeff" * mark + "\n".join(lines).replace("\n", end)

@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, without_improvement
-from overnight.drift import EVERY
-from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
-from overnight.lab import MOST_FAULTS, Lab
-from overnight.proposing import Budget
-from overnight.roster import MOST_PASSES
-from overnight.runs import CALIBRATION, LASTING, MOST_BAD_SEEDS
-from overnight.stacks import FIRST
+from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
+from overnight.lab.lab import MOST_FAULTS, Lab
+from overnight.lab.measurements import CALIBRATION, LASTING, MOST_BAD_SEEDS
+from overnight.lab.proposing import Budget
+from overnight.lab.roster import MOST_PASSES
+from overnight.referee.drift import EVERY
+from overnight.referee.stacks import FIRST
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
            "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record
@@ -855,13 +855,11 @@ def test_events_come_in_the_order_in_which_they_are_applied():
 # ---- a whole night's promise -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
     nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(20)]
     assert sum(night.lab.counts["keep"] > 0 for night in nights) <= 1
 
 
-@pytest.mark.slow
 def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
     kept, false, gain = 0, 0, 0.0
     for seed in range(4):

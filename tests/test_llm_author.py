@@ -148,6 +148,7 @@ def test_a_night_without_budget_sends_the_researcher_away():
     assert error.value.wait is None and not calls
 
 
+@pytest.mark.services
 def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
     """Every brief is asked until it has an answer: what comes out follows from the script alone."""
     calls, changes = [], []
@@ -166,7 +167,7 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
     assert sum(c.purpose == "repair" and c.outcome == "ok" for c in calls) >= tally.malformed - sum(c.outcome != "ok" for c in calls)
 
 
-@pytest.mark.slow
+@pytest.mark.services
 @pytest.mark.parametrize("bounds", [Bounds(), Bounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
 def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
     """Four at once. None is lost, none is made twice, the totals are the server's own, and no bound is passed."""

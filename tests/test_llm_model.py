@@ -136,6 +136,7 @@ def test_the_key_for_a_server_goes_only_where_the_user_said():
     assert key(named("server:any@http://elsewhere/v1", environ | {"OVERNIGHT_MODEL_URL": ""}), environ) == ""
 
 
+@pytest.mark.sandbox
 def test_without_the_packages_one_sentence_says_what_to_install():
     code = ("import sys; sys.modules['pydantic_ai'] = None\n"
             "from overnight.errors import TrackError\nfrom overnight.researchers.llm.model import check\n"
@@ -144,6 +145,7 @@ def test_without_the_packages_one_sentence_says_what_to_install():
     assert done.stdout.strip() == model.INSTALL and "overnight[llm]" in model.INSTALL
 
 
+@pytest.mark.sandbox
 def test_importing_the_researcher_does_not_load_the_providers():
     code = ("import sys, overnight.researchers.llm.author, overnight.researchers.llm.roles, overnight.testing.models\n"
             "print([m for m in sys.modules if m.partition('.')[0] in ('pydantic_ai', 'pydantic', 'openai', 'genai_prices')])")
@@ -153,6 +155,7 @@ def test_importing_the_researcher_does_not_load_the_providers():
 # ---- answers ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.services
 def test_an_answer_comes_with_its_tokens_and_its_price():
     with Server(lambda messages: "one two three.") as server:
         asked = at(server, price=(10.0, 100.0))
@@ -162,6 +165,7 @@ def test_an_answer_comes_with_its_tokens_and_its_price():
     assert second.cached == 3, "the stable part comes first and stays the same"
 
 
+@pytest.mark.services
 def test_a_conversation_is_sent_whole_and_in_order():
     seen = []
     with Server(lambda messages: seen.extend(messages) or "done") as server:
@@ -171,6 +175,7 @@ def test_a_conversation_is_sent_whole_and_in_order():
         ("user", "why")]
 
 
+@pytest.mark.services
 def test_halves_of_characters_are_not_sent():
     seen = []
     with Server(lambda messages: seen.extend(messages) or "half \ud800 of one") as server:
@@ -179,12 +184,14 @@ def test_halves_of_characters_are_not_sent():
     answer.text.encode()
 
 
+@pytest.mark.services
 def test_an_answer_is_cut_at_the_longest_and_says_so():
     with Server(lambda messages: "one two three four") as server:
         answer = at(server).ask(Request("author", "propose", 7, "s", "c", max_tokens=3))
     assert (answer.text.strip(), answer.tokens_out, answer.cut) == ("one two three", 3, True)
 
 
+@pytest.mark.services
 def test_a_server_that_does_not_count_says_so():
     body = {"id": "x", "object": "chat.completion", "created": 1, "model": "m",
             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}]}
@@ -193,6 +200,7 @@ def test_a_server_that_does_not_count_says_so():
     assert (answer.text, answer.counted, answer.dollars) == ("hello", False, None)
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("text", "field"), [("ollama:qwen3", "max_tokens"), ("server:any", "max_tokens"),
                                              ("openai:gpt-5-mini", "max_completion_tokens")])
 def test_each_server_is_told_the_longest_in_the_word_that_it_knows(text, field):
@@ -202,11 +210,13 @@ def test_each_server_is_told_the_longest_in_the_word_that_it_knows(text, field):
     assert sent[field] == 16_000 and len({"max_tokens", "max_completion_tokens"} & set(sent)) == 1
 
 
+@pytest.mark.services
 def test_what_a_model_thinks_to_itself_is_not_its_answer():
     with Server(lambda messages: "<think>\nFILE: secret\n</think>\n\nTITLE: t") as server:
         assert at(server).ask(ASKED).text.strip() == "TITLE: t"
 
 
+@pytest.mark.services
 def test_many_threads_may_ask_at_once():
     with Server(lambda messages: messages[-1]["content"]) as server, ThreadPoolExecutor(8) as threads:
         asked = at(server)
@@ -234,6 +244,7 @@ def test_a_given_price_goes_before_the_list():
 # ---- failures --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.services
 def test_a_dead_server_is_left_alone_for_longer_and_longer_and_then_given_up():
     asked = Model(f"server:any@http://127.0.0.1:{closed_port()}/v1")
     ends = [away(asked) for _ in range(PATIENCE)]
@@ -243,6 +254,7 @@ def test_a_dead_server_is_left_alone_for_longer_and_longer_and_then_given_up():
     assert f"failure {PATIENCE} in a row" in str(ends[-1])
 
 
+@pytest.mark.services
 def test_a_server_that_comes_back_is_forgiven():
     fault = Faults(outages=1.0)
     with Server(lambda messages: "hello", fault) as server:
@@ -257,6 +269,7 @@ def test_a_server_that_comes_back_is_forgiven():
             assert away(asked).wait is not None, "a model that has answered is given more time"
 
 
+@pytest.mark.services
 def test_failures_that_were_under_way_together_count_once():
     with raw(503, {}, gate=threading.Barrier(8)) as (url, _), ThreadPoolExecutor(8) as threads:
         asked = Model(f"server:any@{url}/v1")
@@ -264,6 +277,7 @@ def test_failures_that_were_under_way_together_count_once():
         assert all(2 <= end.wait <= 2.5 for end in ends)
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("header", "least", "most"), [("30", 30, 37.5), ("7200", 3600, 4500), ("nonsense", 2, 2.5), ("-5", 0, 2.5),
                                                        ("nan", 2, 2.5)])
 def test_a_limit_is_waited_for_as_long_as_the_server_asks(header, least, most):
@@ -273,12 +287,14 @@ def test_a_limit_is_waited_for_as_long_as_the_server_asks(header, least, most):
     assert len(seen) == 1, "the provider's library does not try again by itself"
 
 
+@pytest.mark.services
 def test_an_answer_that_never_comes_is_a_timeout():
     with Server(lambda messages: "hello", Faults(timeouts=1.0)) as server:
         ended = away(at(server), Request("author", "propose", 7, "s", "c", timeout=0.5))
     assert ended.outcome == "timeout" and ended.wait >= 2 and "within 0.5 s" in str(ended)
 
 
+@pytest.mark.services
 def test_an_answer_that_drips_in_is_a_timeout_too():
     """The deadline is the whole request's, not that of one packet."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -303,6 +319,7 @@ def test_an_answer_that_drips_in_is_a_timeout_too():
     assert ended.outcome == "timeout"
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("status", "words"), [(401, "check OVERNIGHT_MODEL_KEY"), (403, "refuses the key"),
                                                (404, "no such model"), (402, "no credit left")])
 def test_what_trying_again_will_not_mend_ends_the_work_with_a_sentence(status, words):
@@ -311,12 +328,14 @@ def test_what_trying_again_will_not_mend_ends_the_work_with_a_sentence(status, w
     assert ended.wait is None and words in str(ended) and len(seen) == 1
 
 
+@pytest.mark.services
 def test_a_used_up_account_is_no_rate_limit():
     with raw(429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}) as (url, _):
         ended = away(Model("openai:gpt-5-mini", base_url=f"{url}/v1", environ=KEYS))
     assert ended.wait is None and "no credit left" in str(ended)
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("status", "body", "kind"), [
     (200, b"<html>welcome to the captive portal</html>", "text/html"), (200, b"{", "application/json"), (200, {}, "application/json"),
     (200, {"choices": []}, "application/json"), (200, b"", "application/json"), (500, b"boom", "text/plain"),
@@ -329,6 +348,7 @@ def test_garbage_is_a_failure_that_may_pass(status, body, kind):
     assert str(ended).isprintable() and len(str(ended)) < 400
 
 
+@pytest.mark.services
 def test_a_page_that_is_too_long_ends_the_work_and_a_conversation_only_the_experiment():
     body = {"error": {"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}}
     with raw(400, body) as (url, _):
@@ -338,6 +358,7 @@ def test_a_page_that_is_too_long_ends_the_work_and_a_conversation_only_the_exper
             asked.ask(Request("author", "repair", 7, "s", "c", (("a", "b"),)))
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("text", "variable", "error"), [
     ("anthropic:claude-haiku-4-5", "ANTHROPIC_API_KEY",
      {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}),
@@ -352,6 +373,7 @@ def test_each_provider_gets_its_own_key_and_its_refusal_names_the_variable(text,
     assert KEYS[variable] in sent and not any(k in sent for n, k in KEYS.items() if n != variable)
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("text", ["server:any", "ollama:qwen3", "vllm:any"])
 def test_no_key_of_a_provider_goes_to_another_server(text, monkeypatch):
     for name, value in KEYS.items():
@@ -361,6 +383,7 @@ def test_no_key_of_a_provider_goes_to_another_server(text, monkeypatch):
     assert "Bearer none" in seen[0][1].values() and not any(value in json.dumps(seen[0][1]) for value in KEYS.values())
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("text", "body"), [
     ("anthropic:claude-haiku-4-5", {"type": "error", "error": {"type": "rate_limit_error", "message": "slow"}}),
     ("google:gemini-2.5-flash", {"error": {"code": 429, "message": "slow", "status": "RESOURCE_EXHAUSTED"}}),
@@ -384,6 +407,7 @@ def completion(message="hello", **more):
             "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": message}}]} | more
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("body", [
     b"[" * 100_000, b'{"a":' * 100_000, b'{"usage": {"prompt_tokens": ' + b"9" * 10_000 + b"}}", completion(choices="x"), completion(choices=[5]),
     completion(created=10**20), completion(created=-10**20),
@@ -396,6 +420,7 @@ def test_json_that_is_no_answer_is_a_failure_that_may_pass(body):
     assert ended.wait >= 2 and "cannot be read" in str(ended)
 
 
+@pytest.mark.services
 @pytest.mark.filterwarnings("ignore")  # the provider's library says that it does not believe it either
 @pytest.mark.parametrize("usage", [(-10**9, -10**9), (5, -10**9), (10**30, 10**30)])
 @pytest.mark.parametrize("cached", [0, -10**9, 10**12])

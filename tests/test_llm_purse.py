@@ -102,6 +102,7 @@ def test_a_call_that_may_fit_later_waits_for_those_under_way():
     assert [call.outcome for call in calls] == ["ok", "ok"]
 
 
+@pytest.mark.services
 def test_what_a_timeout_may_have_cost_stays_set_aside():
     calls = []
     with Server(lambda messages: "a", Faults(timeouts=1.0)) as server:
@@ -113,6 +114,7 @@ def test_what_a_timeout_may_have_cost_stays_set_aside():
     assert [c.outcome for c in calls] == ["timeout"] and purse.used == Used() and purse.left.tokens < 120
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("faults", "outcome"), [(Faults(limits=1.0), "limit"), (Faults(outages=1.0), "outage")])
 def test_a_refused_call_is_on_record_and_costs_nothing(faults, outcome):
     calls = []
@@ -157,6 +159,7 @@ def test_a_model_that_counts_more_than_the_estimate_raises_the_estimate():
 # ---- many at once, over sockets --------------------------------------------------------------------------------
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("bounds", [Bounds(tokens=6_000), Bounds(dollars=0.012), Bounds(tokens=6_000, dollars=0.01, tokens_each=400)])
 def test_four_threads_never_pass_a_bound_together_and_the_totals_are_the_servers(bounds):
     lots = random.Random(3)

@@ -98,6 +98,7 @@ def test_the_seed_decides_the_weights(gpt, capsys):
     assert gpt.train(5) != gpt.train(6)
 
 
+@pytest.mark.sandbox
 def test_the_hash_seed_of_the_interpreter_decides_nothing():
     short = "import train; train.TRAIN_WORDS = 2; print(train.train(0))"
     printed = set()
@@ -184,10 +185,12 @@ def two_words(tmp_path):
     return path
 
 
+@pytest.mark.sandbox
 def test_a_uniform_guess_costs_the_logarithm_of_the_vocabulary():
     assert score(lambda question: line(UNIFORM)) == {"val_bpc": pytest.approx(math.log2(27), abs=1e-5)}
 
 
+@pytest.mark.sandbox
 def test_tokens_come_one_by_one_and_ends_are_counted(two_words):
     asked = []
 
@@ -200,6 +203,7 @@ def test_tokens_come_one_by_one_and_ends_are_counted(two_words):
     assert asked == [None, 1, 2, 3, None, 3, 1, 2]
 
 
+@pytest.mark.sandbox
 def test_whole_numbers_are_numbers(two_words):
     right = iter([1, 2, 3, 0, 3, 1, 2, 0])
     answer = score(lambda question: line([int(i == token) for token in [next(right)] for i in range(27)]), two_words)
@@ -227,6 +231,7 @@ BAD = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(("answer", "why"), BAD.values(), ids=BAD)
 def test_what_is_no_distribution_is_invalid(answer, why, two_words):
     result = score(lambda question: answer, two_words)

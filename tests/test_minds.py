@@ -10,9 +10,11 @@ import pytest
 
 from conftest import LITTLE, command, commit, overnight, repository, sentence, stop, write
 from overnight.contracts import Change
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.testing.models import said
 from overnight.testing.server import Server
+
+NEEDS = "night"
 
 
 def change(messages, x, title="X is set"):

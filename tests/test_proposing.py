@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
-from overnight.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
-from overnight.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
-from overnight.lab import Lab
-from overnight.roles import Role
+from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
+from overnight.lab.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
+from overnight.lab.lab import Lab
+from overnight.track.roles import Role
 
 LLM, KNOBS = Role("author", "llm"), Role("tuner", "knobs")
 
@@ -324,7 +324,7 @@ def unruly(lots):
                 outcome="crash" if lots.random() < 0.1 else "ok", foul="it left" if lots.random() < 0.05 else "")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1, max_size=6))
 def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
     done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)

@@ -7,22 +7,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import CONTRACT, commit, git, repository, write
-from overnight import track
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
-from overnight.events import Opened, Proposed
+from overnight.lab.events import Opened, Proposed
 from overnight.repo import Repo
 from overnight.researchers.replay import CUT, LARGEST, Replay, patches
 from overnight.researchers.team import Money, Staff
-from overnight.roles import Role
 from overnight.sandbox.unsandboxed import Unsandboxed
+from overnight.track import spec
+from overnight.track.roles import Role
 
+NEEDS = "git"
 FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
 
 
 def staff(folder):
     """Who makes a team of the roles of a track in this folder."""
-    return Staff(track.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
+    return Staff(spec.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
 
 
 def brief(files, history=(), seed=1, **more):
@@ -306,7 +307,7 @@ def test_a_title_of_any_kind_makes_a_plain_name(tmp_path):
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12), max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES.map("\n".join), LINES.map("\n".join), st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=60))
 def test_any_text_and_title_comes_back(tmp_path_factory, before, after, title):
     if before == after:

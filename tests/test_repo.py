@@ -7,15 +7,16 @@ import stat
 import pytest
 
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
-from overnight import track
 from overnight.errors import EditError, Fault, TrackError
 from overnight.repo import LARGEST, MOST_FILES, SEAM, Repo
+from overnight.track import spec
 
+NEEDS = "git"
 EDITABLE = 'editable = ["settings.py"]'
 
 
 def contract(editable='["settings.py", "lib/**"]'):
-    return track.parse(LITTLE["track.toml"].replace(EDITABLE, f"editable = {editable}"))
+    return spec.parse(LITTLE["track.toml"].replace(EDITABLE, f"editable = {editable}"))
 
 
 def snapshot(folder):
@@ -50,6 +51,7 @@ def test_a_repository_without_commits_has_no_head(tmp_path):
         Repo(tmp_path).head()
 
 
+@pytest.mark.night
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_repository_of_another_user_is_refused_with_the_cure(little):
     for path in [little, *little.rglob("*")]:
@@ -81,11 +83,13 @@ def test_a_file_that_git_was_never_told_of_is_no_obstacle(little):
     assert Repo(little).dirty() == []
 
 
+@pytest.mark.night
 def test_a_result_branch_that_is_checked_out_is_refused_before_anything_runs(little):
     git(little, "checkout", "-q", "-b", "overnight/little")
     assert "overnight/little is checked out: check out your own branch" in sentence(overnight("run", little))
 
 
+@pytest.mark.night
 def test_a_result_branch_that_is_checked_out_in_another_worktree_is_refused(little, tmp_path):
     git(little, "worktree", "add", "-q", "-b", "overnight/little", tmp_path / "look")
     assert "is checked out" in sentence(overnight("run", little))
@@ -94,6 +98,7 @@ def test_a_result_branch_that_is_checked_out_in_another_worktree_is_refused(litt
 # ---- what is left alone ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.night
 def test_a_run_leaves_the_users_branch_index_and_files_alone(little):
     write(little, {"notes.txt": "untracked"})
     os.utime(little / "run.py", (1, 1))  # a stale index entry, that an idle `git status` would refresh
@@ -102,6 +107,7 @@ def test_a_run_leaves_the_users_branch_index_and_files_alone(little):
     assert snapshot(little) == before
 
 
+@pytest.mark.night
 def test_no_hook_of_the_repository_ever_runs(little, tmp_path):
     for name in ("post-checkout", "pre-commit", "reference-transaction", "post-index-change", "prepare-commit-msg",
                  "post-commit", "post-merge", "pre-merge-commit"):
@@ -112,6 +118,7 @@ def test_no_hook_of_the_repository_ever_runs(little, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.night
 def test_the_environment_of_a_hook_does_not_lead_git_astray(little, tmp_path):
     other = repository(tmp_path / "other", {"a": "a"})
     astray = {**os.environ, "GIT_DIR": str(other / ".git"), "GIT_INDEX_FILE": str(other / ".git/index")}
@@ -119,11 +126,13 @@ def test_the_environment_of_a_hook_does_not_lead_git_astray(little, tmp_path):
     assert done.returncode == 0 and git(little, "branch", "--list", "overnight/little")
 
 
+@pytest.mark.night
 def test_a_run_works_in_a_linked_worktree(little, tmp_path):
     git(little, "worktree", "add", "-q", "--detach", tmp_path / "linked")
     assert overnight("run", tmp_path / "linked", "--experiments", 1).returncode == 0
 
 
+@pytest.mark.night
 def test_names_with_spaces_and_accents_do_no_harm(tmp_path):
     root = repository(tmp_path / "mein Töpfchen", {f"a b/ü/{k}": v for k, v in LITTLE.items()})
     assert overnight("run", root / "a b/ü", "--experiments", 1).returncode == 0

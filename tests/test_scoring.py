@@ -81,11 +81,13 @@ def test_an_error_of_the_scorer_is_not_hidden():
 # ---- the oracle ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 def test_a_question_and_its_answer_are_a_line_each():
     with Candidate(ECHO):
         assert Oracle.given().ask({"a": [1.5, None]}) == {"a": [1.5, None]}
 
 
+@pytest.mark.sandbox
 def test_answers_are_timed_from_the_end_of_the_question_and_from_its_beginning():
     with Candidate(ECHO):
         oracle = Oracle.given()
@@ -94,12 +96,14 @@ def test_answers_are_timed_from_the_end_of_the_question_and_from_its_beginning()
         assert oracle.asked == 1
 
 
+@pytest.mark.sandbox
 def test_raw_bytes_go_both_ways():
     with Candidate(BYTES):
         payload = os.urandom(3 << 20)
         assert Oracle.given().exchange({"n": 1}, payload, len(payload)) == payload
 
 
+@pytest.mark.sandbox
 def test_arrays_go_both_ways_with_their_shape():
     with Candidate("for h, b in questions(): assert (h['shape'], h['dtype']) == ([2, 3], 'int32'); give(b)"):
         question = numpy.arange(6, dtype="i4").reshape(3, 2).T
@@ -107,11 +111,13 @@ def test_arrays_go_both_ways_with_their_shape():
         assert (answer == question).all()
 
 
+@pytest.mark.sandbox
 def test_an_array_that_is_not_finite_is_refused():
     with Candidate(BYTES), pytest.raises(Broken, match="not finite"):
         Oracle.given().exchange_array({}, numpy.array([1, math.nan], "f4"), (2,))
 
 
+@pytest.mark.sandbox
 def test_an_array_that_is_not_finite_passes_where_it_may():
     with Candidate(BYTES):
         assert math.isnan(Oracle.given().exchange_array({}, numpy.array([math.nan], "f4"), (1,), finite=False)[0])
@@ -148,6 +154,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(("source", "kind", "why"), HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_answer_has_a_name(source, kind, why):
     with Candidate(source), pytest.raises(kind, match=why):
@@ -163,6 +170,7 @@ RAW = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize(("source", "why"), RAW.values(), ids=RAW)
 def test_raw_bytes_that_are_too_few_or_too_late_have_a_name(source, why):
     with Candidate(source), pytest.raises(Broken, match=why):
@@ -175,11 +183,13 @@ def waited(oracle):
     return oracle
 
 
+@pytest.mark.sandbox
 def test_what_comes_before_the_question_is_a_foul():
     with Candidate("give(b'1\\n'); time.sleep(60)"), pytest.raises(Foul, match="answered before it was asked"):
         waited(Oracle.given()).ask({})
 
 
+@pytest.mark.sandbox
 def test_raw_bytes_beyond_the_answer_are_a_foul_at_the_next_question():
     with Candidate("sys.stdin.readline(); give(bytes(9)); time.sleep(60)"):
         oracle = Oracle.given()
@@ -188,6 +198,7 @@ def test_raw_bytes_beyond_the_answer_are_a_foul_at_the_next_question():
             waited(oracle).exchange({}, b"", 8)
 
 
+@pytest.mark.sandbox
 def test_raw_bytes_beyond_the_last_answer_are_a_foul_when_it_is_closed():
     with Candidate("sys.stdin.readline(); give(bytes(9)); time.sleep(60)"):
         oracle = Oracle.given()
@@ -196,6 +207,7 @@ def test_raw_bytes_beyond_the_last_answer_are_a_foul_when_it_is_closed():
             waited(oracle).close()
 
 
+@pytest.mark.sandbox
 def test_a_candidate_that_is_gone_cannot_be_asked():
     with Candidate("sys.exit()") as candidate:
         candidate.process.wait()
@@ -203,6 +215,7 @@ def test_a_candidate_that_is_gone_cannot_be_asked():
             Oracle.given().ask({})
 
 
+@pytest.mark.sandbox
 def test_the_given_oracle_is_one_object():
     with Candidate(ECHO):
         assert Oracle.given() is Oracle.given()
@@ -218,12 +231,14 @@ def test_without_an_oracle_the_contract_is_named():
 COUNTS = "for n, _ in enumerate(questions()): say(n)"
 
 
+@pytest.mark.sandbox
 def test_a_fresh_oracle_remembers_nothing():
     with Candidate(COUNTS):
         assert [Oracle.given().ask({}) for _ in range(3)] == [0, 1, 2]
         assert fresh().ask({}) == 0
 
 
+@pytest.mark.sandbox
 def test_the_oracle_before_a_fresh_one_is_ended():
     with Candidate(COUNTS):
         before = Oracle.given()
@@ -241,6 +256,7 @@ def descriptors(candidate):
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.sandbox
 def test_fresh_ones_leave_no_descriptor_open():
     with Candidate(ECHO) as candidate:
         Oracle.given()
@@ -250,6 +266,7 @@ def test_fresh_ones_leave_no_descriptor_open():
         assert descriptors(candidate) == before
 
 
+@pytest.mark.sandbox
 def test_the_descriptors_of_a_fresh_one_are_not_inherited():
     with Candidate(ECHO):
         oracle = fresh()
@@ -257,6 +274,7 @@ def test_the_descriptors_of_a_fresh_one_are_not_inherited():
         assert not os.get_inheritable(oracle._answer)
 
 
+@pytest.mark.sandbox
 def test_what_the_last_one_said_unasked_is_a_foul():
     with Candidate("give(b'1'); time.sleep(60)"):
         waited(Oracle.given())
@@ -264,6 +282,7 @@ def test_what_the_last_one_said_unasked_is_a_foul():
             fresh()
 
 
+@pytest.mark.sandbox
 def test_the_harness_says_why_there_is_none():
     with Candidate(ECHO, most=1):
         fresh()
@@ -319,6 +338,7 @@ def test_links_are_not_followed(left):
             scoring.artifact(name)
 
 
+@pytest.mark.sandbox
 def test_what_is_no_regular_file_is_refused(left):
     os.mkfifo(left / "pipe")
     listening = socket.socket(socket.AF_UNIX)
@@ -482,7 +502,7 @@ def spoilt(data, changes, end):
 
 SPOILS = {"changes": st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
           "end": st.integers(0, 200)}
-UNHURRIED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNHURRIED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @UNHURRIED
@@ -528,6 +548,7 @@ def test_the_seed_and_the_holdout_come_from_the_harness(monkeypatch, tmp_path):
     assert scoring.holdout() == tmp_path
 
 
+@pytest.mark.sandbox
 def test_it_needs_nothing_but_the_standard_library():
     code = f"import sys; sys.path.insert(0, {str(Path(overnight.__file__).parent.parent)!r}); import overnight.scoring.language"
     done = subprocess.run([sys.executable, "-ISc", code], capture_output=True, text=True)
@@ -541,6 +562,7 @@ def test_it_imports_nothing_of_ours_but_itself():
                 assert node.module.startswith("overnight.scoring"), path
 
 
+@pytest.mark.sandbox
 def test_the_example_of_the_page_works(tmp_path):
     page = (Path(__file__).parent.parent / "docs" / "scoring.md").read_text()
     score, serve = (part.partition("```")[0] for part in page.split("```python\n")[1:3])

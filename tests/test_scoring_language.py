@@ -16,6 +16,7 @@ TEXT = numpy.random.default_rng(0).integers(0, VOCABULARY, 12_000)
 # ---- token by token ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 def test_a_token_is_told_only_after_its_distribution_came():
     source = "seen = []\nfor h, _ in questions(): seen.append(h['token']); say([0.5, 0.25, 0.25] if len(seen) < 4 else seen)"
     with Candidate(source):
@@ -23,6 +24,7 @@ def test_a_token_is_told_only_after_its_distribution_came():
         assert Oracle.given().ask({"token": None}) == [None, 0, 1, None]
 
 
+@pytest.mark.sandbox
 def test_logits_may_be_shifted_but_not_out_of_the_sum():
     source = "import struct\nfor h, _ in questions(): give(struct.pack('<3f', 1001, 1002, 1003))"
     total = sum(math.exp(x) for x in (1, 2, 3))
@@ -31,6 +33,7 @@ def test_logits_may_be_shifted_but_not_out_of_the_sum():
             [math.log(total) - 1, math.log(total) - 3])
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("logit", ["math.inf", "-math.inf", "math.nan"])
 def test_a_logit_that_is_not_finite_is_refused(logit):
     source = f"import math, struct\nfor h, _ in questions(): give(struct.pack('<3f', 0, {logit}, 0))"
@@ -38,6 +41,7 @@ def test_a_logit_that_is_not_finite_is_refused(logit):
         streaming(Oracle.given(), [0, 1], 3, logits=True)
 
 
+@pytest.mark.sandbox
 def test_what_was_thought_impossible_cannot_be_scored():
     with Candidate("for h, _ in questions(): say([1, 0])"), pytest.raises(Broken, match="probability 0"):
         streaming(Oracle.given(), [1], 2)
@@ -56,18 +60,21 @@ def test_what_is_no_distribution_is_refused(answer, why):
 # ---- windows at once -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("source", HONEST.values(), ids=HONEST)
 def test_an_honest_model_passes_the_audit(source):
     with Candidate(source):
         assert batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2, audit=3).shape == (256, 24)
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("source", CHEATS.values(), ids=CHEATS)
 def test_a_cheat_is_caught_in_256_windows(source):
     with Candidate(source), pytest.raises(Foul, match="it looks ahead, at its neighbours or back"):
         batched(windows(TEXT, 24, 256, 1), VOCABULARY, 2, audit=3)
 
 
+@pytest.mark.sandbox
 def test_no_two_audits_are_the_same(tmp_path):
     again = [told(tmp_path / name, 64, rows=16, share=0.5, audit=None)[1] for name in "ab"]
     assert (again[0][:64] == again[1][:64]).all()
@@ -78,6 +85,7 @@ def test_there_are_twenty_honest_models():
     assert len(HONEST) == 20
 
 
+@pytest.mark.sandbox
 def test_the_surprise_is_that_of_the_right_token():
     with Candidate(HONEST["bigram"]):
         drawn = windows(TEXT, 10, 30, 1)
@@ -102,6 +110,7 @@ def told(tmp_path, count, **options):
     return drawn, numpy.fromfile(path, "<i4").reshape(-1, 8), candidate.starts
 
 
+@pytest.mark.sandbox
 def test_the_audit_shows_each_window_only_up_to_a_cut(tmp_path):
     drawn, rows, _ = told(tmp_path, 256, rows=16)
     first, second = rows[:256], rows[256:]
@@ -113,6 +122,7 @@ def test_the_audit_shows_each_window_only_up_to_a_cut(tmp_path):
     assert set(kept) == set(range(1, 9))
 
 
+@pytest.mark.sandbox
 def test_no_more_windows_are_cut_than_it_takes(tmp_path):
     _, rows, starts = told(tmp_path, 640, rows=16)
     assert cuts(0.03, 1e-3) == 227
@@ -120,17 +130,20 @@ def test_no_more_windows_are_cut_than_it_takes(tmp_path):
     assert starts == 2
 
 
+@pytest.mark.sandbox
 def test_few_windows_are_cut_again_and_again_each_time_in_a_fresh_process(tmp_path):
     _, rows, starts = told(tmp_path, 60, rows=20)
     assert starts == 1 + math.ceil(227 / 60)
     assert len(rows) == 60 * 4 + 60
 
 
+@pytest.mark.sandbox
 def test_rows_that_do_not_come_out_even_are_filled_up(tmp_path):
     _, rows, _ = told(tmp_path, 50, rows=16, share=0.5, miss=0.5)
     assert len(rows) == 64 + 16
 
 
+@pytest.mark.sandbox
 def test_windows_are_for_a_process_that_was_asked_nothing_else():
     with Candidate(f"for h, b in questions(): give(bytes(len(b) * {VOCABULARY})) if b else say(1)") as candidate:
         assert Oracle.given().ask({}) == 1
@@ -138,6 +151,7 @@ def test_windows_are_for_a_process_that_was_asked_nothing_else():
         assert candidate.starts == 3
 
 
+@pytest.mark.sandbox
 def test_a_tolerance_forgives_what_is_smaller():
     noise = "\nnoise = np.random.default_rng()\ndef logits(x): return BIGRAM[x] + 1e-4 * noise.random(size=(*x.shape, V))"
     source = HONEST["bigram"].replace("def logits(x): return BIGRAM[x]", noise)
@@ -145,6 +159,7 @@ def test_a_tolerance_forgives_what_is_smaller():
         assert batched(windows(TEXT, 8, 256, 1), VOCABULARY, 2, tolerance=1e-3).shape == (256, 8)
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("source", ["give(bytes(header['bytes']))", "time.sleep(60)", "give(b'\\xff' * 100000000)"])
 def test_logits_of_another_size_or_value_are_refused(source):
     with Candidate(f"for header, body in questions(): {source}"), pytest.raises(Broken):

@@ -39,30 +39,36 @@ def predictions(source, rows=ROWS, outputs=2, audited=False, seed=5, **options):
 # ---- asking ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 def test_predictions_come_back_in_the_order_of_the_rows():
     assert [line[1] for line in predictions(HONEST)] == pytest.approx([x for x, _ in ROWS], rel=1e-6)
 
 
+@pytest.mark.sandbox
 def test_an_honest_classifier_passes_the_audit_and_is_scored():
     found = classification(predictions(HONEST, audited=True), LABELS)
     assert found["accuracy"] > 0.7 and found["auc"] > 0.8 and found["log_loss"] < math.log(2)
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("scale", [1e-7, 1e6])
 def test_honest_answers_pass_whatever_their_size(scale):
     predictions(START + f"for batch in rows(): tell([[0, {scale} * x] for x, _ in batch])", audited=True)
 
 
+@pytest.mark.sandbox
 def test_rows_of_numpy_arrive_as_they_are():
     rows = numpy.array(ROWS, "float32")
     assert predictions(HONEST, rows) == predictions(HONEST)
 
 
+@pytest.mark.sandbox
 def test_rows_of_text_travel_as_json():
     source = "for q, _ in questions(): say([[len(row)] for row in q['rows']])"
     assert predictions(source, ["a", "bbb", "cc"], 1) == [[1.0], [3.0], [2.0]]
 
 
+@pytest.mark.sandbox
 def test_an_order_that_betrays_the_labels_is_shuffled_away():
     """The rows carry nothing and the labels come sorted: who answers by position is right no more often than by chance."""
     rows, labels = [[0.0]] * 2000, [0] * 1000 + [1] * 1000
@@ -71,6 +77,7 @@ def test_an_order_that_betrays_the_labels_is_shuffled_away():
     assert abs(classification(predictions(source, rows), labels)["accuracy"] - 0.5) < 0.06
 
 
+@pytest.mark.sandbox
 def test_another_seed_asks_in_another_order():
     source = START + "n = 0\nfor batch in rows():\n tell([[n + i] for i in range(len(batch))])\n n += len(batch)"
     assert predictions(source, outputs=1, seed=1) != predictions(source, outputs=1, seed=2)
@@ -89,6 +96,7 @@ def test_the_labels_are_in_no_question():
     assert sum(len(payload) for _, payload in told) == 200 * 2 * 4
 
 
+@pytest.mark.sandbox
 def test_rows_of_different_widths_are_the_tracks_mistake():
     with pytest.raises(ValueError, match="as many features"):
         predictions(HONEST, [[1.0], [1.0, 2.0]])
@@ -112,12 +120,14 @@ LEAKS = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("leak", LEAKS)
 def test_what_depends_on_other_rows_is_foul(leak):
     with pytest.raises(Foul, match="in other company"):
         predictions(START + LEAKS[leak], audited=True)
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("seed", range(5))
 def test_a_leak_at_few_rows_is_foul_too(seed):
     """Six rows of 200 get another's answer."""
@@ -126,22 +136,26 @@ def test_a_leak_at_few_rows_is_foul_too(seed):
         predictions(source, audited=True, seed=seed)
 
 
+@pytest.mark.sandbox
 def test_rounding_is_no_leak():
     source = START + "import random\nfor batch in rows(): tell([[0, x * (1 + random.uniform(-1e-6, 1e-6))] for x, _ in batch])"
     assert predictions(source, audited=True)
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("nonsense", ["nan", "inf", "-inf"])
 def test_a_prediction_that_is_not_finite_is_broken(nonsense):
     with pytest.raises(Broken, match="not finite"):
         predictions(START + f"for batch in rows(): tell([[0, float('{nonsense}')] for _ in batch])")
 
 
+@pytest.mark.sandbox
 def test_too_few_predictions_are_broken():
     with pytest.raises(Broken):
         predictions(START + "for batch in rows(): tell([[0, 1] for _ in batch[1:]])", within=0.5)
 
 
+@pytest.mark.sandbox
 def test_too_many_predictions_are_foul():
     with pytest.raises(Foul):
         predictions(START + "for batch in rows(): tell([[0, 1] for _ in [*batch, 0]])")
@@ -151,6 +165,7 @@ JSON_NONSENSE = ["[]", "[[1]]", "[[1], [2], [3, 4]]", "[[1], [2], ['3']]", "[[1]
                  "[[1], [2], [10**400]]", "[[1], [2], [float('nan')]]"]
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("nonsense", JSON_NONSENSE)
 def test_nonsense_in_json_is_broken(nonsense):
     with pytest.raises(Broken):

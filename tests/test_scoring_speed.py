@@ -54,6 +54,7 @@ class Clockwork:
 # ---- what counts -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 def test_an_honest_program_gets_its_seconds():
     found, _ = run(SORTER)
     assert found["seconds"] > 0 and found["typical_seconds"] > 0 and found["warm_up_seconds"] == 0
@@ -99,6 +100,7 @@ def test_a_hiccup_is_not_typical_and_counts_in_the_sum():
     assert found["seconds"] == 104.0 and found["typical_seconds"] == 5.0
 
 
+@pytest.mark.sandbox
 def test_trials_have_a_process_each_unless_one_is_asked_for():
     with Candidate(ASKED + SORTER) as candidate:
         measure(case, same(sorted), sizes=(3,), trials=4, lots=random.Random(1))
@@ -121,6 +123,7 @@ def test_each_isolated_process_warms_up_anew():
     assert found["seconds"] == 5.0 and found["warm_up_seconds"] == 10.0
 
 
+@pytest.mark.sandbox
 def test_raw_bytes_go_both_ways():
     def raw(lots, size):
         return Raw({"count": size}, struct.pack(f"<{size}I", *case(lots, size)), 4 * size)
@@ -135,48 +138,57 @@ def test_raw_bytes_go_both_ways():
 # ---- who would rather not work ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sandbox
 def test_a_wrong_answer_is_no_answer():
     with pytest.raises(Broken, match="of size 30 is wrong"):
         run("for q in asked(): say(sorted(q) if len(q) < 30 else q)")
 
 
+@pytest.mark.sandbox
 def test_wrong_answers_while_warming_up_are_seen():
     with pytest.raises(Broken, match="is wrong"):
         run("for n, q in enumerate(asked()): say(sorted(q) if n >= 2 else [])", warm_up="allowed", warm_ups=2)
 
 
+@pytest.mark.sandbox
 def test_work_put_off_until_after_the_answer_is_paid_in_the_next_trial():
     found, _ = run("for q in asked():\n say(sorted(q))\n time.sleep(0.05)", sizes=(3,), trials=5)
     assert found["seconds"] >= 4 * 0.05
 
 
+@pytest.mark.sandbox
 def test_a_slowed_clock_of_the_candidate_changes_nothing():
     found, _ = run("nap = time.sleep\ntime.time = time.monotonic = time.perf_counter = lambda: 0.0\n"
                    "for q in asked():\n nap(0.05)\n say(sorted(q))", sizes=(3,), trials=4)
     assert found["seconds"] >= 4 * 0.05
 
 
+@pytest.mark.sandbox
 def test_a_late_start_counts():
     found, _ = run("time.sleep(0.2)\n" + SORTER, trials=1)
     assert found["seconds"] >= 0.2
 
 
+@pytest.mark.sandbox
 def test_a_promise_is_no_answer():
     with pytest.raises(Broken, match=r"longer than 0\.3 s"):
         run("for q in asked():\n sys.stdout.buffer.write(b'['); sys.stdout.buffer.flush()", within=0.3)
 
 
+@pytest.mark.sandbox
 def test_an_answer_before_the_question_is_foul():
     with pytest.raises(Foul):
         run("for q in asked():\n say(sorted(q))\n say([])", trials=20)
 
 
+@pytest.mark.sandbox
 def test_an_answer_too_many_at_the_end_is_foul():
     oracle_says_more = "for n, q in enumerate(asked()):\n a = json.dumps(sorted(q)).encode() + b'\\n'\n give(a + a)"
     with pytest.raises(Foul):
         run(oracle_says_more, sizes=(3,), trials=1)
 
 
+@pytest.mark.sandbox
 def test_answers_that_were_kept_are_of_no_use():
     """The candidate counts how often it could answer from memory, and answers wrongly when it could."""
     found, _ = run("kept = {}\nfor q in asked():\n k = tuple(q)\n say([] if k in kept else sorted(q))\n kept[k] = 1",
@@ -184,21 +196,25 @@ def test_answers_that_were_kept_are_of_no_use():
     assert found["seconds"] > 0
 
 
+@pytest.mark.sandbox
 def test_a_case_that_comes_twice_is_the_tracks_mistake():
     with pytest.raises(ValueError, match="twice"):
         run(SORTER, lambda lots, size: [lots.randrange(2)], trials=5)
 
 
+@pytest.mark.sandbox
 def test_nothing_is_learnt_from_trial_to_trial_in_isolation():
     _, candidate = run("for n, q in enumerate(asked()): say(sorted(q) if n == 0 else [])", isolated=True)
     assert candidate.starts == 1 + 8
 
 
+@pytest.mark.sandbox
 def test_a_process_that_dies_is_broken():
     with pytest.raises(Broken, match="ended before"):
         run("for n, q in enumerate(asked()):\n if n == 3: os._exit(0)\n say(sorted(q))")
 
 
+@pytest.mark.sandbox
 def test_the_example_of_the_page_works(capsys, monkeypatch):
     page = (ROOT / "docs" / "scoring.md").read_text().partition("## Program speed")[2]
     example = page.partition("```python\n")[2].partition("```")[0].replace("10_000", "300")

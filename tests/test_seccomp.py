@@ -17,12 +17,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import SandboxMissing
-from overnight.sandbox import seccomp
-from overnight.sandbox.seccomp import DENIED, MACHINES, program
+from overnight.sandbox.kernel import seccomp
+from overnight.sandbox.kernel.seccomp import DENIED, MACHINES, program
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "i386": 0x40000003, "arm": 0x40000028}
 HERE = os.uname().machine
@@ -151,7 +151,6 @@ def test_a_jump_over_more_than_255_instructions_arrives():
 
 
 @machines
-@settings(deadline=None)
 @given(data=st.data(), arguments=six)
 def test_what_is_refused_always_is_refused_whatever_the_arguments(machine, data, arguments):
     name = data.draw(st.sampled_from([name for name, rule in there(machine).items() if not rule.when]))
@@ -159,7 +158,6 @@ def test_what_is_refused_always_is_refused_whatever_the_arguments(machine, data,
 
 
 @machines
-@settings(deadline=None)
 @given(data=st.data(), arguments=six)
 def test_what_is_known_and_not_refused_is_allowed_whatever_the_arguments(machine, data, arguments):
     refused = {getattr(rule, machine) for rule in DENIED.values()}
@@ -173,14 +171,12 @@ def test_what_was_not_looked_at_does_not_exist(machine, gaps):
     assert {verdict(program("none", False, machine), ARCH[machine], n) for n in numbers} == {errno.ENOSYS}
 
 
-@settings(deadline=None)
 @given(number=st.integers(0x40000000, 0xFFFFFFFE), arguments=six)
 def test_calls_of_x32_end_the_process(number, arguments):
     assert verdict(program("none", False, "x86_64"), ARCH["x86_64"], number, arguments) == KILL
 
 
 @machines
-@settings(deadline=None)
 @given(arch=st.sampled_from(sorted(ARCH.values())) | words, number=words, arguments=six)
 def test_calls_of_another_architecture_end_the_process(machine, arch, number, arguments):
     if arch != ARCH[machine]:
@@ -264,7 +260,6 @@ def test_a_rule_on_arguments_does_what_it_says_of_each_telling_value(machine, na
 
 
 @pytest.mark.parametrize(("machine", "name"), BOTH)
-@settings(deadline=None)
 @given(arguments=st.tuples(*[telling | longs] * 6))
 def test_a_rule_on_arguments_does_what_it_says_whatever_the_high_bits(machine, name, arguments):
     expected = DENIED[name].errno if REFUSED[name](arguments) else ALLOW
@@ -279,7 +274,6 @@ def test_a_loopback_network_opens_these_sockets(machine):
 
 
 @machines
-@settings(deadline=None)
 @given(arguments=st.tuples(*[telling | longs] * 6))
 def test_a_loopback_network_opens_no_other_socket_whatever_the_high_bits(machine, arguments):
     expected = errno.EAFNOSUPPORT if beyond_loopback(arguments) else ALLOW
@@ -425,18 +419,21 @@ TRIED = {"unshare": (0x10000000,), "clone": (0x10000000,), "chmod": (0, 0o4755),
          "personality": (0x0040000,), "ioctl": (0, 0x1_0000_5412, 0), "socket": (40, 1, 0), "socketpair": (30, 1, 0, 0)}
 
 
+@pytest.mark.sandbox
 def test_each_refused_call_is_answered_by_the_filter_and_not_by_the_kernel(bubblewrap):
     calls = [(name, getattr(rule, HERE), TRIED.get(name, ())) for name, rule in there(HERE).items()]
     said = json.loads(says(CALLS, json.dumps(calls), text=marked(program())))
     assert said == {name: DENIED[name].errno + MARK for name, _, _ in calls}
 
 
+@pytest.mark.sandbox
 def test_a_call_that_nobody_looked_at_is_answered_by_the_filter(bubblewrap):
     calls = [("next", max(known(HERE)) + 1, ()), ("none", 0x3FFFFFFF, ()), ("minus one", 0xFFFFFFFF, ())]
     said = json.loads(says(CALLS, json.dumps(calls), text=marked(program())))
     assert set(said.values()) == {errno.ENOSYS + MARK}
 
 
+@pytest.mark.sandbox
 @pytest.mark.skipif(HERE != "x86_64", reason="x32 is another numbering of x86-64 calls")
 def test_a_call_of_x32_kills(bubblewrap):
     done = inside(program(), sys.executable, "-c", "import ctypes; ctypes.CDLL(None).syscall(0x40000000 + 39)")
@@ -451,6 +448,7 @@ INT80 = """
 """
 
 
+@pytest.mark.sandbox
 @pytest.mark.skipif(HERE != "x86_64", reason="int 0x80 is an instruction of x86")
 def test_a_call_of_i386_kills(bubblewrap):
     if subprocess.run([sys.executable, "-c", textwrap.dedent(INT80)], capture_output=True, check=False).returncode:
@@ -458,11 +456,13 @@ def test_a_call_of_i386_kills(bubblewrap):
     assert inside(program(), sys.executable, "-c", textwrap.dedent(INT80)).returncode == 128 + signal.SIGSYS
 
 
+@pytest.mark.sandbox
 def test_the_filter_of_another_machine_loads_and_lets_nothing_run(bubblewrap):
     other = next(machine for machine in MACHINES if machine != HERE)
     assert inside(program(machine=other), "/bin/true").returncode != 0
 
 
+@pytest.mark.sandbox
 def test_with_a_loopback_network_tcp_works_and_other_families_do_not(bubblewrap):
     script = """
         import socket
@@ -476,6 +476,7 @@ def test_with_a_loopback_network_tcp_works_and_other_families_do_not(bubblewrap)
     assert says(script, network="loopback").split() == ["hello", "1", *[str(errno.EAFNOSUPPORT)] * 3]
 
 
+@pytest.mark.sandbox
 def test_without_a_network_only_unix_sockets_can_be_made(bubblewrap):
     script = """
         import socket
@@ -529,11 +530,13 @@ HONEST = {
 }
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("what", HONEST)
 def test_honest_programs_do_not_notice(bubblewrap, what):
     assert says(HONEST[what]) == "16"
 
 
+@pytest.mark.sandbox
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_does_not_notice(bubblewrap, tmp_path, method):
     (tmp_path / "work.py").write_text(textwrap.dedent(f"""
@@ -557,6 +560,7 @@ PINS = """
 """
 
 
+@pytest.mark.sandbox
 def test_a_program_that_pins_itself_goes_on_and_stays_where_it_was(bubblewrap):
     assert says(PINS) == "0 True"
 
@@ -570,6 +574,7 @@ printf("%d\\n", n); }
 """
 
 
+@pytest.mark.sandbox
 @pytest.mark.skipif(not shutil.which("gcc"), reason="no C compiler here")
 def test_a_compiler_and_a_program_with_bound_openmp_threads_work(bubblewrap, tmp_path):
     (tmp_path / "a.c").write_text(OPENMP)
@@ -577,6 +582,7 @@ def test_a_compiler_and_a_program_with_bound_openmp_threads_work(bubblewrap, tmp
     assert says(("/bin/sh", "-c", build)) == "16"
 
 
+@pytest.mark.sandbox
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop a user")
 def test_root_can_be_dropped_and_limits_set_under_it(bubblewrap):
     caps = [word for cap in ("SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{cap}")]
@@ -585,6 +591,7 @@ def test_root_can_be_dropped_and_limits_set_under_it(bubblewrap):
     assert says((*drop, "/bin/sh", "-c", "id -u; ulimit -n"), options=caps).split() == ["200000", "64"]
 
 
+@pytest.mark.sandbox
 def test_a_tree_is_copied_without_its_setuid_bits(bubblewrap, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/tool").touch()

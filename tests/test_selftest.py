@@ -11,6 +11,8 @@ from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import gpus, probes, selftest, watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 
+NEEDS = "sandbox"
+
 
 def test_a_dozen_attempts_and_more_are_all_stopped(bubblewrap):
     found = selftest.examine(bubblewrap)

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import ROOT
 
+NEEDS = "sandbox"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
 
 

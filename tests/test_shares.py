@@ -1,17 +1,12 @@
 """Who is asked next: fixed shares exactly, the rest where verified gain per cost has been, and nobody starves."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import shares
-from overnight.shares import EVEN, Record, ended, next_role, split, verified
-
-sys.path.append(str(Path(__file__).parent.parent / "bench"))
-import shares as bench
+from bench import shares as bench
+from overnight.lab import allocation
+from overnight.lab.allocation import EVEN, Record, ended, next_role, split, verified
 
 COUNTS, AMOUNTS = st.floats(0, 1e5), st.floats(0, 1e9)
 RECORDS = st.builds(Record, COUNTS, COUNTS, AMOUNTS, AMOUNTS)
@@ -152,13 +147,11 @@ def nights(name, attempts, count=24, lucky=False):
     return sum(gain for gain, _ in mine) / sum(gain for gain, _ in even), sorted(share for _, share in mine)
 
 
-@pytest.mark.slow
 def test_the_better_of_two_is_asked_more_and_the_night_gains():
     gain, asked = nights("keeps four times as often", 200)
     assert gain > 1.05 and sum(asked) / len(asked) > 0.6
 
 
-@pytest.mark.slow
 def test_equal_roles_stay_about_equal_also_after_a_lucky_keep():
     _, asked = nights("equal, keeps are rare", 200)
     assert 0.44 < sum(asked) / len(asked) < 0.56 and asked[2] > 0.25 and asked[-3] < 0.75
@@ -166,11 +159,10 @@ def test_equal_roles_stay_about_equal_also_after_a_lucky_keep():
     assert sum(asked) / len(asked) < 0.65
 
 
-@pytest.mark.slow
 def test_a_role_that_dries_up_does_not_keep_its_share():
     gain, _ = nights("good, dries up half-way", 400)
     assert gain > 1.0
 
 
 def test_the_constants_leave_room_for_everyone():
-    assert 0 < shares.EVEN < 1 and shares.PRIOR >= 1
+    assert 0 < allocation.EVEN < 1 and allocation.PRIOR >= 1

@@ -90,6 +90,7 @@ def test_a_script_is_a_folder_a_file_or_python(tmp_path):
 # ---- faults ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.services
 def test_faults_come_in_their_shares_and_follow_from_the_seed():
     def drawn(seed):
         server = Server("x", Faults(0.1, 0.1, 0.1, 0.1), seed=seed)
@@ -101,6 +102,7 @@ def test_faults_come_in_their_shares_and_follow_from_the_seed():
     assert all(140 < counts[name] < 260 for name in ("timeouts", "limits", "outages", "malformed"))
 
 
+@pytest.mark.services
 def test_the_count_is_of_what_happened():
     with Server(["one two three"], Faults(limits=0.3, outages=0.3), seed=2) as server:
         got = Counter(asked(server) for _ in range(30))
@@ -110,6 +112,7 @@ def test_the_count_is_of_what_happened():
     assert (server.tally.tokens_in, server.tally.tokens_out) == (2 * got["one two three"], 3 * got["one two three"])
 
 
+@pytest.mark.services
 def test_a_client_that_has_gone_is_not_counted_as_answered():
     with Server(["x"], latency=30.0) as server:
         assert asked(server, Request("a", "propose", 7, "s", "c", timeout=0.3)) == "timeout"
@@ -126,6 +129,7 @@ def test_a_spoilt_answer_cannot_be_used(lots):
         edits.change(spoilt(answer, lots), brief(FILES))
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(("options", "words"), [({"key": "right"}, "refuses the key"), ({"models": ("other",)}, "no such model")])
 def test_it_can_want_a_key_and_know_some_models(options, words):
     with Server(["x"], **options) as server, pytest.raises(Away, match=words) as error:
@@ -133,6 +137,7 @@ def test_it_can_want_a_key_and_know_some_models(options, words):
     assert error.value.wait is None
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"messages": 1}', b'{"messages": [1]}', b'{"messages": [], "max_tokens": "x"}'])
 def test_a_request_that_is_none_is_refused(body):
     with Server(["x"]) as server:
@@ -153,6 +158,7 @@ def started(*arguments):
     return process, process.stdout.readline().strip()
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_started_again_it_goes_on_where_it_was(tmp_path, how):
     (tmp_path / "script").mkdir()
@@ -178,12 +184,14 @@ def test_started_again_it_goes_on_where_it_was(tmp_path, how):
     assert (tally["requests"], tally["answered"], tally["tokens_in"], tally["tokens_out"]) == (5, 5, 10, 10)
 
 
+@pytest.mark.services
 def test_a_script_that_is_none_is_one_sentence(tmp_path):
     done = subprocess.run([sys.executable, "-m", "overnight.testing.server", "--script", tmp_path / "no"], capture_output=True,
                           text=True, check=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stderr.rstrip().endswith(".")
 
 
+@pytest.mark.services
 def test_the_example_in_the_docs_runs():
     text = (ROOT / "docs/researchers.md").read_text().partition("## Language models")[2]
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})

@@ -8,7 +8,7 @@ import pytest
 
 from overnight.contracts import Brief, Command, Limits
 from overnight.errors import Fault, TrackError
-from overnight.jobs import Measure, Measurement, Proposal, Propose, Trouble
+from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Trouble
 from overnight.workers.local import LocalWorkers, available
 
 THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "", 1))
@@ -115,6 +115,7 @@ def test_a_bench_beyond_the_cores_is_not_pinned(staffed):
     assert workers.places[len(available())].cores == ()
 
 
+@pytest.mark.sandbox
 def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_path):
     tmp_path.chmod(0o755)
 
@@ -133,6 +134,7 @@ def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_pat
     assert time.monotonic() - began < 3 and not any(p.is_alive() for p in workers.places)
 
 
+@pytest.mark.sandbox
 def test_closing_does_not_wait_long_for_a_desk_that_thinks(bubblewrap):
     thinking = threading.Event()
     workers = LocalWorkers(lambda job, place: (thinking.wait(30), done(job, place))[1], 1)

@@ -1,0 +1,47 @@
+"""Each test bears one mark, and a pure one is held to it."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from needs import MARKS, marks, needed
+
+
+def test_every_test_bears_exactly_one_mark(request):
+    assert {item.nodeid: marks(item) for item in request.session.items if len(marks(item)) != 1} == {}
+
+
+def test_every_mark_is_said_to_pytest(pytestconfig):
+    known = {line.partition(":")[0] for line in pytestconfig.getini("markers")}
+    assert set(MARKS) <= known and "slow" not in known
+
+
+def connect():
+    with socket.socket() as one:
+        one.connect(("127.0.0.1", 9))
+
+
+@pytest.mark.parametrize("reach", [
+    lambda: subprocess.run([sys.executable, "-c", ""], check=True), lambda: subprocess.run(["git", "--version"], check=True),
+    lambda: os.system("true"), os.fork, connect],
+    ids=["a process", "git", "a shell", "a fork", "a connection"])
+def test_a_pure_test_can_start_nothing(reach):
+    with pytest.raises(AssertionError, match="a test marked pure needs"):
+        reach()
+
+
+@pytest.mark.git
+def test_a_test_of_git_can_start_nothing_else():
+    assert subprocess.run(["git", "--version"], check=True, capture_output=True).stdout
+    with pytest.raises(AssertionError, match="a test marked git needs sandbox"):
+        subprocess.run([sys.executable, "-c", ""], check=True)
+
+
+@pytest.mark.parametrize(("event", "args", "mark"), [
+    ("subprocess.Popen", ("/usr/bin/git", ["git", "log"]), "git"), ("subprocess.Popen", ("bwrap", ["bwrap"]), "sandbox"),
+    ("subprocess.Popen", (None, "git"), "git"), ("open", ("x", "r", 0), ""), ("socket.connect", (None, ("::1", 1)), "services")])
+def test_what_happens_says_what_it_needs(event, args, mark):
+    assert needed(event, args) == mark
