@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from golden import nights
 from overnight.contracts import Call
-from overnight.events import Event, Judged, Opened, Organised, Started, Stopped
-from overnight.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Event, Judged, Opened, Organised, Started, Stopped
+from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
 
 DUSK = 1_790_000_000.0  # seconds since 1970 at which each of these nights begins
 HOUR = 3600.0

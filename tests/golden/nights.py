@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from golden import reading
-from overnight.events import Event, Started
-from overnight.roles import Role
+from overnight.lab.events import Event, Started
+from overnight.track.roles import Role
 
 HERE = Path(__file__).parent
 STEP = 50  # events between two states that are recorded

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from overnight.events import Event, Opened, Started
-from overnight.jobs import Combine, Job, Measure, Propose, Rebase
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.roles import Role
+from overnight.lab.events import Event, Opened, Started
+from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.track.roles import Role
 
 PLACES = ("bench", "bench", "bench", "desk", "desk", "thinker")
 
