@@ -18,7 +18,7 @@ from overnight.lab.roster import MOST_PASSES
 from overnight.referee.drift import EVERY
 from overnight.referee.stacks import FIRST
 
-PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
+PASSING = {"flight", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
            "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record
 
 
@@ -123,7 +123,7 @@ def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
     waits = []
 
     def watch(night):
-        flying = {j.experiment for j in night.lab._flying.values() if isinstance(j, Measure)}
+        flying = {j.experiment for j in night.lab.flight.of(Measure)}
         waits.append(sum(not e.runs and e.id not in flying for e in night.lab.open.values()))
 
     Night(FakeWorld(3), contract=ALONE, benches=4).go(experiments=100, watch=watch)
@@ -135,8 +135,8 @@ def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
 
     def watch(night):
         confirming = [e for e in night.lab.open.values() if e.confirming and e.base_commit == night.lab.commit]
-        if confirming and isinstance(night.jobs[-1], Measure) and night.lab._flying:
-            (job,) = [j for j in night.lab._flying.values() if isinstance(j, Measure)]
+        if confirming and isinstance(night.jobs[-1], Measure) and len(night.lab.flight):
+            (job,) = night.lab.flight.of(Measure)
             assert job.stage in ("confirm", "check")
 
     night.go(runs=500, watch=watch)
@@ -147,8 +147,8 @@ def test_a_candidate_races_on_one_seed_at_a_time():
     night = Night(FakeWorld(2, referee_world), benches=6)
 
     def watch(night):
-        racing = Counter((j.experiment, j.commit) for j in night.lab._flying.values()
-                         if isinstance(j, Measure) and j.stage == "race" and j.commit != night.lab.commit)
+        racing = Counter((j.experiment, j.commit) for j in night.lab.flight.of(Measure)
+                         if j.stage == "race" and j.commit != night.lab.commit)
         assert not racing or max(racing.values()) == 1
 
     night.go(experiments=300, watch=watch)
@@ -384,7 +384,9 @@ def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
     assert isinstance(job, Rebase) and (job.experiment, job.commit, job.base_commit, job.onto) == (2, "old", "c0", lab.commit)
-    assert lab.tell(Rebasing(Rebase(2, "old", "c0", "older"), "stale"), 1.0) == []
+    late = Rebase(2, "old", "c0", "older")
+    lab.flight.give(late, 9.0)  # as it was asked for before the frontier moved
+    assert lab.tell(Rebasing(late, "stale"), 1.0) == []
     assert lab.open[2].base_commit == "c0"
 
 
@@ -475,6 +477,7 @@ def test_a_stack_that_was_put_together_for_an_older_frontier_is_put_together_aga
     lab = Night(FakeWorld(3, referee_world), benches=2).go(runs=400).lab
     before = dict(lab.stacks)
     job = Combine((1, 2), (("a", "b"), ("c", "d")), "older")
+    lab.flight.give(job, 9.0)
     assert lab.tell(Combined(job, (1, 2), ("x", "y")), 1.0) == []
     assert lab.stacks == before
 

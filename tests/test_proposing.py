@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
 from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
-from overnight.lab.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
+from overnight.lab.jobs import AddIdea, DropIdea, Job, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
 from overnight.lab.lab import Lab
 from overnight.track.roles import Role
 
@@ -57,7 +57,7 @@ def test_while_a_model_thinks_the_others_keep_the_benches_busy():
 
 def test_as_many_proposals_are_thought_about_as_there_are_places():
     seen = []
-    night(LLM, thinkers=4).go(experiments=30, watch=lambda n: seen.append(sum(j.place == "thinker" for j in n.lab._flying.values())))
+    night(LLM, thinkers=4).go(experiments=30, watch=lambda n: seen.append(sum(j.place == "thinker" for j in n.lab.flight.of(Job))))
     assert max(seen) == 4 and seen.count(4) > len(seen) / 2
 
 
@@ -330,7 +330,7 @@ def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
     done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)
     for number, (place, runs) in enumerate(when):
         done.go(runs=done.lab.runs + runs)  # broken off while runs are under way
-        done.lab._flying.clear()
+        done.lab.flight.restart()
         if chain := done.lab.chain():
             hear(done, Veto(f"r{number}", chain[place % len(chain)].id))
     done.go(experiments=5)
@@ -346,7 +346,7 @@ def test_no_seed_is_raced_on_twice_after_a_veto():
         done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,), benches=3)
         for number in range(4):
             done.go(runs=done.lab.runs + 15)
-            done.lab._flying.clear()
+            done.lab.flight.restart()
             if chain := done.lab.chain():
                 hear(done, Veto(f"r{number}", chain[0].id))
         done.go(experiments=10)

@@ -37,22 +37,22 @@ def staffed():
 
 
 def test_all_places_are_idle_at_first(staffed):
-    assert staffed(done, benches=2, desks=1).idle() == ["bench", "bench", "desk"]
+    assert staffed(done, benches=2, desks=1).idle() == ["bench 1", "bench 2", "desk 1"]
 
 
 def test_a_job_takes_a_place_of_its_kind_until_its_result_is_fetched(staffed):
     workers = staffed(done, benches=1)
-    workers.start(THINK)
-    assert workers.idle() == ["bench"]
+    workers.start(THINK, "desk 1")
+    assert workers.idle() == ["bench 1"]
     assert workers.next(5) == Proposal(THINK)
-    assert workers.idle() == ["bench", "desk"]
+    assert workers.idle() == ["bench 1", "desk 1"]
 
 
 def test_benches_work_at_the_same_time(staffed):
     meeting = threading.Barrier(2, timeout=5)
     workers = staffed(lambda job, place: (meeting.wait(), done(job, place))[1], benches=2)
-    workers.start(measure(1))
-    workers.start(measure(2))
+    workers.start(measure(1), "bench 1")
+    workers.start(measure(2), "bench 2")
     assert {workers.next(5).job.run, workers.next(5).job.run} == {1, 2}
 
 
@@ -66,8 +66,8 @@ def test_a_fault_is_told_as_trouble_with_the_job(staffed):
         raise Fault("the disk is full")
 
     workers = staffed(fails)
-    workers.start(measure())
-    assert workers.next(5) == Trouble(measure(), "the disk is full")
+    workers.start(measure(), "bench 1")
+    assert workers.next(5) == Trouble(measure(), "the disk is full", "bench 1")
 
 
 def test_whatever_else_a_job_raises_is_raised_again(staffed):
@@ -75,7 +75,7 @@ def test_whatever_else_a_job_raises_is_raised_again(staffed):
         raise TrackError("no such data")
 
     workers = staffed(fails)
-    workers.start(measure())
+    workers.start(measure(), "bench 1")
     with pytest.raises(TrackError, match="no such data"):
         workers.next(5)
 
@@ -89,7 +89,7 @@ def test_a_place_can_be_used_again_after_a_failure(staffed):
     workers = staffed(fails_once)
     outcomes = []
     for number in (1, 2):
-        workers.start(measure(number))
+        workers.start(measure(number), workers.idle()[0])
         outcomes.append(type(workers.next(5)))
     assert outcomes == [Trouble, Measurement]
 
@@ -103,7 +103,7 @@ def test_each_bench_has_cores_of_its_own(staffed):
 
     workers = staffed(look, benches=len(available()))
     for number in range(len(available())):
-        workers.start(measure(number))
+        workers.start(measure(number), workers.idle()[0])
     for _ in available():
         workers.next(5)
     assert all(cores == pinned for cores, pinned in seen.values())
@@ -126,8 +126,8 @@ def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_pat
         raise Fault("stopped")
 
     workers = LocalWorkers(sleeps, 2)
-    workers.start(measure(1))
-    workers.start(measure(2))
+    workers.start(measure(1), "bench 1")
+    workers.start(measure(2), "bench 2")
     time.sleep(0.3)
     began = time.monotonic()
     workers.close()
@@ -138,7 +138,7 @@ def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_pat
 def test_closing_does_not_wait_long_for_a_desk_that_thinks(bubblewrap):
     thinking = threading.Event()
     workers = LocalWorkers(lambda job, place: (thinking.wait(30), done(job, place))[1], 1)
-    workers.start(THINK)
+    workers.start(THINK, "desk 1")
     began = time.monotonic()
     workers.close()
     spent = time.monotonic() - began

@@ -299,10 +299,10 @@ class Workers(Protocol[Job, Result]):
     """Places where jobs are carried out."""
 
     def idle(self) -> Sequence[str]:
-        """Which kinds of place are free now: "bench" (measures) and "desk" (proposes), one entry a place."""
+        """The names of the places that are free now, like "bench 2", "desk 1" or "thinker 1": a kind, a space, a number."""
         ...
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, place: str) -> None:
         """Begin a job at a free place of its kind."""
         ...
 

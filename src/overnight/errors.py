@@ -5,6 +5,7 @@
     ├── JournalError          the record cannot be read, written or believed
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
     ├── Busy                  another process holds this track
+    ├── Declined              a result was not taken: nobody waited for it, or it answers another job
     ├── EditError             a change could not be made: it does not apply, or leaves the boundary
     ├── Away                  a researcher cannot work now (an outage, a rate limit), or no more tonight (no key, no budget)
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
@@ -29,6 +30,10 @@ class SandboxMissing(OvernightError):
 
 class Busy(OvernightError):
     """Another process holds this track."""
+
+
+class Declined(OvernightError):
+    """A result was not taken, for the reason that is given; nothing is changed by it."""
 
 
 class EditError(OvernightError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from overnight.contracts import Journal, Workers
+from overnight.errors import Declined
 from overnight.lab.events import Event
 from overnight.lab.jobs import Job, Letter, Result
 from overnight.lab.lab import Lab
@@ -38,12 +40,19 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if lab.stopping or lab.finished(clock()):
             return pace
         since = time.perf_counter()
-        while (idle := workers.idle()) and (job := lab.ask(clock(), idle)):
-            workers.start(job)
+        while (idle := [place for place in workers.idle() if place not in lab.flight.set_aside]) \
+                and (job := lab.ask(clock(), [kind(place) for place in idle])):
+            workers.start(job, next(place for place in idle if kind(place) == job.place))
         pace.deciding += time.perf_counter() - since
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
-            watch(_record(partial(lab.tell, result), journal, pace, follow))
+            with suppress(Declined):  # told before, or too late: nothing was changed
+                watch(_record(partial(lab.tell, result), journal, pace, follow))
+
+
+def kind(place: str) -> str:
+    """The kind of a place by its name: "bench" of "bench 2"."""
+    return place.partition(" ")[0]
 
 
 def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,

@@ -1,8 +1,11 @@
-"""What the Lab asks for and what it is told: the jobs that places carry out, and their results."""
+"""What the Lab asks for and what it is told: the jobs that places carry out, their results, and orders from outside.
+
+Each is a tagged record that msgspec encodes as JSON and decodes to the same record on another machine.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -11,7 +14,7 @@ from overnight.lab.events import Outcome, Stage
 from overnight.referee.curves import Curve
 
 
-class Propose(Struct, frozen=True):
+class Propose(Struct, frozen=True, tag="propose", tag_field="kind"):
     """Let a researcher make a change on top of a commit; one that thinks long has a place of its own for that. The desk adds
     the files to the brief."""
 
@@ -27,7 +30,7 @@ class Propose(Struct, frozen=True):
         return "thinker" if self.thinks else "desk"
 
 
-class Rebase(Struct, frozen=True):
+class Rebase(Struct, frozen=True, tag="rebase", tag_field="kind"):
     """Put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with the brief,
     whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now."""
 
@@ -45,7 +48,7 @@ class Rebase(Struct, frozen=True):
         return "thinker" if self.anew else "desk"
 
 
-class Combine(Struct, frozen=True):
+class Combine(Struct, frozen=True, tag="combine", tag_field="kind"):
     """A desk job: put the changes of several experiments, each (base, commit), on top of one another."""
 
     experiments: tuple[int, ...]
@@ -54,7 +57,7 @@ class Combine(Struct, frozen=True):
     place = "desk"
 
 
-class Measure(Struct, frozen=True):
+class Measure(Struct, frozen=True, tag="measure", tag_field="kind"):
     """A bench job: one run of one commit with one seed.
 
     beside  a commit that is run on the same cores as well, where the metric is a time
@@ -71,7 +74,7 @@ class Measure(Struct, frozen=True):
     place = "bench"
 
 
-class Think(Struct, frozen=True):
+class Think(Struct, frozen=True, tag="think", tag_field="kind"):
     """Let a role that does not propose think: a scientist for new ideas, a standup for notes."""
 
     role: str
@@ -81,7 +84,7 @@ class Think(Struct, frozen=True):
     place = "thinker"
 
 
-class Accept(Struct, frozen=True):
+class Accept(Struct, frozen=True, tag="accept", tag_field="kind"):
     """A desk job: look at a change that somebody handed in."""
 
     order: Try
@@ -93,7 +96,7 @@ Job = Propose | Rebase | Combine | Measure | Think | Accept
 # ---- results ---------------------------------------------------------------------------------------------------
 
 
-class Proposal(Struct, frozen=True):
+class Proposal(Struct, frozen=True, tag="proposal", tag_field="kind"):
     """What came of a Propose or an Accept: a commit and its diff, or why there is none.
 
     away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
@@ -112,7 +115,7 @@ class Proposal(Struct, frozen=True):
     seconds: float = 0.0
 
 
-class Thought(Struct, frozen=True):
+class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):
     """What came of a Think: ideas as (title, text), or notes."""
 
     job: Think
@@ -123,7 +126,7 @@ class Thought(Struct, frozen=True):
     wait: float | None = None
 
 
-class Rebasing(Struct, frozen=True):
+class Rebasing(Struct, frozen=True, tag="rebasing", tag_field="kind"):
     """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either."""
 
     job: Rebase
@@ -131,7 +134,7 @@ class Rebasing(Struct, frozen=True):
     again: bool = False
 
 
-class Combined(Struct, frozen=True):
+class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):
     """What came of a Combine: commits[j] holds the changes of experiments[:j + 1]; the rest conflicts and was left out."""
 
     job: Combine
@@ -139,7 +142,7 @@ class Combined(Struct, frozen=True):
     commits: tuple[str, ...]
 
 
-class Measurement(Struct, frozen=True):
+class Measurement(Struct, frozen=True, tag="measurement", tag_field="kind"):
     """What came of a Measure; the fields are those of the record `Measured`."""
 
     job: Measure
@@ -159,14 +162,21 @@ class Measurement(Struct, frozen=True):
     beside_holdout: float | None = None
 
 
-class Trouble(Struct, frozen=True):
-    """The machine failed during a job."""
+class Trouble(Struct, frozen=True, tag="trouble", tag_field="kind"):
+    """The machine failed during a job.
+
+    place  the name of the place that had it, like "bench 2"; "" where that is not known
+    """
 
     job: Job
     reason: str
+    place: str = ""
 
 
 Result = Proposal | Thought | Rebasing | Combined | Measurement | Trouble
+ANSWERS: dict[type, Any] = {  # the jobs that each result may answer
+    Proposal: Propose | Accept, Thought: Think, Rebasing: Rebase, Combined: Combine, Measurement: Measure,
+}
 
 # ---- orders ----------------------------------------------------------------------------------------------------
 # What people and agents tell a night from outside. `request` is the sender's mark: an order is taken up once.
@@ -223,14 +233,16 @@ Order = Try | AddIdea | DropIdea | Steer | Veto
 Letter = Order | Call  # what reaches the Lab besides results
 
 
-def key(job: Job) -> object:
-    """What makes a job the same job."""
+def key(job: Job) -> tuple[object, ...]:
+    """What makes a job the same job, on whatever machine it was decoded."""
     if isinstance(job, Measure):
-        return job.run
+        return "measure", job.run, job.commit, job.seed
     if isinstance(job, Think):
-        return (job.role, job.purpose)
+        return "think", job.role, job.purpose
     if isinstance(job, Accept):
-        return job.order.request
+        return "accept", job.order.request
     if isinstance(job, Combine):
-        return job.experiments
-    return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)
+        return "combine", job.experiments, job.onto
+    if isinstance(job, Rebase):
+        return "rebase", job.experiment, job.commit, job.onto
+    return "propose", job.researcher, job.brief.seed

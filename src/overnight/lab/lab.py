@@ -30,6 +30,7 @@ from overnight.lab.events import (
     Stage,
     Vetoed,
 )
+from overnight.lab.flight import MOST_FAULTS, lease
 from overnight.lab.jobs import (
     Accept,
     AddIdea,
@@ -48,7 +49,6 @@ from overnight.lab.jobs import (
     Trouble,
     Try,
     Veto,
-    key,
 )
 from overnight.lab.measurements import Experiment
 from overnight.lab.proposing import Budget, Proposing
@@ -58,7 +58,6 @@ from overnight.referee import decision
 from overnight.referee.stacks import read
 from overnight.untrusted import line, plain
 
-MOST_FAULTS = 3  # times that one job may fail with the machine before the night is stopped
 UNPACED = 10  # of so many runs, one is never stopped for falling behind
 MOST_LOOKS = 2  # times that a discarded experiment may be taken up again
 
@@ -78,11 +77,12 @@ class Lab(Proposing):
         self.problem = "" if self.calibrated else self.problem
         self.session_proposed = 0
         self._check_now = self.calibrated
+        self.flight.restart()
         return list(self._settle(at))
 
     def finished(self, now: float) -> bool:
         """Whether nothing is under way and nothing more will be asked for."""
-        return not self._flying and (self._over(now) or (not self.paused and self._nothing_left()))
+        return not len(self.flight) and (self._over(now) or (not self.paused and self._nothing_left()))
 
     def _over(self, now: float) -> bool:
         return bool(self.stopping or self.problem) or (self.budget.until is not None and now >= self.budget.until)
@@ -115,13 +115,14 @@ class Lab(Proposing):
         """The job that is worth most for one of the places that are free ("bench", "desk", "thinker"); None if there is
         none."""
         self._now = now
+        self.flight.lapse(now)
         if self._over(now) or self.opened is None or self.paused:
             return None
         for place, wanted in (("bench", self._measures), ("desk", self._desk), ("thinker", self._thoughts)):
             if place in idle:
                 for job in wanted():
-                    if (name := key(job)) not in self._flying:
-                        self._flying[name] = job
+                    if job not in self.flight:
+                        self.flight.give(job, now + lease(job, self.track))
                         return job
         return None
 
@@ -130,7 +131,7 @@ class Lab(Proposing):
     def _measures(self) -> Iterator[Measure]:
         """Runs that are wanted now, the most valuable first: calibrate, check, then what is nearest to a keep, then
         what is new."""
-        flying = [j for j in self._flying.values() if isinstance(j, Measure)]
+        flying = list(self.flight.of(Measure))
         under_way = {(j.commit, j.seed) for j in flying}
         if not self.calibrated:
             yield from self._calibrating(flying)
@@ -195,7 +196,7 @@ class Lab(Proposing):
                 found = True
                 yield self._run(stack.members[place - 1], stack.commits[place - 1], stack.seed, "screen",
                                 stack.base_commit, paced=place == len(stack.members))
-        coming = found or any(isinstance(j, Combine) for j in self._flying.values())
+        coming = found or any(self.flight.of(Combine))
         size, seed = self._size, self.known.next_common()
         if size > 1 and self.known.kind != "timing" and seed not in self.known.of(self.commit) \
                 and (self.commit, seed) not in under_way:
@@ -212,7 +213,7 @@ class Lab(Proposing):
 
     def _desk(self) -> Iterator[Job]:
         yield from map(Accept, self._handed_in.values())
-        running = {j.commit for j in self._flying.values() if isinstance(j, Measure)}
+        running = {j.commit for j in self.flight.of(Measure)}
         waiting, ahead, size = self._waiting(), self.benches // 2 + 1, self._size
         stacked = [e for e in waiting if self._stackable(e, size)]
         together = {e.id for e in stacked} if len(stacked) > 1 else set()
@@ -220,7 +221,7 @@ class Lab(Proposing):
                and (e.awaited or self.researchers) and not (e.id in self._conflicts and self._can_redo(e))]
         yield from (self._rebase(e) for e in old if e.id not in together)
         untouched = sum(len(s.gains) == 1 and s.name not in running for s in self.stacks.values())
-        combining = any(isinstance(j, Combine) for j in self._flying.values())
+        combining = any(self.flight.of(Combine))
         enough = len(stacked) >= (size if self._may_propose() else 2)
         if enough and stacked and untouched < ahead and not combining:
             yield self._combine(stacked, size)
@@ -237,10 +238,12 @@ class Lab(Proposing):
     # -- tell --
 
     def tell(self, result: Result, at: float) -> list[Event]:
-        """Take a result; return what happened, already applied, in the order in which it must be recorded."""
-        self._flying.pop(key(result.job), None)
+        """Take a result; return what happened, already applied, in the order in which it must be recorded. Raises Declined, and
+        changes nothing, where it answers no job that is in flight: each is taken once, and not after its lease."""
+        self.flight.land(result)
         if not isinstance(result, Trouble):
-            self._faults[result.job.place] = 0
+            named = isinstance(result, Measurement) and result.worker
+            self.flight.worked(f"bench {named}" if named else result.job.place)
         return [*_TELL[type(result)](self, result, at), *self._again(at)]
 
     def _happen(self, event: Event) -> Event:
@@ -329,9 +332,12 @@ class Lab(Proposing):
         yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:
-        yield self._happen(Faulted(at, type(result.job).__name__.lower(), result.reason))
-        self._faults[result.job.place] += 1
-        if self._faults[result.job.place] >= MOST_FAULTS:
+        place, kind = result.place or result.job.place, result.job.place
+        others = self.benches - 1 - len(self.flight.set_aside) if kind == "bench" and result.place else 0
+        stop = self.flight.failed(place, others)
+        aside = f"; {place} is set aside for this session" if place in self.flight.set_aside else ""
+        yield self._happen(Faulted(at, type(result.job).__name__.lower(), result.reason + aside))
+        if stop:
             self.problem = f"the machine failed {MOST_FAULTS} times in a row: {result.reason}"
 
     # -- verdicts --
@@ -346,7 +352,7 @@ class Lab(Proposing):
 
     def _again(self, at: float) -> Iterator[Event]:
         """Where nobody has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
-        busy = self.open or self._flying or self._handed_in or self._willing()
+        busy = self.open or len(self.flight) or self._handed_in or self._willing()
         if busy or self.problem or not self.calibrated or not self.researchers:
             return
         left = [e for e in self.experiments.values() if e.carried and e.looks < MOST_LOOKS and (e.effect or 0.0) > 0]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from overnight.contracts import Brief, Left, Past
+from overnight.lab.flight import Flight
 from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Think
 from overnight.lab.measurements import Experiment
 from overnight.lab.state import BASELINE, State, past
@@ -41,7 +42,7 @@ class Proposing(State):
         self._refilled = -math.inf
         self._reported = 0
         self._conflicts: set[int] = set()
-        self._flying: dict[object, Job] = {}
+        self.flight = Flight()
 
     @property
     def researchers(self) -> tuple[str, ...]:
@@ -61,8 +62,8 @@ class Proposing(State):
 
     def _waiting(self) -> list[Experiment]:
         """Experiments of which nothing is known or under way."""
-        busy = {i for j in self._flying.values() if isinstance(j, Combine) for i in j.experiments}
-        busy |= {j.experiment for j in self._flying.values() if isinstance(j, Measure)}
+        busy = {i for j in self.flight.of(Combine) for i in j.experiments}
+        busy |= {j.experiment for j in self.flight.of(Measure)}
         return [e for e in self.open.values() if e.waiting and e.id not in busy]
 
     @property
@@ -111,7 +112,7 @@ class Proposing(State):
     def _free(self, role: Role) -> bool:
         """Whether somebody can work and does not yet."""
         return self.roster.here(role.name, self._now) \
-            and not any(isinstance(j, Think) and j.role == role.name for j in self._flying.values())
+            and not any(j.role == role.name for j in self.flight.of(Think))
 
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
         """One more proposal at a place of this kind, if what waits and is under way would not keep the benches busy until it
@@ -119,7 +120,7 @@ class Proposing(State):
         names = [n for n in self._willing() if self.roster.here(n, self._now)]
         if self.problem or not names or not self._may_propose():
             return
-        due = self.roster.due(names, sum(isinstance(j, Propose) for j in self._flying.values()))
+        due = self.roster.due(names, sum(1 for _ in self.flight.of(Propose)))
         mine = [n for n in names if self.roster.roles[n].thinks == thinks]
         for name in sorted(mine, key=lambda n: (n != due, names.index(n))):
             if thinks and self.roster.ahead(name, names):
@@ -132,7 +133,7 @@ class Proposing(State):
         """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""
         thinking = {name for name, role in self.roster.roles.items() if role.thinks}
         waiting = sum(-1 if thinks and e.researcher not in thinking else 1 for e in self._waiting())
-        return waiting + sum(isinstance(j, Propose) and j.thinks == thinks for j in self._flying.values())
+        return waiting + sum(j.thinks == thinks for j in self.flight.of(Propose))
 
     def _wanted(self, name: str) -> int:
         """How many proposals should be on their way, so that the benches have something to do while this researcher thinks."""
@@ -145,14 +146,14 @@ class Proposing(State):
 
     def _leased(self) -> frozenset[int]:
         """The ideas that somebody makes a change of now."""
-        return frozenset(j.brief.idea.id for j in self._flying.values() if isinstance(j, Propose) and j.brief.idea)
+        return frozenset(j.brief.idea.id for j in self.flight.of(Propose) if j.brief.idea)
 
     def _may_propose(self) -> bool:
         return bool(self._willing()) and self._more_allowed()
 
     def _more_allowed(self) -> bool:
         """Whether the budget has room for another experiment."""
-        flying = sum(isinstance(j, Propose) for j in self._flying.values())
+        flying = sum(1 for _ in self.flight.of(Propose))
         most = self.budget.experiments
         return most is None or self.session_proposed + flying < most
 
@@ -184,7 +185,7 @@ class Proposing(State):
 
     def _tried(self, researcher: str) -> tuple[int, ...]:
         """What tells proposals apart that one researcher makes at the same time."""
-        flying = [j.brief.seed for j in self._flying.values() if isinstance(j, Propose) and j.researcher == researcher]
+        flying = [j.brief.seed for j in self.flight.of(Propose) if j.researcher == researcher]
         return tuple(sorted(flying))
 
     def left(self) -> Left:

@@ -56,7 +56,6 @@ class State:
 
     def __init__(self) -> None:
         self.next_run, self.next_experiment = 1, 1
-        self._faults: Counter[str] = Counter()
         self._check_now = False  # a session begins by looking whether the machine is still the same
         self.roster, self.ideas = Roster(), Ideas()
         self.answered: set[str] = set()  # requests of orders that were carried out or declined
@@ -220,7 +219,6 @@ class State:
 
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)
-        self._faults.clear()
         self.roster.begin()
         self.paused = False
 

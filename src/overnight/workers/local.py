@@ -54,7 +54,7 @@ class Place(threading.Thread):
         try:
             return self._work(job, self)
         except Fault as fault:
-            return Trouble(job, str(fault))
+            return Trouble(job, str(fault), self.name)
         except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
             return error
 
@@ -72,12 +72,12 @@ class LocalWorkers:
             self.places += [Place(kind, i + 1, (), work, self._results) for i in range(count)]
 
     def idle(self) -> list[str]:
-        """The kinds of the places that are free."""
-        return [p.kind for p in self.places if p.job is None]
+        """The names of the places that are free."""
+        return [p.name for p in self.places if p.job is None]
 
-    def start(self, job: Job) -> None:
-        """Begin a job at a free place of its kind."""
-        next(p for p in self.places if p.kind == job.place and p.job is None).give(job)
+    def start(self, job: Job, place: str) -> None:
+        """Begin a job at a free place."""
+        next(p for p in self.places if p.name == place and p.job is None).give(job)
 
     def next(self, timeout: float) -> Result | None:
         """The next result; None when there is none in time. Raises what a job raised, unless it was a Fault."""

@@ -1,0 +1,98 @@
+"""The jobs in flight: which were given out, until when, and which places fail. Pure; nothing of it is in the record.
+
+A result is taken once, and only for a job that is in flight. A job whose lease has ended counts as lost: it is offered again,
+and a result that comes after that is declined.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TypeVar
+
+from msgspec import Struct
+
+from overnight.errors import Declined
+from overnight.lab.jobs import ANSWERS, Job, Measure, Result, key
+from overnight.track.spec import Track
+from overnight.track.units import seconds
+
+MOST_FAULTS = 3  # faults in a row after which a place is set aside, or the night is stopped where it is the last of its kind
+LEASES = {"desk": 3600.0, "thinker": 172_800.0}  # seconds; an agent may be given a day
+SLACK = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
+Kind = TypeVar("Kind", bound=Job)
+
+
+class Lease(Struct, frozen=True):
+    """A job, and the second on the caller's clock at which it counts as lost."""
+
+    job: Job
+    until: float
+
+
+class Flight:
+    """What was given out and has not come back."""
+
+    def __init__(self) -> None:
+        self._leases: dict[object, Lease] = {}
+        self._faults: Counter[str] = Counter()
+        self.set_aside: set[str] = set()  # names of places that failed again and again
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __contains__(self, job: Job) -> bool:
+        return key(job) in self._leases
+
+    def of(self, kind: type[Kind]) -> Iterator[Kind]:
+        """The jobs of one kind."""
+        return (lease.job for lease in self._leases.values() if isinstance(lease.job, kind))
+
+    def give(self, job: Job, until: float) -> None:
+        """A job goes out; its result is waited for until then."""
+        self._leases[key(job)] = Lease(job, until)
+
+    def lapse(self, now: float) -> None:
+        """Jobs whose lease has ended are lost."""
+        for name in [name for name, lease in self._leases.items() if lease.until < now]:
+            del self._leases[name]
+
+    def land(self, result: Result) -> None:
+        """A result comes back. Raises Declined where nobody waits for it; then nothing is changed."""
+        job = result.job
+        if job not in self:
+            raise Declined(f"this result of a {type(job).__name__.lower()} was not waited for: it was told before, came after "
+                           "its lease had ended, or answers a job that was never given out.")
+        if not isinstance(job, ANSWERS.get(type(result), Job)):
+            raise Declined(f"a {type(result).__name__.lower()} is no answer to a {type(job).__name__.lower()}: the place that "
+                           "sent it runs another version, or is broken.")
+        del self._leases[key(job)]
+
+    def worked(self, place: str) -> None:
+        """A place did its job; a kind of place stands for all of that kind."""
+        for name in [name for name in self._faults if name == place or name.startswith(f"{place} ")]:
+            del self._faults[name]
+
+    def failed(self, place: str, others: int) -> bool:
+        """A place failed with the machine; `others` are left of its kind. Whether this was once too often for the night."""
+        self._faults[place] += 1
+        if self._faults[place] < MOST_FAULTS:
+            return False
+        if others:
+            self.set_aside.add(place)
+        return not others
+
+    def restart(self) -> None:
+        """A session begins: nothing is under way, and every place has another chance."""
+        self._leases.clear()
+        self._faults.clear()
+        self.set_aside.clear()
+
+
+def lease(job: Job, track: Track) -> float:
+    """Seconds within which a job must have come back: for a run all that its contract allows it, on both sides of a pair and
+    with the holdout, so that none is ever given up while it may still end well."""
+    if not isinstance(job, Measure):
+        return LEASES[job.place]
+    steps = [track.run.timeout] + 2 * [step.timeout for step in (track.score, track.oracle) if step is not None]
+    return SLACK + (1 + bool(job.beside)) * sum(map(seconds, steps))

@@ -1,0 +1,188 @@
+"""Each result is taken once: what is told twice, too late, out of order or by a place that is broken changes no verdict."""
+
+import heapq
+import random
+from collections import Counter
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import CONTRACT, FakeWorld, Idea, Night
+from overnight.errors import Declined
+from overnight.lab.events import Judged, Measured
+from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
+from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Rebase, Result, Thought, Trouble
+from overnight.lab.proposing import Budget
+from overnight.track.spec import parse
+
+JOB = Measure(7, 1, "c1", 3, "race")
+
+
+def mixed(lots):
+    """Changes that are better, worse or crash."""
+    return Idea(outcome="crash") if lots.random() < 0.1 else Idea(gain=lots.choice((3.0, 0.0, -1.0)), correlation=0.9)
+
+
+class Unreliable:
+    """The loop against a world whose network repeats, delays and loses results. Time is simulated; what is lost is asked for
+    again when its lease has ended."""
+
+    def __init__(self, world, lots, *, benches=3, repeat=0.0, late=0.0, lose=0.0):
+        self.night = Night(world, benches=benches)
+        self.lab, self.world, self.lots = self.night.lab, world, lots
+        self.repeat, self.late, self.lose = repeat, late, lose
+        self.declined, self.lost = 0, 0
+
+    def go(self, experiments):
+        """Run until the Lab is finished."""
+        now, number, coming = 0.0, 0, []
+        self.lab.begin(Budget(None, experiments), now)
+        while not self.lab.finished(now):
+            busy = Counter(job.place for job in self.lab.flight.of(Job))
+            idle = ["bench"] * (self.night.benches - busy["bench"]) + ["desk"] * (1 - busy["desk"])
+            while idle and (job := self.lab.ask(now, idle)):
+                idle.remove(job.place)
+                for delay in self.delays():
+                    number += 1
+                    heapq.heappush(coming, (now + delay, number, msgspec.json.encode(self.world.answer(job))))
+            if coming:
+                now, _, told = heapq.heappop(coming)
+                self.tell(msgspec.json.decode(told, type=Result), now)
+            else:
+                now += SLACK  # everything that was under way is lost
+        for now, _, told in coming:
+            self.tell(msgspec.json.decode(told, type=Result), now)
+        return self
+
+    def delays(self):
+        """Seconds after which a result arrives: not at all, once, or again and again."""
+        if self.lots.random() < self.lose:
+            self.lost += 1
+            return []
+        first = 1.0 + self.lots.random() + (1e6 if self.lots.random() < self.late else 0.0)
+        return [first, *(first + self.lots.random() * 50 for _ in range(3) if self.lots.random() < self.repeat)]
+
+    def tell(self, result, now):
+        """Tell the Lab; what it declines changes nothing."""
+        before = len(self.night.batches), dict(self.lab.experiments)
+        try:
+            self.night._record(self.lab.tell(result, now))
+        except Declined:
+            self.declined += 1
+            assert (len(self.night.batches), dict(self.lab.experiments)) == before
+
+
+def verdicts(night):
+    """What was decided of which commit."""
+    return {night.lab.experiments[e.experiment].commit: (e.verdict, e.effect, e.pairs) for e in night.events if isinstance(e, Judged)}
+
+
+@given(st.integers(0, 1000))
+def test_results_that_are_told_again_change_nothing(seed):
+    plain = Unreliable(FakeWorld(seed, mixed), random.Random(0), benches=1).go(6)
+    twice = Unreliable(FakeWorld(seed, mixed), random.Random(0), benches=1, repeat=1.0).go(6)
+    assert verdicts(twice.night) == verdicts(plain.night)
+    assert twice.declined and not plain.declined
+
+
+@pytest.mark.parametrize("disturbance", [{"repeat": 0.5}, {"lose": 0.1}, {"late": 0.1}, {"repeat": 0.3, "lose": 0.1, "late": 0.1}])
+def test_a_night_over_a_bad_network_keeps_what_is_better_and_runs_no_seed_twice(disturbance):
+    found = Unreliable(FakeWorld(4, mixed), random.Random(4), **disturbance).go(20)
+    assert found.lab.counts["keep"] >= 2 and len(found.lab.experiments) == 20 and not found.lab.open
+    kept = [e for e in found.lab.experiments.values() if e.verdict == "keep"]
+    assert all(found.world.gain(e.commit, e.base_commit) > 0 for e in kept)
+    runs = [e for e in found.night.events if isinstance(e, Measured)]
+    assert len({run.run for run in runs}) == len(runs)
+    assert found.declined or "repeat" not in disturbance
+
+
+def test_a_result_is_taken_once():
+    flight = Flight()
+    flight.give(JOB, 9.0)
+    flight.land(Measurement(JOB, "ok"))
+    with pytest.raises(Declined, match="was not waited for"):
+        flight.land(Measurement(JOB, "ok"))
+
+
+def test_a_job_is_the_same_after_a_journey():
+    flight = Flight()
+    flight.give(JOB, 9.0)
+    flight.land(msgspec.json.decode(msgspec.json.encode(Measurement(JOB, "ok")), type=Result))
+    assert not len(flight)
+
+
+@pytest.mark.parametrize("other", [msgspec.structs.replace(JOB, seed=4), msgspec.structs.replace(JOB, commit="c2"),
+                                   Rebase(1, "c1", "c0", "c2")])
+def test_a_result_of_a_job_that_was_never_given_out_is_declined(other):
+    flight = Flight()
+    flight.give(JOB, 9.0)
+    with pytest.raises(Declined):
+        flight.land(Trouble(other, "lost"))
+    assert JOB in flight
+
+
+def test_a_place_that_answers_with_something_else_is_declined_and_the_job_stays_in_flight():
+    flight = Flight()
+    flight.give(JOB, 9.0)
+    with pytest.raises(Declined, match="a proposal is no answer to a measure"):
+        flight.land(Proposal(JOB))
+    with pytest.raises(Declined, match="a thought is no answer"):
+        flight.land(Thought(JOB))
+    assert JOB in flight
+
+
+def test_a_job_is_lost_when_its_lease_ends():
+    flight = Flight()
+    flight.give(JOB, 9.0)
+    flight.lapse(9.0)
+    assert JOB in flight
+    flight.lapse(9.1)
+    assert JOB not in flight
+
+
+def test_a_lease_covers_all_that_the_contract_allows_a_run():
+    track = parse(CONTRACT)
+    alone, paired = lease(JOB, track), lease(msgspec.structs.replace(JOB, beside="c0"), track)
+    assert alone > SLACK and paired - SLACK == 2 * (alone - SLACK)
+
+
+# ---- places that fail ------------------------------------------------------------------------------------------
+
+
+def test_a_place_that_fails_again_and_again_is_set_aside_and_the_night_goes_on():
+    class OneBad(FakeWorld):
+        def answer(self, job):
+            if isinstance(job, Measure) and job.run % 2 and not night.lab.flight.set_aside:  # then nothing is given to it
+                return Trouble(job, "the disk is full", "bench 2")
+            result = super().answer(job)
+            return msgspec.structs.replace(result, worker=1) if isinstance(result, Measurement) else result
+
+    night = Night(OneBad(0, mixed), benches=2)
+    night.go(experiments=3)
+    assert night.lab.flight.set_aside == {"bench 2"} and not night.lab.problem
+    assert len(night.lab.experiments) == 3 and not night.lab.open
+
+
+def test_the_last_place_of_its_kind_ends_the_night():
+    flight = Flight()
+    assert [flight.failed("bench 1", others=0) for _ in range(MOST_FAULTS)] == [False] * (MOST_FAULTS - 1) + [True]
+
+
+def test_a_job_that_is_done_wipes_out_the_faults_of_its_place_alone():
+    flight = Flight()
+    for _ in range(MOST_FAULTS - 1):
+        assert not flight.failed("bench 1", 1) and not flight.failed("bench 2", 1)
+    flight.worked("bench 1")
+    flight.failed("bench 1", 1)
+    flight.failed("bench 2", 1)
+    assert flight.set_aside == {"bench 2"}
+
+
+def test_each_job_and_result_is_the_same_after_a_journey_as_json():
+    night = Night(FakeWorld(2, mixed), benches=2).go(experiments=12)
+    for job in night.jobs:
+        assert msgspec.json.decode(msgspec.json.encode(job), type=Job) == job
+        result = night.world.answer(job)
+        assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
