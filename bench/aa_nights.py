@@ -1,52 +1,43 @@
-"""A/A nights for real: the whole loop on tracks/synthetic with a researcher that changes nothing. Every keep is false.
-
-    python bench/aa_nights.py --nights 20 --experiments 300
-"""
+"""A/A nights for real: the whole loop on tracks/synthetic with a researcher that changes nothing. Every keep is false."""
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from overnight.report import summary
-from overnight.session import Session
+from bench.ground import track_in
+from bench.kit import Bench, Cell, Row, exact, share
+from overnight.night.session import Session
+from overnight.views import track
 
-TRACK = Path(__file__).parent.parent / "tracks" / "synthetic"
+NIGHTS, EXPERIMENTS = 20, 300
 
 
-def night(folder: Path, experiments: int) -> dict[str, float]:
+def night(experiments: int) -> dict[str, float]:
     """One night in a fresh repository; its status."""
-    shutil.copytree(TRACK, folder)
-    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "baseline"]):
-        subprocess.run([*git, *command], cwd=folder, check=True)
-    subprocess.run([sys.executable, "-m", "overnight.cli", "run", str(folder), "--experiments", str(experiments),
-                    "--researcher", "placebo"], check=True, stdout=subprocess.DEVNULL)
-    return summary.status(Session(folder).read())
+    with tempfile.TemporaryDirectory() as folder:
+        here = track_in(Path(folder), "synthetic")
+        subprocess.run([sys.executable, "-m", "overnight.cli", "run", str(here), "--experiments", str(experiments),
+                        "--researcher", "placebo"], check=True, stdout=subprocess.DEVNULL)
+        return track.status(Session(here).read())
 
 
-def main() -> None:
-    """Print a row for each night and the share of nights with a keep."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--nights", type=int, default=20)
-    options.add_argument("--experiments", type=int, default=300)
-    chosen = options.parse_args()
-    kept = 0
-    print("night  experiments  runs  kept  seconds")
-    for number in range(1, chosen.nights + 1):
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            state = night(Path(folder) / "synthetic", chosen.experiments)
-        kept += state["kept"] > 0
-        print(f"{number:5}  {state['experiments']:11}  {state['runs']:4}  {state['kept']:4}  "
-              f"{time.monotonic() - began:7.1f}", flush=True)
-    print(f"nights with a keep: {kept} of {chosen.nights}")
+def nights(count: int, experiments: int) -> Iterator[Row]:
+    """How many nights end with a keep, and what they ran."""
+    found = [night(experiments) for _ in range(count)]
+    yield share(f"nights of {experiments} experiments that keep something", sum(n["kept"] > 0 for n in found), count, "<= 0.05")
+    yield exact("experiments, in all", sum(n["experiments"] for n in found), count=count)
+    yield exact("runs, in all", sum(n["runs"] for n in found), count=count)
 
 
-if __name__ == "__main__":
-    main()
+def cells(quick: bool) -> Iterator[Cell]:
+    """All nights as one cell: a share of twenty nights is what can be judged."""
+    yield Cell("nights", partial(nights, 2, 20) if quick else partial(nights, NIGHTS, EXPERIMENTS))
+
+
+BENCH = Bench("aa_nights", "Real nights in which nothing is better: at most 5 % of them end with a keep.", cells, long=True,
+              uses=("overnight.cli", "overnight.researchers.placebo"))

@@ -1,4 +1,4 @@
-"""The rules that others keep by, on the worlds of `bench/referee.py`: for comparison, none of them ours.
+"""The rules that others keep by, in the reference world of bench/worlds.py: for comparison, none of them ours.
 
 Each takes a world of tests/fakes.py and a budget of runs, and climbs from the baseline: proposals are worth what they are
 worth for our referee, a number is what a run of a commit with a seed measures, smaller is better.
@@ -7,11 +7,14 @@ worth for our referee, a number is what a run of a commit with a seed measures, 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
+from bench.kit import Bench, Cell, Row, in_parallel
+from bench.worlds import RUNS, WORLDS, Outcome, figures
 from fakes import FakeWorld, lots_of
-from overnight.referee import e_value
-from overnight.student import student_cdf
+from overnight.referee.decision import e_value
+from overnight.referee.distributions import student_cdf
 
 Keep = tuple[float, float]  # what is claimed, what is true
 Rule = Callable[["Climb"], None]
@@ -143,3 +146,34 @@ RULES: dict[str, Rule] = {
     "paired t, n = 10, p < .01": lambda night: paired_t(night, 10, 0.01),
     "sequential e-value >= 20, nothing confirmed": sequential,
 }
+
+
+# ---- the bench -------------------------------------------------------------------------------------------------
+
+FIRST = 10_000  # seed: the same worlds as in bench/referee.py
+COMMON = "greedy on one fixed seed"
+
+
+def night(rule: str, seed: int, *, runs: int = RUNS, proposals: int = 10**9) -> Outcome:
+    """A night by a rule."""
+    done = Climb(WORLDS["reference"][0](seed), runs, proposals)
+    RULES[rule](done)
+    return Outcome(done.world.worth[done.incumbent], [(c, t, False) for c, t in done.keeps], done.used, done.made)
+
+
+def rows(name: str, rule: str, nights: int, **given: int) -> Iterator[Row]:
+    """The figures of one rule."""
+    done = in_parallel(partial(night, rule, **given), range(FIRST, FIRST + nights))
+    yield from figures(name, done, ">= 0.7" if rule == COMMON else "")
+
+
+def cells(quick: bool) -> Iterator[Cell]:
+    """Every rule at 2,000 runs and at 700 proposals."""
+    for title, given in (("2,000 runs", {"runs": RUNS}), ("700 proposals", {"proposals": 700, "runs": 10**9})):
+        for rule in RULES:
+            name = f"{title}, {rule}"
+            yield Cell(name, partial(rows, name, rule, 6 if quick else 100, **given))
+
+
+BENCH = Bench("classic", "The rules that others keep by, simulated: >= .7 of the common loop's keeps are false.",
+              cells)

@@ -1,35 +1,36 @@
 """The demo, measured: how many experiments, how much better on seeds that the loop never used, how busy, what overhead.
 
-    python bench/demo.py                     runs `make demo` anew, then measures it
-    python bench/demo.py runs/demo-1         measures a demo that was run before
+It runs `scripts/demo.sh` anew and leaves its folder under runs/. One demo is one night: the interval of its improvement is over
+seeds, and another night finds other improvements.
 """
 
 from __future__ import annotations
 
-import argparse
-import math
 import queue
 import secrets
-import statistics
 import subprocess
 import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from overnight import referee, sandbox
-from overnight.jobs import Measure
-from overnight.report import summary
-from overnight.runner import Runner
-from overnight.session import Session
+from bench import ROOT
+from bench.kit import Bench, Cell, Row, exact, mean
+from overnight import sandbox
+from overnight.execution.runner import Runner
+from overnight.lab.jobs import Measure
+from overnight.night.session import Session
+from overnight.views import track
 from overnight.workers.local import available
 
 
-def newest() -> Path:
+def demo(lasting: str) -> Path:
     """Run the demo and return its folder."""
-    subprocess.run(["scripts/demo.sh"], check=True)
-    return max(Path("runs").glob("demo-*"), key=lambda p: p.stat().st_mtime)
+    subprocess.run([ROOT / "scripts" / "demo.sh", lasting], check=True, stdout=subprocess.DEVNULL)
+    return max((ROOT / "runs").glob("demo-*"), key=lambda path: path.stat().st_mtime)
 
 
-def remeasure(session: Session, seeds: list[int]) -> dict[str, list[float]]:
+def remeasure(session: Session, seeds: list[int]) -> tuple[list[float], list[float]]:
     """The metric of the baseline and of the frontier on the same seeds, run in turn, one at a time on each core."""
     lab = session.lab
     assert lab.opened is not None
@@ -42,49 +43,45 @@ def remeasure(session: Session, seeds: list[int]) -> dict[str, list[float]]:
             run = runner.measure(Measure(0, 0, job[0], job[1], "confirm"), (core,))
             found[job] = run.metrics[lab.track.metric.name]
 
-    commits = (lab.opened.commit, lab.commit)
+    before, after = lab.opened.commit, lab.commit
     for seed in seeds:
-        for commit in commits:
-            todo.put((commit, seed))
+        todo.put((before, seed))
+        todo.put((after, seed))
     threads = [threading.Thread(target=work, args=(core,)) for core in available()]
     for thread in threads:
         todo.put(None)
         thread.start()
     for thread in threads:
         thread.join()
-    return {commit: [found[commit, seed] for seed in seeds] for commit in commits}
+    return [found[before, seed] for seed in seeds], [found[after, seed] for seed in seeds]
 
 
-def main() -> None:
-    """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("folder", nargs="?", type=Path)
-    options.add_argument("--seeds", type=int, default=20)
-    chosen = options.parse_args()
-    session = Session(chosen.folder or newest())
+def rows(lasting: str, count: int, experiments: str, gain: str) -> Iterator[Row]:
+    """The night, then its two ends on fresh seeds."""
+    session = Session(demo(lasting))
     lab = session.read()
     with session.scratch():
-        seeds = [secrets.randbits(31) for _ in range(chosen.seeds)]
-        before, after = remeasure(session, seeds).values()
-    gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
-    mean, error = statistics.fmean(gains), statistics.stdev(gains) / math.sqrt(len(gains))
-    radius = referee.student_quantile(0.975, len(gains) - 1) * error
-    state = summary.status(lab)
+        before, after = remeasure(session, [secrets.randbits(31) for _ in range(count)])
+    state = track.status(lab)
+    yield exact(f"experiments in {lasting}", state["experiments"], experiments)
+    for name in ("runs", "kept", "discarded", "crashed", "fouled"):
+        yield exact(name, state[name])
     claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(0) or 0.0))
-    rows = [
-        ("experiments", f"{state['experiments']} in {state['seconds']:.0f} s ({state['runs']} runs)"),
-        ("kept / discarded / crashed / fouled",
-         f"{state['kept']} / {state['discarded']} / {state['crashed']} / {state['fouled']}"),
-        (f"improvement on {len(gains)} fresh seeds", f"{mean:.4f} [{mean - radius:.4f}, {mean + radius:.4f}] {state['unit']}"),
-        ("improvement that the night claimed", f"{claimed:.4f}"),
-        ("baseline, frontier (means)", f"{statistics.fmean(before):.4f}, {statistics.fmean(after):.4f}"),
-        ("workers busy", f"{100 * state['busy_share']:.1f} %"),
-        ("harness per run (median)", f"{state['overhead_ms']:.1f} ms"),
-        *((f"  {part}", f"{spent:.2f} ms") for part, spent in state["overhead_parts_ms"].items()),
-    ]
-    for name, value in rows:
-        print(f"{name:40} {value}")
+    gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
+    yield mean(f"improvement on {count} fresh seeds", gains, gain, state["unit"])
+    yield exact("improvement that the night claimed", claimed)
+    yield mean("baseline", before)
+    yield mean("frontier", after)
+    yield exact("share of the time in which workers were busy", state["busy_share"])
+    yield exact("harness for a run (median)", state["overhead_ms"], unit="ms")
+    for part, spent in state["overhead_parts_ms"].items():
+        yield exact(f"  {part}", spent, unit="ms")
 
 
-if __name__ == "__main__":
-    main()
+def cells(quick: bool) -> Iterator[Cell]:
+    """The demo as it is (quick: of two seconds, of which nothing is asked)."""
+    yield Cell("demo", partial(rows, "2s", 1, "", "") if quick else partial(rows, "3min", 20, ">= 40", ">= 0.15"))
+
+
+BENCH = Bench("demo", "`make demo` on an idle machine: >= 40 experiments, >= .15 bits/char better on fresh seeds.", cells,
+              timed=True)

@@ -1,18 +1,19 @@
 """How often early stopping ends a run that would have been better, and what it saves on one that is worse.
 
-    python bench/early_stop.py [--runs 300] [--patience 0.3] [--margin 2.5]
-
 Simulated learning curves: power laws, exponentials and curves that drop when the learning rate is let down, with noise
 from report to report (half of it common to both sides: the same batches; some of it lasting over reports; now and then a
-spike). The incumbent's curve is thinned as the journal thins it. "better" says which share of the candidates truly ends
-below the incumbent; of those, "stopped wrongly" were stopped (target: under 2 %).
+spike). The incumbent's curve is thinned as the journal thins it. A candidate is better
+where it truly ends below the incumbent.
 """
 
-import argparse
 import math
 import random
+from collections.abc import Iterator
+from functools import partial
 
-from overnight import curves
+from bench.kit import Bench, Cell, Row, mean, share
+from overnight.referee import curves
+from overnight.track import spec
 
 STEPS, REPORTS = 1000, 120
 LATE = (0.67, 0.92)  # where late overtakers overtake, as shares of the run
@@ -127,15 +128,15 @@ def noisy(shape, noise, common, lots):
     return tuple(points)
 
 
-def stopped_at(mine, pace, patience, margin):
+def stopped_at(mine, pace):
     """The share of the run at which it is stopped; 1 when it runs to its end."""
     for count in range(1, len(mine) + 1):
-        if curves.behind(mine[:count], pace, patience=patience, margin=margin):
+        if curves.behind(mine[:count], pace, patience=spec.WARM_UP, margin=spec.CATCH_UP):
             return count / len(mine)
     return 1.0
 
 
-def pair(kind, lots, patience, margin):
+def pair(kind, lots):
     """(whether the candidate truly ends better, where it was stopped) for one pair of runs."""
     shape = base(lots)
     made = kind(lots, shape)
@@ -143,33 +144,28 @@ def pair(kind, lots, patience, margin):
     noise = lots.choice((0.01, 0.05, 0.15)) * scale_of(incumbent)
     common = [lots.gauss(0, 1) for _ in range(REPORTS + 1)]
     pace = curves.thinned(noisy(incumbent, noise, common, lots))
-    at = stopped_at(noisy(theirs, noise, common, lots), pace, patience, margin)
+    at = stopped_at(noisy(theirs, noise, common, lots), pace)
     return theirs(1.0) < incumbent(1.0), at
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=300, help="of each kind")
-    parser.add_argument("--patience", type=float, default=curves.PATIENCE)
-    parser.add_argument("--margin", type=float, default=curves.MARGIN)
-    options = parser.parse_args()
-    print("| the candidate | better | of those stopped wrongly | worse: stopped | their time saved |\n|---|---|---|---|---|")
+def rows(runs: int) -> Iterator[Row]:
+    """Each kind, then all that can be foreseen together."""
     wrong = good = 0
     for kind in (*KINDS, *BEYOND):
-        lots = random.Random(f"{kind.__name__}")
-        found = [pair(kind, lots, options.patience, options.margin) for _ in range(options.runs)]
+        name, lots = kind.__name__.replace("_", " "), random.Random(kind.__name__)
+        found = [pair(kind, lots) for _ in range(runs)]
         better, worse = [at for is_better, at in found if is_better], [at for is_better, at in found if not is_better]
+        if better:
+            yield share(f"{name}: better, and stopped", sum(at < 1 for at in better), len(better))
+        if worse:
+            yield share(f"{name}: worse, and stopped", sum(at < 1 for at in worse), len(worse))
+            yield mean(f"{name}: share of a worse run that is saved", [1 - at for at in worse])
         if kind not in BEYOND:
             wrong, good = wrong + sum(at < 1 for at in better), good + len(better)
-        print(f"| {kind.__name__.replace('_', ' ')} | {len(better) / len(found):.0%} | {_share(better)} | {_share(worse)} | "
-              f"{sum(1 - at for at in worse) / len(worse) if worse else 0:.0%} |", flush=True)
-    print(f"\nof {good} candidates that end better {wrong} were stopped ({wrong / good:.2%}), but for those out of the blue")
+    yield share("all but those out of the blue: better, and stopped", wrong, good, "<= 0.02")
 
 
-def _share(ends):
-    return f"{sum(at < 1 for at in ends) / len(ends):.1%}" if ends else ""
+def cells(quick: bool) -> Iterator[Cell]:
+    """All kinds as one cell."""
+    yield Cell("kinds", partial(rows, 60 if quick else 300))
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench("early_stop", "Simulated learning curves: of what ends better, <= 2 % is stopped early.", cells)

@@ -1,7 +1,5 @@
 """How well the same idea is recognised in other words.
 
-    python bench/ideas.py [--show]
-
 Each paraphrase is looked up among all ideas, and each idea among the others. Recall: paraphrases that are claimed to be their
 idea. Precision: right claims among all claims; a claim for any other pair is a false one. The threshold is chosen on one half
 of the list (the lowest at which the precision there is 95 %) and measured on the other half, both ways, for ten splits.
@@ -10,17 +8,18 @@ led to more words in the glossary. ideas_held_out.tsv was written after that, an
 believe.
 """
 
-import argparse
 import random
-import statistics
-import time
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
 
-from overnight.likeness import ALIKE, alike, features, likeness
+from bench import TESTS
+from bench.kit import Bench, Cell, Row, mean, median, seconds, share
+from overnight.ideas.similarity import ALIKE, alike, features, likeness
 
-DATA = Path(__file__).parent.parent / "tests" / "data"
+DATA = TESTS / "data"
 LISTS = ("ideas.tsv", "ideas_second.tsv", "ideas_held_out.tsv")  # two that it was tuned on, one that it was not
 PRECISION = 0.95
+REACHED = {"ideas.tsv": ">= 0.87", "ideas_second.tsv": ">= 0.7", "ideas_held_out.tsv": ">= 0.5"}  # recall
 
 
 def read(name):
@@ -38,10 +37,14 @@ def scored(pairs):
     return right, wrong
 
 
+def claims(right, wrong, threshold):
+    """True and false claims at a threshold."""
+    return sum(score >= threshold for score in right), sum(score >= threshold for score, *_ in wrong)
+
+
 def measured(right, wrong, threshold):
     """Recall and precision at a threshold."""
-    true = sum(score >= threshold for score in right)
-    false = sum(score >= threshold for score, *_ in wrong)
+    true, false = claims(right, wrong, threshold)
     return true / len(right), true / max(1, true + false)
 
 
@@ -61,39 +64,33 @@ def crossed(right, wrong, splits=10):
             yield measured(*two, chosen(*one))
 
 
-def speed(many=10_000):
-    """Seconds to look an idea up among so many, the first time and again. The many: beginnings of ideas with ends of others."""
+def recognised() -> Iterator[Row]:
+    """Recall and precision on each list, and on the first with a threshold from its other half."""
+    for name in LISTS:
+        right, wrong = scored(read(name))
+        true, false = claims(right, wrong, ALIKE)
+        yield share(f"{name}: recall", true, len(right), REACHED[name])
+        yield share(f"{name}: precision", true, true + false, f">= {PRECISION}")
+        if name == LISTS[0]:
+            recalls, precisions = zip(*crossed(right, wrong), strict=True)
+            yield mean("  its halves: recall", recalls)
+            yield mean("  its halves: precision", precisions)
+
+
+def speed(many: int, times: int) -> Iterator[Row]:
+    """Milliseconds to look an idea up among many: beginnings of ideas with ends of others."""
     lots = random.Random(1)
     texts = [text.split() for name in LISTS for pair in read(name) for text in pair]
     ideas = [" ".join(one[:len(one) // 2] + two[len(two) // 2:]) for one, two in (lots.sample(texts, 2) for _ in range(many))]
-    times = []
-    for _ in range(2):
-        began = time.perf_counter()
-        alike("Raise the learning rate", ideas)
-        times.append(time.perf_counter() - began)
-    return times
+    first, *again = seconds(partial(alike, "Raise the learning rate", ideas), 1 + times)
+    yield median(f"among {many:,}, the first time", [1e3 * first], unit="ms")
+    yield median(f"among {many:,}, again", [1e3 * s for s in again], unit="ms")
 
 
-def main():
-    """Print it all."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--show", action="store_true", help="print what is missed and what is wrong")
-    show = parser.parse_args().show
-    for name in LISTS:
-        pairs = read(name)
-        right, wrong = scored(pairs)
-        recall, precision = measured(right, wrong, ALIKE)
-        print(f"{name}: {len(pairs)} pairs, at the threshold of {ALIKE}: recall {recall:.1%}, precision {precision:.1%}")
-        if name == "ideas.tsv":
-            both = list(crossed(right, wrong))
-            means = [statistics.mean(column) for column in zip(*both, strict=True)]
-            print(f"  threshold chosen on the other half: recall {means[0]:.1%}, precision {means[1]:.1%} ({len(both)} halves)")
-        if show:
-            print(*(f"  missed {s:.2f} {a} | {b}" for s, (a, b) in zip(right, pairs, strict=True) if s < ALIKE), sep="\n")
-            print(*(f"  wrong  {s:.2f} {pairs[i]} | {pairs[j]}" for s, i, j in wrong if s >= ALIKE), sep="\n")
-    first, again = speed()
-    print(f"10,000 ideas: {first:.2f} s the first time, {again:.3f} s after that")
+def cells(quick: bool) -> Iterator[Cell]:
+    """The lists, then the speed."""
+    yield Cell("lists", recognised)
+    yield Cell("speed", partial(speed, 10_000, 7 if quick else 20))
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench("ideas", "The same idea in other words: recall as high as was reached, precision >= 95 %.", cells)

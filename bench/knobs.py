@@ -1,28 +1,25 @@
 """Knobs against hill climbing and blind luck, on noisy functions of constants in a Python text.
 
-    PYTHONPATH=src python bench/knobs.py [--seeds 10] [--proposals 200]
-
 Each seed draws another world: 18 constants, of which seven matter, a decent default (regret 1), an optimum elsewhere
 (regret 0), pairs that interact, ripple, widths that crash, and statements whose change does nothing or harm. A run's
 noise is 0.1, so one paired difference has a standard deviation of 0.14. Every researcher meets the same referee, which
-measures pair after pair until it keeps or discards. Two proposals are always open. The table shows the true regret of
-what is deployed, that is of what was kept.
+measures pair after pair until it keeps or discards. Two proposals are always open. Regret is the true one of what is
+deployed, that is of what was kept.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import math
-import multiprocessing
 import os
 import random
 import statistics
 import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
+from bench.kit import Bench, Cell, Row, in_parallel, mean, median, ratio_of_sums
 from overnight.contracts import Brief, Change, Past, Researcher
 from overnight.researchers.knobs import Knobs, scales
 from overnight.researchers.knobs.edit import splice
@@ -203,42 +200,30 @@ def referee(truth: float, luck: random.Random) -> tuple[str, float | None, int]:
     return "discard", statistics.fmean(seen), len(seen)
 
 
-Job = tuple[type[Researcher], int, int, float]
-
-
-def one(job: Job) -> tuple[dict[int, float], float]:
-    kind, seed, proposals, furthest = job
+def one(kind: type[Researcher], proposals: int, furthest: float, seed: int) -> tuple[dict[int, float], float]:
+    """One night of a researcher of this kind."""
     return night(kind(), seed, proposals, furthest)
 
 
-def rows(seeds: int, proposals: int, furthest: float) -> Iterator[str]:
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for kind in (Knobs, Climber, Blind):
-            results = list(pool.map(one, [(kind, seed, proposals, furthest) for seed in range(seeds)]))
-            cells = []
-            for at in (at for at in CHECKPOINTS if at <= proposals):
-                values = [regrets[at] for regrets, _ in results]
-                error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-                cells.append(f"{statistics.fmean(values):.3f} ± {error:.3f}")
-            cells.append(f"{statistics.fmean(cpu for _, cpu in results):.1f}")
-            yield f"| {kind.name} | " + " | ".join(cells) + " |"
+def rows(seeds: int, proposals: int, furthest: float) -> Iterator[Row]:
+    """Regret of each researcher on the way, and of ours over that of hill climbing on the same worlds at the end."""
+    ends: dict[str, list[float]] = {}
+    for kind in (Knobs, Climber, Blind):
+        found = in_parallel(partial(one, kind, proposals, furthest), range(seeds))
+        for at in found[0][0]:
+            yield mean(f"up to {furthest} steps away: {kind.name}, regret after {at}", [regrets[at] for regrets, _ in found])
+        yield median(f"up to {furthest} steps away: {kind.name}, CPU for a proposal", [cpu for _, cpu in found], unit="ms")
+        ends[kind.name] = [regrets[max(regrets)] for regrets, _ in found]
+    yield ratio_of_sums(f"up to {furthest} steps away: knobs / hill climbing, regret",
+                        list(zip(ends[Knobs.name], ends[Climber.name], strict=True)), "<= 1")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--proposals", type=int, default=200)
-    given = parser.parse_args()
+def cells(quick: bool) -> Iterator[Cell]:
+    """Optima up to so many steps (of a factor of two) away from the defaults."""
     for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(library, "1")  # for the processes that are about to be born
-    head = [f"n={at}" for at in CHECKPOINTS if at <= given.proposals]
     for furthest in (2.5, 1.2):
-        print(f"\nThe optimum of each constant is up to {furthest} steps (of a factor 2) away from its default:\n")
-        print("| researcher | " + " | ".join(head) + " | CPU ms per suggestion |")
-        print("|---" * (len(head) + 2) + "|")
-        for row in rows(given.seeds, given.proposals, furthest):
-            print(row, flush=True)
+        yield Cell(f"{furthest}", partial(rows, *((6, 25) if quick else (10, 200)), furthest))
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench("knobs", "On noisy functions of constants, knobs leaves no more regret than hill climbing does.", cells)

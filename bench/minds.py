@@ -1,14 +1,10 @@
 """Nights with models that fail and models that are slow, through the real command, against the scripted server.
 
-    python bench/minds.py faults [--experiments 200]    what is lost, done twice or paid too much when everything goes wrong
-    python bench/minds.py budget [--tokens 400000]      whether a bound holds, also over a kill -9 of the night
-    python bench/minds.py idle                          how busy benches are while models think, and what is ideal
-
-`faults`: a tenth of the requests gets no answer, a tenth a 429, a tenth of the answers cannot be used; in the middle the
-server is killed with -9 and started again. `budget`: the same faults but timeouts, and the night is killed with -9 when a
+Faults: a tenth of the requests gets no answer, a tenth a 429, a tenth of the answers cannot be used; in the middle the
+server is killed with -9 and started again. Budget: the same faults but timeouts, and the night is killed with -9 when a
 third is spent. (What a timeout may have cost stays set aside, so that a night with many of them spends far less than it may.)
 
-`idle`: nobody can use a bench more than the proposals that come. Four thinkers that always think, for L seconds each, whose
+Idle: a bench cannot be used more than by the proposals that come. Four thinkers that always think, for L seconds each, whose
 proposals each take s seconds of benches (as measured in the same night), keep B benches busy for min(1, 4 s / (L B)): the
 ideal, because no thinker has to wait for a verdict, and what waits for a bench is used up by it. No other policy can do
 better with these thinkers. Beside it, the closed network of the machine-repair problem, in which each thinker waits for the
@@ -18,8 +14,6 @@ measure in turn. Both are of the night after its first proposal. First simulated
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,18 +23,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from fakes import FakeWorld, Night, referee_world  # noqa: E402
-from overnight.events import Called, Event, Judged, Measured, Proposed  # noqa: E402
-from overnight.roles import Role  # noqa: E402
-from overnight.session import Session  # noqa: E402
-from overnight.testing.server import Tally  # noqa: E402
+from bench import ROOT
+from bench.ground import track_in
+from bench.kit import Bench, Cell, Row, exact
+from fakes import FakeWorld, Night, referee_world
+from overnight.lab.events import Called, Event, Judged, Measured, Proposed
+from overnight.night.session import Session
+from overnight.testing.server import Tally
+from overnight.track.roles import Role
 
 PRICE = ("1", "4")  # dollars per million tokens
 PATIENCE = 2.0  # seconds that a model has for an answer
@@ -100,16 +95,8 @@ def serving(folder: Path, *options: str) -> Iterator[Served]:
 
 
 def track(folder: Path, program: str = TEAM, **edited: str) -> Path:
-    """A copy of tracks/synthetic in a repository of its own, some of its files with another text."""
-    here = folder / "track"
-    shutil.copytree(ROOT / "tracks" / "synthetic", here, ignore=shutil.ignore_patterns("__pycache__"))
-    (here / "program.md").write_text(program)
-    for name, text in edited.items():
-        (here / f"{name}.py").write_text(text)
-    who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
-    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "The track as it comes")):
-        subprocess.run(["git", "-C", str(here), *who, *words], check=True)
-    return here
+    """A copy of tracks/synthetic with this program."""
+    return track_in(folder, "synthetic", **{"program.md": program}, **edited)
 
 
 def night(here: Path, url: str, *options: str) -> subprocess.Popen[str]:
@@ -290,82 +277,78 @@ def measured(folder: Path, kinds: Sequence[str], benches: int, latency: float, s
     """A real night whose runs sleep, with a scripted model so many times slower."""
     team = f"---\nresearchers: [{', '.join(kinds)}]\n---\n"
     run = (ROOT / "tracks" / "synthetic" / "run.py").read_text()
-    here = track(folder, team, run=run + SLOWLY % SLEEP)
+    here = track(folder, team, **{"run.py": run + SLOWLY % SLEEP})
     with serving(folder, "--latency", str(latency * SLEEP)) as server:
         ended(night(here, server.url, "--for", f"{seconds}s", "--workers", str(benches)))
     return taken(record(here), benches, lambda name: name == "llm")
 
 
-# ---- commands --------------------------------------------------------------------------------------------------
+# ---- the bench -------------------------------------------------------------------------------------------------
 
 
-def say_faults(options: argparse.Namespace) -> bool:
-    """Print the account of a night with faults."""
+def fault_rows(experiments: int, latency: float) -> Iterator[Row]:
+    """The account of a night with faults."""
     with tempfile.TemporaryDirectory() as folder:
-        found = faults(Path(folder), options.experiments)
-    for name, value in (
-            ("experiments", f"{found.proposed}, {found.judged} with a verdict, {found.open} open"),
-            ("lost or twice", found.twice), ("without an answered call", found.unpaid),
-            ("calls in the journal", ", ".join(f"{n} {word}" for word, n in sorted(found.outcomes.items()))),
-            ("requests at the server", f"{found.server.requests}: {found.server.answered} answered ({found.server.malformed} "
-             f"spoilt), {found.server.timeouts} timeouts, {found.server.limits} times 429, {found.server.dropped} given up"),
-            ("tokens, journal and server", f"{found.tokens:,} and {used(found.server):,}"),
-            ("dollars, journal and server", f"{found.dollars:.6f} and {found.server.dollars:.6f}"),
-            ("whole", "yes" if found.whole else "NO")):
-        print(f"{name:30} {value}")
-    return found.whole and found.proposed == options.experiments
+        found = faults(Path(folder), experiments, latency)
+    yield exact("faults: experiments", found.proposed, f"== {experiments}")
+    yield exact("faults: experiments with one verdict, or open", found.judged + found.open, f"== {experiments}")
+    yield exact("faults: lost or twice", found.twice, "== 0")
+    yield exact("faults: proposals without an answered call", found.unpaid, "== 0")
+    yield exact("faults: tokens, journal less server", found.tokens - used(found.server), "== 0")
+    yield exact("faults: dollars, journal less server", round(found.dollars - found.server.dollars, 9), "== 0")
+    yield exact("faults: tokens by the server", used(found.server))
+    yield exact("faults: dollars by the server", found.server.dollars)
+    for outcome, number in sorted(found.outcomes.items()):
+        yield exact(f"faults: calls in the journal, {outcome}", number)
+    for kind in ("requests", "answered", "malformed", "timeouts", "limits", "dropped"):
+        yield exact(f"faults: requests at the server, {kind}", getattr(found.server, kind))
 
 
-def say_budget(options: argparse.Namespace) -> bool:
-    """Print what nights with a bound spent."""
-    held = True
-    for kill in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
-            found = budget(Path(folder), options.tokens, kill=kill)
-        print(f"{'killed in the middle' if kill else 'left alone':22} bound {found.bound:,}, server {found.tokens:,}, journal "
-              f"{found.journal:,} in {found.calls} calls" + (f"; at the kill, server {found.before[0]:,} and journal "
-              f"{found.before[1]:,}" if kill else ""))
-        held = held and found.tokens <= found.bound
-    return held
+def budget_rows(bound: int, kill: bool, latency: float) -> Iterator[Row]:
+    """What a night with a bound spent."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = budget(Path(folder), bound, latency, kill)
+    name = "budget, killed in the middle" if kill else "budget, left alone"
+    yield exact(f"{name}: tokens by the server", found.tokens, f"<= {bound}")
+    yield exact(f"{name}: tokens by the journal", found.journal, f"<= {bound}")
+    if kill:
+        yield exact(f"{name}: tokens by the server at the kill", found.before[0])
 
 
-def say_idle(options: argparse.Namespace) -> bool:
-    """Print how busy benches were, and what is ideal."""
-    print("| night | team | benches | latency / run | busy | ideal | each waits | thinkers busy | of the model |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    near = True
+def idle_rows(name: str, found: Busy, alone: bool) -> Iterator[Row]:
+    """How busy benches were, and what is ideal: beside a researcher that needs no time, to be always busy."""
+    ideal = found.ideal if alone else 1.0
+    yield exact(f"{name}: busy", found.busy)
+    yield exact(f"{name}: ideal less busy", ideal - found.busy, "<= 0.05")
+    yield exact(f"{name}: busy if each waited for its verdict", found.waiting)
+    yield exact(f"{name}: thinkers busy", found.thinking)
+
+
+def simulated_rows(kinds: Sequence[str], benches: int, latency: float) -> Iterator[Row]:
+    """A simulated night."""
+    name = f"idle, simulated, {' + '.join(kinds)}, {benches} benches, latency {latency:g}"
+    yield from idle_rows(name, simulated(kinds, benches, latency, 0), kinds == ("llm",))
+
+
+def measured_rows(kinds: Sequence[str], benches: int) -> Iterator[Row]:
+    """A real night of three minutes whose model thinks twenty times as long as a run takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Path(folder), kinds, benches, 20, 180)
+    yield from idle_rows(f"idle, measured, {' + '.join(kinds)}, {benches} benches", found, kinds == ("llm",))
+
+
+def cells(quick: bool) -> Iterator[Cell]:
+    """Faults, bounds, idle benches (quick: a few faults, and simulated nights)."""
+    yield Cell("faults", partial(fault_rows, 4, 0.02) if quick else partial(fault_rows, 200, 0.1))
+    for kill in () if quick else (False, True):
+        yield Cell(f"budget {kill}", partial(budget_rows, 150_000, kill, 0.3))
     for kinds in (("llm",), ("knobs", "llm")):
-        for benches in (1, 2):
-            for latency in (2, 20, 100):
-                for seed in range(3):
-                    near &= _row("simulated", kinds, latency, simulated(kinds, benches, latency, seed))
-    for kinds, benches in ((("llm",), 1), (("llm",), 2), (("knobs", "llm"), 2)):
-        with tempfile.TemporaryDirectory() as folder:
-            near &= _row("measured", kinds, 20, measured(Path(folder), kinds, benches, 20, options.seconds))
-    return near
+        for benches in (1,) if quick else (1, 2):
+            for latency in (20,) if quick else (2, 20, 100):
+                yield Cell(f"simulated {kinds} {benches} {latency}", partial(simulated_rows, kinds, benches, latency))
+    for kinds, benches in () if quick else ((("llm",), 1), (("llm",), 2), (("knobs", "llm"), 2)):
+        yield Cell(f"measured {kinds} {benches}", partial(measured_rows, kinds, benches))
 
 
-def _row(night: str, kinds: Sequence[str], latency: float, found: Busy) -> bool:
-    """Print a line; whether it is within five points of the ideal, which beside one who needs no time is to be always busy."""
-    ideal = found.ideal if kinds == ("llm",) else 1.0
-    shares = (found.busy, ideal, found.waiting, found.thinking, found.by_model)
-    print("| " + " | ".join([night, " + ".join(kinds), str(found.benches), str(latency), *(f"{100 * s:.1f} %" for s in shares)])
-          + " |", flush=True)
-    return abs(found.busy - ideal) <= 0.05
-
-
-def main() -> int:
-    """Print the tables; 1 where something does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    for name, does, option, default in (("faults", say_faults, "--experiments", 200),
-                                        ("budget", say_budget, "--tokens", 400_000), ("idle", say_idle, "--seconds", 180)):
-        command = commands.add_parser(name)
-        command.add_argument(option, type=int, default=default)
-        command.set_defaults(does=does)
-    options = parser.parse_args()
-    return 0 if options.does(options) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+BENCH = Bench("minds", "Nights with models that fail or are slow: nothing is lost or twice, bounds hold, benches keep busy.",
+              cells, long=True, uses=("overnight.cli", "overnight.testing.server", "bench.answers"))

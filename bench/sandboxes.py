@@ -1,48 +1,63 @@
-"""What a start costs: /bin/true in every sandbox that works here, from the start to its harvested result.
+"""What a start costs: /bin/true in every sandbox that works here, from the start to its harvested result."""
 
-    python bench/sandboxes.py [runs]
+from __future__ import annotations
 
-The median, and the shortest and longest, of 20 runs each; run it on an idle machine.
-"""
-
-import statistics
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from bench.kit import Bench, Cell, Row, exact, median, ratio, seconds
 from overnight import sandbox
-from overnight.contracts import Command, Limits
+from overnight.contracts import Command, Limits, Sandbox
 from overnight.errors import SandboxMissing
 
 
-def seconds(box, folder):
-    """How long one run took."""
-    command = Command(("/bin/true",), folder / "tree", Limits(wall=60), harvest=folder / "kept")
-    started = time.perf_counter()
-    ended = box.start(command).wait()
-    took = time.perf_counter() - started
-    assert ended.code == 0, ended
-    return took
-
-
-def main(runs):
-    """Print the table."""
-    print("| sandbox | accounts | median ms | shortest | longest |\n| --- | --- | --- | --- | --- |")
+@contextmanager
+def ground() -> Iterator[Path]:
+    """A folder with a small tree, gone afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "tree").mkdir()
-        for kind in sandbox.NAMES:
-            try:
-                box = sandbox.choose(kind)
-            except SandboxMissing as missing:
-                print(f"| {kind} | {missing} | | | |")
-                continue
-            took = sorted(seconds(box, folder) * 1000 for _ in range(runs))
-            accounts = "exact" if getattr(box, "counts", False) else "estimate"
-            print(f"| {kind} | {accounts} | {statistics.median(took):.1f} | {took[0]:.1f} | {took[-1]:.1f} |", flush=True)
+        (folder / "tree/code.py").write_text("x = 1\n")
+        yield folder
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+def start(box: Sandbox, folder: Path) -> None:
+    """Start /bin/true and take its empty result."""
+    ended = box.start(Command(("/bin/true",), folder / "tree", Limits(wall=60), harvest=folder / "out")).wait()
+    assert ended.code == 0, ended
+
+
+def working() -> Iterator[tuple[str, Sandbox]]:
+    """The sandboxes that work here."""
+    for name in sandbox.NAMES:
+        try:
+            yield name, sandbox.choose(name)
+        except SandboxMissing:
+            continue
+
+
+def rows(starts: int) -> Iterator[Row]:
+    """Each sandbox in turn, so that a busy moment meets all of them; ratios to plain processes."""
+    boxes = dict(working())
+    spent: dict[str, list[float]] = {name: [] for name in boxes}
+    with ground() as folder:
+        for _ in range(starts):
+            for name, box in boxes.items():
+                spent[name] += [1e3 * s for s in seconds(partial(start, box, folder))]
+    for name, box in boxes.items():
+        yield median(f"{name} ({'exact' if getattr(box, 'counts', False) else 'estimate'})", spent[name], unit="ms")
+        if name != "none":
+            yield ratio(f"{name} / none", spent[name], spent["none"])
+    yield exact("sandboxes that do not work here", len(sandbox.NAMES) - len(boxes))
+
+
+def cells(quick: bool) -> Iterator[Cell]:
+    """All as one cell."""
+    yield Cell("starts", partial(rows, 7 if quick else 20))
+
+
+BENCH = Bench("sandboxes", "What a start costs in every sandbox that works here; nothing is asked.", cells, timed=True)

@@ -1,33 +1,35 @@
-"""How the journal and the Lab bear a great many experiments: replay, and one decision, at that size.
+"""How the journal and the Lab bear a great many experiments: opening, memory, and one decision at that size.
 
-    python bench/scale.py [--experiments 100000]
-
-Builds a real SqliteJournal in a temporary folder by driving the Lab with a fake world (patches of 2 KB, as real ones
-are), then measures: opening and replaying it, chain of hashes included (target: 10 s); `ask` and `tell` at that size
-(targets: 2 ms each, median and 99th percentile),
-and with a thousand open candidates (target: 1 ms); and writing one result durably, which is up to the disk.
+A real SqliteJournal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened and
+replayed, chain of hashes included, in fresh processes, whose growth is the memory of the experiments. Then `ask`, `tell`
+and the durable writing of one result, which is up to the disk; and `ask` and `tell` with a thousand open candidates.
 """
 
-import argparse
-import gc
+from __future__ import annotations
+
+import multiprocessing
 import random
-import sys
+import resource
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
+from bench.kit import Bench, Cell, Row, exact, median
 from fakes import FakeWorld, Idea, Night, lots_of, referee_world
-from overnight.events import Proposed, Started
-from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
-from overnight.proposing import Budget
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Event, Proposed, Started
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
 
+FULL, RESULTS, OPEN = 100_000, 2000, 1000
 PATCH = "".join(f"-LEARNING_RATE = {i}e-3\n+LEARNING_RATE = {i}.5e-3\n" for i in range(45))
 NOTE = {"knobs": {f"train.py:KNOB_{i}": [0.1 * i, 0.2 * i] for i in range(3)}, "kind": "constant"}
+PLACES = ("bench",) * 4 + ("desk",)
+OPENED = {FULL: "<= 3"}  # seconds, asked at that size alone
 
 
 def rare(lots: random.Random) -> Idea:
@@ -36,54 +38,61 @@ def rare(lots: random.Random) -> Idea:
     return Idea(min(0.0, idea.gain), idea.correlation) if idea.gain > 0 and lots.random() > 1 / 30 else idea
 
 
-def build(path: Path, experiments: int) -> tuple[FakeWorld, float]:
-    """Write the journal; returns the world that it tells of, and the seconds that it took."""
-    start = time.perf_counter()
-    night = Night(FakeWorld(1, rare), benches=4)
-    journal, written = SqliteJournal(path), 0
-
-    def watch(night: Night) -> None:
-        nonlocal written
-        if len(night.batches) - written >= 5000 or night.lab.finished(night.now):
-            journal.extend([fuller(e) for batch in night.batches[written:] for e in batch])
-            written = len(night.batches)
-
-    night.go(experiments=experiments, watch=watch)
-    rest = [fuller(e) for batch in night.batches[written:] for e in batch]
-    if rest:
-        journal.extend(rest)
+def build(path: Path, experiments: int) -> FakeWorld:
+    """Write the journal; returns the world that it tells of."""
+    night = Night(FakeWorld(1, rare), benches=4).go(experiments=experiments)
+    journal, events = SqliteJournal(path), [fuller(event) for event in night.events]
+    for first in range(0, len(events), 5000):
+        journal.extend(events[first:first + 5000])
     journal.close()
-    return night.world, time.perf_counter() - start
+    return night.world
 
 
-def fuller(event):
+def fuller(event: Event) -> Event:
     """A proposal with a patch and a note of the usual size."""
     return msgspec.structs.replace(event, patch=PATCH, note=NOTE) if isinstance(event, Proposed) else event
 
 
-def replay(path: Path) -> tuple[Lab, float, int]:
-    """(the Lab, seconds, records) from opening the file to the whole state."""
-    start = time.perf_counter()
-    journal, lab, count = SqliteJournal(path), Lab(("r",), 4), 0
-    for count, event in enumerate(journal.replay(), 1):  # noqa: B007
+def replay(path: Path) -> Lab:
+    """The Lab as the journal tells it."""
+    journal, lab = SqliteJournal(path), Lab(("r",), 4)
+    for event in journal.replay():
         lab.apply(event)
     journal.close()
-    return lab, time.perf_counter() - start, count
+    return lab
 
 
-def decide(lab: Lab, journal: SqliteJournal, world: FakeWorld, results: int) -> dict[str, list[float]]:
-    """Seconds of each `ask`, `tell` and write while so many results come in."""
-    lab.apply(Started(0.0, 4, "fake", "0"))
-    lab.begin(Budget(), 0.0)
-    spent: dict[str, list[float]] = {"ask": [], "tell": [], "write": []}
+def opening(path: Path) -> tuple[float, float]:
+    """Seconds that it takes to open the journal, and bytes for each experiment."""
+    before, began = resident(), time.perf_counter()
+    lab = replay(path)
+    return time.perf_counter() - began, (resident() - before) / len(lab.experiments)
 
-    def timed(name: str, action, *given):
-        start = time.perf_counter()
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+class Timed:
+    """Keeps seconds by name."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = {}
+
+    def __call__(self, name: str, action: Callable, *given: object):
+        began = time.perf_counter()
         value = action(*given)
-        spent[name].append(time.perf_counter() - start)
+        self.spent.setdefault(name, []).append(time.perf_counter() - began)
         return value
 
-    idle, flying = ["bench"] * 4 + ["desk"], []
+
+def decide(lab: Lab, world: FakeWorld, results: int,
+           write: Callable[[list[Event]], None] | None = None) -> dict[str, list[float]]:
+    """Seconds of each `ask`, `tell` and write while so many results come in."""
+    timed, idle, flying = Timed(), list(PLACES), []
+    lab.apply(Started(0.0, 4, "fake", "0", lab.researchers))
+    lab.begin(Budget(), 0.0)
     for number in range(results):
         while idle and (job := timed("ask", lab.ask, 0.0, idle)):
             idle.remove(job.place)
@@ -91,74 +100,48 @@ def decide(lab: Lab, journal: SqliteJournal, world: FakeWorld, results: int) -> 
         job = flying.pop(lots_of(number).randrange(len(flying)))
         idle.append(job.place)
         events = timed("tell", lab.tell, world.answer(job), 0.0)
-        timed("write", journal.extend, events)
-    return spent
+        if write:
+            timed("write", write, events)
+    return timed.spent
 
 
-class Crowded(Lab):
-    """A Lab that lets a thousand proposals wait."""
-
-    def _proposals(self, waiting, wanted):
-        yield from super()._proposals(waiting, 1000)
-
-
-def crowd(results: int) -> tuple[int, dict[str, list[float]]]:
-    """(open experiments, seconds of each `ask` and `tell`) with a thousand open candidates and 16 benches."""
-    spent: dict[str, list[float]] = {"ask": [], "tell": []}
-
-    class Timed(Crowded):
-        def ask(self, now, idle):
-            start = time.perf_counter()
-            job = super().ask(now, idle)
-            spent["ask"].append(time.perf_counter() - start)
-            return job
-
-        def tell(self, result, at):
-            start = time.perf_counter()
-            events = super().tell(result, at)
-            spent["tell"].append(time.perf_counter() - start)
-            return events
-
-    night = Night(FakeWorld(1, referee_world), benches=16, desks=16, lab=Timed)
-    night.go(runs=800)
-    for times in spent.values():
-        times.clear()
-    night.go(runs=800 + results)
-    return len(night.lab.open), spent
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experiments", type=int, default=100_000)
-    parser.add_argument("--results", type=int, default=4000)
-    options = parser.parse_args()
+def at_size(experiments: int, results: int, openings: int) -> Iterator[Row]:
+    """Opening and deciding, at a size."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.db")
-        world, built = build(path, options.experiments)
-        gc.collect()
-        lab, seconds, records = replay(path)
-        kept, size, count, runs = lab.counts["keep"], path.stat().st_size / 1e6, len(lab.experiments), lab.runs
-        journal = SqliteJournal(path)
-        spent = decide(lab, journal, world, options.results)
+        world = build(path, experiments)
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            took, held = zip(*pool.map(opening, [path] * openings, chunksize=1), strict=True)
+        lab, journal = replay(path), SqliteJournal(path)
+        yield exact("experiments", len(lab.experiments))
+        yield exact("size of the journal", path.stat().st_size / 1e6, unit="MB")
+        yield median("opening, chain checked", took, OPENED.get(experiments, ""), "s")
+        yield median("memory for an experiment", [h / 1024 for h in held], "<= 2" if experiments == FULL else "", "KiB")
+        spent = decide(lab, world, results, journal.extend)
         journal.close()
-        print(f"{count} experiments ({kept} kept, {runs} runs), {records} records, {size:.0f} MB, "
-              f"built in {built:.0f} s\n")
-        print("| what | median | 99th percentile | target |\n|---|---|---|---|")
-        print(f"| replay, chain checked | {seconds:.2f} s | | 10 s |")
-        for name, target in (("ask", "2 ms"), ("tell", "2 ms"), ("write", "")):
-            print(timed(name, spent[name], target))
-        left, spent = crowd(500)
-        for name in ("ask", "tell"):
-            print(timed(f"{name}, {left} open", spent[name], "1 ms"))
+    for name in ("ask", "tell"):
+        yield median(f"{name}, {experiments:,} experiments", [1e3 * s for s in spent[name]], "<= 2", "ms")
+    yield median("writing a result", [1e3 * s for s in spent["write"]], unit="ms")
 
 
-def timed(name: str, spent: list[float], target: str) -> str:
-    """A line of the table."""
-    times = sorted(spent)
-    median, high = times[len(times) // 2], times[len(times) * 99 // 100]
-    return f"| {name} | {1e3 * median:.3f} ms | {1e3 * high:.3f} ms | {target} |"
+def crowded(results: int) -> Iterator[Row]:
+    """`ask` and `tell` with a thousand open candidates."""
+    night = Night(FakeWorld(1, referee_world), benches=4).go(experiments=10)
+    lab, world = night.lab, night.world
+    for _ in range(OPEN):
+        number, idea = lab.next_experiment, referee_world(lots_of("crowd", lab.next_experiment))
+        made = world.made(idea, lab.commit, "crowd", number)
+        lab.apply(Proposed(night.now, number, lab.frontier, lab.commit, made, "r", "crowd", made))
+    spent = decide(lab, world, results)
+    yield exact("open candidates, at the end", len(lab.open))
+    for name in ("ask", "tell"):
+        yield median(f"{name}, {OPEN:,} open at the beginning", [1e3 * s for s in spent[name]], "<= 1", "ms")
 
 
-if __name__ == "__main__":
-    main()
+def cells(quick: bool) -> Iterator[Cell]:
+    """At 100,000 experiments (quick: 3,000), then with many open candidates."""
+    yield Cell("size", partial(at_size, 3000 if quick else FULL, 300 if quick else RESULTS, 6))
+    yield Cell("crowd", partial(crowded, 100 if quick else 500))
+
+
+BENCH = Bench("scale", "100,000 experiments: opened in 3 s, 2 KiB of memory for each, ask and tell in 2 ms.", cells, timed=True)

@@ -1,9 +1,6 @@
 """What the system-call filter costs: a loop of cheap calls with it and without.
 
-    PYTHONPATH=src python bench/seccomp.py [--calls 200000] [--rounds 9]
-
-Each number is the least of the rounds (what else the machine does can only add), in nanoseconds for one call, the
-interpreter's own share included; the column "adds" is the difference. With and without take turns, each round in a
+Nanoseconds for one call, the interpreter's own share included. With and without take turns, each round in a
 process of its own, for a filter cannot be taken off again. getppid is always allowed, which the kernel (5.11 and later)
 remembers without running the program; for an ioctl it runs the program each time and compares an argument; memfd_create
 is refused before it does anything.
@@ -11,17 +8,18 @@ is refused before it does anything.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import fcntl
 import os
 import struct
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
-from overnight.sandbox import seccomp
+from bench.kit import Bench, Cell, Row, exact, median, ratio, seconds
+from overnight.sandbox.kernel import seccomp
 
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 22, 38, 2
 
@@ -71,27 +69,21 @@ def measured(call: Callable[[], object], count: int, filtered: bool) -> float:
     return took
 
 
-def build() -> float:
-    """Milliseconds to make the program, without its cache."""
-    began = time.perf_counter()
-    seccomp.program.__wrapped__()
-    return (time.perf_counter() - began) * 1e3
-
-
-def main() -> None:
-    """Measure and print."""
-    words = argparse.ArgumentParser()
-    words.add_argument("--calls", type=int, default=200_000)
-    words.add_argument("--rounds", type=int, default=9)
-    options = words.parse_args()
-    print(f"{os.uname().machine}: {len(seccomp.program()) // 8} instructions, built in "
-          f"{min(build() for _ in range(options.rounds)):.2f} ms\n")
-    print(f"{'call':14}{'without':>10}{'with':>10}{'adds':>10}")
+def rows(count: int, rounds: int) -> Iterator[Row]:
+    """The program, then each call with and without it."""
+    yield exact(f"instructions on {os.uname().machine}", len(seccomp.program()) // 8)
+    yield median("building the program", [1e3 * s for s in seconds(seccomp.program.__wrapped__, rounds)], unit="ms")
     for name, call in calls().items():
-        pairs = [(measured(call, options.calls, False), measured(call, options.calls, True)) for _ in range(options.rounds)]
-        bare, under = (min(side) for side in zip(*pairs, strict=True))
-        print(f"{name:14}{bare:7.0f} ns{under:7.0f} ns{under - bare:+7.0f} ns")
+        pairs = [(measured(call, count, False), measured(call, count, True)) for _ in range(rounds)]
+        without, under = zip(*pairs, strict=True)
+        yield median(f"{name}, without the filter", without, unit="ns")
+        yield median(f"{name}, with it", under, unit="ns")
+        yield ratio(f"{name}, with / without", under, without)
 
 
-if __name__ == "__main__":
-    main()
+def cells(quick: bool) -> Iterator[Cell]:
+    """All as one cell."""
+    yield Cell("calls", partial(rows, 20_000, 7) if quick else partial(rows, 200_000, 9))
+
+
+BENCH = Bench("seccomp", "What the filter of system calls costs; nothing is asked.", cells, timed=True)

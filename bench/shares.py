@@ -1,24 +1,21 @@
 """What the split of attempts among roles gains and loses, against equal shares and against knowing who is best.
 
-    python bench/shares.py [--nights N] [--attempts N] [--try NAME=VALUE ...]
-
 Each attempt of a role costs an exponential time about its mean and is kept with some chance; a keep gains an exponential
 amount, which halves with every `HARDER` keeps because the easy ones go first. Its verdict comes when four more attempts
 were begun. "Gain" is the mean of a night, as a share of what the one gets who knows at each moment which role is best
-and asks nobody else; "asked" is the mean share of the attempts of the first role, and in brackets the shares that nine
-nights in ten lie between. `--try PRIOR=1` measures with another constant of `overnight.shares`.
+and asks nobody else; "asked" is the first role's mean share of the attempts, with the 5th and the 95th percentile of nights.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from overnight import shares
+from bench.kit import Bench, Cell, Row, exact, mean, ratio_of_sums
+from overnight.lab import allocation
 
 HARDER = 12.0  # keeps after which a gain is half as large
 BEHIND = 4  # attempts that are begun before a verdict
@@ -52,27 +49,27 @@ TEAMS: dict[str, list[Kind]] = {
     "poor, good in the second half": [Kind(lambda now: 0.005 if now < 0.5 else 0.08), steady(0.02)],
     "one good among five": [steady(0.08), *[steady(0.02)] * 4],
 }
-Choice = Callable[[dict[str, shares.Record], list[Kind], int, float, int], int]
+Choice = Callable[[dict[str, allocation.Record], list[Kind], int, float, int], int]
 
 
-def ours(records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, seed: int) -> int:
-    """What `overnight.shares` says."""
-    return int(shares.next_role(records, {str(i): None for i in range(len(team))}, turn, seed))
+def ours(records: dict[str, allocation.Record], team: list[Kind], turn: int, _now: float, seed: int) -> int:
+    """What `overnight.lab.allocation` says."""
+    return int(allocation.next_role(records, {str(i): None for i in range(len(team))}, turn, seed))
 
 
-def equal(_records: dict[str, shares.Record], team: list[Kind], turn: int, _now: float, _seed: int) -> int:
+def equal(_records: dict[str, allocation.Record], team: list[Kind], turn: int, _now: float, _seed: int) -> int:
     """Each in turn."""
     return turn % len(team)
 
 
-def oracle(_records: dict[str, shares.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
+def oracle(_records: dict[str, allocation.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
     """The one that is best now."""
     return max(range(len(team)), key=lambda i: team[i].worth(now))
 
 
 def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: bool = False) -> tuple[float, float]:
     """Gain of a night of a budget of cost, and the first role's share of the attempts. `lucky`: its first attempt is kept."""
-    lots, records = random.Random(f"night {seed}"), dict[str, shares.Record]()
+    lots, records = random.Random(f"night {seed}"), dict[str, allocation.Record]()
     waiting = deque[tuple[int, float, float | None]]()
     spent, total, kept, asked = 0.0, 0.0, 0, [0] * len(team)
     while spent < budget:
@@ -86,41 +83,33 @@ def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: boo
         waiting.append((who, cost * kind.cost, gain))
         if len(waiting) > BEHIND:
             ended, price, found = waiting.popleft()
-            records = shares.ended(records, str(ended), price, found)
+            records = allocation.ended(records, str(ended), price, found)
     return total, asked[0] / sum(asked)
 
 
-def spread(values: list[float]) -> str:
-    """A mean share, and the range of nine nights in ten."""
-    ordered = sorted(values)
-    low, high = ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
-    return f"{100 * statistics.fmean(values):.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+def rows(name: str, team: list[Kind], attempts: int, nights: int, lucky: bool = False) -> Iterator[Row]:
+    """One team: gains as shares of the oracle's, ours over that of equal shares, how often the first is asked."""
+    mine, even, best = ([night(team, choice, attempts, seed, lucky) for seed in range(nights)]
+                        for choice in (ours, equal, oracle))
+    for rule, found in (("equal shares", even), ("ours", mine)):
+        yield ratio_of_sums(f"{name}: gain, {rule}", [(gain, most) for (gain, _), (most, _) in zip(found, best, strict=True)])
+    both = [(gain, other) for (gain, _), (other, _) in zip(mine, even, strict=True)]
+    yield ratio_of_sums(f"{name}: ours / equal shares", both, "" if name.startswith("equal") else ">= 1")
+    asked = sorted(share for _, share in mine)
+    yield mean(f"{name}: asked", asked, "<= 0.65" if lucky else "")
+    yield exact(f"{name}: asked, 5th percentile of nights", asked[len(asked) // 20], count=nights)
+    yield exact(f"{name}: asked, 95th percentile of nights", asked[-1 - len(asked) // 20], count=nights)
 
 
-def row(name: str, team: list[Kind], attempts: int, nights: int, lucky: bool = False) -> str:
-    """One line of the table."""
-    found = {choice: [night(team, choice, attempts, seed, lucky) for seed in range(nights)] for choice in (ours, equal, oracle)}
-    best = statistics.fmean(gain for gain, _ in found[oracle])
-    share = {choice: statistics.fmean(gain for gain, _ in found[choice]) / best for choice in (ours, equal)}
-    return (f"| {name} | {100 * share[equal]:.0f} % | {100 * share[ours]:.0f} % | "
-            f"{spread([asked for _, asked in found[ours]])} |")
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nights", type=int, default=300, help="nights of each row")
-    parser.add_argument("--attempts", type=int, default=200, help="cost of a night, in attempts of mean cost")
-    parser.add_argument("--try", dest="tried", action="append", default=[], metavar="NAME=VALUE")
-    options = parser.parse_args()
-    for name, _, value in (each.partition("=") for each in options.tried):
-        setattr(shares, name, float(value))
-    print("| the first role | gain, equal shares | gain, ours | the first is asked |\n|---|---|---|---|")
+def cells(quick: bool) -> Iterator[Cell]:
+    """Each team, one of them with three times the attempts, and one whose first attempt is a lucky keep."""
+    nights = 40 if quick else 300
     for name, team in TEAMS.items():
-        print(row(name, team, options.attempts, options.nights), flush=True)
+        yield Cell(name, partial(rows, name, team, 200, nights))
+    name = "keeps four times as often"
+    yield Cell(f"{name}, 600", partial(rows, f"{name}, 600 attempts", TEAMS[name], 600, 10 if quick else nights))
     same = TEAMS["equal, keeps are rare"]
-    print(row("equal, its first attempt is a lucky keep", same, options.attempts, options.nights, lucky=True))
+    yield Cell("lucky", partial(rows, "equal, its first attempt is a lucky keep", same, 200, nights, True))
 
 
-if __name__ == "__main__":
-    main()
+BENCH = Bench("shares", "Simulated nights of a team: attempts by verified gain find at least what equal shares find.", cells)

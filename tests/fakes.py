@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from overnight.contracts import Change
-from overnight.events import Event, Measured, Opened, Started
-from overnight.jobs import (
+from overnight.lab.events import Event, Measured, Opened, Started
+from overnight.lab.jobs import (
     Accept,
     Combine,
     Combined,
@@ -30,9 +30,9 @@ from overnight.jobs import (
     Thought,
     Trouble,
 )
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.roles import Role
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.track.roles import Role
 
 CONTRACT = """
 [track]

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from overnight import track
 from overnight.contracts import Brief
 from overnight.errors import Away, EditError, TrackError
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import Agent, Quarters
-from overnight.roles import Role
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
-from overnight.track import Run
+from overnight.track import spec
+from overnight.track.roles import Role
+from overnight.track.spec import Run
 
 NEEDS = "sandbox"
 CONTRACT = """\
@@ -76,7 +76,7 @@ class Bench:
         role = Role("coder", "agent", agent=command, timeout=timeout, model=model)
         environ = {"HOME": str(self.home), "PATH": os.environ["PATH"]} | (environ or {})
         more = {} if resolve is None else {"resolve": resolve}
-        return Agent(role, track.parse(CONTRACT), self.sandbox, quarters, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
+        return Agent(role, spec.parse(CONTRACT), self.sandbox, quarters, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
 
     def proposes(self, script, **options):
         """What an agent of this script proposes."""
@@ -200,8 +200,8 @@ git("remote", "add", "origin", "ext::sh -c touch owned"); git("checkout", "-qb",
 def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, tmp_path):
     from conftest import git
     from overnight.contracts import Team
-    from overnight.desk import Desk
-    from overnight.jobs import Propose
+    from overnight.execution.desk import Desk
+    from overnight.lab.jobs import Propose
     from overnight.repo import Repo
 
     repo, head = Repo(little), git(little, "rev-parse", "HEAD")
@@ -215,7 +215,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
     agent = bench.agent(GOOD)
     agent._quarters = Quarters(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
     empty = Brief("g", "loss", "minimize", {}, 0, None, (), "", 1)
-    done = Desk(track.load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
+    done = Desk(spec.load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
     assert (done.foul, done.change.files) == ("", {"settings.py": "X = 2\n"})
     assert git(little, "show", "-s", "--format=%s", done.commit) == "Two is better than one"
 

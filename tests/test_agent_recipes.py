@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from overnight.errors import Away, TrackError
 from overnight.researchers.agent import programs, recipes
 from overnight.researchers.agent.gate import public, target
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 SHIPPED = recipes.read(recipes.SHIPPED)
 

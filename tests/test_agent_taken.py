@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from overnight import track
 from overnight.errors import EditError
 from overnight.researchers.agent import taken
+from overnight.track import spec
 from test_agent import CONTRACT
 
-TRACK = track.parse(CONTRACT)
+TRACK = spec.parse(CONTRACT)
 LEFT = {"files": {}, "odd": {}, "gone": [], "more": 0, "code": 0, "seconds": 1.0, "words": ""}
 
 
@@ -75,7 +75,7 @@ def test_whatever_is_claimed_gives_editable_text_or_a_sentence(ground, files, od
         assert str(error).endswith(".") and str(error).isprintable()
         return
     for path, text in changed.items():
-        assert any(track.covers(glob, path) for glob in TRACK.track.editable)
+        assert any(spec.covers(glob, path) for glob in TRACK.track.editable)
         assert text in (None, "X = 2\n")
 
 

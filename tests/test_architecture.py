@@ -17,30 +17,21 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
-    {"contracts", "errors", "scoring", "words"},
-    {"curves", "fit", "lessons", "frontmatter", "glossary"},
-    {"track", "events", "likeness"},
-    {"jobs", "metrics", "roles"},
-    {"student", "program"},
-    {"referee", "guards", "drift"},
-    {"holdout", "noise", "worth", "shares", "stacks", "tally", "ideas"},
-    {"roster"},
-    {"runs"},
-    {"state"},
-    {"proposing"},
-    {"lab", "audit", "brief"},
-    {"repo", "oracle", "mounts"},
-    {"importing", "inbox", "runner", "desk", "journal", "sandbox", "researchers", "workers"},
-    {"loop", "session", "trial", "auditor", "scaffold", "testing"},
-    {"handin"},
-    {"report"},
-    {"web", "mcp"},
-    {"cli", "__main__"},
+    {"contracts", "errors", "scoring", "untrusted"},
+    {"track"},
+    {"referee", "repo"},
+    {"lab"},
+    {"brief", "views", "ideas", "journal", "workers", "loop"},
+    {"sandbox"},
+    {"execution", "report"},
+    {"researchers"},
+    {"audit"},
+    {"night", "testing"},
+    {"mcp", "web"},
+    {"cli"},
 ]
-PURE = ["contracts", "errors", "words", "curves", "fit", "lessons", "glossary", "likeness", "events", "frontmatter", "jobs",
-        "metrics", "roles", "student", "referee", "guards", "drift", "noise", "worth", "shares", "stacks", "tally", "ideas", "roster",
-        "holdout", "runs", "state", "proposing", "lab", "audit", "brief", "importing.found", "importing.notes",
-        "researchers.llm.edits"]
+PURE = ["contracts", "errors", "untrusted", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
+        "audit.arithmetic", "ideas.similarity", "ideas.found", "ideas.notes", "execution.metrics", "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields

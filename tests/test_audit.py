@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import CONTRACT, command, git, overnight, repository, sentence
-from overnight import auditor
-from overnight.audit import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
+from overnight.audit import run
+from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
-from overnight.events import Judged, Measured, Opened, Proposed, Started, Stopped
-from overnight.jobs import Measurement, Trouble
-from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
+from overnight.lab.jobs import Measurement, Trouble
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
-from overnight.report import audited, morning
-from overnight.runs import Experiment
-from overnight.session import Session
+from overnight.report import audit as audited
+from overnight.report import morning
 from overnight.testing.sandbox import processes
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def good(job, _number):
 
 
 def carry_out(bench, stopped=lambda: False):
-    return auditor.measure(plan(), bench, stopped, lambda done: None)
+    return run.measure(plan(), bench, stopped, lambda done: None)
 
 
 def test_every_commit_runs_on_every_seed_and_none_is_always_first():
@@ -264,7 +265,7 @@ def test_nothing_more_is_started_once_it_is_stopped():
 def test_seeds_are_fresh_and_different(monkeypatch):
     lots = iter([7, 7, 8, 9, 9, 10])
     monkeypatch.setattr("secrets.randbits", lambda bits: next(lots))
-    assert auditor.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
+    assert run.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
 
 
 # ---- taking a change out ---------------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ def test_keeps_that_changed_the_same_lines_go_out_together(tmp_path):
     texts = ["".join(f"{name} = {value}\n" for name, value in zip("PQRS", state, strict=True)) for state in states]
     repo, made = stack(tmp_path, *texts)
     kept = [Experiment(n, n - 1, made[n - 1], made[n], "knobs", f"step {n}") for n in range(1, 6)]
-    tree = auditor.Keeps(repo, made[0], kept)
+    tree = run.Keeps(repo, made[0], kept)
     assert [[e.id for e in group] for group in tree.groups()] == [[1, 3, 4], [2], [5]]
     assert repo.text(tree.without(kept[:1] + kept[2:4]), "a.py") == "P = 0\nQ = 1\nR = 0\nS = 1\n"
     assert tree.without(kept[:1]) == "" and repo.text(tree.without(kept[3:4]), "a.py") == texts[5].replace("R = 2", "R = 1")

@@ -10,13 +10,13 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.errors import TrackError
-from overnight.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
-from overnight.inbox import Inbox, request
-from overnight.jobs import AddIdea, Try
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
+from overnight.lab.jobs import AddIdea, Try
+from overnight.night.inbox import Inbox, request
 from overnight.repo import Repo
 from overnight.testing.server import Server
-from overnight.track import load
+from overnight.track.spec import load
 
 NEEDS = "night"
 WAYS = {

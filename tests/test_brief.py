@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from conftest import ROOT
 from injections import INJECTIONS
-from overnight import brief as briefs
-from overnight import fit, lessons, words
-from overnight.brief import LEAST, as_json, page
+from overnight import untrusted
+from overnight.brief import layout, lessons
+from overnight.brief import page as briefs
+from overnight.brief.page import LEAST, as_json, page
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
 
@@ -62,7 +63,7 @@ BRIEFS = st.builds(
 @given(BRIEFS, st.integers(LEAST, 6_000))
 def test_any_brief_gives_a_clean_page_within_its_budget(brief, budget):
     found = page(brief, budget)
-    assert words.tokens(found.text) <= budget
+    assert untrusted.tokens(found.text) <= budget
     assert all(c.isprintable() or c in "\n\t" for c in found.text)
     assert found == page(brief, budget)
     assert found.text.startswith("# Brief") and "## What to do now" in found.current
@@ -238,7 +239,7 @@ def test_what_does_not_fit_is_told_on_the_page():
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(0.1, 100)), max_size=12), st.integers(-10, 9000))
 def test_room_is_shared_without_waste(parts, room):
     needs, weights = [need for need, _ in parts], [weight for _, weight in parts]
-    given_ = fit.shares(needs, weights, room)
+    given_ = layout.shares(needs, weights, room)
     assert sum(given_) <= max(0, room) and all(0 <= has <= need for has, need in zip(given_, needs, strict=True))
     if sum(needs) > room:
         assert sum(given_) > room - len(parts) - 1

@@ -3,8 +3,8 @@
 import pytest
 
 from fakes import FakeWorld, Night, referee_world
-from overnight.events import Measured, Proposed
-from overnight.roles import Role
+from overnight.lab.events import Measured, Proposed
+from overnight.track.roles import Role
 
 THINKERS = 4
 

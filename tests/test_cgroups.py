@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from overnight.errors import Fault
-from overnight.sandbox import cgroups
-from overnight.sandbox.cgroups import SELF, Cgroups
-from overnight.sandbox.group import LAUNCHER, V1, V2, Usage
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.kernel.cgroups import SELF, Cgroups
+from overnight.sandbox.kernel.group import LAUNCHER, V1, V2, Usage
 
 NEEDS = "sandbox"
 MB = 1 << 20

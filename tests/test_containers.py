@@ -14,9 +14,10 @@ import pytest
 from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import containers, watch
-from overnight.sandbox.containers import Containers
-from overnight.sandbox.room import Room
+from overnight.sandbox import watch
+from overnight.sandbox.containers import engines
+from overnight.sandbox.containers.engines import Containers
+from overnight.sandbox.containers.rootfs import Room
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground
 
@@ -143,13 +144,13 @@ def test_both_are_asked_for_the_same_walls(monkeypatch, tmp_path, name):
 def test_docker_gets_an_image_of_the_empty_root_and_nothing_that_only_podman_knows(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", fake(tmp_path, "docker", "echo image"))
     argv = asked("docker", Command(("/bin/true",), tmp_path, Limits()))
-    assert [a for a in argv if a.startswith(f"{containers.IMAGE}:")]
+    assert [a for a in argv if a.startswith(f"{engines.IMAGE}:")]
     assert not {"--rootfs", "--uidmap", "--pidfile", "--no-hosts"} & set(argv)
 
 
 def test_the_same_root_is_the_same_image(tmp_path):
     rooms = [Room(Command(("/bin/true",), tmp_path, Limits()), None) for _ in range(2)]
-    archives = {containers._archive(room.root) for room in rooms}
+    archives = {engines._archive(room.root) for room in rooms}
     for room in rooms:
         room.close()
     assert len(archives) == 1
@@ -165,19 +166,19 @@ def test_paths_with_commas_and_quotes_are_mounted_as_they_are(podman, tmp_path):
 
 @pytest.mark.parametrize(("network", "families"), [("none", {1}), ("loopback", {1, 2, 10, 16})])
 def test_the_filter_lets_only_these_families_of_sockets_pass(tmp_path, network, families):
-    rules = containers._filter(Command(("/bin/true",), tmp_path, Limits(), network=network))["syscalls"]
+    rules = engines._filter(Command(("/bin/true",), tmp_path, Limits(), network=network))["syscalls"]
     assert {rule["args"][0]["value"] for rule in rules if "socket" in rule["names"]} == families
 
 
 def test_the_filter_lets_nothing_pass_that_is_denied(tmp_path):
-    rules = containers._filter(Command(("/bin/true",), tmp_path, Limits()))["syscalls"]
+    rules = engines._filter(Command(("/bin/true",), tmp_path, Limits()))["syscalls"]
     free = {name for rule in rules if not rule.get("args") for name in rule["names"]}
-    assert not free & containers.DENIED and "clone" not in free
+    assert not free & engines.DENIED and "clone" not in free
 
 
 def test_payloads_never_run_as_a_user_of_this_machine_where_we_are_root():
     first = {Containers("podman").owner() for _ in range(3)}
-    assert os.geteuid() != 0 or min(first) >= containers.FIRST_UID
+    assert os.geteuid() != 0 or min(first) >= engines.FIRST_UID
 
 
 def test_a_loopback_network_reaches_itself(podman, tmp_path):

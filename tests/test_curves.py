@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from overnight import curves
-from overnight.curves import FEWEST, LINE, MARGIN, MOST, NO_MORE, RECORDED, Pace, Reader, at, behind, thinned
+from overnight.referee import curves
+from overnight.referee.curves import FEWEST, LINE, CATCH_UP, MOST, NEARLY_DONE, RECORDED, Pace, Reader, at, behind, thinned
 
 PATTERN = r"^step (\S+) loss (\S+)"
 
@@ -189,7 +189,7 @@ def races(draw):
 
 @given(races())
 def test_a_larger_margin_or_patience_stops_nothing_more(race):
-    for less, more in (({"margin": 1.0}, {"margin": MARGIN}), ({"patience": 0.1}, {"patience": 0.1, "margin": 9.0})):
+    for less, more in (({"margin": 1.0}, {"margin": CATCH_UP}), ({"patience": 0.1}, {"patience": 0.1, "margin": 9.0})):
         assert behind(*race, **less) or not behind(*race, **more)
 
 
@@ -224,7 +224,7 @@ wild = st.floats(-curves.HUGE, curves.HUGE)
 rising = st.lists(st.tuples(wild, wild), max_size=40, unique_by=lambda p: p[0]).map(lambda ps: tuple(sorted(ps)))
 
 
-@given(rising, rising, st.floats(0, NO_MORE), st.floats(1, 1e9))
+@given(rising, rising, st.floats(0, NEARLY_DONE), st.floats(1, 1e9))
 def test_whatever_is_read_the_rule_answers(mine, pace, patience, margin):
     assert isinstance(behind(mine, pace, "minimize", patience, margin), str)
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
-from overnight import track
 from overnight.contracts import Brief, Change, Past, Team
-from overnight.desk import LONGEST, Desk, code_size, grown, said
-from overnight.jobs import Combine, Propose, Rebase
+from overnight.execution.desk import LONGEST, Desk, code_size, grown, said
+from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
+from overnight.track import spec
 
 NEEDS = "git"
 LINES = "".join(f"L{n} = {n}\n" for n in range(10))
@@ -48,7 +48,7 @@ def base(little):
 
 
 def desk(folder, researcher=None):
-    return Desk(track.parse(CONTRACT), Repo(folder), Team({"scripted": researcher or Scripted()}))
+    return Desk(spec.parse(CONTRACT), Repo(folder), Team({"scripted": researcher or Scripted()}))
 
 
 def edited(folder, base, *pairs, files=None):

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from overnight.drift import EVERY, Drift
+from overnight.referee.drift import EVERY, Drift
 
 
 def looked(*pairs, exact=True):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import events
 from overnight.contracts import Call
-from overnight.events import (
+from overnight.lab import events
+from overnight.lab.events import (
     Called,
     Dropped,
     Event,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from overnight import guards
-from overnight.track import Guard
+from overnight.referee import guards
+from overnight.track.spec import Guard
 
 CPU = Guard("cpu_seconds", at_most="1.25x")
 positive = st.floats(1e-3, 1e6)

@@ -6,7 +6,7 @@ from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import selftest, watch
-from overnight.sandbox.gvisor import Gvisor
+from overnight.sandbox.containers.gvisor import Gvisor
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground
 

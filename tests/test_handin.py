@@ -8,9 +8,9 @@ import time
 import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
-from overnight.inbox import LARGEST, Inbox, request
-from overnight.jobs import AddIdea, Steer, Try
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.jobs import AddIdea, Steer, Try
+from overnight.night.inbox import LARGEST, Inbox, request
 
 NEEDS = "night"
 

@@ -14,18 +14,22 @@ from hypothesis import strategies as st
 from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
-from overnight import holdout, loop, track
+from overnight import loop
 from overnight.contracts import Change
-from overnight.events import Event, Judged, Measured, Started
-from overnight.holdout import DENIED, UNCHECKED, Asked, Gauge, read
-from overnight.jobs import Measure, Propose, Rebase
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.referee import Evidence, Policy, Ruling
+from overnight.execution.runner import Runner
+from overnight.lab.events import Event, Judged, Measured, Started
+from overnight.lab.jobs import Measure, Propose, Rebase
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
+from overnight.referee import holdout
+from overnight.referee.decision import Evidence, Policy, Ruling
+from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
-from overnight.report import evidence, overfitting, summary, tables
-from overnight.runner import Runner
-from overnight.session import Hands, Session
+from overnight.report import tables
+from overnight.track import spec
+from overnight.views import holdout as overfitting
+from overnight.views import sentences, track
 from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
@@ -155,8 +159,8 @@ def test_without_a_holdout_they_are_kept():
 def readable(found):
     """All that a researcher may ever read of a night, to the last digit."""
     briefs = [msgspec.json.encode(j.brief) for j in found.jobs if isinstance(j, Propose | Rebase)]
-    lines = [(summary.record(found.lab, e), summary.line(found.lab, e)) for e in found.lab.experiments.values()]
-    return briefs, lines, tables.results_tsv(found.lab), summary.status(found.lab)
+    lines = [(track.record(found.lab, e), track.line(found.lab, e)) for e in found.lab.experiments.values()]
+    return briefs, lines, tables.results_tsv(found.lab), track.status(found.lab)
 
 
 @pytest.mark.parametrize("scale", [0.8, 3.0, 20.0])
@@ -291,7 +295,7 @@ def measured(folder, sandbox, stage, files=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(track.load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(spec.load(folder), repo, sandbox, judge, folder / ".overnight")
     return runner.measure(Measure(1, 1, head, 7, stage)), runner
 
 
@@ -441,7 +445,7 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert evidence.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
+    assert sentences.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
 
 
 @pytest.mark.night
@@ -457,5 +461,5 @@ def test_an_audit_leaves_the_holdout_alone(real):
 
 @pytest.mark.parametrize("metric", ['name = "cpu_seconds"', 'name = "loss"\nfrom = "output"\npattern = "x: (.*)"'])
 def test_a_holdout_that_could_not_be_scored_is_a_sentence(metric):
-    with pytest.raises(track.TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
-        track.parse(FITS.replace('name = "loss"', metric))
+    with pytest.raises(TrackError, match=r"track.toml \(line 2\d\): the holdout says nothing about"):
+        spec.parse(FITS.replace('name = "loss"', metric))

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from conftest import commit, git, repository
 from overnight.errors import TrackError
-from overnight.importing import commits, papers
-from overnight.importing.found import LARGEST, TEXT, TITLE, distinct, found, written
-from overnight.importing.notes import ideas
-from overnight.importing.source import gather
+from overnight.ideas import commits, papers
+from overnight.ideas.found import LARGEST, TEXT, TITLE, distinct, found, written
+from overnight.ideas.notes import ideas
+from overnight.ideas.source import gather
 
 FEED = """<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from overnight.errors import JournalError
-from overnight.events import Faulted, Passed
-from overnight.journal.sqlite import START, SqliteJournal, link
+from overnight.journal.database import START, SqliteJournal, link
+from overnight.lab.events import Faulted, Passed
 
 WRITER = """
 import sys

@@ -6,8 +6,8 @@ import tarfile
 import pytest
 
 from overnight.contracts import Command, Limits
-from overnight.sandbox import keeper
-from overnight.sandbox.room import Room
+from overnight.sandbox.containers import init
+from overnight.sandbox.containers.rootfs import Room
 
 
 def archive(*members):
@@ -30,7 +30,7 @@ def kept(folder):
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE,
                                   tarfile.DIRTYPE])
 def test_only_regular_files_are_unpacked(tmp_path, kind):
-    keeper._unpack(archive(("./odd", kind, b""), ("./plain", tarfile.REGTYPE, b"kept")), tmp_path, 99)
+    init._unpack(archive(("./odd", kind, b""), ("./plain", tarfile.REGTYPE, b"kept")), tmp_path, 99)
     assert kept(tmp_path) == {"plain"} and (tmp_path / "plain").stat().st_mode & 0o7777 == 0o644
 
 
@@ -39,13 +39,13 @@ def test_only_regular_files_are_unpacked(tmp_path, kind):
 def test_odd_names_are_not_unpacked(tmp_path, name):
     folder = tmp_path / "kept"
     folder.mkdir()
-    keeper._unpack(archive((name, tarfile.REGTYPE, b"x"), ("./plain", tarfile.REGTYPE, b"kept")), folder, 99)
+    init._unpack(archive((name, tarfile.REGTYPE, b"x"), ("./plain", tarfile.REGTYPE, b"kept")), folder, 99)
     assert kept(folder) == {"plain"} and {p.name for p in tmp_path.iterdir()} == {"kept"}
 
 
 def test_no_more_bytes_are_unpacked_than_may_be(tmp_path):
     members = [(f"./{n}", tarfile.REGTYPE, bytes(40)) for n in range(4)]
-    assert not keeper._unpack(archive(*members), tmp_path, 99)
+    assert not init._unpack(archive(*members), tmp_path, 99)
     assert kept(tmp_path) == {"0", "1"}
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import command, git, overnight, stop
-from overnight.events import Judged, Measured, Proposed
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Judged, Measured, Proposed
 from overnight.testing.sandbox import processes
 
 NEEDS = "night"

@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, without_improvement
-from overnight.drift import EVERY
-from overnight.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
-from overnight.lab import MOST_FAULTS, Lab
-from overnight.proposing import Budget
-from overnight.roster import MOST_PASSES
-from overnight.runs import CALIBRATION, LASTING, MOST_BAD_SEEDS
-from overnight.stacks import FIRST
+from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
+from overnight.lab.lab import MOST_FAULTS, Lab
+from overnight.lab.measurements import CALIBRATION, LASTING, MOST_BAD_SEEDS
+from overnight.lab.proposing import Budget
+from overnight.lab.roster import MOST_PASSES
+from overnight.referee.drift import EVERY
+from overnight.referee.stacks import FIRST
 
 PASSING = {"_flying", "_faults", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
            "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight import glossary
-from overnight.likeness import ALIKE, LONGEST, alike, features, likeness
+from overnight.ideas import glossary
+from overnight.ideas.similarity import ALIKE, LONGEST, alike, features, likeness
 
 DATA = Path(__file__).parent / "data"
 
@@ -21,7 +21,7 @@ def pairs(name):
 
 
 def measured(name):
-    """Recall and precision of a list as bench/ideas.py defines them."""
+    """Recall and precision of a list as `python -m bench ideas` defines them."""
     both = pairs(name)
     ideas = [idea for idea, _ in both]
     true = false = 0

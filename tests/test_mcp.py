@@ -17,8 +17,8 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
-from overnight.events import Measured, Opened
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Measured, Opened
 from overnight.mcp.verbs import MOST
 from test_handin import night, records, settings, wait_for  # noqa: F401
 from test_holdout import FIT

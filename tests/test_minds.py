@@ -10,7 +10,7 @@ import pytest
 
 from conftest import LITTLE, command, commit, overnight, repository, sentence, stop, write
 from overnight.contracts import Change
-from overnight.journal.sqlite import SqliteJournal
+from overnight.journal.database import SqliteJournal
 from overnight.testing.models import said
 from overnight.testing.server import Server
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import noise
+from overnight.referee import noise
 
 variances = st.floats(1e-6, 1e6)
 raced = st.lists(st.tuples(st.integers(2, 14), variances), max_size=30)

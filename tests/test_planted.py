@@ -1,31 +1,18 @@
 """The planted edits: they apply, they parse, they combine, and each has its record."""
 
 import ast
-import importlib.util
-import json
 import math
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-PLANTED = Path(__file__).parent.parent / "bench" / "planted"
-FOUND = json.loads((PLANTED / "edits.json").read_text(encoding="utf-8"))
+from bench.planted import measure
+
+FOUND = measure.planted()
 EDITS = FOUND["edits"]
 REAL = [edit for edit in EDITS if edit["kind"] == "real"]
 NULL = [edit for edit in EDITS if edit["kind"] != "real"]
-
-
-def load(name):
-    """A module of the bench."""
-    spec = importlib.util.spec_from_file_location(f"planted_{name}", PLANTED / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-measure = load("measure")
 
 
 def test_there_are_thirty_and_ten():
@@ -63,7 +50,7 @@ def test_an_edit_has_its_record(edit):
 
 
 def test_the_quicker_gradients_are_the_same_numbers(monkeypatch):
-    monkeypatch.syspath_prepend(str(PLANTED))
+    monkeypatch.syspath_prepend(str(measure.HERE))
     monkeypatch.syspath_prepend(str(measure.TRACK))
     monkeypatch.setattr(sys, "path", list(sys.path))
     edited = measure.apply_all(measure.baseline(), REAL)

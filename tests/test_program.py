@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from conftest import write
 from overnight.errors import TrackError
-from overnight.frontmatter import DEEPEST, LARGEST, MOST
-from overnight.program import LARGEST as LARGEST_PROGRAM
-from overnight.program import LARGEST_ROLE, Program, Watch, load, parse
-from overnight.roles import KEYS, PROPOSE, Role
-from overnight.roles import MOST as MOST_ROLES
+from overnight.track.frontmatter import DEEPEST, LARGEST, MOST
+from overnight.track.program import LARGEST as LARGEST_PROGRAM
+from overnight.track.program import LARGEST_ROLE, Program, Watch, load, parse
+from overnight.track.roles import KEYS, PROPOSE, Role
+from overnight.track.roles import MOST as MOST_ROLES
 
 TEAM = """\
 ---

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
-from overnight.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
-from overnight.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
-from overnight.lab import Lab
-from overnight.roles import Role
+from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
+from overnight.lab.jobs import AddIdea, DropIdea, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
+from overnight.lab.lab import Lab
+from overnight.track.roles import Role
 
 LLM, KNOBS = Role("author", "llm"), Role("tuner", "knobs")
 

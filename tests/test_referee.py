@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from overnight.referee import (
+from overnight.referee.decision import (
     SHOWN,
     Evidence,
     More,

@@ -5,12 +5,12 @@ import pytest
 from conftest import ROOT
 from overnight.contracts import Brief
 from overnight.errors import EditError
-from overnight.program import parse
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.mind import Mind, text
 from overnight.researchers.llm.purse import Bounds, Purse
 from overnight.testing.models import Scripted, script
+from overnight.track.program import parse
 
 FOLDER = ROOT / "bench" / "rehearsal"
 ANSWERS = {path.stem: path.read_text() for path in sorted((FOLDER / "answers").glob("*.md"))}

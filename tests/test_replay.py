@@ -7,15 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import CONTRACT, commit, git, repository, write
-from overnight import track
 from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
-from overnight.events import Opened, Proposed
+from overnight.lab.events import Opened, Proposed
 from overnight.repo import Repo
 from overnight.researchers.replay import CUT, LARGEST, Replay, patches
 from overnight.researchers.team import Money, Staff
-from overnight.roles import Role
 from overnight.sandbox.unsandboxed import Unsandboxed
+from overnight.track import spec
+from overnight.track.roles import Role
 
 NEEDS = "git"
 FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
@@ -23,7 +23,7 @@ FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
 
 def staff(folder):
     """Who makes a team of the roles of a track in this folder."""
-    return Staff(track.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
+    return Staff(spec.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
 
 
 def brief(files, history=(), seed=1, **more):

@@ -7,16 +7,16 @@ import stat
 import pytest
 
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
-from overnight import track
 from overnight.errors import EditError, Fault, TrackError
 from overnight.repo import LARGEST, MOST_FILES, SEAM, Repo
+from overnight.track import spec
 
 NEEDS = "git"
 EDITABLE = 'editable = ["settings.py"]'
 
 
 def contract(editable='["settings.py", "lib/**"]'):
-    return track.parse(LITTLE["track.toml"].replace(EDITABLE, f"editable = {editable}"))
+    return spec.parse(LITTLE["track.toml"].replace(EDITABLE, f"editable = {editable}"))
 
 
 def snapshot(folder):

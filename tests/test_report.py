@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from overnight.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.jobs import Measurement
-from overnight.lab import Lab
-from overnight.report import chart, evidence, morning, summary, tables
+from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.jobs import Measurement
+from overnight.lab.lab import Lab
+from overnight.report import chart, morning, tables
+from overnight.views import sentences, track
 
 CONTRACT = """
 [track]
@@ -377,7 +378,7 @@ def test_a_track_that_was_only_opened_has_a_report():
 
 def shown(night, number, tmp_path):
     experiment = night.lab.experiments[number]
-    return evidence.words(night.lab, experiment, evidence.gather(night.lab, experiment, night.events, tmp_path))
+    return sentences.words(night.lab, experiment, sentences.gather(night.lab, experiment, night.events, tmp_path))
 
 
 def test_a_verdict_is_explained_in_sentences(tmp_path):
@@ -464,7 +465,7 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
 
 def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
     night = Night(scatter=(0.0, 0.01, 0.02, 0.03, 0.04))
-    state = summary.status(night.lab)
+    state = track.status(night.lab)
     assert (state["kind"], state["stacked"], state["drift"]) == ("noisy", 1, None)
     assert state["evidence_wanted"] == round(1 / night.lab.alpha, 1)
     seed = night.lab.known.calibration[0]
@@ -472,4 +473,4 @@ def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
     sigma = night.lab.known.seed_variance**0.5
     for number, more in enumerate([2.9, 3.1, 3.0]):
         night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", "ok", {"val_bpc": before + more * sigma}))
-    assert summary.status(night.lab)["drift"] == pytest.approx(3.0)
+    assert track.status(night.lab)["drift"] == pytest.approx(3.0)

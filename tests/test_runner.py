@@ -10,14 +10,14 @@ import threading
 import pytest
 
 from conftest import CONTRACT, LITTLE, RUN, commit, repository
-from overnight import track
 from overnight.errors import Fault, TrackError
-from overnight.jobs import Measure
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
+from overnight.execution.runner import LOG, Runner, fingerprint
+from overnight.lab.jobs import Measure
 from overnight.repo import Repo
-from overnight.runner import LOG, Runner, fingerprint
 from overnight.sandbox.unsandboxed import Unsandboxed
-from overnight.track import Run
+from overnight.track import spec
+from overnight.track.spec import Run
 
 NEEDS = "sandbox"
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
@@ -42,7 +42,7 @@ def measured(folder, sandbox, files=None, seed=7, contract=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(track.parse(contract or (folder / "track.toml").read_text()), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(spec.parse(contract or (folder / "track.toml").read_text()), repo, sandbox, judge, folder / ".overnight")
     return runner.measure(Measure(1, 1, head, seed, "race")), folder / ".overnight"
 
 
@@ -222,7 +222,7 @@ def test_declared_data_can_be_read_and_nothing_beside_it(little, bubblewrap, tmp
 
 def test_a_tree_that_is_forgotten_while_it_is_needed_stays_until_then(little, bubblewrap):
     repo = Repo(little)
-    runner = Runner(track.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
     tree = runner.trees / repo.head()
     there = []
 
@@ -236,7 +236,7 @@ def test_a_tree_that_is_forgotten_while_it_is_needed_stays_until_then(little, bu
 
 def test_a_run_that_is_stopped_is_a_fault_and_no_result(little, bubblewrap):
     repo = Repo(little)
-    runner = Runner(track.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
     with pytest.raises(Fault, match="stopped"):
         runner.measure(Measure(1, 1, repo.head(), 7, "race"), running=lambda process: process.kill())
 
@@ -281,7 +281,7 @@ def reporting(folder, sandbox, loss, pause=0.0, pace=PACE, program="", **options
     """Run a program that reports its progress against an incumbent's curve; the run and its log."""
     contract = options.pop("contract", PROGRESS)
     head = commit(folder, {"run.py": program or REPORTS.replace("LOSS", loss).replace("PAUSE", str(pause)), **options})
-    runner = Runner(track.parse(contract), Repo(folder), sandbox, head, folder / ".overnight")
+    runner = Runner(spec.parse(contract), Repo(folder), sandbox, head, folder / ".overnight")
     run = runner.measure(Measure(1, 1, head, 7, "race", pace=pace))
     return run, (runner.logs / run.log).read_text(errors="replace")
 
@@ -367,7 +367,7 @@ def side_by_side(folder, sandbox, files=OTHER, beside=None, seed=7):
     theirs = commit(folder, beside) if beside else judge
     mine = commit(folder, LITTLE | files)
     box = Recorded(sandbox)
-    runner = Runner(track.parse(CONTRACT), Repo(folder), box, judge, folder / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), Repo(folder), box, judge, folder / ".overnight")
     run = runner.measure(Measure(1, 1, mine, seed, "race", theirs), (0,))
     return run, box.started, (mine, theirs), runner
 
@@ -393,7 +393,7 @@ def test_which_side_comes_first_is_up_to_the_seed(little, bubblewrap, seed):
 
 
 def test_which_side_comes_first_cannot_be_told_from_a_runs_seed(little):
-    runner = Runner(track.load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
+    runner = Runner(spec.load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
     assert len({(runner._scorers_seed(seed) ^ seed) % 2 for seed in range(20)}) == 2
 
 
@@ -445,7 +445,7 @@ def test_a_virtual_environment_can_be_named(little, bubblewrap, tmp_path):
 
 def test_an_interpreter_that_is_not_there_is_a_sentence(little):
     with pytest.raises(TrackError, match="does not exist: name an interpreter"):
-        interpreter(track.Run(command=("python",), python="nowhere"), little)
+        interpreter(spec.Run(command=("python",), python="nowhere"), little)
 
 
 def test_data_that_is_not_there_is_a_sentence(little, bubblewrap):
@@ -455,7 +455,7 @@ def test_data_that_is_not_there_is_a_sentence(little, bubblewrap):
 
 
 def test_the_default_interpreter_is_the_one_that_overnight_runs_on(little):
-    python, mounts = interpreter(track.Run(command=("python",)), little)
+    python, mounts = interpreter(spec.Run(command=("python",)), little)
     assert mounts and sys.version_info[:2] == tuple(map(int, _version(python).split(".")[:2]))
 
 

@@ -14,12 +14,12 @@ import pytest
 from overnight import sandbox
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
-from overnight.track import Run
+from overnight.track.spec import Run
 
 NEEDS = "sandbox"
 PYTHON, MOUNTS = interpreter(Run(command=("python",)), Path("/"))

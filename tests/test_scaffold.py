@@ -3,8 +3,8 @@
 import pytest
 
 from conftest import git, overnight, repository, sentence, write
-from overnight import program, scaffold, track
 from overnight.errors import TrackError
+from overnight.track import init, program, spec
 
 KARPATHY = {"program.md": "# autoresearch\n", "prepare.py": "print('data')\n",
             "train.py": "loss = 0.9\nprint('---')\nprint(f\"val_bpb:          {loss:.6f}\")\n"}
@@ -12,7 +12,7 @@ KARPATHY = {"program.md": "# autoresearch\n", "prepare.py": "print('data')\n",
 
 def looked(folder, files, **told):
     write(folder, files)
-    return scaffold.look(folder, **told)
+    return init.look(folder, **told)
 
 
 def test_karpathys_layout_is_known(tmp_path):
@@ -64,21 +64,21 @@ def test_where_nothing_is_printed_it_says_how_to_go_on(tmp_path, files):
 
 def test_the_projects_own_virtual_environment_is_used(tmp_path):
     found = looked(tmp_path, {"main.py": "print(f'loss: {x}')\n", ".venv/bin/python": ""})
-    assert found.python == ".venv" and 'python = ".venv"' in scaffold.contract(found)
+    assert found.python == ".venv" and 'python = ".venv"' in init.contract(found)
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "dots.and.more", "-dash", "Ünïcode", "a'quote\"s", "....", "x" * 200])
 def test_whatever_the_folder_is_called_the_contract_is_one(tmp_path, name):
     folder = tmp_path / name
     found = looked(folder, {"main.py": "print(f'loss: {x}')\n"})
-    made = track.parse(scaffold.contract(found))
+    made = spec.parse(init.contract(found))
     assert made.self_reported and made.metric.name == "loss"
 
 
 def test_the_pattern_finds_what_the_script_prints(tmp_path):
     import re
 
-    made = track.parse(scaffold.contract(looked(tmp_path, KARPATHY)))
+    made = spec.parse(init.contract(looked(tmp_path, KARPATHY)))
     assert re.findall(made.metric.pattern, "---\nval_bpb:          0.997900\n", re.MULTILINE) == ["0.997900"]
 
 
@@ -86,7 +86,7 @@ def test_the_pattern_finds_what_the_script_prints(tmp_path):
 def test_a_program_that_is_there_keeps_its_text_and_gets_a_part_for_agents(tmp_path, text):
     found = looked(tmp_path, KARPATHY)
     (tmp_path / "program.md").write_bytes(text.encode())
-    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml", "program.md"]
+    assert [p.name for p in init.write(tmp_path, found)] == ["track.toml", "program.md"]
     now = (tmp_path / "program.md").read_bytes().decode()
     assert now.startswith(text) and now.count("## For an agent") == 1
     assert program.load(tmp_path / "program.md").prose.strip() == text.replace("\r\n", "\n").strip()
@@ -94,20 +94,20 @@ def test_a_program_that_is_there_keeps_its_text_and_gets_a_part_for_agents(tmp_p
 
 def test_a_program_that_has_that_part_is_left_alone(tmp_path):
     found = looked(tmp_path, KARPATHY)
-    scaffold.write(tmp_path, found)
+    init.write(tmp_path, found)
     before = (tmp_path / "program.md").read_bytes()
-    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml"]
+    assert [p.name for p in init.write(tmp_path, found)] == ["track.toml"]
     assert (tmp_path / "program.md").read_bytes() == before
 
 
 def test_a_program_that_cannot_be_written_to_is_no_reason_to_fail(tmp_path):
     found = looked(tmp_path, {k: v for k, v in KARPATHY.items() if k != "program.md"} | {"program.md/x": ""})
-    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml"]
+    assert [p.name for p in init.write(tmp_path, found)] == ["track.toml"]
 
 
 def test_a_program_is_written_where_there_is_none_and_tells_researchers_and_agents_apart(tmp_path):
     found = looked(tmp_path, {"main.py": "print(f'loss: {x}')\n"})
-    assert [p.name for p in scaffold.write(tmp_path, found)] == ["track.toml", "program.md"]
+    assert [p.name for p in init.write(tmp_path, found)] == ["track.toml", "program.md"]
     assert f"overnight/{found.name}" in (tmp_path / "program.md").read_text()
     prose = program.load(tmp_path / "program.md").prose
     assert prose.startswith(f"# {found.name}") and "agent" not in prose.lower() and "-->" not in prose

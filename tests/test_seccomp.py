@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import SandboxMissing
-from overnight.sandbox import seccomp
-from overnight.sandbox.seccomp import DENIED, MACHINES, program
+from overnight.sandbox.kernel import seccomp
+from overnight.sandbox.kernel.seccomp import DENIED, MACHINES, program
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "i386": 0x40000003, "arm": 0x40000028}
 HERE = os.uname().machine

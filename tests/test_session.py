@@ -12,12 +12,12 @@ import pytest
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight import loop
 from overnight.errors import Busy, TrackError
-from overnight.events import Judged, Opened, Proposed, Started, Stopped
-from overnight.jobs import Measure
-from overnight.journal.sqlite import SqliteJournal
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.session import Session
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
+from overnight.lab.jobs import Measure
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.session import Session
 
 NEEDS = "night"
 

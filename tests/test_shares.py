@@ -1,17 +1,12 @@
 """Who is asked next: fixed shares exactly, the rest where verified gain per cost has been, and nobody starves."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import shares
-from overnight.shares import EVEN, Record, ended, next_role, split, verified
-
-sys.path.append(str(Path(__file__).parent.parent / "bench"))
-import shares as bench
+from bench import shares as bench
+from overnight.lab import allocation
+from overnight.lab.allocation import EVEN, Record, ended, next_role, split, verified
 
 COUNTS, AMOUNTS = st.floats(0, 1e5), st.floats(0, 1e9)
 RECORDS = st.builds(Record, COUNTS, COUNTS, AMOUNTS, AMOUNTS)
@@ -170,4 +165,4 @@ def test_a_role_that_dries_up_does_not_keep_its_share():
 
 
 def test_the_constants_leave_room_for_everyone():
-    assert 0 < shares.EVEN < 1 and shares.PRIOR >= 1
+    assert 0 < allocation.EVEN < 1 and allocation.PRIOR >= 1

@@ -8,8 +8,8 @@ from skills_ref import read_properties, validate
 from conftest import ROOT
 from overnight.cli import main
 from overnight.cli.outside import STATUS
-from overnight.program import BEGIN
-from overnight.scaffold import DOOR
+from overnight.track.init import DOOR
+from overnight.track.program import BEGIN
 
 SKILL = ROOT / "skills" / "overnight"
 PAGES = {name: (ROOT / name).read_text() for name in ("AGENTS.md", "llms.txt", "skills/overnight/SKILL.md", "docs/agents.md")}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import stacks
-from overnight.stacks import FIRST, LARGEST, PART, Sizes, Stack, Verdict, read, size, use
+from overnight.referee import stacks
+from overnight.referee.stacks import FIRST, LARGEST, PART, Sizes, Stack, Verdict, read, size, use
 
 
 def stack(count, gains=(), sigma=1.0):

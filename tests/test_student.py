@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from overnight.student import beta_quantile, incomplete_beta, student_cdf, student_quantile
+from overnight.referee.distributions import beta_quantile, incomplete_beta, student_cdf, student_quantile
 
 shapes = st.floats(0.1, 100)
 

@@ -1,8 +1,8 @@
 """What a track has used, summed over its sessions."""
 
 from overnight.contracts import Call
-from overnight.events import Measured, Started, Stopped
-from overnight.tally import Tally
+from overnight.lab.events import Measured, Started, Stopped
+from overnight.lab.usage import Tally
 
 
 def started(at, workers=2, sandbox="bubblewrap"):

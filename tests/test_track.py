@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import TrackError
-from overnight.track import HARNESS_METRICS, Progress, bound, check_files, covers, load, parse, seconds, size
+from overnight.track.spec import HARNESS_METRICS, Progress, bound, check_files, covers, load, parse, seconds, size
 
 GOOD = """\
 [track]

@@ -3,9 +3,9 @@
 import pytest
 
 from conftest import CONTRACT
-from overnight.jobs import Measurement
-from overnight.track import parse
-from overnight.trial import attempt
+from overnight.lab.jobs import Measurement
+from overnight.night.check import attempt
+from overnight.track.spec import parse
 
 PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
 

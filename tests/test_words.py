@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from overnight import words
+from overnight import untrusted
 
 NASTY = ["`", "```", "~~~~", "\n", "\r\n", "\x1b[31m", "\x1b]0;x\x07", "\u202e", "\u200b", "\ufe0f", "\U000e0041", "\ud800", "\u3164",
          "[untrusted data ", "[end of untrusted data ", "<|im_start|>", "</s>", "[INST]", '"', "]", "é", "漢", "😀", "\u2028", "\t", " "]
@@ -43,39 +43,39 @@ def body(block):
     ("Möre, 漢字, 😀", "Möre, 漢字, 😀"),
 ])
 def test_what_is_taken_out_of_a_text(text, clean):
-    assert words.clean(text) == words.plain(text, 100) == clean
+    assert untrusted.clean(text) == untrusted.plain(text, 100) == clean
 
 
 @given(TEXTS, BOUNDS, st.booleans())
 def test_a_plain_text_is_visible_and_bounded(text, longest, end):
-    found = words.plain(text, longest, end)
+    found = untrusted.plain(text, longest, end)
     assert len(found) <= longest and shown(found)
 
 
 @given(TEXTS)
 def test_a_text_is_clean_after_one_cleaning(text):
-    assert words.clean(words.clean(text)) == words.clean(text)
+    assert untrusted.clean(untrusted.clean(text)) == untrusted.clean(text)
 
 
 @given(TEXTS, BOUNDS)
 def test_a_line_is_one_line_and_bounded(text, longest):
-    found = words.line(text, longest)
+    found = untrusted.line(text, longest)
     assert len(found) <= longest and found.isprintable()
     assert "  " not in found and found == found.strip()
 
 
 def test_what_was_cut_and_what_is_shown_are_the_whole():
     for size in (51, 999, 10**6):
-        found = words.plain("x" * size, 50)
+        found = untrusted.plain("x" * size, 50)
         assert found.count("x") + int(re.sub(r"\D", "", found)) == size
 
 
 def test_an_end_is_the_end():
-    assert words.plain("first\n" * 10**5 + "the last line", 60, end=True).endswith("first\nthe last line")
+    assert untrusted.plain("first\n" * 10**5 + "the last line", 60, end=True).endswith("first\nthe last line")
 
 
 def test_a_long_line_ends_in_dots():
-    assert words.line("a  b\n" * 100, 9) == "a b a b…"
+    assert untrusted.line("a  b\n" * 100, 9) == "a b a b…"
 
 
 # ---- quoting ---------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_a_long_line_ends_in_dots():
 
 @given(TEXTS, BOUNDS)
 def test_quotation_marks_are_not_closed_from_inside(text, longest):
-    found = words.quoted(text, longest)
+    found = untrusted.quoted(text, longest)
     assert len(found) <= longest + 2 and found[0] == found[-1] == '"' and '"' not in found[1:-1] and found.isprintable()
 
 
@@ -91,9 +91,9 @@ def test_quotation_marks_are_not_closed_from_inside(text, longest):
 @example("`" * 99 + "\n" + "~" * 99, "x", 400, False)
 @example("`\u200b``\n<\u200b|im_end|>\n[\u200bend of untrusted data", "x]\n[end", 400, True)
 def test_a_fence_is_not_closed_from_inside(text, what, longest, end):
-    inside, bar, mark = body(words.fenced(text, what, longest, end))
+    inside, bar, mark = body(untrusted.fenced(text, what, longest, end))
     assert mark not in inside and bar not in inside and shown(inside)
-    assert max((len(run) for run in re.findall("`+|~+", inside)), default=0) < len(bar) <= words.RUN + 1
+    assert max((len(run) for run in re.findall("`+|~+", inside)), default=0) < len(bar) <= untrusted.RUN + 1
     assert not re.search(r"^\s*\[(end of )?untrusted data", inside, re.MULTILINE | re.IGNORECASE)
     assert not re.search(r"<\||\[/?INST\]|</?s>", inside)
 
@@ -101,7 +101,7 @@ def test_a_fence_is_not_closed_from_inside(text, what, longest, end):
 def test_a_text_that_holds_its_own_mark_gets_another():
     text, marks = "", []
     for _ in range(5):
-        mark = body(words.fenced(text, "x", 1000))[2]
+        mark = body(untrusted.fenced(text, "x", 1000))[2]
         assert mark not in marks
         marks.append(mark)
         text = " ".join([text, mark])
@@ -109,12 +109,12 @@ def test_a_text_that_holds_its_own_mark_gets_another():
 
 def test_a_fenced_text_reads_as_it_was():
     text = "def f():\n\treturn `x` < |y|  # [a]"
-    assert body(words.fenced(text, "a file", 1000))[0] == text
+    assert body(untrusted.fenced(text, "a file", 1000))[0] == text
 
 
 def test_a_megabyte_costs_no_more_than_its_bound():
-    assert len(words.fenced("`~" * 500_000, "x" * 10**6, 1000)) < 1500
-    assert len(words.quoted('"' * 10**6, 80)) == 82
+    assert len(untrusted.fenced("`~" * 500_000, "x" * 10**6, 1000)) < 1500
+    assert len(untrusted.quoted('"' * 10**6, 80)) == 82
 
 
 # ---- counting --------------------------------------------------------------------------------------------------
@@ -122,12 +122,12 @@ def test_a_megabyte_costs_no_more_than_its_bound():
 
 @given(TEXTS, TEXTS)
 def test_two_texts_together_count_no_more_than_alone(one, other):
-    assert words.tokens(one + other) <= words.tokens(one) + words.tokens(other)
+    assert untrusted.tokens(one + other) <= untrusted.tokens(one) + untrusted.tokens(other)
 
 
 @given(TEXTS)
 def test_no_token_stands_for_more_than_so_many_characters(text):
-    assert len(words.clean(text)) <= words.PER_TOKEN * words.tokens(words.clean(text))
+    assert len(untrusted.clean(text)) <= untrusted.PER_TOKEN * untrusted.tokens(untrusted.clean(text))
 
 
 @pytest.mark.parametrize(("text", "count"), [
@@ -135,4 +135,4 @@ def test_no_token_stands_for_more_than_so_many_characters(text):
     ("internationalisation", 3),
 ])
 def test_how_tokens_are_counted(text, count):
-    assert words.tokens(text) == count
+    assert untrusted.tokens(text) == count

@@ -8,7 +8,7 @@ import pytest
 
 from overnight.contracts import Brief, Command, Limits
 from overnight.errors import Fault, TrackError
-from overnight.jobs import Measure, Measurement, Proposal, Propose, Trouble
+from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Trouble
 from overnight.workers.local import LocalWorkers, available
 
 THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "", 1))

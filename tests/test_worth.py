@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight import worth
-from overnight.referee import Evidence, Policy
+from overnight.referee import priority
+from overnight.referee.decision import Evidence, Policy
 
 POLICY = Policy()
 pairs = st.lists(st.floats(-3, 3), min_size=1, max_size=10)
 
 
 def of(race=(), fresh=(), variance=1.0, alpha=0.1):
-    return worth.of(Evidence(tuple(race), tuple(fresh), variance, alpha), POLICY)
+    return priority.of(Evidence(tuple(race), tuple(fresh), variance, alpha), POLICY)
 
 
 def remaining(race=(), fresh=(), alpha=0.1):
-    return worth.remaining(Evidence(tuple(race), tuple(fresh), 1.0, alpha), POLICY)
+    return priority.remaining(Evidence(tuple(race), tuple(fresh), 1.0, alpha), POLICY)
 
 
 def test_what_was_never_run_is_worth_the_same_everywhere():
-    assert of() == of(variance=9.0) == of(alpha=0.01) == worth.FRESH
+    assert of() == of(variance=9.0) == of(alpha=0.01) == priority.FRESH
 
 
 @given(pairs, st.floats(0.01, 3))
@@ -41,11 +41,11 @@ def test_worth_is_a_chance_for_each_run(race, fresh):
 
 
 def test_a_candidate_that_holds_while_it_is_confirmed_is_worth_more_than_a_new_one():
-    assert of([2.0] * 4, [1.8, 2.2]) > 10 * worth.FRESH
+    assert of([2.0] * 4, [1.8, 2.2]) > 10 * priority.FRESH
 
 
 def test_a_promising_first_pair_is_worth_more_than_a_new_one_and_a_poor_one_less():
-    assert of([2.0]) > worth.FRESH > of([0.0])
+    assert of([2.0]) > priority.FRESH > of([0.0])
 
 
 def test_confirming_comes_before_racing_on_the_same_evidence():
@@ -58,11 +58,11 @@ def test_the_nearer_to_a_keep_the_more_a_run_is_worth():
 
 
 def test_one_wild_run_is_not_worth_everything():
-    assert of([0.0, -0.1, 0.1, 0.0, 1e9]) < worth.FRESH
+    assert of([0.0, -0.1, 0.1, 0.0, 1e9]) < priority.FRESH
 
 
 def test_one_wild_run_does_not_make_the_others_worthless():
-    assert of([2.0] * 3, [2.1, -1e9]) > worth.FRESH
+    assert of([2.0] * 3, [2.1, -1e9]) > priority.FRESH
 
 
 @given(pairs, st.floats(0.01, 3))

@@ -1,7 +1,6 @@
 """What each planted edit is worth, established once: paired with the baseline on the same seeds, positive is better.
 
-    python bench/planted/establish.py [--seeds 200] [--python pypy3] [--only NAME ...]
-    python bench/planted/establish.py --verify       the same numbers as sandboxed runs? (needs bubblewrap; a minute)
+    python -m bench.planted.establish [--seeds 200] [--python pypy3] [--only NAME ...]
 
 Writes `record` and, for the real ones, `on_top` (of the other nine) and `cpu` (seconds of a run under CPython as a share
 of the baseline's) into edits.json, an edit at a time; what has a record of as many seeds is left alone. The seeds are
@@ -21,18 +20,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from measure import HERE, TRACK, Meter, apply, apply_all, baseline
+from bench.planted.measure import EDITS, TRACK, Meter, apply_all, baseline, planted
 
-EDITS = HERE / "edits.json"
 FIRST = 1000  # the first seed
 ON_TOP = 50  # seeds for an edit on top of the others
 RUNS = 5  # runs under CPython for the costs
 TIMED = "import os, train; train.train(%d); print(sum(os.times()[:2]))"
-
-
-def load() -> dict[str, Any]:
-    """Edits and records as they are written down."""
-    return json.loads(EDITS.read_text(encoding="utf-8"))
 
 
 def save(found: dict[str, Any]) -> None:
@@ -80,7 +73,7 @@ def cpu(text: str) -> float:
 
 def establish(meter: Meter, seeds: Sequence[int], only: Sequence[str]) -> None:
     """Fill in what is missing, and print it."""
-    found = load()
+    found = planted()
     base = [meter(baseline(), seed) for seed in seeds]
     found["baseline"] = {"first_seed": seeds[0], "seeds": len(seeds), "mean": round(statistics.fmean(base), 6),
                          "spread": round(statistics.stdev(base), 6)}
@@ -111,51 +104,15 @@ def line(edit: dict[str, Any]) -> str:
             f"spread {record['spread']:.4f}{more}")
 
 
-# ---- the same numbers as sandboxed runs? -----------------------------------------------------------------------
-
-
-def verify(meter: Meter, names: Sequence[str], seeds: Sequence[int]) -> bool:
-    """Whether sandboxed runs and the scorer give the very same numbers."""
-    from track_copy import copy_track
-
-    from overnight import sandbox, track
-    from overnight.jobs import Measure
-    from overnight.repo import Repo
-    from overnight.runner import Runner
-
-    edits, same = {e["name"]: e for e in load()["edits"]}, True
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, "microgpt")
-        copy_track(folder)
-        repo = Repo(folder, Path(temporary, "scratch"))
-        (Path(temporary, "scratch")).mkdir()
-        home = Path(temporary, "home")
-        runner = Runner(track.load(folder), repo, sandbox.choose("bubblewrap"), repo.head(), home)
-        for name in names:
-            text = apply(baseline(), edits[name])
-            assert text is not None
-            commit = repo.commit(repo.head(), {"train.py": text}, name)
-            for seed in seeds:
-                run = runner.measure(Measure(1, 0, commit, seed, "race"))
-                here, there = meter(text, seed), run.metrics.get("val_bpc")
-                same &= here == there
-                print(f"{name:20} seed {seed}: {here} here, {there} in the sandbox {run.reason}", flush=True)
-    return same
-
-
 def main() -> None:
-    """Establish, or verify."""
+    """Establish what has no record yet."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, default=200)
     options.add_argument("--python", default="pypy3", help="what measures; any Python gives the same numbers, later")
     options.add_argument("--memo", type=Path, help="a file that keeps what was measured")
     options.add_argument("--only", nargs="*", default=(), metavar="NAME")
-    options.add_argument("--verify", action="store_true")
     chosen = options.parse_args()
     meter = Meter(chosen.python, chosen.memo)
-    if chosen.verify:
-        names = chosen.only or ("activation", "bigram", "weights-signs", "softmax-share", "heads-interleaved")
-        sys.exit(0 if verify(meter, names, range(FIRST, FIRST + 3)) else "the numbers differ")
     establish(meter, range(FIRST, FIRST + chosen.seeds), chosen.only)
 
 

@@ -2,7 +2,7 @@
 
     pypy3 bench/planted/measure.py        answers {"text": "...", "seed": 7} with a number, a JSON line each
 
-The number is the one of the sandboxed run and score.py, to the last digit (`establish.py --verify` compares), for IEEE
+The number is the one of the sandboxed run and score.py, to the last digit (the bench compares), for IEEE
 arithmetic is the same under PyPy; only Python 3.12 and newer, whose `sum` rounds otherwise, give another. Where the
 text still has train.py's own automatic gradients, the quicker ones of engine.py stand in for them. This side runs on
 Python 3.9, which is what PyPy often is; `Meter` is the other side, for those who ask.
@@ -24,10 +24,16 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TRACK = HERE.parent.parent / "tracks" / "microgpt"
+EDITS = HERE / "edits.json"
 NURSERY = "16M"  # of PyPy's garbage collector: what one word leaves behind fits in, and a run takes half the time
 LOADED = 8  # texts
 
 # ---- edits -----------------------------------------------------------------------------------------------------
+
+
+def planted() -> dict[str, Any]:
+    """Edits and records as they are written down."""
+    return json.loads(EDITS.read_text(encoding="utf-8"))
 
 
 def baseline() -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from overnight.contracts import Journal, Workers
-from overnight.events import Event
-from overnight.jobs import Job, Letter, Result
-from overnight.lab import Lab
+from overnight.lab.events import Event
+from overnight.lab.jobs import Job, Letter, Result
+from overnight.lab.lab import Lab
 
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from overnight.errors import EditError, Fault, TrackError
-from overnight.track import Track, covers
+from overnight.track.spec import Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
 PATCH = 64 << 10  # bytes of a diff that are kept

@@ -13,15 +13,15 @@ from attacks.suite import Attack
 from conftest import repository
 from overnight import loop
 from overnight.contracts import Brief, Change, Sandbox, Team
-from overnight.desk import Desk
-from overnight.events import Faulted, Judged, Measured, Passed, Proposed, Started
-from overnight.jobs import Job, Measure, Result
-from overnight.lab import Lab
-from overnight.proposing import Budget
-from overnight.runner import Runner
+from overnight.execution.desk import Desk
+from overnight.execution.runner import Runner
+from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, Started
+from overnight.lab.jobs import Job, Measure, Result
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session
 from overnight.sandbox.unsandboxed import Unsandboxed
-from overnight.session import Hands, Session
-from overnight.track import load
+from overnight.track.spec import load
 from overnight.workers.local import LocalWorkers, Place
 
 CONTRACT = """\

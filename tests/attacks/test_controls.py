@@ -7,10 +7,10 @@ import pytest
 
 from attacks.night import CONTRACT
 from conftest import repository
-from overnight.jobs import Measure
+from overnight.execution.runner import Runner
+from overnight.lab.jobs import Measure
 from overnight.repo import Repo
-from overnight.runner import Runner
-from overnight.track import parse
+from overnight.track.spec import parse
 
 JUDGE = "LABELS = {'answer': 3.25}\n\ndef score(x):\n    return abs(x - LABELS['answer'])\n"
 HONEST = "import judge\nprint('loss:', judge.score(1.0))\n"

@@ -9,8 +9,8 @@ import msgspec
 
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped
-from overnight.events import Measured
-from overnight.holdout import DENIED
+from overnight.lab.events import Measured
+from overnight.referee.holdout import DENIED
 
 SCORE = """\
 import json

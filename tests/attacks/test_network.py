@@ -16,8 +16,8 @@ from attacks.suite import Stopped, only, probe
 from conftest import LITTLE, sentence
 from conftest import overnight as command
 from overnight.contracts import Command, Limits
-from overnight.mounts import interpreter
-from overnight.track import Run
+from overnight.execution.mounts import interpreter
+from overnight.track.spec import Run
 
 KIND = "network"
 GROUND = {"track.toml": CONTRACT.replace('data = ["../data"]', 'data = ["../data"]\nnetwork = "loopback"')}

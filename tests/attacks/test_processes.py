@@ -12,9 +12,9 @@ import time
 from attacks.night import CONTRACT
 from attacks.suite import Attack, Stopped, only, probe
 from conftest import stop
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.testing.sandbox import processes
-from overnight.track import Run
+from overnight.track.spec import Run
 
 KIND = "processes"
 GROUND = {"track.toml": CONTRACT.replace('timeout = "3s"', 'timeout = "2s"')}

@@ -7,8 +7,9 @@ import subprocess
 
 from attacks.suite import HONEST, Attack, Stopped
 from conftest import git, overnight
-from overnight.report import evidence, live, morning, summary
-from overnight.session import Session
+from overnight.night.session import Session
+from overnight.report import live, morning
+from overnight.views import sentences, track
 
 STEERS = {"colours": "\x1b[31mred", "clears the screen": "\x1b[2J\x1b[H", "sets the title": "\x1b]0;owned\x07",
           "links elsewhere": "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\", "writes the clipboard": "\x1b]52;c;ZXZpbA==\x07",
@@ -74,8 +75,8 @@ class TestWords(Stopped):
         lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
         for experiment in lab.experiments.values():
-            found = evidence.gather(lab, experiment, records, night.session.home / "logs")
-            shown = evidence.words(lab, experiment, found) + summary.line(lab, experiment)
+            found = sentences.gather(lab, experiment, records, night.session.home / "logs")
+            shown = sentences.words(lab, experiment, found) + track.line(lab, experiment)
             assert controls(shown) == set(), experiment.message
         assert controls("".join(live.sentence(lab, record) for record in records)) == set()
 
@@ -83,8 +84,8 @@ class TestWords(Stopped):
         lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
         for experiment in lab.experiments.values():
-            found = evidence.gather(lab, experiment, records, night.session.home / "logs")
-            lines = evidence.words(lab, experiment, found).splitlines()
+            found = sentences.gather(lab, experiment, records, night.session.home / "logs")
+            lines = sentences.words(lab, experiment, found).splitlines()
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 
     def test_no_report_obeys_them(self, night, tmp_path):

@@ -14,21 +14,21 @@ import pytest
 from conftest import LITTLE, command, git, overnight, repository
 from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
-from overnight import desk
 from overnight.contracts import Team
-from overnight.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Stopped, Vetoed
-from overnight.importing.found import found
-from overnight.inbox import Inbox, request
-from overnight.jobs import AddIdea, Rebase, Try
-from overnight.journal.sqlite import SqliteJournal
+from overnight.execution import desk
+from overnight.ideas.found import found
+from overnight.journal.database import SqliteJournal
+from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Stopped, Vetoed
+from overnight.lab.jobs import AddIdea, Rebase, Try
+from overnight.night.inbox import Inbox, request
+from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.mind import Mind
 from overnight.researchers.llm.purse import Bounds, Purse
-from overnight.session import Session
 from overnight.testing.models import Scripted
 from overnight.testing.server import Server
-from overnight.track import covers, load
+from overnight.track.spec import covers, load
 
 BAIT = "bait-7c1f9e0b2d"
 UNSEEN = "unseen-5a3c8844"

@@ -9,16 +9,19 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from overnight import auditor, sandbox, track
-from overnight.audit import Audit, Plan, conclude
+from overnight import sandbox
+from overnight.audit import run
+from overnight.audit.arithmetic import Audit, Plan, conclude
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
-from overnight.events import Measured
-from overnight.lab import Lab
-from overnight.report import audited, summary
+from overnight.lab.events import Measured
+from overnight.lab.lab import Lab
+from overnight.night.session import Hands, Session
+from overnight.report import audit as audited
 from overnight.report.live import Count
-from overnight.session import Hands, Session
+from overnight.track import spec
+from overnight.views import track
 from overnight.workers.local import LocalWorkers, available
 
 AUDIT = "audit.json"  # in the track's folder for what Overnight writes
@@ -34,7 +37,7 @@ AUDIT = "audit.json"  # in the track's folder for what Overnight writes
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
     with session.scratch():
         lab = session.read()
         if not lab.frontier:
@@ -52,18 +55,18 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
 def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
     """Plan, say what it will take, measure, conclude."""
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
-    fresh = auditor.draw(seeds, measured)
-    marks = list(dict.fromkeys([*summary.marks(lab), *["unsandboxed"] * (box.name == "none")]))
+    fresh = run.draw(seeds, measured)
+    marks = list(dict.fromkeys([*track.marks(lab), *["unsandboxed"] * (box.name == "none")]))
     lab.researchers = ()  # nothing is proposed
     hands = Hands(session, box)
     hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
-    with auditor.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
+    with run.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
         console = Console(stderr=True)
         console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
         places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
         try:
             with Count(len(plan.commits) * seeds, console) as count:
-                runs = auditor.measure(plan, places, lambda: bool(lab.stopping), count)
+                runs = run.measure(plan, places, lambda: bool(lab.stopping), count)
         finally:
             places.close()
     if lab.stopping:
@@ -76,4 +79,4 @@ def _expected(plan: Plan, measured: list[Measured], benches: int) -> str:
     runs = len(plan.commits) * len(plan.seeds)
     each = statistics.median(e.busy + sum(e.overhead.values()) for e in measured) if measured else 0.0
     return (f"audit of {plan.track}: {len(plan.commits)} commits on {len(plan.seeds)} fresh seeds are {runs} runs, about "
-            f"{summary.duration(each * -(-runs // benches))} with {benches} at a time")
+            f"{track.duration(each * -(-runs // benches))} with {benches} at a time")

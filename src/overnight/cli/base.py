@@ -13,7 +13,7 @@ import msgspec
 
 from overnight import __version__, sandbox
 from overnight.errors import OvernightError
-from overnight.lab import Lab
+from overnight.lab.lab import Lab
 
 FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
-from overnight import sandbox, scaffold, track, trial
+from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
-from overnight.runner import Runner
-from overnight.session import Session
+from overnight.execution.runner import Runner
+from overnight.night import check as checking
+from overnight.night.session import Session
+from overnight.track import init as starting
+from overnight.track import spec
 from overnight.workers.local import available
 
 
@@ -21,10 +24,10 @@ from overnight.workers.local import available
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
     Session(folder)
-    if (folder / track.FILE).exists():
-        raise TrackError(f"{folder / track.FILE} exists already: edit it, or remove it and run `overnight init` again.")
-    found = scaffold.look(folder, metric, entry)
-    for path in scaffold.write(folder, found):
+    if (folder / spec.FILE).exists():
+        raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
+    found = starting.look(folder, metric, entry)
+    for path in starting.write(folder, found):
         click.echo(f"wrote {path}")
     click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
@@ -35,15 +38,15 @@ def init(folder: Path, metric: str, entry: str) -> None:
 @SANDBOX
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
-    contract = track.load(folder)
+    contract = spec.load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        found = trial.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
+        found = checking.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
     benches = max(1, len(available()) // contract.run.cpus)
-    for sentence in trial.words(contract, found, benches):
+    for sentence in checking.words(contract, found, benches):
         click.echo(sentence)
     if advice := sandbox.advice(box):
         click.echo(f"note: {advice}", err=True)

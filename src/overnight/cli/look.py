@@ -6,17 +6,18 @@ from pathlib import Path
 
 import click
 
-from overnight import handin
-from overnight.brief import as_json as as_data
-from overnight.brief import page
+from overnight.brief.page import as_json as as_data
+from overnight.brief.page import page
 from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
-from overnight.lab import Lab
-from overnight.report import audited, evidence, overfitting, summary
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.night import dispatch
+from overnight.night.session import Session
+from overnight.report import audit
 from overnight.researchers import replay
-from overnight.runs import Experiment
-from overnight.session import Session
+from overnight.views import holdout, sentences, track
 
 
 @main.command()
@@ -24,16 +25,16 @@ from overnight.session import Session
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    lab = handin.opened(folder).read()
-    state = summary.status(lab)
+    lab = dispatch.opened(folder).read()
+    state = track.status(lab)
     if as_json:
-        say(state | {"holdout": overfitting.numbers(lab)})
+        say(state | {"holdout": holdout.numbers(lab)})
         return
-    state |= {"holdout": overfitting.sentence(lab)} if lab.track.holdout else {}
-    state["models"] = [summary.paid(role, use) for role, use in lab.tally.used.items()]
+    state |= {"holdout": holdout.sentence(lab)} if lab.track.holdout else {}
+    state["models"] = [track.paid(role, use) for role, use in lab.tally.used.items()]
     for name, value in state.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
-            "; ".join(value) if isinstance(value, list) else summary.number(value, 5) if isinstance(value, float) else value
+            "; ".join(value) if isinstance(value, list) else track.number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 
@@ -45,7 +46,7 @@ def status(folder: Path, as_json: bool) -> None:
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     lab = session.read()
     if verify:
         _verify(session, lab)
@@ -57,9 +58,9 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         return
     for experiment in lab.experiments.values():
         if as_json:
-            say(summary.record(lab, experiment))
+            say(track.record(lab, experiment))
         else:
-            click.echo(f"{experiment.commit[:7]} {summary.line(lab, experiment)}")
+            click.echo(f"{experiment.commit[:7]} {track.line(lab, experiment)}")
 
 
 def _verify(session: Session, lab: Lab) -> None:
@@ -77,14 +78,14 @@ def _verify(session: Session, lab: Lab) -> None:
 @JSON
 def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     lab = session.read()
     chosen = _chosen(lab, experiment)
-    found = evidence.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    found = sentences.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
     if as_json:
         say(found)
     else:
-        click.echo(evidence.words(lab, chosen, found))
+        click.echo(sentences.words(lab, chosen, found))
 
 
 def _chosen(lab: Lab, name: str) -> Experiment:
@@ -104,7 +105,7 @@ def report(folder: Path, to: Path | None) -> None:
 
     session = Session(folder)
     lab = session.read()
-    for path in morning.write(lab, to or session.home / "report", audited.load(session.home / AUDIT, lab)):
+    for path in morning.write(lab, to or session.home / "report", audit.load(session.home / AUDIT, lab)):
         click.echo(path)
 
 
@@ -114,8 +115,8 @@ def report(folder: Path, to: Path | None) -> None:
 @click.option("--tokens", type=Count(), default=12_000, show_default=True, help="Of the page, at most.")
 def brief(folder: Path, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
-    session = handin.opened(folder)
-    told = handin.brief(session)
+    session = dispatch.opened(folder)
+    told = dispatch.brief(session)
     if as_json:
         say(as_data(told))
     else:

@@ -11,19 +11,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from overnight import __version__, loop, sandbox, track
+from overnight import __version__, loop, sandbox
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, Count, Price, main, stopping
 from overnight.errors import TrackError
-from overnight.events import Started, Stopped
-from overnight.jobs import Letter
-from overnight.lab import Lab
-from overnight.program import Program
-from overnight.proposing import Budget
-from overnight.report import summary
+from overnight.lab.events import Started, Stopped
+from overnight.lab.jobs import Letter
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.session import Hands, Session, organised
 from overnight.report.live import Lines, Panel
 from overnight.researchers.team import Money
-from overnight.roles import Role, needs_model
-from overnight.session import Hands, Session, organised
+from overnight.track import spec
+from overnight.track.program import Program
+from overnight.track.roles import Role, needs_model
+from overnight.views import track
 from overnight.workers.local import LocalWorkers, available
 
 
@@ -47,9 +48,9 @@ from overnight.workers.local import LocalWorkers, available
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
         names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
-    seconds = track.seconds(lasting) if lasting else None
+    seconds = spec.seconds(lasting) if lasting else None
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, track.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
@@ -120,16 +121,16 @@ def _notes(session: Session, lab: Lab, cores: int, advice: str) -> Iterator[str]
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {lab.commit[:7]} "
                "(`--restart` begins anew at your commit)")
     if (carried := lab.tally.carried).calls:
-        yield f"note: the last session was killed; what it used of its budget counts: {summary.paid('', carried)}"
+        yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', carried)}"
     if cores > len(available()):
         yield f"note: these workers want {cores} cores and there are {len(available())}, so runs will disturb each other"
 
 
 def _say_end(lab: Lab) -> None:
-    state = summary.status(lab)
+    state = track.status(lab)
     unit = f" {state['unit']}" if state["unit"] else ""
     click.echo(f"{state['experiments']} experiments, {state['kept']} kept: {state['metric']} "
-               f"{summary.number(state['baseline'], 5)} -> {summary.number(state['frontier'], 5)}{unit} "
+               f"{track.number(state['baseline'], 5)} -> {track.number(state['frontier'], 5)}{unit} "
                f"on branch {state['branch']}" + "".join(f" ({m})" for m in state["marks"]))
     if lab.tally.session.calls:
-        click.echo(f"models in this session: {summary.paid('', lab.tally.session)}")
+        click.echo(f"models in this session: {track.paid('', lab.tally.session)}")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import click
 
-from overnight import handin
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
-from overnight.events import Event, Measured, Vetoed
-from overnight.handin import Known
-from overnight.importing.found import written
-from overnight.importing.source import gather
-from overnight.inbox import request
-from overnight.jobs import DropIdea, Steer, Veto
-from overnight.lab import Lab
-from overnight.report import seen, summary
+from overnight.ideas.found import written
+from overnight.ideas.source import gather
+from overnight.lab.events import Event, Measured, Vetoed
+from overnight.lab.jobs import DropIdea, Steer, Veto
+from overnight.lab.lab import Lab
+from overnight.night import dispatch
+from overnight.night.dispatch import Known
+from overnight.night.inbox import request
 from overnight.report.live import sentence
+from overnight.views import public, track
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -39,18 +39,18 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     Takes what the editable files are now, committed or not, and touches neither them nor the branch. Exit status: 0 keep,
     10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
-    session = handin.opened(folder)
-    wish = handin.change(session, folder, message or "A change by hand", by, idea or 0)
+    session = dispatch.opened(folder)
+    wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0)
     try:
-        experiment, verdict = handin.attempt(session, wish, sandbox_name, workers, _tell)
+        experiment, verdict = dispatch.attempt(session, wish, sandbox_name, workers, _tell)
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
-    lab = handin.opened(folder).read()
+    lab = dispatch.opened(folder).read()
     chosen = lab.experiments[experiment]
     if as_json:
-        say(seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
+        say(public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
     else:
-        click.echo(summary.line(lab, chosen))
+        click.echo(track.line(lab, chosen))
         click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 
@@ -81,7 +81,7 @@ ANYWAY = click.option("--anyway", is_flag=True, help="Also what the queue holds 
 @JSON
 def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> None:
     """Put an idea into the queue, unless it is there already."""
-    done = handin.note(handin.opened(folder), written(f"{title}\n{text}"), anyway)
+    done = dispatch.note(dispatch.opened(folder), written(f"{title}\n{text}"), anyway)
     if as_json:
         say({"idea": done.idea, "title": done.title})
     else:
@@ -95,10 +95,10 @@ def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> Non
 @ANYWAY
 def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
     """Take ideas from arxiv:QUERY, github:OWNER/NAME, the folder of a clone, or a markdown file."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     for each in gather(source, most):
         try:
-            done = handin.note(session, each, anyway)
+            done = dispatch.note(session, each, anyway)
         except Known as known:
             click.echo(f"left out: {known}")
         else:
@@ -110,7 +110,7 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
 @JSON
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     lab = session.look()
     for each in (lab.idea(entry) for entry in lab.ideas):
         if as_json:
@@ -125,7 +125,7 @@ def ideas(folder: Path, as_json: bool) -> None:
 @FOLDER
 def drop(number: int, folder: Path) -> None:
     """Take an idea out of the queue."""
-    handin.order(handin.opened(folder), DropIdea(request(), number))
+    dispatch.order(dispatch.opened(folder), DropIdea(request(), number))
     click.echo(f"idea {number} is dropped")
 
 
@@ -136,7 +136,7 @@ def drop(number: int, folder: Path) -> None:
 @FOLDER
 def pause(folder: Path) -> None:
     """Start nothing new until `overnight resume`; what runs goes on to its end."""
-    handin.order(handin.opened(folder), Steer(request(), "pause"))
+    dispatch.order(dispatch.opened(folder), Steer(request(), "pause"))
     click.echo("paused: `overnight resume` goes on")
 
 
@@ -144,7 +144,7 @@ def pause(folder: Path) -> None:
 @FOLDER
 def resume(folder: Path) -> None:
     """Go on after a pause."""
-    handin.order(handin.opened(folder), Steer(request(), "resume"))
+    dispatch.order(dispatch.opened(folder), Steer(request(), "resume"))
     click.echo("it goes on")
 
 
@@ -152,7 +152,7 @@ def resume(folder: Path) -> None:
 @FOLDER
 def stop(folder: Path) -> None:
     """End the night that is at work; `overnight run` goes on from there."""
-    handin.order(handin.opened(folder), Steer(request(), "stop"))
+    dispatch.order(dispatch.opened(folder), Steer(request(), "stop"))
     click.echo("it stops")
 
 
@@ -162,13 +162,13 @@ def stop(folder: Path) -> None:
 @click.option("-m", "--message", default="", help="Why.")
 def veto(experiment: str, folder: Path, message: str) -> None:
     """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
-    session = handin.opened(folder)
+    session = dispatch.opened(folder)
     kept = session.read().chain()
     number = experiment.removeprefix("#")
     chosen = next((e for e in kept if str(e.id) == number or (len(number) >= 4 and e.commit.startswith(number))), None)
     if chosen is None:
         raise TrackError(f"{experiment} is not among what is kept: `overnight log` lists the experiments.")
-    done = handin.order(session, Veto(request(), chosen.id, message.strip()))
+    done = dispatch.order(session, Veto(request(), chosen.id, message.strip()))
     assert isinstance(done, Vetoed)
     later = len(kept) - kept.index(chosen) - 1
     click.echo(f"#{chosen.id} is taken back: the frontier is {chosen.base_commit[:7]}"

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from overnight import handin
 from overnight.errors import OvernightError
-from overnight.events import Event
-from overnight.jobs import Try
-from overnight.lab import Lab
+from overnight.lab.events import Event
+from overnight.lab.jobs import Try
+from overnight.lab.lab import Lab
+from overnight.night import dispatch
 
 GRACE = 5.0  # seconds that a run under way has to die in
 
@@ -34,7 +34,7 @@ class Errand(threading.Thread):
         """Go."""
         self.problem = "it broke off inside Overnight, and the change is not lost: the server's own output says more."
         try:
-            handin.verdict(handin.opened(self._folder), self.wish, self._sandbox, self._workers, self._watch)
+            dispatch.verdict(dispatch.opened(self._folder), self.wish, self._sandbox, self._workers, self._watch)
             self.problem = ""
         except OvernightError as error:
             self.problem = str(error)

@@ -14,19 +14,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from overnight import brief, handin
+from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
-from overnight.importing.found import written
-from overnight.inbox import Inbox, request
-from overnight.jobs import DropIdea, Try
-from overnight.lab import Lab
+from overnight.ideas.found import written
+from overnight.lab.jobs import DropIdea, Try
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
 from overnight.mcp.errand import Errand
+from overnight.night import dispatch
+from overnight.night.inbox import Inbox, request
+from overnight.night.session import Session
 from overnight.repo import Repo
-from overnight.report import seen, summary
-from overnight.runs import Experiment
-from overnight.session import Session
-from overnight.words import line, quoted
+from overnight.untrusted import line, quoted
+from overnight.views import public, track
 
 MOST = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
@@ -50,7 +51,7 @@ class Verbs:
 
     @contextmanager
     def _track(self) -> Iterator[Session]:
-        session = handin.opened(self.folder)
+        session = dispatch.opened(self.folder)
         try:
             yield session
         finally:
@@ -68,25 +69,25 @@ class Verbs:
     def brief(self, tokens: int) -> Answer:
         """The page that researchers read."""
         with self._track() as session:
-            told = handin.brief(session)
+            told = dispatch.brief(session)
             branch = f"overnight/{session.lab.track.name}"
             tip = f", the tip of branch {branch}" if session.begun else ""
             where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
                      f"`git -C {session.repo.folder} worktree add --detach PATH {told.commit}`.")
-        return Answer(f"{brief.page(told, tokens).text}\n{where}\n")
+        return Answer(f"{page.page(told, tokens).text}\n{where}\n")
 
     def status(self) -> Answer:
         """Where the track stands."""
         with self._lab() as (session, lab):
             if lab.opened is None:
                 return Answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
-            known = summary.status(lab)
+            known = track.status(lab)
             found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": lab.paused}
         counts = ", ".join(f"{found[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
         night = "A night is at work" + " and paused" * found["paused"] if found["at_work"] else "No night is at work"
         return Answer(
-            f"{found['metric']} ({found['direction']}): {summary.number(found['baseline'], 6)} at the baseline, "
-            f"{summary.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
+            f"{found['metric']} ({found['direction']}): {track.number(found['baseline'], 6)} at the baseline, "
+            f"{track.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
             f"{found['experiments']} experiments: {counts}. {night}.", found)
 
     def log(self, last: int) -> Answer:
@@ -96,7 +97,7 @@ class Verbs:
             shown = every[-last:]
             rows = [{"id": e.id, "verdict": e.verdict, "effect": e.effect, "researcher": line(e.researcher, SAID),
                      "title": line(e.title, TITLE), "reason": line(e.reason, TITLE), "idea": e.idea or None} for e in shown]
-            lines = [f"#{e.id} {e.verdict} {summary.effect(e)} {quoted(e.title, TITLE)}"
+            lines = [f"#{e.id} {e.verdict} {track.effect(e)} {quoted(e.title, TITLE)}"
                      + (f": {quoted(e.reason, TITLE)}" if e.reason else "") for e in shown]
         more = len(every) - len(shown)
         head = [f"{more} older ones are left out."] if more else []
@@ -112,8 +113,8 @@ class Verbs:
             chosen = named(lab, name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
-            found = seen.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
-        return Answer(seen.words(found, whole), found)
+            found = public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
+        return Answer(public.words(found, whole), found)
 
     # -- trying --
 
@@ -128,7 +129,7 @@ class Verbs:
         with self._track() as session:
             if self._busy() >= MOST:
                 raise TrackError(f"{MOST} changes are under way already: wait for one of them.")
-            wish = handin.change(session, self._tree(session, worktree), message, name, idea)
+            wish = dispatch.change(session, self._tree(session, worktree), message, name, idea)
             session.inbox.put(wish)
             return self._go(wish)
 
@@ -202,8 +203,8 @@ class Verbs:
         """Put an idea into the queue."""
         with self._track() as session:
             try:
-                done = handin.note(session, written(f"{title}\n{text}", agent(by)), anyway)
-            except handin.Known as known:
+                done = dispatch.note(session, written(f"{title}\n{text}", agent(by)), anyway)
+            except dispatch.Known as known:
                 raise TrackError(str(known).replace("add it with --anyway", "add it with anyway = true")) from known
         return Answer(f"It is idea {done.idea} of the queue.", {"idea": done.idea})
 
@@ -215,7 +216,7 @@ class Verbs:
                 raise TrackError(f"there is no idea {number}: `ideas` lists them.")
             if entry.source == "person":
                 raise TrackError(f"idea {number} is a person's, and theirs to drop.")
-            handin.order(session, DropIdea(request(), number))
+            dispatch.order(session, DropIdea(request(), number))
         return Answer(f"Idea {number} is dropped.", {"idea": number, "state": "dropped"})
 
     # -- the end --

@@ -21,11 +21,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab import Lab
-from overnight.report import summary
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
 from overnight.report.tables import levels, measured, plain
-from overnight.runs import Experiment
-from overnight.state import BASELINE
+from overnight.views import track
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches
@@ -226,7 +226,7 @@ def _heading(figure: Figure, lab: Lab) -> None:
     better = "lower" if metric.direction == "minimize" else "higher"
     figure.text(LEFT, 0.812, f"{plain(metric.name, 32)}{unit}, {better} is better", fontsize=10.5)
     right = RIGHT - 0.006
-    for mark in reversed(summary.marks(lab)):
+    for mark in reversed(track.marks(lab)):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
         right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
 

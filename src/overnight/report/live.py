@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from overnight import words
-from overnight.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
-from overnight.jobs import Accept, Combine, Job, Measure, Propose, Think
-from overnight.lab import Lab
-from overnight.report import summary
-from overnight.state import BASELINE
+from overnight import untrusted
+from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
+from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
+from overnight.lab.lab import Lab
+from overnight.lab.state import BASELINE
+from overnight.views import track
 
 NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -88,10 +88,10 @@ class Panel:
         lab, metric = self.lab, self.lab.track.metric
         first, now = lab.level(BASELINE), lab.level(lab.frontier)
         text = Text.from_markup(f"[bold]{escape(lab.track.name)}[/]  {escape(metric.name)} "
-                                f"[bold]{summary.number(now, 5)}[/] {escape(metric.unit)}")
+                                f"[bold]{track.number(now, 5)}[/] {escape(metric.unit)}")
         if first is not None and now is not None and lab.frontier:
-            text.append(f"   from {summary.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
-        for mark in summary.marks(lab):
+            text.append(f"   from {track.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
+        for mark in track.marks(lab):
             text.append(f"  {mark}", "bold yellow")
         return text
 
@@ -102,14 +102,14 @@ class Panel:
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := lab.tally.session).calls:
-            parts.append(escape(summary.paid("", used)))
+            parts.append(escape(track.paid("", used)))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))
 
     def _left(self) -> str:
         budget = self.lab.budget
-        parts = [f"{summary.duration(self.until - time.monotonic())} left"] if self.until is not None else \
-            [f"{summary.duration(time.monotonic() - self.began)} so far"]
+        parts = [f"{track.duration(self.until - time.monotonic())} left"] if self.until is not None else \
+            [f"{track.duration(time.monotonic() - self.began)} so far"]
         if budget.experiments is not None:
             parts.append(f"{max(0, budget.experiments - self.lab.session_proposed)} experiments left")
         return ", ".join(parts)
@@ -172,15 +172,15 @@ def doing(lab: Lab, job: Job | None) -> str:
 def sentence(lab: Lab, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
-        return summary.line(lab, lab.experiments[event.experiment])
+        return track.line(lab, lab.experiments[event.experiment])
     if isinstance(event, Reopened):
         return f"nothing new to try, so #{event.experiment} is raced on: {lab.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
         return f"fault of the machine, tried again: {event.reason}"
     if isinstance(event, Passed) and event.reason != NOTHING:
-        return f"{event.researcher} {'is away' if event.away else 'made no change'}: {words.line(event.reason, SHOWN)}"
+        return f"{event.researcher} {'is away' if event.away else 'made no change'}: {untrusted.line(event.reason, SHOWN)}"
     if isinstance(event, Noted):
-        return f"idea {event.idea} from {words.line(event.source, 80)}: {words.line(event.title, 160)}"
+        return f"idea {event.idea} from {untrusted.line(event.source, 80)}: {untrusted.line(event.title, 160)}"
     if isinstance(event, Learnt):
         return f"{event.role} wrote down what was learnt"
     if isinstance(event, Vetoed):
@@ -190,6 +190,6 @@ def sentence(lab: Lab, event: Event) -> str:
     if isinstance(event, Measured) and event.stage == "calibrate":
         if not event.metrics:
             return f"baseline: {event.reason}"
-        value = summary.number(event.metrics.get(lab.track.metric.name), 5)
+        value = track.number(event.metrics.get(lab.track.metric.name), 5)
         return f"baseline, seed {event.seed}: {lab.track.metric.name} {value}"
     return ""

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from overnight.audit import Audit
-from overnight.holdout import CARRIED, DENIED, UNCHECKED
-from overnight.lab import Lab
-from overnight.report import audited, chart, overfitting, summary
+from overnight.audit.arithmetic import Audit
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
+from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
+from overnight.report import audit as audited
+from overnight.report import chart
 from overnight.report.tables import TITLE, levels, plain, results_tsv
-from overnight.runs import Experiment
-from overnight.state import BASELINE
+from overnight.views import holdout, track
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -86,7 +88,7 @@ def _unit(lab: Lab) -> str:
 
 def _head(lab: Lab) -> list[str]:
     goal = lab.track.track.goal
-    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in summary.marks(lab)]
+    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks(lab)]
     title = f"# {prose(chart.headline(lab))}"
     return [title, prose(goal) if goal else "", "\n>\n".join(warnings), _gain(lab), _effort(lab)]
 
@@ -108,9 +110,9 @@ def _gain(lab: Lab) -> str:
 
 def _effort(lab: Lab) -> str:
     experiments, runs, faults = len(lab.experiments), lab.runs, lab.counts["fault"]
-    counts = [f"{lab.counts[verdict]:,} {word}" for verdict, word in summary.PLAIN.items()]
+    counts = [f"{lab.counts[verdict]:,} {word}" for verdict, word in track.PLAIN.items()]
     counts += [f"{len(lab.open):,} still open"] if lab.open else []
-    lasted = f" in {summary.duration(lab.tally.seconds)}" if lab.tally.seconds else ""
+    lasted = f" in {track.duration(lab.tally.seconds)}" if lab.tally.seconds else ""
     sentences = [f"{_count(experiments, 'experiment')} ({', '.join(counts)}) took {_count(runs, 'run')}{lasted}."]
     if lab.tally.sandboxes:
         sentences.append(f"Sandbox: {prose(', '.join(sorted(lab.tally.sandboxes)))}.")
@@ -137,12 +139,12 @@ def _kept(lab: Lab) -> list[str]:
 
 
 def _whose(lab: Lab, experiment: Experiment) -> str:
-    by = summary.who(lab, experiment)
+    by = track.who(lab, experiment)
     return f"{code(experiment.title)} by {code(by, 40)}" if by else code(experiment.title)
 
 
 def _effect(experiment: Experiment) -> str:
-    return _round(summary.effect(experiment))
+    return _round(track.effect(experiment))
 
 
 def _round(span: str) -> str:
@@ -151,13 +153,13 @@ def _round(span: str) -> str:
 
 def _overfitting(lab: Lab) -> list[str]:
     """The gauge, and each question to the holdout."""
-    said = overfitting.sentence(lab)
+    said = holdout.sentence(lab)
     if not said:
         return []
     head = ("#", "verdict", "better by", "on the holdout", "carries over so far")
     rows = [(number, verdict, _round(here), _round(there), so_far) for number, verdict, here, there, so_far in
-            overfitting.rows(lab)]
-    text = f"{prose(said[:1].upper() + said[1:])}. {overfitting.PRIVATE} {overfitting.advice(lab)}".rstrip()
+            holdout.rows(lab)]
+    text = f"{prose(said[:1].upper() + said[1:])}. {holdout.PRIVATE} {holdout.advice(lab)}".rstrip()
     return ["## Overfitting", text, _table(head, rows) if rows else ""]
 
 
@@ -290,7 +292,7 @@ def _row(lab: Lab, name: str) -> list[str]:
 def _cost(lab: Lab) -> list[str]:
     if not lab.runs:
         return []
-    parts = summary.overhead(lab)
+    parts = track.overhead(lab)
     harness = f", and {sum(parts.values()):.3g} ms of Overnight's own work" if parts else ""
     most = sorted(parts.items(), key=lambda part: -part[1])[:3]
     named = f" (most of it: {', '.join(f'{prose(name)} {ms:.3g} ms' for name, ms in most)})" if most else ""

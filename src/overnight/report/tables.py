@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import statistics
 
-from overnight.lab import Lab
-from overnight.runs import Experiment
-from overnight.state import BASELINE
-from overnight.words import line
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
+from overnight.untrusted import line
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30

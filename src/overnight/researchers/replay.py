@@ -24,8 +24,8 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError, TrackError
-from overnight.events import Event, Opened, Proposed
-from overnight.track import covers
+from overnight.lab.events import Event, Opened, Proposed
+from overnight.track.spec import covers
 
 NOTE = "patch"  # the key in a change's note under which its patch is named
 LARGEST = 1 << 20  # bytes of a patch

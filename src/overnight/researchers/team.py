@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from overnight import brief
+from overnight.brief import page
 from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
-from overnight.roles import ADVISE, PROPOSE, Role
-from overnight.track import Track
+from overnight.track.roles import ADVISE, PROPOSE, Role
+from overnight.track.spec import Track
 
 if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
     from overnight.researchers.agent import Agent, Quarters
@@ -102,7 +102,7 @@ class Staff:
         if not role.agent:
             raise TrackError("an agent needs to be named: give it a role in program.md, like "
                              "`claude: {kind: agent, agent: claude}`.")
-        return Agent(role, self.track, self.sandbox, self.quarters(), lambda told: brief.page(told).text)
+        return Agent(role, self.track, self.sandbox, self.quarters(), lambda told: page.page(told).text)
 
     def _mind(self, role: Role) -> Mind:
         from overnight.researchers.llm import model

@@ -10,10 +10,11 @@ import os
 
 from overnight.contracts import Sandbox
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, selftest
+from overnight.sandbox import gpus, selftest
 from overnight.sandbox.bubblewrap import Bubblewrap
-from overnight.sandbox.containers import Containers
-from overnight.sandbox.gvisor import Gvisor
+from overnight.sandbox.containers.engines import Containers
+from overnight.sandbox.containers.gvisor import Gvisor
+from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.unsandboxed import Unsandboxed
 
 NAMES = ("bubblewrap", "podman", "docker", "gvisor", "none")

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import cgroups, gpus, group, seccomp, selftest, watch
-from overnight.sandbox.contained import Contained, Plan
-from overnight.sandbox.inside import ETC, OWN, SYSTEM, TMP, environment
+from overnight.sandbox import gpus, selftest, watch
+from overnight.sandbox.kernel import cgroups, group, seccomp
+from overnight.sandbox.kernel.process import Contained, Plan
+from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP, environment
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, so many for each of our processes
 INSTALL = "sudo apt-get install -y bubblewrap"

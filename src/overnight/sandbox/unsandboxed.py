@@ -18,7 +18,7 @@ from pathlib import Path
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
-from overnight.sandbox import inside, watch
+from overnight.sandbox import watch, world
 
 
 class Unsandboxed:
@@ -41,7 +41,7 @@ def _bounds(command: Command) -> list[str]:
     if found := shutil.which("setpriv"):
         prefix += [found, "--pdeathsig", "KILL"]
     if found := shutil.which("prlimit"):
-        prefix += [found, *watch.bounds(data=command.limits.memory, fsize=command.limits.disk, core=inside.NO_CORE)]
+        prefix += [found, *watch.bounds(data=command.limits.memory, fsize=command.limits.disk, core=world.NO_CORE)]
     return prefix
 
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from overnight.contracts import Command, Ended, Limits, Process, Sandbox
-from overnight.mounts import interpreter
-from overnight.track import Run
+from overnight.execution.mounts import interpreter
+from overnight.track.spec import Run
 
 QUICK = Limits(wall=20, memory=256 << 20, disk=16 << 20, processes=64, output=4 << 20)
 

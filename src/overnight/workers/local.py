@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from overnight.errors import Fault
-from overnight.jobs import Job, Result, Trouble
+from overnight.lab.jobs import Job, Result, Trouble
 
 PATIENCE = {"bench": 10.0, "desk": 1.0, "thinker": 1.0}  # seconds that closing waits for a place to stop
 

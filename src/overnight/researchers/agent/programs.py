@@ -15,8 +15,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from overnight.errors import Away, TrackError
-from overnight.mounts import interpreter
-from overnight.track import Run
+from overnight.execution.mounts import interpreter
+from overnight.track.spec import Run
 
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: who may vouch for a host
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")

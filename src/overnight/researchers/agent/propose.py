@@ -18,13 +18,13 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Change, Command, Ended, Limits, Process, Sandbox
 from overnight.errors import Away, EditError, TrackError
-from overnight.mounts import interpreter
+from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import Way
 from overnight.researchers.agent.taken import Leavings, Said
-from overnight.roles import Role
-from overnight.track import Run, Track, size
+from overnight.track.roles import Role
+from overnight.track.spec import Run, Track, size
 
 LAUNCHER = Path(launcher.__file__).resolve()
 INSTRUCTIONS = Path(__file__).with_name("instructions.md")

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.researchers.agent.gate import Target, target
-from overnight.roles import Role
+from overnight.track.roles import Role
 
 SHIPPED = Path(__file__).with_name("recipes.toml")
 OWN = "overnight/recipes.toml"  # below the user's folder of configuration

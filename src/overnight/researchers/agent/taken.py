@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from overnight.contracts import Change
 from overnight.errors import EditError
-from overnight.track import Track, covers
+from overnight.track.spec import Track, covers
 
 LEFT, LEFT_BYTES = "left.json", 8 << 20
 LARGEST = 2 << 20  # bytes of one file

@@ -8,7 +8,7 @@ from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.mind import Mind, text
-from overnight.words import line, tame
+from overnight.untrusted import line, tame
 
 REPAIRS = 3
 REASON = 800  # characters; it quotes lines of a file

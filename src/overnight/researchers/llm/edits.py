@@ -31,7 +31,7 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError
-from overnight.track import covers
+from overnight.track.spec import covers
 
 TITLE = 120  # characters
 WHY = 2_000

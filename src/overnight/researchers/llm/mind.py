@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from overnight.brief import page
+from overnight.brief.page import page
 from overnight.contracts import Brief
 from overnight.researchers.llm.model import Answer, Request
 from overnight.researchers.llm.purse import Asks, Purse

@@ -22,7 +22,7 @@ from msgspec import Struct
 from overnight.contracts import Call, Left
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm.model import Answer, Request
-from overnight.words import tokens
+from overnight.untrusted import tokens
 
 FRAME = 16  # tokens around each message
 ROUNDING = 1e-12  # dollars

@@ -7,7 +7,7 @@ import re
 
 from overnight.contracts import Brief, Change
 from overnight.researchers.llm.mind import Mind
-from overnight.words import fenced, line, plain, quoted
+from overnight.untrusted import fenced, line, plain, quoted
 
 MOST = 10  # ideas of one call
 TITLE = 120  # characters of an idea's title

@@ -1,0 +1,22 @@
+"""Grounds that benches run on: a ready track in a git repository of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from bench import ROOT
+
+
+def track_in(folder: Path, name: str, **edited: str) -> Path:
+    """A copy of tracks/NAME below a folder, committed without any git settings; `edited` gives files other texts, as in
+    `track_in(folder, "microgpt", **{"track.toml": "..."})`."""
+    here = folder / name
+    shutil.copytree(ROOT / "tracks" / name, here, ignore=shutil.ignore_patterns("__pycache__", ".overnight"))
+    for file, text in edited.items():
+        (here / file).write_text(text, encoding="utf-8")
+    git = ("git", "-C", str(here), "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "The track as it comes")):
+        subprocess.run([*git, *words], check=True)
+    return here

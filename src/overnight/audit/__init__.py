@@ -1,0 +1,1 @@
+"""A night measured again: the arithmetic (pure) and the runs."""

@@ -1,0 +1,144 @@
+"""Carries out an audit: makes the frontier without each keep, and runs every commit on every seed."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from overnight.audit.arithmetic import Keep, Plan, Run, add_up
+from overnight.contracts import Workers
+from overnight.errors import Fault
+from overnight.lab.events import Measured
+from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.lab.state import BASELINE
+from overnight.repo import Repo
+
+TICK = 0.25  # seconds between two looks at whether to stop
+HOPELESS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
+MOST_FAULTS = 3  # in a row, after which the machine is not tried again
+LARGEST = 1e150  # numbers beyond it are taken for it: their sums must stay finite
+
+
+@contextmanager
+def planned(lab: Lab, repo: Repo, kept: Sequence[Experiment], seeds: tuple[int, ...],
+            marks: Sequence[str] = ()) -> Iterator[Plan]:
+    """What to audit. The commits without a keep are held from git's garbage collection until the end of the block."""
+    assert lab.opened is not None
+    metric, place = lab.track.metric, f"{lab.track.name}/audit"
+    claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(BASELINE) or 0.0))
+    chain = Keeps(repo, lab.opened.commit, kept)
+    try:
+        keeps = tuple(_alone(chain, experiment) for experiment in kept)
+        groups = tuple(_together(chain, group) for group in chain.groups() if len(group) > 1)
+        for number, part in enumerate((*keeps, *groups), 1):
+            if part.without:
+                repo.hold(place, number, part.without)
+        yield Plan(lab.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, lab.opened.commit,
+                   lab.commit, claimed, keeps, groups, seeds, tuple(marks))
+    finally:
+        repo.release(place)
+
+
+def _alone(chain: Keeps, keep: Experiment) -> Keep:
+    clean = chain.without([keep], finely=False)
+    return Keep((keep.id,), keep.title, (keep.commit,), keep.effect or 0.0, keep.interval,
+                clean or chain.without([keep]), bool(clean))
+
+
+def _together(chain: Keeps, group: Sequence[Experiment]) -> Keep:
+    claimed, doubt = add_up([_alone(chain, keep) for keep in group])
+    clean = chain.without(group, finely=False)
+    return Keep(tuple(e.id for e in group), "", tuple(e.commit for e in group), claimed,
+                None if doubt is None else (claimed - doubt, claimed + doubt), clean or chain.without(group), bool(clean))
+
+
+class Keeps:
+    """What was kept, each change on top of the one before, and the ways to take some of them out."""
+
+    def __init__(self, repo: Repo, baseline: str, kept: Sequence[Experiment]) -> None:
+        self.repo, self.baseline, self.kept = repo, baseline, kept
+
+    def without(self, some: Sequence[Experiment], finely: bool = True) -> str:
+        """The last commit without some of the keeps, newest first; "" on a conflict."""
+        if len(some) == len(self.kept):
+            return self.baseline
+        tip = self.kept[-1].commit
+        for keep in reversed(some):
+            tip = tip and self._off(keep, tip, finely)
+        return tip
+
+    def _off(self, keep: Experiment, tip: str, finely: bool = True) -> str:
+        return self.repo.transplant(keep.commit, keep.base_commit, tip, f"Without #{keep.id}: {keep.title}", finely)
+
+    def groups(self) -> list[list[Experiment]]:
+        """All keeps, divided so that each group can be taken out: who conflicts joins the later keep that is in the way."""
+        group = {keep.id: [keep] for keep in self.kept}
+        for place, keep in reversed(list(enumerate(self.kept))):
+            while not self.without(group[keep.id]):
+                later = [k for k in self.kept[place + 1:] if k not in group[keep.id]]
+                other = next((k for k in later if not self._off(keep, k.commit)), later[0])
+                joined = sorted([*group[keep.id], *group[other.id]], key=self.kept.index)
+                group |= {member.id: joined for member in joined}
+        return [members for first, members in group.items() if members[0].id == first]
+
+
+def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
+    """Fresh seeds: nobody could know them, and the night never used them."""
+    used, seeds = {run.seed for run in night}, dict[int, None]()
+    while len(seeds) < count:
+        if (seed := secrets.randbits(31)) not in used:
+            seeds[seed] = None
+    return tuple(seeds)
+
+
+def jobs(plan: Plan) -> Iterator[Measure]:
+    """Every commit on every seed, seed by seed; each seed begins with another commit, so that none is always first."""
+    commits, number = plan.commits, 0
+    owners = {**{k.without: k.ids[0] for k in (*plan.groups, *plan.keeps)}, plan.baseline: BASELINE,
+              plan.frontier: plan.keeps[-1].ids[0]}
+    for turn, seed in enumerate(plan.seeds):
+        first = turn % len(commits)
+        for commit in commits[first:] + commits[:first]:
+            number += 1
+            yield Measure(number, owners[commit], commit, seed, "check")
+
+
+def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],
+            watch: Callable[[int], None]) -> list[Run]:
+    """Carry out the jobs; the runs in the order in which they ended. `watch` is told how many are done.
+
+    A commit that only fails is left alone after a few runs. Raises Fault when the machine fails again and again.
+    """
+    waiting, flying, faults = deque[Job](jobs(plan)), 0, 0
+    bad, good = Counter[str](), Counter[str]()
+    whole, runs = len(waiting), list[Run]()
+    while (waiting or flying) and not stopped():
+        while waiting and "bench" in workers.idle():
+            workers.start(waiting.popleft())
+            flying += 1
+        if (result := workers.next(TICK)) is None:
+            continue
+        flying -= 1
+        if isinstance(result, Trouble):
+            faults += 1
+            if faults >= MOST_FAULTS:
+                raise Fault(f"the machine failed {faults} times in a row: {result.reason.rstrip('.')}.")
+            waiting.appendleft(result.job)
+        elif isinstance(result, Measurement):
+            faults = 0
+            run = _run(result, result.metrics.get(plan.metric))
+            runs.append(run)
+            (bad if run.value is None else good)[run.commit] += 1
+            if bad[run.commit] >= HOPELESS and not good[run.commit]:
+                waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.frontier))
+        watch(whole - len(waiting) - flying)
+    return runs
+
+
+def _run(result: Measurement, value: float | None) -> Run:
+    number = None if value is None else max(-LARGEST, min(LARGEST, value))
+    return Run(result.job.commit, result.job.seed, result.outcome, number, result.reason, round(result.busy, 6))

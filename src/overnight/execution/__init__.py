@@ -1,0 +1,1 @@
+"""One run and one proposal: what carries out the jobs of a lab."""

@@ -1,0 +1,217 @@
+"""The desk: where a researcher's change becomes a commit, and where commits are put on top of others.
+
+Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that only hid is not taken for less;
+of a commit that is handed in nothing counts but what the editable files are; a researcher that cannot work ends no night.
+Not covered: what a title claims.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from overnight.contracts import Brief, Change, Past, Researcher, Team
+from overnight.errors import Away, EditError, TrackError
+from overnight.ideas import similarity
+from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
+from overnight.repo import Repo
+from overnight.track.spec import Track
+from overnight.untrusted import plain
+
+LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
+LONGEST = 16 << 10  # characters of a message
+HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
+OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
+
+
+class Desk:
+    """Carries out the Lab's desk jobs for one track. `logs` is where the logs of runs are kept."""
+
+    def __init__(self, track: Track, repo: Repo, team: Team, logs: Path | None = None) -> None:
+        self.track, self.repo, self.team, self.logs = track, repo, team, logs
+
+    # -- proposals --
+
+    def propose(self, job: Propose) -> Proposal:
+        """Ask the researcher, commit its change, and check the commit against the boundary."""
+        since = time.monotonic()
+        proposal = self._proposed(job)
+        return msgspec.structs.replace(proposal, seconds=time.monotonic() - since)
+
+    def _proposed(self, job: Propose) -> Proposal:
+        researcher, brief = self.team.researchers.get(job.researcher), self.full(job.commit, job.brief)
+        if researcher is None:
+            return Proposal(job, reason="it left the team", away=True)
+        try:
+            change = researcher.propose(brief)
+            if change is None:
+                return Proposal(job, reason="nothing left to try")
+            first = self._made(job, brief, change)
+        except Away as away:
+            return Proposal(job, reason=said(str(away)), away=True, wait=away.wait)
+        except EditError as error:
+            return Proposal(job, reason=said(str(error)))
+        except TrackError as error:  # what its role names is gone: the others go on
+            return Proposal(job, reason=said(str(error)), away=True)
+        return self._advised(job, brief, researcher, first) or first
+
+    def _made(self, job: Propose, brief: Brief, change: Change) -> Proposal:
+        """A change as a commit. Raises EditError."""
+        change = msgspec.structs.replace(change, message=said(change.message))
+        commit = self.repo.commit(job.commit, change.files, change.message)
+        if commit == job.commit:
+            raise EditError("the change changes nothing")
+        foul = self.repo.foul(job.commit, commit, self.track)
+        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul, grown=grown(brief.files, change.files))
+
+    def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
+        """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
+        is asked once, and decides nothing."""
+        if self.team.critic is None or first.change is None or first.foul or not job.thinks:
+            return None
+        with suppress(Away, EditError, TrackError):
+            if advice := self.team.critic(brief, first.change, first.patch):
+                change = researcher.propose(msgspec.structs.replace(brief, draft=first.change, advice=said(advice)))
+                return self._made(job, brief, change) if change is not None else None
+        return None
+
+    def full(self, commit: str, brief: Brief) -> Brief:
+        """A brief with the files, and the ends of some logs."""
+        failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
+        return msgspec.structs.replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
+                                       logs={past.id: self._tail(past) for past in failed})
+
+    def _tail(self, past: Past) -> str:
+        """The end of what a failed run said; never what was said while it was scored."""
+        try:
+            text = (self.logs / past.log).read_text(errors="replace") if self.logs else ""
+        except OSError:
+            return ""
+        return text[-TAIL:]
+
+    def accept(self, job: Accept) -> Proposal:
+        """Look at a change that somebody handed in, as at anybody's. Its commit is made anew, on its base alone and with words
+        that are cleaned, so that neither history nor a name that moves comes with it."""
+        order = job.order
+        if not all(HASH.fullmatch(name) and self.repo.has(name) for name in (order.base, order.commit)):
+            return Proposal(job, reason="its commit is not in this repository")
+        foul = self.repo.foul(order.base, order.commit, self.track)
+        before, after = self.repo.editable(order.base, self.track), self.repo.editable(order.commit, self.track)
+        files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        if not files and not foul:
+            return Proposal(job, reason="the change changes nothing")
+        change = Change(files, said(order.message))
+        if foul:
+            return Proposal(job, change, foul=foul)
+        try:
+            commit = self.repo.commit(order.base, files, change.message)
+        except EditError as error:
+            return Proposal(job, reason=said(str(error)))
+        return Proposal(job, change, commit, self.repo.patch(order.base, commit), grown=grown(before, files))
+
+    def think(self, job: Think) -> Thought:
+        """Let a scientist or a standup think."""
+        brief = self.full(job.commit, job.brief)
+        try:
+            if job.purpose == "standup":
+                return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
+            return Thought(job, ideas=new(self.team.scientist(brief), brief) if self.team.scientist else ())
+        except Away as away:
+            return Thought(job, reason=said(str(away)), away=True, wait=away.wait)
+        except EditError as error:
+            return Thought(job, reason=said(str(error)))
+        except TrackError as error:
+            return Thought(job, reason=said(str(error)), away=True)
+
+    # -- changes on top of others --
+
+    def rebase(self, job: Rebase) -> Rebasing:
+        """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
+        merge goes back to its researcher."""
+        commit = "" if job.anew else self.repo.rebase(job.commit, job.base_commit, job.onto)
+        again = not commit
+        if again:
+            commit = self._again(job)
+        if commit and self.repo.foul(job.onto, commit, self.track):
+            commit = ""
+        return Rebasing(job, commit, again)
+
+    def _again(self, job: Rebase) -> str:
+        """The change made anew by its researcher on today's files; "" if it cannot."""
+        researcher = self.team.researchers.get(job.researcher)
+        if job.brief is None or researcher is None:
+            return ""
+        try:
+            change = researcher.propose(self.full(job.onto, job.brief))
+            commit = self.repo.commit(job.onto, change.files, said(change.message)) if change else ""
+        except (EditError, Away, TrackError):
+            return ""
+        return "" if commit == job.onto else commit
+
+    def combine(self, job: Combine) -> Combined:
+        """The changes of several experiments on top of one another, without those that conflict."""
+        made = self.repo.combine(job.changes, job.onto)
+        fit = [(number, commit) for number, commit in zip(job.experiments, made, strict=True) if commit]
+        return Combined(job, tuple(n for n, _ in fit), tuple(c for _, c in fit))
+
+
+def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str], ...]:
+    """Those of a scientist's ideas that the queue does not hold in other words."""
+    known = [f"{idea.title}\n{idea.text}" for idea in brief.ideas]
+    found: list[tuple[str, str]] = []
+    for title, text in ideas:
+        if not similarity.alike(f"{title}\n{text}", known):
+            found.append((title, text))
+            known.append(f"{title}\n{text}")
+    return tuple(found)
+
+
+# ---- what a researcher says ------------------------------------------------------------------------------------
+
+
+def said(message: str) -> str:
+    """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
+    trailer of ours."""
+    return OURS.sub("> ", plain(message, LONGEST))
+
+
+# ---- how large code is -----------------------------------------------------------------------------------------
+
+
+def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
+    """By how much a change makes the code larger: `after` holds the files that it touches. Code that only moved out of the
+    syntax, into strings, comments or files of another kind, has not become less."""
+    sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]
+    nodes = sum(new - old for old, new in sizes if old is not None and new is not None)
+    hidden = nodes < 0 and packed(text or "" for text in after.values()) > packed(before.get(path, "") for path in after)
+    return 0 if hidden else nodes
+
+
+def packed(texts: Iterable[str]) -> int:
+    """Bytes of texts without what they repeat."""
+    return len(zlib.compress("\n".join(texts).encode(errors="replace"), 9))
+
+
+def code_size(path: str, text: str) -> int | None:
+    """Nodes of the syntax tree, without docstrings and signs of numbers; words, where it is not Python; None where Python
+    does not parse."""
+    if not path.endswith(".py"):
+        return len(text.split())
+    try:
+        return sum(map(_weight, ast.walk(ast.parse(text))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _weight(node: ast.AST) -> int:
+    """What a node counts: one; nothing with what comes with it, for a string that stands for itself or a sign."""
+    said = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    sign = isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
+    return -1 if said or sign else 1

@@ -1,0 +1,127 @@
+"""What a scorer printed, as numbers; or why it is no result.
+
+Covered: a number that is missing, given twice, not finite, a boolean, text, or out of its declared range has a name and
+is never a zero; so has a payload that died, and whatever limit it met. A candidate's words are cut and made printable.
+Not covered: whether the scorer itself is right.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import math
+import re
+from typing import Any
+
+import msgspec
+
+from overnight.contracts import Ended
+from overnight.errors import Fault
+from overnight.lab.events import Outcome
+from overnight.track.spec import HARNESS_METRICS
+from overnight.untrusted import visible
+
+LONGEST = 100  # letters of a metric's name
+
+
+class Invalid(Exception):
+    """A run gave no usable number: how it ended and why, for the record."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome, self.reason = outcome, reason
+
+
+def succeeded(ended: Ended, what: str, limit: float) -> None:
+    """Raise Invalid unless a payload ended well."""
+    if ended.killed == "time":
+        raise Invalid("timeout", f"{what} took longer than {limit:g} s")
+    if ended.killed == "memory" or (ended.code and b"MemoryError" in ended.stderr[-2000:]):
+        raise Invalid("memory", f"{what} needed more memory than it may have")
+    if ended.killed == "stopped":
+        raise Fault(f"{what} was stopped from outside.")
+    if ended.killed:
+        raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may")
+    if ended.code:
+        raise Invalid("crash", f"{what} ended with {_status(ended.code)}{_last_line(ended.stderr)}")
+
+
+def _status(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"status {code}"
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return f": {_printable(lines[-1].strip()[:200])}" if lines else ""
+
+
+def _kind(stderr: bytes) -> bytes:
+    """Of a traceback, which kind of error it was, if Python has that kind."""
+    name = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1].partition(":")[0]
+    return name.encode() if name.endswith("Error") and hasattr(builtins, name) else b""
+
+
+def _printable(text: str) -> str:
+    """A candidate's words, with nothing that a terminal would obey."""
+    return visible(text[:300], keep="")
+
+
+def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:
+    """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it, or what was foul."""
+    if answered is not None and answered.killed != "stopped" and (answered.killed or scored.code):
+        told = msgspec.structs.replace(answered, stderr=_kind(answered.stderr))  # it heard the questions: none of its words
+        succeeded(told, "the oracle", patience)  # what it did explains what the scorer met
+    succeeded(scored, "the scorer", limit)
+    try:
+        found = json.loads(scored.stdout, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("invalid", f"the scorer did not print one JSON object ({_printable(str(error))})") from error
+    if not isinstance(found, dict):
+        raise Invalid("invalid", "the scorer did not print a JSON object")
+    if "foul" in found:
+        raise Invalid("foul", _printable(str(found["foul"])))
+    if "invalid" in found:
+        raise Invalid("invalid", _printable(str(found["invalid"])))
+    if mine := HARNESS_METRICS & found.keys():
+        raise Invalid("invalid", f"the scorer gives '{min(mine)}', which only the harness measures: it needs another name")
+    return {name: _number(name, value) for name, value in found.items()}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise ValueError(f"'{twice}' is given twice")
+    return dict(pairs)
+
+
+def _number(name: str, value: object) -> float:
+    if not name.isprintable() or len(name) > LONGEST:
+        raise Invalid("invalid", f"'{_printable(name[:LONGEST])}' is no name of a metric")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Invalid("invalid", f"'{name}' is {type(value).__name__}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise Invalid("invalid", f"'{name}' is a whole number that no float can hold") from None
+    if not math.isfinite(number):
+        raise Invalid("invalid", f"'{name}' is {number}")
+    return number
+
+
+def self_reported(pattern: str, output: bytes) -> float:
+    """The one number that a candidate printed. Raises Invalid when it is absent, printed twice or no number."""
+    found = re.findall(pattern, output.decode(errors="replace"), flags=re.MULTILINE)
+    if len(found) != 1:
+        raise Invalid("invalid", f"the output matches '{pattern}' {len(found)} times, not once")
+    try:
+        value = float(found[0])
+    except ValueError:
+        raise Invalid("invalid", f"the output gives '{found[0][:80]}', not a number") from None
+    return _number("the metric", value)
+
+
+def within(name: str, value: float, bounds: tuple[float, float] | None) -> float:
+    """A metric that its track's range allows. Raises Invalid."""
+    if bounds is not None and not bounds[0] <= value <= bounds[1]:
+        raise Invalid("invalid", f"'{name}' is {value:g}, and can only be from {bounds[0]:g} to {bounds[1]:g}")
+    return value

@@ -1,0 +1,109 @@
+"""What of the host a candidate may read besides its own tree: the interpreter that its track names, and the track's data.
+
+Covered: a home, an environment that moved, data with sockets or pipes in them, and whatever would open the journal's key or a
+private file are refused with a sentence, when a session begins.
+Not covered: what lies in the folders that are named; a socket that appears there later.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from overnight.errors import TrackError
+from overnight.track.spec import Run
+
+
+def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
+    """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
+    if run.python:
+        named = folder / Path(run.python).expanduser()
+        python = named / "bin" / "python" if named.is_dir() else named
+    else:
+        python = Path(getattr(sys, "_base_executable", sys.executable))
+    if python.is_symlink() and not python.exists():
+        raise TrackError(f"{python} leads to {python.readlink()}, which is gone: make the virtual environment anew.")
+    if not python.exists():
+        raise TrackError(f"[run] python = '{run.python}' does not exist: name an interpreter or a virtual environment.")
+    home = python.parent.parent.resolve()
+    if not (home / "pyvenv.cfg").exists():
+        python = python.resolve()
+        return str(python), (_prefix(python),)
+    _refuse_moved(home)
+    python = home / python.parent.name / python.name
+    folders = tuple(dict.fromkeys([_prefix(python.resolve()), home]))
+    return str(python), (*folders, *(link for link in _links(python) if not any(map(link.is_relative_to, folders))))
+
+
+def _refuse_moved(home: Path) -> None:
+    """Raise TrackError where a virtual environment was made at another place: its programs still name the old one."""
+    for name, pattern in (("pyvenv.cfg", r"^command = .* (/.*)$"), ("bin/activate", r"^VIRTUAL_ENV=['\"]?(/[^'\"\n]+)")):
+        try:
+            made = re.search(pattern, (home / name).read_text(errors="replace"), flags=re.MULTILINE)
+        except OSError:
+            continue
+        if made and Path(made[1]).resolve() != home:
+            raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
+
+
+def _prefix(python: Path) -> Path:
+    """The installation that an interpreter belongs to."""
+    prefix = python.parent.parent
+    if prefix in (Path("/"), Path.home()):
+        raise TrackError(f"the interpreter {python} would open {prefix} to candidates: set [run] python to another one.")
+    return prefix
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """Every symbolic link that is followed on the way to a file, except those that each sandbox has (/bin, /lib)."""
+    for place in [*reversed(path.parents), path]:
+        if place.is_symlink():
+            if place.parent != Path("/"):
+                yield place
+            target = place.parent / place.readlink() / path.relative_to(place)
+            yield from _links(Path(os.path.normpath(target)))
+            return
+
+
+def data(run: Run, folder: Path) -> tuple[Path, ...]:
+    """The files and folders that a track names besides its tree. Raises TrackError."""
+    found = tuple((folder / Path(text).expanduser()).resolve() for text in run.data)
+    for text, path in zip(run.data, found, strict=True):
+        if not path.exists():
+            raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
+        _refuse_sockets(path)
+    return found
+
+
+def _refuse_sockets(mount: Path) -> None:
+    """Raise TrackError where a folder that is to be mounted holds a socket or a pipe: through it a candidate could speak to
+    whoever listens."""
+    folders = [mount] if mount.is_dir() and not mount.is_relative_to("/usr") else []
+    while folders:
+        for entry in _entries(folders.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry))
+            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+                raise TrackError(f"{mount} may not be mounted, because {entry.path} is a socket, a pipe or a device by which a "
+                                 "candidate could reach others: move it away, or name a narrower folder.")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder; nothing where we may not look, for then no candidate may either."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError:
+        return []
+
+
+def keep_secrets(mounts: Iterable[Path], secrets: Iterable[Path]) -> None:
+    """Raise TrackError where what a candidate may read holds what it must not: the journal's key, unseen data."""
+    for mount in mounts:
+        for secret in secrets:
+            if mount.is_relative_to(secret) or secret.is_relative_to(mount):
+                raise TrackError(f"[run] data or python would open {secret} to candidates through {mount}: name a folder "
+                                 "that holds the data alone.")

@@ -1,0 +1,313 @@
+"""One run: a commit's tree -> sandbox -> artefacts -> (oracle and) scorer, each in its own sandbox -> metrics.
+
+Covered: the metric comes from the scorer, which runs from the contract's own files; the candidate's process is dead, or
+in another sandbox, when it is computed; artefacts are data that is hashed before anybody looks at them.
+Not covered: a scorer that trusts its artefacts (see overnight.scoring, which does not).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import overnight
+from overnight.contracts import Accounting, Command, Ended, Limits, Sandbox
+from overnight.errors import Fault
+from overnight.execution import mounts
+from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
+from overnight.execution.oracle import asked
+from overnight.lab.events import Outcome
+from overnight.lab.jobs import Measure, Measurement
+from overnight.referee.curves import Pace
+from overnight.repo import Repo
+from overnight.track.spec import Score, Track, seconds, size
+
+LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
+HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
+LOG = 64 << 10  # bytes of a run's log that are kept
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class Parts:
+    """What a run leaves for the record besides its metrics. Seconds by part: `busy` is the payloads' own, the rest is ours.
+    What was said while scoring is kept apart from the candidate's own words, because it may hold what no candidate and no
+    researcher is to see: the candidate's oracle hears the questions."""
+
+    def __init__(self) -> None:
+        self.busy = 0.0
+        self.overhead: dict[str, float] = {}
+        self.accounting: Accounting = "exact"
+        self.artifacts = ""
+        self.said, self.judging = b"", b""
+        self.cpu, self.peak = 0.0, 0  # of the candidate's own processes: work moved into the oracle is not free
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the time of a block to a part."""
+        start = time.perf_counter()
+        yield
+        self.add(part, time.perf_counter() - start)
+
+    def add(self, part: str, spent: float) -> None:
+        """Add seconds to a part."""
+        self.overhead[part] = self.overhead.get(part, 0.0) + spent
+
+    def ended(self, part: str, ended: Ended, since: float) -> None:
+        """Split the time since a start into a payload's own and the sandbox's."""
+        self.busy += ended.wall
+        self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
+        self.add(part, time.perf_counter() - since - ended.wall)
+
+
+class Runner:
+    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges; `key` is
+    the track's secret, from which the scorer gets a seed that the candidate does not know."""
+
+    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path, key: str = "") -> None:
+        self._key = key
+        self.track, self.repo, self.sandbox, self.contract = track, repo, sandbox, contract
+        self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
+        for folder in (self.trees, self.logs, self.artifacts):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
+        self.data = mounts.data(track.run, repo.folder)
+        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
+                                                   *((repo.folder / p).resolve() for p in track.private)))
+
+    # -- trees --
+
+    def tree(self, commit: str, judge: bool = False) -> Path:
+        """A clean tree of a commit, made once; without the private files, but for the judge, who lacks the holdout alone."""
+        path = self.trees / (f"judge-{commit}" if judge else commit)
+        if not path.exists():
+            making = self.trees / f"making-{os.urandom(6).hex()}"
+            self.repo.checkout(commit, making)
+            for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
+                _remove(making / self.repo.prefix / hidden)
+            try:
+                making.rename(path)
+            except OSError:  # another worker was quicker
+                shutil.rmtree(making, ignore_errors=True)
+        return path
+
+    def holdout(self) -> Path:
+        """The holdout as the contract's commit has it, apart from every tree; made once."""
+        path = self.trees / f"holdout-{self.contract}"
+        if not path.exists():
+            making = self.trees / f"making-{os.urandom(6).hex()}"
+            self.repo.checkout(self.contract, making)
+            with suppress(OSError):  # another worker was quicker
+                (making / self.repo.prefix / self.track.holdout).rename(path)
+            shutil.rmtree(making, ignore_errors=True)
+        return path
+
+    def forget(self, commit: str) -> None:
+        """Remove a commit's tree once no run needs it any more; it can be made again."""
+        with self._lock:
+            if self._using[commit]:
+                self._doomed.add(commit)
+                return
+        shutil.rmtree(self.trees / commit, ignore_errors=True)
+
+    @contextmanager
+    def _used(self, commit: str) -> Iterator[None]:
+        """Hold a commit's tree while a run needs it."""
+        with self._lock:
+            self._using[commit] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._using[commit] -= 1
+                last = not self._using[commit] and commit in self._doomed
+                self._doomed -= {commit} if last else set()
+            if last:
+                self.forget(commit)
+
+    # -- one run --
+
+    def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
+                running: Callable[[Any], None] = lambda process: None) -> Measurement:
+        """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
+        comes first is up to the seed. Raises Fault when the machine failed."""
+        if not job.beside:
+            return self._measured(job, cores, worker, running, f"{job.run}.log")
+        other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
+        sides = [(job, f"{job.run}.log"), (other, f"{job.run}-beside.log")]
+        order = self._scorers_seed(job.seed) % 2  # who knew it could leave the machine cold for the other
+        sides.sort(key=lambda side: (side[0] is job) == bool(order))
+        found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
+        mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
+        return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy,
+                                       beside_holdout=theirs.holdout)
+
+    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
+                  name: str) -> Measurement:
+        parts = Parts()
+        outcome: Outcome = "ok"
+        reason = ""
+        harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
+        pace = self._pace(job)
+        try:
+            with self._used(job.commit):
+                metrics, holdout = self._measure(job, harvest, cores, parts, running, pace)
+        except Invalid as invalid:
+            metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
+        except OSError as error:
+            raise Fault(f"run {job.run} could not be carried out: {error}.") from error
+        finally:
+            with parts.timed("clean-up"):
+                shutil.rmtree(harvest, ignore_errors=True)
+        with parts.timed("log"):
+            self._keep_logs(name, parts)
+        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
+                           curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
+                           accounting=parts.accounting, artifacts=parts.artifacts, holdout=holdout)
+
+    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts,
+                 running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
+        with parts.timed("tree"):
+            tree = self.tree(job.commit)
+        run = self._run(job, tree, harvest, cores, parts, running, pace)
+        parts.said = run.stdout + run.stderr
+        if pace is not None and run.killed == "behind":
+            raise Invalid("behind", pace.reason)
+        succeeded(run, "the run", seconds(self.track.run.timeout))
+        with parts.timed("hash"):
+            parts.artifacts = fingerprint(harvest)
+        parts.cpu, parts.peak = run.cpu, run.peak_memory
+        metrics = {}
+        if self.track.score is not None:
+            metrics = self._score(job, self.track.score, tree, harvest, cores, parts, running)
+        metrics |= {"cpu_seconds": parts.cpu, "wall_seconds": run.wall, "peak_memory": float(parts.peak)}
+        if self.track.self_reported:
+            metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
+        if self.track.metric.name not in metrics:
+            raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
+        within(self.track.metric.name, metrics[self.track.metric.name], self.track.metric.range)
+        return metrics, self._held(job, tree, harvest, cores, parts, running)
+
+    def _held(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+              running: Callable[[Any], None]) -> float | None:
+        """The metric on the holdout; None where the run gives none there, or need not be asked. What the scorer and the
+        oracle say meanwhile is not kept. Raises Invalid for the baseline, whose owner must know."""
+        score, name = self.track.score, self.track.metric.name
+        if score is None or not score.holdout or job.stage not in HELD:
+            return None
+        try:
+            number = self._score(job, score, tree, harvest, cores, parts, running, self.holdout()).get(name)
+            if number is None:
+                raise Invalid("invalid", f"the scorer does not give '{name}'")
+            within(name, number, self.track.metric.range)
+        except Invalid as invalid:
+            if job.stage == "calibrate":
+                raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
+            return None
+        return number
+
+    def _pace(self, job: Measure) -> Pace | None:
+        """What listens to a run; None where the track declares no [progress]."""
+        progress = self.track.progress
+        if progress is None:
+            return None
+        return Pace(progress.pattern, job.pace, progress.direction or self.track.metric.direction, progress.patience,
+                    progress.margin)
+
+    def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+             running: Callable[[Any], None], pace: Pace | None) -> Ended:
+        env = self._environment(job.seed, cores) | ({"PYTHONUNBUFFERED": "1"} if pace else {})
+        step = self.track.run
+        limits = Limits(wall=seconds(step.timeout), memory=size(step.memory), disk=size(step.disk), processes=step.processes)
+        since = time.perf_counter()
+        process = self.sandbox.start(Command(
+            argv=self._argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
+            env=env, mounts=(*self.mounts, *self.data), network=step.network, gpus=step.gpus,
+            heard=pace.hear if pace else None))
+        running(process)
+        ended = process.wait()
+        parts.ended("sandbox of the run", ended, since)
+        return ended
+
+    def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+               running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
+        """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
+        with parts.timed("tree"):
+            judge = self.tree(self.contract, judge=True)
+        since = time.perf_counter()
+        env = self._environment(job.seed, cores)
+        limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
+        command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
+                          env=self._environment(self._scorers_seed(job.seed), cores) | self._for_scorer(job.seed),
+                          inputs=harvest, secret=secret, mounts=(*self.mounts, *self.data, LIBRARY))
+        if self.track.oracle is None:
+            process = self.sandbox.start(command)
+            running(process)
+            scored, answered = process.wait(), None
+        else:
+            side = Command(argv=self._argv(self.track.oracle.command), tree=tree, cwd=command.cwd, env=env, inputs=harvest,
+                           limits=Limits(wall=seconds(self.track.oracle.timeout), memory=size(self.track.oracle.memory)),
+                           mounts=(*self.mounts, *self.data), network=self.track.run.network, gpus=self.track.run.gpus)
+            scored, answered = asked(self.sandbox, command, side, running)
+        parts.ended("sandbox of the scorer", scored, since)
+        if secret is None:
+            parts.judging = scored.stderr
+            if answered is not None:
+                parts.judging = answered.stderr + scored.stderr
+                parts.cpu, parts.peak = parts.cpu + answered.cpu, max(parts.peak, answered.peak_memory)
+        patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
+        return read_metrics(scored, answered, seconds(score.timeout), patience)
+
+    def _scorers_seed(self, seed: int) -> int:
+        """The same for both sides of a pair, and nothing that a candidate could work out from its own seed."""
+        return int(self._drawn("score", seed)[:8], 16) >> 1 if self._key else seed
+
+    def _for_scorer(self, seed: int) -> dict[str, str]:
+        """What a scorer is given besides: the library, and a secret that is too long to be searched for."""
+        return {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self._drawn("secret", seed)}
+
+    def _drawn(self, what: str, seed: int) -> str:
+        """64 hexadecimal digits that nobody knows who has not the track's key."""
+        return hashlib.sha256(f"{self._key}|{what}|{seed}".encode()).hexdigest()
+
+    def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        return (self.python, *command[1:]) if command[0] in ("python", "python3") else command
+
+    def _environment(self, seed: int, cores: tuple[int, ...]) -> dict[str, str]:
+        """What the contract names, and nothing of the user's."""
+        threads = str(len(cores) or self.track.run.cpus)
+        path = f"{Path(self.python).parent}:/usr/local/bin:/usr/bin:/bin"
+        return {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
+                **dict.fromkeys(THREADS, threads)}
+
+    def _keep_logs(self, name: str, parts: Parts) -> None:
+        (self.logs / name).write_bytes(parts.said[-LOG:])
+        if parts.judging:
+            (self.logs / name.replace(".log", "-score.log")).write_bytes(parts.judging[-LOG:])
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder that may be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over names and bytes of the files of a folder, at whatever depth."""
+    whole = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            whole.update(f"{path.relative_to(folder)}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,1 @@
+"""Ideas from elsewhere, and whether two are the same."""

@@ -1,0 +1,59 @@
+"""What was found elsewhere, as an idea: cleaned, bounded, and each only once. Pure.
+
+Covered: characters that steer a terminal or hide, titles and texts of any length, the same idea in other words.
+Not covered: what the words ask of those who read them; they are data and authorise nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from overnight.errors import TrackError
+from overnight.ideas.similarity import alike
+from overnight.lab.queue import TEXT, TITLE
+from overnight.untrusted import line, plain
+
+LARGEST = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
+
+
+class Found(Struct, frozen=True):
+    """An idea that somebody else had: a title, the rest below it ("" if the title says it all), and where it is from."""
+
+    title: str
+    text: str
+    source: str
+
+
+def found(title: str, text: str, source: str) -> Found:
+    """Words from outside as an idea. A title that is too long goes on in the text."""
+    short = line(title, TITLE)
+    if short.endswith("…"):
+        text = f"{title}\n\n{text}" if text.strip() else title
+    return Found(short, plain(text, TEXT).strip(), line(source, TITLE))
+
+
+def written(text: str, source: str = "person") -> Found:
+    """What somebody typed as an idea: its first line is the title. Raises TrackError where it is none."""
+    if len(text) > LARGEST:
+        raise TrackError(f"an idea of {len(text):,} characters is too long: say it in a few sentences, or import a file.")
+    title, _, rest = text.strip().partition("\n")
+    idea = found(title, rest, source)
+    if not idea.title:
+        raise TrackError("the idea is empty: say in a few words what should be tried.")
+    return idea
+
+
+def distinct(ideas: Iterable[Found], most: int) -> list[Found]:
+    """The first so many of them that have a title and are not another one in other words."""
+    kept: list[Found] = []
+    texts: list[str] = []
+    for idea in ideas:
+        if len(kept) >= most:
+            break
+        text = f"{idea.title}\n{idea.text}"
+        if idea.title and not alike(text, texts):
+            kept.append(idea)
+            texts.append(text)
+    return kept

@@ -1,0 +1,90 @@
+"""Ideas from papers: titles and abstracts that arXiv finds, over its Atom API, by the `arxiv` package.
+
+Covered: one request, bounded time and bytes, at the pace that arXiv asks for; an answer that is no feed.
+Not covered: whether a paper's claim is true.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from overnight.errors import TrackError
+from overnight.ideas.found import Found, found
+from overnight.untrusted import line
+
+if TYPE_CHECKING:
+    import arxiv
+
+MOST = 100  # papers
+QUERY = 300  # characters
+PATIENCE = 30.0  # seconds for one answer
+LARGEST = 4 << 20  # bytes of it
+PAUSE = 3.0  # seconds between two requests, which arXiv asks for
+RETRIES = 2
+
+
+def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: float = PAUSE) -> list[Found]:
+    """The papers that a query finds, most relevant first; `address` is another server of the same API. Raises TrackError."""
+    wanted = line(query, QUERY)
+    if not wanted:
+        raise TrackError("the query is empty: write what to look for, like arxiv:learning rate warmup.")
+    try:
+        import arxiv
+        import requests
+    except ImportError as error:
+        raise TrackError("importing from arXiv needs a package more: pip install 'overnight[ideas]'.") from error
+    client = _client(min(most, MOST), address, pause)
+    try:
+        results = list(client.results(arxiv.Search(query=wanted, max_results=min(most, MOST))))
+    except (requests.exceptions.RequestException, arxiv.ArxivError, ValueError) as error:
+        raise TrackError(_why(error)) from error
+    finally:
+        client._session.close()
+    return [found(result.title, result.summary, f"arxiv:{_number(result)}") for result in results]
+
+
+def _number(result: arxiv.Result) -> str:
+    """The paper's number without its version."""
+    return line(str(result.get_short_id()).partition("v")[0], 60)
+
+
+def _client(most: int, address: str | None, pause: float) -> arxiv.Client:
+    import arxiv
+    client = arxiv.Client(page_size=most, delay_seconds=pause, num_retries=RETRIES)
+    if address:
+        client.query_url_format = address + "?{}"
+    bounded = _bounded()
+    for scheme in ("http://", "https://"):
+        client._session.mount(scheme, bounded)
+    return client
+
+
+def _bounded() -> Any:
+    """What carries out requests, with a bound on the time and bytes of an answer: the package has none."""
+    import requests
+
+    class Bounded(requests.adapters.HTTPAdapter):
+        def send(self, request: Any, *_: Any, **options: Any) -> Any:
+            answer = super().send(request, **(options | {"timeout": PATIENCE, "stream": True}))
+            until, content = time.monotonic() + PATIENCE, bytearray()
+            for piece in answer.iter_content(1 << 14):
+                content += piece
+                if len(content) > LARGEST or time.monotonic() > until:
+                    answer.close()
+                    raise requests.exceptions.Timeout("the answer is too long")
+            answer._content = bytes(content)
+            return answer
+
+    return Bounded()
+
+
+def _why(error: Exception) -> str:
+    """One sentence for why there are no papers."""
+    if status := getattr(error, "status", None):
+        return f"arXiv answered with status {status}: wait a little and try again, or say the query in other words."
+    if isinstance(error, ValueError) and type(error).__module__ == "builtins":
+        return "arXiv's answer cannot be read: try again later."
+    if type(error).__name__ in ("ReadTimeout", "Timeout", "ConnectTimeout"):
+        return "arXiv took too long to answer: try again later, or ask for fewer papers."
+    return "arXiv cannot be reached: this machine seems to be offline."

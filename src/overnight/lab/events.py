@@ -1,0 +1,289 @@
+"""What can happen on a track: the frozen records that the journal holds. docs/journal.md gives the file format.
+
+Every record carries `at`, seconds since 1970 by the machine's clock: for people to read, never to decide by.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from overnight.contracts import Accounting, Call
+from overnight.referee.curves import Curve
+
+Decision = Literal["keep", "discard", "crash", "foul"]
+Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
+Stage = Literal["calibrate", "screen", "race", "confirm", "check"]
+
+
+class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
+    """The track begins, or begins anew: its contract is frozen at a commit, which is also the baseline.
+
+    contract  the text of track.toml
+    key       secret from which every seed is drawn, so that no candidate can know one before it is committed
+    """
+
+    at: float
+    track: str
+    commit: str
+    contract: str
+    key: str
+
+
+class Started(Struct, frozen=True, tag="started", tag_field="kind"):
+    """A session of `overnight run` begins.
+
+    identity, findings  the sandbox and the hash of its self-test; what that tried, and what stopped it
+    """
+
+    at: float
+    workers: int
+    sandbox: str
+    version: str
+    researchers: tuple[str, ...] = ()
+    identity: str = ""
+    findings: dict[str, str] = {}
+
+
+class Stopped(Struct, frozen=True, tag="stopped", tag_field="kind"):
+    """A session ends in order. A session that was killed has no such record.
+
+    deciding, writing  mean seconds for one result of `ask` and `tell`, and of writing to this journal
+    """
+
+    at: float
+    seconds: float
+    reason: str = ""
+    deciding: float = 0.0
+    writing: float = 0.0
+
+
+class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
+    """A researcher's change was committed on top of the frontier.
+
+    base       the experiment it stands on (0: the baseline)
+    patch      its diff, at most 64 KiB of it
+    grown      how much larger the code is: nodes of its syntax trees, or words where it is not Python
+    researcher the role that proposed it, or who handed it in: "person", the name of an agent
+    idea       the idea of the queue that it tries; 0: none
+    asked      the seed of the brief that it answers: that of the calls to models that it took
+    thinking   seconds from the brief to the change
+    request    the order that handed it in; "" where a role was asked
+    """
+
+    at: float
+    experiment: int
+    base: int
+    base_commit: str
+    commit: str
+    researcher: str
+    message: str
+    patch: str = ""
+    note: dict[str, Any] = {}
+    grown: int = 0
+    idea: int = 0
+    asked: int = 0
+    thinking: float = 0.0
+    request: str = ""
+
+
+class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
+    """A researcher had nothing to propose on this frontier, or what it proposed was no change.
+
+    away      it cannot work now: nothing is said of the frontier
+    thinking  seconds that it took
+    idea      the idea of which it could not make a change; 0: none
+    """
+
+    at: float
+    researcher: str
+    frontier: int
+    reason: str = ""
+    away: bool = False
+    thinking: float = 0.0
+    idea: int = 0
+
+
+class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):
+    """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
+
+    again  its researcher had to apply it anew, because git could not
+    """
+
+    at: float
+    experiment: int
+    base: int
+    base_commit: str
+    commit: str
+    again: bool = False
+
+
+class Stacked(Struct, frozen=True, tag="stacked", tag_field="kind"):
+    """Several experiments are to be measured together, on one seed.
+
+    experiments  from the lowest edit to the highest; none if no two of them go together
+    commits      of the same length; each holds all edits so far
+    apart        experiments whose edits conflict with those; they are tried in smaller company
+    """
+
+    at: float
+    experiments: tuple[int, ...]
+    commits: tuple[str, ...]
+    base_commit: str
+    seed: int
+    apart: tuple[int, ...] = ()
+
+
+class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
+    """One run ended.
+
+    experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
+    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
+                "foul": the scorer caught it cheating
+    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
+    metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
+    reason      why it is not "ok", in a sentence
+    busy        seconds that the candidate's, oracle's and scorer's own processes took
+    overhead    what the harness took besides, by part, in seconds
+    log         name of the kept log
+    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
+    sandbox     the backend and the hash of its self-test
+    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
+    artifacts   SHA-256 of what the run left, taken before anybody looked at it
+    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
+                not scored or gave no number. No researcher may ever read them
+    """
+
+    at: float
+    run: int
+    experiment: int
+    commit: str
+    seed: int
+    stage: Stage
+    outcome: Outcome
+    metrics: dict[str, float] = {}
+    reason: str = ""
+    busy: float = 0.0
+    overhead: dict[str, float] = {}
+    worker: int = 0
+    log: str = ""
+    beside: dict[str, float] = {}
+    curve: Curve = ()
+    sandbox: str = ""
+    accounting: Accounting = "estimate"
+    artifacts: str = ""
+    holdout: float | None = None
+    beside_holdout: float | None = None
+
+
+class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
+    """The verdict on an experiment. A keep moves the frontier to its commit; there is no other way to move it.
+
+    effect    mean paired difference on the fresh seeds (before confirmation: on all), positive is better
+    interval  95 % interval of the effect
+    pairs     paired differences used, in all and on fresh seeds
+    e_value   evidence against "not better"
+    alpha     level at which the claim could be made: a keep takes an e-value of at least 1/alpha
+    variance  of its paired differences in the race
+    """
+
+    at: float
+    experiment: int
+    verdict: Decision
+    reason: str
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    pairs: int = 0
+    fresh_pairs: int = 0
+    e_value: float | None = None
+    variance: float | None = None
+    alpha: float | None = None
+
+
+class Reopened(Struct, frozen=True, tag="reopened", tag_field="kind"):
+    """Nobody has anything new to try: a discarded experiment that looked better than not is raced on from where it was."""
+
+    at: float
+    experiment: int
+
+
+class Faulted(Struct, frozen=True, tag="faulted", tag_field="kind"):
+    """The machine failed during a job. It counts against nobody; the job is done again."""
+
+    at: float
+    job: str
+    reason: str
+
+
+class Organised(Struct, frozen=True, tag="organised", tag_field="kind"):
+    """The team as `program.md` and its role files have it from now on.
+
+    sha256  of all their texts, so that one can tell under which program an experiment was proposed
+    roles   name -> kind, for each on the team
+    """
+
+    at: float
+    sha256: str
+    roles: dict[str, str]
+
+
+class Called(Struct, frozen=True, tag="called", tag_field="kind"):
+    """A request to a language model ended, with or without an answer."""
+
+    at: float
+    call: Call
+
+
+class Noted(Struct, frozen=True, tag="noted", tag_field="kind"):
+    """An idea came into the queue."""
+
+    at: float
+    idea: int
+    title: str
+    text: str = ""
+    source: str = "person"
+    request: str = ""
+
+
+class Dropped(Struct, frozen=True, tag="dropped", tag_field="kind"):
+    """An idea was taken from the queue by a person."""
+
+    at: float
+    idea: int
+    request: str = ""
+
+
+class Learnt(Struct, frozen=True, tag="learnt", tag_field="kind"):
+    """A standup wrote down what the lab has learnt; it replaces what the one before wrote."""
+
+    at: float
+    role: str
+    notes: str
+
+
+class Ordered(Struct, frozen=True, tag="ordered", tag_field="kind"):
+    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`.
+
+    experiment  that a change which was handed in was before: it is not measured again
+    """
+
+    at: float
+    request: str
+    order: str
+    reason: str = ""
+    experiment: int = 0
+
+
+class Vetoed(Struct, frozen=True, tag="vetoed", tag_field="kind"):
+    """A person took a kept commit back: the frontier is again what it stood on, and what was kept later is to be put on top
+    of that and confirmed anew."""
+
+    at: float
+    experiment: int
+    reason: str = ""
+    request: str = ""
+
+
+Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Judged | Reopened | Faulted
+         | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)

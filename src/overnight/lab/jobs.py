@@ -1,0 +1,236 @@
+"""What the Lab asks for and what it is told: the jobs that places carry out, and their results."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from overnight.contracts import Accounting, Brief, Call, Change
+from overnight.lab.events import Outcome, Stage
+from overnight.referee.curves import Curve
+
+
+class Propose(Struct, frozen=True):
+    """Let a researcher make a change on top of a commit; one that thinks long has a place of its own for that. The desk adds
+    the files to the brief."""
+
+    researcher: str
+    base: int
+    commit: str
+    brief: Brief
+    thinks: bool = False
+
+    @property
+    def place(self) -> str:
+        """The kind of place where it is done."""
+        return "thinker" if self.thinks else "desk"
+
+
+class Rebase(Struct, frozen=True):
+    """Put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with the brief,
+    whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now."""
+
+    experiment: int
+    commit: str
+    base_commit: str
+    onto: str
+    researcher: str = ""
+    brief: Brief | None = None
+    anew: bool = False
+
+    @property
+    def place(self) -> str:
+        """The kind of place where it is done."""
+        return "thinker" if self.anew else "desk"
+
+
+class Combine(Struct, frozen=True):
+    """A desk job: put the changes of several experiments, each (base, commit), on top of one another."""
+
+    experiments: tuple[int, ...]
+    changes: tuple[tuple[str, str], ...]
+    onto: str
+    place = "desk"
+
+
+class Measure(Struct, frozen=True):
+    """A bench job: one run of one commit with one seed.
+
+    beside  a commit that is run on the same cores as well, where the metric is a time
+    pace    the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
+    """
+
+    run: int
+    experiment: int
+    commit: str
+    seed: int
+    stage: Stage
+    beside: str = ""
+    pace: Curve = ()
+    place = "bench"
+
+
+class Think(Struct, frozen=True):
+    """Let a role that does not propose think: a scientist for new ideas, a standup for notes."""
+
+    role: str
+    purpose: Literal["scientist", "standup"]
+    commit: str
+    brief: Brief
+    place = "thinker"
+
+
+class Accept(Struct, frozen=True):
+    """A desk job: look at a change that somebody handed in."""
+
+    order: Try
+    place = "desk"
+
+
+Job = Propose | Rebase | Combine | Measure | Think | Accept
+
+# ---- results ---------------------------------------------------------------------------------------------------
+
+
+class Proposal(Struct, frozen=True):
+    """What came of a Propose or an Accept: a commit and its diff, or why there is none.
+
+    away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
+    seconds  that it took
+    """
+
+    job: Propose | Accept
+    change: Change | None = None
+    commit: str = ""
+    patch: str = ""
+    foul: str = ""
+    reason: str = ""
+    grown: int = 0
+    away: bool = False
+    wait: float | None = None
+    seconds: float = 0.0
+
+
+class Thought(Struct, frozen=True):
+    """What came of a Think: ideas as (title, text), or notes."""
+
+    job: Think
+    ideas: tuple[tuple[str, str], ...] = ()
+    notes: str = ""
+    reason: str = ""
+    away: bool = False
+    wait: float | None = None
+
+
+class Rebasing(Struct, frozen=True):
+    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either."""
+
+    job: Rebase
+    commit: str
+    again: bool = False
+
+
+class Combined(Struct, frozen=True):
+    """What came of a Combine: commits[j] holds the changes of experiments[:j + 1]; the rest conflicts and was left out."""
+
+    job: Combine
+    experiments: tuple[int, ...]
+    commits: tuple[str, ...]
+
+
+class Measurement(Struct, frozen=True):
+    """What came of a Measure; the fields are those of the record `Measured`."""
+
+    job: Measure
+    outcome: Outcome
+    metrics: dict[str, float] = {}
+    reason: str = ""
+    busy: float = 0.0
+    overhead: dict[str, float] = {}
+    worker: int = 0
+    log: str = ""
+    beside: dict[str, float] = {}
+    curve: Curve = ()
+    sandbox: str = ""
+    accounting: Accounting = "estimate"
+    artifacts: str = ""
+    holdout: float | None = None
+    beside_holdout: float | None = None
+
+
+class Trouble(Struct, frozen=True):
+    """The machine failed during a job."""
+
+    job: Job
+    reason: str
+
+
+Result = Proposal | Thought | Rebasing | Combined | Measurement | Trouble
+
+# ---- orders ----------------------------------------------------------------------------------------------------
+# What people and agents tell a night from outside. `request` is the sender's mark: an order is taken up once.
+
+
+class Try(Struct, frozen=True, tag="try", tag_field="order"):
+    """Measure a change that was made by hand or by an agent in a worktree of its own.
+
+    base    the commit that it stands on, which the result branch holds or stands on
+    commit  the change on top of it
+    by      who hands it in: "person", the name of an agent
+    """
+
+    request: str
+    base: str
+    commit: str
+    message: str
+    by: str = "person"
+    idea: int = 0
+
+
+class AddIdea(Struct, frozen=True, tag="idea", tag_field="order"):
+    """Put an idea into the queue."""
+
+    request: str
+    title: str
+    text: str = ""
+    source: str = "person"
+
+
+class DropIdea(Struct, frozen=True, tag="drop", tag_field="order"):
+    """Take an idea from the queue."""
+
+    request: str
+    idea: int
+
+
+class Steer(Struct, frozen=True, tag="steer", tag_field="order"):
+    """Pause the night, resume it, or stop it."""
+
+    request: str
+    what: Literal["pause", "resume", "stop"]
+
+
+class Veto(Struct, frozen=True, tag="veto", tag_field="order"):
+    """Take a kept commit back."""
+
+    request: str
+    experiment: int
+    reason: str = ""
+
+
+Order = Try | AddIdea | DropIdea | Steer | Veto
+Letter = Order | Call  # what reaches the Lab besides results
+
+
+def key(job: Job) -> object:
+    """What makes a job the same job."""
+    if isinstance(job, Measure):
+        return job.run
+    if isinstance(job, Think):
+        return (job.role, job.purpose)
+    if isinstance(job, Accept):
+        return job.order.request
+    if isinstance(job, Combine):
+        return job.experiments
+    return (job.experiment, job.onto) if isinstance(job, Rebase) else (job.researcher, job.brief.seed)

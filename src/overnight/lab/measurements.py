@@ -1,0 +1,402 @@
+"""Every run that still counts on a track: what the incumbent and the open experiments measured on which seeds, which
+seeds come next, and how much runs spread. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from overnight.lab.events import Decision, Measured, Opened
+from overnight.referee import guards, holdout, noise
+from overnight.referee.curves import Curve
+from overnight.referee.decision import Kind, Ruling
+from overnight.referee.drift import EQUAL, Drift
+from overnight.track.spec import HARNESS_METRICS, Track
+from overnight.untrusted import line
+
+CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
+OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
+MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
+LASTING = 60  # runs of the track for which an incumbent's run is paired with others, where its number does not repeat itself
+LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
+SMALLEST = 1e-150  # the same for differences
+
+Metrics = dict[str, float]
+
+
+@dataclass(slots=True)
+class Experiment:
+    """One experiment as the Lab knows it: the proposal, then its verdict.
+
+    carried  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
+    company  how many edits may share a run with this one
+    crashed  seeds on which it failed and its base did not
+    looks    how often it was taken up again after a discard
+    asked    the seed of the brief that it answers
+    request  the mark of the order that handed it in; "" where a researcher proposed it
+    log      of its last run that failed
+    cost     seconds that its runs and the thinking took
+    credited its researcher's record has it
+    """
+
+    id: int
+    base: int
+    base_commit: str
+    commit: str
+    researcher: str
+    message: str
+    at: float = 0.0
+    note: dict[str, Any] = field(default_factory=dict)
+    grown: int = 0
+    verdict: str = "open"
+    reason: str = ""
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    pairs: int = 0
+    fresh_pairs: int = 0
+    e_value: float | None = None
+    runs: int = 0
+    confirming: int = 0
+    carried: list[float] = field(default_factory=list)
+    earlier: float | None = None
+    used: set[int] = field(default_factory=set)
+    crashed: set[int] = field(default_factory=set)
+    company: int = 99
+    looks: int = 0
+    stack: str = ""
+    worth: float = 0.0
+    drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    decided: tuple[Decision, str, Ruling | None] | None = None
+    metrics: Metrics = field(default_factory=dict)
+    strain: float | None = None
+    idea: int = 0
+    asked: int = 0
+    request: str = ""
+    log: str = ""
+    cost: float = 0.0
+    credited: bool = False
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody handed it in and waits for the verdict."""
+        return bool(self.request)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is known of it yet, alone or in a stack."""
+        return not (self.stack or self.carried or self.runs or self.decided)
+
+    @property
+    def title(self) -> str:
+        """The first line of its message, without what could steer a terminal."""
+        return line(self.message.partition("\n")[0], 300)
+
+
+class Runs:
+    """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline."""
+
+    def __init__(self, opened: Opened, track: Track) -> None:
+        self.track, self.key, self.baseline_commit, self.incumbent = track, opened.key, opened.commit, opened.commit
+        self.calibration = [self.draw("calibrate", i) for i in range(CALIBRATION)]
+        self.values: dict[str, dict[int, Metrics]] = defaultdict(dict)
+        self.beside: dict[str, dict[int, Metrics]] = defaultdict(dict)
+        self.repeat: Metrics | None = None
+        self.bad: set[int] = set()
+        self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
+        self._drawn, self._made = len(self._common), 0
+        self._standing = guards.begin(track.guard)
+        self._stood: dict[str, tuple[list[float], int]] = {}  # earlier incumbents: their standing, and seeds drawn for them
+        self._races: list[tuple[int, float]] = []
+        self._retired: noise.Spread = (0, 0.0)
+        self._variance: float | None = None  # what follows from them and the incumbents, until either changes
+        self._kind: Kind | None = None
+        self.drift = Drift()
+        self.curves: dict[str, dict[int, Curve]] = defaultdict(dict)
+        self.held: dict[str, dict[int, float]] = defaultdict(dict)
+        self.held_beside: dict[str, dict[int, float]] = defaultdict(dict)
+
+    # -- what is known --
+
+    def of(self, commit: str) -> dict[int, Metrics]:
+        """A commit's runs: seed -> metrics, empty for a run that failed."""
+        return self.values.get(commit, {})
+
+    def good(self, commit: str) -> list[Metrics]:
+        """The metrics of a commit's runs that ended well."""
+        return [m for m in self.of(commit).values() if m]
+
+    def numbers(self, commit: str) -> list[float]:
+        """The metric of those runs."""
+        return [self.number(m) for m in self.good(commit)]
+
+    def number(self, metrics: Metrics) -> float:
+        """The track's metric among the others."""
+        return metrics[self.track.metric.name]
+
+    def mean(self, commit: str) -> float | None:
+        """Mean of the metric over a commit's runs, as far as they are remembered."""
+        numbers = self.numbers(commit)
+        return statistics.fmean(numbers) if numbers else None
+
+    def means(self, commit: str) -> Metrics:
+        """Mean of every metric over a commit's runs that ended well."""
+        runs = self.good(commit)
+        return {name: statistics.fmean(m[name] for m in runs if name in m) for name in (runs[0] if runs else ())}
+
+    # -- what kind of metric it is --
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the baseline is known well enough to judge against it."""
+        return self._measured and not self._not_as_declared()
+
+    @property
+    def _measured(self) -> bool:
+        return self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
+
+    def _not_as_declared(self) -> str:
+        """What is wrong with a contract that calls the metric deterministic, if the baseline shows it."""
+        if self.track.metric.kind != "deterministic" or not self._measured:
+            return ""
+        runs = [m for m in (self.of(self.baseline_commit)[self.calibration[0]], self.repeat) if m]
+        twice, all_seeds = [self.number(m) for m in runs], self.numbers(self.baseline_commit)
+        name = f"{self.track.metric.name} is declared deterministic in track.toml"
+        if not _same(twice):
+            return (f"{name}, but one commit on one seed gave {twice[0]:.10g} and then {twice[1]:.10g}, though nothing had "
+                    "changed: find out what else it depends on, or take `kind` out")
+        return "" if _same(all_seeds) else (
+            f"{name}, but the baseline gave from {min(all_seeds):.10g} to {max(all_seeds):.10g} on {len(all_seeds)} seeds: "
+            "take `kind` out, and it is judged as noisy")
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same code and seed gave the same number twice."""
+        first = self.of(self.baseline_commit).get(self.calibration[0])
+        return bool(first and self.repeat) and self.number(first or {}) == self.number(self.repeat or {})
+
+    @property
+    def kind(self) -> Kind:
+        """What the contract says of the metric, or else what the calibration shows; "noisy" until then."""
+        if self.track.metric.kind != "auto":
+            return self.track.metric.kind
+        if self._kind is None and self.calibrated:
+            self._kind = self._found_kind()
+        return self._kind or "noisy"
+
+    def _found_kind(self) -> Kind:
+        numbers = {self.number(self.of(self.baseline_commit)[s]) for s in self.calibration}
+        if numbers <= {0.0, 1.0}:
+            return "success"
+        if not self.deterministic and self.track.metric.name in HARNESS_METRICS - {"peak_memory"}:
+            return "timing"
+        return "deterministic" if self.deterministic and len(numbers) == 1 else "noisy"
+
+    # -- spread --
+
+    @property
+    def variance(self) -> float:
+        """Variance of one paired difference in a race."""
+        if self._variance is None:
+            self._variance = noise.of_races(self.seed_variance, self._races, self._floor)
+        return self._variance
+
+    @property
+    def seed_variance(self) -> float:
+        """Variance of the metric over seeds, pooled over the commits that were ever the incumbent."""
+        commits = dict.fromkeys([self.incumbent, self.baseline_commit])
+        return noise.pooled([*(noise.spread(self.numbers(c)) for c in commits), self._retired])
+
+    @property
+    def _floor(self) -> float:
+        """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
+        level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST) ** 2
+
+    def raced(self, pairs: int, variance: float | None) -> None:
+        """A candidate was judged whose differences spread like this."""
+        if variance is not None:
+            self._races, self._variance = [*self._races, (pairs, variance)][-noise.REMEMBERED :], None
+
+    # -- seeds --
+
+    def draw(self, *what: object) -> int:
+        """A seed that nobody can know who does not have the journal's key."""
+        text = "|".join([self.key, *map(str, what)])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+    def own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
+        """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
+        if not experiment.drawn and experiment.confirming:
+            experiment.drawn = tuple(self.draw("confirm", experiment.commit, i) for i in range(OWN_SEEDS))
+        return experiment.drawn
+
+    def fresh(self, experiment: Experiment, count: int) -> list[int]:
+        """The first `count` usable ones of them."""
+        return [s for s in self.own_seeds(experiment) if s not in self.bad and s not in experiment.crashed][:count]
+
+    def next_common(self, used: Iterable[int] = ()) -> int:
+        """The incumbent's unused seed that lies nearest its median, or else a new one; a new one each time where the
+        metric is a time, for nothing is gained by an old one."""
+        if self.kind == "timing":
+            return self.draw("timed", self.incumbent, self._made)
+        theirs, skip = self.of(self.incumbent), {*used, *self.bad}
+        unused = [s for s in self._common if s not in skip]
+        if known := [s for s in unused if theirs.get(s)]:
+            centre = statistics.median(self.numbers(self.incumbent))
+            return min(known, key=lambda s: abs(self.number(theirs[s]) - centre))
+        return unused[0] if unused else self.draw("common", self.incumbent, self._drawn)
+
+    def age(self, runs: int) -> None:
+        """So many runs were made. A number that does not repeat itself may drift with the machine, so that an old one says
+        little of a new one: its seed is not raced on any more."""
+        self._made = runs
+        if self.calibrated and not self.deterministic:
+            self._common = {s: at for s, at in self._common.items() if runs - at < LASTING}
+
+    # -- pairs --
+
+    def against(self, commit: str, base: str, seed: int) -> Metrics | None:
+        """What the base measured on a seed: beside the commit's own run where that was done, else at some other time."""
+        return self.beside.get(commit, {}).get(seed) or self.of(base).get(seed)
+
+    def told(self, experiment: Experiment, seed: int) -> bool:
+        """Whether the other side of a run is known, or never will be."""
+        return self.kind == "timing" or seed in self.bad or seed in self.of(experiment.base_commit)
+
+    def blamed(self, experiment: Experiment) -> set[int]:
+        """Seeds on which an experiment failed and its base did not."""
+        experiment.crashed |= {s for s, m in self.of(experiment.commit).items()
+                               if not m and self.against(experiment.commit, experiment.base_commit, s)}
+        return experiment.crashed
+
+    def shared(self, experiment: Experiment) -> dict[int, guards.Pair]:
+        """What an experiment and its base measured on the seeds that both have run."""
+        found = {}
+        for seed, metrics in self.of(experiment.commit).items():
+            theirs = self.against(experiment.commit, experiment.base_commit, seed)
+            if metrics and theirs:
+                found[seed] = (metrics, theirs)
+        return found
+
+    def difference(self, pair: guards.Pair) -> float:
+        """By how much the first of two runs is better."""
+        return self.track.oriented(self.number(pair[0]) - self.number(pair[1]))
+
+    def pace(self, base: str, seed: int) -> Curve:
+        """What the base reported on a seed while it ran; empty if that is not known."""
+        return self.curves.get(base, {}).get(seed, ())
+
+    def pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Oriented differences on those seeds: (race, fresh)."""
+        fresh = self.own_seeds(experiment)
+        differences = {seed: self.difference(pair) for seed, pair in self.shared(experiment).items()}
+        return ((*experiment.carried, *(d for s, d in differences.items() if s not in fresh)),
+                tuple(d for s, d in differences.items() if s in fresh))
+
+    def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
+        """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
+        mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
+            | self.held_beside.get(experiment.commit, {})
+        turned, fresh = self.track.oriented, self.own_seeds(experiment)
+        return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
+                     for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
+
+    def strains(self, experiment: Experiment) -> list[guards.Strain]:
+        """How near an experiment comes to each guard's bound."""
+        return guards.strains(self.track.guard, list(self.shared(experiment).values()), self._standing)
+
+    # -- what happens --
+
+    def seed_to_check(self, runs: int) -> int:
+        """One of the incumbent's seeds, to run it there again."""
+        ran = [s for s, m in self.of(self.incumbent).items() if m]
+        return ran[self.draw("check", runs) % len(ran)]
+
+    def check(self, event: Measured, metrics: Metrics, runs: int) -> str:
+        """The incumbent was run again. Returns what is wrong with the machine, if this shows it."""
+        before = self.of(event.commit).get(event.seed)
+        if not before:
+            return ""
+        return self.drift.saw(self.number(before), self.number(metrics) if metrics else None, self.deterministic, runs)
+
+    def add(self, event: Measured, metrics: Metrics) -> None:
+        """A candidate's run ended; `metrics` is empty unless it ended well."""
+        self.values[event.commit][event.seed] = metrics
+        self.hold(event)
+        if event.beside:
+            self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
+        elif self.kind == "timing":
+            self.bad.add(event.seed)
+
+    def add_incumbent(self, event: Measured, metrics: Metrics, runs: int = 0) -> str:
+        """The incumbent's run ended. Returns what is wrong with the track, if this shows it."""
+        values, self._variance = self.values[event.commit], None
+        if metrics and event.seed in values and event.stage == "calibrate":
+            self.repeat = metrics
+        values.setdefault(event.seed, metrics)
+        self.hold(event)
+        if event.seed not in self._common:
+            self._common[event.seed] = runs
+            self._drawn += 1
+        if not metrics:
+            self.bad.add(event.seed)
+            return self._failing(event)
+        if event.stage == "calibrate" and (wrong := self._not_as_declared()):
+            return wrong
+        missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
+        return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+
+    def hold(self, event: Measured) -> None:
+        """A run was scored on the holdout too."""
+        for place, number in ((self.held, event.holdout), (self.held_beside, event.beside_holdout)):
+            if number is not None:
+                place[event.commit][event.seed] = within(number)
+
+    def _failing(self, event: Measured) -> str:
+        if event.stage == "calibrate":
+            return f"the baseline fails: {event.reason}"
+        often = len(self.bad) >= MOST_BAD_SEEDS and 4 * len(self.bad) > len(self.of(event.commit))
+        return f"the frontier itself fails again and again: {event.reason}" if often else ""
+
+    def forget(self, commit: str) -> None:
+        """A commit is out: its runs do not count any more."""
+        self.values.pop(commit, None)
+        self.beside.pop(commit, None)
+        self.curves.pop(commit, None)
+        self.held.pop(commit, None)
+        self.held_beside.pop(commit, None)
+
+    def move(self, experiment: Experiment, runs: int) -> None:
+        """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
+        of the old incumbent stay for those that are still compared with it, until `forget`."""
+        self._stood[self.incumbent] = self._standing, self._drawn
+        self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
+        fresh = self.own_seeds(experiment)
+        kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
+        if self.incumbent != self.baseline_commit:
+            gone = noise.spread(self.numbers(self.incumbent))
+            self._retired = (self._retired[0] + gone[0], self._retired[1] + gone[1])
+        self.values[experiment.commit] = kept
+        self.incumbent, self.bad, self._variance = experiment.commit, set(), None
+        self._common, self._drawn = dict.fromkeys(kept, runs), len(kept)
+
+    def back(self, commit: str) -> None:
+        """The frontier moves back to where it was. What is still known of that commit was looked at before, so it is raced on
+        seeds that were never drawn."""
+        self._standing, self._drawn = self._stood[commit]
+        self.incumbent, self.bad, self._variance, self._common = commit, set(), None, {}
+
+
+def _same(numbers: Sequence[float]) -> bool:
+    """Whether they are one number, but for rounding."""
+    return not numbers or math.isclose(min(numbers), max(numbers), rel_tol=EQUAL, abs_tol=SMALLEST)
+
+
+def within(number: float) -> float:
+    """A number whose square is finite."""
+    return max(-LARGEST, min(LARGEST, number))

@@ -1,0 +1,78 @@
+"""The queue of ideas: what came in, who works on it, what was tried of it. Pure; told by the Lab what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from overnight.lab.events import Dropped, Noted, Passed, Proposed
+
+TITLE, TEXT = 200, 4000  # characters
+MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea before it is left alone
+OWN = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
+
+
+@dataclass(slots=True)
+class Entry:
+    """One idea. `tried` are its experiments, `passes` how often nobody could make a change of it."""
+
+    id: int
+    title: str
+    text: str
+    source: str
+    dropped: bool = False
+    tried: list[int] = field(default_factory=list)
+    passes: int = 0
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it was given up without an experiment."""
+        return not self.tried and self.passes >= MOST_PASSES
+
+    @property
+    def untried(self) -> bool:
+        """Whether it still waits for somebody."""
+        return not (self.dropped or self.tried or self.hopeless)
+
+
+class Ideas:
+    """All ideas that ever came in, oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.next = 1
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries.values())
+
+    def noted(self, event: Noted) -> None:
+        """One came in."""
+        self.entries[event.idea] = Entry(event.idea, event.title, event.text, event.source)
+        self.next = event.idea + 1
+
+    def dropped(self, event: Dropped) -> None:
+        """One was taken out."""
+        self.entries[event.idea].dropped = True
+
+    def proposed(self, event: Proposed) -> None:
+        """An experiment tries one."""
+        if event.idea in self.entries:
+            self.entries[event.idea].tried.append(event.experiment)
+
+    def passed(self, event: Passed) -> None:
+        """Nobody could make a change of one; that somebody was away says nothing of it."""
+        if event.idea in self.entries and not event.away:
+            self.entries[event.idea].passes += 1
+
+    def waiting(self, leased: Collection[int] = ()) -> list[Entry]:
+        """Those that nobody has tried or works on: a person's first, then the oldest."""
+        free = [e for e in self if e.untried and e.id not in leased]
+        return sorted(free, key=lambda e: (e.source != "person", e.id))
+
+    def lease(self, leased: Collection[int], asked: int) -> Entry | None:
+        """The idea that a researcher is asked to try when it was asked so often before; None: its own. A person's is
+        always tried next."""
+        free = self.waiting(leased)
+        if not free or (free[0].source != "person" and asked % OWN == OWN - 1):
+            return None
+        return free[0]

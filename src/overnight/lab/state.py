@@ -1,0 +1,493 @@
+"""What is known of a track: a replay of its journal, and nothing else. Pure.
+
+`apply` takes up one record. Evidence is weighed here as well, so that a replayed state knows what the live one knew; what
+follows from it is recorded by the Lab, which stands on this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from typing import Any
+
+from overnight.contracts import Idea, Past
+from overnight.errors import JournalError
+from overnight.lab import allocation
+from overnight.lab.events import (
+    Called,
+    Dropped,
+    Event,
+    Faulted,
+    Judged,
+    Learnt,
+    Measured,
+    Noted,
+    Opened,
+    Ordered,
+    Organised,
+    Passed,
+    Proposed,
+    Rebased,
+    Reopened,
+    Stacked,
+    Started,
+    Stopped,
+    Vetoed,
+)
+from overnight.lab.measurements import Experiment, Metrics, Runs, within
+from overnight.lab.queue import Entry, Ideas
+from overnight.lab.roster import Roster
+from overnight.lab.usage import Tally
+from overnight.referee import decision, guards, holdout, priority
+from overnight.referee.stacks import Sizes, Stack, read
+from overnight.track.spec import Track, parse
+
+BASELINE = 0  # the number that stands for the baseline where an experiment is named
+RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
+CUT = 64 << 10  # characters of a diff from which on it may not be the whole
+OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
+
+
+class State:
+    """One track's state."""
+
+    track: Track  # known from the record `opened` on
+
+    def __init__(self) -> None:
+        self.next_run, self.next_experiment = 1, 1
+        self._faults: Counter[str] = Counter()
+        self._check_now = False  # a session begins by looking whether the machine is still the same
+        self.roster, self.ideas = Roster(), Ideas()
+        self.answered: set[str] = set()  # requests of orders that were carried out or declined
+        self.paused, self.program = False, ""
+        self._reset()
+
+    def _reset(self) -> None:
+        self.opened: Opened | None = None
+        self.experiments: dict[int, Experiment] = {}
+        self.open: dict[int, Experiment] = {}
+        self.stacks: dict[str, Stack] = {}
+        self.sizes = Sizes()
+        self.counts: Counter[str] = Counter()
+        self.frontier, self.commit = BASELINE, ""
+        self.problem = ""
+        self.policy = decision.Policy()
+        self.tally = Tally()
+        self.gauge = holdout.Gauge()
+        self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
+        self.taken_back: set[str] = set()  # commits that were kept once
+        self._shifts: dict[int, float] = {BASELINE: 0.0}
+        self._known: Runs | None = None
+        self._pasts: list[Past] = []
+        self.session_proposed = 0
+        self.notes, self._learnt_at = "", 0
+
+    # -- what is known --
+
+    @property
+    def known(self) -> Runs:
+        """Every run that still counts. Raises JournalError before the track is opened."""
+        if self._known is None:
+            raise JournalError("the track was never opened: its journal has no record of a beginning.")
+        return self._known
+
+    @property
+    def runs(self) -> int:
+        """How many runs were made on the track."""
+        return self.tally.runs
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the baseline is known well enough to judge against it."""
+        return self._known is not None and self._known.calibrated
+
+    @property
+    def noise(self) -> float | None:
+        """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
+        return self.known.variance**0.5 if self.calibrated else None
+
+    @property
+    def alpha(self) -> float:
+        """The level at which a claim may be made now."""
+        return decision.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
+
+    @property
+    def hits(self) -> float:
+        """The share of what was tried that was kept, as it may be believed after so few."""
+        tried = self.counts["keep"] + self.counts["discard"] + self.counts["crash"]
+        return (self.counts["keep"] + RARE * FEW) / (tried + FEW)
+
+    def level(self, experiment: int) -> float | None:
+        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
+        start = self.known.mean(self.known.baseline_commit)
+        return None if start is None else start + self._shifts.get(experiment, 0.0)
+
+    @property
+    def _news(self) -> tuple[int, int, int]:
+        """What changes when there is something new to go by: verdicts, the frontier, ideas."""
+        return len(self._pasts), self.frontier, self.ideas.next
+
+    @property
+    def _sigma(self) -> float:
+        return math.sqrt(self.known.seed_variance)
+
+    def same(self, base_commit: str, patch: str) -> Experiment | None:
+        """The experiment that tried this very change before, on the same commit; None if none did, or nobody has all of it."""
+        return None if len(patch) >= CUT else self.experiments.get(self._made.get(_mark(base_commit, patch), -1))
+
+    # -- ideas --
+
+    def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
+        """An idea as researchers may know it."""
+        tried = [self.experiments[n] for n in entry.tried if n in self.experiments]
+        busy = entry.id in leased or any(e.verdict == "open" for e in tried)
+        state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
+        given_up = "nobody could make a change of it" if entry.hopeless else ""
+        outcome = "; ".join(f"#{e.id} {told(e)}" for e in tried) or given_up
+        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), outcome)
+
+    # -- evidence --
+
+    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> decision.Evidence:
+        return decision.Evidence(race, fresh, self.known.variance, self.alpha, self.track.metric.worthwhile,
+                                experiment.grown < 0, self.known.kind, experiment.looks)
+
+    def _weigh(self, experiment: Experiment) -> None:
+        """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
+        if experiment.decided and experiment.decided[2] is None:
+            return  # it crashed or fell behind: nothing that is measured now changes that
+        failed = self.known.blamed(experiment)
+        if len(failed) > self.track.referee.may_crash * len(self.known.of(experiment.commit)):
+            experiment.decided = ("crash", experiment.reason, None)
+            return
+        race, fresh = self.known.pairs(experiment)
+        known = (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs)
+        if (len(race), len(fresh)) == known or not (race or fresh):
+            return
+        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
+        experiment.effect = decision.mean(fresh or race)
+        strains = self.known.strains(experiment)
+        strain = guards.worst(strains)
+        experiment.strain = strain.share if strain else experiment.strain
+        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
+            experiment.decided = ("discard", strain.sentence, None)
+        else:
+            self._decide(experiment, race, fresh, max(strains, key=lambda s: s.upper, default=None))
+
+    def _decide(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
+                strain: guards.Strain | None) -> None:
+        evidence = self._evidence(experiment, race, fresh)
+        step = decision.next_step(evidence, self.policy)
+        if isinstance(step, decision.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
+            last = len(fresh) >= self.policy.most_fresh or strain.share > 1
+            step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
+                decision.More("confirm", len(fresh) + 1)
+        experiment.worth = priority.of(evidence, self.policy)
+        experiment.decided = None
+        if isinstance(step, decision.More):
+            experiment.confirming = step.pairs if step.stage == "confirm" else 0
+        elif step.verdict == "discard" or experiment.base_commit == self.commit:
+            step = self._checked(experiment, step, evidence)
+            reason = step.reason + self._overlap(experiment, step)
+            experiment.decided = (step.verdict, reason, step)
+
+    def _checked(self, experiment: Experiment, ruling: decision.Ruling, evidence: decision.Evidence) -> decision.Ruling:
+        """What the holdout makes of a keep. It is asked last, and once: nothing else depends on what it holds."""
+        if ruling.verdict != "keep" or not self.track.holdout:
+            return ruling
+        return holdout.checked(ruling, self.known.on_holdout(experiment), evidence, self.policy)
+
+    def _overlap(self, experiment: Experiment, step: decision.Ruling) -> str:
+        """Two improvements need not add up: say so where this one shrank on the newer frontier."""
+        before, high = experiment.earlier, step.interval[1] if step.interval else None
+        if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
+            return ""
+        return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"
+
+    # -- apply --
+
+    def apply(self, event: Event) -> None:
+        """Take up one recorded event; replaying a journal is nothing but this."""
+        _APPLY[type(event)](self, event)
+        self.tally.last = event.at
+
+    def _on_opened(self, event: Opened) -> None:
+        self._reset()
+        self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
+        self._known = Runs(event, self.track)
+        self.policy = decision.Policy(level=self.track.referee.false_share)
+
+    def _on_started(self, event: Started) -> None:
+        self.tally.started(event)
+        self._faults.clear()
+        self.roster.begin()
+        self.paused = False
+
+    def _on_stopped(self, event: Stopped) -> None:
+        self.tally.stopped(event)
+
+    def _on_proposed(self, event: Proposed) -> None:
+        experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
+                                event.message, event.at, event.note, event.grown)
+        experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
+        if event.request:
+            self.answered.add(event.request)
+            experiment.request, experiment.company = event.request, 1
+        self.experiments[event.experiment] = self.open[event.experiment] = experiment
+        self.next_experiment = event.experiment + 1
+        self._made.setdefault(_mark(event.base_commit, event.patch), event.experiment)
+        self.roster.proposed(event)
+        self.ideas.proposed(event)
+        self.session_proposed += not event.request
+
+    def _on_passed(self, event: Passed) -> None:
+        self.roster.passed(event, self._news)
+        self.ideas.passed(event)
+
+    def _on_rebased(self, event: Rebased) -> None:
+        """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
+        experiment = self.experiments[event.experiment]
+        race, fresh = self.known.pairs(experiment)
+        experiment.earlier = decision.mean(fresh or race) if race or fresh else None
+        experiment.carried = [*race, *fresh]
+        experiment.used |= self.known.of(experiment.commit).keys()
+        self.known.forget(experiment.commit)
+        old = experiment.base_commit
+        experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
+        experiment.confirming = experiment.pairs = experiment.fresh_pairs = 0
+        experiment.drawn, experiment.decided = (), None
+        self._let_go(old)
+        self._weigh(experiment)
+
+    def _on_stacked(self, event: Stacked) -> None:
+        for number in event.apart:
+            self.open[number].company = min(self.open[number].company, len(event.experiments) + len(event.apart)) // 2
+        if event.experiments:
+            stack = Stack(event.experiments, event.commits, event.base_commit, event.seed,
+                          self.known.of(event.base_commit).get(event.seed, {}), self._sigma)
+            self.stacks[stack.name] = stack
+            for number in event.experiments:
+                self.open[number].stack = stack.name
+
+    def _on_measured(self, event: Measured) -> None:
+        self.tally.measured(event)
+        self.known.age(self.runs)
+        self.next_run = max(self.next_run, event.run + 1)
+        metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
+        mine = self.open.get(event.experiment)
+        if event.curve and event.outcome == "ok":
+            self.known.curves[event.commit][event.seed] = event.curve
+        if event.stage == "screen":
+            self._screened(event, metrics)
+        elif event.stage == "check":
+            self._check_now = False
+            self.problem = self.known.check(event, metrics, self.runs) or self.problem
+        elif event.experiment == self.frontier and event.commit == self.commit:
+            self.problem = self.known.add_incumbent(event, metrics, self.runs) or self.problem
+            self._weigh_with(event)
+        elif mine is not None and mine.commit == event.commit:
+            mine.runs += 1
+            mine.cost += event.busy
+            if event.outcome in ("behind", "foul"):
+                mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
+                return
+            self.known.add(event, metrics)
+            if mine.runs == 1 and not mine.carried and metrics:
+                self._looked(mine, event)
+            mine.reason = mine.reason if metrics else event.reason
+            mine.log = mine.log if metrics else event.log
+            self._weigh(mine)
+        elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
+            self.known.values[event.commit].setdefault(event.seed, metrics)
+            self.known.hold(event)
+            self._weigh_with(event)
+
+    def _weigh_with(self, event: Measured) -> None:
+        """Those whose pair is complete with a run of the commit that they are compared with."""
+        for experiment in list(self.open.values()):
+            if experiment.base_commit == event.commit and event.seed in self.known.of(experiment.commit):
+                self._weigh(experiment)
+
+    def _looked(self, experiment: Experiment, event: Measured) -> None:
+        """A single edit was looked at for the first time."""
+        pair = self.known.shared(experiment).get(event.seed)
+        if pair:
+            self.sizes.saw(1, self.known.difference(pair), self._sigma)
+
+    def _screened(self, event: Measured, metrics: Metrics) -> None:
+        """A run of a stack ended: settle what it settles."""
+        stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
+        if stack is None:
+            return
+        for member in stack.members:
+            self.experiments[member].cost += event.busy / len(stack.members)
+        theirs = event.beside or stack.standard
+        place = stack.position(event.commit)
+        stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
+            -math.inf if event.outcome == "behind" else None
+        if place == len(stack.members) and (gain := stack.gains[place]) is not None:
+            self.sizes.saw(place, gain, self._sigma)
+        told = read(stack)
+        new = [number for number in stack.members if number not in stack.settled]
+        for number in [n for n in new if n in told.dropped]:
+            self._leave(stack, number).decided = ("discard", _together(*told.dropped[number]), None)
+        for number in [n for n in new if n in told.apart]:
+            self._leave(stack, number).company = max(1, len(stack.members) // 2)
+        for number in [n for n in new if n in told.alone]:
+            experiment = self._leave(stack, number)
+            experiment.carried, experiment.used = [told.alone[number]], {stack.seed}
+            self._weigh(experiment)
+        if told.wanted is None:
+            del self.stacks[stack.name]
+
+    def _leave(self, stack: Stack, number: int) -> Experiment:
+        stack.settled.add(number)
+        self.experiments[number].stack = ""
+        return self.experiments[number]
+
+    def _on_judged(self, event: Judged) -> None:
+        experiment = self.open.pop(event.experiment)
+        experiment.verdict, experiment.reason = event.verdict, event.reason
+        experiment.effect, experiment.interval = event.effect, event.interval
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
+        experiment.metrics = self.known.means(experiment.commit)
+        self.counts[event.verdict] += 1
+        self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
+        self._pasts.append(past(experiment))
+        gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
+        if not experiment.request and not experiment.credited:
+            self.roster.ended(experiment.researcher, experiment.cost, gain)
+        experiment.credited = True  # also when it is judged again, on another frontier
+        experiment.note = {}
+        self.known.raced(event.pairs - event.fresh_pairs, event.variance)
+        if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
+            self.gauge.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
+        old, race = experiment.base_commit, self.known.pairs(experiment)[0]
+        ran = self.known.of(experiment.commit).keys()
+        again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
+        experiment.carried = list(race) if again else []
+        experiment.used = experiment.used | ran if again else set()
+        if event.verdict == "keep":
+            self.known.move(experiment, self.runs)
+            self.frontier, self.commit = experiment.id, experiment.commit
+        else:
+            self.known.forget(experiment.commit)
+        experiment.drawn, experiment.decided, experiment.crashed = (), None, set()
+        self._let_go(old)
+
+    def _on_reopened(self, event: Reopened) -> None:
+        experiment = self.experiments[event.experiment]
+        self.open[event.experiment] = experiment
+        self.counts[experiment.verdict] -= 1
+        experiment.note = next((p.note for p in self._pasts if p.id == event.experiment), {})
+        self._pasts = [p for p in self._pasts if p.id != event.experiment]
+        experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
+        experiment.confirming = 0
+
+    def chain(self) -> list[Experiment]:
+        """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
+        kept, number = [], self.frontier
+        while number != BASELINE:
+            kept.append(self.experiments[number])
+            number = kept[-1].base
+        return kept[::-1]
+
+    def _on_vetoed(self, event: Vetoed) -> None:
+        """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is
+        no more: it is put on the present one, raced and confirmed there."""
+        self.answered.add(event.request)
+        kept = self.chain()
+        victim = self.experiments[event.experiment]
+        later = kept[kept.index(victim) + 1:]
+        others = {e.base_commit for e in self.open.values()}
+        self.frontier, self.commit = victim.base, victim.base_commit
+        self.known.back(victim.base_commit)
+        for experiment in (victim, *later):
+            self._take_back(experiment)
+            if experiment.commit not in others:  # with which nobody is still compared
+                self.known.forget(experiment.commit)
+        for experiment in later:
+            experiment.verdict, experiment.reason = "open", ""
+            self.open[experiment.id] = experiment
+        self.gauge.forget({e.id for e in (victim, *later)})
+        victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
+        self.counts["discard"] += 1
+        self._pasts.append(past(victim))
+
+    def _take_back(self, experiment: Experiment) -> None:
+        """Nothing of a keep counts any more but what it wants to change."""
+        self.counts["keep"] -= 1
+        self.taken_back.add(experiment.commit)
+        self._shifts.pop(experiment.id, None)
+        experiment.note = next((p.note for p in self._pasts if p.id == experiment.id), {})
+        self._pasts = [p for p in self._pasts if p.id != experiment.id]
+        experiment.carried, experiment.runs, experiment.confirming = [], 0, 0
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
+        experiment.drawn, experiment.decided, experiment.earlier = (), None, None
+
+    def _let_go(self, base: str) -> None:
+        """Forget the runs of an old incumbent with which nobody is compared any more."""
+        if base not in (self.commit, self.known.baseline_commit) \
+                and not any(e.base_commit == base for e in self.open.values()):
+            self.known.forget(base)
+
+    def _on_faulted(self, event: Faulted) -> None:
+        self.counts["fault"] += 1
+
+    # -- what is heard --
+
+    def _on_noted(self, event: Noted) -> None:
+        self.answered.add(event.request)
+        self.ideas.noted(event)
+
+    def _on_dropped(self, event: Dropped) -> None:
+        self.answered.add(event.request)
+        self.ideas.dropped(event)
+
+    def _on_ordered(self, event: Ordered) -> None:
+        self.answered.add(event.request)
+        if not event.reason and event.order in ("pause", "resume"):
+            self.paused = event.order == "pause"
+
+    def _on_learnt(self, event: Learnt) -> None:
+        self.notes, self._learnt_at = event.notes, self.next_experiment
+
+    def _on_called(self, event: Called) -> None:
+        self.tally.called(event.call)
+
+    def _on_organised(self, event: Organised) -> None:
+        self.program = event.sha256
+
+
+_APPLY: dict[type, Any] = {
+    Opened: State._on_opened, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
+    Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
+    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
+    Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,
+    Organised: State._on_organised, Vetoed: State._on_vetoed,
+}
+
+
+def _together(count: int, gain: float) -> str:
+    """Why a part of a stack was dropped."""
+    if gain == -math.inf:
+        return f"no sign of an improvement: together with {count - 1} more it fell behind the frontier's curve"
+    return f"no sign of an improvement: together with {count - 1} more it came out {gain:+.3g} on one seed"
+
+
+def past(experiment: Experiment) -> Past:
+    """An experiment as researchers may know it."""
+    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
+                experiment.log)
+
+
+def _mark(base_commit: str, patch: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{base_commit}\n{patch}".encode()).digest()[:8], "big")
+
+
+def told(experiment: Experiment) -> str:
+    """What came of an experiment, in a few words."""
+    effect = "" if experiment.effect is None else f" {experiment.effect:+.3g}"
+    return f"{experiment.verdict}{effect}"

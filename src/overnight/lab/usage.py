@@ -1,0 +1,104 @@
+"""What a track has used: runs, time, and what the harness took of it. Pure; told by the Lab what is recorded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from overnight.contracts import Call
+from overnight.lab.events import Measured, Started, Stopped
+
+
+@dataclass(slots=True)
+class Use:
+    """What calls to language models came to. `unpriced` counts those whose price nobody knows."""
+
+    calls: int = 0
+    failed: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    dollars: float = 0.0
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        return self.tokens_in + self.tokens_out
+
+    def add(self, call: Call) -> None:
+        """One more."""
+        self.calls += 1
+        self.failed += call.outcome != "ok"
+        self.tokens_in += call.tokens_in
+        self.tokens_out += call.tokens_out
+        self.dollars += call.dollars or 0.0
+        self.unpriced += call.dollars is None and call.outcome == "ok"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
+    came to, `session` what all did since the session began, or the killed one that it goes on with, `asked` those for one
+    proposal, by its brief's seed."""
+
+    runs: int = 0
+    busy: float = 0.0
+    sandboxes: set[str] = field(default_factory=set)
+    accounting: set[str] = field(default_factory=set)
+    parts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    last: float = 0.0
+    used: dict[str, Use] = field(default_factory=lambda: defaultdict(Use))
+    session: Use = field(default_factory=Use)
+    asked: dict[int, Use] = field(default_factory=lambda: defaultdict(Use))
+    _seconds: float = 0.0
+    _capacity: float = 0.0
+    _since: float = 0.0
+    _workers: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the track was at work; a session that was killed lasted until its last record."""
+        return self._seconds + self._under_way()
+
+    @property
+    def capacity(self) -> float:
+        """Seconds that its benches had for runs."""
+        return self._capacity + self._under_way() * self._workers
+
+    def _under_way(self) -> float:
+        return max(0.0, self.last - self._since) if self._workers else 0.0
+
+    @property
+    def carried(self) -> Use:
+        """What a session that was killed had used of its budget: the next one goes on with what is left."""
+        return self.session if self._workers else Use()
+
+    def started(self, event: Started) -> None:
+        """A session begins; one that was killed ended with its last record."""
+        self.session = self.carried
+        if self._workers:
+            self.stopped(Stopped(self.last, self._under_way()))
+        self._since, self._workers = event.at, event.workers
+        self.sandboxes.add(event.sandbox)
+
+    def stopped(self, event: Stopped) -> None:
+        """A session ended."""
+        self._seconds += event.seconds
+        self._capacity += event.seconds * self._workers
+        self._workers = 0
+        for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
+            if seconds:
+                self.parts[part].append(seconds)
+
+    def measured(self, event: Measured) -> None:
+        """A run ended."""
+        self.runs += 2 if event.beside else 1
+        self.busy += event.busy
+        self.accounting.add(event.accounting)
+        for part, seconds in event.overhead.items():
+            self.parts[part].append(seconds)
+
+    def called(self, call: Call) -> None:
+        """A call to a model ended."""
+        for use in (self.used[call.role], self.session, self.asked[call.asked]):
+            use.add(call)

@@ -1,0 +1,95 @@
+"""`overnight check`: run the baseline a few times and say what a night on this track would be like."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from overnight.lab.jobs import Measure, Measurement
+from overnight.referee import curves
+from overnight.track.spec import Track
+
+NIGHT = 8 * 3600.0  # seconds
+
+
+class Trial(Struct, frozen=True):
+    """What three runs of the baseline showed: two on one seed, one on another.
+
+    metric        of the three runs, in that order
+    wall          mean seconds of one run with its scoring
+    cpu           mean CPU seconds of the run alone
+    peak_memory   bytes, the largest of the three
+    problems      what is wrong, a sentence each
+    """
+
+    metric: tuple[float, ...]
+    wall: float
+    cpu: float
+    peak_memory: float
+    overhead: float
+    problems: tuple[str, ...]
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same seed gave the same number twice."""
+        return len(self.metric) > 1 and self.metric[0] == self.metric[1]
+
+
+def attempt(track: Track, commit: str, measure: Callable[[Measure], Measurement]) -> Trial:
+    """Run the baseline on one seed twice and on another once. Stops at the first run that fails."""
+    seeds = [secrets.randbits(31)] * 2 + [secrets.randbits(31)]
+    runs: list[Measurement] = []
+    for number, seed in enumerate(seeds):
+        runs.append(measure(Measure(number, 0, commit, seed, "calibrate")))
+        if runs[-1].outcome != "ok":
+            break
+    good = [r for r in runs if r.outcome == "ok"]
+    return Trial(
+        metric=tuple(r.metrics[track.metric.name] for r in good),
+        wall=sum(r.busy for r in runs) / len(runs),
+        cpu=sum(r.metrics["cpu_seconds"] for r in good) / max(1, len(good)),
+        peak_memory=max((r.metrics["peak_memory"] for r in good), default=0.0),
+        overhead=sum(sum(r.overhead.values()) for r in runs) / len(runs),
+        problems=tuple(_problems(track, runs)))
+
+
+def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
+    if runs[-1].outcome != "ok":
+        yield f"the baseline fails: {runs[-1].reason}."
+        return
+    numbers = [r.metrics[track.metric.name] for r in runs]
+    if track.self_reported:
+        yield f"{track.metric.name} is self-reported, so a candidate can forge it: write a [score] command."
+    if numbers[0] != numbers[1]:
+        yield "the same seed gives different numbers, so pairing on seeds helps less: use $OVERNIGHT_SEED for every draw."
+    if len(set(numbers)) == 1:
+        yield "another seed gives the same number: either nothing is random, or $OVERNIGHT_SEED is not used."
+    for guard in track.guard:
+        if guard.metric not in runs[0].metrics:
+            yield f"the guard on {guard.metric} never binds: nobody measures {guard.metric}."
+    if track.progress is not None and len(runs[0].curve) < curves.FEWEST:
+        yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
+               "them, or mend the pattern.")
+    if track.metric.worthwhile == 0:
+        yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
+
+
+def words(track: Track, trial: Trial, benches: int) -> Iterator[str]:
+    """The trial in sentences."""
+    name, unit = track.metric.name, track.metric.unit
+    if trial.metric:
+        yield f"{name} of the baseline: {trial.metric[0]:.6g} {unit}".rstrip()
+        a_night = NIGHT / (trial.wall + trial.overhead) * benches
+        yield (f"one run takes {trial.wall:.2f} s ({trial.cpu:.2f} s of CPU, {trial.peak_memory / 2**20:.0f} MiB) and "
+               f"{1000 * trial.overhead:.0f} ms of ours: about {a_night:,.0f} runs in 8 h with {benches} at a time")
+    if len(trial.metric) > 1:
+        same = abs(trial.metric[0] - trial.metric[1])
+        shown = "the same number" if trial.deterministic else f"a difference of {same:.3g} {unit}".rstrip()
+        yield f"the same seed twice: {shown}"
+    if len(trial.metric) > 2:
+        yield (f"another seed: a difference of {abs(trial.metric[0] - trial.metric[2]):.3g} {unit}".rstrip()
+               + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
+    yield from (f"wrong: {p}" for p in trial.problems if p.startswith("the baseline fails"))
+    yield from (f"note: {p}" for p in trial.problems if not p.startswith("the baseline fails"))

@@ -1,0 +1,251 @@
+"""Orders from outside: a change to try, an idea, a word to the night that is at work.
+
+An order is put into the inbox first, so that nothing is lost. Where a night is at work, it takes it up; else it is carried out
+here, under the same lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from overnight import __version__, loop, sandbox
+from overnight.contracts import Brief, Team
+from overnight.errors import Busy, EditError, TrackError
+from overnight.execution.desk import Desk, said
+from overnight.ideas import similarity
+from overnight.ideas.found import Found
+from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
+from overnight.lab.jobs import AddIdea, Order, Steer, Try
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.night.inbox import request
+from overnight.night.session import Hands, Session
+from overnight.repo import Repo
+from overnight.track import spec
+from overnight.workers.local import LocalWorkers, available
+
+PATIENCE = 60.0  # seconds within which a night at work takes up an order
+PAUSE = 0.3  # seconds between two looks at the journal
+LOOKS_BACK = 10  # of the commits that were kept
+Watch = Callable[[Lab, Sequence[Event]], None]
+
+
+def opened(folder: Path) -> Session:
+    """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
+    return Session(Repo(folder).home())
+
+
+def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
+    """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
+    one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
+    contract = spec.load(session.repo.folder)
+    here, said_why = Repo(worktree), said(message)
+    head = here.head()
+    tip = here.tip(f"overnight/{contract.name}")
+    lab = session.look()
+    if idea and idea not in lab.ideas.entries:
+        raise TrackError(f"there is no idea {idea}: `overnight idea list` shows them.")
+    kept = [e.commit for e in lab.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
+    base = head if tip is None else here.ancestor(head, tip)
+    if base is None:
+        raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
+                         "(git checkout --detach) and make your change there.")
+    bases = dict.fromkeys([*kept, base])  # of equally near ones the newest
+    try:
+        made = {each: here.commit(each, here.present(each, contract), said_why) for each in bases}
+    except EditError as error:
+        raise TrackError(str(error)) from error
+    base = min(bases, key=lambda each: here.distance(each, made[each]))
+    if made[base] == base:
+        raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
+    if tip and base != tip and not here.rebase(made[base], base, tip):
+        raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
+                         f"(git checkout overnight/{contract.name} -- {' '.join(contract.track.editable)}) and change those.")
+    return Try(request(), base, made[base], said_why, by, idea)
+
+
+class _Tail:
+    """What is written to a journal while we look on."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._seen = session, 0
+
+    def new(self) -> list[Event]:
+        """The records since the last look."""
+        if not self._session.begun:
+            return []
+        found = self._session.journal.after(self._seen)
+        self._seen = found[-1][0] if found else self._seen
+        return [event for _, event in found]
+
+
+def brief(session: Session) -> Brief:
+    """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
+    contract = spec.load(session.repo.folder)
+    lab, lab.prose = session.look(), session.program.prose
+    if lab.opened is None:
+        text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
+        lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
+    desk = Desk(lab.track, session.repo, Team({}), session.home / "logs")
+    return desk.full(lab.commit, lab.brief())
+
+
+# ---- orders that are answered at once --------------------------------------------------------------------------
+
+
+def order(session: Session, wish: Order) -> Event:
+    """Have an order carried out; the record of it. Raises TrackError where it is declined, or nobody takes it up."""
+    if isinstance(wish, Steer) and not session.at_work():
+        raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
+    session.inbox.put(wish)
+    try:
+        event = next(_answers(session, wish), None)
+    finally:
+        session.inbox.clear([wish.request])  # what is not carried out now is not carried out later
+    if isinstance(event, Ordered) and event.reason:
+        raise TrackError(f"{event.reason}.")
+    if event is not None:
+        return event
+    raise TrackError(f"the night at work did not take this up within {PATIENCE:.0f} s: look at it, and say it again.")
+
+
+def _answers(session: Session, wish: Order) -> Iterator[Event]:
+    """The record that answers an order, when there is one."""
+    deadline, tail = time.monotonic() + PATIENCE, _Tail(session)
+    while time.monotonic() < deadline:
+        if not session.at_work():
+            yield from _carried_out(session, wish)
+        else:
+            yield from (event for event in tail.new() if getattr(event, "request", "") == wish.request)
+        time.sleep(PAUSE)
+
+
+def _carried_out(session: Session, wish: Order) -> list[Event]:
+    """Carry out an order here; nothing where a night began meanwhile."""
+    here = Session(session.repo.folder)
+    try:
+        with here.writing(changed=True) as lab:
+            if wish.request in lab.answered:
+                return [e for e in here.journal.replay() if getattr(e, "request", "") == wish.request]
+            events = lab.hear(wish, time.time())
+            here.journal.extend(events)
+            if any(isinstance(e, Vetoed) for e in events):
+                here.hold_open()
+                here.agree()
+            here.inbox.clear([wish.request])
+            return events
+    except Busy:
+        return []
+
+
+class Known(TrackError):
+    """An idea is in the queue already, in these or other words."""
+
+
+def note(session: Session, found: Found, anyway: bool = False) -> Noted:
+    """Put an idea into the queue. Raises Known, with what came of the one that it is like, unless it is to be added anyway."""
+    here = Session(session.repo.folder)
+    lab = here.look()
+    queue = [lab.idea(entry) for entry in lab.ideas if not entry.dropped]
+    like = similarity.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
+    if like and not anyway:
+        known = queue[like[0][0]]
+        came = f" ({known.state}{': ' if known.outcome else ''}{known.outcome})"
+        raise Known(f"'{found.title}' is like idea {known.id}, '{known.title}'{came}: add it with --anyway if it is another.")
+    done = order(session, AddIdea(request(), found.title, found.text, found.source))
+    assert isinstance(done, Noted)
+    return done
+
+
+# ---- a change that is tried ------------------------------------------------------------------------------------
+
+
+class Verdict(NamedTuple):
+    """What came of a change that was handed in."""
+
+    experiment: int
+    verdict: str
+
+
+def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
+    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError; then nobody takes it
+    up later who has not before."""
+    session.inbox.put(wish)
+    try:
+        return verdict(session, wish, sandbox_name, workers, watch)
+    except BaseException:
+        session.inbox.clear([wish.request])
+        raise
+
+
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
+    """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
+    tail, until = _Tail(session), _Until(wish)
+    while True:
+        if not session.at_work():
+            try:
+                return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch)
+            except Busy:
+                continue
+        until.look(tail.new())
+        if found := until.found():
+            return found
+        time.sleep(PAUSE)
+
+
+def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
+    """Measure a change here, and whatever else is open."""
+    with session.writing(changed=True) as lab:
+        box = sandbox.choose(sandbox_name, lab.track.run.gpus)  # under the lock: two at once in a process share names
+        lab.researchers, lab.benches = (), workers or max(1, len(available()) // lab.track.run.cpus)
+        hands = Hands(session, box)
+        session.record([Started(time.time(), lab.benches, box.name, __version__, (), box.identity, box.findings)])
+        until = _Until(wish)
+        until.look(session.journal.replay())
+
+        def look(events: Sequence[Event]) -> None:
+            watch(lab, events)
+            until.look(events)
+            if until.found():
+                lab.stopping = "the verdict is there"
+
+        places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
+        try:
+            late = lab.begin(Budget(), time.time())
+            session.journal.extend(late)
+            look(late)
+            loop.run(lab, places, session.journal, hands.follow, look, hands.letters)
+        finally:
+            places.close()
+        session.agree()
+    if found := until.found():
+        return found
+    why = lab.why(time.monotonic()) or "it was broken off"
+    raise TrackError(f"{why.rstrip('.')}; the change waits: try it again.")
+
+
+class _Until:
+    """Looks on until the verdict on an order is there."""
+
+    def __init__(self, wish: Try) -> None:
+        self._request, self._number = wish.request, 0
+        self._verdicts: dict[int, str] = {}
+        self._declined = ""
+
+    def look(self, events: Iterable[Event]) -> None:
+        """Take up what happened."""
+        for event in events:
+            if isinstance(event, Judged):
+                self._verdicts[event.experiment] = event.verdict
+            elif isinstance(event, Proposed | Ordered) and event.request == self._request:
+                self._number = event.experiment
+                self._declined = event.reason if isinstance(event, Ordered) else ""
+
+    def found(self) -> Verdict | None:
+        """The verdict, None while there is none. Raises TrackError where the change was declined."""
+        if self._declined:
+            raise TrackError(f"{self._declined}.")
+        return Verdict(self._number, self._verdicts[self._number]) if self._number in self._verdicts else None

@@ -1,0 +1,88 @@
+"""The inbox: what people and agents order from outside, as files that the night at work takes up.
+
+Covered: an order is a whole file or none; it stays until the journal has its answer, so that a kill loses none, and its mark
+keeps it from being taken up twice; what cannot be read, is no plain file, or is too large, is put aside.
+Not covered: who may order. Whoever may write to the track's folder may.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from overnight.errors import TrackError
+from overnight.lab.jobs import Order, Try
+
+LARGEST = 64 << 10  # bytes of one order
+MOST = 10_000  # orders that may wait
+NAME = re.compile(r"[\w][\w .:@/-]{0,59}")  # what somebody may call himself
+
+
+def request() -> str:
+    """A fresh mark for an order; later ones sort behind."""
+    return f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+
+
+class Inbox:
+    """A folder of orders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._encoder, self._decoder = msgspec.json.Encoder(), msgspec.json.Decoder(Order)
+        self._seen: set[str] = set()
+
+    def put(self, order: Order) -> None:
+        """Hand an order in. Raises TrackError where it is too large or the folder cannot be written."""
+        body = self._encoder.encode(order)
+        if len(body) > LARGEST:
+            raise TrackError(f"this is more than {LARGEST >> 10} KiB: say it in fewer words.")
+        if isinstance(order, Try) and not NAME.fullmatch(order.by):
+            raise TrackError("a name has at most 60 letters, digits and .:@/-_ in it.")
+        coming = self.folder / f".{order.request}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with coming.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            coming.rename(self._place(order.request))
+        except OSError as error:
+            raise TrackError(f"{self.folder} cannot be written: {error}.") from error
+
+    def new(self) -> list[Order]:
+        """The orders that were not given out before, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(p.name for p in self.folder.glob("*.json") if p.name not in self._seen)[:MOST]
+        self._seen.update(names)
+        found = (self._read(self.folder / name) for name in names)
+        return [order for order in found if order is not None]
+
+    def _read(self, path: Path) -> Order | None:
+        order: Order | None = None
+        try:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # no pipe holds us up
+                order = self._decoder.decode(file.read(LARGEST + 1) or b"")
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        if order is None or path != self._place(order.request) or (isinstance(order, Try) and not NAME.fullmatch(order.by)):
+            with suppress(OSError):
+                path.rename(path.with_suffix(".refused"))
+            return None
+        return order
+
+    def clear(self, requests: Iterable[str]) -> None:
+        """Forget orders whose answers are durable."""
+        for each in filter(None, requests):
+            with suppress(OSError):
+                self._place(each).unlink()
+
+    def _place(self, mark: str) -> Path:
+        return self.folder / f"{re.sub(r'[^0-9a-f-]', '', mark)}.json"

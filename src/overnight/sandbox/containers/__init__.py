@@ -1,0 +1,1 @@
+"""Podman, Docker and gVisor: one container a command."""

@@ -1,0 +1,223 @@
+"""Sandbox by Podman or Docker: containers on an empty root, without any image to download.
+
+Covered: what bubblewrap covers; the engine's own filter of system calls, and less than that; on Podman user namespaces, so
+that not even the container's root is one of this machine.
+Not covered: what Docker adds of its own (its daemon is root, and its containers have no user namespace); kernel bugs; side
+channels. Folders mounted within a mounted folder are not shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import itertools
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from overnight.contracts import Command, Limits
+from overnight.errors import Fault, SandboxMissing
+from overnight.sandbox import gpus, selftest, watch
+from overnight.sandbox.containers import init, rootfs
+from overnight.sandbox.containers.process import Kept
+from overnight.sandbox.containers.rootfs import Mount, Room
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.world import NO_CORE, TMP
+
+INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
+CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the keeper's, none the payload's
+FIRST_UID, UIDS, RANGES = 1 << 30, 1 << 16, 1 << 14  # root's containers have users that nobody else has, so many each
+IMAGE = "overnight-empty"  # Docker's, made here of nothing: places to mount on
+PROFILE = Path("/usr/share/containers/seccomp.json")  # Podman's own filter of system calls
+DENIED = {"unshare", "setns", "clone3", "mount", "umount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen",
+          "fsmount", "fsconfig", "fspick", "pivot_root", "chroot", "ptrace", "process_vm_readv", "process_vm_writev", "keyctl",
+          "add_key", "request_key", "io_uring_setup", "io_uring_enter", "io_uring_register", "pidfd_getfd", "kcmp",
+          "name_to_handle_at", "inotify_init", "inotify_init1", "io_setup", "shmget", "msgget", "semget", "personality",
+          "socket"}  # what that lets pass and a payload has no need of
+NEW_NAMESPACES = 0x7E020000  # flags of clone
+_FILES = ("etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab", "run/.containerenv")  # engines mount on these
+_FAMILIES = {"none": (1,), "loopback": (1, 2, 10)}  # of sockets: AF_UNIX, AF_INET, AF_INET6
+
+_REASONS = {
+    "hybrid mode": "install runc (`sudo apt-get install -y runc`)",
+    "cgroups=disabled": "containers of an ordinary user need control groups of version 2: run Overnight as root, or boot with "
+    "`systemd.unified_cgroup_hierarchy=1`",
+    "newuidmap": "install uidmap (`sudo apt-get install -y uidmap`) and give yourself numbers "
+    "(`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER`)",
+    "Cannot connect to the Docker daemon": "start its daemon (`sudo systemctl start docker`)",
+    "permission denied while trying to connect": "join the group docker (`sudo usermod -aG docker $USER`) and log in again",
+}
+
+
+class Containers:
+    """Runs commands in containers of one engine, "podman" or "docker"."""
+
+    def __init__(self, name: str = "podman") -> None:
+        self.name = self.identity = name
+        self.findings = dict[str, str]()
+        self.slot = 3 if name == "podman" else None
+        self._engine = shutil.which(name) or ""
+        self._root = os.geteuid() == 0
+        self._ranges = itertools.cycle(range(RANGES))
+        self._groups: cgroups.Cgroups | None = None
+
+    def probe(self) -> None:
+        """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
+        if not self._engine:
+            raise SandboxMissing(f"{self.name} is not installed: run `{INSTALL[self.name]}`, "
+                                 "or choose `--sandbox bubblewrap`.")
+        self._groups = rootfs.prepare()
+        selftest.begin(self, self._why)
+
+    def start(self, command: Command) -> Kept:
+        """Start a command. Raises Fault."""
+        try:
+            return Kept(self, command, self._groups)
+        except OSError as error:
+            raise Fault(f"the sandbox could not be started: {error}.") from error
+
+    @property
+    def counts(self) -> bool:
+        """Whether the kernel counts and bounds what a whole tree of processes takes."""
+        return self._groups is not None
+
+    # -- what is common to both engines --
+
+    def owner(self) -> int | None:
+        """The first of a range of users of its own, where we are root and the engine makes user namespaces."""
+        if not self._root:
+            return None
+        return FIRST_UID + (os.getpid() * 64 + next(self._ranges)) % RANGES * UIDS if self.name == "podman" else 0
+
+    def argv(self, command: Command, room: Room) -> list[str]:
+        """`podman run` on the room's empty root, or `docker run` on an image of it."""
+        (room.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
+        first = ["/bin/bash", "-c", init.script(command, room, init.UID, self.slot), room.name]
+        for name in _FILES:
+            (room.root / name).touch()
+        if self.name == "podman":
+            return [self._engine, *_manager(), "run", *_common(command, room, True), *_podman(room),
+                    "--rootfs", str(room.root), *first]
+        return [self._engine, "run", *_common(command, room, False), "--pull=never", self._image(room), *first]
+
+    def top(self, room: Room, monitor: int) -> int | None:
+        """The keeper's number on the host."""
+        if self.name == "podman":
+            return int((room.folder / "pid").read_text())
+        said = self._do("inspect", "--format", "{{.State.Pid}}", room.folder.name)
+        return int(said) if said.isdigit() and int(said) else None
+
+    def memory(self, top: int, enough: int) -> int:
+        """What the processes inside hold."""
+        return watch.memory_of(top, enough)
+
+    def tasks(self, limits: Limits) -> int:
+        """Each process inside is one of the host's."""
+        return limits.processes
+
+    def remove(self, room: Room) -> None:
+        """End a container by force."""
+        self._do("rm", "--force", room.folder.name)
+
+    def _do(self, *arguments: str) -> str:
+        return subprocess.run([self._engine, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False).stdout.strip()
+
+    def _image(self, room: Room) -> str:
+        """Docker's image of an empty root, imported once for each that differs. Raises Fault."""
+        archive = _archive(room.root)
+        image = f"{IMAGE}:{hashlib.sha256(archive).hexdigest()[:16]}"
+        if not self._do("images", "--quiet", image):
+            done = subprocess.run([self._engine, "import", "-", image], input=archive, capture_output=True, check=False)
+            if done.returncode:
+                raise Fault(f"the sandbox could not be started: {done.stderr.decode(errors='replace').strip()}")
+        return image
+
+    def _why(self, text: str) -> str:
+        """The engine's error as one sentence that says what to do."""
+        found = next((advice for sign, advice in _REASONS.items() if sign in text), "")
+        said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
+        return f"{self.name} does not work here ({said}): {found or 'see its message'}; or choose `--sandbox bubblewrap`."
+
+
+def _common(command: Command, room: Room, podman: bool) -> list[str]:
+    """Options that both engines know."""
+    limits, most = command.limits, resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    processes = 4096 if most == resource.RLIM_INFINITY else min(4096, most)
+    shared = max(TMP, limits.memory // 4)
+    return [
+        "--rm", "--name", room.folder.name, "--hostname", "sandbox", "--user", "0:0", "--workdir", "/", "--read-only",
+        "--network", "none", "--ipc", "private", "--log-driver", "none", "--shm-size", str(shared),
+        "--memory", str(limits.memory), "--memory-swap", str(limits.memory), "--pids-limit", str(limits.processes + 2),
+        "--ulimit", "nofile=1024:1024", "--ulimit", f"nproc={processes}:{processes}", "--ulimit", f"core={NO_CORE}:{NO_CORE}",
+        "--cap-drop", "ALL", *itertools.chain.from_iterable(("--cap-add", name) for name in CAPABILITIES),
+        "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
+        *(["--security-opt", f"seccomp={room.folder / 'seccomp.json'}"] if PROFILE.exists() else []),
+        *itertools.chain.from_iterable(_mount(mount, podman) for mount in room.mounts),
+        *itertools.chain.from_iterable(("--device", str(path)) for path in gpus.devices() if command.gpus),
+    ]
+
+
+def _podman(room: Room) -> list[str]:
+    """Options that only Podman knows."""
+    ids = [] if room.owner is None else ["--uidmap", f"0:{room.owner}:{UIDS}", "--gidmap", f"0:{room.owner}:{UIDS}"]
+    given = [] if room.socket is None else ["--preserve-fds", "1"]
+    return [*ids, *given, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
+            "--http-proxy=false", "--security-opt", "mask=/sys:/run"]
+
+
+def _manager() -> list[str]:
+    """Podman's own options: its defaults want control groups of version 2 and systemd."""
+    pure = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    runtime = [] if pure else ["--runtime", "runc"]
+    manager = [] if pure and Path("/run/systemd/system").is_dir() else ["--cgroup-manager", "cgroupfs"]
+    return [*runtime, *manager, "--events-backend", "none"]
+
+
+def _mount(mount: Mount, podman: bool) -> list[str]:
+    if mount.source is None:
+        more = ",notmpcopyup" if podman else ""
+        return ["--tmpfs", f"{mount.place}:rw,exec,nosuid,nodev,size={mount.size},mode=1777{more}"]
+    fields = ["type=bind", f"src={mount.source}", f"dst={mount.place}", "bind-nonrecursive=true"]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([*fields, *([] if mount.writable else ["readonly"])])
+    return ["--mount", text.getvalue()]
+
+
+def _filter(command: Command) -> dict[str, Any]:
+    """Podman's filter of system calls, less what a payload has no need of."""
+    profile: dict[str, Any] = json.loads(PROFILE.read_text()) if PROFILE.exists() else {"syscalls": []}
+    rules = [rule | {"names": left} for rule in profile["syscalls"]
+             if (left := [name for name in rule["names"] if name not in DENIED | {"clone"}])]
+    families = [_rule("socket", 0, "SCMP_CMP_EQ", family) for family in _FAMILIES[command.network]]
+    if command.network == "loopback":  # routes can be asked for, as some libraries do
+        route = _rule("socket", 0, "SCMP_CMP_EQ", 16)
+        families.append(route | {"args": [*route["args"], *_rule("socket", 2, "SCMP_CMP_EQ", 0)["args"]]})
+    same = _rule("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES)
+    asked = _rule("personality", 0, "SCMP_CMP_EQ", 0xFFFFFFFF)
+    return profile | {"syscalls": [*rules, *families, same, asked]}
+
+
+def _rule(name: str, index: int, operator: str, value: int) -> dict[str, Any]:
+    """Allow a system call where one argument is as it says."""
+    return {"names": [name], "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": index, "value": value, "valueTwo": 0, "op": operator}]}
+
+
+def _archive(root: Path) -> bytes:
+    """A folder as a tar archive that says nothing of when and by whom it was made."""
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.mtime = member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for path in sorted(root.rglob("*")):
+            archive.add(path, str(path.relative_to(root)), recursive=False, filter=plain)
+    return out.getvalue()

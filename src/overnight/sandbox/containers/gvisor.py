@@ -1,0 +1,135 @@
+"""Sandbox by gVisor: a kernel of its own, in user space, between the payload and this machine's.
+
+Covered: what bubblewrap covers, and besides the payload never calls the machine's kernel, so that a hole there does not help
+it: `runsc` answers its system calls, reads its files and has no network.
+Not covered: GPUs; side channels; `network = "none"` still lets a payload talk to itself through its own network stack.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from overnight.contracts import Command, Limits
+from overnight.errors import Fault, SandboxMissing
+from overnight.sandbox import selftest, watch
+from overnight.sandbox.containers import init, rootfs
+from overnight.sandbox.containers.process import Kept
+from overnight.sandbox.containers.rootfs import Mount, Room
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.world import TMP
+
+INSTALL = "sudo apt-get install -y runsc"
+CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the keeper's, none the payload's
+
+
+class Gvisor:
+    """Runs commands under `runsc`, as root or as an ordinary user."""
+
+    name = "gvisor"
+    slot: int | None = 0  # it hands over the standard three alone
+
+    def __init__(self) -> None:
+        self.identity, self.findings = self.name, dict[str, str]()
+        self._runsc = shutil.which("runsc") or ""
+        self._groups: cgroups.Cgroups | None = None
+
+    def probe(self) -> None:
+        """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
+        if not self._runsc:
+            raise SandboxMissing(f"gVisor is not installed: run `{INSTALL}`, or choose `--sandbox bubblewrap`.")
+        self._groups = rootfs.prepare()
+        selftest.begin(self, _why)
+
+    def start(self, command: Command) -> Kept:
+        """Start a command. Raises Fault."""
+        if command.gpus:
+            raise Fault("gVisor shows no GPU to what it runs: choose `--sandbox bubblewrap` for this track.")
+        try:
+            return Kept(self, command, self._groups)
+        except OSError as error:
+            raise Fault(f"the sandbox could not be started: {error}.") from error
+
+    @property
+    def counts(self) -> bool:
+        """Whether the kernel counts and bounds what a whole tree of processes takes."""
+        return self._groups is not None
+
+    def owner(self) -> int | None:
+        """Its first process is ourselves."""
+        return None
+
+    def argv(self, command: Command, room: Room) -> list[str]:
+        """`runsc run`, with a bundle in the room."""
+        (room.folder / "config.json").write_text(json.dumps(_bundle(command, room)))
+        return [*self._options(room), "run", "--bundle", str(room.folder), room.folder.name]
+
+    def _options(self, room: Room) -> list[str]:
+        user = [] if os.geteuid() == 0 else ["--rootless"]
+        return [self._runsc, "--root", str(room.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
+                "--ignore-cgroups", *user]
+
+    def top(self, room: Room, monitor: int) -> int | None:
+        """`runsc run`: below it are the kernel in user space and what that keeps for each process inside."""
+        return monitor
+
+    def memory(self, top: int, enough: int) -> int:
+        """The size of the file in memory from which gVisor serves all that is inside."""
+        return max((_served(pid) for pid in watch.tree(top)), default=0)
+
+    def tasks(self, limits: Limits) -> int:
+        """Each process inside is several tasks outside, on top of those of the kernel in user space."""
+        return 256 + 8 * limits.processes
+
+    def remove(self, room: Room) -> None:
+        """End a container by force."""
+        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL,
+                       capture_output=True, check=False)
+
+
+def _bundle(command: Command, room: Room) -> dict[str, Any]:
+    """The container as the Open Container Initiative describes one."""
+    capabilities = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
+    shared = max(TMP, command.limits.memory // 4)
+    mounts = [Mount("/dev", size=4096), Mount("/dev/shm", size=shared), Mount("/sys", size=4096), *room.mounts]
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
+            "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+            "args": ["/bin/bash", "-c", init.script(command, room, init.UID, Gvisor.slot), room.name],
+        },
+        "root": {"path": str(room.root), "readonly": True},
+        "hostname": "sandbox",
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}, *map(_mount, mounts)],
+        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
+    }
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    if mount.source is None:
+        options = [f"size={mount.size}", "mode=0755" if mount.place in ("/dev", "/sys") else "mode=1777"]
+        return {"destination": mount.place, "type": "tmpfs", "source": "tmpfs", "options": options}
+    return {"destination": mount.place, "type": "bind", "source": str(mount.source),
+            "options": ["rbind", "rw" if mount.writable else "ro"]}
+
+
+def _why(text: str) -> str:
+    """The error of `runsc` as one sentence that says what to do."""
+    said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
+    return f"gVisor does not work here ({said}): see its message, or choose `--sandbox bubblewrap`."
+
+
+def _served(pid: int) -> int:
+    """Bytes of a process's file called runsc-memory; 0 where it has none, or is not ours to look at."""
+    with suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if "runsc-memory" in str(fd.readlink()):
+                    return fd.stat().st_blocks * 512
+    return 0

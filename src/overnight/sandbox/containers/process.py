@@ -1,0 +1,255 @@
+"""One command in a container, whichever engine made that: from the word to begin to the artefacts.
+
+Covered: bounds on time, output and memory, death of everything inside before anything is taken out, and of the container
+when we die. CPU and memory are exact where we can make a control group, else they are polled ten times a second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from overnight.contracts import Command, Ended, Limits
+from overnight.errors import Fault
+from overnight.sandbox import watch
+from overnight.sandbox.containers import init
+from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Room, reads
+from overnight.sandbox.kernel.cgroups import Cgroups
+from overnight.sandbox.kernel.group import Group
+from overnight.sandbox.pump import Pump
+
+POLL = 0.1  # seconds between two looks at memory
+READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
+HIGH = 100  # a descriptor's number that no engine uses
+GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
+_NUMBERS = itertools.count(1)  # of the groups that we made
+
+
+class Engine(Protocol):
+    """Makes containers.
+
+    slot  the number under which a descriptor of its own reaches the first process inside; None: none does
+    """
+
+    name: str
+    slot: int | None
+
+    def owner(self) -> int | None:
+        """The host's number of the user that the first process inside is; None: ours."""
+        ...
+
+    def argv(self, command: Command, room: Room) -> list[str]:
+        """What starts a container with the keeper in it, and ends with it."""
+        ...
+
+    def top(self, room: Room, monitor: int) -> int | None:
+        """The host's number of the process that everything inside descends from; None: it cannot tell."""
+        ...
+
+    def memory(self, top: int, enough: int) -> int:
+        """Bytes that are held inside, as far as they can be seen; the sum need not be right below `enough`."""
+        ...
+
+    def tasks(self, limits: Limits) -> int:
+        """How many tasks of the host's kernel the payload's processes may become."""
+        ...
+
+    def remove(self, room: Room) -> None:
+        """End a container by force, and forget it; one that is gone is no error."""
+        ...
+
+
+class Kept:
+    """A container under way."""
+
+    def __init__(self, engine: Engine, command: Command, cgroups: Cgroups | None) -> None:
+        self._engine, self._command = engine, command
+        self._clock = watch.Clock()
+        self._killed, self._over, self._removed = "", False, False
+        self._told = 0.0  # when it was first told to end
+        self._ending = threading.Lock()
+        self._pumps: list[Pump] = []
+        self._group: Group | None = None
+        self._top: int | None = None
+        self._before = 0.0  # CPU seconds that were used before the word to begin
+        self._monitor: subprocess.Popen[bytes] | None = None
+        self._room = Room(command, engine.owner())
+        self._talk = init.Talk(self._room)
+        try:
+            self._start(cgroups)
+        except BaseException:
+            self._close()
+            raise
+        self._setup_seconds = self._clock.lap()
+        self._started = time.monotonic()
+        self._talk.say("go")
+
+    # -- start --
+
+    def _start(self, cgroups: Cgroups | None) -> None:
+        held = [self._room.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._room.pipes.values())]
+        try:
+            self._monitor = self._launched()
+            self._await_ready()
+            self._connect()
+        finally:
+            for fd in held:
+                os.close(fd)
+        self._top = self._engine.top(self._room, self._monitor.pid)
+        self._group = self._counted(cgroups)
+        self._before = self._cpu()
+
+    def _launched(self) -> subprocess.Popen[bytes]:
+        """The engine's process, with the socket under the number that it needs. Raises OSError, Fault."""
+        argv, given, slot = self._engine.argv(self._command, self._room), self._room.socket, self._engine.slot
+        high = () if given is None else (fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, HIGH),)
+        try:
+            if high and slot is None:
+                raise Fault(f"{self._engine.name} cannot hand over a socket, which a scorer with an oracle needs: choose "
+                            "`--sandbox bubblewrap` for this track.")
+            move = ["/bin/bash", "-c", f'exec {slot}<&{high[0]} {high[0]}<&-; exec "$@"', "bash"] if high else []
+            with (self._room.folder / "said").open("wb") as said:
+                return subprocess.Popen([*move, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+                                        pass_fds=high, start_new_session=True)
+        finally:
+            for fd in high:
+                os.close(fd)
+
+    def _await_ready(self) -> None:
+        """Until the keeper has opened its pipes. Raises Fault."""
+        assert self._monitor is not None
+        until = time.monotonic() + READY_WITHIN
+        while (heard := self._talk.hear(POLL)) is None:
+            if self._monitor.poll() is not None or time.monotonic() > until:
+                raise self._failed()
+        if heard != "ready":
+            raise self._failed()
+        self._talk.begun(self._room)
+
+    def _failed(self) -> Fault:
+        text = (self._room.folder / "said").read_text(errors="replace").strip()
+        return Fault(f"the sandbox failed to start: {text or f'{self._engine.name} said nothing'}")
+
+    def _connect(self) -> None:
+        """Join the pipes of the room to what we were given, and read the rest ourselves."""
+        command, room = self._command, self._room
+        given = {name: fd for fd, name in room.pipes.items()}
+        given |= {name: fd for name, fd in ((STDIN, command.stdin), (STDOUT, command.stdout)) if fd is not None}
+        for name, fd in given.items():
+            inwards = name == STDIN or (name != STDOUT and reads(fd))
+            ours = room.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
+            theirs = os.dup(fd)
+            self._pumps.append(Pump(theirs, ours) if inwards else Pump(ours, theirs))
+        out = room.pipe(STDOUT, os.O_RDONLY) if command.stdout is None else None
+        self._drain = watch.Drain(out, room.pipe(STDERR, os.O_RDONLY), command.limits.output, self._end, command.heard)
+
+    def _counted(self, cgroups: Cgroups | None) -> Group | None:
+        """A control group of our own around everything inside; None where there is none to be had."""
+        if cgroups is None or self._top is None:
+            return None
+        limits = self._command.limits
+        group = cgroups.make(f"run{next(_NUMBERS)}", limits.memory, self._engine.tasks(limits))
+        try:
+            for pid in watch.tree(self._top):
+                group.add(pid)
+        except Fault:  # the container's own groups may be another user's
+            group.close()
+            return None
+        return group
+
+    # -- end --
+
+    def kill(self) -> None:
+        """End the whole tree now; nothing happens when it is dead."""
+        self._end("stopped")
+
+    def _end(self, reason: str) -> None:
+        with self._ending:
+            self._told = self._told if self._killed else time.monotonic()
+            self._killed = self._killed or reason
+            if not self._over:
+                self._talk.say("end")
+
+    def wait(self) -> Ended:
+        """Block until the tree is dead, then take its artefacts. Raises Fault."""
+        try:
+            code, cpu, peak = self._watch()
+            wall = time.monotonic() - self._started
+            self._clock.lap()
+            if self._group is not None:
+                usage = self._group.usage()
+                cpu, peak = usage.cpu, usage.peak_memory
+                if usage.killed:
+                    self._killed = self._killed or "memory"
+            self._take(code)
+        finally:
+            self._close()
+        stdout, stderr = self._drain.result()
+        code = -9 if code is None else code if code < 128 else 128 - code
+        return Ended(code=code, killed=watch.reason(self._killed, code), wall=wall, cpu=cpu, peak_memory=peak,
+                     setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr,
+                     accounting="estimate" if self._group is None else "exact")
+
+    def _watch(self) -> tuple[int | None, float, int]:
+        """Until everything inside is dead: the exit status (None: the keeper died with it), CPU seconds and peak bytes."""
+        limits, cpu, peak = self._command.limits, 0.0, 0
+        due = self._started + limits.wall
+        while (said := self._talk.hear(min(POLL, max(0.001, due - time.monotonic())))) is None:
+            cpu, peak = max(cpu, self._cpu()), max(peak, self._memory())
+            if time.monotonic() >= due:
+                self._end("time")
+            if self._group.out_of_memory() if self._group else peak > limits.memory:
+                self._end("memory")
+            self._insist()
+        return (int(said.split()[1]) if said else None), cpu, peak
+
+    def _insist(self) -> None:
+        """Where the keeper does not do as it was told, the engine must."""
+        if self._killed and not self._removed and time.monotonic() > self._told + GONE_WITHIN:
+            self._removed = True
+            self._engine.remove(self._room)
+
+    def _cpu(self) -> float:
+        return 0.0 if self._group or self._top is None else watch.cpu_of(self._top) - self._before
+
+    def _memory(self) -> int:
+        """Bytes, where the kernel does not count them for us."""
+        return 0 if self._group or self._top is None else self._engine.memory(self._top, self._command.limits.memory)
+
+    def _take(self, code: int | None) -> None:
+        """Copy what was left behind. Raises Fault where the container died without a reason of ours."""
+        if code is None and not self._killed:
+            raise Fault("the sandbox was killed from outside.")
+        if self._command.harvest is None:
+            return
+        if code is None:
+            self._command.harvest.mkdir(parents=True, exist_ok=True)
+            return
+        if not init.harvest(self._talk, self._command.harvest, self._command.limits.disk):
+            self._killed = self._killed or "disk"
+
+    def _close(self) -> None:
+        """Leave nothing: the keeper ends itself when its pipes are closed."""
+        with self._ending:
+            self._over = True
+            self._talk.close()
+        if self._monitor is not None:
+            try:
+                self._monitor.wait(GONE_WITHIN)
+            except subprocess.TimeoutExpired:
+                self._monitor.kill()
+                self._monitor.wait()
+            if self._monitor.returncode:
+                self._engine.remove(self._room)
+        for pump in self._pumps:
+            pump.join(1.0)  # one whose reader does not read goes when that closes its end
+        if self._group is not None:
+            with suppress(Fault):
+                self._group.close()
+        self._room.close()

@@ -1,0 +1,183 @@
+"""What every container backend shows to what it runs: the same world as bubblewrap's, on a root that is otherwise empty.
+
+Covered: /usr and three names of /etc, what the command names, private bounded places for the rest; no image, so nothing is
+downloaded. Named pipes carry what is said in both directions, so that a backend needs no way to pass descriptors but for
+one socket; only the container's first process may open them.
+Not covered: mounting, which is the backend's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from overnight.contracts import Command
+from overnight.errors import Fault
+from overnight.sandbox import watch
+from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP
+
+WORD, TALE, STDIN, STDOUT, STDERR = "word", "tale", "stdin", "stdout", "stderr"
+
+
+class Mount(Struct, frozen=True):
+    """Something at a place inside: a host path, read-only but for the door; or, without one, memory of so many bytes."""
+
+    place: str
+    source: Path | None = None
+    size: int = 0
+    writable: bool = False
+
+
+class Room:
+    """The folder of one container on the host: `root` to mount the world on, and `door` with the named pipes."""
+
+    def __init__(self, command: Command, owner: int | None) -> None:
+        """`owner` is the host's number of the user that the first process inside is; None: ours. Raises OSError, Fault."""
+        self.owner, self.socket = owner, _socket(command.fds)
+        self.name = watch.name_of(os.getpid())
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.root, self.door = self.folder / "root", self.folder / "door"
+        self.links: dict[str, str] = {}  # what can be made only once /tmp is mounted: place -> target
+        self.folder.chmod(0o711)
+        self.pipes = {fd: f"fd{fd}" for fd in command.fds if fd != self.socket}
+        self._open_door(owner)
+        self.mounts = sorted(self._mounts(command), key=lambda m: m.place.count("/"))
+        self._furnish()
+
+    def _open_door(self, owner: int | None) -> None:
+        self.door.mkdir(mode=0o700)
+        pipes = [self.door / name for name in (WORD, TALE, STDIN, STDOUT, STDERR, *self.pipes.values())]
+        for pipe in pipes:
+            os.mkfifo(pipe, 0o600)
+        if owner is not None:
+            for path in (*pipes, self.door):
+                os.chown(path, owner, owner)
+
+    def _mounts(self, command: Command) -> Iterator[Mount]:
+        yield from _world()
+        yield Mount("/tmp", size=max(TMP, command.limits.disk))
+        for path in command.mounts:
+            if path.is_symlink() and not path.is_relative_to("/usr"):
+                self._link(path)
+            elif not path.is_relative_to("/usr"):
+                yield Mount(str(path), path)
+        yield Mount(f"{OWN}/src", command.tree)
+        yield Mount(f"{OWN}/work", size=command.limits.disk)
+        yield Mount(f"{OWN}/door", self.door, writable=True)
+        if command.inputs:
+            yield Mount(f"{OWN}/artifacts", command.inputs)
+        if command.secret:
+            yield Mount(f"{OWN}/holdout", command.secret)
+        if command.harvest:
+            yield Mount(f"{OWN}/out", size=command.limits.disk)
+
+    def _link(self, path: Path) -> None:
+        """A link stays a link."""
+        if path.is_relative_to("/tmp"):
+            self.links[str(path)] = str(path.readlink())
+            return
+        place = self.root / str(path)[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.readlink())
+
+    def _furnish(self) -> None:
+        """Make the places to mount on, whatever the umask."""
+        before = os.umask(0o022)
+        try:
+            for name in ("proc", "dev", "sys", "run", "etc"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            for name in SYSTEM:
+                if Path("/", name).is_symlink():
+                    (self.root / name).symlink_to(Path("/", name).readlink())
+            for mount in self.mounts:
+                self._place(mount)
+        finally:
+            os.umask(before)
+
+    def _place(self, mount: Mount) -> None:
+        place = self.root / mount.place[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if mount.source is None or mount.source.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            place.touch()
+
+    def pipe(self, name: str, flags: int) -> int:
+        """A descriptor of one pipe."""
+        return os.open(self.door / name, flags | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _world() -> Iterator[Mount]:
+    """The read-only system: /usr and the few files of /etc that programs need to start."""
+    yield Mount("/usr", Path("/usr"))
+    for name in SYSTEM:
+        path = Path("/", name)
+        if path.is_dir() and not path.is_symlink():
+            yield Mount(str(path), path)
+    for name in ETC:
+        path = Path("/etc", name)
+        if path.exists():
+            yield Mount(str(path), path.resolve())
+
+
+def reads(fd: int) -> bool:
+    """Whether a descriptor that is given to a payload is one to read from."""
+    return _mode(fd) == os.O_RDONLY
+
+
+def _mode(fd: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+
+
+def _socket(fds: tuple[int, ...]) -> int | None:
+    """The one descriptor that no pipe can stand for. Raises Fault where there are more."""
+    both = [fd for fd in fds if _mode(fd) == os.O_RDWR]
+    if len(both) > 1:
+        raise Fault("a container can be given one socket, and pipes.")
+    return both[0] if both else None
+
+
+def prepare() -> cgroups.Cgroups | None:
+    """Remove what a killed Overnight left behind, processes, groups and rooms; where new groups can be made."""
+    left = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_left(path)]
+    for pid in (*watch.orphans(), *_at_work_in(left)):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    groups = cgroups.find()
+    if groups is not None:
+        groups.sweep()
+    return groups
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a folder is a room whose Overnight is gone."""
+    found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
+    try:
+        return found is not None and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _at_work_in(rooms: list[Path]) -> Iterator[int]:
+    """Processes whose command line names one of these rooms."""
+    for entry in Path("/proc").iterdir() if rooms else ():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+            if any(room.name.encode() in words for room in rooms):
+                yield int(entry.name)

@@ -1,0 +1,1 @@
+"""What the Linux kernel itself enforces: system calls, control groups, one bubblewrap process."""

@@ -1,0 +1,214 @@
+"""Where control groups can be made on this machine, and what to do where they cannot.
+
+Covered: version 1 (controllers `memory`, `pids`, `cpuacct`) and version 2, as root or in a part of the tree that is the
+user's; what an Overnight that was killed left behind. A group is never made outside a limit on memory that somebody set
+for us. Not covered: version 2 with controllers that are bound to version 1 (hybrid systems use version 1).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from overnight.errors import Fault
+from overnight.sandbox import watch
+from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, members
+
+ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
+SELF = "overnight"  # the group in which version 2 wants us ourselves; in version 1 a folder that root made for a user
+_OURS = re.compile(r"(overnight-(\d+)-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, its own
+
+
+class Cgroups:
+    """A place where groups can be made. `homes` is where each controller has it; `remove` is for trees of plain files."""
+
+    def __init__(self, version: Version, homes: dict[str, Path], remove: Callable[[Path], None] = Path.rmdir) -> None:
+        self.version, self.homes, self._remove = version, homes, remove
+        self._space = Path("/proc/self/ns/pid").stat().st_ino
+        self._owner = f"{watch.name_of(os.getpid())}-{self._space}"
+
+    def make(self, name: str, memory: int, processes: int) -> Group:
+        """A new group, bounded to so many bytes and processes. `name` is used once in the life of ours. Raises Fault."""
+        folders = {controller: home / f"{self._owner}-{name}" for controller, home in self.homes.items()}
+        group = Group(self.version, folders, self._remove)
+        try:
+            group.open(memory, processes)
+        except OSError as error:
+            with suppress(Fault):
+                group.close()
+            raise Fault(f"a control group could not be made: {error}.") from error
+        return group
+
+    def sweep(self) -> None:
+        """Remove the groups of an Overnight that was killed, with everything in them: here and, as it may have been started
+        from another terminal or service, in the groups beside ours."""
+        homes = set(self.homes.values())
+        beside = {other for home in homes if not home.is_mount() for other in _folders(home.parent)}
+        for folder in sorted(f for home in homes | beside for f in _folders(home) if self._is_left(f)):
+            with suppress(Fault):
+                kill([folder])
+                close([folder], self._remove)
+
+    def works(self) -> bool:
+        """Whether a process can really be put under limits here."""
+        try:
+            group = self.make(f"probe-{time.monotonic_ns()}", 64 << 20, 8)
+        except Fault:
+            return False
+        process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        try:
+            group.add(process.pid)
+            group.usage()
+            return True
+        except Fault:
+            return False
+        finally:
+            process.communicate()
+            group.close()
+
+    def _is_left(self, folder: Path) -> bool:
+        """Whether a group is one whose owner is gone. An owner in another pid namespace cannot be judged from here."""
+        found = _OURS.fullmatch(folder.name)
+        left = found is not None and int(found[3]) == self._space and watch.name_of(found[2]) != found[1]
+        return left and os.access(folder, os.W_OK)
+
+
+# ---- where there is one ----------------------------------------------------------------------------------------
+
+
+def find(root: Path = ROOT, own: Path = OWN) -> Cgroups | None:
+    """A place where groups can be made, proven to work; None when there is none, and then `advice` says what to do. In
+    version 2 this may move us, with all that shares our group, into a group below it: the kernel wants processes only in
+    leaves."""
+    return next((found for found in candidates(root, own) if found.works()), None)
+
+
+def candidates(root: Path = ROOT, own: Path = OWN) -> Iterator[Cgroups]:
+    """Where groups might be made, the best first; whether they can is not tried."""
+    if not own.exists():
+        return
+    for version, homes in _second(root, own) if (root / "cgroup.controllers").exists() else _first(root, own):
+        yield Cgroups(version, homes)
+
+
+def _first(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
+    """Version 1: in our own groups; else in those called `overnight` that root made and gave to a user."""
+    ours = {name: _ours(root / name, own, name) for name in (*NEEDED, "cpuacct")}
+    yield V1, ours
+    given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in ours.items()}
+    if all(given.values()):
+        yield V1, {name: found[0] for name, found in given.items()}
+
+
+def _second(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
+    """Version 2: in our own group if it is ours to divide, else in the nearest above it that is divided already."""
+    ours = _ours(root, own, "")
+    for home in _upwards(root, ours.parent if ours.name == SELF else ours):
+        if _divided(home, home == ours):
+            yield V2, dict.fromkeys((*NEEDED, "cpu"), home)
+        if (home / "memory.max").exists() and (home / "memory.max").read_text().strip() != "max":
+            return  # what lies above is outside a limit that somebody set for us
+
+
+def _ours(mount: Path, own: Path, controller: str) -> Path:
+    """Our own group in one hierarchy; its root where we cannot see so far (a container's view of it begins with ours)."""
+    for line in own.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(",") and ".." not in path and (mount / path[1:]).is_dir():
+            return mount / path[1:]
+    return mount
+
+
+def _upwards(mount: Path, folder: Path) -> Iterator[Path]:
+    yield folder
+    if folder != mount:
+        yield from _upwards(mount, folder.parent)
+
+
+def _divided(home: Path, ours: bool) -> bool:
+    """Whether the groups below can be held to limits; sees to it where the group is ours."""
+    switch = home / "cgroup.subtree_control"
+    with suppress(OSError):
+        if set(NEEDED) <= set(switch.read_text().split()):
+            return True
+        if ours:
+            _divide(home, switch)
+            return True
+    return False
+
+
+def _divide(home: Path, switch: Path) -> None:
+    """Hand the controllers down, out of our way if need be. Raises OSError."""
+    try:
+        switch.write_text("+memory +pids")
+    except OSError as error:
+        if error.errno != errno.EBUSY or not _may_move(home):
+            raise
+        _move(home)
+        switch.write_text("+memory +pids")
+
+
+def _may_move(home: Path) -> bool:
+    """Whether all that is in our group may be moved: it was handed over to us, is a container's, or holds us alone."""
+    for mark in ("user.delegate", "trusted.delegate"):  # set by systemd
+        with suppress(OSError):
+            if os.getxattr(home, mark) == b"1":
+                return True
+    return home.is_mount() or set(members(home)) <= set(watch.tree(os.getpid()))
+
+
+def _move(home: Path) -> None:
+    """Into a leaf of our group, everything that is in it. Raises OSError."""
+    leaf = home / SELF
+    leaf.mkdir(exist_ok=True)
+    for pid in members(home):
+        with suppress(ProcessLookupError):
+            (leaf / "cgroup.procs").write_text(str(pid))
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        return [entry for entry in place.iterdir() if entry.is_dir()]
+    except OSError:
+        return []
+
+
+# ---- where there is none ---------------------------------------------------------------------------------------
+
+
+def advice(root: Path = ROOT, booted: Path = Path("/run/systemd/system"), uid: int | None = None) -> str:
+    """Where `find` found nothing: what to do about it, in one sentence."""
+    second = (root / "cgroup.controllers").exists()
+    counted = root / "cgroup.controllers" if second else root / "memory"
+    who = "root" if (os.geteuid() if uid is None else uid) == 0 else "user"
+    if not root.is_dir() or not any(root.iterdir()):
+        case = "unmounted"
+    elif not counted.exists() or (second and "memory" not in counted.read_text().split()):
+        case = "uncounted"
+    elif os.statvfs(counted).f_flag & os.ST_RDONLY or (who == "root" and not booted.is_dir()):
+        case = "container"
+    elif not second and who == "user":
+        case = "version 1"
+    else:
+        case = f"{who}, systemd" if booted.is_dir() else "user"
+    return f"limits and accounts of runs are estimates here: {ADVICE[case]}."
+
+
+ADVICE = {
+    "unmounted": "no control groups are mounted; mount them (`sudo mount -t cgroup2 none /sys/fs/cgroup`)",
+    "uncounted": "this kernel does not count memory by control group; boot it with `cgroup_enable=memory`",
+    "container": "this container may not make control groups; start it with `--privileged --cgroupns=private`, or run "
+                 "Overnight outside it",
+    "version 1": "root must hand control groups over to you; type `sudo sh -c 'for c in memory pids cpuacct; do "
+                 "mkdir -p /sys/fs/cgroup/$c/overnight; chown -R $SUDO_UID /sys/fs/cgroup/$c/overnight; done'`",
+    "user, systemd": "start it with `systemd-run --user --scope -q -p Delegate=yes -- overnight run`",
+    "root, systemd": "start it with `systemd-run --scope -q -p Delegate=yes -- overnight run`",
+    "user": "only root may make control groups here; start Overnight as root (what it runs is never root)",
+}

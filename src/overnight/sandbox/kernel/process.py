@@ -1,0 +1,277 @@
+"""One command under bwrap, from its start to its artefacts.
+
+Covered: the payload begins only when every mount is in place, its limits are set, its cgroup holds it and its life is bound
+to ours; the whole tree dies by the death of its first process; artefacts are taken after that, through a descriptor.
+Not covered: which mounts and rights the payload has, which is `bubblewrap`'s to say.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from overnight.contracts import Command, Ended
+from overnight.errors import Fault
+from overnight.sandbox import watch, world
+from overnight.sandbox.kernel.group import Group, Usage
+from overnight.sandbox.world import OWN
+
+POLL = 0.1  # seconds between two looks at memory and file counts
+SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
+START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host's, under every sandbox: anybody may touch them
+BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
+
+
+class Plan(Struct, frozen=True):
+    """How to start it.
+
+    setup     bwrap's options
+    launcher  what runs inside before the command
+    filter    the program of system calls
+    group     makes the cgroup that is to hold it
+    owner     the user under which it will run, where that is not ours
+    """
+
+    bwrap: str
+    setup: tuple[str, ...]
+    launcher: tuple[str, ...]
+    filter: bytes
+    group: Callable[[], Group] | None
+    owner: int | None
+
+
+class Contained:
+    """One command under bwrap. Two processes are ours to end: the monitor that we started, and pid 1 inside."""
+
+    def __init__(self, command: Command, plan: Plan) -> None:
+        self._limits, self._harvest = command.limits, command.harvest
+        self._group: Group | None = None
+        self._clock = watch.Clock()
+        self._killed = ""
+        self._ending = threading.Lock()
+        self._pidfd = -1
+        self._rooms: dict[str, int] = {}
+        ready = f"/.ready-{secrets.token_hex(8)}"
+        told = self._open(command, plan, ready)
+        try:
+            with told:
+                self._group = plan.group() if plan.group is not None else None  # while bwrap is busy
+                self._pid = self._first_process(told.read())
+            self._bound(command)
+            self._release(ready, command, plan.owner)
+        except BaseException:
+            self._abandon()
+            raise
+        self._setup_seconds = self._clock.lap()
+        self._started = time.monotonic()
+
+    # -- start --
+
+    def _open(self, command: Command, plan: Plan, ready: str) -> BinaryIO:
+        """Start bwrap, and a thread that reads what it says. Returns where it tells of its first process. Raises OSError."""
+        info, info_theirs = os.pipe()
+        block_theirs, self._block = os.pipe()
+        word_theirs, self._word = os.pipe()
+        setup = list(plan.setup)
+        place = setup.index(f"{OWN}/work") - 5
+        setup[place:place] = ["--perms", "0555", "--dir", ready]
+        rules = _memory_file(plan.filter)
+        options = _memory_file("\0".join([*setup, "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
+                                          "--seccomp", str(rules)]).encode() + b"\0")
+        given = () if command.stdin is None else (command.stdin,)
+        if given:
+            os.fchmod(given[0], 0o666)  # the throw-away user opens it anew
+        try:
+            self._monitor = subprocess.Popen(
+                [plan.bwrap, "--args", str(options), "--", *plan.launcher],
+                env={}, close_fds=True, pass_fds=(options, rules, info_theirs, block_theirs, *given, *command.fds),
+                stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
+                start_new_session=True)  # Ctrl-C is for us, not for what we measure
+        except OSError:
+            for fd in (info, self._block, self._word):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (options, rules, info_theirs, block_theirs, word_theirs):
+                os.close(fd)
+        self._monitor_fd = os.pidfd_open(self._monitor.pid)
+        out = None if self._monitor.stdout is None else os.dup(self._monitor.stdout.fileno())
+        assert self._monitor.stderr is not None
+        self._drain = watch.Drain(out, os.dup(self._monitor.stderr.fileno()), command.limits.output, self._end,
+                                  command.heard)
+        for stream in (self._monitor.stdout, self._monitor.stderr):
+            if stream is not None:
+                stream.close()
+        return open(info, "rb")
+
+    def _first_process(self, text: bytes) -> int:
+        if not text:
+            raise self._failed()
+        pid: int = json.loads(text)["child-pid"]
+        try:
+            self._pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            raise self._failed() from None
+        return pid
+
+    def _bound(self, command: Command) -> None:
+        """Limits from outside on the process of which all others will be children, before there are any."""
+        if self._group is not None:
+            self._group.add(self._pid)
+        watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
+
+    def _release(self, ready: str, command: Command, owner: int | None) -> None:
+        """Let the payload go once every mount is in place, the folders that it may fill are in our hands, and its tree is
+        where it begins."""
+        root = Path(f"/proc/{self._pid}/root")
+        self._until(lambda: (root / ready[1:]).exists())
+        for name in BOUNDED if self._harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
+            self._rooms[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        os.write(self._block, b"\n")
+        try:
+            watch.lay_out(command.tree, self._rooms["overnight/work"], "tree", owner)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self._end("disk")  # the candidate's tree is larger than it may be, which is no fault of the machine's
+            return
+        self._until(lambda: watch.waits_for(self._pid, "bwrap"))  # from here on its life is bound to the monitor's
+        for name in DEVICES:
+            with suppress(OSError):
+                os.utime(f"/dev/{name}")  # an earlier payload may have left word in its times
+        os.write(self._word, b"go\n")
+
+    def _until(self, come: Callable[[], bool]) -> None:
+        """Wait for a sign of the sandbox. Raises Fault when it dies or takes too long."""
+        until = time.monotonic() + START_WITHIN
+        while True:
+            with suppress(OSError):
+                if come():
+                    return
+            if time.monotonic() > until or watch.dead(self._monitor_fd, 0):
+                raise self._failed()
+            time.sleep(SHORT)
+
+    def _failed(self) -> Fault:
+        """The sandbox itself broke before the payload began."""
+        self._end("stopped")
+        said = self._drain.result()[1].decode(errors="replace").strip()
+        return Fault(f"the sandbox failed to start: {said or 'bwrap said nothing'}")
+
+    def _abandon(self) -> None:
+        """Leave nothing of a sandbox that did not start."""
+        self._end("stopped")
+        self._monitor.wait()
+        if self._pidfd >= 0:
+            self._account()
+        self._close()
+
+    # -- end --
+
+    def _end(self, reason: str) -> None:
+        """Kill the monitor first: then pid 1 is ours to wait for, with its accounts."""
+        with self._ending:
+            self._killed = self._killed or reason
+            for fd in (self._monitor_fd, self._pidfd):
+                if fd >= 0:
+                    watch.slay(fd)
+
+    def kill(self) -> None:
+        """End the whole tree now; nothing happens when it is dead."""
+        self._end("stopped")
+
+    def wait(self) -> Ended:
+        """Block until the tree is dead, then take its artefacts."""
+        try:
+            seen = self._watch()
+        except BaseException:
+            self._abandon()  # nothing runs on that nobody watches
+            raise
+        wall = time.monotonic() - self._started
+        self._clock.lap()
+        code = self._monitor.wait()
+        watch.slay(self._pidfd)
+        usage = self._account()
+        try:
+            exact = self._counted()
+            outside = code < 0 and not self._killed  # a payload's signal is reported as 128 and more
+            if outside or (usage is None and not self._killed):
+                raise Fault("the sandbox was killed from outside.")
+            if self._harvest is not None and not watch.reason(self._killed, code):
+                watch.harvest(self._rooms["overnight/out"], self._harvest, self._limits.disk)
+        finally:
+            self._close()
+        stdout, stderr = self._drain.result()
+        cpu, peak = (max(pair) for pair in zip(seen, usage or (0.0, 0), strict=True))
+        return Ended(code=code if code < 128 else 128 - code, killed=watch.reason(self._killed, code), wall=wall,
+                     cpu=exact.cpu if exact else cpu, peak_memory=exact.peak_memory if exact else int(peak),
+                     setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr,
+                     accounting="exact" if exact else "estimate")
+
+    def _watch(self) -> tuple[float, int]:
+        """Hold the payload to its limits until it is dead. CPU seconds and peak bytes as far as they were seen, where no
+        group counts them."""
+        peak, cpu, deadline = 0, 0.0, self._started + self._limits.wall
+        while not watch.dead(self._monitor_fd, min(POLL, max(0.0, deadline - time.monotonic()))):
+            if self._group is None:
+                peak = max(peak, used := watch.memory_of(self._pid, self._limits.memory))
+                cpu = max(cpu, watch.cpu_of(self._pid))
+                full = used > self._limits.memory
+            else:
+                full = self._group.out_of_memory()
+            if time.monotonic() >= deadline:
+                self._end("time")
+            elif full:
+                self._end("memory")
+            elif any(map(watch.folder_is_full, self._rooms.values())):
+                self._end("disk")
+        return cpu, peak
+
+    def _counted(self) -> Usage | None:
+        """The kernel's account of the whole tree, now that it is dead. What it killed for memory is never a success."""
+        if self._group is None:
+            return None
+        usage = self._group.usage()
+        if usage.killed:
+            self._killed = self._killed or "memory"
+        return usage
+
+    def _account(self) -> tuple[float, int] | None:
+        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes us its parent when the monitor dies.
+        None when the monitor has reaped it, which it only does when pid 1 was killed."""
+        watch.dead(self._pidfd, START_WITHIN)
+        try:
+            usage = os.wait4(self._pid, 0)[2]
+        except ChildProcessError:
+            return None
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+
+    def _close(self) -> None:
+        with self._ending:
+            for fd in (self._monitor_fd, self._pidfd, self._block, self._word, *self._rooms.values()):
+                if fd >= 0:
+                    os.close(fd)
+            self._monitor_fd = self._pidfd = self._block = self._word = -1
+            self._rooms = {}
+        if self._group is not None:
+            self._group.close()
+
+
+def _memory_file(content: bytes) -> int:
+    """A descriptor from which bwrap reads something of ours."""
+    fd = os.memfd_create("overnight")
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

@@ -1,0 +1,197 @@
+"""`program.md`: how the research is done, in markdown. Its optional front matter (YAML between `---` lines) names the
+team; the prose is for researchers that read.
+
+Covered: it may be competed over, so it can say who is asked, how often and with which words, and nothing else; what it
+names is a markdown file or a folder below its own, not hidden and not reached by a link that leads out; sizes are bounded.
+Not covered: what its prose talks a researcher into, which is why no researcher measures or keeps anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import msgspec
+from msgspec import Struct
+
+from overnight.errors import TrackError
+from overnight.track.frontmatter import meant, split
+from overnight.track.roles import KEYS, PROPOSE, Role, cast
+
+# Between these lines stands what an agent at the door has to know; researchers have a brief and do not read it.
+BEGIN, END = "<!-- overnight: for an agent that was asked to kick off -->", "<!-- overnight: end -->"
+DOOR = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
+LARGEST = 1 << 20  # bytes of program.md
+LARGEST_ROLE = 64 << 10  # bytes of a role's file
+
+
+class Program(Struct, frozen=True):
+    """The team and its instructions.
+
+    prose   the markdown below the front matter, without the part for an agent at the door
+    sha256  of the texts of program.md and of every role's file
+    """
+
+    roles: tuple[Role, ...] = (Role("knobs", "knobs"),)
+    prose: str = ""
+    sha256: str = ""
+
+    @property
+    def proposers(self) -> tuple[Role, ...]:
+        """The roles that turn a brief into a change."""
+        return tuple(role for role in self.roles if role.kind in PROPOSE)
+
+    @property
+    def researchers(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(role.name for role in self.proposers)
+
+    def named(self, names: Iterable[str]) -> tuple[Role, ...]:
+        """The proposers of these names, on the team or not: a kind's name is a role of that kind. Raises TrackError."""
+        known = {**{kind: Role(kind, kind) for kind in KEYS if kind in PROPOSE}, **{role.name: role for role in self.proposers}}
+        for name in names:
+            if name not in known:
+                raise TrackError(f"there is no researcher '{name}'{meant(name, known)}.")
+        return tuple(known[name] for name in names)
+
+
+# ---- from files ------------------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> Program:
+    """Read `program.md` and what it names; a folder without one gets the default team. Raises TrackError."""
+    return _load(path, _Folder(path.parent))
+
+
+class Watch:
+    """A program that may be edited while the night goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._said = path, ""
+        self._folder = _Folder(path.parent)
+        self.program = _load(path, self._folder)
+
+    def look(self) -> Program | str | None:
+        """The program, if it is another than at the last look; a sentence, once, if it was edited and is broken, so that the
+        one that was stays in force; None if there is nothing new. Costs a `stat` for each file."""
+        if not self._folder.changed():
+            return None
+        had, self._folder = self._folder, _Folder(self._path.parent)
+        try:
+            found = _load(self._path, self._folder)
+            if had.any() and not self._folder.any():
+                raise TrackError(f"{self._path.name} is gone or empty.")
+        except TrackError as error:
+            self._folder.keep(had)
+            said, self._said = self._said, f"{error} Until it is mended, the night goes on with the program as it was."
+            return self._said if self._said != said else None
+        self._said = ""
+        if found.sha256 == self.program.sha256:
+            return None
+        self.program = found
+        return found
+
+
+class _Folder:
+    """Reads files below a folder, and remembers their texts and what they looked like just before."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.texts = root.resolve(), dict[str, str]()
+        self._seen: dict[Path, tuple[int, ...] | None] = {}
+
+    def changed(self) -> bool:
+        """Whether a file looks otherwise than when it was read."""
+        return any(_looks(path) != looks for path, looks in self._seen.items())
+
+    def any(self) -> bool:
+        """Whether anything was read that says something."""
+        return any(text.strip() for text in self.texts.values())
+
+    def keep(self, other: _Folder) -> None:
+        """Remember having read what another one did."""
+        self.texts = self.texts if self.any() else other.texts
+
+    def text(self, name: str, most: int) -> str:
+        """The text of a markdown file. Raises TrackError, whose sentence goes on after the file's name."""
+        path = self.root / name
+        self._seen[path] = _looks(path)
+        place = self.inside(name)
+        if not place.is_file():
+            raise TrackError("is missing or no regular file: write it, or name another")
+        if place.suffix != ".md":
+            raise TrackError("is no markdown file: name one that ends in .md")
+        try:
+            with place.open("rb") as file:
+                content = file.read(most + 1)
+            text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        except OSError as error:
+            raise TrackError(f"cannot be read ({error.strerror}): make it readable") from error
+        except UnicodeDecodeError as error:
+            raise TrackError(f"cannot be read as text ({error.reason}): save it as UTF-8") from error
+        if len(content) > most:
+            raise TrackError(f"is larger than {most >> 10} KiB: shorten it")
+        self.texts[name] = text
+        return text
+
+    def inside(self, name: str) -> Path:
+        """Where a name below the folder leads to. Raises TrackError where that is outside or hidden."""
+        try:
+            place = (self.root / name).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise TrackError("is no path: name a file beside program.md") from error
+        parts = place.relative_to(self.root).parts if place.is_relative_to(self.root) else ("..",)
+        if any(part.startswith(".") for part in (*PurePosixPath(name).parts, *parts)):
+            raise TrackError("leads out of the folder of program.md or is hidden: put it beside program.md")
+        return place
+
+
+def _looks(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _load(path: Path, folder: _Folder) -> Program:
+    try:
+        text = folder.text(path.name, LARGEST)
+    except TrackError as error:
+        if not path.exists() and not path.is_symlink():
+            return Program(sha256=_hash({}))
+        raise TrackError(f"{path.name} {error}.") from error
+    program = parse(text, path.name, folder)
+    return msgspec.structs.replace(program, sha256=_hash(folder.texts))
+
+
+def _hash(texts: dict[str, str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(sorted(texts.items()))).hexdigest()
+
+
+# ---- from text -------------------------------------------------------------------------------------------------
+
+
+def parse(text: str, name: str = "program.md", folder: _Folder | None = None) -> Program:
+    """The program that a text says; files that it names are looked for in the folder, and nowhere without one. Raises
+    TrackError."""
+    head, prose = split(text, name)
+    prose = DOOR.sub("", prose)
+    if head is None:
+        return Program(prose=prose, sha256=_hash({name: text}))
+    return Program(cast(head, name, lambda key, path: _named(folder, key, path)), prose, _hash({name: text}))
+
+
+def _named(folder: _Folder | None, key: str, path: str) -> str:
+    """The text of a role's file; the name of a folder that is there."""
+    try:
+        if folder is None:
+            raise TrackError("is beside no program.md: write the program to a file")
+        if key == "prose":
+            return folder.text(PurePosixPath(path).as_posix(), LARGEST_ROLE)
+        if not folder.inside(path).is_dir():
+            raise TrackError("is no folder: make it, or name another")
+    except TrackError as error:
+        raise TrackError(f"{key} {path[:200]!r} {error}") from error
+    return path

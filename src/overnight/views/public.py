@@ -1,0 +1,67 @@
+"""An experiment as whoever proposed it may see it: the verdict with its evidence.
+
+Covered: no seed of a run, no number of the holdout, nothing that was said while scoring, no key; words from outside are
+cleaned, bounded and, on the page, fenced.
+Not covered: somebody who can read the track's folder reads the journal itself; docs/agents.md says what to do about that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from overnight.lab.events import Event
+from overnight.lab.lab import Lab
+from overnight.lab.measurements import Experiment
+from overnight.untrusted import fenced, line, plain, quoted
+from overnight.views import sentences, track
+
+RECORD = ("id", "commit", "base", "researcher", "verdict", "effect", "interval", "pairs", "fresh_pairs", "e_value", "level",
+          "metrics")
+UNTRUSTED = ("message", "reason", "patch", "log")  # keys that hold words from outside
+TITLE, PATCH, LOG, RUNS = 160, 8_000, 2_000, 40  # characters, and runs, that are shown at most
+
+
+def experiment(lab: Lab, chosen: Experiment, events: Sequence[Event], logs: Path) -> dict[str, Any]:
+    """An experiment as plain data. `untrusted` names the keys that hold words from outside."""
+    found = sentences.gather(lab, chosen, list(events), logs)
+    known = track.record(lab, chosen)
+    return {**{name: known[name] for name in RECORD}, "idea": chosen.idea or None, "grown": chosen.grown,
+            "evidence": list(sentences.measured(lab, chosen, found)), "runs": [_run(lab, run) for run in found["runs"][-RUNS:]],
+            "message": plain(chosen.message, PATCH), "reason": line(chosen.reason, 2 * TITLE),
+            "patch": plain(found["patch"], PATCH), "log": _log(chosen, logs), "frontier": lab.commit,
+            "untrusted": list(UNTRUSTED)}
+
+
+def _run(lab: Lab, run: dict[str, Any]) -> dict[str, Any]:
+    """A run beside its base's, without the seed."""
+    name = lab.track.metric.name
+    mine, theirs = run["metrics"].get(name), run["base"]
+    better = None if mine is None or theirs is None else lab.track.oriented(mine - theirs)
+    return {"stage": run["stage"], "outcome": run["outcome"], name: mine, "base": theirs, "better_by": better,
+            "seconds": run["seconds"]}
+
+
+def _log(chosen: Experiment, logs: Path) -> str:
+    """The end of the log of the last run that failed, a candidate's words."""
+    try:
+        text = (logs / chosen.log).read_text(encoding="utf-8", errors="replace") if chosen.log else ""
+    except OSError:
+        return ""
+    return plain(text, LOG, end=True)
+
+
+def words(found: dict[str, Any], whole: bool = True) -> str:
+    """The same as a page of markdown; `whole`: with the diff."""
+    title = found["message"].partition("\n")[0]
+    told = [f"Experiment #{found['id']}: **{found['verdict']}**, {quoted(title, TITLE)}", ""]
+    told += [f"- Why: {quoted(found['reason'], 2 * TITLE)}"] if found["reason"] else []
+    told += [f"- {sentence}" for sentence in found["evidence"]]
+    told += [f"- The frontier is commit {found['frontier'][:12]}."]
+    parts = ["\n".join(told)]
+    if found["log"]:
+        parts.append(fenced(found["log"], f"the end of the log of experiment #{found['id']}", LOG, end=True))
+    if whole and found["patch"]:
+        parts.append(fenced(found["patch"], f"the diff of experiment #{found['id']}", PATCH))
+    return "\n\n".join(parts)

@@ -1,0 +1,258 @@
+"""The door to the benches: intervals, what a row says, exit codes, cells that are kept, what is listed."""
+
+import math
+import random
+import statistics
+
+import pytest
+from scipy import stats
+
+from bench import __main__ as door
+from bench import kit
+from bench.kit import (
+    Bench,
+    Cell,
+    Kept,
+    Row,
+    bootstrap,
+    exact,
+    fingerprint,
+    imported,
+    mean,
+    median,
+    ratio,
+    share,
+    student,
+    wilson,
+)
+
+
+def row(low, high, asked, count=9, least=1):
+    return Row("x", (low + high) / 2, low, high, count, asked, least=least)
+
+
+def toy(rows, name="toy", **options):
+    """A bench of one cell with these rows."""
+    return Bench(name, "A toy: nothing.", lambda quick: [Cell("all", lambda: rows)], **options)
+
+
+def run(*words, **known):
+    """The exit code of the command, among benches of these rows."""
+    return door.main(words, {name: (lambda made=made: made) for name, made in known.items()})
+
+
+# ---- intervals -------------------------------------------------------------------------------------------------
+
+
+def test_students_interval_is_scipys():
+    values = [1.0, 2.5, 2.0, 4.0, 3.5]
+    theirs = stats.t.interval(0.95, 4, statistics.fmean(values), stats.sem(values))
+    assert student(values) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("values", [[], [3.0]])
+def test_fewer_than_two_values_bound_no_mean(values):
+    assert student(values) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 20), (3, 20), (20, 20), (950, 1000)])
+def test_wilsons_interval_is_scipys(hits, count):
+    theirs = stats.binomtest(hits, count).proportion_ci(method="wilson")
+    assert wilson(hits, count) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_nothing_tried_says_nothing_of_a_share():
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_bootstrap_of_a_median_covers_it_about_as_often_as_it_says():
+    covered = 0
+    for seed in range(100):
+        lots = random.Random(seed)
+        low, high = bootstrap([lots.gauss(0, 1) for _ in range(25)], statistics.median)
+        covered += low <= 0 <= high
+    assert covered >= 88
+
+
+def test_the_same_values_have_the_same_bootstrap():
+    values = [1.0, 5.0, 2.0, 9.0, 3.0, 4.0]
+    assert bootstrap(values, statistics.median) == bootstrap(values, statistics.median)
+
+
+def test_a_ratio_is_one_of_medians_with_its_interval():
+    found = ratio("x", [2.0, 4.0, 6.0, 4.0, 4.2, 3.9], [1.0, 2.0, 3.0, 2.0, 2.1, 1.9])
+    assert found.value == pytest.approx(2.0, abs=0.05) and found.low <= found.value <= found.high and found.unit == "x"
+
+
+# ---- what a row says -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("low", "high", "asked", "verdict"), [
+    (1, 2, "<= 3", "holds"), (1, 2, "<= 1.5", "undecided"), (1, 2, "<= 0.5", "misses"), (1, 2, "<= 1", "undecided"),
+    (1, 2, ">= 0.5", "holds"), (1, 2, ">= 1.5", "undecided"), (1, 2, ">= 3", "misses"),
+    (1, 2, "== 1.5", "holds"), (0, 0, "== 0", "holds"), (1, 1, "== 0", "misses"), (1, 2, "", ""),
+])
+def test_a_verdict_is_what_the_interval_says_of_the_number_asked(low, high, asked, verdict):
+    assert row(low, high, asked).verdict == verdict
+
+
+def test_too_few_repetitions_are_not_judged():
+    assert row(8, 9, "<= 1", count=5, least=6).verdict == "not judged"
+    assert mean("x", [9.0] * 5, "<= 1").verdict == "not judged" and mean("x", [9.0] * 6, "<= 1").verdict == "misses"
+    assert share("x", 19, 19, "<= 0.05").verdict == "not judged" and share("x", 20, 20, "<= 0.05").verdict == "misses"
+
+
+@pytest.mark.parametrize("made", [mean, median, lambda *given: share("x", 0, 0, given[2])])
+def test_nothing_measured_is_not_judged(made):
+    assert made("x", [], "<= 1").verdict == "not judged"
+
+
+def test_a_row_prints_what_is_asked_beside_the_figure_its_interval_and_the_repetitions():
+    cells = [cell.strip() for cell in str(Row("a start", 8.25, 7.5, 9.0, 30, "<= 12", "ms")).split("|")[1:-1]]
+    assert cells == ["a start", "<= 12", "8.25 ms", "7.5 to 9", "30", "holds"]
+
+
+def test_a_bound_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="is no bound"):
+        kit.bound("about 3")
+
+
+# ---- the command -----------------------------------------------------------------------------------------------
+
+
+HOLDS, MISSES, UNJUDGED = exact("x", 1, "<= 2"), exact("x", 3, "<= 2"), mean("x", [9.0], "<= 1")
+
+
+@pytest.mark.parametrize(("words", "rows", "code"), [
+    (["--check"], [HOLDS], 0), (["--check"], [HOLDS, MISSES], 1), ([], [MISSES], 0), (["--check"], [UNJUDGED], 0)])
+def test_check_exits_1_where_an_interval_excludes_the_number_asked(words, rows, code):
+    assert run("toy", *words, toy=toy(rows)) == code
+
+
+def test_all_prints_times_and_does_not_judge_them(capsys):
+    assert run("all", "--check", slow=toy([MISSES], "slow", timed=True), toy=toy([HOLDS])) == 0
+    assert "slow: 1 missed" in capsys.readouterr().out
+    assert run("slow", "--check", slow=toy([MISSES], "slow", timed=True)) == 1
+
+
+def test_one_table_is_printed_with_not_judged_in_it(capsys):
+    run("toy", toy=toy([HOLDS, UNJUDGED]))
+    said = capsys.readouterr().out
+    assert said.count("| what | asked |") == 1 and "not judged" in said
+
+
+def test_quick_reaches_the_cells():
+    asked = []
+    run("toy", "--quick", toy=Bench("toy", "", lambda quick: asked.append(quick) or []))
+    assert asked == [True]
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(SystemExit, match="2"):
+        run("nothing", toy=toy([]))
+
+
+def test_list_names_every_bench_and_what_it_asks(capsys):
+    assert door.main(["list"]) == 0
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "minds", "planted",
+                           "referee", "sandbox", "sandboxes", "scale", "scoring", "seccomp", "shares"}
+    assert all(line.endswith(".") for line in said.values())
+
+
+def test_a_bench_has_its_file_s_name_and_every_bound_that_it_asks_can_be_read():
+    assert all(find().name == name for name, find in door.benches().items())
+
+
+# ---- cells that are kept ---------------------------------------------------------------------------------------
+
+
+def counted(measured, name="a"):
+    def measure():
+        measured.append(name)
+        return [exact("x", len(measured), "<= 9")]
+
+    return Cell(name, measure)
+
+
+def test_a_finished_cell_is_not_measured_again(tmp_path):
+    measured = []
+    for _ in range(2):
+        kept = Kept(tmp_path / "results" / "toy.jsonl", "s1")
+        assert kept.rows(counted(measured)) == [exact("x", 1, "<= 9")]
+    assert measured == ["a"]
+
+
+def test_a_bench_that_was_broken_off_goes_on_with_the_next_cell(tmp_path):
+    measured, broken = [], [True]
+
+    def breaks():
+        if broken:
+            raise KeyboardInterrupt
+        return [exact("y", 2)]
+
+    bench = Bench("toy", "", lambda quick: [counted(measured), Cell("b", breaks)], long=True)
+    with pytest.raises(KeyboardInterrupt):
+        list(kit.measured(bench, False, tmp_path, lambda: "s1"))
+    broken.clear()
+    assert [r.what for r in kit.measured(bench, False, tmp_path, lambda: "s1")] == ["x", "y"] and measured == ["a"]
+
+
+def test_a_cell_that_other_sources_measured_is_stale(tmp_path):
+    measured = []
+    for sources in ("s1", "s2", "s2"):
+        Kept(tmp_path / "toy.jsonl", sources).rows(counted(measured))
+    assert measured == ["a", "a"] and len((tmp_path / "toy.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_kept_row_comes_back_as_it_was_also_without_an_interval(tmp_path):
+    made = [mean("x", [1.0], "<= 2", "ms"), share("y", 3, 20), exact("z", 4)]
+    kept = [Kept(tmp_path / "toy.jsonl", "s1").rows(Cell("a", lambda: made)) for _ in range(2)]
+    assert kept == [made, made] and made[0].low == -math.inf
+
+
+def test_a_last_line_that_was_broken_off_is_cut_and_its_cell_measured_again(tmp_path):
+    measured, path = [], tmp_path / "toy.jsonl"
+    Kept(path, "s1").rows(counted(measured))
+    path.write_bytes(path.read_bytes() + b'{"cell": "b", "sou')
+    kept = Kept(path, "s1")
+    kept.rows(counted(measured))
+    kept.rows(counted(measured, "b"))
+    assert measured == ["a", "b"] and len(path.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("long", "quick"), [(True, True), (False, False)])
+def test_nothing_is_kept_of_a_quick_run_or_a_short_bench(tmp_path, long, quick):
+    list(kit.measured(toy([HOLDS], long=long), quick, tmp_path, lambda: "s1"))
+    assert not list(tmp_path.iterdir())
+
+
+# ---- the import graph ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Modules: bench.toy imports pack.a, which imports pack.b; pack.c is nobody's."""
+    for name, text in {"bench/toy.py": "import random\nfrom pack import a\n", "pack/__init__.py": "", "pack/b.py": "X = 1\n",
+                       "pack/a.py": "def f():\n    from pack.b import X\n    return X\n", "pack/c.py": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("changed", "stale"), [
+    ("bench/toy.py", True), ("pack/a.py", True), ("pack/b.py", True), ("pack/__init__.py", True), ("pack/c.py", False)])
+def test_only_what_a_bench_imports_directly_or_not_makes_its_cells_stale(tree, changed, stale):
+    before = fingerprint(["bench.toy"], [tree])
+    (tree / changed).write_text((tree / changed).read_text() + "Y = 2\n")
+    assert (fingerprint(["bench.toy"], [tree]) != before) == stale
+
+
+def test_what_runs_in_another_process_is_named_besides(tree):
+    before = fingerprint(["bench.toy", "pack.c"], [tree])
+    (tree / "pack/c.py").write_text("Z = 3\n")
+    assert fingerprint(["bench.toy", "pack.c"], [tree]) != before
+
+
+def test_a_source_may_import_a_package_a_module_and_a_name():
+    assert imported("import a.b\nfrom c import d") == {"a", "a.b", "c", "c.d"}
