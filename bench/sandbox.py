@@ -26,7 +26,7 @@ from overnight.contracts import Command, Limits, Sandbox
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.repo import Repo
-from overnight.track import spec
+from overnight.track.load import load
 
 ASKED = {True: "<= 15", False: "<= 12"}  # milliseconds, as root (who gives each run another user) and as a user
 GROWTH = 4.0  # MiB by which this process may grow while it makes runs
@@ -77,7 +77,7 @@ def locking(track: str, runs: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         place = track_in(Path(name), track)
         repo = Repo(place)
-        runner = Runner(spec.load(place), repo, sandbox.choose("bubblewrap"), repo.head(), Path(name, "home"), "key")
+        runner = Runner(load(place), repo, sandbox.choose("bubblewrap"), repo.head(), Path(name, "home"), "key")
         made = [runner.measure(Measure(n, 0, repo.head(), 100 + n, "race"), (0,)) for n in range(1, runs + 2)][1:]
     good = [run for run in made if run.outcome == "ok"]
     yield median(f"{track}: share of a run", [o / (r.busy + o) for r in good for o in [sum(r.overhead.values())]])

@@ -18,6 +18,7 @@ from overnight.researchers.agent import Agent, Quarters
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.track.roles import Role
 from overnight.track.spec import Run
 
@@ -215,7 +216,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
     agent = bench.agent(GOOD)
     agent._quarters = Quarters(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
     empty = Brief("g", "loss", "minimize", {}, 0, None, (), "", 1)
-    done = Desk(spec.load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
+    done = Desk(load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
     assert (done.foul, done.change.files) == ("", {"settings.py": "X = 2\n"})
     assert git(little, "show", "-s", "--format=%s", done.commit) == "Two is better than one"
 

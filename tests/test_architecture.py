@@ -21,25 +21,28 @@ FLOORS = [
     {"track"},
     {"referee", "repo"},
     {"lab"},
-    {"brief", "views", "ideas", "journal", "workers", "loop"},
+    {"brief", "views", "ideas", "journal", "workers", "loop", "audit.arithmetic"},
     {"sandbox"},
     {"execution", "report"},
     {"researchers"},
-    {"audit"},
+    {"audit.run"},
     {"night", "testing"},
     {"mcp", "web"},
     {"cli"},
 ]
 PURE = ["contracts", "errors", "untrusted", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
-        "audit.arithmetic", "ideas.similarity", "ideas.found", "ideas.notes", "execution.metrics", "researchers.llm.edits"]
+        "audit.arithmetic", "track.units", "ideas.similarity", "ideas.found", "ideas.notes", "execution.metrics", "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
+PURE = [name for name in (module.removeprefix("overnight.") for module in FILES)
+        if any(name == pure or name.startswith(f"{pure}.") for pure in PURE)]
 MAY_NAME_PATHS = {"contracts"}  # the types of its fields
 
 
 def part(module):
-    """The part of the house that a module belongs to."""
-    return module.split(".")[1] if "." in module else ""
+    """The part of the house that a module belongs to: a file or a folder of FLOORS; "audit" has files on two floors."""
+    names = module.split(".")[1:]
+    return next((name for name in (".".join(names[:2]), *names[:1]) if floor(name) is not None), names[0] if names else "")
 
 
 def floor(name):
@@ -86,7 +89,7 @@ def test_the_import_graph_has_no_cycle():
 
 
 def test_every_part_has_its_floor():
-    assert not {part(module) for module in FILES if part(module) and floor(part(module)) is None}, "say on which of the FLOORS"
+    assert not {part(module) for module in FILES if part(module) not in ("", "audit") and floor(part(module)) is None}, "say on which of the FLOORS"
 
 
 def upwards(module):
@@ -101,7 +104,7 @@ def test_imports_point_downwards():
 
 
 def test_the_ground_floor_imports_nothing_of_ours():
-    assert not {name for name in ("contracts", "errors", "words") if GRAPH[f"overnight.{name}"]}
+    assert not {name for name in ("contracts", "errors", "untrusted") if GRAPH[f"overnight.{name}"]}
 
 
 def test_the_pure_part_touches_no_outside():

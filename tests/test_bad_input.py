@@ -16,7 +16,7 @@ from overnight.lab.jobs import AddIdea, Try
 from overnight.night.inbox import Inbox, request
 from overnight.repo import Repo
 from overnight.testing.server import Server
-from overnight.track.spec import load
+from overnight.track.load import load
 
 NEEDS = "night"
 WAYS = {

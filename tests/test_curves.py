@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from overnight.referee import curves
-from overnight.referee.curves import FEWEST, LINE, CATCH_UP, MOST, NEARLY_DONE, RECORDED, Pace, Reader, at, behind, thinned
+from overnight.referee.curves import CATCH_UP, FEWEST, LINE, MOST, NEARLY_DONE, RECORDED, Pace, Reader, at, behind, thinned
 
 PATTERN = r"^step (\S+) loss (\S+)"
 

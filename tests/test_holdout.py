@@ -16,6 +16,7 @@ from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of
 from overnight import loop
 from overnight.contracts import Change
+from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.events import Event, Judged, Measured, Started
 from overnight.lab.jobs import Measure, Propose, Rebase
@@ -28,6 +29,7 @@ from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
 from overnight.repo import Repo
 from overnight.report import tables
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.views import holdout as overfitting
 from overnight.views import sentences, track
 from overnight.workers.local import LocalWorkers
@@ -295,7 +297,7 @@ def measured(folder, sandbox, stage, files=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(spec.load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight")
     return runner.measure(Measure(1, 1, head, 7, stage)), runner
 
 
@@ -445,7 +447,7 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert sentences.gather(lab, lab.experiments[1], [], folder).keys() & {"holdout"} == set()
+    assert sentences.gather(lab, lab.experiments[1], [], lambda name: "").keys() & {"holdout"} == set()
 
 
 @pytest.mark.night

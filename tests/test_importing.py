@@ -373,7 +373,7 @@ def test_what_has_no_title_is_left_out():
 
 @pytest.mark.sandbox
 def test_the_packages_for_papers_are_loaded_only_when_papers_are_asked_for():
-    code = "import sys, overnight.importing.source; print(sorted({'arxiv', 'requests', 'lxml'} & set(sys.modules)))"
+    code = "import sys, overnight.ideas.source; print(sorted({'arxiv', 'requests', 'lxml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

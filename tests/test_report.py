@@ -378,7 +378,7 @@ def test_a_track_that_was_only_opened_has_a_report():
 
 def shown(night, number, tmp_path):
     experiment = night.lab.experiments[number]
-    return sentences.words(night.lab, experiment, sentences.gather(night.lab, experiment, night.events, tmp_path))
+    return sentences.words(night.lab, experiment, sentences.gather(night.lab, experiment, night.events, lambda name: ""))
 
 
 def test_a_verdict_is_explained_in_sentences(tmp_path):

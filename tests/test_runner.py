@@ -17,6 +17,7 @@ from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.track.spec import Run
 
 NEEDS = "sandbox"
@@ -393,7 +394,7 @@ def test_which_side_comes_first_is_up_to_the_seed(little, bubblewrap, seed):
 
 
 def test_which_side_comes_first_cannot_be_told_from_a_runs_seed(little):
-    runner = Runner(spec.load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
+    runner = Runner(load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
     assert len({(runner._scorers_seed(seed) ^ seed) % 2 for seed in range(20)}) == 2
 
 

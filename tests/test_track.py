@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import TrackError
-from overnight.track.spec import HARNESS_METRICS, Progress, bound, check_files, covers, load, parse, seconds, size
+from overnight.track.load import check_files, load
+from overnight.track.spec import HARNESS_METRICS, Progress, covers, parse
+from overnight.track.units import bound, seconds, size
 
 GOOD = """\
 [track]

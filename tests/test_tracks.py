@@ -11,7 +11,7 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
-from overnight.track import spec
+from overnight.track.load import load
 
 NEEDS = "sandbox"
 READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE")}
@@ -36,7 +36,7 @@ def once(place, sandbox, name, old, new, number):
     judge, text = repo.head(), (source / editable).read_text()
     assert old in text
     head = commit(folder, {editable: text.replace(old, new)}) if old else judge
-    runner = Runner(spec.load(folder), repo, sandbox, judge, folder / ".overnight", key="secret")
+    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight", key="secret")
     return runner.measure(Measure(number, 1, head, 7, "race"))
 
 
@@ -44,7 +44,7 @@ def once(place, sandbox, name, old, new, number):
 def test_the_baseline_has_a_number(measured, name):
     run = measured(name)
     assert run.outcome == "ok", run.reason
-    assert run.metrics[spec.load(ROOT / "tracks" / name).metric.name] > 0
+    assert run.metrics[load(ROOT / "tracks" / name).metric.name] > 0
 
 
 @pytest.mark.parametrize("name", READY)
@@ -56,7 +56,7 @@ def test_there_is_something_to_turn(name):
 @pytest.mark.parametrize(("name", "old", "new"), [
     ("packing", "LAST_PENALTY = 30.0", "LAST_PENALTY = 100.0"), ("digits", "LEARNING_RATE = 0.02", "LEARNING_RATE = 0.05")])
 def test_there_is_something_to_find(measured, name, old, new):
-    metric = spec.load(ROOT / "tracks" / name).metric
+    metric = load(ROOT / "tracks" / name).metric
     better = measured(name, old, new).metrics[metric.name] - measured(name).metrics[metric.name]
     assert better * (1 if metric.direction == "maximize" else -1) > metric.worthwhile
 

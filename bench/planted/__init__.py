@@ -39,7 +39,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
 from overnight.night.session import Hands, Session
 from overnight.repo import Repo
-from overnight.track import spec
+from overnight.track.load import load
 from overnight.workers.local import LocalWorkers, available
 
 Edit = dict[str, Any]
@@ -253,7 +253,7 @@ def difference(meter: Meter, name: str, seeds: Sequence[int]) -> Iterator[Row]:
         scratch = Path(temporary, "scratch")
         scratch.mkdir()
         repo = Repo(folder, scratch)
-        runner = Runner(spec.load(folder), repo, sandbox.choose("bubblewrap"), repo.head(), Path(temporary, "home"))
+        runner = Runner(load(folder), repo, sandbox.choose("bubblewrap"), repo.head(), Path(temporary, "home"))
         commit = repo.commit(repo.head(), {"train.py": text}, name)
         runs = [runner.measure(Measure(1, 0, commit, seed, "race")).metrics["val_bpc"] for seed in seeds]
     largest = max(abs(run - meter(text, seed)) for run, seed in zip(runs, seeds, strict=True))

@@ -21,7 +21,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
 from overnight.night.session import Hands, Session
 from overnight.sandbox.unsandboxed import Unsandboxed
-from overnight.track.spec import load
+from overnight.track.load import load
 from overnight.workers.local import LocalWorkers, Place
 
 CONTRACT = """\

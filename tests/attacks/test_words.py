@@ -75,7 +75,7 @@ class TestWords(Stopped):
         lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
         for experiment in lab.experiments.values():
-            found = sentences.gather(lab, experiment, records, night.session.home / "logs")
+            found = sentences.gather(lab, experiment, records, night.session.log)
             shown = sentences.words(lab, experiment, found) + track.line(lab, experiment)
             assert controls(shown) == set(), experiment.message
         assert controls("".join(live.sentence(lab, record) for record in records)) == set()
@@ -84,7 +84,7 @@ class TestWords(Stopped):
         lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
         for experiment in lab.experiments.values():
-            found = sentences.gather(lab, experiment, records, night.session.home / "logs")
+            found = sentences.gather(lab, experiment, records, night.session.log)
             lines = sentences.words(lab, experiment, found).splitlines()
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 

@@ -28,7 +28,8 @@ from overnight.researchers.llm.mind import Mind
 from overnight.researchers.llm.purse import Bounds, Purse
 from overnight.testing.models import Scripted
 from overnight.testing.server import Server
-from overnight.track.spec import covers, load
+from overnight.track.load import load
+from overnight.track.spec import covers
 
 BAIT = "bait-7c1f9e0b2d"
 UNSEEN = "unseen-5a3c8844"

@@ -20,7 +20,7 @@ from overnight.lab.lab import Lab
 from overnight.night.session import Hands, Session
 from overnight.report import audit as audited
 from overnight.report.live import Count
-from overnight.track import spec
+from overnight.track.load import load
 from overnight.views import track
 from overnight.workers.local import LocalWorkers, available
 
@@ -37,7 +37,7 @@ AUDIT = "audit.json"  # in the track's folder for what Overnight writes
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, load(folder).run.gpus)
     with session.scratch():
         lab = session.read()
         if not lab.frontier:

@@ -14,6 +14,7 @@ from overnight.night import check as checking
 from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.workers.local import available
 
 
@@ -38,7 +39,7 @@ def init(folder: Path, metric: str, entry: str) -> None:
 @SANDBOX
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
-    contract = spec.load(folder)
+    contract = load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     commit = session.commit_to_judge()

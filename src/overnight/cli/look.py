@@ -81,7 +81,7 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     session = dispatch.opened(folder)
     lab = session.read()
     chosen = _chosen(lab, experiment)
-    found = sentences.gather(lab, chosen, list(session.journal.replay()), session.home / "logs")
+    found = sentences.gather(lab, chosen, list(session.journal.replay()), session.log)
     if as_json:
         say(found)
     else:

@@ -21,9 +21,10 @@ from overnight.lab.proposing import Budget
 from overnight.night.session import Hands, Session, organised
 from overnight.report.live import Lines, Panel
 from overnight.researchers.team import Money
-from overnight.track import spec
+from overnight.track.load import load
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model
+from overnight.track.units import seconds
 from overnight.views import track
 from overnight.workers.local import LocalWorkers, available
 
@@ -48,9 +49,9 @@ from overnight.workers.local import LocalWorkers, available
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
         names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
-    seconds = spec.seconds(lasting) if lasting else None
+    lasts = seconds(lasting) if lasting else None
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, spec.load(folder).run.gpus)
+    box = sandbox.choose(sandbox_name, load(folder).run.gpus)
     with session.writing(again=restart) as lab:
         cpus = lab.track.run.cpus
         benches = workers or max(1, len(available()) // cpus)
@@ -65,7 +66,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         session.record([Started(time.time(), benches, box.name, __version__, lab.researchers, box.identity, box.findings),
                         organised(session.program.sha256, team)])
         places = LocalWorkers(hands.work, benches, cpus, thinkers=thinkers)
-        until = time.monotonic() + seconds if seconds else None
+        until = time.monotonic() + lasts if lasts else None
         with stopping(lab):
             _night(session, lab, hands, places, Budget(until, experiments, money["tokens"], money["dollars"]), cast)
         session.agree()

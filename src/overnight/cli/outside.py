@@ -48,7 +48,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     lab = dispatch.opened(folder).read()
     chosen = lab.experiments[experiment]
     if as_json:
-        say(public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs"))
+        say(public.experiment(lab, chosen, list(session.journal.replay()), session.log))
     else:
         click.echo(track.line(lab, chosen))
         click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")

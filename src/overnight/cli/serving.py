@@ -12,7 +12,7 @@ import click
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main
 from overnight.errors import TrackError
 from overnight.night import dispatch
-from overnight.track import spec
+from overnight.track.load import load
 
 if TYPE_CHECKING:
     from overnight.mcp.verbs import Verbs
@@ -36,7 +36,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
         raise TrackError("`overnight mcp` needs one package more: pip install 'overnight[mcp]'.") from error
     from overnight.mcp.verbs import Verbs
 
-    spec.load(dispatch.opened(folder).repo.folder)
+    load(dispatch.opened(folder).repo.folder)
     verbs = Verbs(folder, sandbox_name, workers)
     _ends_with(verbs)
     try:

@@ -30,7 +30,8 @@ from overnight.lab.events import Outcome
 from overnight.lab.jobs import Measure, Measurement
 from overnight.referee.curves import Pace
 from overnight.repo import Repo
-from overnight.track.spec import Score, Track, seconds, size
+from overnight.track.spec import Score, Track
+from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well

@@ -113,7 +113,7 @@ class Verbs:
             chosen = named(lab, name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
-            found = public.experiment(lab, chosen, list(session.journal.replay()), session.home / "logs")
+            found = public.experiment(lab, chosen, list(session.journal.replay()), session.log)
         return Answer(public.words(found, whole), found)
 
     # -- trying --

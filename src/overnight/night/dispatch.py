@@ -25,6 +25,7 @@ from overnight.night.inbox import request
 from overnight.night.session import Hands, Session
 from overnight.repo import Repo
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.workers.local import LocalWorkers, available
 
 PATIENCE = 60.0  # seconds within which a night at work takes up an order
@@ -41,7 +42,7 @@ def opened(folder: Path) -> Session:
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
     one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
-    contract = spec.load(session.repo.folder)
+    contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     head = here.head()
     tip = here.tip(f"overnight/{contract.name}")
@@ -84,7 +85,7 @@ class _Tail:
 
 def brief(session: Session) -> Brief:
     """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
-    contract = spec.load(session.repo.folder)
+    contract = load(session.repo.folder)
     lab, lab.prose = session.look(), session.program.prose
     if lab.opened is None:
         text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")

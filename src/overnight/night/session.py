@@ -31,6 +31,7 @@ from overnight.night.inbox import Inbox
 from overnight.repo import Repo
 from overnight.researchers.team import Money, Staff
 from overnight.track import program, spec
+from overnight.track.load import load
 from overnight.track.roles import Role
 from overnight.workers.local import Place
 
@@ -97,6 +98,13 @@ class Session:
         """The branch that holds what was kept."""
         return f"overnight/{self.lab.track.name}"
 
+    def log(self, name: str) -> str:
+        """The text of a kept log; "" where there is none. A candidate's words."""
+        try:
+            return (self.home / "logs" / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
     # -- writing --
 
     def at_work(self) -> bool:
@@ -114,7 +122,7 @@ class Session:
     def writing(self, again: bool = False, changed: bool = False) -> Iterator[Lab]:
         """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement. `changed`:
         files may differ from the commit, for it is the commit that counts."""
-        contract = spec.load(self.repo.folder)
+        contract = load(self.repo.folder)
         self.repo.head()
         self.repo.refuse_checked_out(f"overnight/{contract.name}")
         self._make_home()

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from overnight.referee.distributions import student_quantile
-from overnight.track.spec import Guard, bound
+from overnight.track.spec import Guard
+from overnight.track.units import bound
 
 SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not
 

@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.track import spec
 from overnight.track.frontmatter import Entry, meant
+from overnight.track.units import seconds
 
 MOST = 32  # roles on a team
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
@@ -218,7 +218,7 @@ def _count(key: str) -> Callable[[str], int]:
 
 
 def _patience(text: str) -> float:
-    value = spec.seconds(text)
+    value = seconds(text)
     if value > LONGEST:
         raise TrackError(f"timeout is at most {LONGEST / 3600:.0f}h, for the night waits so long for its end")
     return value

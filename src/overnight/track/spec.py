@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 import re
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -16,6 +13,7 @@ from msgspec import Struct
 
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError
+from overnight.track.units import bound, seconds, size
 
 Made = TypeVar("Made")
 
@@ -24,11 +22,10 @@ WARM_UP = 0.3  # share of the incumbent's curve before which no run is stopped f
 CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still be thought to learn
 NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
-_NUMBER = r"(\d+\.?\d*)"
+
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,41 +178,6 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 # ---- values ----------------------------------------------------------------------------------------------------
 
 
-def seconds(text: str) -> float:
-    """"90s", "5min", "8h" or "1h30m" in seconds. Raises TrackError."""
-    parts = re.findall(_NUMBER + r"\s*(ms|min|s|m|h|d)", text)
-    if not parts or "".join(n + u for n, u in parts) != re.sub(r"\s", "", text):
-        raise TrackError(f"'{text}' is not a duration: write it like 30s, 5min or 1h30m.")
-    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if not 0 < total < math.inf:
-        raise TrackError(f"'{text}' is not a duration: it must be more than nothing.")
-    return total
-
-
-def size(text: str) -> int:
-    """"1GiB" in bytes. Raises TrackError."""
-    found = re.fullmatch(_NUMBER + r"\s*([KMG]i?B|B)", text.strip())
-    if not found or not 0 < float(found[1]) < math.inf:
-        raise TrackError(f"'{text}' is not a size: write it like 512MiB or 2GiB.")
-    return int(float(found[1]) * _BYTES[found[2]])
-
-
-def bound(text: str | float) -> tuple[float, bool]:
-    """A guard's bound as (number, whether it is a multiple of the baseline's). Raises TrackError."""
-    if isinstance(text, int | float):
-        if not math.isfinite(text):
-            raise TrackError(f"'{text}' is not a bound: nothing can be beyond it.")
-        return float(text), False
-    if found := re.fullmatch(_NUMBER + r"\s*x", text.strip()):
-        return float(found[1]), True
-    for parse in (seconds, size):
-        try:
-            return float(parse(text)), False
-        except TrackError:
-            continue
-    raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
-
-
 def covers(pattern: str, path: str) -> bool:
     """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
@@ -224,20 +186,6 @@ def covers(pattern: str, path: str) -> bool:
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------
-
-
-def load(folder: Path) -> Track:
-    """Read and check the contract of a folder. Raises TrackError with one sentence that says what to do."""
-    path = folder / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrackError(f"{path} cannot be read: {error}.") from error
-    track = parse(text)
-    check_files(track, folder, text)
-    return track
 
 
 def parse(text: str) -> Track:
@@ -265,7 +213,7 @@ def _converted(fields: dict[str, Any], kind: type[Made], text: str, nth: int = 0
         raise TrackError(_explain(str(error), text, nth)) from error
 
 
-def _line(text: str, section: str, key: str, nth: int = 0) -> str:
+def line_of(text: str, section: str, key: str, nth: int = 0) -> str:
     """` (line 12)` for a key of the nth section of a name, as well as it can be found."""
     inside, seen = not section, 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -296,14 +244,14 @@ def _check_keys(fields: dict[str, Any], text: str) -> None:
     sections = _sections()
     for name, value in fields.items():
         if name not in sections:
-            line = _line(text, name, "") or _line(text, "", name)
+            line = line_of(text, name, "") or line_of(text, "", name)
             raise TrackError(f"{FILE}{line}: unknown section [{name}]{_near(name, sections)}.")
         if name == "guard" and not isinstance(value, list):
-            raise TrackError(f"{FILE}{_line(text, name, '')}: there may be several guards: write [[guard]] for each.")
+            raise TrackError(f"{FILE}{line_of(text, name, '')}: there may be several guards: write [[guard]] for each.")
         for nth, table in enumerate(value if isinstance(value, list) else [value]):
             for key in table if isinstance(table, dict) else ():
                 if key not in (known := _known(sections[name])):
-                    line = _line(text, name, key, nth)
+                    line = line_of(text, name, key, nth)
                     raise TrackError(f"{FILE}{line}: unknown key '{key}' in [{name}]{_near(key, known)}.")
 
 
@@ -320,8 +268,8 @@ def _explain(message: str, text: str, nth: int = 0) -> str:
     if missing := re.search(r"missing required field `(\w+)`", what):
         if not section:
             return f"{FILE}: the section [{missing[1]}] is missing."
-        return f"{FILE}{_line(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
-    line = _line(text, section, key, nth) or _line(text, "", section)
+        return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
+    line = line_of(text, section, key, nth) or line_of(text, "", section)
     return f"{FILE}{line}: {path} {_must(what, section, key)}."
 
 
@@ -340,7 +288,7 @@ def _must(what: str, section: str, key: str) -> str:
 
 def _check_values(track: Track, text: str) -> None:
     def wrong(section: str, key: str, sentence: str, nth: int = 0) -> TrackError:
-        line = _line(text, section, key, nth) or _line(text, section, "", nth)
+        line = line_of(text, section, key, nth) or line_of(text, section, "", nth)
         return TrackError(f"{FILE}{line}: {sentence}")
 
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
@@ -418,51 +366,3 @@ def _check_progress(progress: Progress, wrong: Any) -> None:
                     f"{NEARLY_DONE:g}.")
     if not 1 <= progress.margin < math.inf:
         raise wrong("progress", "margin", "margin says how many times faster a run may still learn: write 1 or more.")
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """The files below a folder, but for git's and Overnight's own, which come and go."""
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in (".git", ".overnight")]
-        yield from (Path(root, name).relative_to(folder).as_posix() for name in names)
-
-
-def check_files(track: Track, folder: Path, text: str = "") -> None:
-    """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
-    files = list(_files(folder))
-    for pattern in track.track.editable:
-        if _leaves(pattern):
-            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
-        if not any(covers(pattern, f) for f in files):
-            raise TrackError(f"{FILE}{_line(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
-    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
-        for word in step.command[1:] if step is not None else ():
-            if _is_file(word) and not (folder / word).exists():
-                line = _line(text, section, "command")
-                raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
-    protected = [FILE, "program.md", *_protected(track)]
-    for path in protected:
-        if any(covers(pattern, path) for pattern in track.track.editable):
-            line = _line(text, "track", "editable")
-            raise TrackError(f"{FILE}{line}: {path} may not be editable: it judges or instructs.")
-    for path in track.private:
-        line = _line(text, "score", "private" if track.score and path in track.score.private else "holdout")
-        if _leaves(path):
-            raise TrackError(f"{FILE}{line}: the private file {path} leaves the folder.")
-        if not (folder / path).exists():
-            raise TrackError(f"{FILE}{line}: the private file {path} does not exist.")
-
-
-def _leaves(path: str) -> bool:
-    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
-
-
-def _is_file(word: str) -> bool:
-    """Whether a word of a command looks like a file's name (and not like a number)."""
-    return re.fullmatch(r"[\w./-]+\.[A-Za-z]\w*", word) is not None
-
-
-def _protected(track: Track) -> list[str]:
-    if track.score is None:
-        return []
-    return [word for word in track.score.command if _is_file(word)] + [*track.private]

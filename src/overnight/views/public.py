@@ -7,8 +7,7 @@ Not covered: somebody who can read the track's folder reads the journal itself; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from overnight.lab.events import Event
@@ -23,14 +22,17 @@ UNTRUSTED = ("message", "reason", "patch", "log")  # keys that hold words from o
 TITLE, PATCH, LOG, RUNS = 160, 8_000, 2_000, 40  # characters, and runs, that are shown at most
 
 
-def experiment(lab: Lab, chosen: Experiment, events: Sequence[Event], logs: Path) -> dict[str, Any]:
-    """An experiment as plain data. `untrusted` names the keys that hold words from outside."""
-    found = sentences.gather(lab, chosen, list(events), logs)
+def experiment(lab: Lab, chosen: Experiment, events: Sequence[Event],
+               log: Callable[[str], str]) -> dict[str, Any]:
+    """An experiment as plain data. `untrusted` names the keys that hold words from outside; `log` gives the text of a
+    kept log by its name, "" where there is none."""
+    found = sentences.gather(lab, chosen, list(events), log)
     known = track.record(lab, chosen)
     return {**{name: known[name] for name in RECORD}, "idea": chosen.idea or None, "grown": chosen.grown,
             "evidence": list(sentences.measured(lab, chosen, found)), "runs": [_run(lab, run) for run in found["runs"][-RUNS:]],
             "message": plain(chosen.message, PATCH), "reason": line(chosen.reason, 2 * TITLE),
-            "patch": plain(found["patch"], PATCH), "log": _log(chosen, logs), "frontier": lab.commit,
+            "patch": plain(found["patch"], PATCH), "frontier": lab.commit,
+            "log": plain(log(chosen.log) if chosen.log else "", LOG, end=True),
             "untrusted": list(UNTRUSTED)}
 
 
@@ -41,15 +43,6 @@ def _run(lab: Lab, run: dict[str, Any]) -> dict[str, Any]:
     better = None if mine is None or theirs is None else lab.track.oriented(mine - theirs)
     return {"stage": run["stage"], "outcome": run["outcome"], name: mine, "base": theirs, "better_by": better,
             "seconds": run["seconds"]}
-
-
-def _log(chosen: Experiment, logs: Path) -> str:
-    """The end of the log of the last run that failed, a candidate's words."""
-    try:
-        text = (logs / chosen.log).read_text(encoding="utf-8", errors="replace") if chosen.log else ""
-    except OSError:
-        return ""
-    return plain(text, LOG, end=True)
 
 
 def words(found: dict[str, Any], whole: bool = True) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
@@ -17,8 +16,10 @@ from overnight.views import holdout, track
 TAIL = 20  # lines of the log
 
 
-def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) -> dict[str, Any]:
-    """The experiment's record with its diff, its stacks, its runs and the end of its last log."""
+def gather(lab: Lab, experiment: Experiment, events: list[Event],
+           log: Callable[[str], str]) -> dict[str, Any]:
+    """The experiment's record with its diff, its stacks, its runs and the end of its last log. `log` gives the text of a kept
+    log by its name, "" where there is none."""
     measured = [e for e in events if isinstance(e, Measured)]
     runs = [e for e in measured if e.experiment == experiment.id]
     base = {e.seed: e.metrics.get(lab.track.metric.name) for e in reversed(measured)
@@ -33,8 +34,8 @@ def gather(lab: Lab, experiment: Experiment, events: list[Event], logs: Path) ->
         "grown": experiment.grown,
         "patch": patch,
         "runs": [_run(lab, r, base if r.commit == experiment.commit else {}) for r in runs],
-        "log_tail": _tail(logs / runs[-1].log) if runs else "",
-        "score_log_tail": _tail(logs / runs[-1].log.replace(".log", "-score.log")) if runs else "",
+        "log_tail": _tail(log(runs[-1].log)) if runs else "",
+        "score_log_tail": _tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "",
     }
 
 
@@ -45,12 +46,8 @@ def _run(lab: Lab, run: Measured, base: dict[int, float | None]) -> dict[str, An
             "accounting": run.accounting, "artifacts": run.artifacts}
 
 
-def _tail(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(map(_plain, lines[-TAIL:]))
+def _tail(text: str) -> str:
+    return "\n".join(map(_plain, text.splitlines()[-TAIL:]))
 
 
 def _plain(line: str) -> str:

@@ -24,7 +24,8 @@ from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import Way
 from overnight.researchers.agent.taken import Leavings, Said
 from overnight.track.roles import Role
-from overnight.track.spec import Run, Track, size
+from overnight.track.spec import Run, Track
+from overnight.track.units import size
 
 LAUNCHER = Path(launcher.__file__).resolve()
 INSTRUCTIONS = Path(__file__).with_name("instructions.md")

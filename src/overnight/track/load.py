@@ -1,0 +1,73 @@
+"""Reads the contract of a folder, and checks that the files that it names are there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from overnight.errors import TrackError
+from overnight.track.spec import FILE, Track, covers, line_of, parse
+
+
+def load(folder: Path) -> Track:
+    """Read and check the contract of a folder. Raises TrackError with one sentence that says what to do."""
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrackError(f"{path} cannot be read: {error}.") from error
+    track = parse(text)
+    check_files(track, folder, text)
+    return track
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """The files below a folder, but for git's and Overnight's own, which come and go."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".git", ".overnight")]
+        yield from (Path(root, name).relative_to(folder).as_posix() for name in names)
+
+
+def check_files(track: Track, folder: Path, text: str = "") -> None:
+    """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
+    files = list(_files(folder))
+    for pattern in track.track.editable:
+        if _leaves(pattern):
+            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
+        if not any(covers(pattern, f) for f in files):
+            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
+    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
+        for word in step.command[1:] if step is not None else ():
+            if _is_file(word) and not (folder / word).exists():
+                line = line_of(text, section, "command")
+                raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
+    protected = [FILE, "program.md", *_protected(track)]
+    for path in protected:
+        if any(covers(pattern, path) for pattern in track.track.editable):
+            line = line_of(text, "track", "editable")
+            raise TrackError(f"{FILE}{line}: {path} may not be editable: it judges or instructs.")
+    for path in track.private:
+        line = line_of(text, "score", "private" if track.score and path in track.score.private else "holdout")
+        if _leaves(path):
+            raise TrackError(f"{FILE}{line}: the private file {path} leaves the folder.")
+        if not (folder / path).exists():
+            raise TrackError(f"{FILE}{line}: the private file {path} does not exist.")
+
+
+def _leaves(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word of a command looks like a file's name (and not like a number)."""
+    return re.fullmatch(r"[\w./-]+\.[A-Za-z]\w*", word) is not None
+
+
+def _protected(track: Track) -> list[str]:
+    if track.score is None:
+        return []
+    return [word for word in track.score.command if _is_file(word)] + [*track.private]

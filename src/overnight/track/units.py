@@ -1,0 +1,47 @@
+"""Durations, sizes and bounds as the contract writes them: "90s", "2GiB", "1.25x". Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from overnight.errors import TrackError
+
+_NUMBER = r"(\d+\.?\d*)"
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def seconds(text: str) -> float:
+    """"90s", "5min", "8h" or "1h30m" in seconds. Raises TrackError."""
+    parts = re.findall(_NUMBER + r"\s*(ms|min|s|m|h|d)", text)
+    if not parts or "".join(n + u for n, u in parts) != re.sub(r"\s", "", text):
+        raise TrackError(f"'{text}' is not a duration: write it like 30s, 5min or 1h30m.")
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if not 0 < total < math.inf:
+        raise TrackError(f"'{text}' is not a duration: it must be more than nothing.")
+    return total
+
+
+def size(text: str) -> int:
+    """"1GiB" in bytes. Raises TrackError."""
+    found = re.fullmatch(_NUMBER + r"\s*([KMG]i?B|B)", text.strip())
+    if not found or not 0 < float(found[1]) < math.inf:
+        raise TrackError(f"'{text}' is not a size: write it like 512MiB or 2GiB.")
+    return int(float(found[1]) * _BYTES[found[2]])
+
+
+def bound(text: str | float) -> tuple[float, bool]:
+    """A guard's bound as (number, whether it is a multiple of the baseline's). Raises TrackError."""
+    if isinstance(text, int | float):
+        if not math.isfinite(text):
+            raise TrackError(f"'{text}' is not a bound: nothing can be beyond it.")
+        return float(text), False
+    if found := re.fullmatch(_NUMBER + r"\s*x", text.strip()):
+        return float(found[1]), True
+    for parse in (seconds, size):
+        try:
+            return float(parse(text)), False
+        except TrackError:
+            continue
+    raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")

@@ -1,0 +1,135 @@
+"""What a replayed journal means, as plain JSON: the one place where the golden nights touch the names of the Lab.
+
+The keys stay as they are; where an attribute is renamed, its line here follows. Nothing is read that a caller could not
+see: caches, and what belongs to a session, are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from overnight.lab.events import Event, Opened, Started
+from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase
+from overnight.lab.lab import Lab
+from overnight.lab.proposing import Budget
+from overnight.track.roles import Role
+
+PLACES = ("bench", "bench", "bench", "desk", "desk", "thinker")
+
+
+def replay(events: Iterable[Event], roles: Sequence[Role] = ()) -> Lab:
+    """The Lab that has seen these events, with the team that the night had."""
+    events = list(events)
+    names = next((e.researchers for e in reversed(events) if isinstance(e, Started)), ())
+    lab = Lab(names, 2)
+    if roles:
+        lab.organise(roles)
+    for event in events:
+        lab.apply(event)
+    return lab
+
+
+def summary(lab: Lab) -> dict[str, object]:
+    """All that is known of the track."""
+    if lab.opened is None:
+        return {"opened": None}
+    return {**_track(lab), **_numbers(lab), **_queue(lab), **_team(lab),
+            "experiments": {str(number): _experiment(lab, number) for number in lab.experiments},
+            "open": {str(number): _open(lab, number) for number in lab.open}}
+
+
+def jobs(lab: Lab) -> list[list[object]]:
+    """What `ask` gives to free places, one after the other. The Lab has these jobs in flight afterwards."""
+    idle, found = list(PLACES), []
+    while idle and (job := lab.ask(0.0, idle)):
+        idle.remove(job.place)
+        found.append(_job(job))
+    return found
+
+
+def unwritten(lab: Lab) -> list[list[object]]:
+    """The verdicts that a new session records at once, because a killed one could not. The Lab has them afterwards."""
+    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.tally.last)]
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------
+
+
+def _track(lab: Lab) -> dict[str, object]:
+    assert isinstance(lab.opened, Opened)
+    return {
+        "opened": [lab.opened.track, lab.opened.commit], "frontier": lab.frontier, "commit": lab.commit,
+        "chain": [e.id for e in lab.chain()], "taken_back": sorted(lab.taken_back), "problem": lab.problem,
+        "counts": {name: count for name, count in sorted(lab.counts.items()) if count},
+        "next_run": lab.next_run, "next_experiment": lab.next_experiment, "paused": lab.paused,
+        "stacks": [list(stack.members) for stack in lab.stacks.values()], "stack_size": lab.sizes.size,
+        "urgency": [e.id for e in sorted(lab.open.values(), key=lab.urgency)],
+    }
+
+
+def _numbers(lab: Lab) -> dict[str, object]:
+    known, held = lab.known, lab.gauge.read()
+    return {
+        "runs": lab.runs, "calibrated": lab.calibrated, "kind": known.kind, "alpha": lab.alpha, "noise": lab.noise,
+        "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.hits,
+        "levels": [lab.level(0), lab.level(lab.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
+        "calibration": list(known.calibration), "drift": list(known.drift.shifts),
+        "holdout": [held.keeps, lab.gauge.denied, held.here, held.there, held.share, held.interval],
+    }
+
+
+def _queue(lab: Lab) -> dict[str, object]:
+    ideas = [lab.idea(entry) for entry in lab.ideas]
+    return {"ideas": {str(i.id): [i.title, i.text, i.source, i.state, list(i.tried), i.outcome] for i in ideas},
+            "next_idea": lab.ideas.next, "notes": lab.notes, "answered": sorted(lab.answered)}
+
+
+def _team(lab: Lab) -> dict[str, object]:
+    tally, roster = lab.tally, lab.roster
+    return {
+        "program": lab.program, "asked": dict(sorted(roster.asked.items())),
+        "thinking": {name: roster.seconds(name) for name in sorted(roster.asked)},
+        "records": {name: [r.tried, r.kept, r.gain, r.cost] for name, r in sorted(roster.records.items())},
+        "usage": {name: _use(use) for name, use in sorted(tally.used.items())}, "session_usage": _use(tally.session),
+        "carried_usage": _use(tally.carried),
+        "busy": tally.busy, "seconds": tally.seconds, "capacity": tally.capacity,
+        "overhead": {part: math.fsum(seconds) for part, seconds in sorted(tally.parts.items())},
+        "sandboxes": sorted(tally.sandboxes), "accounting": sorted(tally.accounting),
+    }
+
+
+def _use(use: object) -> list[float]:
+    return [getattr(use, name) for name in ("calls", "failed", "tokens_in", "tokens_out", "dollars", "unpriced")]
+
+
+def _experiment(lab: Lab, number: int) -> dict[str, object]:
+    e = lab.experiments[number]
+    return {
+        "verdict": e.verdict, "base": e.base, "base_commit": e.base_commit, "commit": e.commit, "reason": e.reason,
+        "researcher": e.researcher, "title": e.title, "effect": e.effect, "interval": e.interval, "pairs": e.pairs,
+        "fresh_pairs": e.fresh_pairs, "e_value": e.e_value, "runs": e.runs, "metrics": dict(e.metrics), "cost": e.cost,
+        "size": e.grown, "idea": e.idea, "request": e.request, "log": e.log, "guard": e.strain, "reopened": e.looks,
+    }
+
+
+def _open(lab: Lab, number: int) -> dict[str, object]:
+    """What is under way: where it stands, and what it was measured to be so far."""
+    e = lab.open[number]
+    race, fresh = lab.known.pairs(e)
+    return {"confirming": e.confirming, "stacked": bool(e.stack), "waiting": e.waiting, "race": list(race),
+            "fresh": list(fresh), "priority": e.worth, "decided": e.decided[0] if e.decided else None,
+            "next_seeds": lab.known.fresh(e, e.confirming), "used_seeds": sorted(e.used), "largest_stack": e.company}
+
+
+def _job(job: Job) -> list[object]:
+    if isinstance(job, Measure):
+        return ["measure", job.run, job.experiment, job.commit, job.seed, job.stage, job.beside, len(job.pace)]
+    if isinstance(job, Propose):
+        idea = job.brief.idea.id if job.brief.idea else 0
+        return ["propose", job.researcher, job.base, job.commit, job.brief.seed, idea, job.thinks]
+    if isinstance(job, Rebase):
+        return ["rebase", job.experiment, job.commit, job.onto, job.researcher]
+    if isinstance(job, Combine):
+        return ["combine", list(job.experiments), job.onto]
+    return [type(job).__name__.lower(), getattr(job, "role", "")]
