@@ -20,8 +20,7 @@ setup:
 fast:
 	@scripts/setup.sh dev
 	.venv/bin/ruff check .
-	.venv/bin/mypy
-	.venv/bin/python -m pytest -n auto --dist worksteal -m pure
+	@.venv/bin/mypy & types=$$!; .venv/bin/python -m pytest -n auto --dist worksteal -m pure && wait $$types
 
 test:
 	@scripts/setup.sh dev
