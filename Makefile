@@ -1,10 +1,11 @@
 # make demo     sets up what it needs, then improves a real model for three minutes
 # make demo-llm a rehearsal of a night with language models, without a key: a scripted model on this machine
 # make test     sets up what it needs, then lints, type-checks and tests
+# make fast     the same, but of the tests only those that need no process and no socket: within a minute
 # make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
 # make bench-quick  sets up what it needs, then measures every figure of README and docs in small, in five minutes at most
 # make setup    just the set-up, into .venv
-.PHONY: demo demo-llm test attacks bench-quick setup clean
+.PHONY: demo demo-llm fast test attacks bench-quick setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
@@ -15,6 +16,11 @@ demo-llm:
 
 setup:
 	@scripts/setup.sh
+
+fast:
+	@scripts/setup.sh dev
+	.venv/bin/ruff check .
+	@.venv/bin/mypy & types=$$!; .venv/bin/python -m pytest -n auto --dist worksteal -m pure && wait $$types
 
 test:
 	@scripts/setup.sh dev

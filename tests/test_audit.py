@@ -438,6 +438,7 @@ def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
     assert overnight("log", folder, "--verify").returncode == 0
 
 
+@pytest.mark.sandbox
 @pytest.mark.git
 def test_the_words_name_the_dead_weight_and_the_command(checked):
     folder, found, _ = checked
@@ -469,6 +470,7 @@ def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
     assert audited.load(tmp_path / "audit.json", Lab()) is None
 
 
+@pytest.mark.sandbox
 @pytest.mark.git
 def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     hostile = "| `x` <b>\x1b[31m\n| y"

@@ -9,7 +9,7 @@ from overnight.track.roles import Role
 THINKERS = 4
 
 
-def night(roles, benches, think, until=2000.0, seed=1):
+def night(roles, benches, think, until=1000.0, seed=1):
     """The busy shares of benches and thinkers, bench seconds of an attempt, and the share of the attempts of the `llm`."""
     done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=think).go(until=until)
     busy = sum(e.busy for e in done.events if isinstance(e, Measured))
@@ -34,7 +34,7 @@ def test_beside_one_who_needs_no_time_benches_are_always_busy_and_thinkers_seldo
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_one_who_thinks_has_its_fixed_share_where_it_can_keep_up(share):
     roles = [Role("knobs", "knobs", share=1 - share), Role("llm", "llm", share=share)]
-    assert night(roles, 2, 0.5, 1000.0)[3] == pytest.approx(share, abs=0.1)
+    assert night(roles, 2, 0.5)[3] == pytest.approx(share, abs=0.1)
 
 
 def test_one_who_thinks_slowly_has_what_it_can_make_and_the_other_fills_the_rest():

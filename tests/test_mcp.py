@@ -20,8 +20,8 @@ from conftest import LITTLE, command, commit, git, overnight, repository, senten
 from overnight.journal.database import SqliteJournal
 from overnight.lab.events import Measured, Opened
 from overnight.mcp.verbs import MOST
-from test_handin import night, records, settings, wait_for  # noqa: F401
-from test_holdout import FIT
+from test_night_dispatch import night, records, settings, wait_for  # noqa: F401
+from test_referee_holdout import FIT
 
 NEEDS = "night"
 TOOLS = {"brief", "status", "try_change", "wait", "show", "log", "ideas", "add_idea", "drop_idea"}

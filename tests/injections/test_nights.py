@@ -18,7 +18,7 @@ from overnight.contracts import Team
 from overnight.execution import desk
 from overnight.ideas.found import found
 from overnight.journal.database import SqliteJournal
-from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Proposed, Stopped, Vetoed
+from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Stopped, Vetoed
 from overnight.lab.jobs import AddIdea, Rebase, Try
 from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session
@@ -48,12 +48,13 @@ except ValueError:
 assert "unseen" in open("labels.txt").read()
 print(json.dumps({"loss": (x - 3) ** 2 + int(os.environ["OVERNIGHT_SEED"]) % 7 / 100}))
 """
+# With these shares the first four who are asked, before any result is in, are never without the coder.
 PROGRAM = """\
 ---
 roles:
-  author: {kind: llm, share: 0.7}
+  author: {kind: llm, share: 0.6}
   knobs: {kind: knobs}
-  coder: {kind: agent, agent: "python obey.py {brief}", timeout: 20s, share: 0.1}
+  coder: {kind: agent, agent: "python obey.py {brief}", timeout: 20s, share: 0.2}
   critic: {kind: critic}
   scientist: {kind: scientist}
   standup: {kind: standup, every: 3}
@@ -139,7 +140,7 @@ def by_ideas(folder):
 # What each night is about: the injections, how they get in, how many experiments; names and code of files are there at its start.
 NIGHTS = {
     "logs": (BY["log"], by_logs, {}, 8, ()),
-    "messages": ([*BY["title"], *BY["body"]], by_messages, {}, 6, ()),
+    "messages": ([*BY["title"], *BY["body"]], by_messages, {}, 8, ()),
     "ideas": ([*BY["idea title"], *BY["idea text"], *BY["outcome"], *BY["source"]], by_ideas, {}, 20, ()),
     "files and models": (
         [*BY["file name"], *BY["code"], *BY["reason"]], by_reasons,
@@ -186,6 +187,7 @@ def test_what_it_obeys_gets_as_far_as_it_can(night):
     assert ("obeyed: " in logs and "obeying PermissionError" in logs) or "obeying FileNotFoundError" in logs
     assert all(night.model.roles[role] for role in ("author", "critic", "standup"))
     assert night.of(Learnt) and any(e.researcher == "author" for e in night.of(Proposed))
+    assert any(e.researcher == "coder" for e in night.of(Proposed, Passed))
 
 
 # ---- what was authorised is what it was ------------------------------------------------------------------------

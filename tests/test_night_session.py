@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
+from fakes import FakeWorld, Night, referee_world
 from overnight import loop
 from overnight.errors import Busy, TrackError
 from overnight.journal.database import SqliteJournal
@@ -174,7 +175,15 @@ def test_deadlines_are_kept_by_the_clock_that_cannot_jump():
 def test_a_night_ends_when_its_time_is_over(little):
     assert overnight("run", little, "--for", "1s").returncode == 0
     (ended,) = [e for e in events(little) if isinstance(e, Stopped)]
-    assert 1 <= ended.seconds < 8 and ended.reason == "the time is over"
+    assert ended.seconds >= 1 and ended.reason == "the time is over"
+
+
+def test_after_its_time_a_night_begins_nothing_and_waits_for_what_runs():
+    begun = []
+    done = Night(FakeWorld(1, referee_world), benches=1, run=1.0).go(until=10.0, watch=lambda night: begun.append((night.now, len(night.jobs))))
+    in_time = max(jobs for now, jobs in begun if now < 10.0)
+    assert len(done.jobs) == in_time and 10.0 <= done.now < 11.2  # a run lasts between 0.9 and 1.1 s
+    assert done.lab.why(done.now) == "the time is over"
 
 
 # ---- beginning, and beginning anew -----------------------------------------------------------------------------
