@@ -11,7 +11,9 @@ HEAD = "# Commands\n\nMade by `python scripts/commands.py`; a test compares.\n"
 
 def sections(group: click.Group, before: str) -> Iterator[str]:
     """One section for each command, with its own help; those of a group follow it."""
-    for name, command in sorted(group.commands.items()):
+    outer = click.Context(group)
+    for name in sorted(group.list_commands(outer)):
+        command = group.get_command(outer, name)
         context = click.Context(command, info_name=f"{before} {name}", terminal_width=100, max_content_width=100)
         yield f"## {before} {name}\n\n```\n{command.get_help(context)}\n```\n"
         if isinstance(command, click.Group):

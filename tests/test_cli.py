@@ -11,7 +11,9 @@ import click
 import pytest
 
 from conftest import LITTLE, ROOT, command, commit, git, overnight, repository, sentence, stop, write
+from overnight import sandbox
 from overnight.cli import main
+from overnight.cli.base import COMMANDS, SANDBOXES
 
 NEEDS = "night"
 KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "effect", "interval", "pairs", "metrics"}
@@ -297,13 +299,30 @@ def test_init_overwrites_nothing(little):
 # ---- help ------------------------------------------------------------------------------------------------------
 
 
+def command_of(name):
+    """A command, loaded."""
+    return main.get_command(click.Context(main), name)
+
+
+def test_help_and_version_load_no_command_and_no_library_but_clicks():
+    code = ("import sys; from overnight.cli import main\n"
+            "for word in ('--help', '--version'): main([word], standalone_mode=False)\n"
+            "print(sorted({'sqlalchemy', 'rich', 'numpy', 'matplotlib', 'msgspec', 'overnight.lab'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_options_name_every_sandbox_that_there_is():
+    assert SANDBOXES == sandbox.NAMES
+
+
 def parameters():
-    return [(name, p) for name, c in main.commands.items() for p in c.params if isinstance(p, click.Option)]
+    return [(name, p) for name in COMMANDS for p in command_of(name).params if isinstance(p, click.Option)]
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_what_it_is_for(name):
-    assert main.commands[name].help
+    assert " ".join(command_of(name).help.split("\n\n")[0].split()) == COMMANDS[name][1]
     assert overnight(name, "--help").returncode == 0
 
 

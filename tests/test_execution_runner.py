@@ -22,7 +22,7 @@ from overnight.track.spec import Run
 NEEDS = "sandbox"
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
 ASKING = """\
-import json, os
+import json, os, time
 ask, answer = (os.fdopen(int(os.environ[n]), m) for n, m in (("OVERNIGHT_ASK", "w"), ("OVERNIGHT_ANSWER", "r")))
 total = 0
 for number in range(5):
@@ -151,8 +151,11 @@ def test_an_oracle_is_held_to_its_own_limits_while_the_scorer_waits(asking, bubb
     assert run.outcome == outcome and reason in run.reason
 
 
+GONE = "    if not line:\n        time.sleep(0.5)  # until the oracle is dead, and not only silent\n    if False:\n"
+
+
 def test_an_oracle_that_dies_is_named_where_the_scorer_falls_over_it(asking, bubblewrap):
-    careless = ASKING.replace("    if not line:\n", "    if False:\n")
+    careless = ASKING.replace("    if not line:\n", GONE)
     commit(asking, {"score.py": careless})
     run, _ = measured(asking, bubblewrap, {"oracle.py": "raise ValueError('no weights')\n"})
     assert (run.outcome, run.reason) == ("crash", "the oracle ended with status 1: ValueError")
@@ -160,7 +163,7 @@ def test_an_oracle_that_dies_is_named_where_the_scorer_falls_over_it(asking, bub
 
 @pytest.mark.parametrize("last", ["'the question was ' + line", "type('The_question_was_' + line + '_Error', (Exception,), {})()"])
 def test_what_an_oracle_says_of_its_questions_stays_with_the_user(asking, bubblewrap, last):
-    careless = ASKING.replace("    if not line:\n", "    if False:\n").replace("json.dumps(number)", "'unseen'")
+    careless = ASKING.replace("    if not line:\n", GONE).replace("json.dumps(number)", "'unseen'")
     commit(asking, {"score.py": careless})
     telling = f"import sys\nline = sys.stdin.readline().strip()\nraise SystemExit({last})\n".replace("SystemExit(type", "(type")
     run, home = measured(asking, bubblewrap, {"oracle.py": telling})

@@ -2,11 +2,13 @@
 
 import re
 
+import click
 import pytest
 from skills_ref import read_properties, validate
 
 from conftest import ROOT
 from overnight.cli import main
+from overnight.cli.base import COMMANDS
 from overnight.cli.outside import STATUS
 from overnight.track.init import DOOR
 from overnight.track.program import BEGIN
@@ -35,12 +37,12 @@ def test_what_is_linked_to_is_there(name):
 @pytest.mark.parametrize("name", TEXTS)
 def test_commands_that_are_named_exist(name):
     named = set(re.findall(r"`(?:[^`\n]*\s)?overnight ([a-z]+)", TEXTS[name]))
-    assert named and not {each for each in named if each not in main.commands}
+    assert named and not {each for each in named if each not in COMMANDS}
 
 
 def test_options_that_are_named_exist():
     for name in ("try", "brief", "mcp"):
-        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        known = {option for parameter in main.get_command(click.Context(main), name).params for option in parameter.opts}
         said = {option for text in TEXTS.values() for line in re.findall(rf"overnight {name} ([^`\n]*)", text)
                 for option in re.findall(r"(?<!\S)(--?[a-z]+)", line)}
         assert said <= known and (said or name == "brief"), name

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from overnight import __version__, sandbox
+from overnight import __version__
 from overnight.errors import OvernightError
-from overnight.lab.lab import Lab
+
+if TYPE_CHECKING:
+    from overnight.lab.lab import Lab
 
 FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
+SANDBOXES = ("bubblewrap", "podman", "docker", "gvisor", "none")
 SANDBOX = click.option(
     "--sandbox", "sandbox_name", default="bubblewrap", show_default=True,
-    help=f"Where the code runs: {', '.join(sandbox.NAMES)}; none is only for code that you trust.")
+    help=f"Where the code runs: {', '.join(SANDBOXES)}; none is only for code that you trust.")
 WORKERS = click.option("--workers", type=click.IntRange(min=1),
                        help="Runs at a time (default: as many as there are cores for).")
 
@@ -62,8 +65,46 @@ class Price(click.ParamType[tuple[float, float]]):
         return into, out
 
 
+COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads none of them
+    "audit": ("audit", "Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."),
+    "brief": ("look", "What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."),
+    "check": ("begin", "Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."),
+    "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
+    "init": ("begin", "Write track.toml and program.md for a repository."),
+    "log": ("look", "Every experiment with its verdict, oldest first."),
+    "mcp": ("serving", "Serve brief, try, show, log and ideas to agents, over the Model Context Protocol."),
+    "merge": ("begin", "Merge what was kept into the branch that is checked out."),
+    "pause": ("outside", "Start nothing new until `overnight resume`; what runs goes on to its end."),
+    "report": ("look", "Write results.tsv, report.md, progress.svg and progress.png."),
+    "resume": ("outside", "Go on after a pause."),
+    "run": ("night", "Try ideas until the time is over; Ctrl-C stops, running it again goes on."),
+    "show": ("look", "One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."),
+    "status": ("look", "Where a track stands."),
+    "stop": ("outside", "End the night that is at work; `overnight run` goes on from there."),
+    "try": ("outside", "Have the present change of a work tree measured, wait, and print the verdict."),
+    "veto": ("outside", "Take back a commit that was kept. What was kept after it is confirmed anew without it."),
+}
+
+
 class Commands(click.Group):
-    """Prints what goes wrong as one sentence, with exit status 2."""
+    """Loads a command when it is called; prints what goes wrong as one sentence, with exit status 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, whose module is loaded for it."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            importlib.import_module(f"overnight.cli.{COMMANDS[cmd_name][0]}")
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their list in the help, without loading any."""
+        limit = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, click.Command(name, help=text).get_short_help_str(limit))
+                                for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -86,6 +127,7 @@ def main() -> None:
 
 def say(value: Any) -> None:
     """Print one JSON value on a line."""
+    import msgspec
     click.echo(msgspec.json.encode(value).decode())
 
 
