@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from overnight.errors import JournalError
-from overnight.journal.database import START, SqliteJournal, link
+from overnight.journal import open as open_journal
+from overnight.journal.database import START, link
 from overnight.lab.events import Faulted, Passed
 
 WRITER = """
 import sys
 from pathlib import Path
-from overnight.events import Faulted
-from overnight.journal.sqlite import SqliteJournal
-journal = SqliteJournal(Path(sys.argv[1]))
+from overnight.lab.events import Faulted
+from overnight.journal import open as open_journal
+journal = open_journal(Path(sys.argv[1]))
 number = journal.head[0]
 while True:
     number += 1
@@ -44,20 +45,20 @@ def alter(path, statement, *values):
 
 
 def test_what_is_written_is_read_back_in_order(path):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend(some(5))
     journal.extend([Passed(9.0, "knobs", 0)])
-    assert list(SqliteJournal(path).replay()) == [*some(5), Passed(9.0, "knobs", 0)]
+    assert list(open_journal(path).replay()) == [*some(5), Passed(9.0, "knobs", 0)]
 
 
 def test_nothing_to_write_is_nothing_written(path):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend([])
     assert journal.head == (0, START)
 
 
 def test_each_hash_covers_the_record_before(path):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend(some(2))
     rows = sqlite3.connect(path).execute("select body, hash from events order by seq").fetchall()
     assert rows[0][1] == link(START, rows[0][0]) and rows[1][1] == link(rows[0][1], rows[1][0])
@@ -70,47 +71,47 @@ def test_each_hash_covers_the_record_before(path):
     ("update events set hash = ? where seq = 3", ("0" * 64,)),
 ])
 def test_an_altered_past_is_seen(path, statement, values):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend(some(5))
     journal.close()
     alter(path, statement, *values)
     with pytest.raises(JournalError, match="altered"):
-        list(SqliteJournal(path).replay())
+        list(open_journal(path).replay())
 
 
 def test_swapped_records_are_seen(path):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend(some(4))
     journal.close()
     for old, new in ((2, 99), (3, 2), (99, 3)):
         alter(path, "update events set seq = ? where seq = ?", new, old)
     with pytest.raises(JournalError, match="altered"):
-        list(SqliteJournal(path).replay())
+        list(open_journal(path).replay())
 
 
 def test_a_journal_of_a_newer_overnight_is_refused(path):
-    SqliteJournal(path).close()
+    open_journal(path).close()
     alter(path, "update schema set version = 99")
     with pytest.raises(JournalError, match="newer"):
-        SqliteJournal(path)
+        open_journal(path)
 
 
 def test_a_file_that_is_no_journal_is_a_sentence(path):
     path.write_bytes(b"no database at all, only words" * 100)
     with pytest.raises(JournalError, match="cannot be opened"):
-        SqliteJournal(path)
+        open_journal(path)
 
 
 def test_a_second_writer_cannot_fork_the_chain(path):
-    first, second = SqliteJournal(path), SqliteJournal(path)
+    first, second = open_journal(path), open_journal(path)
     first.extend(some(1))
     with pytest.raises(JournalError):
         second.extend(some(1))
-    assert len(list(SqliteJournal(path).replay())) == 1
+    assert len(list(open_journal(path).replay())) == 1
 
 
 def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(path):
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     journal.extend(some(3))
     with journal._engine.connect() as connection:
         pages = connection.exec_driver_sql("pragma page_count").scalar()
@@ -128,7 +129,7 @@ def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(path):
     event.remove(journal._engine, "connect", cap)
     journal._engine.dispose()
     journal.extend(full)
-    assert list(SqliteJournal(path).replay()) == [*some(3), *full]
+    assert list(open_journal(path).replay()) == [*some(3), *full]
 
 
 @pytest.mark.sandbox
@@ -142,7 +143,7 @@ def test_what_was_acknowledged_survives_kill_minus_nine(path):
                 if said % 40 == 0:
                     break
             os.kill(process.pid, 9)
-        found = list(SqliteJournal(path).replay())
+        found = list(open_journal(path).replay())
         assert len(found) >= said
         assert [e.reason for e in found] == [str(i + 1) for i in range(len(found))]
         said = len(found)
@@ -154,7 +155,7 @@ def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path, _):
 
     def begin(_):
         together.wait()
-        return SqliteJournal(tmp_path / "journal.db").head
+        return open_journal(tmp_path / "journal.db").head
 
     with ThreadPoolExecutor(8) as many:
         assert list(many.map(begin, range(8))) == [(0, START)] * 8
