@@ -49,7 +49,7 @@ _format_1 = Table("events_1", MetaData(), *(Column(each.name, each.type) for eac
 
 
 class DatabaseJournal:
-    """The record of one track in a database that other tracks may share. One process writes a track at a time; many may read."""
+    """The record of one track in a database that other tracks may share. One process writes a track, many read."""
 
     def __init__(self, url: str, track: str = "", name: str = "") -> None:
         """`name` is what messages call the journal, the URL where it is empty. Raises JournalError."""
