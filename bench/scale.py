@@ -1,6 +1,6 @@
 """How the journal and the Lab bear a great many experiments: opening, memory, and one decision at that size.
 
-A real SqliteJournal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened and
+A real journal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened and
 replayed, chain of hashes included, in fresh processes, whose growth is the memory of the experiments. Then `ask`, `tell`
 and the durable writing of one result, which is up to the disk; and `ask` and `tell` with a thousand open candidates.
 """
@@ -20,7 +20,7 @@ import msgspec
 
 from bench.kit import Bench, Cell, Row, exact, median
 from fakes import FakeWorld, Idea, Night, lots_of, referee_world
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Event, Proposed, Started
 from overnight.lab.lab import Lab
 from overnight.lab.proposing import Budget
@@ -41,7 +41,7 @@ def rare(lots: random.Random) -> Idea:
 def build(path: Path, experiments: int) -> FakeWorld:
     """Write the journal; returns the world that it tells of."""
     night = Night(FakeWorld(1, rare), benches=4).go(experiments=experiments)
-    journal, events = SqliteJournal(path), [fuller(event) for event in night.events]
+    journal, events = open_journal(path), [fuller(event) for event in night.events]
     for first in range(0, len(events), 5000):
         journal.extend(events[first:first + 5000])
     journal.close()
@@ -55,7 +55,7 @@ def fuller(event: Event) -> Event:
 
 def replay(path: Path) -> Lab:
     """The Lab as the journal tells it."""
-    journal, lab = SqliteJournal(path), Lab(("r",), 4)
+    journal, lab = open_journal(path), Lab(("r",), 4)
     for event in journal.replay():
         lab.apply(event)
     journal.close()
@@ -112,7 +112,7 @@ def at_size(experiments: int, results: int, openings: int) -> Iterator[Row]:
         world = build(path, experiments)
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
             took, held = zip(*pool.map(opening, [path] * openings, chunksize=1), strict=True)
-        lab, journal = replay(path), SqliteJournal(path)
+        lab, journal = replay(path), open_journal(path)
         yield exact("experiments", len(lab.experiments))
         yield exact("size of the journal", path.stat().st_size / 1e6, unit="MB")
         yield median("opening, chain checked", took, OPENED.get(experiments, ""), "s")

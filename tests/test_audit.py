@@ -17,7 +17,7 @@ from conftest import CONTRACT, command, git, overnight, repository, sentence
 from overnight.audit import run
 from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
 from overnight.lab.jobs import Measurement, Trouble
 from overnight.lab.lab import Lab
@@ -375,7 +375,7 @@ def planted(folder, steps, run=RUN):
                    Judged(0.0, number, "keep", "better on fresh seeds", effect, (effect - 0.01, effect + 0.01), 6, 3)]
         at, tip = number, commit
     git(folder, "update-ref", "refs/heads/overnight/little", tip)
-    journal = SqliteJournal(folder / ".overnight" / "journal.db")
+    journal = open_journal(folder / ".overnight" / "journal.db")
     journal.extend([*events, Stopped(1.0, 1.0)])
     journal.close()
     return folder

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.errors import TrackError
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
 from overnight.lab.jobs import AddIdea, Try
 from overnight.night.inbox import Inbox, request
@@ -40,7 +40,7 @@ open('.gitattributes', 'w').write('* filter=evil')""",
 def records(folder):
     if not (folder / ".overnight/journal.db").exists():
         return []
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     found = list(journal.replay())
     journal.close()
     return found

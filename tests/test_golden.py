@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from golden import nights, reading
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Event
 
 HEAD = (221, "3459a0d5f3811672faf7df5bbca815b5fa3b9043ac45f5e7e725889b0de7224a")  # number and hash of the last record of the file
@@ -16,7 +16,7 @@ HEAD = (221, "3459a0d5f3811672faf7df5bbca815b5fa3b9043ac45f5e7e725889b0de7224a")
 def journal(tmp_path):
     """The file of format 1, where it may be written to."""
     shutil.copy(nights.HERE / nights.FILE, tmp_path)
-    opened = SqliteJournal(tmp_path / nights.FILE)
+    opened = open_journal(tmp_path / nights.FILE)
     yield opened
     opened.close()
 
@@ -41,7 +41,7 @@ def test_the_file_of_format_1_replays_to_the_recorded_state_and_is_written_on(jo
     assert nights.differences(nights.flat(state), nights.recorded(nights.FILED)[place]) == []
     journal.extend(record[-1:])
     journal.close()
-    again = SqliteJournal(tmp_path / nights.FILE)
+    again = open_journal(tmp_path / nights.FILE)
     assert list(again.replay()) == [*record, record[-1]]
     again.close()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import command, git, overnight, stop
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Proposed, Reopened
 from overnight.testing.sandbox import processes
 
@@ -28,7 +28,7 @@ with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
 
 
 def events(folder):
-    journal = SqliteJournal(folder / ".overnight" / "journal.db")
+    journal = open_journal(folder / ".overnight" / "journal.db")
     found = list(journal.replay())
     journal.close()
     return found

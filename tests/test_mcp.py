@@ -17,7 +17,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Measured, Opened
 from overnight.mcp.verbs import MOST
 from test_night_dispatch import night, records, settings, wait_for  # noqa: F401
@@ -341,7 +341,7 @@ def test_an_agent_learns_no_seed_no_number_of_the_holdout_no_key_and_nothing_of_
             return heard + [await ask(client, "show", id=n) for n in (1, 2, 3)]
 
     told = repr(talk(conversation))
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     events = list(journal.replay())
     journal.close()
     runs = [e for e in events if isinstance(e, Measured)]

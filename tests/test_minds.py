@@ -10,7 +10,7 @@ import pytest
 
 from conftest import LITTLE, command, commit, overnight, repository, sentence, stop, write
 from overnight.contracts import Change
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.testing.models import said
 from overnight.testing.server import Server
 
@@ -37,7 +37,7 @@ PROMPTS = prompts()
 
 
 def records(folder, *kinds):
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     found = [e for e in journal.replay() if type(e).__name__.lower() in kinds]
     journal.close()
     return found

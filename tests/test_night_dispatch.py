@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.jobs import AddIdea, Steer, Try
 from overnight.night.inbox import LARGEST, Inbox, request
 
@@ -28,7 +28,7 @@ def tried(folder, *more, **options):
 def records(folder, *kinds):
     if not (folder / ".overnight/journal.db").exists():
         return []
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     found = [e for e in journal.replay() if type(e).__name__.lower() in kinds]
     journal.close()
     return found

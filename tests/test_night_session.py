@@ -13,7 +13,7 @@ from conftest import LITTLE, command, commit, git, overnight, repository, senten
 from fakes import FakeWorld, Night, referee_world
 from overnight import loop
 from overnight.errors import Busy, TrackError
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
@@ -24,7 +24,7 @@ NEEDS = "night"
 
 
 def events(folder):
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     found = list(journal.replay())
     journal.close()
     return found

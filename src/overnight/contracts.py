@@ -319,12 +319,23 @@ class Workers(Protocol[Job, Result]):
 
 
 class Journal(Protocol[Event]):
-    """The append-only record."""
+    """The append-only record of one track; overnight.testing.journal has what each must do."""
 
-    def extend(self, events: Sequence[Event]) -> None:
-        """Make events durable before returning, all or none of them. Raises JournalError; then nothing was written."""
+    def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
+        """Make events durable before returning, all or none of them, behind record `expected_seq` (None: behind the last that
+        is known here). Raises Conflict where another process wrote meanwhile, else JournalError; then nothing was written."""
         ...
 
-    def replay(self) -> Iterator[Event]:
-        """All events, oldest first. Raises JournalError where the chain of hashes is broken."""
+    def replay(self, after: int = 0) -> Iterator[Event]:
+        """The events behind record `after`, oldest first; their numbers count from 1 without gaps. Raises JournalError where
+        the chain of hashes is broken."""
+        ...
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last record that is known here: they pin the whole past."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
         ...

@@ -3,6 +3,7 @@
     OvernightError            what a user meets: one clear sentence that says what to do
     ├── TrackError            the contract (track.toml) or the repository it stands in is wrong
     ├── JournalError          the record cannot be read, written or believed
+    │   └── Conflict          another process wrote to it meanwhile
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
     ├── Busy                  another process holds this track
     ├── Declined              a result was not taken: nobody waited for it, or it answers another job
@@ -22,6 +23,10 @@ class TrackError(OvernightError):
 
 class JournalError(OvernightError):
     """The journal cannot be read, written or believed."""
+
+
+class Conflict(JournalError):
+    """Another process wrote to the journal meanwhile; nothing was written."""
 
 
 class SandboxMissing(OvernightError):

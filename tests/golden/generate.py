@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from golden import nights
 from overnight.contracts import Call
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Event, Judged, Opened, Organised, Started, Stopped
 from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
 
@@ -354,7 +354,7 @@ def filed(record: Sequence[Event]) -> None:
     """A whole file of this format, as a session writes it: a few events at a time."""
     path = nights.HERE / nights.FILE
     path.unlink(missing_ok=True)
-    journal = SqliteJournal(path)
+    journal = open_journal(path)
     for start in range(0, len(record), 3):
         journal.extend(record[start:start + 3])
     journal.close()

@@ -17,7 +17,7 @@ from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight.contracts import Team
 from overnight.execution import desk
 from overnight.ideas.found import found
-from overnight.journal.database import SqliteJournal
+from overnight.journal import open as open_journal
 from overnight.lab.events import Called, Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Stopped, Vetoed
 from overnight.lab.jobs import AddIdea, Rebase, Try
 from overnight.night.inbox import Inbox, request
@@ -166,7 +166,7 @@ def night(request, tmp_path_factory):
         done = subprocess.run(command("run", folder, "--model", f"server:obedient@{server.url}", "--price", "1,4", "--tokens", str(TOKENS),
                                       "--dollars", "9", "--experiments", str(experiments), "--for", "2min", "--workers", "2"),
                               env=environ, capture_output=True, text=True, timeout=200, check=False)
-    journal = SqliteJournal(folder / ".overnight/journal.db")
+    journal = open_journal(folder / ".overnight/journal.db")
     events = list(journal.replay())
     journal.close()
     return Night(folder, model, before, done, server.tally, events, experiments)

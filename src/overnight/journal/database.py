@@ -1,7 +1,7 @@
-"""The journal in SQLite, through SQLAlchemy. docs/journal.md gives the format.
+"""The journal in a database, through SQLAlchemy Core. docs/journal.md gives the format.
 
-One table, only ever appended to. Each row's hash covers the row before it, so that nothing can be changed, dropped or
-slipped in unseen: hash = sha256(previous hash + body). Covered: kill -9 and power loss at any instant (each append is
+One table, only ever appended to. Each row's hash covers the row before it in its track, so that nothing can be changed, dropped
+or slipped in unseen: hash = sha256(previous hash + body). Covered: kill -9 and power loss at any instant (each append is
 one transaction, synced before it returns), edits of the past. Not covered: someone who rewrites the whole chain.
 """
 
@@ -9,47 +9,65 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, create_engine, event, inspect, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    create_engine,
+    event,
+    false,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from overnight.errors import JournalError
+from overnight.errors import Conflict, JournalError
 from overnight.lab.events import Event
 
-VERSION = 1
+VERSION = 2
 START = "0" * 64
 _tables = MetaData()
 _events = Table(
     "events", _tables,
-    Column("seq", Integer, primary_key=True),
+    Column("track", String(255), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("body", LargeBinary, nullable=False),
     Column("hash", String(64), nullable=False),
 )
 _version = Table("schema", _tables, Column("version", Integer, primary_key=True))
+_format_1 = Table("events_1", MetaData(), *(Column(each.name, each.type) for each in _events.c if each.name != "track"))
 
 
-class SqliteJournal:
-    """An append-only file. One process writes at a time; many may read."""
+class DatabaseJournal:
+    """The record of one track in a database that other tracks may share. One process writes a track, many read."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, url: str, track: str = "", name: str = "") -> None:
+        """`name` is what messages call the journal, the URL where it is empty. Raises JournalError."""
+        self.path, self.track = name or url, track
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
-        event.listen(self._engine, "connect", _configure)
+        self._engine = _connected(url)
         try:
             self._seq, self._hash = self._open()
         except SQLAlchemyError as error:
-            raise JournalError(f"the journal {path} cannot be opened: {_cause(error)}.") from error
+            raise JournalError(f"the journal {self.path} cannot be opened: {_cause(error)}.") from error
 
     def _open(self) -> tuple[int, str]:
         """Number and hash of the last record, in tables that are made where there are none."""
         with self._engine.connect() as connection:
             if not inspect(connection).has_table(_version.name) or self._format(connection) is None:
                 connection.rollback()
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # another process may be about to do the same
+                _lock(connection)  # another process may be about to do the same
                 self._make(connection)
                 connection.commit()
             return self._last(connection)
@@ -66,37 +84,78 @@ class SqliteJournal:
             raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
         return found
 
-    @staticmethod
-    def _last(connection: Connection) -> tuple[int, str]:
-        row = connection.execute(select(_events.c.seq, _events.c.hash).order_by(_events.c.seq.desc()).limit(1)).first()
+    def _migrate(self) -> None:
+        """Bring a journal of format 1 to the present format in one transaction; its records belong to the track ""."""
+        with self._engine.connect() as connection:
+            if self._format(connection) == VERSION:
+                return
+            connection.rollback()
+            _lock(connection)
+            if self._format(connection) != VERSION:
+                connection.exec_driver_sql(f"ALTER TABLE {_events.name} RENAME TO {_format_1.name}")
+                _events.create(connection)
+                old = select(literal(""), *_format_1.c)
+                connection.execute(_events.insert().from_select(["track", "seq", "body", "hash"], old))
+                _format_1.drop(connection)
+                connection.execute(_version.update().values(version=VERSION))
+            connection.commit()
+
+    def _rows(self, connection: Connection) -> Select[Any]:
+        """What selects this track's records, in whichever format they are."""
+        rows = select(_events.c.seq, _events.c.body, _events.c.hash)
+        if self._format(connection) == VERSION:
+            return rows.where(_events.c.track == self.track)
+        return rows.where(false()) if self.track else rows
+
+    def _last(self, connection: Connection) -> tuple[int, str]:
+        row = connection.execute(self._rows(connection).order_by(_events.c.seq.desc()).limit(1)).first()
         return (row.seq, row.hash) if row else (0, START)
 
-    def extend(self, events: Sequence[Event]) -> None:
-        """Make events durable, all or none of them. Raises JournalError; then nothing was written."""
-        if not events:
+    def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
+        """Make events durable, all or none of them, behind record `expected_seq`; None: behind the last one that is known
+        here. Raises Conflict where that is not the last record, JournalError for the rest; then nothing was written."""
+        if not events and expected_seq is None:
             return
-        seq, chain, rows = self._seq, self._hash, []
-        for each in events:
-            body = self._encoder.encode(each)
-            seq, chain = seq + 1, link(chain, body)
-            rows.append({"seq": seq, "body": body, "hash": chain})
         try:
+            self._migrate()
             with self._engine.begin() as connection:
-                connection.execute(_events.insert(), rows)
+                last = self._last(connection)
+                if last != self.head if expected_seq is None else last[0] != expected_seq:
+                    raise self._conflict()
+                written = self._append(connection, events, *last)
         except IntegrityError as error:
-            raise JournalError(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
-                               "run again when it is done.") from error
+            raise self._conflict() from error
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
                                "make room and run again.") from error
-        self._seq, self._hash = seq, chain
+        self._seq, self._hash = written
 
-    def replay(self) -> Iterator[Event]:
-        """All events, oldest first, each checked against the chain. Raises JournalError."""
-        seq, chain = 0, START
+    def _append(self, connection: Connection, events: Sequence[Event], seq: int, chain: str) -> tuple[int, str]:
+        """Write events behind a record; number and hash of the last of them."""
+        rows = []
+        for each in events:
+            body = self._encoder.encode(each)
+            seq, chain = seq + 1, link(chain, body)
+            rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
+        if rows:
+            connection.execute(_events.insert(), rows)
+        return seq, chain
+
+    def _conflict(self) -> Conflict:
+        return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
+                        "run again when it is done.")
+
+    def replay(self, after: int = 0) -> Iterator[Event]:
+        """The events behind record `after`, oldest first, each checked against the chain. Their numbers have no gaps, so that a
+        follower counts what it read and asks for what comes after. Raises JournalError."""
+        seq, chain = after, START
         try:
             with self._engine.connect() as connection:
-                rows = connection.execution_options(yield_per=5000).execute(select(_events).order_by(_events.c.seq))
+                wanted = self._rows(connection).order_by(_events.c.seq)
+                wanted = wanted.where(_events.c.seq >= after) if after else wanted  # with the record that the next is linked to
+                rows = connection.execution_options(yield_per=5000).execute(wanted)
+                if after and (known := rows.fetchone()):
+                    seq, chain = known.seq, known.hash
                 for number, body, said in rows:
                     seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
                     if number != seq or said != chain:
@@ -106,16 +165,6 @@ class SqliteJournal:
             raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
-
-    def after(self, seq: int) -> list[tuple[int, Event]]:
-        """The events behind a number, each with its own, for those who look on while another process writes; the chain is not
-        checked again. Raises JournalError."""
-        try:
-            with self._engine.connect() as connection:
-                wanted = select(_events.c.seq, _events.c.body).where(_events.c.seq > seq).order_by(_events.c.seq)
-                return [(number, self._decoder.decode(body)) for number, body in connection.execute(wanted)]
-        except (SQLAlchemyError, msgspec.ValidationError) as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {error}.") from error
 
     @property
     def head(self) -> tuple[int, str]:
@@ -130,6 +179,22 @@ class SqliteJournal:
 def link(before: str, body: bytes) -> str:
     """The hash of a record: sha256 over the previous hash and the body."""
     return hashlib.sha256(before.encode() + body).hexdigest()
+
+
+# ---- what differs between databases ----------------------------------------------------------------------------
+
+
+def _connected(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _lock(connection: Connection) -> None:
+    """Begin a transaction in which no other process makes or migrates tables; a database that locks by itself needs nothing."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _configure(connection: object, _record: object) -> None:

@@ -78,9 +78,9 @@ class _Tail:
         """The records since the last look."""
         if not self._session.begun:
             return []
-        found = self._session.journal.after(self._seen)
-        self._seen = found[-1][0] if found else self._seen
-        return [event for _, event in found]
+        found = list(self._session.journal.replay(after=self._seen))
+        self._seen += len(found)
+        return found
 
 
 def brief(session: Session) -> Brief:

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from overnight import journal as journals
 from overnight.contracts import Call, Sandbox, Team
 from overnight.errors import Busy, TrackError
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
-from overnight.journal.database import SqliteJournal
+from overnight.journal.database import DatabaseJournal
 from overnight.lab.events import Called, Event, Judged, Learnt, Measured, Opened, Organised, Proposed, Rebased, Stacked, Vetoed
 from overnight.lab.jobs import Combine, Job, Letter, Measure, Propose, Rebase, Result, Think
 from overnight.lab.lab import Lab
@@ -53,7 +54,7 @@ class Session:
         self.inbox = Inbox(self.home / "inbox")
         self.lab = Lab()
         self._watch: program.Watch | None = None
-        self._journal: SqliteJournal | None = None
+        self._journal: DatabaseJournal | None = None
 
     @property
     def watch(self) -> program.Watch:
@@ -70,10 +71,10 @@ class Session:
     # -- reading --
 
     @property
-    def journal(self) -> SqliteJournal:
+    def journal(self) -> DatabaseJournal:
         """The track's record, opened when it is first wanted."""
         if self._journal is None:
-            self._journal = SqliteJournal(self.home / "journal.db")
+            self._journal = journals.open(self.home / "journal.db")
         return self._journal
 
     @property

@@ -1,0 +1,148 @@
+"""What every journal must do, as tests: a new backend inherits them.
+
+    from overnight.testing.journal import JournalSuite
+
+    class TestMine(JournalSuite):
+        def open(self, folder, track=""): ...      # a journal of this track, in the one database that belongs to the folder
+        def sql(self, folder, statement): ...      # run a statement on the table `events` behind the journal's back
+
+Nothing here imports pytest; it collects the class, and gives `tmp_path`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from overnight.contracts import Journal
+from overnight.errors import Conflict, JournalError
+from overnight.lab.events import Event, Faulted
+
+ALTERATIONS = (
+    "UPDATE events SET hash = '{}' WHERE seq = 3".format("0" * 64),
+    "DELETE FROM events WHERE seq = 2",
+    "UPDATE events SET body = (SELECT other.body FROM events AS other WHERE other.seq = 4) WHERE seq = 3",
+    "UPDATE events SET seq = -seq WHERE seq IN (2, 3)",
+)
+
+
+def some(count: int, first: int = 1) -> list[Event]:
+    """Events that differ, numbered from `first` on."""
+    return [Faulted(float(number), "measure", f"reason {number}") for number in range(first, first + count)]
+
+
+def refused(kind: type[JournalError], act: Callable[[], Any]) -> str:
+    """The sentence with which it is refused."""
+    try:
+        act()
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"no {kind.__name__} was raised")
+
+
+class JournalSuite:
+    """What is acknowledged is there, in order and whole; what was altered is seen."""
+
+    def open(self, folder: Path, track: str = "") -> Journal[Event]:
+        """A journal of a track, in the one database that belongs to a folder."""
+        raise NotImplementedError
+
+    def sql(self, folder: Path, statement: str) -> None:
+        """Run a statement on the table `events`, behind the journal's back."""
+        raise NotImplementedError
+
+    def filled(self, folder: Path, count: int = 5) -> Journal[Event]:
+        """A journal with some events."""
+        journal = self.open(folder)
+        journal.extend(some(count))
+        return journal
+
+    def test_an_empty_journal_has_nothing_and_takes_nothing(self, tmp_path: Path) -> None:
+        journal = self.open(tmp_path)
+        journal.extend([])
+        assert journal.head == (0, "0" * 64) and list(journal.replay()) == []
+
+    def test_what_is_written_is_read_back_in_order_after_close_and_reopening(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        journal.extend(some(2, 6), expected_seq=5)
+        head = journal.head
+        journal.close()
+        again = self.open(tmp_path)
+        assert list(again.replay()) == some(7) and again.head == head
+
+    def test_large_and_foreign_text_comes_back_as_it_was(self, tmp_path: Path) -> None:
+        event = Faulted(1.0, "measure", "ä漢🌙\u2028\x00" * 100_000)
+        self.open(tmp_path).extend([event])
+        assert list(self.open(tmp_path).replay()) == [event]
+
+    def test_all_or_none_is_written(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        self.open(tmp_path).extend(some(1, 6))
+        refused(Conflict, lambda: journal.extend(some(3, 6)))
+        assert list(self.open(tmp_path).replay()) == some(6)
+
+    def test_another_expected_record_is_a_conflict(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        for wrong in (0, 4, 6):
+            assert "meanwhile" in refused(Conflict, lambda wrong=wrong: journal.extend(some(1), wrong))  # type: ignore[misc]
+        assert journal.head[0] == 5 and list(journal.replay()) == some(5)
+
+    def test_a_writer_that_has_read_on_may_write(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        self.open(tmp_path).extend(some(1, 6))
+        journal.extend(some(1, 7), expected_seq=6)
+        assert list(journal.replay()) == some(7)
+
+    def test_of_writers_that_race_one_wins(self, tmp_path: Path) -> None:
+        self.filled(tmp_path)
+        journals, together = [self.open(tmp_path) for _ in range(4)], threading.Barrier(4)
+
+        def write(journal: Journal[Event]) -> bool:
+            together.wait()
+            try:
+                journal.extend(some(2, 6), expected_seq=5)
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(4) as many:
+            assert sum(many.map(write, journals)) == 1
+        assert list(self.open(tmp_path).replay()) == some(7)
+
+    def test_an_altered_past_is_seen(self, tmp_path: Path) -> None:
+        for number, statement in enumerate(ALTERATIONS):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            self.filled(folder).close()
+            self.sql(folder, statement)
+            assert "altered" in refused(JournalError, lambda folder=folder: list(self.open(folder).replay()))  # type: ignore[misc]
+
+    def test_a_follower_reads_only_what_is_new(self, tmp_path: Path) -> None:
+        journal, follower = self.filled(tmp_path), self.open(tmp_path)
+        assert list(follower.replay(after=5)) == []
+        journal.extend(some(2, 6))
+        assert list(follower.replay(after=5)) == some(2, 6)
+        assert list(follower.replay(after=6)) == some(1, 7)
+
+    def test_tracks_are_apart(self, tmp_path: Path) -> None:
+        one, other = self.filled(tmp_path), self.open(tmp_path, "other")
+        other.extend(some(2, 9))
+        one.extend(some(1, 6))
+        assert list(self.open(tmp_path).replay()) == some(6)
+        assert list(self.open(tmp_path, "other").replay()) == some(2, 9)
+        assert list(self.open(tmp_path, "third").replay()) == []
+
+    def test_the_head_pins_the_past(self, tmp_path: Path) -> None:
+        one, same, other = (self.open(tmp_path, name) for name in "abc")
+        one.extend(some(3))
+        same.extend(some(3))
+        other.extend([*some(1, 9), *some(2, 2)])
+        assert one.head == same.head != other.head
+
+    def test_a_newer_version_is_refused(self, tmp_path: Path) -> None:
+        self.filled(tmp_path).close()
+        self.sql(tmp_path, "UPDATE schema SET version = 99")
+        assert "newer" in refused(JournalError, lambda: self.open(tmp_path))
