@@ -439,7 +439,6 @@ def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
 
 
 @pytest.mark.sandbox
-@pytest.mark.git
 def test_the_words_name_the_dead_weight_and_the_command(checked):
     folder, found, _ = checked
     said = list(audited.lines(found))
@@ -471,7 +470,6 @@ def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
 
 
 @pytest.mark.sandbox
-@pytest.mark.git
 def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     hostile = "| `x` <b>\x1b[31m\n| y"
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
