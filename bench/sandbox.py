@@ -24,7 +24,7 @@ from bench.sandboxes import ground, start
 from overnight import sandbox
 from overnight.contracts import Command, Limits, Sandbox
 from overnight.execution.runner import Runner
-from overnight.lab.jobs import Measure
+from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
 from overnight.track.load import load
 
@@ -77,8 +77,9 @@ def locking(track: str, runs: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         place = track_in(Path(name), track)
         repo = Repo(place)
-        runner = Runner(load(place), repo, sandbox.choose("bubblewrap"), repo.head(), Path(name, "home"), "key")
-        made = [runner.measure(Measure(n, 0, repo.head(), 100 + n, "race"), (0,)) for n in range(1, runs + 2)][1:]
+        runner = Runner(load(place), repo, sandbox.choose("bubblewrap"), repo.head(), Path(name, "home"))
+        jobs = [sealed(Measure(n, 0, repo.head(), 100 + n, "race"), "key") for n in range(1, runs + 2)]
+        made = [runner.measure(job, (0,)) for job in jobs][1:]
     good = [run for run in made if run.outcome == "ok"]
     yield median(f"{track}: share of a run", [o / (r.busy + o) for r in good for o in [sum(r.overhead.values())]])
     yield median(f"{track}: a run", [r.busy + sum(r.overhead.values()) for r in good], unit="s")

@@ -13,11 +13,10 @@ from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
 from overnight.execution.runner import LOG, Runner, fingerprint
-from overnight.lab.jobs import Measure
+from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
-from overnight.track.load import load
 from overnight.track.spec import Run
 
 NEEDS = "sandbox"
@@ -393,9 +392,9 @@ def test_which_side_comes_first_is_up_to_the_seed(little, bubblewrap, seed):
     assert [tree for tree, _, _ in started] == ([mine, theirs] if seed % 2 == 0 else [theirs, mine])
 
 
-def test_which_side_comes_first_cannot_be_told_from_a_runs_seed(little):
-    runner = Runner(load(little), Repo(little), Unsandboxed(), Repo(little).head(), little / ".overnight", "key")
-    assert len({(runner._scorers_seed(seed) ^ seed) % 2 for seed in range(20)}) == 2
+def test_which_side_comes_first_cannot_be_told_from_a_runs_seed():
+    jobs = [sealed(Measure(1, 1, "c", seed, "race"), "key") for seed in range(20)]
+    assert len({(job.scorer_seed ^ job.seed) % 2 for job in jobs}) == 2
 
 
 @pytest.mark.parametrize("seed", [6, 7])

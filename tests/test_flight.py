@@ -13,7 +13,7 @@ from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
 from overnight.lab.events import Judged, Measured
 from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
-from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Rebase, Result, Thought, Trouble
+from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.lab.proposing import Budget
 from overnight.track.spec import parse
 
@@ -186,3 +186,13 @@ def test_each_job_and_result_is_the_same_after_a_journey_as_json():
         assert msgspec.json.decode(msgspec.json.encode(job), type=Job) == job
         result = night.world.answer(job)
         assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
+
+
+def test_a_sealed_run_carries_what_its_scorer_needs_and_never_the_tracks_key():
+    night = Night(FakeWorld(2, mixed), benches=2, key="the track's own key").go(experiments=12)
+    runs = [job for job in night.jobs if isinstance(job, Measure)]
+    assert len({job.secret for job in runs}) == len({job.scorer_seed for job in runs}) == len({job.seed for job in runs})
+    assert all(len(job.secret) == 64 and job.scorer_seed != job.seed for job in runs)
+    proposals = [msgspec.structs.replace(job, brief=msgspec.structs.replace(job.brief, contract=""))
+                 for job in night.jobs if isinstance(job, Propose)]
+    assert b"the track's own key" not in msgspec.json.encode([*runs, *proposals])

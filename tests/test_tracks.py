@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT, commit, repository
 from overnight.execution.runner import Runner
-from overnight.lab.jobs import Measure
+from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
 from overnight.track.load import load
@@ -36,8 +36,8 @@ def once(place, sandbox, name, old, new, number):
     judge, text = repo.head(), (source / editable).read_text()
     assert old in text
     head = commit(folder, {editable: text.replace(old, new)}) if old else judge
-    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight", key="secret")
-    return runner.measure(Measure(number, 1, head, 7, "race"))
+    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight")
+    return runner.measure(sealed(Measure(number, 1, head, 7, "race"), "secret"))
 
 
 @pytest.mark.parametrize("name", READY)

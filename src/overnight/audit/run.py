@@ -11,7 +11,7 @@ from overnight.audit.arithmetic import Keep, Plan, Run, add_up
 from overnight.contracts import Workers
 from overnight.errors import Fault
 from overnight.lab.events import Measured
-from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble
+from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble, sealed
 from overnight.lab.lab import Lab
 from overnight.lab.measurements import Experiment
 from overnight.lab.state import BASELINE
@@ -95,8 +95,9 @@ def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def jobs(plan: Plan) -> Iterator[Measure]:
-    """Every commit on every seed, seed by seed; each seed begins with another commit, so that none is always first."""
+def jobs(plan: Plan, key: str = "") -> Iterator[Measure]:
+    """Every commit on every seed, seed by seed; each seed begins with another commit, so that none is always first. They are
+    sealed with the track's key."""
     commits, number = plan.commits, 0
     owners = {**{k.without: k.ids[0] for k in (*plan.groups, *plan.keeps)}, plan.baseline: BASELINE,
               plan.frontier: plan.keeps[-1].ids[0]}
@@ -104,16 +105,16 @@ def jobs(plan: Plan) -> Iterator[Measure]:
         first = turn % len(commits)
         for commit in commits[first:] + commits[:first]:
             number += 1
-            yield Measure(number, owners[commit], commit, seed, "check")
+            yield sealed(Measure(number, owners[commit], commit, seed, "check"), key)
 
 
 def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],
-            watch: Callable[[int], None]) -> list[Run]:
+            watch: Callable[[int], None], key: str = "") -> list[Run]:
     """Carry out the jobs; the runs in the order in which they ended. `watch` is told how many are done.
 
     A commit that only fails is left alone after a few runs. Raises Fault when the machine fails again and again.
     """
-    waiting, flying, faults = deque[Job](jobs(plan)), 0, 0
+    waiting, flying, faults = deque[Job](jobs(plan, key)), 0, 0
     bad, good = Counter[str](), Counter[str]()
     whole, runs = len(waiting), list[Run]()
     while (waiting or flying) and not stopped():

@@ -66,7 +66,7 @@ def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -
         places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
         try:
             with Count(len(plan.commits) * seeds, console) as count:
-                runs = run.measure(plan, places, lambda: bool(lab.stopping), count)
+                runs = run.measure(plan, places, lambda: bool(lab.stopping), count, lab.known.key)
         finally:
             places.close()
     if lab.stopping:

@@ -27,7 +27,7 @@ from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
-from overnight.lab.jobs import Measure, Measurement
+from overnight.lab.jobs import Measure, Measurement, sealed
 from overnight.referee.curves import Pace
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track
@@ -71,11 +71,9 @@ class Parts:
 
 
 class Runner:
-    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges; `key` is
-    the track's secret, from which the scorer gets a seed that the candidate does not know."""
+    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges."""
 
-    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path, key: str = "") -> None:
-        self._key = key
+    def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path) -> None:
         self.track, self.repo, self.sandbox, self.contract = track, repo, sandbox, contract
         self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
         for folder in (self.trees, self.logs, self.artifacts):
@@ -141,12 +139,14 @@ class Runner:
     def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
                 running: Callable[[Any], None] = lambda process: None) -> Measurement:
         """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
-        comes first is up to the seed. Raises Fault when the machine failed."""
+        comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. Raises Fault when the
+        machine failed."""
+        job = job if job.secret else msgspec.structs.replace(sealed(job, ""), scorer_seed=job.seed)
         if not job.beside:
             return self._measured(job, cores, worker, running, f"{job.run}.log")
         other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
         sides = [(job, f"{job.run}.log"), (other, f"{job.run}-beside.log")]
-        order = self._scorers_seed(job.seed) % 2  # who knew it could leave the machine cold for the other
+        order = job.scorer_seed % 2  # who knew it could leave the machine cold for the other
         sides.sort(key=lambda side: (side[0] is job) == bool(order))
         found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
         mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
@@ -247,9 +247,10 @@ class Runner:
             judge = self.tree(self.contract, judge=True)
         since = time.perf_counter()
         env = self._environment(job.seed, cores)
+        library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": job.secret}
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
         command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
-                          env=self._environment(self._scorers_seed(job.seed), cores) | self._for_scorer(job.seed),
+                          env=self._environment(job.scorer_seed, cores) | library,
                           inputs=harvest, secret=secret, mounts=(*self.mounts, *self.data, LIBRARY))
         if self.track.oracle is None:
             process = self.sandbox.start(command)
@@ -268,18 +269,6 @@ class Runner:
                 parts.cpu, parts.peak = parts.cpu + answered.cpu, max(parts.peak, answered.peak_memory)
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
-
-    def _scorers_seed(self, seed: int) -> int:
-        """The same for both sides of a pair, and nothing that a candidate could work out from its own seed."""
-        return int(self._drawn("score", seed)[:8], 16) >> 1 if self._key else seed
-
-    def _for_scorer(self, seed: int) -> dict[str, str]:
-        """What a scorer is given besides: the library, and a secret that is too long to be searched for."""
-        return {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self._drawn("secret", seed)}
-
-    def _drawn(self, what: str, seed: int) -> str:
-        """64 hexadecimal digits that nobody knows who has not the track's key."""
-        return hashlib.sha256(f"{self._key}|{what}|{seed}".encode()).hexdigest()
 
     def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
         return (self.python, *command[1:]) if command[0] in ("python", "python3") else command

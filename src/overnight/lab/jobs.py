@@ -5,8 +5,10 @@ Each is a tagged record that msgspec encodes as JSON and decodes to the same rec
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Brief, Call, Change
@@ -62,6 +64,8 @@ class Measure(Struct, frozen=True, tag="measure", tag_field="kind"):
 
     beside  a commit that is run on the same cores as well, where the metric is a time
     pace    the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
+    scorer_seed, secret    what the scorer draws from, the same for both sides of a pair; `sealed` fills them in, so that a
+            worker knows those of this run and can work out no others
     """
 
     run: int
@@ -71,6 +75,8 @@ class Measure(Struct, frozen=True, tag="measure", tag_field="kind"):
     stage: Stage
     beside: str = ""
     pace: Curve = ()
+    scorer_seed: int = 0
+    secret: str = ""
     place = "bench"
 
 
@@ -231,6 +237,15 @@ class Veto(Struct, frozen=True, tag="veto", tag_field="order"):
 
 Order = Try | AddIdea | DropIdea | Steer | Veto
 Letter = Order | Call  # what reaches the Lab besides results
+
+
+def sealed(job: Measure, key: str) -> Measure:
+    """The job with what its scorer needs, drawn from the track's key, which stays here. The scorer's seed is nothing that a
+    candidate could work out from its own; the secret, 64 hexadecimal digits, is too long to be searched for."""
+    def drawn(what: str) -> str:
+        return sha256(f"{key}|{what}|{job.seed}".encode()).hexdigest()
+
+    return msgspec.structs.replace(job, scorer_seed=int(drawn("score")[:8], 16) >> 1, secret=drawn("secret"))
 
 
 def key(job: Job) -> tuple[object, ...]:

@@ -49,6 +49,7 @@ from overnight.lab.jobs import (
     Trouble,
     Try,
     Veto,
+    sealed,
 )
 from overnight.lab.measurements import Experiment
 from overnight.lab.proposing import Budget, Proposing
@@ -165,7 +166,8 @@ class Lab(Proposing):
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         self.next_run += 1
         pace = self.known.pace(base, seed) if paced and base != commit and self.next_run % UNPACED else ()
-        return Measure(self.next_run - 1, experiment, commit, seed, stage, base if self.known.kind == "timing" else "", pace)
+        beside = base if self.known.kind == "timing" else ""
+        return sealed(Measure(self.next_run - 1, experiment, commit, seed, stage, beside, pace), self.known.key)
 
     def _runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""

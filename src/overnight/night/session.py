@@ -247,7 +247,7 @@ class Hands:
         self.session, self.repo = session, session.repo
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
-        self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home, lab.opened.key)
+        self.runner = Runner(lab.track, session.repo, sandbox, lab.opened.commit, session.home)
         carried = lab.tally.carried
         money = msgspec.structs.replace(money, spent=(carried.tokens, carried.dollars))
         self._staff = Staff(lab.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
