@@ -55,6 +55,7 @@ class Guard:
     """A plugin that marks each test, and fails one that reaches for more than its mark allows."""
 
     def __init__(self):
+        self.unclear = {}  # test -> its marks, where it does not bear exactly one
         self.bound = ""  # the mark that holds now; "" where anything goes
         self._building = []  # (name, node) of the shared fixtures that are being set up, the innermost last
         self._reached = {}  # the same -> the marks that setting it up asked for
@@ -73,6 +74,7 @@ class Guard:
             if not marks(item):
                 default = FOLDERS.get(item.path.parent.name, "pure")
                 item.add_marker(getattr(item.module, "NEEDS", default))
+        self.unclear = {item.nodeid: found for item in items if len(found := marks(item)) != 1}
         for handle in {id(h): h for item in items if (h := getattr(item.obj, "hypothesis", None))}.values():
             handle.inner_test = paced(handle.inner_test)
 
