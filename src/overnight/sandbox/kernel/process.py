@@ -117,12 +117,10 @@ class Contained:
         return open(info, "rb")
 
     def _first_process(self, text: bytes) -> int:
-        if not text:
-            raise self._failed()
-        pid: int = json.loads(text)["child-pid"]
         try:
+            pid: int = json.loads(text)["child-pid"]
             self._pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
+        except (ValueError, ProcessLookupError):  # it was killed before it had said all, or said anything
             raise self._failed() from None
         return pid
 
