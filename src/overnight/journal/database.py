@@ -8,6 +8,8 @@ one transaction, synced before it returns), edits of the past. Not covered: some
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,6 +36,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from overnight.errors import Conflict, JournalError
 from overnight.lab.events import Event
 
+ATTEMPTS, PAUSE = 300, 0.1  # to change a new file's mode; seconds between two of them
 VERSION = 2
 START = "0" * 64
 _tables = MetaData()
@@ -199,8 +202,15 @@ def _lock(connection: Connection) -> None:
 
 def _configure(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
+    for attempt in range(ATTEMPTS):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:  # several make the same new file, and SQLite does not wait for this lock
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(PAUSE)
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
 
 
