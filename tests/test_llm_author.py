@@ -189,6 +189,7 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
             author = Author(Mind("author", model, Purse(bounds, calls.append), timeout=2.5, answer=1_000))
             first = threads.map(made, range(50))
             some = [next(first) for _ in range(20)]
+        time.sleep(1.0)  # thirty are still to be made: some of them meet no server
         with Server(tinker, faults, tally=file, seed=4, port=int(server.url.split(":")[2].split("/")[0])) as server:
             changes = [*some, *first, *threads.map(made, range(50, 100))]
         tally = server.tally
