@@ -144,7 +144,7 @@ NIGHTS = {
     "ideas": ([*BY["idea title"], *BY["idea text"], *BY["outcome"], *BY["source"]], by_ideas, {}, 20, ()),
     "files and models": (
         [*BY["file name"], *BY["code"], *BY["reason"]], by_reasons,
-        {f"lib/{i.text}": "WIDTH = 1\n" for i in BY["file name"]} | {f"lib/code{n}.py": i.text for n, i in enumerate(BY["code"])}, 10,
+        {f"lib/{i.text}": "WIDTH = 1\n" for i in BY["file name"]} | {f"lib/code{n}.py": i.text for n, i in enumerate(BY["code"])}, 16,
         (*BY["advice"], *BY["draft"], *BY["notes"])),
 }
 
