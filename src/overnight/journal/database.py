@@ -60,6 +60,7 @@ class DatabaseJournal:
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
         self._engine = _connected(url)
+        self._migrated = False
         try:
             self._seq, self._hash = self._open()
         except SQLAlchemyError as error:
@@ -120,10 +121,13 @@ class DatabaseJournal:
         if not events and expected_seq is None:
             return
         try:
-            self._migrate()
+            if not self._migrated:
+                self._migrate()
+                self._migrated = True
             with self._engine.begin() as connection:
-                last = self._last(connection)
-                if last != self.head if expected_seq is None else last[0] != expected_seq:
+                # where nothing else is expected than what is known, the primary key finds whoever was quicker
+                last = self.head if expected_seq in (None, self._seq) else self._last(connection)
+                if expected_seq not in (None, last[0]):
                     raise self._conflict()
                 written = self._append(connection, events, *last)
         except IntegrityError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from overnight.errors import TrackError
 
@@ -12,6 +13,7 @@ _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
+@lru_cache
 def seconds(text: str) -> float:
     """"90s", "5min", "8h" or "1h30m" in seconds. Raises TrackError."""
     parts = re.findall(_NUMBER + r"\s*(ms|min|s|m|h|d)", text)
