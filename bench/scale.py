@@ -19,11 +19,12 @@ from pathlib import Path
 import msgspec
 
 from bench.kit import Bench, Cell, Row, exact, median
-from fakes import FakeWorld, Idea, Night, lots_of, referee_world
+from fakes import FakeWorld, Idea, Night, lots_of, referee_world, team
 from overnight.journal import open as open_journal
 from overnight.lab.events import Event, Proposed, Started
+from overnight.lab.flight import Budget
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
+from overnight.lab.state import State
 
 FULL, RESULTS, OPEN = 100_000, 2000, 1000
 PATCH = "".join(f"-LEARNING_RATE = {i}e-3\n+LEARNING_RATE = {i}.5e-3\n" for i in range(45))
@@ -55,7 +56,7 @@ def fuller(event: Event) -> Event:
 
 def replay(path: Path) -> Lab:
     """The Lab as the journal tells it."""
-    journal, lab = open_journal(path), Lab(("r",), 4)
+    journal, lab = open_journal(path), Lab(State(), team("r"), 4)
     for event in journal.replay():
         lab.apply(event)
     journal.close()
@@ -66,7 +67,7 @@ def opening(path: Path) -> tuple[float, float]:
     """Seconds that it takes to open the journal, and bytes for each experiment."""
     before, began = resident(), time.perf_counter()
     lab = replay(path)
-    return time.perf_counter() - began, (resident() - before) / len(lab.experiments)
+    return time.perf_counter() - began, (resident() - before) / len(lab.state.experiments)
 
 
 def resident() -> int:
@@ -91,7 +92,7 @@ def decide(lab: Lab, world: FakeWorld, results: int,
            write: Callable[[list[Event]], None] | None = None) -> dict[str, list[float]]:
     """Seconds of each `ask`, `tell` and write while so many results come in."""
     timed, idle, flying = Timed(), list(PLACES), []
-    lab.apply(Started(0.0, 4, "fake", "0", lab.researchers))
+    lab.apply(Started(0.0, 4, "fake", "0", lab.roster.proposers))
     lab.begin(Budget(), 0.0)
     for number in range(results):
         while idle and (job := timed("ask", lab.ask, 0.0, idle)):
@@ -113,7 +114,7 @@ def at_size(experiments: int, results: int, openings: int) -> Iterator[Row]:
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
             took, held = zip(*pool.map(opening, [path] * openings, chunksize=1), strict=True)
         lab, journal = replay(path), open_journal(path)
-        yield exact("experiments", len(lab.experiments))
+        yield exact("experiments", len(lab.state.experiments))
         yield exact("size of the journal", path.stat().st_size / 1e6, unit="MB")
         yield median("opening, chain checked", took, OPENED.get(experiments, ""), "s")
         yield median("memory for an experiment", [h / 1024 for h in held], "<= 2" if experiments == FULL else "", "KiB")
@@ -129,11 +130,11 @@ def crowded(results: int) -> Iterator[Row]:
     night = Night(FakeWorld(1, referee_world), benches=4).go(experiments=10)
     lab, world = night.lab, night.world
     for _ in range(OPEN):
-        number, idea = lab.next_experiment, referee_world(lots_of("crowd", lab.next_experiment))
-        made = world.made(idea, lab.commit, "crowd", number)
-        lab.apply(Proposed(night.now, number, lab.frontier, lab.commit, made, "r", "crowd", made))
+        number, idea = lab.state.next_experiment, referee_world(lots_of("crowd", lab.state.next_experiment))
+        made = world.made(idea, lab.state.commit, "crowd", number)
+        lab.apply(Proposed(night.now, number, lab.state.frontier, lab.state.commit, made, "r", "crowd", made))
     spent = decide(lab, world, results)
-    yield exact("open candidates, at the end", len(lab.open))
+    yield exact("open candidates, at the end", len(lab.state.open))
     for name in ("ask", "tell"):
         yield median(f"{name}, {OPEN:,} open at the beginning", [1e3 * s for s in spent[name]], "<= 1", "ms")
 

@@ -76,11 +76,11 @@ def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | Non
     done = Night(make(seed), contract=contract or text, benches=benches, desks=desks, key=f"{key}{seed}")
     done.go(runs=runs, experiments=proposals)
     keeps = []
-    for e in done.lab.experiments.values():
+    for e in done.lab.state.experiments.values():
         if e.verdict == "keep":
             true = done.world.gain(e.commit, e.base_commit)
             keeps.append((e.effect, true, e.interval[0] <= true <= e.interval[1]))
-    return Outcome(done.world.worth[done.lab.commit], keeps, done.lab.runs, len(done.lab.experiments))
+    return Outcome(done.world.worth[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments))
 
 
 def figures(name: str, nights: Sequence[Outcome], false: str = "", covers: str = "") -> Iterator[Row]:

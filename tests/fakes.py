@@ -14,6 +14,7 @@ import msgspec
 
 from overnight.contracts import Change
 from overnight.lab.events import Event, Measured, Opened, Started
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import (
     Accept,
     Combine,
@@ -31,7 +32,7 @@ from overnight.lab.jobs import (
     Trouble,
 )
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
+from overnight.lab.state import State
 from overnight.track.roles import Role
 
 CONTRACT = """
@@ -256,6 +257,11 @@ class FakeWorld:
         return normal / lots.gammavariate(1.5, 2.0) ** 0.5 if self.heavy else normal
 
 
+def team(*names: str) -> list[Role]:
+    """Roles that are called after their kind."""
+    return [Role(name, name) for name in names]
+
+
 class Night:
     """The loop against a FakeWorld: benches, desks and thinkers, simulated seconds, every batch of events in order. Each
     thought takes between half and one and a half times `think`.
@@ -269,9 +275,7 @@ class Night:
                  think: float = 20.0) -> None:
         self.world, self.benches, self.lasts = world, benches, {"bench": run, "desk": propose, "thinker": think}
         self.places = ["bench"] * benches + ["desk"] * desks + ["thinker"] * thinkers
-        self.lab = lab(researchers, benches)
-        if roles:
-            self.lab.organise(roles)
+        self.lab = lab(State(), roles or team(*researchers), benches)
         self.batches: list[list[Event]] = []
         self.jobs: list[Job] = []
         self.idled = 0.0  # seconds of free benches while the time went on
@@ -280,7 +284,7 @@ class Night:
         for event in past:
             self.lab.apply(event)
         start: list[Event] = [] if past else [Opened(0.0, "fake", "c0", contract, key)]
-        self._record([*start, Started(0.0, benches, "fake", "0", self.lab.researchers)], apply=True)
+        self._record([*start, Started(0.0, benches, "fake", "0", self.lab.roster.proposers)], apply=True)
         self._past = past
 
     @property
@@ -299,7 +303,7 @@ class Night:
         self._record(self.lab.begin(Budget(until, experiments), self.now))
         idle = list(self.places)
         flying: list[tuple[float, int, Job, float]] = []
-        while not self.lab.stopping and not self.lab.finished(self.now):
+        while not self.lab.flight.stopping and not self.lab.finished(self.now):
             while idle and (job := self.lab.ask(self.now, idle)):
                 idle.remove(job.place)
                 self.jobs.append(job)
@@ -307,10 +311,10 @@ class Night:
                 heapq.heappush(flying, (self.now + lasts, len(self.jobs), job, lasts))
             if watch is not None:
                 watch(self)
-            if not flying and self.lab.resting:
+            if not flying and self.lab.proposing.resting():
                 self.now += 1.0
                 continue
-            if not flying or (runs is not None and self.lab.runs >= runs):
+            if not flying or (runs is not None and self.lab.state.runs >= runs):
                 break
             ends, _, job, lasted = heapq.heappop(flying)
             self.idled += (ends - self.now) * idle.count("bench")

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
 from overnight.lab.events import Judged, Measured
-from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
+from overnight.lab.flight import MOST_FAULTS, SLACK, Budget, Flight, lease
 from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
-from overnight.lab.proposing import Budget
 from overnight.track.spec import parse
 
 JOB = Measure(7, 1, "c1", 3, "race")
@@ -66,17 +65,17 @@ class Unreliable:
 
     def tell(self, result, now):
         """Tell the Lab; what it declines changes nothing."""
-        before = len(self.night.batches), dict(self.lab.experiments)
+        before = len(self.night.batches), dict(self.lab.state.experiments)
         try:
             self.night._record(self.lab.tell(result, now))
         except Declined:
             self.declined += 1
-            assert (len(self.night.batches), dict(self.lab.experiments)) == before
+            assert (len(self.night.batches), dict(self.lab.state.experiments)) == before
 
 
 def verdicts(night):
     """What was decided of which commit."""
-    return {night.lab.experiments[e.experiment].commit: (e.verdict, e.effect, e.pairs) for e in night.events if isinstance(e, Judged)}
+    return {night.lab.state.experiments[e.experiment].commit: (e.verdict, e.effect, e.pairs) for e in night.events if isinstance(e, Judged)}
 
 
 @given(st.integers(0, 1000))
@@ -90,8 +89,8 @@ def test_results_that_are_told_again_change_nothing(seed):
 @pytest.mark.parametrize("disturbance", [{"repeat": 0.5}, {"lose": 0.1}, {"late": 0.1}, {"repeat": 0.3, "lose": 0.1, "late": 0.1}])
 def test_a_night_over_a_bad_network_keeps_what_is_better_and_runs_no_seed_twice(disturbance):
     found = Unreliable(FakeWorld(4, mixed), random.Random(4), **disturbance).go(20)
-    assert found.lab.counts["keep"] >= 2 and len(found.lab.experiments) == 20 and not found.lab.open
-    kept = [e for e in found.lab.experiments.values() if e.verdict == "keep"]
+    assert found.lab.state.counts["keep"] >= 2 and len(found.lab.state.experiments) == 20 and not found.lab.state.open
+    kept = [e for e in found.lab.state.experiments.values() if e.verdict == "keep"]
     assert all(found.world.gain(e.commit, e.base_commit) > 0 for e in kept)
     runs = [e for e in found.night.events if isinstance(e, Measured)]
     assert len({run.run for run in runs}) == len(runs)
@@ -162,7 +161,7 @@ def test_a_place_that_fails_again_and_again_is_set_aside_and_the_night_goes_on()
     night = Night(OneBad(0, mixed), benches=2)
     night.go(experiments=3)
     assert night.lab.flight.set_aside == {"bench 2"} and not night.lab.problem
-    assert len(night.lab.experiments) == 3 and not night.lab.open
+    assert len(night.lab.state.experiments) == 3 and not night.lab.state.open
 
 
 def test_the_last_place_of_its_kind_ends_the_night():

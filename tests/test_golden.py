@@ -60,6 +60,6 @@ def test_the_nights_hold_every_kind_of_event():
 def test_a_difference_is_said_with_where_it_is():
     events = nights.load("exact")
     lab = reading.replay(events)
-    lab.experiments[1].reason = "another"
+    lab.state.experiments[1].reason = "another"
     mine, theirs = (nights.flat(nights.plain(reading.summary(each))) for each in (lab, reading.replay(events)))
     assert [line.partition(":")[0] for line in nights.differences(mine, theirs)] == ["/experiments/1/reason"]

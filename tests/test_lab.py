@@ -2,24 +2,24 @@
 
 import dataclasses
 import statistics
-from collections import Counter
+from collections import Counter, deque
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace as with_fields
 
-from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, without_improvement
+from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, team, without_improvement
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.flight import MOST_FAULTS, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
-from overnight.lab.lab import MOST_FAULTS, Lab
+from overnight.lab.lab import Lab
 from overnight.lab.measurements import CALIBRATION, LASTING, MOST_BAD_SEEDS
-from overnight.lab.proposing import Budget
 from overnight.lab.roster import MOST_PASSES
+from overnight.lab.state import State
 from overnight.referee.drift import EVERY
 from overnight.referee.stacks import FIRST
 
-PASSING = {"flight", "budget", "stopping", "benches", "researchers", "next_run", "prose", "policy",
-           "problem", "session_proposed", "_variance", "_check_now", "_now", "_refilled", "_handed_in"}  # what belongs to a session, not to the record
+CACHED = {"_variance", "_kind"}  # what follows from the rest, when it is first wanted
 
 
 def better(_lots):
@@ -47,20 +47,19 @@ def verdicts(night):
     return Counter(e.verdict for e in night.events if isinstance(e, Judged))
 
 
-def state(lab):
-    """All that a Lab knows of the record, the empty places left out."""
-    known = {name: value for name, value in vars(lab).items() if name not in PASSING}
-    if lab._known is not None:
-        found = {name: value for name, value in vars(lab.known).items() if name not in ("_variance", "_kind")}  # caches
-        known["_known"] = found | {"variance": lab.known.variance, "values": {commit: runs for commit, runs in lab.known.values.items() if runs}}
-    known["_shifts"] = dict(lab._shifts)
-    known["roster"] = {name: value for name, value in vars(lab.roster).items() if name != "_away"}
-    known["ideas"] = vars(lab.ideas)
-    return known | {"noise": lab.noise, "calibrated": lab.calibrated} if lab.opened else known
+def state(known):
+    """All that is held of the record, at whatever depth; empty entries are as good as none."""
+    if isinstance(known, dict):
+        return {key: value for key, value in ((key, state(value)) for key, value in known.items()) if value not in ({}, [], ())}
+    if isinstance(known, list | tuple | deque):
+        return [state(each) for each in known]
+    if type(known).__module__.startswith("overnight.lab") and hasattr(known, "__dict__"):
+        return {name: state(value) for name, value in vars(known).items() if name not in CACHED}
+    return known
 
 
 def replayed(events):
-    lab = Lab(("r",), 2)
+    lab = Lab(State(), team("r"), 2)
     for event in events:
         lab.apply(event)
     return lab
@@ -83,12 +82,12 @@ def test_no_candidate_runs_before_the_baseline_is_known():
 
 def test_the_noise_is_unknown_until_then():
     night = Night(FakeWorld())
-    assert night.lab.noise is None
-    assert night.go(experiments=1).lab.noise > 0
+    assert night.lab.state.noise is None
+    assert night.go(experiments=1).lab.state.noise > 0
 
 
 def test_a_metric_that_repeats_itself_on_one_seed_is_deterministic():
-    assert Night(FakeWorld()).go(experiments=1).lab.known.deterministic
+    assert Night(FakeWorld()).go(experiments=1).lab.state.known.deterministic
 
 
 def test_a_metric_that_does_not_repeat_itself_is_not_deterministic():
@@ -96,7 +95,7 @@ def test_a_metric_that_does_not_repeat_itself_is_not_deterministic():
         def value(self, commit, seed):
             return super().value(commit, seed) + self._answered
 
-    assert not Night(Clock()).go(experiments=1).lab.known.deterministic
+    assert not Night(Clock()).go(experiments=1).lab.state.known.deterministic
 
 
 def test_a_baseline_that_crashes_is_a_problem_in_a_sentence():
@@ -124,7 +123,7 @@ def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
 
     def watch(night):
         flying = {j.experiment for j in night.lab.flight.of(Measure)}
-        waits.append(sum(not e.runs and e.id not in flying for e in night.lab.open.values()))
+        waits.append(sum(not e.runs and e.id not in flying for e in night.lab.state.open.values()))
 
     Night(FakeWorld(3), contract=ALONE, benches=4).go(experiments=100, watch=watch)
     assert max(waits) <= 3
@@ -134,13 +133,13 @@ def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
     night = Night(FakeWorld(1, referee_world), benches=1)
 
     def watch(night):
-        confirming = [e for e in night.lab.open.values() if e.confirming and e.base_commit == night.lab.commit]
+        confirming = [e for e in night.lab.state.open.values() if e.confirming and e.base_commit == night.lab.state.commit]
         if confirming and isinstance(night.jobs[-1], Measure) and len(night.lab.flight):
             (job,) = night.lab.flight.of(Measure)
             assert job.stage in ("confirm", "check")
 
     night.go(runs=500, watch=watch)
-    assert night.lab.counts["keep"]
+    assert night.lab.state.counts["keep"]
 
 
 def test_a_candidate_races_on_one_seed_at_a_time():
@@ -148,7 +147,7 @@ def test_a_candidate_races_on_one_seed_at_a_time():
 
     def watch(night):
         racing = Counter((j.experiment, j.commit) for j in night.lab.flight.of(Measure)
-                         if j.stage == "race" and j.commit != night.lab.commit)
+                         if j.stage == "race" and j.commit != night.lab.state.commit)
         assert not racing or max(racing.values()) == 1
 
     night.go(experiments=300, watch=watch)
@@ -161,7 +160,7 @@ def test_asking_is_deterministic():
 
 def test_two_researchers_of_whom_neither_does_better_are_asked_about_as_often():
     night = Night(FakeWorld(), researchers=("a", "b")).go(experiments=40)
-    assert all(15 <= count <= 25 for count in Counter(e.researcher for e in night.lab.experiments.values()).values())
+    assert all(15 <= count <= 25 for count in Counter(e.researcher for e in night.lab.state.experiments.values()).values())
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------------
@@ -169,14 +168,14 @@ def test_two_researchers_of_whom_neither_does_better_are_asked_about_as_often():
 
 def test_a_real_improvement_is_kept():
     night = Night(FakeWorld(0, better)).go(experiments=3)
-    assert night.lab.counts["keep"]
+    assert night.lab.state.counts["keep"]
 
 
 def test_an_improvement_is_kept_where_more_is_better():
     contract = CONTRACT.replace("minimize", "maximize")
     night = Night(FakeWorld(0, better, direction="maximize"), contract=contract).go(experiments=3)
-    assert night.lab.counts["keep"]
-    assert night.lab.level(night.lab.frontier) > night.lab.level(0)
+    assert night.lab.state.counts["keep"]
+    assert night.lab.state.level(night.lab.state.frontier) > night.lab.state.level(0)
 
 
 def test_a_worse_candidate_is_not_kept_where_more_is_better():
@@ -187,16 +186,16 @@ def test_a_worse_candidate_is_not_kept_where_more_is_better():
 
 def test_a_keep_rests_on_runs_of_both_sides_on_seeds_drawn_after_the_commit():
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
-    kept = night.lab.experiments[1]
-    own = set(night.lab.known.own_seeds(kept))
+    kept = night.lab.state.experiments[1]
+    own = set(night.lab.state.known.own_seeds(kept))
     on = {r.commit: {s.seed for s in night.runs if s.commit == r.commit} & own for r in night.runs}
     assert kept.verdict == "keep"
-    assert len(on[kept.commit] & on["c0"]) == kept.fresh_pairs >= night.lab.policy.fresh_pairs
+    assert len(on[kept.commit] & on["c0"]) == kept.fresh_pairs >= night.lab.state.policy.fresh_pairs
 
 
 def test_confirming_seeds_are_other_ones_for_another_commit():
     night = Night(FakeWorld(0)).go(experiments=2)
-    one, other = (set(night.lab.known.own_seeds(e)) for e in night.lab.experiments.values())
+    one, other = (set(night.lab.state.known.own_seeds(e)) for e in night.lab.state.experiments.values())
     assert one.isdisjoint(other)
 
 
@@ -207,7 +206,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab.known.own_seeds(dataclasses.replace(night.lab.experiments[event.experiment], drawn=(),
+            own = night.lab.state.known.own_seeds(dataclasses.replace(night.lab.state.experiments[event.experiment], drawn=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -215,7 +214,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
 def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
     world = FakeWorld(0, better)
     night = Night(world, benches=1).go(experiments=1)
-    kept, own = night.lab.experiments[1], set(night.lab.known.own_seeds(night.lab.experiments[1]))
+    kept, own = night.lab.state.experiments[1], set(night.lab.state.known.own_seeds(night.lab.state.experiments[1]))
     fresh = {r.seed for r in night.runs if r.commit == kept.commit} & own
     pairs = [world.value("c0", s) - world.value(kept.commit, s) for s in fresh]
     assert kept.effect == pytest.approx(statistics.fmean(pairs))
@@ -223,31 +222,31 @@ def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
 
 def test_the_frontier_moves_by_nothing_but_a_keep():
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
-    lab = Lab(("r",), 3)
+    lab = Lab(State(), team("r"), 3)
     for event in night.events:
-        before = lab.commit
+        before = lab.state.commit
         lab.apply(event)
-        if lab.commit != before:
+        if lab.state.commit != before:
             assert isinstance(event, Opened) or (isinstance(event, Judged) and event.verdict == "keep")
-    assert lab.counts["keep"] > 1
+    assert lab.state.counts["keep"] > 1
 
 
 def test_each_keep_stands_on_the_one_before():
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
-    kept = [night.lab.experiments[e.experiment] for e in night.events if isinstance(e, Judged) and e.verdict == "keep"]
+    kept = [night.lab.state.experiments[e.experiment] for e in night.events if isinstance(e, Judged) and e.verdict == "keep"]
     assert all(later.base_commit == earlier.commit for earlier, later in pairwise(kept))
 
 
 def test_the_level_of_the_frontier_is_the_baseline_moved_by_what_was_kept():
     night = Night(FakeWorld(4, mixed), benches=1).go(experiments=40)
-    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
-    assert night.lab.level(night.lab.frontier) == pytest.approx(night.lab.level(0) - sum(e.effect for e in kept))
+    kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
+    assert night.lab.state.level(night.lab.state.frontier) == pytest.approx(night.lab.state.level(0) - sum(e.effect for e in kept))
 
 
 def test_a_crash_is_a_crash_with_its_reason():
     night = Night(FakeWorld(0, lambda lots: Idea(outcome="memory"))).go(experiments=2)
     assert verdicts(night) == {"crash": 2}
-    assert night.lab.experiments[1].reason == "it ended with memory"
+    assert night.lab.state.experiments[1].reason == "it ended with memory"
 
 
 def test_a_foul_is_never_run():
@@ -260,48 +259,48 @@ def test_a_broken_guard_is_a_discard_with_the_bound_in_its_sentence():
     idea = Idea(gain=3.0, metrics={"cpu_seconds": 50.0})
     night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
                   contract=guarded('metric = "cpu_seconds"\nat_most = "40s"')).go(experiments=1)
-    assert night.lab.experiments[1].verdict == "discard"
-    assert night.lab.experiments[1].reason == "breaks the guard on cpu_seconds: 50 where 40s is the bound"
+    assert night.lab.state.experiments[1].verdict == "discard"
+    assert night.lab.state.experiments[1].reason == "breaks the guard on cpu_seconds: 50 where 40s is the bound"
 
 
 def test_a_relative_guard_is_relative_to_the_baseline():
     idea = Idea(gain=3.0, metrics={"cpu_seconds": 50.0})
     night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
                   contract=guarded('metric = "cpu_seconds"\nat_most = "1.5x"')).go(experiments=1)
-    assert night.lab.experiments[1].reason == "breaks the guard on cpu_seconds: 1.67x of the baseline's where 1.5x is the bound"
+    assert night.lab.state.experiments[1].reason == "breaks the guard on cpu_seconds: 1.67x of the baseline's where 1.5x is the bound"
 
 
 def test_a_guard_that_holds_hinders_nobody():
     idea = Idea(gain=3.0, metrics={"accuracy": 0.9})
     night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"accuracy": 0.9})),
                   contract=guarded('metric = "accuracy"\nat_least = 0.9')).go(experiments=1)
-    assert night.lab.experiments[1].verdict == "keep"
+    assert night.lab.state.experiments[1].verdict == "keep"
 
 
 def test_the_machine_s_own_metric_can_be_the_metric_without_a_scorer():
     contract = CONTRACT.replace('"y"', '"cpu_seconds"').partition("[score]")[0]
     night = Night(FakeWorld(0, better, metric="cpu_seconds", level=20.0), contract=contract).go(experiments=2)
-    assert night.lab.counts["keep"]
+    assert night.lab.state.counts["keep"]
 
 
 def test_an_improvement_below_what_is_worthwhile_is_discarded():
     contract = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 10.0')
     night = Night(FakeWorld(0, lambda lots: Idea(gain=3.0, correlation=0.99)), contract=contract).go(experiments=1)
-    assert night.lab.experiments[1].verdict == "discard"
+    assert night.lab.state.experiments[1].verdict == "discard"
 
 
 def test_a_number_without_any_noise_is_kept_when_it_is_better():
     night = Night(FakeWorld(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0))), sigma=1e-30, level=2.0),
                   contract=CONTRACT).go(experiments=4)
-    assert night.lab.counts["keep"] == 0  # an effect that no float at this level can hold
+    assert night.lab.state.counts["keep"] == 0  # an effect that no float at this level can hold
 
     class Exact(FakeWorld):
         def value(self, commit, seed):
             return 100.0 - self.worth[commit]
 
     night = Night(Exact(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0, -1.0))))).go(experiments=20)
-    gains = {e.id: round(night.world.gain(e.commit, e.base_commit)) for e in night.lab.experiments.values()}
-    assert all((e.verdict == "keep") == (gains[e.id] > 0) for e in night.lab.experiments.values())
+    gains = {e.id: round(night.world.gain(e.commit, e.base_commit)) for e in night.lab.state.experiments.values()}
+    assert all((e.verdict == "keep") == (gains[e.id] > 0) for e in night.lab.state.experiments.values())
 
 
 def test_a_metric_that_is_nothing_but_zero_stops_no_night():
@@ -326,7 +325,7 @@ def test_candidates_that_diverge_do_not_blind_the_night():
     def wild(lots):
         return dataclasses.replace(referee_world(lots), wild=0.02)
 
-    assert sum(Night(FakeWorld(seed, wild), benches=1).go(runs=1000).lab.counts["keep"] for seed in range(3)) >= 6
+    assert sum(Night(FakeWorld(seed, wild), benches=1).go(runs=1000).lab.state.counts["keep"] for seed in range(3)) >= 6
 
 
 # ---- the merge queue -------------------------------------------------------------------------------------------
@@ -339,13 +338,13 @@ def rebased(seed=4, ideas=mixed):
 def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_confirmed_there():
     night = rebased()
     moved = [e for e in night.events if isinstance(e, Rebased)]
-    kept = [e for e in moved if night.lab.experiments[e.experiment].verdict == "keep"]
+    kept = [e for e in moved if night.lab.state.experiments[e.experiment].verdict == "keep"]
     assert kept
     for event in kept:
-        experiment = night.lab.experiments[event.experiment]
+        experiment = night.lab.state.experiments[event.experiment]
         on = {r.seed for r in night.runs if r.commit == experiment.commit} \
             & {r.seed for r in night.runs if r.commit == experiment.base_commit}
-        assert experiment.fresh_pairs >= night.lab.policy.fresh_pairs
+        assert experiment.fresh_pairs >= night.lab.state.policy.fresh_pairs
         assert len(on) >= experiment.fresh_pairs
 
 
@@ -355,7 +354,7 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
     seen = 0
     for event in events:
         at = night.events.index(event)
-        before = replayed(night.events[:at])
+        before = replayed(night.events[:at]).state
         race, fresh = before.known.pairs(before.experiments[event.experiment])
         before.apply(event)
         after = before.experiments[event.experiment]
@@ -367,27 +366,27 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
 
 def test_a_conflict_with_the_new_frontier_is_a_discard():
     night = rebased(ideas=lambda lots: Idea(gain=3.0, correlation=0.9, conflicts=True))
-    assert "conflicts with what was kept meanwhile" in {e.reason for e in night.lab.experiments.values()}
+    assert "conflicts with what was kept meanwhile" in {e.reason for e in night.lab.state.experiments.values()}
 
 
 def test_every_record_names_the_commit_of_the_base_that_it_names():
     night = rebased()
-    commits = {0: "c0"} | {e.id: e.commit for e in night.lab.experiments.values() if e.verdict == "keep"}
+    commits = {0: "c0"} | {e.id: e.commit for e in night.lab.state.experiments.values() if e.verdict == "keep"}
     assert all(commits[e.base] == e.base_commit for e in night.events if isinstance(e, Proposed | Rebased))
 
 
 def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
-    lab = Lab(("r",), 2)
+    lab = Lab(State(), team("r"), 2)
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
     for event in [*night.events, Proposed(1.0, 2, 0, "c0", "old", "r", "late")]:
         lab.apply(event)
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
-    assert isinstance(job, Rebase) and (job.experiment, job.commit, job.base_commit, job.onto) == (2, "old", "c0", lab.commit)
+    assert isinstance(job, Rebase) and (job.experiment, job.commit, job.base_commit, job.onto) == (2, "old", "c0", lab.state.commit)
     late = Rebase(2, "old", "c0", "older")
     lab.flight.give(late, 9.0)  # as it was asked for before the frontier moved
     assert lab.tell(Rebasing(late, "stale"), 1.0) == []
-    assert lab.open[2].base_commit == "c0"
+    assert lab.state.open[2].base_commit == "c0"
 
 
 def test_no_commit_is_run_twice_on_one_seed_but_for_the_first_of_the_baseline():
@@ -407,7 +406,7 @@ def test_where_most_changes_are_worth_nothing_they_are_stacked_and_runs_are_save
     night = stacked()
     assert any(len(e.experiments) > 2 for e in night.events if isinstance(e, Stacked))
     assert not any(isinstance(e, Stacked) for e in alone.events)
-    assert night.lab.runs < 0.7 * alone.lab.runs
+    assert night.lab.state.runs < 0.7 * alone.lab.state.runs
 
 
 def test_single_changes_are_looked_at_before_any_are_stacked():
@@ -420,10 +419,10 @@ def test_single_changes_are_looked_at_before_any_are_stacked():
 def test_a_stack_that_loses_is_dropped_whole_after_one_run_and_each_of_its_changes_says_so():
     night = stacked()
     stack = next(e for e in night.events if isinstance(e, Stacked)
-                 and all("together with" in night.lab.experiments[n].reason for n in e.experiments))
+                 and all("together with" in night.lab.state.experiments[n].reason for n in e.experiments))
     runs = [r for r in night.runs if r.commit in stack.commits and r.stage == "screen"]
     assert len(runs) <= len(stack.experiments)
-    assert {night.lab.experiments[n].verdict for n in stack.experiments} == {"discard"}
+    assert {night.lab.state.experiments[n].verdict for n in stack.experiments} == {"discard"}
 
 
 def test_the_runs_of_a_stack_are_all_on_one_seed_and_a_keep_of_its_changes_has_its_own_pairs():
@@ -432,15 +431,15 @@ def test_the_runs_of_a_stack_are_all_on_one_seed_and_a_keep_of_its_changes_has_i
     for stack in stacks:
         assert {r.seed for r in night.runs if r.commit in stack.commits and r.stage == "screen"} <= {stack.seed}
     members = {n for s in stacks for n in s.experiments}
-    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep" and e.id in members]
+    kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep" and e.id in members]
     assert kept
-    assert all(e.fresh_pairs >= night.lab.policy.fresh_pairs for e in kept)
+    assert all(e.fresh_pairs >= night.lab.state.policy.fresh_pairs for e in kept)
 
 
 def test_a_stack_is_never_kept_as_such():
     night = Night(FakeWorld(3, referee_world), benches=2).go(runs=900)
     tops = {e.commits[-1] for e in night.events if isinstance(e, Stacked) and e.experiments}
-    assert tops.isdisjoint({e.commit for e in night.lab.experiments.values() if e.verdict == "keep"})
+    assert tops.isdisjoint({e.commit for e in night.lab.state.experiments.values() if e.verdict == "keep"})
 
 
 def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
@@ -458,28 +457,28 @@ def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
             return super()._measure(job)
 
     night = Night(Chain(2, ideas), benches=2).go(experiments=300)
-    crashed = {e.id for e in night.lab.experiments.values() if e.verdict == "crash"}
-    wrong = {e.id for e in night.lab.experiments.values() if night.world.ideas_of[e.commit].outcome != "ok"}
+    crashed = {e.id for e in night.lab.state.experiments.values() if e.verdict == "crash"}
+    wrong = {e.id for e in night.lab.state.experiments.values() if night.world.ideas_of[e.commit].outcome != "ok"}
     assert crashed <= wrong
     assert len(crashed) >= 4
-    assert not night.lab.open
+    assert not night.lab.state.open
 
 
 def test_changes_that_conflict_are_left_out_of_the_stack_and_tried_in_smaller_company():
     night = stacked(lambda lots: dataclasses.replace(without_improvement(lots), conflicts=lots.random() < 0.3))
     apart = {n for e in night.events if isinstance(e, Stacked) for n in e.apart}
     assert apart
-    assert not night.lab.open
-    assert all(night.lab.experiments[n].verdict == "discard" for n in apart)
+    assert not night.lab.state.open
+    assert all(night.lab.state.experiments[n].verdict == "discard" for n in apart)
 
 
 def test_a_stack_that_was_put_together_for_an_older_frontier_is_put_together_again():
     lab = Night(FakeWorld(3, referee_world), benches=2).go(runs=400).lab
-    before = dict(lab.stacks)
+    before = dict(lab.state.stacks)
     job = Combine((1, 2), (("a", "b"), ("c", "d")), "older")
     lab.flight.give(job, 9.0)
     assert lab.tell(Combined(job, (1, 2), ("x", "y")), 1.0) == []
-    assert lab.stacks == before
+    assert lab.state.stacks == before
 
 
 # ---- kinds of metric -------------------------------------------------------------------------------------------
@@ -501,16 +500,16 @@ class Tries(FakeWorld):
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
     night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), benches=1).go(experiments=20)
-    assert night.lab.known.kind == "deterministic"
-    for e in night.lab.experiments.values():
+    assert night.lab.state.known.kind == "deterministic"
+    for e in night.lab.state.experiments.values():
         assert (e.verdict, e.pairs) == (("keep", 2) if night.world.ideas_of[e.commit].gain else ("discard", 1))
 
 
 def test_a_metric_of_successes_is_found_out_and_judged_by_wins_and_losses():
     contract = CONTRACT.replace("minimize", "maximize")
     night = Night(Tries(0, lambda lots: Idea(gain=lots.choice((0.0, 0.0, 0.45)))), contract=contract).go(experiments=9)
-    assert night.lab.known.kind == "success"
-    kept = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
+    assert night.lab.state.known.kind == "success"
+    kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
     assert kept
     assert all(night.world.gain(e.commit, e.base_commit) > 0 for e in kept)
     assert all(-1 <= e.interval[0] <= e.interval[1] <= 1 for e in kept)
@@ -521,13 +520,13 @@ def test_a_time_is_measured_beside_the_frontier_and_paired_with_that_run():
     night = Night(FakeWorld(0, better, drift=0.5), contract=timed, benches=1).go(experiments=2)
     own = [r for r in night.runs if r.stage != "calibrate" and r.stage != "check"]
     assert all(r.beside for r in own)
-    assert night.lab.experiments[1].verdict == "keep"
-    assert night.lab.experiments[1].effect == pytest.approx(3.0, abs=1.5)  # the machine got slower by far more meanwhile
+    assert night.lab.state.experiments[1].verdict == "keep"
+    assert night.lab.state.experiments[1].effect == pytest.approx(3.0, abs=1.5)  # the machine got slower by far more meanwhile
 
 
 def test_the_contract_s_kind_goes_before_what_was_found_out():
     contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "noisy"')
-    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.known.kind == "noisy"
+    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.state.known.kind == "noisy"
 
 
 class Wavering(FakeWorld):
@@ -552,7 +551,7 @@ def test_a_metric_that_is_declared_deterministic_and_is_not_is_a_problem_that_st
 
 def test_a_declared_metric_that_repeats_itself_is_judged_as_such():
     contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "deterministic"')
-    assert Night(Fixed(0, better), contract=contract).go(experiments=2).lab.counts["keep"] == 2
+    assert Night(Fixed(0, better), contract=contract).go(experiments=2).lab.state.counts["keep"] == 2
 
 
 def test_where_numbers_do_not_repeat_themselves_old_runs_of_the_frontier_are_not_raced_against():
@@ -581,8 +580,8 @@ class Sometimes(FakeWorld):
 def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
     strict = Night(Sometimes(1, better), benches=1).go(experiments=12)
     lenient = Night(Sometimes(1, better), benches=1, contract=CONTRACT + "[referee]\nmay_crash = 0.4\n").go(experiments=12)
-    assert strict.lab.counts["crash"] > lenient.lab.counts["crash"]
-    kept = [e for e in lenient.lab.experiments.values() if e.verdict == "keep"]
+    assert strict.lab.state.counts["crash"] > lenient.lab.state.counts["crash"]
+    kept = [e for e in lenient.lab.state.experiments.values() if e.verdict == "keep"]
     assert any(r.outcome == "crash" for e in kept for r in lenient.runs if r.experiment == e.id)
 
 
@@ -597,7 +596,7 @@ def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
             return type(result)(job, "crash", reason="an odd seed") if fails else result
 
     night = Night(Both(3, better), benches=1).go(experiments=30)
-    assert night.lab.counts["crash"] == 0
+    assert night.lab.state.counts["crash"] == 0
     assert any(r.outcome == "crash" for r in night.runs)
 
 
@@ -609,7 +608,7 @@ def test_a_run_that_fell_behind_is_a_discard_without_a_number():
 
     night = Night(Slow(0, better)).go(experiments=3)
     assert verdicts(night) == {"discard": 3}
-    assert {(e.reason, e.effect, e.pairs) for e in night.lab.experiments.values()} == {("fell behind at step 3", None, 0)}
+    assert {(e.reason, e.effect, e.pairs) for e in night.lab.state.experiments.values()} == {("fell behind at step 3", None, 0)}
 
 
 def test_a_candidate_is_given_the_frontier_s_curve_on_its_seed_and_the_frontier_none():
@@ -640,7 +639,7 @@ SIMPLER = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 0.5')
 def test_less_code_that_is_no_worse_is_kept_as_a_simplification():
     same = Idea(correlation=0.98)
     night = Night(Lighter(2, lambda lots: same), contract=SIMPLER, benches=1).go(experiments=6)
-    assert any(e.verdict == "keep" and e.reason.startswith("simplification") for e in night.lab.experiments.values())
+    assert any(e.verdict == "keep" and e.reason.startswith("simplification") for e in night.lab.state.experiments.values())
 
 
 def test_more_code_that_is_no_better_is_not_kept():
@@ -648,12 +647,12 @@ def test_more_code_that_is_no_better_is_not_kept():
         grown = 5
 
     night = Night(Heavier(2, lambda lots: Idea(correlation=0.98)), contract=SIMPLER, benches=1).go(experiments=6)
-    assert night.lab.counts["keep"] == 0
+    assert night.lab.state.counts["keep"] == 0
 
 
 def test_less_code_that_is_worse_by_more_than_is_worthwhile_is_not_kept():
     night = Night(Lighter(2, lambda lots: Idea(gain=-1.0, correlation=0.98)), contract=SIMPLER).go(experiments=6)
-    assert night.lab.counts["keep"] == 0
+    assert night.lab.state.counts["keep"] == 0
 
 
 # ---- the machine -----------------------------------------------------------------------------------------------
@@ -676,7 +675,7 @@ def test_a_frontier_that_no_longer_gives_its_own_numbers_ends_the_night_before_a
 
     night = Night(Changed(1, without_improvement), benches=1).go(experiments=500)
     assert night.lab.problem.startswith("the frontier no longer reproduces its own numbers")
-    assert night.lab.runs < 100 + 2 * EVERY
+    assert night.lab.state.runs < 100 + 2 * EVERY
 
 
 def test_a_session_begins_by_looking_whether_the_machine_is_still_the_same():
@@ -684,7 +683,7 @@ def test_a_session_begins_by_looking_whether_the_machine_is_still_the_same():
     past = Night(world).go(experiments=10).events
     night = Night(world, past=past).go(experiments=2)
     first = next(j for j in night.jobs if isinstance(j, Measure))
-    assert (first.stage, first.commit) == ("check", replayed(past).commit)
+    assert (first.stage, first.commit) == ("check", replayed(past).state.commit)
 
 
 def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
@@ -695,7 +694,7 @@ def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
             return result
 
     reasons = [e.reason for seed in range(6)
-               for e in Night(Overlapping(seed, better, sigma=0.3), benches=4).go(experiments=12).lab.experiments.values()]
+               for e in Night(Overlapping(seed, better, sigma=0.3), benches=4).go(experiments=12).lab.state.experiments.values()]
     assert any("overlaps with what was kept since" in reason for reason in reasons)
 
 
@@ -704,7 +703,7 @@ def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
 
 def test_a_fault_is_recorded_and_the_job_asked_for_again():
     night = Night(FakeWorld(0, better, faults=lambda job, number: number in (3, 12))).go(experiments=3)
-    assert night.lab.counts["fault"] == 2
+    assert night.lab.state.counts["fault"] == 2
     assert sum(verdicts(night).values()) == 3
 
 
@@ -729,7 +728,7 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
 
     night = Night(Rotten(0, better)).go(experiments=30)
     assert night.lab.problem == "the frontier itself fails again and again: no memory"
-    assert len(night.lab.known.bad) >= MOST_BAD_SEEDS
+    assert len(night.lab.state.known.bad) >= MOST_BAD_SEEDS
 
 
 def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
@@ -744,7 +743,7 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
             return result
 
     night = Night(Once(0, better), benches=1).go(experiments=1)
-    assert night.lab.experiments[1].verdict == "keep"
+    assert night.lab.state.experiments[1].verdict == "keep"
     assert night.lab.problem == ""
 
 
@@ -753,8 +752,8 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
 
 def test_a_budget_of_experiments_is_kept_to():
     night = Night(FakeWorld(), benches=8, desks=2).go(experiments=13)
-    assert len(night.lab.experiments) == 13
-    assert not night.lab.open
+    assert len(night.lab.state.experiments) == 13
+    assert not night.lab.state.open
 
 
 def test_after_the_time_nothing_new_begins():
@@ -773,35 +772,35 @@ def test_a_researcher_that_passes_is_asked_again_after_a_verdict():
     night = Night(FakeWorld(1, lambda lots: Idea(nothing=lots.random() < 0.3)), benches=4).go(experiments=30)
     passes = [i for i, e in enumerate(night.events) if isinstance(e, Passed)]
     assert len(passes) > MOST_PASSES
-    assert len(night.lab.experiments) == 30
+    assert len(night.lab.state.experiments) == 30
 
 
 def test_stopping_ends_a_night_at_once():
     def watch(night):
-        if night.lab.runs >= 10:
-            night.lab.stopping = "stopped by SIGINT"
+        if night.lab.state.runs >= 10:
+            night.lab.stop("stopped by SIGINT")
 
-    assert Night(FakeWorld()).go(watch=watch).lab.runs <= 11
+    assert Night(FakeWorld()).go(watch=watch).lab.state.runs <= 11
 
 
 def test_a_session_that_was_killed_lasted_until_its_last_record():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
-    lasted = lab.tally.last
+    lasted = lab.state.tally.last
     lab.apply(Started(lasted + 9999.0, 2, "fake", "0"))
-    assert lab.tally.seconds == pytest.approx(lasted)
+    assert lab.state.tally.seconds == pytest.approx(lasted)
 
 
 def test_a_session_that_ended_in_order_lasted_as_long_as_it_says():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
     lab.apply(Stopped(100.0, 42.0))
     lab.apply(Started(9999.0, 2, "fake", "0"))
-    assert (lab.tally.seconds, lab.tally.capacity) == (42.0, 84.0)
+    assert (lab.state.tally.seconds, lab.state.tally.capacity) == (42.0, 84.0)
 
 
 def test_beginning_anew_forgets_the_experiments_but_not_their_numbers():
     lab = Night(FakeWorld()).go(experiments=5).lab
     lab.apply(Opened(1.0, "fake", "c1", CONTRACT, "key"))
-    assert (lab.experiments, lab.commit, lab.next_experiment) == ({}, "c1", 6)
+    assert (lab.state.experiments, lab.state.commit, lab.state.next_experiment) == ({}, "c1", 6)
 
 
 # ---- the record is the truth -----------------------------------------------------------------------------------
@@ -811,15 +810,15 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     seen = {}
 
     def watch(night):
-        seen[len(night.events)] = repr(sorted(state(night.lab).items()))
+        seen[len(night.events)] = repr(state(night.lab.state))
 
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40, watch=watch)
     assert len(seen) > 100
-    lab, events = Lab(("r",), 3), night.events
+    lab, events = Lab(State(), team("r"), 3), night.events
     for count, event in enumerate(events, 1):
         lab.apply(event)
         if count in seen:
-            assert repr(sorted(state(lab).items())) == seen[count]
+            assert repr(state(lab.state)) == seen[count]
 
 
 def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
@@ -835,9 +834,9 @@ def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_
         counts = Counter((r.commit, r.seed) for r in night.runs if r.stage != "check")
         assert max(counts.values()) == 2
         assert sum(n > 1 for n in counts.values()) == 1, kept
-        assert not night.lab.open
+        assert not night.lab.state.open
         assert night.events[:kept] == past
-        assert len({e.experiment for e in night.events if isinstance(e, Judged)}) == len(night.lab.experiments)
+        assert len({e.experiment for e in night.events if isinstance(e, Judged)}) == len(night.lab.state.experiments)
 
 
 @pytest.mark.parametrize("verdict", ["keep", "discard", "crash"])
@@ -852,7 +851,7 @@ def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict
 
 def test_events_come_in_the_order_in_which_they_are_applied():
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40)
-    assert repr(sorted(state(replayed(night.events)).items())) == repr(sorted(state(night.lab).items()))
+    assert repr(state(replayed(night.events).state)) == repr(state(night.lab.state))
 
 
 # ---- a whole night's promise -----------------------------------------------------------------------------------
@@ -860,17 +859,17 @@ def test_events_come_in_the_order_in_which_they_are_applied():
 
 def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
     nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(20)]
-    assert sum(night.lab.counts["keep"] > 0 for night in nights) <= 1
+    assert sum(night.lab.state.counts["keep"] > 0 for night in nights) <= 1
 
 
 def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
     kept, false, gain = 0, 0, 0.0
     for seed in range(4):
         night = Night(FakeWorld(seed, referee_world), benches=1, key=str(seed)).go(runs=2000)
-        keeps = [e for e in night.lab.experiments.values() if e.verdict == "keep"]
+        keeps = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
         kept += len(keeps)
         false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)
-        gain += night.world.worth[night.lab.commit] / 4
+        gain += night.world.worth[night.lab.state.commit] / 4
     assert gain > 25
     assert false / kept < 0.1
 

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import FakeWorld, Idea, Night
+from fakes import FakeWorld, Idea, Night, team
 from overnight.contracts import Call
 from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import AddIdea, DropIdea, Job, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
 from overnight.lab.lab import Lab
+from overnight.lab.state import State
 from overnight.track.roles import Role
 
 LLM, KNOBS = Role("author", "llm"), Role("tuner", "knobs")
@@ -35,7 +37,7 @@ def kinds(night, kind):
 
 def again(night):
     """A Lab that replayed the record."""
-    lab = Lab(("r",), 2)
+    lab = Lab(State(), team("r"), 2)
     for event in night.events:
         lab.apply(event)
     return lab
@@ -106,13 +108,13 @@ def test_ideas_are_leased_once_each_and_a_persons_come_first():
     done.go(experiments=12)
     tried = [e.idea for e in kinds(done, Proposed) if e.idea]
     assert tried[0] == 4 and sorted(tried) == [1, 2, 3, 4]
-    assert {i.state for i in map(done.lab.idea, done.lab.ideas)} == {"tried"}
-    assert all(i.outcome.startswith(f"#{i.tried[0]} ") for i in map(done.lab.idea, done.lab.ideas))
+    assert {i.state for i in map(done.lab.state.idea, done.lab.state.ideas)} == {"tried"}
+    assert all(i.outcome.startswith(f"#{i.tried[0]} ") for i in map(done.lab.state.idea, done.lab.state.ideas))
 
 
 def test_researchers_that_do_not_read_are_given_none():
     done = hear(night(KNOBS), AddIdea("r1", "mine")).go(experiments=5)
-    assert [e.idea for e in kinds(done, Proposed)] == [0] * 5 and done.lab.idea(done.lab.ideas.entries[1]).state == "open"
+    assert [e.idea for e in kinds(done, Proposed)] == [0] * 5 and done.lab.state.idea(done.lab.state.ideas.entries[1]).state == "open"
 
 
 def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
@@ -121,7 +123,7 @@ def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
             self.ideas = (lambda lots: Idea(nothing=True)) if job.brief.idea else sometimes
             return super()._propose(job)
     done = hear(Night(World(1), roles=(LLM,), thinkers=1, think=1.0), AddIdea("r1", "hopeless")).go(experiments=6)
-    (idea,) = map(done.lab.idea, done.lab.ideas)
+    (idea,) = map(done.lab.state.idea, done.lab.state.ideas)
     assert (idea.state, idea.outcome) == ("tried", "nobody could make a change of it")
     assert len(kinds(done, Proposed)) == 6 and sum(e.idea == 1 for e in kinds(done, Passed)) == 2
 
@@ -129,7 +131,7 @@ def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
 def test_an_idea_that_is_worked_on_is_leased():
     states = []
     done = hear(night(LLM), AddIdea("r1", "mine"))
-    done.go(experiments=6, watch=lambda n: states.append(n.lab.idea(n.lab.ideas.entries[1], n.lab._leased()).state))
+    done.go(experiments=6, watch=lambda n: states.append(n.lab.state.idea(n.lab.state.ideas.entries[1], n.lab.briefing.leased()).state))
     order = list(dict.fromkeys(states))
     assert order == ["leased", "tried"] or order == ["open", "leased", "tried"]
 
@@ -143,8 +145,8 @@ def test_a_scientist_fills_the_queue_when_it_runs_low():
 
 def test_a_standup_writes_every_so_many_experiments():
     done = night(LLM, Role("standup", "standup", every=10)).go(experiments=40)
-    assert 3 <= len(kinds(done, Learnt)) <= 4 and done.lab.notes == kinds(done, Learnt)[-1].notes
-    assert done.lab._brief("author").notes == done.lab.notes
+    assert 3 <= len(kinds(done, Learnt)) <= 4 and done.lab.state.notes == kinds(done, Learnt)[-1].notes
+    assert done.lab.briefing.role("author").notes == done.lab.state.notes
 
 
 def test_advisers_alone_do_not_keep_a_night_going():
@@ -197,7 +199,7 @@ def test_what_git_cannot_move_goes_back_to_who_made_it_at_a_place_for_thinking()
     done = Night(World(1, better), roles=(LLM,), thinkers=4, think=2.0).go(experiments=8)
     moved = [j for j in done.jobs if isinstance(j, Rebase)]
     assert any(j.anew for j in moved) and all(j.place == ("thinker" if j.anew else "desk") for j in moved)
-    assert done.lab.counts["keep"] > 2
+    assert done.lab.state.counts["keep"] > 2
 
 
 def test_what_nobody_is_there_to_make_anew_is_a_conflict():
@@ -206,7 +208,7 @@ def test_what_nobody_is_there_to_make_anew_is_a_conflict():
             return Rebasing(job, "")
     done = Night(World(1, better), roles=(KNOBS,), benches=3).go(experiments=8)
     assert any("conflicts with what was kept" in e.reason for e in kinds(done, Judged))
-    assert not done.lab.open
+    assert not done.lab.state.open
 
 
 # ---- the same change -------------------------------------------------------------------------------------------
@@ -258,13 +260,13 @@ def test_a_change_that_is_handed_in_is_measured_before_all_others():
     done = night(KNOBS, benches=1, thinkers=0)
     done.go(experiments=4)
     world = done.world
-    commit = world.made(Idea(gain=3.0, correlation=0.9), done.lab.commit, "mine")
-    done.lab.hear(Try("r1", done.lab.commit, commit, "mine"), 0.0)
+    commit = world.made(Idea(gain=3.0, correlation=0.9), done.lab.state.commit, "mine")
+    done.lab.hear(Try("r1", done.lab.state.commit, commit, "mine"), 0.0)
     done.go(experiments=20)
     mine = next(e for e in kinds(done, Proposed) if e.request == "r1")
     first = [e.experiment for e in kinds(done, Judged) if e.experiment >= mine.experiment]
-    assert first[0] == mine.experiment and done.lab.experiments[mine.experiment].verdict == "keep"
-    assert mine.researcher == "person" and not done.lab.roster.records.get("person")
+    assert first[0] == mine.experiment and done.lab.state.experiments[mine.experiment].verdict == "keep"
+    assert mine.researcher == "person" and not done.lab.state.attempts.records.get("person")
 
 
 def test_calls_to_models_are_counted_for_the_session_and_for_their_proposal():
@@ -272,7 +274,7 @@ def test_calls_to_models_are_counted_for_the_session_and_for_their_proposal():
     calls = [Call("author", "m", "propose", 7, 100, 10, 0, 0.5), Call("author", "m", "repair", 7, 50, 5, 0, None),
              Call("author", "m", "propose", 8, outcome="timeout")]
     hear(done, *calls)
-    tally = again(done).tally
+    tally = again(done).state.tally
     assert (tally.session.calls, tally.session.failed, tally.session.tokens, tally.session.unpriced) == (3, 1, 165, 1)
     assert tally.asked[7].tokens == 165 and tally.asked[7].dollars == 0.5
 
@@ -284,24 +286,24 @@ def kept(seed=0, keeps=3):
     """A night with some keeps on top of one another."""
     done = Night(FakeWorld(seed, better), roles=(KNOBS,))
     done.go(experiments=keeps)
-    assert len(done.lab.chain()) >= 2
+    assert len(done.lab.state.chain()) >= 2
     return done
 
 
 def test_a_veto_moves_the_frontier_back_and_opens_what_came_later():
     done = kept()
-    victim, *later = done.lab.chain()
+    victim, *later = done.lab.state.chain()
     hear(done, Veto("r1", victim.id, "I do not like it"))
-    assert (done.lab.frontier, done.lab.commit) == (0, "c0") and victim.verdict == "discard"
-    assert [done.lab.open[e.id].verdict for e in later] == ["open"] * len(later)
+    assert (done.lab.state.frontier, done.lab.state.commit) == (0, "c0") and victim.verdict == "discard"
+    assert [done.lab.state.open[e.id].verdict for e in later] == ["open"] * len(later)
     done.go(experiments=1)
-    assert all(done.lab.experiments[e.id].verdict == "keep" for e in later), "they are good, and found so again"
-    assert victim not in done.lab.chain()
+    assert all(done.lab.state.experiments[e.id].verdict == "keep" for e in later), "they are good, and found so again"
+    assert victim not in done.lab.state.chain()
 
 
 def test_what_comes_back_after_a_veto_is_confirmed_on_fresh_seeds_of_its_own():
     done = kept()
-    victim, *later = done.lab.chain()
+    victim, *later = done.lab.state.chain()
     before = {(e.commit, e.seed) for e in done.runs}
     hear(done, Veto("r1", victim.id)).go(experiments=1)
     for experiment in later:
@@ -311,11 +313,11 @@ def test_what_comes_back_after_a_veto_is_confirmed_on_fresh_seeds_of_its_own():
 
 def test_a_replay_after_a_veto_knows_what_the_live_lab_knows():
     done = kept()
-    hear(done, Veto("r1", done.lab.chain()[0].id)).go(experiments=3)
+    hear(done, Veto("r1", done.lab.state.chain()[0].id)).go(experiments=3)
     lab = again(done)
-    assert (lab.frontier, lab.commit, lab.counts, sorted(lab.open)) == (
-        done.lab.frontier, done.lab.commit, done.lab.counts, sorted(done.lab.open))
-    assert lab.alpha == done.lab.alpha and lab.level(lab.frontier) == done.lab.level(done.lab.frontier)
+    assert (lab.state.frontier, lab.state.commit, lab.state.counts, sorted(lab.state.open)) == (
+        done.lab.state.frontier, done.lab.state.commit, done.lab.state.counts, sorted(done.lab.state.open))
+    assert lab.state.alpha == done.lab.state.alpha and lab.state.level(lab.state.frontier) == done.lab.state.level(done.lab.state.frontier)
 
 
 def unruly(lots):
@@ -329,15 +331,15 @@ def unruly(lots):
 def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
     done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)
     for number, (place, runs) in enumerate(when):
-        done.go(runs=done.lab.runs + runs)  # broken off while runs are under way
-        done.lab.flight.restart()
-        if chain := done.lab.chain():
+        done.go(runs=done.lab.state.runs + runs)  # broken off while runs are under way
+        done.lab.flight.begin(Budget())
+        if chain := done.lab.state.chain():
             hear(done, Veto(f"r{number}", chain[place % len(chain)].id))
     done.go(experiments=5)
     lab = again(done)
-    assert (lab.frontier, lab.commit, lab.counts) == (done.lab.frontier, done.lab.commit, done.lab.counts)
-    assert lab.counts["keep"] == len(lab.chain()) and lab.commit == (lab.chain()[-1].commit if lab.chain() else "c0")
-    assert sum(lab.counts[v] for v in ("keep", "discard", "crash", "foul")) + len(lab.open) == len(lab.experiments)
+    assert (lab.state.frontier, lab.state.commit, lab.state.counts) == (done.lab.state.frontier, done.lab.state.commit, done.lab.state.counts)
+    assert lab.state.counts["keep"] == len(lab.state.chain()) and lab.state.commit == (lab.state.chain()[-1].commit if lab.state.chain() else "c0")
+    assert sum(lab.state.counts[v] for v in ("keep", "discard", "crash", "foul")) + len(lab.state.open) == len(lab.state.experiments)
     assert len(kinds(done, Vetoed)) <= len(when)
 
 
@@ -345,9 +347,9 @@ def test_no_seed_is_raced_on_twice_after_a_veto():
     for seed in range(6):
         done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,), benches=3)
         for number in range(4):
-            done.go(runs=done.lab.runs + 15)
-            done.lab.flight.restart()
-            if chain := done.lab.chain():
+            done.go(runs=done.lab.state.runs + 15)
+            done.lab.flight.begin(Budget())
+            if chain := done.lab.state.chain():
                 hear(done, Veto(f"r{number}", chain[0].id))
         done.go(experiments=10)
         own = Counter((e.commit, e.seed) for e in done.runs if e.experiment and e.stage in ("race", "confirm"))
@@ -358,10 +360,10 @@ def test_no_seed_is_raced_on_twice_after_a_veto():
 def test_no_work_of_a_night_with_everything_depends_on_when_it_is_replayed(seed):
     roles = (LLM, KNOBS, Role("newton", "scientist"), Role("standup", "standup", every=5))
     done = hear(Night(FakeWorld(seed, sometimes), roles=roles, thinkers=3, think=8.0), AddIdea("r1", "mine")).go(experiments=25)
-    lab = Lab(("r",), 2)
+    lab = Lab(State(), team("r"), 2)
     lab.organise(roles)
     for event in done.events:
         lab.apply(event)
-    assert lab.roster.records == done.lab.roster.records and lab.roster.asked == done.lab.roster.asked
-    assert [(e.id, e.tried, e.passes) for e in lab.ideas] == [
-        (e.id, e.tried, e.passes) for e in done.lab.ideas]
+    assert lab.state.attempts.records == done.lab.state.attempts.records and lab.state.attempts.asked == done.lab.state.attempts.asked
+    assert [(e.id, e.tried, e.passes) for e in lab.state.ideas] == [
+        (e.id, e.tried, e.passes) for e in done.lab.state.ideas]

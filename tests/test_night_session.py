@@ -10,14 +10,15 @@ import msgspec
 import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
-from fakes import FakeWorld, Night, referee_world
+from fakes import FakeWorld, Night, referee_world, team
 from overnight import loop
 from overnight.errors import Busy, TrackError
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
+from overnight.lab.state import State
 from overnight.night.session import Session
 
 NEEDS = "night"
@@ -150,7 +151,7 @@ def test_a_disk_that_is_full_stops_the_night_and_loses_nothing(synthetic):
 
 
 def replayed(records):
-    lab = Lab(("placebo",))
+    lab = Lab(State(), team("placebo"))
     for record in records:
         lab.apply(record)
     lab.begin(Budget(), 0.0)
@@ -162,9 +163,10 @@ def test_a_clock_that_jumps_changes_nothing_in_what_is_decided(night, jump):
     records = events(night)
     jumped = [msgspec.structs.replace(r, at=jump(n)) for n, r in enumerate(records)]
     plain, other = replayed(records), replayed(jumped)
-    assert (plain.commit, plain.frontier, plain.counts, plain.runs) == (other.commit, other.frontier, other.counts, other.runs)
-    verdicts = [[(e.id, e.commit, e.verdict, e.effect, e.interval) for e in lab.experiments.values()] for lab in (plain, other)]
-    assert verdicts[0] == verdicts[1] and plain.noise == other.noise
+    for name in ("commit", "frontier", "counts", "runs", "noise"):
+        assert getattr(plain.state, name) == getattr(other.state, name)
+    verdicts = [[(e.id, e.commit, e.verdict, e.effect, e.interval) for e in lab.state.experiments.values()] for lab in (plain, other)]
+    assert verdicts[0] == verdicts[1]
     assert plain.ask(0.0, ["bench", "desk"]) == other.ask(0.0, ["bench", "desk"])
 
 

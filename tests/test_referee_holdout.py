@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
-from fakes import FakeWorld, Idea, Night, lots_of
-from overnight import loop
+from fakes import FakeWorld, Idea, Night, lots_of, team
 from overnight.contracts import Change
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
-from overnight.lab.events import Event, Judged, Measured, Started
+from overnight.lab.events import Event, Judged, Measured
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import Measure, Propose, Rebase
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
-from overnight.night.session import Hands, Session
+from overnight.lab.state import State
+from overnight.night import night as wired
+from overnight.night.session import Session
 from overnight.referee import holdout
 from overnight.referee.decision import Evidence, Policy, Ruling
 from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
@@ -32,7 +33,6 @@ from overnight.track import spec
 from overnight.track.load import load
 from overnight.views import holdout as overfitting
 from overnight.views import sentences, track
-from overnight.workers.local import LocalWorkers
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
 KEEP = Ruling("keep", "better on fresh seeds", 1.0, (0.5, 1.5), 60.0)
@@ -146,23 +146,23 @@ def night(scale=1.0, seed=1, experiments=40, ideas=memorising, **more):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_only_learns_the_answers_is_discarded_and_what_is_real_is_kept(seed):
     found = night(seed=seed)
-    told = [(found.world.ideas_of[e.commit].carries, e) for e in found.lab.experiments.values()]
+    told = [(found.world.ideas_of[e.commit].carries, e) for e in found.lab.state.experiments.values()]
     assert {e.verdict for carries, e in told if carries <= 0} == {"discard"}
-    assert all(carries == 1 for carries, e in told if e.verdict == "keep") and found.lab.counts["keep"] > 2
+    assert all(carries == 1 for carries, e in told if e.verdict == "keep") and found.lab.state.counts["keep"] > 2
     assert {carries for carries, e in told if e.reason == DENIED} <= {0.0, -1.0}
     assert any(e.reason == DENIED for _, e in told)
 
 
 def test_without_a_holdout_they_are_kept():
     found = Night(FakeWorld(1, memorising), contract=FAKE).go(experiments=40)
-    assert any(found.world.ideas_of[e.commit].carries <= 0 for e in found.lab.experiments.values() if e.verdict == "keep")
+    assert any(found.world.ideas_of[e.commit].carries <= 0 for e in found.lab.state.experiments.values() if e.verdict == "keep")
 
 
 def readable(found):
     """All that a researcher may ever read of a night, to the last digit."""
     briefs = [msgspec.json.encode(j.brief) for j in found.jobs if isinstance(j, Propose | Rebase)]
-    lines = [(track.record(found.lab, e), track.line(found.lab, e)) for e in found.lab.experiments.values()]
-    return briefs, lines, tables.results_tsv(found.lab), track.status(found.lab)
+    lines = [(track.record(found.lab.state, e), track.line(found.lab.state, e)) for e in found.lab.state.experiments.values()]
+    return briefs, lines, tables.results_tsv(found.lab.state), track.status(found.lab.state)
 
 
 @pytest.mark.parametrize("scale", [0.8, 3.0, 20.0])
@@ -186,24 +186,24 @@ def test_no_job_and_no_metric_names_a_number_on_the_holdout():
 
 def test_the_holdout_is_asked_only_where_the_referee_would_keep():
     found = night()
-    assert all(e.fresh_pairs and e.e_value and e.e_value > 5 for e in found.lab.experiments.values() if e.reason == DENIED)
-    assert len(found.lab.gauge.asked) == found.lab.counts["keep"] + sum(
-        e.reason == DENIED for e in found.lab.experiments.values())
+    assert all(e.fresh_pairs and e.e_value and e.e_value > 5 for e in found.lab.state.experiments.values() if e.reason == DENIED)
+    assert len(found.lab.state.gauge.asked) == found.lab.state.counts["keep"] + sum(
+        e.reason == DENIED for e in found.lab.state.experiments.values())
 
 
 def test_a_replay_knows_the_same_gauge_and_verdicts():
-    found, again = night(benches=3), Lab(("r",))
+    found, again = night(benches=3), Lab(State(), team("r"))
     for event in found.events:
         again.apply(event)
-    assert again.gauge == found.lab.gauge and len(again.gauge.asked) > 5
-    assert again.known.held == found.lab.known.held
-    assert {k: e.reason for k, e in again.experiments.items()} == {k: e.reason for k, e in found.lab.experiments.items()}
+    assert again.state.gauge == found.lab.state.gauge and len(again.state.gauge.asked) > 5
+    assert again.state.known.held == found.lab.state.known.held
+    assert {k: e.reason for k, e in again.state.experiments.items()} == {k: e.reason for k, e in found.lab.state.experiments.items()}
 
 
 def test_a_veto_that_a_kill_left_unwritten_is_given_at_the_next_start():
     events = night().events
     at = next(i for i, e in enumerate(events) if isinstance(e, Judged) and e.reason == DENIED)
-    lab = Lab(("r",))
+    lab = Lab(State(), team("r"))
     for event in events[:at]:
         lab.apply(event)
     given_now = lab.begin(Budget(), 5.0)[0]
@@ -215,16 +215,16 @@ def test_a_record_of_before_there_were_holdout_numbers_still_replays():
            for e in Night(FakeWorld(1, memorising), contract=HELD.replace("holdout", "private").replace(
                '"unseen.txt"', '["unseen.txt"]')).go(experiments=20).events]
     body = msgspec.json.encode(old).replace(b'private = [\\"unseen.txt\\"]', b'holdout = \\"unseen.txt\\"')
-    lab = Lab(("r",))
+    lab = Lab(State(), team("r"))
     for event in msgspec.json.decode(body, type=list[Event]):
         lab.apply(event)
-    assert lab.track.holdout == "unseen.txt" and lab.counts["keep"] > 0 and lab.gauge.asked == []
+    assert lab.state.track.holdout == "unseen.txt" and lab.state.counts["keep"] > 0 and lab.state.gauge.asked == []
 
 
 def test_a_time_is_held_against_the_run_beside_it():
     contract = HELD.replace('"minimize"', '"minimize"\nkind = "timing"')
     found = Night(FakeWorld(1, memorising, holdout=1.0, drift=0.5), contract=contract, benches=1).go(experiments=12)
-    told = {(found.world.ideas_of[e.commit].carries > 0, e.verdict == "keep") for e in found.lab.experiments.values()
+    told = {(found.world.ideas_of[e.commit].carries > 0, e.verdict == "keep") for e in found.lab.state.experiments.values()
             if found.world.ideas_of[e.commit].gain and (e.verdict == "keep" or e.reason == DENIED)}
     assert told == {(True, True), (False, False)}
 
@@ -235,8 +235,8 @@ def test_a_candidate_without_a_number_there_is_denied():
             return None if job.stage == "confirm" and commit != "c0" else super().held(commit, job)
 
     found = Night(Mute(1, lambda lots: Idea(gain=3.0, correlation=0.9), holdout=1.0), contract=HELD).go(experiments=3)
-    assert {e.reason for e in found.lab.experiments.values()} == {DENIED}
-    assert "4 of 4 runs gave no number" in overfitting.of(found.lab, 1)
+    assert {e.reason for e in found.lab.state.experiments.values()} == {DENIED}
+    assert "4 of 4 runs gave no number" in overfitting.of(found.lab.state, 1)
 
 
 def test_climbing_by_chance_is_rare():
@@ -251,7 +251,7 @@ def test_climbing_by_chance_is_rare():
     for seed in range(6):
         found = Night(Luck(seed, lambda lots: Idea(gain=2.0, correlation=0.9, carries=0.0), holdout=1.0), contract=HELD)
         found.go(experiments=40)
-        kept, asked_ = kept + found.lab.counts["keep"], asked_ + len(found.lab.gauge.asked)
+        kept, asked_ = kept + found.lab.state.counts["keep"], asked_ + len(found.lab.state.gauge.asked)
     assert asked_ > 100 and kept / asked_ < 0.05
 
 
@@ -396,26 +396,19 @@ def real(tmp_path_factory):
     box, who, lines = Bubblewrap(), Scripted(learnt_by_heart(), MODEL.replace("1.0", "2.9")), []
     box.probe()
     session = Session(folder)
-    with session.writing() as lab:
-        lab.researchers, lab.benches = ("placebo",), 2
-        hands = Hands(session, box)
-        hands.desk.team.researchers = {"placebo": who}
-        session.record([Started(time.time(), 2, box.name, "0", lab.researchers)])
-        places = LocalWorkers(hands.work, 2)
-        try:
-            lab.begin(Budget(time.monotonic() + 60), time.time())
-            loop.run(lab, places, session.journal, hands.follow, lines.extend)
-        finally:
-            places.close()
+    with session.writing(), wired.Night(session, box, 2) as night:
+        night.lab.organise(team("placebo"))
+        night.executor.desk.team.researchers = {"placebo": who}
+        night.run(Budget(time.monotonic() + 60), lines.extend)
         events = list(session.journal.replay())
-    return folder, lab, who, events
+    return folder, night.lab, who, events
 
 
 @pytest.mark.sandbox
 def test_what_knows_the_answers_by_heart_is_discarded_and_the_honest_change_kept(real):
     _, lab, _, _ = real
-    assert [(e.verdict, e.reason == DENIED) for e in lab.experiments.values()] == [("discard", True), ("keep", False)]
-    assert lab.experiments[1].effect > 0.1  # by what is shown to researchers it was better
+    assert [(e.verdict, e.reason == DENIED) for e in lab.state.experiments.values()] == [("discard", True), ("keep", False)]
+    assert lab.state.experiments[1].effect > 0.1  # by what is shown to researchers it was better
 
 
 @pytest.mark.night
@@ -447,7 +440,7 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert sentences.gather(lab, lab.experiments[1], [], lambda name: "").keys() & {"holdout"} == set()
+    assert sentences.gather(lab, lab.state.experiments[1], [], lambda name: "").keys() & {"holdout"} == set()
 
 
 @pytest.mark.night

@@ -9,9 +9,11 @@ from itertools import pairwise
 
 import pytest
 
+from fakes import team
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
+from overnight.lab.state import State
 from overnight.report import chart, morning, tables
 from overnight.views import sentences, track
 
@@ -38,14 +40,14 @@ class Night:
     """Builds a Lab by the events that a night would have left."""
 
     def __init__(self, direction="minimize", sandbox="bubblewrap", contract=SCORED, measure=True, scatter=(0.0, 0.01)):
-        self.lab = Lab(("knobs",))
+        self.lab = Lab(State(), team("knobs"))
         self.sign = -1 if direction == "minimize" else 1
         self.frontier = (0, "b" * 40)
         self.runs = 0
         self.scatter, self.events = scatter, []
         self.happen(Opened(0.0, "microgpt", "b" * 40, CONTRACT.format(direction=direction, **contract), "key"))
         self.happen(Started(0.0, 4, sandbox, "0"))
-        while measure and not self.lab.calibrated:
+        while measure and not self.lab.state.calibrated:
             self.calibrate()
 
     def happen(self, *events):
@@ -65,7 +67,7 @@ class Night:
                              overhead={"log": 0.01}))
 
     def propose(self, title):
-        number = self.lab.next_experiment
+        number = self.lab.state.next_experiment
         commit = f"{number:07x}" + "c" * 33
         self.happen(Proposed(0.0, number, *self.frontier, commit, "knobs", title + "\n\nwhy"))
         return number, commit
@@ -87,7 +89,7 @@ class Night:
 
     def stop(self):
         self.happen(Stopped(0.0, 3600.0, "", 0.001, 0.002))
-        return self.lab
+        return self.lab.state
 
 
 def busy_night(count, direction="minimize", keeps=8, **more):
@@ -124,7 +126,7 @@ def words(svg):
 
 
 def test_the_table_has_karpathys_columns_and_begins_with_the_baseline():
-    table = rows(Night().lab)
+    table = rows(Night().lab.state)
     assert table[0] == ["commit", "val_bpc", "memory_gb", "status", "description"]
     assert table[1][0] == "bbbbbbb" and table[1][2:] == ["3.0", "keep", "baseline"]
     assert float(table[1][1]) == pytest.approx(3.505, abs=0.006)
@@ -136,7 +138,7 @@ def test_the_metric_is_the_baseline_moved_by_the_effects(direction, sign):
     night.judge("keep", gain=0.25)
     night.judge("keep", gain=0.5)
     night.judge("discard", gain=-1.0, fresh=0)
-    start, *levels = [float(row[1]) for row in rows(night.lab)[1:]]
+    start, *levels = [float(row[1]) for row in rows(night.lab.state)[1:]]
     assert levels == pytest.approx([start + sign * 0.25, start + sign * 0.75, start - sign * 0.25], abs=2e-6)
 
 
@@ -144,14 +146,14 @@ def test_crashes_and_fouls_have_no_numbers():
     night = Night()
     night.end("crash", "exit status 1")
     night.end("foul", "touches score.py")
-    assert [row[1:4] for row in rows(night.lab)[2:]] == [["0.000000", "0.0", "crash"], ["0.000000", "0.0", "foul"]]
+    assert [row[1:4] for row in rows(night.lab.state)[2:]] == [["0.000000", "0.0", "crash"], ["0.000000", "0.0", "foul"]]
 
 
 def test_a_title_cannot_break_the_table():
     night = Night()
     night.judge("keep", title="a\tb\rc\x0bd\x1b[0m\u2028e")
     night.judge("keep", title="=HYPERLINK(1)")
-    text = tables.results_tsv(night.lab)
+    text = tables.results_tsv(night.lab.state)
     assert len(text.splitlines()) == 4 and all(line.count("\t") == 4 for line in text.splitlines())
     assert text.splitlines()[2].endswith("\ta b c d e")
     assert text.splitlines()[3].endswith("\t'=HYPERLINK(1)")
@@ -160,11 +162,11 @@ def test_a_title_cannot_break_the_table():
 def test_open_experiments_are_not_in_the_table():
     night = Night()
     night.propose("still open")
-    assert len(rows(night.lab)) == 2
+    assert len(rows(night.lab.state)) == 2
 
 
 def test_a_track_without_any_measurement_has_a_table_without_rows():
-    assert len(rows(Night(measure=False).lab)) == 1
+    assert len(rows(Night(measure=False).lab.state)) == 1
 
 
 def test_words_are_bounded_and_printable():
@@ -176,7 +178,7 @@ def test_words_are_bounded_and_printable():
 def test_levels_show_as_many_decimals_as_the_gain_needs(gain, shown):
     night = Night()
     night.judge("keep", gain=gain)
-    first, now = tables.levels(night.lab)
+    first, now = tables.levels(night.lab.state)
     assert len(first.partition(".")[2]) == len(now.partition(".")[2]) == len(shown.partition(".")[2])
 
 
@@ -219,7 +221,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._limits(chart._scene(night.lab, 3.505), 0).y
+    low, high = chart._limits(chart._scene(night.lab.state, 3.505), 0).y
     assert 3.3 < low < 3.405 and 3.505 < high < 3.7
 
 
@@ -229,8 +231,8 @@ def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
     night.judge("keep", "quick")
     night.happen(Rebased(0.0, first[0], *night.frontier, "d" * 40))
     night.happen(Judged(0.0, first[0], "keep", "better", 0.02, (0.01, 0.03), 6, 3, 30.0))
-    assert [e.id for e in night.lab.chain()] == [2, 1]
-    assert [(d.x, d.label) for d in chart._scene(night.lab, 3.5).kept] == [(2, "quick"), (3, "slow")]
+    assert [e.id for e in night.lab.state.chain()] == [2, 1]
+    assert [(d.x, d.label) for d in chart._scene(night.lab.state, 3.5).kept] == [(2, "quick"), (3, "slow")]
 
 
 def test_labels_are_moved_apart_as_little_as_possible():
@@ -259,7 +261,7 @@ def test_hostile_titles_neither_break_the_chart_nor_run_in_it(tmp_path):
 def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
     night = Night(measure=False)
     night.happen(Measured(0.0, 1, 0, "b" * 40, 1, "calibrate", "crash", reason="exit status 1"))
-    assert "the baseline fails: exit status 1" in words(drawn(night.lab, tmp_path)[0])
+    assert "the baseline fails: exit status 1" in words(drawn(night.lab.state, tmp_path)[0])
 
 
 # ---- the morning report ----------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
     night.judge("keep", "wider", gain=0.2)
     night.judge("keep", "deeper", gain=0.05)
     text = report(night.stop())
-    first, now = tables.levels(night.lab)
+    first, now = tables.levels(night.lab.state)
     assert f"`val_bpc` went from {first} to {now} bits/char: better by 0.250" in text
     assert "2 experiments (2 kept, 0 discarded, 0 crashed, 0 fouled) took 8 runs in 1h 00m." in text
     assert "Sandbox: bubblewrap." in text and "One run took 1.5 s" in text and "](progress.png)" in text
@@ -284,7 +286,7 @@ def test_the_report_lists_what_was_kept_with_its_evidence():
     night = Night()
     night.judge("keep", "wider", gain=0.2)
     assert re.search(r"\| 1 \| `0000001` \| `wider` \| \+0\.2 \(\+0\.19, \+0\.21\) \| 6 \(3\) \| 3\.\d+ \|",
-                     report(night.lab))
+                     report(night.lab.state))
 
 
 def test_the_report_groups_what_was_learned():
@@ -296,7 +298,7 @@ def test_the_report_groups_what_was_learned():
     night.judge("discard", "tiny", gain=0.02, fresh=3)
     night.judge("discard", "slow", gain=0.5, reason="breaks the guard on cpu_seconds: 9 where 5 (1.25x) is the bound")
     night.end("discard", "conflicts with what was kept meanwhile", "clash")
-    text = report(night.lab)
+    text = report(night.lab.state)
     kinds = [morning.WORSE, morning.SMALL, morning.FADED, morning.NEUTRAL, morning.GUARD, morning.UNKNOWN]
     titles = ["worst", "bad", "tiny", "faded", "same", "slow", "clash"]
     assert [text.index(f"**{kind}**") for kind in kinds] == sorted(text.index(f"**{kind}**") for kind in kinds)
@@ -308,7 +310,7 @@ def test_the_report_counts_crashes_by_their_reasons():
     for _ in range(9):
         night.end("crash", "out of memory")
     night.end("foul", "touches score.py")
-    text = report(night.lab)
+    text = report(night.lab.state)
     assert "| 9 | `out of memory` | 1, 2, 3, 4, 5, 6, … |" in text
     assert "| 1 | `touches score.py` | 10 |" in text
 
@@ -316,7 +318,7 @@ def test_the_report_counts_crashes_by_their_reasons():
 def test_the_report_explains_marks_and_faults():
     night = Night(sandbox="none", contract=REPORTED)
     night.happen(Faulted(0.0, "measure", "disk full"))
-    text = report(night.lab)
+    text = report(night.lab.state)
     assert "> **self-reported**" in text and "> **unsandboxed**" in text
     assert "1 fault of the machine counted against nobody" in text
 
@@ -324,10 +326,10 @@ def test_the_report_explains_marks_and_faults():
 def test_the_next_commands_name_the_baseline_and_the_branch():
     night = Night()
     night.judge("keep")
-    text = report(night.lab)
+    text = report(night.lab.state)
     assert "git diff bbbbbbb..overnight/microgpt " in text
     assert "overnight show 1 " in text and "overnight merge " in text
-    assert "overnight merge" not in report(Night().lab)
+    assert "overnight merge" not in report(Night().lab.state)
 
 
 def test_words_from_candidates_stay_inside_their_code_spans():
@@ -335,7 +337,7 @@ def test_words_from_candidates_stay_inside_their_code_spans():
     night.judge("keep", HOSTILE)
     night.judge("discard", HOSTILE, gain=-0.5, reason=HOSTILE)
     night.end("crash", HOSTILE * 20)
-    text = report(night.lab)
+    text = report(night.lab.state)
     outside = re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", text)
     assert "script" not in outside and "evil" not in outside
     assert not any(c in text for c in "\x1b\u202e\u2028\t")
@@ -366,19 +368,19 @@ def test_all_files_are_written(count, tmp_path):
 def test_a_night_that_kept_nothing_says_so():
     night = Night()
     night.judge("discard", gain=-0.5, fresh=0)
-    assert "Nothing was kept" in report(night.lab)
+    assert "Nothing was kept" in report(night.lab.state)
 
 
 def test_a_track_that_was_only_opened_has_a_report():
-    assert "The baseline was not measured." in report(Night(measure=False).lab)
+    assert "The baseline was not measured." in report(Night(measure=False).lab.state)
 
 
 # ---- one experiment --------------------------------------------------------------------------------------------
 
 
 def shown(night, number, tmp_path):
-    experiment = night.lab.experiments[number]
-    return sentences.words(night.lab, experiment, sentences.gather(night.lab, experiment, night.events, lambda name: ""))
+    experiment = night.lab.state.experiments[number]
+    return sentences.words(night.lab.state, experiment, sentences.gather(night.lab.state, experiment, night.events, lambda name: ""))
 
 
 def test_a_verdict_is_explained_in_sentences(tmp_path):
@@ -430,8 +432,8 @@ def test_how_much_code_it_costs_is_told(tmp_path, more, sentence):
 
 def test_each_run_stands_beside_its_bases_on_the_same_seed(tmp_path):
     night = Night()
-    seed = night.lab.known.calibration[0]
-    theirs = night.lab.known.of("b" * 40)[seed]["val_bpc"]
+    seed = night.lab.state.known.calibration[0]
+    theirs = night.lab.state.known.of("b" * 40)[seed]["val_bpc"]
     number, commit = night.propose("a change")
     night.happen(Measured(0.0, 90, number, commit, seed, "race", "ok", {"val_bpc": theirs - 0.25}),
                  Measured(0.0, 91, number, commit, 12, "race", "ok", {"val_bpc": 3.0}),
@@ -465,12 +467,12 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
 
 def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
     night = Night(scatter=(0.0, 0.01, 0.02, 0.03, 0.04))
-    state = track.status(night.lab)
+    state = track.status(night.lab.state)
     assert (state["kind"], state["stacked"], state["drift"]) == ("noisy", 1, None)
-    assert state["evidence_wanted"] == round(1 / night.lab.alpha, 1)
-    seed = night.lab.known.calibration[0]
-    before = night.lab.known.of("b" * 40)[seed]["val_bpc"]
-    sigma = night.lab.known.seed_variance**0.5
+    assert state["evidence_wanted"] == round(1 / night.lab.state.alpha, 1)
+    seed = night.lab.state.known.calibration[0]
+    before = night.lab.state.known.of("b" * 40)[seed]["val_bpc"]
+    sigma = night.lab.state.known.seed_variance**0.5
     for number, more in enumerate([2.9, 3.1, 3.0]):
         night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", "ok", {"val_bpc": before + more * sigma}))
-    assert track.status(night.lab)["drift"] == pytest.approx(3.0)
+    assert track.status(night.lab.state)["drift"] == pytest.approx(3.0)

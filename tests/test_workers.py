@@ -3,13 +3,15 @@
 import os
 import threading
 import time
+from collections import Counter
 
 import pytest
 
 from overnight.contracts import Brief, Command, Limits
 from overnight.errors import Fault, TrackError
 from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Trouble
-from overnight.workers.local import LocalWorkers, available
+from overnight.workers.cores import Cores, available
+from overnight.workers.local import LocalWorkers
 
 THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "", 1))
 
@@ -94,25 +96,61 @@ def test_a_place_can_be_used_again_after_a_failure(staffed):
     assert outcomes == [Trouble, Measurement]
 
 
-def test_each_bench_has_cores_of_its_own(staffed):
-    seen = {}
+def test_runs_that_go_on_at_once_have_cores_of_their_own(staffed):
+    together, seen = threading.Barrier(len(available()), timeout=10), []
 
     def look(job, place):
-        seen[place.number] = (place.cores, tuple(sorted(os.sched_getaffinity(0))))
+        seen.append((place.cores, tuple(sorted(os.sched_getaffinity(0)))))
+        together.wait()
         return done(job, place)
 
-    workers = staffed(look, benches=len(available()))
+    workers = staffed(look, benches=len(available()), machine=Cores(available()))
     for number in range(len(available())):
         workers.start(measure(number), workers.idle()[0])
     for _ in available():
         workers.next(5)
-    assert all(cores == pinned for cores, pinned in seen.values())
-    assert sorted(core for cores, _ in seen.values() for core in cores) == available()
+    assert all(cores == pinned for cores, pinned in seen)
+    assert sorted(core for cores, _ in seen for core in cores) == list(available())
 
 
 def test_a_bench_beyond_the_cores_is_not_pinned(staffed):
-    workers = staffed(done, benches=len(available()) + 1)
-    assert workers.places[len(available())].cores == ()
+    together, seen = threading.Barrier(len(available()) + 1, timeout=10), []
+
+    def look(job, place):
+        seen.append((place.cores, tuple(sorted(os.sched_getaffinity(0)))))
+        together.wait()
+        return done(job, place)
+
+    workers = staffed(look, benches=len(available()) + 1, desks=0)
+    for number, place in enumerate(workers.idle()):
+        workers.start(measure(number), place)
+    for _ in range(len(available()) + 1):
+        workers.next(10)
+    assert [pinned for cores, pinned in seen if not cores] == [available()]
+
+
+def test_nights_of_one_process_never_have_the_same_core_at_once(staffed):
+    lock, having, clashes, nights = threading.Lock(), set(), [], 3
+
+    def look(job, place):
+        with lock:
+            clashes.extend(having & set(place.cores))
+            having.update(place.cores)
+        time.sleep(0.001)
+        with lock:
+            having.difference_update(place.cores)
+        return done(job, place)
+
+    machine = Cores(available())
+    several = [staffed(look, benches=len(available()), desks=0, machine=machine) for _ in range(nights)]
+    came = Counter()
+    for number in range(60):
+        for workers in several:
+            for place in workers.idle():
+                workers.start(measure(number), place)
+        for night, workers in enumerate(several):
+            came[night] += workers.next(0.05) is not None
+    assert not clashes and min(came.values()) > 0
 
 
 @pytest.mark.sandbox

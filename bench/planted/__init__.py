@@ -16,7 +16,6 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,18 +28,17 @@ from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact, mean, share
 from bench.planted.measure import TRACK, Meter, apply, apply_all, baseline, planted
 from fakes import Night
-from overnight import loop, sandbox
-from overnight.contracts import Brief, Change, Team
-from overnight.execution.desk import Desk
+from overnight import sandbox
+from overnight.contracts import Brief, Change
 from overnight.execution.runner import Runner
-from overnight.lab.events import Started
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
-from overnight.night.session import Hands, Session
+from overnight.night import night as wired
+from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.track.load import load
-from overnight.workers.local import LocalWorkers, available
+from overnight.track.roles import Role
 
 Edit = dict[str, Any]
 Measured = Callable[[Sequence[Edit], int], float]  # val_bpc of the baseline with edits, with a seed
@@ -102,23 +100,15 @@ class Planted:
         return None
 
 
-def wired(session: Session, lab: Lab, researcher: Planted) -> Hands:
-    """The hands of a session whose desk asks this researcher."""
-    hands = Hands(session, sandbox.choose("bubblewrap"))
-    hands.desk = Desk(lab.track, session.repo, Team({NAME: researcher}))
-    lab.researchers = (NAME,)
-    return hands
-
-
 def judged(lab: Lab, edits: Sequence[Edit], skipped: int) -> Outcome:
     """What a Lab made of the edits."""
     known = {edit["title"]: edit for edit in edits}
-    kept = [known[e.title] for e in lab.experiments.values() if e.verdict == "keep"]
-    for e in lab.experiments.values():
+    kept = [known[e.title] for e in lab.state.experiments.values() if e.verdict == "keep"]
+    for e in lab.state.experiments.values():
         if (known[e.title]["kind"] == "real") != (e.verdict == "keep"):
             print(f"  {e.verdict} of {known[e.title]['name']}: {e.reason} ({e.pairs} pairs)", file=sys.stderr)
-    lost = sum(e.reason.startswith("conflicts") for e in lab.experiments.values())
-    return outcome(kept, skipped + lost, lab.runs)
+    lost = sum(e.reason.startswith("conflicts") for e in lab.state.experiments.values())
+    return outcome(kept, skipped + lost, lab.state.runs)
 
 
 def real_night(edits: Sequence[Edit], seed: int) -> Outcome:
@@ -126,19 +116,13 @@ def real_night(edits: Sequence[Edit], seed: int) -> Outcome:
     researcher = Planted(shuffled(edits, seed))
     with tempfile.TemporaryDirectory() as temporary:
         session = Session(track_in(Path(temporary), "microgpt", **{"track.toml": contract()}))
-        with session.writing() as lab:
-            lab.benches = max(1, len(available()) // lab.track.run.cpus)
-            hands = wired(session, lab, researcher)
-            session.record([Started(time.time(), lab.benches, "bubblewrap", "bench", lab.researchers)])
-            places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
-            try:
-                session.journal.extend(lab.begin(Budget(), time.time()))
-                loop.run(lab, places, session.journal, hands.follow, lambda events: None)
-            finally:
-                places.close()
-            if lab.problem:
-                raise SystemExit(lab.problem)
-            return judged(lab, edits, researcher.skipped)
+        with session.writing(), wired.Night(session, sandbox.choose("bubblewrap")) as night:
+            night.executor.desk.team.researchers = {NAME: researcher}
+            night.lab.organise([Role(NAME, NAME)])
+            night.run(Budget(), lambda events: None)
+            if night.lab.problem:
+                raise SystemExit(night.lab.problem)
+            return judged(night.lab, edits, researcher.skipped)
 
 
 # ---- simulated nights ------------------------------------------------------------------------------------------

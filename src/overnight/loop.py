@@ -37,7 +37,7 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
     while True:
         happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
         watch(happened)
-        if lab.stopping or lab.finished(clock()):
+        if lab.flight.stopping or lab.finished(clock()):
             return pace
         since = time.perf_counter()
         while (idle := [place for place in workers.idle() if place not in lab.flight.set_aside]) \

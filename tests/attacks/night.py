@@ -12,16 +12,18 @@ from attacks import host, suite
 from attacks.suite import Attack
 from conftest import repository
 from overnight import loop
-from overnight.contracts import Brief, Change, Sandbox, Team
-from overnight.execution.desk import Desk
+from overnight.contracts import Brief, Change, Sandbox
 from overnight.execution.runner import Runner
 from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, Started
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import Job, Measure, Result
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
-from overnight.night.session import Hands, Session
+from overnight.night.effects import Effects
+from overnight.night.executor import Executor
+from overnight.night.session import Session
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track.load import load
+from overnight.track.roles import Role
 from overnight.workers.local import LocalWorkers, Place
 
 CONTRACT = """\
@@ -116,7 +118,8 @@ class Night:
         self._alone = threading.Lock()
         self.session = Session(self.folder)
         before = host.state(self.bait)
-        with self.session.writing() as lab:
+        with self.session.writing() as state:
+            lab = Lab(state)
             script = Script(attacks)
             self._run(lab, script)
             self.briefs = script.briefs
@@ -128,39 +131,40 @@ class Night:
 
     def _run(self, lab: Lab, script: Script) -> None:
         """Sessions until everything is proposed and judged; several changes that git cannot hold end one early."""
-        lab.researchers = ()
-        hands = Hands(self.session, self.sandbox)
-        lab.researchers, hands.desk = (script.name,), Desk(lab.track, self.session.repo, Team({script.name: script}))
+        executor = Executor(self.session, self.sandbox)
+        executor.desk.team.researchers = {script.name: script}
+        effects = Effects(self.session, executor.runner)
+        lab.organise([Role(script.name, script.name)])
         idle = 0
-        while (script.left or lab.open) and idle < IDLE:
+        while (script.left or lab.state.open) and idle < IDLE:
             left = len(script.left)
-            self.session.record([Started(time.time(), 1, self.sandbox.name, "0", lab.researchers)])
-            places = LocalWorkers(lambda job, place: self._work(hands, script, job, place), 1, 1)
+            self.session.record([Started(time.time(), 1, self.sandbox.name, "0", lab.roster.proposers)])
+            places = LocalWorkers(lambda job, place: self._work(executor, script, job, place), 1, 1)
             try:
                 self.session.journal.extend(lab.begin(Budget(experiments=len(script.left) or 1), time.time()))
-                loop.run(lab, places, self.session.journal, partial(self._follow, hands), self._watch)
+                loop.run(lab, places, self.session.journal, partial(self._follow, effects), self._watch)
             finally:
                 places.close()
             idle += len(script.left) == left
         self.faults += [lab.problem] if lab.problem else []
 
-    def _work(self, hands: Hands, script: Script, job: Job, place: Place) -> Result:
+    def _work(self, executor: Executor, script: Script, job: Job, place: Place) -> Result:
         with self._alone:
             if not isinstance(job, Measure):
-                result = hands.work(job, place)
+                result = executor.work(job, place)
                 self._commits[getattr(result, "commit", "")] = script.last
                 return result
             before = host.state(self.bait)
             try:
-                return hands.work(job, place)
+                return executor.work(job, place)
             finally:
                 name = self._commits.get(job.commit, "")
                 if name in self.told:
                     self.told[name].changed += host.differences(before, host.state(self.bait))
 
-    def _follow(self, hands: Hands, event: Any) -> None:
+    def _follow(self, effects: Effects, event: Any) -> None:
         with self._alone:
-            hands.follow(event)
+            effects.follow(event)
 
     def _watch(self, events: Sequence[Any]) -> None:
         """Take up what happened."""

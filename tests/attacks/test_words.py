@@ -72,20 +72,20 @@ class TestWords(Stopped):
     """A night of candidates and researchers that talk."""
 
     def test_no_screen_obeys_them(self, night):
-        lab = Session(night.folder).read()
+        state = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for experiment in lab.experiments.values():
-            found = sentences.gather(lab, experiment, records, night.session.log)
-            shown = sentences.words(lab, experiment, found) + track.line(lab, experiment)
+        for experiment in state.experiments.values():
+            found = sentences.gather(state, experiment, records, night.session.log)
+            shown = sentences.words(state, experiment, found) + track.line(state, experiment)
             assert controls(shown) == set(), experiment.message
-        assert controls("".join(live.sentence(lab, record) for record in records)) == set()
+        assert controls("".join(live.sentence(state, record) for record in records)) == set()
 
     def test_no_line_of_a_message_stands_where_ours_do(self, night):
-        lab = Session(night.folder).read()
+        state = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for experiment in lab.experiments.values():
-            found = sentences.gather(lab, experiment, records, night.session.log)
-            lines = sentences.words(lab, experiment, found).splitlines()
+        for experiment in state.experiments.values():
+            found = sentences.gather(state, experiment, records, night.session.log)
+            lines = sentences.words(state, experiment, found).splitlines()
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 
     def test_no_report_obeys_them(self, night, tmp_path):

@@ -186,7 +186,7 @@ class Script:
         self.left = list(lines)
 
     def __call__(self, night: Night) -> None:
-        while self.left and night.lab.runs >= self.left[0][0]:
+        while self.left and night.lab.state.runs >= self.left[0][0]:
             letter = self.left[0][1]
             letter = letter(night) if callable(letter) else letter
             if letter is None:
@@ -198,7 +198,7 @@ class Script:
 def veto(request: str, length: int, place: int):
     """Takes back one of what is kept, as soon as that is so long."""
     def ordered(night: Night) -> Veto | None:
-        chain = night.lab.chain()
+        chain = night.lab.state.chain()
         return Veto(request, chain[place].id, "it cannot be read") if len(chain) >= length else None
     return ordered
 
@@ -334,7 +334,7 @@ def call(role: str, asked: int, dollars: float | None) -> Call:
 def orders() -> list[Event]:
     """Changes that are handed in, one of them twice; ideas; a pause; a stop; orders that are declined."""
     def handed(request: str, gain: float, message: str):
-        return lambda n: Try(request, n.lab.commit, n.world.made(Idea(gain, 0.9), n.lab.commit, message), message, "ada", 1)
+        return lambda n: Try(request, n.lab.state.commit, n.world.made(Idea(gain, 0.9), n.lab.state.commit, message), message, "ada", 1)
 
     script = Script(
         (6, AddIdea("1-a", "halve the rate")), (9, handed("1-b", 3.0, "by hand")), (12, AddIdea("1-c", "  ")),
@@ -343,7 +343,7 @@ def orders() -> list[Event]:
         (26, handed("1-h", -2.0, "a bad one")), (30, AddIdea("1-i", "double it")), (31, DropIdea("1-j", 2)),
         (36, Veto("1-k", 77)), (40, handed("1-l", 2.0, "late")), (45, Steer("1-m", "stop")))
     found = Night(World(11, mixed), roles=nights.TEAMS["orders"]).go(experiments=30, watch=script)
-    return events(ended(found, found.lab.stopping))
+    return events(ended(found, found.lab.flight.stopping))
 
 
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,

@@ -47,7 +47,7 @@ def states(name: str, events: Sequence[Event]) -> Iterator[tuple[int, dict[str, 
     lab, done = reading.replay(events[:0], team), 0
     names = next((e.researchers for e in events if isinstance(e, Started)), ())
     if not team:
-        lab.researchers = names
+        lab.organise([Role(each, each) for each in names])
     for place in stations(events):
         for event in events[done:place]:
             lab.apply(event)

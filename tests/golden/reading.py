@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from overnight.lab.events import Event, Opened, Started
+from overnight.lab.flight import Budget
 from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
+from overnight.lab.state import State
 from overnight.track.roles import Role
 
 PLACES = ("bench", "bench", "bench", "desk", "desk", "thinker")
@@ -22,7 +23,7 @@ def replay(events: Iterable[Event], roles: Sequence[Role] = ()) -> Lab:
     """The Lab that has seen these events, with the team that the night had."""
     events = list(events)
     names = next((e.researchers for e in reversed(events) if isinstance(e, Started)), ())
-    lab = Lab(names, 2)
+    lab = Lab(State(), [Role(name, name) for name in names], 2)
     if roles:
         lab.organise(roles)
     for event in events:
@@ -32,11 +33,11 @@ def replay(events: Iterable[Event], roles: Sequence[Role] = ()) -> Lab:
 
 def summary(lab: Lab) -> dict[str, object]:
     """All that is known of the track."""
-    if lab.opened is None:
+    if lab.state.opened is None:
         return {"opened": None}
     return {**_track(lab), **_numbers(lab), **_queue(lab), **_team(lab),
-            "experiments": {str(number): _experiment(lab, number) for number in lab.experiments},
-            "open": {str(number): _open(lab, number) for number in lab.open}}
+            "experiments": {str(number): _experiment(lab, number) for number in lab.state.experiments},
+            "open": {str(number): _open(lab, number) for number in lab.state.open}}
 
 
 def jobs(lab: Lab) -> list[list[object]]:
@@ -50,47 +51,47 @@ def jobs(lab: Lab) -> list[list[object]]:
 
 def unwritten(lab: Lab) -> list[list[object]]:
     """The verdicts that a new session records at once, because a killed one could not. The Lab has them afterwards."""
-    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.tally.last)]
+    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.state.tally.last)]
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------
 
 
 def _track(lab: Lab) -> dict[str, object]:
-    assert isinstance(lab.opened, Opened)
+    assert isinstance(lab.state.opened, Opened)
     return {
-        "opened": [lab.opened.track, lab.opened.commit], "frontier": lab.frontier, "commit": lab.commit,
-        "chain": [e.id for e in lab.chain()], "taken_back": sorted(lab.taken_back), "problem": lab.problem,
-        "counts": {name: count for name, count in sorted(lab.counts.items()) if count},
-        "next_run": lab.next_run, "next_experiment": lab.next_experiment, "paused": lab.paused,
-        "stacks": [list(stack.members) for stack in lab.stacks.values()], "stack_size": lab.sizes.size,
-        "urgency": [e.id for e in sorted(lab.open.values(), key=lab.urgency)],
+        "opened": [lab.state.opened.track, lab.state.opened.commit], "frontier": lab.state.frontier, "commit": lab.state.commit,
+        "chain": [e.id for e in lab.state.chain()], "taken_back": sorted(lab.state.taken_back), "problem": lab.problem,
+        "counts": {name: count for name, count in sorted(lab.state.counts.items()) if count},
+        "next_run": lab.state.next_run, "next_experiment": lab.state.next_experiment, "paused": lab.state.paused,
+        "stacks": [list(stack.members) for stack in lab.state.stacks.values()], "stack_size": lab.state.sizes.size,
+        "urgency": [e.id for e in sorted(lab.state.open.values(), key=lab.measuring.urgency)],
     }
 
 
 def _numbers(lab: Lab) -> dict[str, object]:
-    known, held = lab.known, lab.gauge.read()
+    known, held = lab.state.known, lab.state.gauge.read()
     return {
-        "runs": lab.runs, "calibrated": lab.calibrated, "kind": known.kind, "alpha": lab.alpha, "noise": lab.noise,
-        "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.hits,
-        "levels": [lab.level(0), lab.level(lab.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
+        "runs": lab.state.runs, "calibrated": lab.state.calibrated, "kind": known.kind, "alpha": lab.state.alpha, "noise": lab.state.noise,
+        "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.state.hits,
+        "levels": [lab.state.level(0), lab.state.level(lab.state.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
         "calibration": list(known.calibration), "drift": list(known.drift.shifts),
-        "holdout": [held.keeps, lab.gauge.denied, held.here, held.there, held.share, held.interval],
+        "holdout": [held.keeps, lab.state.gauge.denied, held.here, held.there, held.share, held.interval],
     }
 
 
 def _queue(lab: Lab) -> dict[str, object]:
-    ideas = [lab.idea(entry) for entry in lab.ideas]
+    ideas = [lab.state.idea(entry) for entry in lab.state.ideas]
     return {"ideas": {str(i.id): [i.title, i.text, i.source, i.state, list(i.tried), i.outcome] for i in ideas},
-            "next_idea": lab.ideas.next, "notes": lab.notes, "answered": sorted(lab.answered)}
+            "next_idea": lab.state.ideas.next, "notes": lab.state.notes, "answered": sorted(lab.state.answered)}
 
 
 def _team(lab: Lab) -> dict[str, object]:
-    tally, roster = lab.tally, lab.roster
+    tally, attempts = lab.state.tally, lab.state.attempts
     return {
-        "program": lab.program, "asked": dict(sorted(roster.asked.items())),
-        "thinking": {name: roster.seconds(name) for name in sorted(roster.asked)},
-        "records": {name: [r.tried, r.kept, r.gain, r.cost] for name, r in sorted(roster.records.items())},
+        "program": lab.state.program, "asked": dict(sorted(attempts.asked.items())),
+        "thinking": {name: lab.roster.seconds(name) for name in sorted(attempts.asked)},
+        "records": {name: [r.tried, r.kept, r.gain, r.cost] for name, r in sorted(attempts.records.items())},
         "usage": {name: _use(use) for name, use in sorted(tally.used.items())}, "session_usage": _use(tally.session),
         "carried_usage": _use(tally.carried),
         "busy": tally.busy, "seconds": tally.seconds, "capacity": tally.capacity,
@@ -104,7 +105,7 @@ def _use(use: object) -> list[float]:
 
 
 def _experiment(lab: Lab, number: int) -> dict[str, object]:
-    e = lab.experiments[number]
+    e = lab.state.experiments[number]
     return {
         "verdict": e.verdict, "base": e.base, "base_commit": e.base_commit, "commit": e.commit, "reason": e.reason,
         "researcher": e.researcher, "title": e.title, "effect": e.effect, "interval": e.interval, "pairs": e.pairs,
@@ -115,11 +116,11 @@ def _experiment(lab: Lab, number: int) -> dict[str, object]:
 
 def _open(lab: Lab, number: int) -> dict[str, object]:
     """What is under way: where it stands, and what it was measured to be so far."""
-    e = lab.open[number]
-    race, fresh = lab.known.pairs(e)
+    e = lab.state.open[number]
+    race, fresh = lab.state.known.pairs(e)
     return {"confirming": e.confirming, "stacked": bool(e.stack), "waiting": e.waiting, "race": list(race),
             "fresh": list(fresh), "priority": e.worth, "decided": e.decided[0] if e.decided else None,
-            "next_seeds": lab.known.fresh(e, e.confirming), "used_seeds": sorted(e.used), "largest_stack": e.company}
+            "next_seeds": lab.state.known.fresh(e, e.confirming), "used_seeds": sorted(e.used), "largest_stack": e.company}
 
 
 def _job(job: Job) -> list[object]:

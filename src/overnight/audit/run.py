@@ -11,10 +11,9 @@ from overnight.audit.arithmetic import Keep, Plan, Run, add_up
 from overnight.contracts import Workers
 from overnight.errors import Fault
 from overnight.lab.events import Measured
+from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble, sealed
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
-from overnight.lab.state import BASELINE
+from overnight.lab.state import BASELINE, State
 from overnight.repo import Repo
 
 TICK = 0.25  # seconds between two looks at whether to stop
@@ -24,21 +23,21 @@ LARGEST = 1e150  # numbers beyond it are taken for it: their sums must stay fini
 
 
 @contextmanager
-def planned(lab: Lab, repo: Repo, kept: Sequence[Experiment], seeds: tuple[int, ...],
+def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[int, ...],
             marks: Sequence[str] = ()) -> Iterator[Plan]:
     """What to audit. The commits without a keep are held from git's garbage collection until the end of the block."""
-    assert lab.opened is not None
-    metric, place = lab.track.metric, f"{lab.track.name}/audit"
-    claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(BASELINE) or 0.0))
-    chain = Keeps(repo, lab.opened.commit, kept)
+    assert state.opened is not None
+    metric, place = state.track.metric, f"{state.track.name}/audit"
+    claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))
+    chain = Keeps(repo, state.opened.commit, kept)
     try:
         keeps = tuple(_alone(chain, experiment) for experiment in kept)
         groups = tuple(_together(chain, group) for group in chain.groups() if len(group) > 1)
         for number, part in enumerate((*keeps, *groups), 1):
             if part.without:
                 repo.hold(place, number, part.without)
-        yield Plan(lab.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, lab.opened.commit,
-                   lab.commit, claimed, keeps, groups, seeds, tuple(marks))
+        yield Plan(state.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, state.opened.commit,
+                   state.commit, claimed, keeps, groups, seeds, tuple(marks))
     finally:
         repo.release(place)
 

@@ -16,13 +16,12 @@ from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stoppi
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
-from overnight.lab.lab import Lab
-from overnight.night.session import Hands, Session
+from overnight.night.night import Night
+from overnight.night.session import Session
 from overnight.report import audit as audited
 from overnight.report.live import Count
 from overnight.track.load import load
 from overnight.views import track
-from overnight.workers.local import LocalWorkers, available
 
 AUDIT = "audit.json"  # in the track's folder for what Overnight writes
 
@@ -39,11 +38,9 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
     session = Session(folder)
     box = sandbox.choose(sandbox_name, load(folder).run.gpus)
     with session.scratch():
-        lab = session.read()
-        if not lab.frontier:
+        if not session.read().frontier:
             raise TrackError("nothing was kept yet, so there is nothing to audit.")
-        with stopping(lab, "nothing was written, so run it again from the start"):
-            found = _audit(session, lab, box, seeds, workers or max(1, len(available()) // lab.track.run.cpus))
+        found = _audit(session, box, seeds, workers)
         if as_json:
             say(found)
         else:
@@ -52,25 +49,22 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
         audited.save(found, session.home / AUDIT)
 
 
-def _audit(session: Session, lab: Lab, box: Sandbox, seeds: int, benches: int) -> Audit:
+def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> Audit:
     """Plan, say what it will take, measure, conclude."""
+    state = session.state
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
     fresh = run.draw(seeds, measured)
-    marks = list(dict.fromkeys([*track.marks(lab), *["unsandboxed"] * (box.name == "none")]))
-    lab.researchers = ()  # nothing is proposed
-    hands = Hands(session, box)
-    hands.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
-    with run.planned(lab, session.repo, lab.chain(), fresh, marks) as plan:
-        console = Console(stderr=True)
-        console.print(_expected(plan, measured, benches), markup=False, highlight=False, soft_wrap=True)
-        places = LocalWorkers(hands.work, benches, lab.track.run.cpus, desks=0)
-        try:
-            with Count(len(plan.commits) * seeds, console) as count:
-                runs = run.measure(plan, places, lambda: bool(lab.stopping), count, lab.known.key)
-        finally:
-            places.close()
-    if lab.stopping:
-        raise TrackError(f"{lab.stopping}.")
+    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none")]))
+    planned = run.planned(state, session.repo, state.chain(), fresh, marks)
+    with Night(session, box, workers, desks=0) as night, planned as plan, \
+            stopping(night.lab, "nothing was written, so run it again from the start"):
+        night.executor.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
+        console, flight = Console(stderr=True), night.lab.flight
+        console.print(_expected(plan, measured, flight.benches), markup=False, highlight=False, soft_wrap=True)
+        with Count(len(plan.commits) * seeds, console) as count:
+            runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key)
+    if flight.stopping:
+        raise TrackError(f"{flight.stopping}.")
     return conclude(plan, runs, time.time())
 
 

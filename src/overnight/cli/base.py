@@ -135,7 +135,7 @@ def say(value: Any) -> None:
 def stopping(lab: Lab, what_now: str = "run it again to go on") -> Iterator[None]:
     """Ctrl-C and SIGTERM ask the loop to stop; a second one ends it as usual."""
     def stop(number: int, _frame: object) -> None:
-        lab.stopping = f"stopped by {signal.Signals(number).name}; {what_now}"
+        lab.stop(f"stopped by {signal.Signals(number).name}; {what_now}")
         signal.signal(number, before[number])
 
     before: dict[int, Any] = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}

@@ -15,7 +15,7 @@ from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
 from overnight.track.load import load
-from overnight.workers.local import available
+from overnight.workers.cores import MACHINE, available
 
 
 @main.command()
@@ -45,8 +45,8 @@ def check(folder: Path, sandbox_name: str) -> None:
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        found = checking.attempt(contract, commit, lambda job: runner.measure(job, tuple(available()[:contract.run.cpus])))
-    benches = max(1, len(available()) // contract.run.cpus)
+        found = checking.attempt(contract, commit, lambda job: runner.measure(job, available()[:contract.run.cpus]))
+    benches = max(1, len(MACHINE) // contract.run.cpus)
     for sentence in checking.words(contract, found, benches):
         click.echo(sentence)
     if advice := sandbox.advice(box):
@@ -60,7 +60,6 @@ def check(folder: Path, sandbox_name: str) -> None:
 def merge(folder: Path) -> None:
     """Merge what was kept into the branch that is checked out."""
     session = Session(folder)
-    lab = session.read()
-    if not lab.frontier:
+    if not session.read().frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     click.echo(session.repo.merge(session.branch))

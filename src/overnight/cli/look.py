@@ -11,8 +11,8 @@ from overnight.brief.page import page
 from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import State
 from overnight.night import dispatch
 from overnight.night.session import Session
 from overnight.report import audit
@@ -25,14 +25,14 @@ from overnight.views import holdout, sentences, track
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    lab = dispatch.opened(folder).read()
-    state = track.status(lab)
+    state = dispatch.opened(folder).read()
+    found = track.status(state)
     if as_json:
-        say(state | {"holdout": holdout.numbers(lab)})
+        say(found | {"holdout": holdout.numbers(state)})
         return
-    state |= {"holdout": holdout.sentence(lab)} if lab.track.holdout else {}
-    state["models"] = [track.paid(role, use) for role, use in lab.tally.used.items()]
-    for name, value in state.items():
+    found |= {"holdout": holdout.sentence(state)} if state.track.holdout else {}
+    found["models"] = [track.paid(role, use) for role, use in state.tally.used.items()]
+    for name, value in found.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
             "; ".join(value) if isinstance(value, list) else track.number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
@@ -47,28 +47,28 @@ def status(folder: Path, as_json: bool) -> None:
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
     session = dispatch.opened(folder)
-    lab = session.read()
+    state = session.read()
     if verify:
-        _verify(session, lab)
+        _verify(session, state)
         return
     if patches is not None:
         written = replay.patches(session.journal.replay(), patches)
         left = f"; {len(written.left)} were too large" if written.left else ""
         click.echo(f"{len(written.files)} patches in {patches}{left}")
         return
-    for experiment in lab.experiments.values():
+    for experiment in state.experiments.values():
         if as_json:
-            say(track.record(lab, experiment))
+            say(track.record(state, experiment))
         else:
-            click.echo(f"{experiment.commit[:7]} {track.line(lab, experiment)}")
+            click.echo(f"{experiment.commit[:7]} {track.line(state, experiment)}")
 
 
-def _verify(session: Session, lab: Lab) -> None:
+def _verify(session: Session, state: State) -> None:
     count, head = session.journal.head
     tip = session.repo.tip(session.branch)
-    if tip != lab.commit:
+    if tip != state.commit:
         raise TrackError(f"the journal is whole, but the branch {session.branch} is at {(tip or 'nothing')[:7]} "
-                         f"where the journal says {lab.commit[:7]}: `overnight run` puts it right.")
+                         f"where the journal says {state.commit[:7]}: `overnight run` puts it right.")
     click.echo(f"{count} records, chain whole, branch agrees; head {head}")
 
 
@@ -79,18 +79,18 @@ def _verify(session: Session, lab: Lab) -> None:
 def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
     session = dispatch.opened(folder)
-    lab = session.read()
-    chosen = _chosen(lab, experiment)
-    found = sentences.gather(lab, chosen, list(session.journal.replay()), session.log)
+    state = session.read()
+    chosen = _chosen(state, experiment)
+    found = sentences.gather(state, chosen, list(session.journal.replay()), session.log)
     if as_json:
         say(found)
     else:
-        click.echo(sentences.words(lab, chosen, found))
+        click.echo(sentences.words(state, chosen, found))
 
 
-def _chosen(lab: Lab, name: str) -> Experiment:
+def _chosen(state: State, name: str) -> Experiment:
     number = name.removeprefix("#")
-    found = [e for e in lab.experiments.values() if str(e.id) == number or (len(name) >= 4 and e.commit.startswith(name))]
+    found = [e for e in state.experiments.values() if str(e.id) == number or (len(name) >= 4 and e.commit.startswith(name))]
     if not found:
         raise TrackError(f"there is no experiment {name}: `overnight log` lists them.")
     return found[0]
@@ -104,8 +104,8 @@ def report(folder: Path, to: Path | None) -> None:
     from overnight.report import morning  # matplotlib takes half a second to import
 
     session = Session(folder)
-    lab = session.read()
-    for path in morning.write(lab, to or session.home / "report", audit.load(session.home / AUDIT, lab)):
+    state = session.read()
+    for path in morning.write(state, to or session.home / "report", audit.load(session.home / AUDIT, state)):
         click.echo(path)
 
 

@@ -45,20 +45,20 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
         experiment, verdict = dispatch.attempt(session, wish, sandbox_name, workers, _tell)
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
-    lab = dispatch.opened(folder).read()
-    chosen = lab.experiments[experiment]
+    state = dispatch.opened(folder).read()
+    chosen = state.experiments[experiment]
     if as_json:
-        say(public.experiment(lab, chosen, list(session.journal.replay()), session.log))
+        say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
     else:
-        click.echo(track.line(lab, chosen))
-        click.echo(f"frontier {lab.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
+        click.echo(track.line(state, chosen))
+        click.echo(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 
 
 def _tell(lab: Lab, events: Sequence[Event]) -> None:
     """What happens meanwhile, beside the result; no seed of a run, for agents read it as well."""
     for event in events:
-        if not isinstance(event, Measured) and (text := sentence(lab, event)):
+        if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
             click.echo(text, err=True)
 
 
@@ -111,8 +111,8 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
     session = dispatch.opened(folder)
-    lab = session.look()
-    for each in (lab.idea(entry) for entry in lab.ideas):
+    state = session.look()
+    for each in (state.idea(entry) for entry in state.ideas):
         if as_json:
             say(each)
         else:

@@ -1,4 +1,5 @@
-"""The jobs in flight: which were given out, until when, and which places fail. Pure; nothing of it is in the record.
+"""One session: the jobs in flight, until when, which places fail, and what the session may use. Pure; nothing of it is in
+the record.
 
 A result is taken once, and only for a job that is in flight. A job whose lease has ended counts as lost: it is offered again,
 and a result that comes after that is declined.
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import Struct
 
 from overnight.errors import Declined
-from overnight.lab.jobs import ANSWERS, Job, Measure, Result, key
+from overnight.lab.jobs import ANSWERS, Job, Measure, Propose, Result, Try, key
 from overnight.track.spec import Track
 from overnight.track.units import seconds
 
@@ -30,13 +32,60 @@ class Lease(Struct, frozen=True):
     until: float
 
 
-class Flight:
-    """What was given out and has not come back."""
+@dataclass(slots=True)
+class Budget:
+    """What this session may use; None is no bound. `until` is on the caller's clock; tokens and dollars are only told to
+    researchers here, and held to where models are called."""
 
-    def __init__(self) -> None:
+    until: float | None = None
+    experiments: int | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+
+
+class Flight:
+    """What was given out and has not come back, and the bounds of the session.
+
+    benches    how many runs can go on at once
+    now        seconds on the caller's clock, as told last
+    stopping   why the session is to end, in a sentence; "" while it is to go on
+    problem    what is wrong with the machine; nothing can be measured any more
+    proposed   experiments that its researchers began
+    handed_in  changes from outside that no desk has looked at yet, by their request
+    set_aside  names of places that failed again and again
+    """
+
+    def __init__(self, benches: int = 1) -> None:
+        self.benches, self.now, self.budget = benches, 0.0, Budget()
+        self.stopping = self.problem = ""
+        self.proposed = 0
+        self.handed_in: dict[str, Try] = {}
+        self.set_aside: set[str] = set()
         self._leases: dict[object, Lease] = {}
         self._faults: Counter[str] = Counter()
-        self.set_aside: set[str] = set()  # names of places that failed again and again
+        self._next_run = 1
+
+    def begin(self, budget: Budget) -> None:
+        """A session begins: nothing is under way, and every place has another chance."""
+        self.budget, self.stopping, self.problem, self.proposed = budget, "", "", 0
+        self._leases.clear()
+        self._faults.clear()
+        self.set_aside.clear()
+
+    def over(self, now: float) -> bool:
+        """Whether nothing new is begun any more."""
+        return bool(self.stopping or self.problem) or (self.budget.until is not None and now >= self.budget.until)
+
+    @property
+    def full(self) -> bool:
+        """Whether the budget has no room for another experiment."""
+        most = self.budget.experiments
+        return most is not None and self.proposed + sum(1 for _ in self.of(Propose)) >= most
+
+    def run(self, recorded: int) -> int:
+        """The number of a new run, which is at least that of the next one in the record."""
+        self._next_run = max(self._next_run, recorded) + 1
+        return self._next_run - 1
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -81,12 +130,6 @@ class Flight:
         if others:
             self.set_aside.add(place)
         return not others
-
-    def restart(self) -> None:
-        """A session begins: nothing is under way, and every place has another chance."""
-        self._leases.clear()
-        self._faults.clear()
-        self.set_aside.clear()
 
 
 def lease(job: Job, track: Track) -> float:

@@ -8,16 +8,14 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from overnight.lab.events import Decision, Measured, Opened
+from overnight.lab.events import Measured, Opened
+from overnight.lab.experiment import Experiment, Metrics
 from overnight.referee import guards, holdout, noise
 from overnight.referee.curves import Curve
-from overnight.referee.decision import Kind, Ruling
+from overnight.referee.decision import Kind
 from overnight.referee.drift import EQUAL, Drift
 from overnight.track.spec import HARNESS_METRICS, Track
-from overnight.untrusted import line
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
@@ -25,77 +23,6 @@ MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are m
 LASTING = 60  # runs of the track for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST = 1e-150  # the same for differences
-
-Metrics = dict[str, float]
-
-
-@dataclass(slots=True)
-class Experiment:
-    """One experiment as the Lab knows it: the proposal, then its verdict.
-
-    carried  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
-    company  how many edits may share a run with this one
-    crashed  seeds on which it failed and its base did not
-    looks    how often it was taken up again after a discard
-    asked    the seed of the brief that it answers
-    request  the mark of the order that handed it in; "" where a researcher proposed it
-    log      of its last run that failed
-    cost     seconds that its runs and the thinking took
-    credited its researcher's record has it
-    """
-
-    id: int
-    base: int
-    base_commit: str
-    commit: str
-    researcher: str
-    message: str
-    at: float = 0.0
-    note: dict[str, Any] = field(default_factory=dict)
-    grown: int = 0
-    verdict: str = "open"
-    reason: str = ""
-    effect: float | None = None
-    interval: tuple[float, float] | None = None
-    pairs: int = 0
-    fresh_pairs: int = 0
-    e_value: float | None = None
-    runs: int = 0
-    confirming: int = 0
-    carried: list[float] = field(default_factory=list)
-    earlier: float | None = None
-    used: set[int] = field(default_factory=set)
-    crashed: set[int] = field(default_factory=set)
-    company: int = 99
-    looks: int = 0
-    stack: str = ""
-    worth: float = 0.0
-    drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
-    decided: tuple[Decision, str, Ruling | None] | None = None
-    metrics: Metrics = field(default_factory=dict)
-    strain: float | None = None
-    idea: int = 0
-    asked: int = 0
-    request: str = ""
-    log: str = ""
-    cost: float = 0.0
-    credited: bool = False
-
-    @property
-    def awaited(self) -> bool:
-        """Whether somebody handed it in and waits for the verdict."""
-        return bool(self.request)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether nothing is known of it yet, alone or in a stack."""
-        return not (self.stack or self.carried or self.runs or self.decided)
-
-    @property
-    def title(self) -> str:
-        """The first line of its message, without what could steer a terminal."""
-        return line(self.message.partition("\n")[0], 300)
-
 
 class Runs:
     """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
 from overnight.lab import allocation
+from overnight.lab.attempts import Attempts
 from overnight.lab.events import (
     Called,
     Dropped,
@@ -35,18 +36,19 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
-from overnight.lab.measurements import Experiment, Metrics, Runs, within
+from overnight.lab.experiment import Experiment, Metrics, past, told
+from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
-from overnight.lab.roster import Roster
 from overnight.lab.usage import Tally
-from overnight.referee import decision, guards, holdout, priority
+from overnight.lab.weighing import Weighing
+from overnight.referee import decision, holdout
 from overnight.referee.stacks import Sizes, Stack, read
 from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
 CUT = 64 << 10  # characters of a diff from which on it may not be the whole
-OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
+HISTORY = 1000  # judged experiments that a brief looks back on
 
 
 class State:
@@ -56,10 +58,10 @@ class State:
 
     def __init__(self) -> None:
         self.next_run, self.next_experiment = 1, 1
-        self._check_now = False  # a session begins by looking whether the machine is still the same
-        self.roster, self.ideas = Roster(), Ideas()
+        self.attempts, self.ideas = Attempts(), Ideas()
         self.answered: set[str] = set()  # requests of orders that were carried out or declined
         self.paused, self.program = False, ""
+        self.researchers: tuple[str, ...] = ()  # those of the latest session
         self._reset()
 
     def _reset(self) -> None:
@@ -70,26 +72,25 @@ class State:
         self.sizes = Sizes()
         self.counts: Counter[str] = Counter()
         self.frontier, self.commit = BASELINE, ""
-        self.problem = ""
+        self.problem = ""  # what the record shows to be wrong with the machine or the track
         self.policy = decision.Policy()
         self.tally = Tally()
         self.gauge = holdout.Gauge()
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
         self._shifts: dict[int, float] = {BASELINE: 0.0}
-        self._known: Runs | None = None
-        self._pasts: list[Past] = []
-        self.session_proposed = 0
-        self.notes, self._learnt_at = "", 0
+        self._weighing: Weighing | None = None
+        self.pasts: deque[Past] = deque(maxlen=HISTORY)
+        self.notes, self.learnt_at = "", 0
 
     # -- what is known --
 
     @property
     def known(self) -> Runs:
         """Every run that still counts. Raises JournalError before the track is opened."""
-        if self._known is None:
+        if self._weighing is None:
             raise JournalError("the track was never opened: its journal has no record of a beginning.")
-        return self._known
+        return self._weighing.known
 
     @property
     def runs(self) -> int:
@@ -99,7 +100,7 @@ class State:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        return self._known is not None and self._known.calibrated
+        return self._weighing is not None and self.known.calibrated
 
     @property
     def noise(self) -> float | None:
@@ -123,9 +124,14 @@ class State:
         return None if start is None else start + self._shifts.get(experiment, 0.0)
 
     @property
-    def _news(self) -> tuple[int, int, int]:
+    def judged(self) -> int:
+        """How many experiments have a verdict."""
+        return len(self.experiments) - len(self.open)
+
+    @property
+    def news(self) -> tuple[int, int, int]:
         """What changes when there is something new to go by: verdicts, the frontier, ideas."""
-        return len(self._pasts), self.frontier, self.ideas.next
+        return self.judged, self.frontier, self.ideas.next
 
     @property
     def _sigma(self) -> float:
@@ -146,63 +152,10 @@ class State:
         outcome = "; ".join(f"#{e.id} {told(e)}" for e in tried) or given_up
         return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), outcome)
 
-    # -- evidence --
-
-    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...]) -> decision.Evidence:
-        return decision.Evidence(race, fresh, self.known.variance, self.alpha, self.track.metric.worthwhile,
-                                experiment.grown < 0, self.known.kind, experiment.looks)
-
     def _weigh(self, experiment: Experiment) -> None:
-        """Take new evidence to the referee. Part of `apply`, so that a replayed Lab knows what the live one knew."""
-        if experiment.decided and experiment.decided[2] is None:
-            return  # it crashed or fell behind: nothing that is measured now changes that
-        failed = self.known.blamed(experiment)
-        if len(failed) > self.track.referee.may_crash * len(self.known.of(experiment.commit)):
-            experiment.decided = ("crash", experiment.reason, None)
-            return
-        race, fresh = self.known.pairs(experiment)
-        known = (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs)
-        if (len(race), len(fresh)) == known or not (race or fresh):
-            return
-        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
-        experiment.effect = decision.mean(fresh or race)
-        strains = self.known.strains(experiment)
-        strain = guards.worst(strains)
-        experiment.strain = strain.share if strain else experiment.strain
-        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
-            experiment.decided = ("discard", strain.sentence, None)
-        else:
-            self._decide(experiment, race, fresh, max(strains, key=lambda s: s.upper, default=None))
-
-    def _decide(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
-                strain: guards.Strain | None) -> None:
-        evidence = self._evidence(experiment, race, fresh)
-        step = decision.next_step(evidence, self.policy)
-        if isinstance(step, decision.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
-            last = len(fresh) >= self.policy.most_fresh or strain.share > 1
-            step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
-                decision.More("confirm", len(fresh) + 1)
-        experiment.worth = priority.of(evidence, self.policy)
-        experiment.decided = None
-        if isinstance(step, decision.More):
-            experiment.confirming = step.pairs if step.stage == "confirm" else 0
-        elif step.verdict == "discard" or experiment.base_commit == self.commit:
-            step = self._checked(experiment, step, evidence)
-            reason = step.reason + self._overlap(experiment, step)
-            experiment.decided = (step.verdict, reason, step)
-
-    def _checked(self, experiment: Experiment, ruling: decision.Ruling, evidence: decision.Evidence) -> decision.Ruling:
-        """What the holdout makes of a keep. It is asked last, and once: nothing else depends on what it holds."""
-        if ruling.verdict != "keep" or not self.track.holdout:
-            return ruling
-        return holdout.checked(ruling, self.known.on_holdout(experiment), evidence, self.policy)
-
-    def _overlap(self, experiment: Experiment, step: decision.Ruling) -> str:
-        """Two improvements need not add up: say so where this one shrank on the newer frontier."""
-        before, high = experiment.earlier, step.interval[1] if step.interval else None
-        if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
-            return ""
-        return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"
+        """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
+        assert self._weighing is not None
+        self._weighing.weigh(experiment, self.alpha, self.commit)
 
     # -- apply --
 
@@ -214,13 +167,14 @@ class State:
     def _on_opened(self, event: Opened) -> None:
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
-        self._known = Runs(event, self.track)
         self.policy = decision.Policy(level=self.track.referee.false_share)
+        self._weighing = Weighing(Runs(event, self.track), self.track, self.policy)
 
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)
-        self.roster.begin()
-        self.paused = False
+        self.attempts.begin()
+        self.paused, self.researchers = False, event.researchers
+        self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
     def _on_stopped(self, event: Stopped) -> None:
         self.tally.stopped(event)
@@ -235,12 +189,11 @@ class State:
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._made.setdefault(_mark(event.base_commit, event.patch), event.experiment)
-        self.roster.proposed(event)
+        self.attempts.proposed(event)
         self.ideas.proposed(event)
-        self.session_proposed += not event.request
 
     def _on_passed(self, event: Passed) -> None:
-        self.roster.passed(event, self._news)
+        self.attempts.passed(event, self.news)
         self.ideas.passed(event)
 
     def _on_rebased(self, event: Rebased) -> None:
@@ -279,7 +232,6 @@ class State:
         if event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "check":
-            self._check_now = False
             self.problem = self.known.check(event, metrics, self.runs) or self.problem
         elif event.experiment == self.frontier and event.commit == self.commit:
             self.problem = self.known.add_incumbent(event, metrics, self.runs) or self.problem
@@ -352,12 +304,11 @@ class State:
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
         self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
-        self._pasts.append(past(experiment))
+        self.pasts.append(past(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
-            self.roster.ended(experiment.researcher, experiment.cost, gain)
+            self.attempts.ended(experiment.researcher, experiment.cost, gain)
         experiment.credited = True  # also when it is judged again, on another frontier
-        experiment.note = {}
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
             self.gauge.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
@@ -378,8 +329,7 @@ class State:
         experiment = self.experiments[event.experiment]
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
-        experiment.note = next((p.note for p in self._pasts if p.id == event.experiment), {})
-        self._pasts = [p for p in self._pasts if p.id != event.experiment]
+        self._forget({event.experiment})
         experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
         experiment.confirming = 0
 
@@ -411,18 +361,21 @@ class State:
         self.gauge.forget({e.id for e in (victim, *later)})
         victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
         self.counts["discard"] += 1
-        self._pasts.append(past(victim))
+        self.pasts.append(past(victim))
 
     def _take_back(self, experiment: Experiment) -> None:
         """Nothing of a keep counts any more but what it wants to change."""
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self._shifts.pop(experiment.id, None)
-        experiment.note = next((p.note for p in self._pasts if p.id == experiment.id), {})
-        self._pasts = [p for p in self._pasts if p.id != experiment.id]
+        self._forget({experiment.id})
         experiment.carried, experiment.runs, experiment.confirming = [], 0, 0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.drawn, experiment.decided, experiment.earlier = (), None, None
+
+    def _forget(self, numbers: set[int]) -> None:
+        """Verdicts that are none any more."""
+        self.pasts = deque((p for p in self.pasts if p.id not in numbers), maxlen=HISTORY)
 
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which nobody is compared any more."""
@@ -449,7 +402,7 @@ class State:
             self.paused = event.order == "pause"
 
     def _on_learnt(self, event: Learnt) -> None:
-        self.notes, self._learnt_at = event.notes, self.next_experiment
+        self.notes, self.learnt_at = event.notes, self.next_experiment
 
     def _on_called(self, event: Called) -> None:
         self.tally.called(event.call)
@@ -474,18 +427,5 @@ def _together(count: int, gain: float) -> str:
     return f"no sign of an improvement: together with {count - 1} more it came out {gain:+.3g} on one seed"
 
 
-def past(experiment: Experiment) -> Past:
-    """An experiment as researchers may know it."""
-    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
-                experiment.log)
-
-
 def _mark(base_commit: str, patch: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{base_commit}\n{patch}".encode()).digest()[:8], "big")
-
-
-def told(experiment: Experiment) -> str:
-    """What came of an experiment, in a few words."""
-    effect = "" if experiment.effect is None else f" {experiment.effect:+.3g}"
-    return f"{experiment.verdict}{effect}"

@@ -42,7 +42,7 @@ class Errand(threading.Thread):
     def _watch(self, lab: Lab, events: Sequence[Event]) -> None:
         self._measures = True
         if self._stopping:
-            lab.stopping = "the server ended"
+            lab.stop("the server ended")
 
     def stop(self) -> None:
         """End what it measures here, and return when that is dead; what waits for another's night ends with the process."""

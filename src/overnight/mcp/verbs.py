@@ -18,9 +18,9 @@ from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.ideas.found import written
+from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import DropIdea, Try
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
+from overnight.lab.state import State
 from overnight.mcp.errand import Errand
 from overnight.night import dispatch
 from overnight.night.inbox import Inbox, request
@@ -59,7 +59,7 @@ class Verbs:
                 session.journal.close()
 
     @contextmanager
-    def _lab(self) -> Iterator[tuple[Session, Lab]]:
+    def _lab(self) -> Iterator[tuple[Session, State]]:
         """The track as its journal tells it; nothing has happened yet where there is none."""
         with self._track() as session:
             yield session, session.look()
@@ -70,7 +70,7 @@ class Verbs:
         """The page that researchers read."""
         with self._track() as session:
             told = dispatch.brief(session)
-            branch = f"overnight/{session.lab.track.name}"
+            branch = f"overnight/{session.state.track.name}"
             tip = f", the tip of branch {branch}" if session.begun else ""
             where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
                      f"`git -C {session.repo.folder} worktree add --detach PATH {told.commit}`.")
@@ -78,11 +78,11 @@ class Verbs:
 
     def status(self) -> Answer:
         """Where the track stands."""
-        with self._lab() as (session, lab):
-            if lab.opened is None:
+        with self._lab() as (session, state):
+            if state.opened is None:
                 return Answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
-            known = track.status(lab)
-            found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": lab.paused}
+            known = track.status(state)
+            found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": state.paused}
         counts = ", ".join(f"{found[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
         night = "A night is at work" + " and paused" * found["paused"] if found["at_work"] else "No night is at work"
         return Answer(
@@ -92,8 +92,8 @@ class Verbs:
 
     def log(self, last: int) -> Answer:
         """The last experiments, oldest first."""
-        with self._lab() as (_, lab):
-            every = list(lab.experiments.values())
+        with self._lab() as (_, state):
+            every = list(state.experiments.values())
             shown = every[-last:]
             rows = [{"id": e.id, "verdict": e.verdict, "effect": e.effect, "researcher": line(e.researcher, SAID),
                      "title": line(e.title, TITLE), "reason": line(e.reason, TITLE), "idea": e.idea or None} for e in shown]
@@ -109,11 +109,11 @@ class Verbs:
         return self._shown(name, True)
 
     def _shown(self, name: str, whole: bool) -> Answer:
-        with self._lab() as (session, lab):
-            chosen = named(lab, name)
+        with self._lab() as (session, state):
+            chosen = named(state, name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
-            found = public.experiment(lab, chosen, list(session.journal.replay()), session.log)
+            found = public.experiment(state, chosen, list(session.journal.replay()), session.log)
         return Answer(public.words(found, whole), found)
 
     # -- trying --
@@ -123,8 +123,8 @@ class Verbs:
         if not message.strip():
             raise TrackError("say in the message what the change is and why it should help.")
         name = agent(by)
-        with self._lab() as (_, lab):
-            if idea and idea not in lab.ideas.entries:
+        with self._lab() as (_, state):
+            if idea and idea not in state.ideas.entries:
                 raise TrackError(f"there is no idea {idea}: `ideas` lists them.")
         with self._track() as session:
             if self._busy() >= MOST:
@@ -155,8 +155,8 @@ class Verbs:
     def again(self, name: str) -> Errand | None:
         """What brings an experiment, or a change that was handed in, to its verdict; None where nothing has to. Raises
         TrackError where there is none of that name."""
-        with self._lab() as (session, lab):
-            chosen = named(lab, name)
+        with self._lab() as (session, state):
+            chosen = named(state, name)
             if chosen is not None and (chosen.verdict != "open" or not chosen.request):
                 return None
             mark = chosen.request if chosen else name
@@ -173,8 +173,8 @@ class Verbs:
 
     def came(self, name: str, waited: float) -> Answer:
         """What came of a change so far: its verdict, or how to ask again."""
-        with self._lab() as (_, lab):
-            chosen = named(lab, name)
+        with self._lab() as (_, state):
+            chosen = named(state, name)
             if chosen is not None and chosen.verdict != "open":
                 name = str(chosen.id)
             else:
@@ -189,8 +189,8 @@ class Verbs:
 
     def ideas(self, last: int) -> Answer:
         """The queue, oldest first, with what came of each."""
-        with self._lab() as (_, lab):
-            every = [lab.idea(entry) for entry in lab.ideas]
+        with self._lab() as (_, state):
+            every = [state.idea(entry) for entry in state.ideas]
         shown, more = every[-last:], max(0, len(every) - last)
         rows = [_row(idea) for idea in shown]
         lines = [f"{idea.id} {idea.state} (from {quoted(idea.source, SAID)}): {quoted(idea.title, TITLE)}"
@@ -210,8 +210,8 @@ class Verbs:
 
     def drop_idea(self, number: int) -> Answer:
         """Take an idea out of the queue; a person's stays."""
-        with self._lab() as (session, lab):
-            entry = lab.ideas.entries.get(number)
+        with self._lab() as (session, state):
+            entry = state.ideas.entries.get(number)
             if entry is None:
                 raise TrackError(f"there is no idea {number}: `ideas` lists them.")
             if entry.source == "person":
@@ -227,10 +227,10 @@ class Verbs:
             errand.stop()
 
 
-def named(lab: Lab, name: str) -> Experiment | None:
+def named(state: State, name: str) -> Experiment | None:
     """The experiment of that number, commit, or mark of the order that handed it in."""
     number = name.strip().removeprefix("#")
-    return next((e for e in lab.experiments.values() if number in (str(e.id), e.request or None)
+    return next((e for e in state.experiments.values() if number in (str(e.id), e.request or None)
                  or (len(number) >= 7 and e.commit.startswith(number))), None)
 
 

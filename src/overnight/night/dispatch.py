@@ -11,22 +11,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight import __version__, loop, sandbox
+from overnight import sandbox
 from overnight.contracts import Brief, Team
 from overnight.errors import Busy, EditError, TrackError
 from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
 from overnight.ideas.found import Found
-from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Started, Vetoed
+from overnight.lab.briefing import Briefing
+from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Vetoed
+from overnight.lab.flight import Budget, Flight
 from overnight.lab.jobs import AddIdea, Order, Steer, Try
 from overnight.lab.lab import Lab
-from overnight.lab.proposing import Budget
+from overnight.lab.roster import Roster
 from overnight.night.inbox import request
-from overnight.night.session import Hands, Session
+from overnight.night.night import Night
+from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.track import spec
 from overnight.track.load import load
-from overnight.workers.local import LocalWorkers, available
 
 PATIENCE = 60.0  # seconds within which a night at work takes up an order
 PAUSE = 0.3  # seconds between two looks at the journal
@@ -46,10 +48,10 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     here, said_why = Repo(worktree), said(message)
     head = here.head()
     tip = here.tip(f"overnight/{contract.name}")
-    lab = session.look()
-    if idea and idea not in lab.ideas.entries:
+    state = session.look()
+    if idea and idea not in state.ideas.entries:
         raise TrackError(f"there is no idea {idea}: `overnight idea list` shows them.")
-    kept = [e.commit for e in lab.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
+    kept = [e.commit for e in state.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
     base = head if tip is None else here.ancestor(head, tip)
     if base is None:
         raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
@@ -86,12 +88,12 @@ class _Tail:
 def brief(session: Session) -> Brief:
     """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
     contract = load(session.repo.folder)
-    lab, lab.prose = session.look(), session.program.prose
-    if lab.opened is None:
+    state, prose = session.look(), session.program.prose
+    if state.opened is None:
         text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
-        lab.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
-    desk = Desk(lab.track, session.repo, Team({}), session.home / "logs")
-    return desk.full(lab.commit, lab.brief())
+        state.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
+    desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
+    return desk.full(state.commit, Briefing(state, Flight(), Roster(state.attempts), prose).outside())
 
 
 # ---- orders that are answered at once --------------------------------------------------------------------------
@@ -128,10 +130,10 @@ def _carried_out(session: Session, wish: Order) -> list[Event]:
     """Carry out an order here; nothing where a night began meanwhile."""
     here = Session(session.repo.folder)
     try:
-        with here.writing(changed=True) as lab:
-            if wish.request in lab.answered:
+        with here.writing(changed=True) as state:
+            if wish.request in state.answered:
                 return [e for e in here.journal.replay() if getattr(e, "request", "") == wish.request]
-            events = lab.hear(wish, time.time())
+            events = Lab(state).hear(wish, time.time())
             here.journal.extend(events)
             if any(isinstance(e, Vetoed) for e in events):
                 here.hold_open()
@@ -149,8 +151,8 @@ class Known(TrackError):
 def note(session: Session, found: Found, anyway: bool = False) -> Noted:
     """Put an idea into the queue. Raises Known, with what came of the one that it is like, unless it is to be added anyway."""
     here = Session(session.repo.folder)
-    lab = here.look()
-    queue = [lab.idea(entry) for entry in lab.ideas if not entry.dropped]
+    state = here.look()
+    queue = [state.idea(entry) for entry in state.ideas if not entry.dropped]
     like = similarity.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
     if like and not anyway:
         known = queue[like[0][0]]
@@ -199,33 +201,21 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
 
 def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
     """Measure a change here, and whatever else is open."""
-    with session.writing(changed=True) as lab:
-        box = sandbox.choose(sandbox_name, lab.track.run.gpus)  # under the lock: two at once in a process share names
-        lab.researchers, lab.benches = (), workers or max(1, len(available()) // lab.track.run.cpus)
-        hands = Hands(session, box)
-        session.record([Started(time.time(), lab.benches, box.name, __version__, (), box.identity, box.findings)])
+    with session.writing(changed=True) as state:
+        box = sandbox.choose(sandbox_name, state.track.run.gpus)  # under the lock: two at once in a process share names
         until = _Until(wish)
         until.look(session.journal.replay())
+        with Night(session, box, workers) as night:
+            def look(events: Sequence[Event]) -> None:
+                watch(night.lab, events)
+                until.look(events)
+                if until.found():
+                    night.lab.stop("the verdict is there")
 
-        def look(events: Sequence[Event]) -> None:
-            watch(lab, events)
-            until.look(events)
-            if until.found():
-                lab.stopping = "the verdict is there"
-
-        places = LocalWorkers(hands.work, lab.benches, lab.track.run.cpus)
-        try:
-            late = lab.begin(Budget(), time.time())
-            session.journal.extend(late)
-            look(late)
-            loop.run(lab, places, session.journal, hands.follow, look, hands.letters)
-        finally:
-            places.close()
-        session.agree()
+            why = night.run(Budget(), look)
     if found := until.found():
         return found
-    why = lab.why(time.monotonic()) or "it was broken off"
-    raise TrackError(f"{why.rstrip('.')}; the change waits: try it again.")
+    raise TrackError(f"{why.rstrip('.') or 'it was broken off'}; the change waits: try it again.")
 
 
 class _Until:

@@ -12,7 +12,7 @@ import msgspec
 
 from overnight.audit.arithmetic import Audit, Estimate, Finding
 from overnight.errors import TrackError
-from overnight.lab.lab import Lab
+from overnight.lab.state import State
 from overnight.report.tables import plain
 from overnight.views.track import span
 
@@ -46,14 +46,14 @@ def folder(path: Path) -> Path:
     return path
 
 
-def load(path: Path, lab: Lab) -> Audit | None:
+def load(path: Path, state: State) -> Audit | None:
     """The audit of the present frontier; None where there is none, or one of another night or version."""
     try:
         audit = msgspec.json.decode(path.read_bytes(), type=Audit)
     except (OSError, msgspec.DecodeError):
         return None
     ends = (audit.plan.baseline, audit.plan.frontier)
-    return audit if lab.opened is not None and ends == (lab.opened.commit, lab.commit) else None
+    return audit if state.opened is not None and ends == (state.opened.commit, state.commit) else None
 
 
 # ---- the words -------------------------------------------------------------------------------------------------

@@ -21,9 +21,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
-from overnight.lab.state import BASELINE
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import BASELINE, State
 from overnight.report.tables import levels, measured, plain
 from overnight.views import track
 
@@ -92,71 +91,71 @@ class Tag:
     moved: float = 0.0
 
 
-def draw(lab: Lab, svg: Path, png: Path) -> None:
+def draw(state: State, svg: Path, png: Path) -> None:
     """Draw the chart into two files."""
     with style.context(["default", STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a title in letters that the PNG's font lacks
-        figure = _figure(lab)
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": f"overnight: {plain(lab.track.name)}"})
+        figure = _figure(state)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": f"overnight: {plain(state.track.name)}"})
         figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
 
 
-def _figure(lab: Lab) -> Figure:
+def _figure(state: State) -> Figure:
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(AREA)
     _frame(axes)
-    baseline = lab.level(BASELINE)
+    baseline = state.level(BASELINE)
     if baseline is None or not math.isfinite(baseline):
-        _empty(axes, lab.problem or "The baseline has not been measured yet.")
+        _empty(axes, state.problem or "The baseline has not been measured yet.")
     else:
-        _fill(axes, lab, _limits(_scene(lab, baseline), max(lab.experiments, default=0)))
-    _heading(figure, lab)
+        _fill(axes, state, _limits(_scene(state, baseline), max(state.experiments, default=0)))
+    _heading(figure, state)
     return figure
 
 
-def _fill(axes: Axes, lab: Lab, scene: Scene) -> None:
+def _fill(axes: Axes, state: State, scene: Scene) -> None:
     tags = _settle(axes, scene)
     scene = replace(scene, x=axes.get_xlim(), y=axes.get_ylim())
     _dots(axes, scene)
     _lines(axes, scene)
-    _values(axes, scene, levels(lab))
+    _values(axes, scene, levels(state))
     _labels(axes, scene, tags)
-    _legend(axes, scene, lab)
+    _legend(axes, scene, state)
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------
 
 
-def _scene(lab: Lab, baseline: float) -> Scene:
-    places = _places(lab)
+def _scene(state: State, baseline: float) -> Scene:
+    places = _places(state)
     dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
     ended: dict[str, list[float]] = {"crash": [], "foul": []}
-    for experiment in lab.experiments.values():
+    for experiment in state.experiments.values():
         x = max(experiment.id, places[experiment.base] + 1)
-        if dot := _dot(lab, experiment, x):
+        if dot := _dot(state, experiment, x):
             dots[experiment.verdict].append(dot)
         elif experiment.verdict in ended:
             ended[experiment.verdict].append(x)
-    sign = 1 if lab.track.metric.direction == "minimize" else -1
+    sign = 1 if state.track.metric.direction == "minimize" else -1
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
                  tuple(ended["foul"]), baseline, sign, places[BASELINE])
 
 
-def _places(lab: Lab) -> dict[int, int]:
+def _places(state: State) -> dict[int, int]:
     """Where the baseline and all that was kept stand, each to the right of what it stands on."""
-    places = {BASELINE: min(lab.experiments, default=1) - 1}
-    for experiment in lab.chain():
+    places = {BASELINE: min(state.experiments, default=1) - 1}
+    for experiment in state.chain():
         places[experiment.id] = max(experiment.id, places[experiment.base] + 1)
     return places
 
 
-def _dot(lab: Lab, experiment: Experiment, x: float) -> Dot | None:
+def _dot(state: State, experiment: Experiment, x: float) -> Dot | None:
     """None where nothing was measured."""
-    level, effect = measured(lab, experiment), experiment.effect
+    level, effect = measured(state, experiment), experiment.effect
     if level is None or effect is None or not math.isfinite(level):
         return None
-    ends = sorted(level + lab.track.oriented(bound - effect) for bound in experiment.interval or (effect, effect))
+    ends = sorted(level + state.track.oriented(bound - effect) for bound in experiment.interval or (effect, effect))
     return Dot(x, level, ends[0], ends[1], effect, _short(experiment.title))
 
 
@@ -215,30 +214,30 @@ def _empty(axes: Axes, why: str) -> None:
     axes.text(0.5, 0.5, plain(why, 90), transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
 
 
-def _heading(figure: Figure, lab: Lab) -> None:
-    metric, room = lab.track.metric, (RIGHT - LEFT) * SIZE[0] * DPI
+def _heading(figure: Figure, state: State) -> None:
+    metric, room = state.track.metric, (RIGHT - LEFT) * SIZE[0] * DPI
     bold = FontProperties(size=15.5, weight="bold")
-    while bold.get_size_in_points() > 9 and _width(figure, headline(lab), bold) > room:
+    while bold.get_size_in_points() > 9 and _width(figure, headline(state), bold) > room:
         bold.set_size(bold.get_size_in_points() - 0.5)
-    figure.text(LEFT, 0.925, headline(lab), fontproperties=bold)
-    figure.text(LEFT, 0.872, _cut(figure, lab.track.track.goal, FontProperties(size=10.5), room), color=GREY)
+    figure.text(LEFT, 0.925, headline(state), fontproperties=bold)
+    figure.text(LEFT, 0.872, _cut(figure, state.track.track.goal, FontProperties(size=10.5), room), color=GREY)
     unit = f" ({plain(metric.unit, 24)})" if metric.unit else ""
     better = "lower" if metric.direction == "minimize" else "higher"
     figure.text(LEFT, 0.812, f"{plain(metric.name, 32)}{unit}, {better} is better", fontsize=10.5)
     right = RIGHT - 0.006
-    for mark in reversed(track.marks(lab)):
+    for mark in reversed(track.marks(state)):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
         right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
 
 
-def headline(lab: Lab) -> str:
+def headline(state: State) -> str:
     """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
-    metric, count = lab.track.metric, len(lab.experiments)
-    first, now = levels(lab)
-    text = f"{plain(lab.track.name, 40)}: {count:,} experiment{'s' * (count != 1)}, {lab.counts['keep']:,} kept"
-    if lab.level(BASELINE) is None:
+    metric, count = state.track.metric, len(state.experiments)
+    first, now = levels(state)
+    text = f"{plain(state.track.name, 40)}: {count:,} experiment{'s' * (count != 1)}, {state.counts['keep']:,} kept"
+    if state.level(BASELINE) is None:
         return text
-    gain = f" → {now}" if lab.frontier else ""
+    gain = f" → {now}" if state.frontier else ""
     return f"{text}, {plain(metric.name, 32)} {first}{gain} {plain(metric.unit, 24)}".rstrip()
 
 
@@ -311,8 +310,8 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
                       va="center", color=colour, fontsize=9.5, weight=weight, linespacing=1.25, annotation_clip=False)
 
 
-def _legend(axes: Axes, scene: Scene, lab: Lab) -> None:
-    counts, (low, high) = lab.counts, scene.y
+def _legend(axes: Axes, scene: Scene, state: State) -> None:
+    counts, (low, high) = state.counts, scene.y
     beyond = sum(not low <= d.level <= high for d in scene.discarded)
     unseen = counts["discard"] - len(scene.discarded)
     dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -17,7 +18,7 @@ from overnight import untrusted
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.lab import Lab
-from overnight.lab.state import BASELINE
+from overnight.lab.state import BASELINE, State
 from overnight.views import track
 
 NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
@@ -38,8 +39,8 @@ class Spot(Protocol):
 class Lines:
     """Plain lines: one for each verdict, for files and pipes."""
 
-    def __init__(self, lab: Lab, console: Console) -> None:
-        self.lab, self.console, self._said = lab, console, ""
+    def __init__(self, state: State, console: Console) -> None:
+        self.state, self.console, self._said = state, console, ""
 
     def __enter__(self) -> Lines:
         return self
@@ -47,10 +48,10 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def __call__(self, events: list[Event]) -> None:
+    def __call__(self, events: Sequence[Event]) -> None:
         """Print what happened."""
         for event in events:
-            text = sentence(self.lab, event)
+            text = sentence(self.state, event)
             if text and text != self._said:  # four who are refused say so once
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 self._said = text
@@ -59,7 +60,7 @@ class Lines:
 class Panel:
     """One screen that is drawn again while things happen."""
 
-    def __init__(self, lab: Lab, console: Console, places: list[Spot], until: float | None) -> None:
+    def __init__(self, lab: Lab, console: Console, places: Sequence[Spot], until: float | None) -> None:
         self.lab, self.places, self.until = lab, places, until
         self.began = time.monotonic()
         self.last: deque[Text] = deque(maxlen=LAST)
@@ -72,10 +73,10 @@ class Panel:
     def __exit__(self, *_: object) -> None:
         self.live.__exit__(None, None, None)
 
-    def __call__(self, events: list[Event]) -> None:
+    def __call__(self, events: Sequence[Event]) -> None:
         """Take up what happened and draw."""
         for event in events:
-            if text := sentence(self.lab, event):
+            if text := sentence(self.lab.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
                 self.last.append(Text(text, style=shade, no_wrap=True, overflow="ellipsis"))
         self.live.update(self.draw(), refresh=True)
@@ -85,40 +86,40 @@ class Panel:
         return Group(self._head(), self._counts(), self._places(), *self.last)
 
     def _head(self) -> Text:
-        lab, metric = self.lab, self.lab.track.metric
-        first, now = lab.level(BASELINE), lab.level(lab.frontier)
-        text = Text.from_markup(f"[bold]{escape(lab.track.name)}[/]  {escape(metric.name)} "
+        state, metric = self.lab.state, self.lab.state.track.metric
+        first, now = state.level(BASELINE), state.level(state.frontier)
+        text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
                                 f"[bold]{track.number(now, 5)}[/] {escape(metric.unit)}")
-        if first is not None and now is not None and lab.frontier:
-            text.append(f"   from {track.number(first, 5)} ({lab.track.oriented(now - first):+.3g} better)", "green")
-        for mark in track.marks(lab):
+        if first is not None and now is not None and state.frontier:
+            text.append(f"   from {track.number(first, 5)} ({state.track.oriented(now - first):+.3g} better)", "green")
+        for mark in track.marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
 
     def _counts(self) -> Text:
-        lab, counts = self.lab, self.lab.counts
-        parts = [f"{len(lab.experiments)} experiments", f"[green]{counts['keep']} kept[/]", f"{counts['discard']} discarded",
-                 f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{lab.runs} runs"]
+        state, counts = self.lab.state, self.lab.state.counts
+        parts = [f"{len(state.experiments)} experiments", f"[green]{counts['keep']} kept[/]", f"{counts['discard']} discarded",
+                 f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{state.runs} runs"]
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
-        if (used := lab.tally.session).calls:
+        if (used := state.tally.session).calls:
             parts.append(escape(track.paid("", used)))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))
 
     def _left(self) -> str:
-        budget = self.lab.budget
+        budget = self.lab.flight.budget
         parts = [f"{track.duration(self.until - time.monotonic())} left"] if self.until is not None else \
             [f"{track.duration(time.monotonic() - self.began)} so far"]
         if budget.experiments is not None:
-            parts.append(f"{max(0, budget.experiments - self.lab.session_proposed)} experiments left")
+            parts.append(f"{max(0, budget.experiments - self.lab.flight.proposed)} experiments left")
         return ", ".join(parts)
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for place in (p for p in self.places if p.job or p.kind != "thinker"):
             lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
-            table.add_row(f"{place.kind} {place.number}", Text(doing(self.lab, place.job), overflow="ellipsis"), lasted)
+            table.add_row(f"{place.kind} {place.number}", Text(doing(self.lab.state, place.job), overflow="ellipsis"), lasted)
         return table
 
 
@@ -146,7 +147,7 @@ class Count:
             self.console.print(f"{done} of {self.whole} runs", highlight=False)
 
 
-def doing(lab: Lab, job: Job | None) -> str:
+def doing(state: State, job: Job | None) -> str:
     """What a place does now, in words."""
     if job is None:
         return "–"
@@ -159,8 +160,8 @@ def doing(lab: Lab, job: Job | None) -> str:
     if isinstance(job, Measure):
         if job.experiment == BASELINE:
             return "measures the baseline"
-        experiment = lab.experiments[job.experiment]
-        verb = "measures the frontier" if job.commit == lab.commit else f"{job.stage}s #{job.experiment}"
+        experiment = state.experiments[job.experiment]
+        verb = "measures the frontier" if job.commit == state.commit else f"{job.stage}s #{job.experiment}"
         if job.stage == "screen":
             return f"screens a stack up to #{job.experiment}: {experiment.title}"
         return f"{verb}: {experiment.title}"
@@ -169,12 +170,12 @@ def doing(lab: Lab, job: Job | None) -> str:
     return f"puts #{job.experiment} on the new frontier"
 
 
-def sentence(lab: Lab, event: Event) -> str:
+def sentence(state: State, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
-        return track.line(lab, lab.experiments[event.experiment])
+        return track.line(state, state.experiments[event.experiment])
     if isinstance(event, Reopened):
-        return f"nothing new to try, so #{event.experiment} is raced on: {lab.experiments[event.experiment].title}"
+        return f"nothing new to try, so #{event.experiment} is raced on: {state.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
         return f"fault of the machine, tried again: {event.reason}"
     if isinstance(event, Passed) and event.reason != NOTHING:
@@ -190,6 +191,6 @@ def sentence(lab: Lab, event: Event) -> str:
     if isinstance(event, Measured) and event.stage == "calibrate":
         if not event.metrics:
             return f"baseline: {event.reason}"
-        value = track.number(event.metrics.get(lab.track.metric.name), 5)
-        return f"baseline, seed {event.seed}: {lab.track.metric.name} {value}"
+        value = track.number(event.metrics.get(state.track.metric.name), 5)
+        return f"baseline, seed {event.seed}: {state.track.metric.name} {value}"
     return ""

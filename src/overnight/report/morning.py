@@ -13,9 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from overnight.audit.arithmetic import Audit
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
-from overnight.lab.state import BASELINE
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import BASELINE, State
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audit as audited
 from overnight.report import chart
@@ -33,24 +32,24 @@ WARNINGS = {
 }
 
 
-def write(lab: Lab, folder: Path, audit: Audit | None = None) -> list[Path]:
+def write(state: State, folder: Path, audit: Audit | None = None) -> list[Path]:
     """Write results.tsv, report.md, progress.svg and progress.png into a folder; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ("results.tsv", "report.md", "progress.svg", "progress.png")
     table, report, svg, png = paths = [folder / name for name in names]
-    table.write_text(results_tsv(lab), encoding="utf-8")
-    report.write_text(report_md(lab, png.name, audit), encoding="utf-8")
-    chart.draw(lab, svg, png)
+    table.write_text(results_tsv(state), encoding="utf-8")
+    report.write_text(report_md(state, png.name, audit), encoding="utf-8")
+    chart.draw(state, svg, png)
     return paths
 
 
-def report_md(lab: Lab, chart_name: str, audit: Audit | None = None) -> str:
+def report_md(state: State, chart_name: str, audit: Audit | None = None) -> str:
     """The report with the chart of that name, and with the audit where there was one."""
-    parts = [*_head(lab), f"![{prose(chart.headline(lab))}]({chart_name})"]
-    if lab.experiments:
-        parts += [*_kept(lab), *_overfitting(lab), *_audit(lab, audit), *_learned(lab)]
-        parts += [*_ended(lab, "crash", "Crashed"), *_ended(lab, "foul", "Out of bounds")]
-    parts += [*_who(lab), *_decided(lab), *_cost(lab), *_next(lab)]
+    parts = [*_head(state), f"![{prose(chart.headline(state))}]({chart_name})"]
+    if state.experiments:
+        parts += [*_kept(state), *_overfitting(state), *_audit(state, audit), *_learned(state)]
+        parts += [*_ended(state, "crash", "Crashed"), *_ended(state, "foul", "Out of bounds")]
+    parts += [*_who(state), *_decided(state), *_cost(state), *_next(state)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -79,67 +78,67 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def _unit(lab: Lab) -> str:
-    return f" {prose(lab.track.metric.unit, 24)}" if lab.track.metric.unit else ""
+def _unit(state: State) -> str:
+    return f" {prose(state.track.metric.unit, 24)}" if state.track.metric.unit else ""
 
 
 # ---- the headline ----------------------------------------------------------------------------------------------
 
 
-def _head(lab: Lab) -> list[str]:
-    goal = lab.track.track.goal
-    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks(lab)]
-    title = f"# {prose(chart.headline(lab))}"
-    return [title, prose(goal) if goal else "", "\n>\n".join(warnings), _gain(lab), _effort(lab)]
+def _head(state: State) -> list[str]:
+    goal = state.track.track.goal
+    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks(state)]
+    title = f"# {prose(chart.headline(state))}"
+    return [title, prose(goal) if goal else "", "\n>\n".join(warnings), _gain(state), _effort(state)]
 
 
-def _gain(lab: Lab) -> str:
-    metric, (first, now) = lab.track.metric, levels(lab)
-    if lab.level(BASELINE) is None:
+def _gain(state: State) -> str:
+    metric, (first, now) = state.track.metric, levels(state)
+    if state.level(BASELINE) is None:
         return "The baseline was not measured."
     better = "lower" if metric.direction == "minimize" else "higher"
-    if not lab.frontier:
-        return f"Nothing was kept: {code(metric.name)} stays at {first}{_unit(lab)} ({better} is better)."
+    if not state.frontier:
+        return f"Nothing was kept: {code(metric.name)} stays at {first}{_unit(state)} ({better} is better)."
     gain = abs(Decimal(now) - Decimal(first))
     share = f" ({100 * gain / abs(Decimal(first)):.3g} %)" if Decimal(first) and gain < 10 * abs(Decimal(first)) else ""
-    kept = lab.counts["keep"]
+    kept = state.counts["keep"]
     sum_of = "It was" if kept == 1 else f"The gain is the sum of the {kept:,} gains below, each"
-    return (f"**{code(metric.name)} went from {first} to {now}{_unit(lab)}: better by {gain}{share}**; {better} is "
+    return (f"**{code(metric.name)} went from {first} to {now}{_unit(state)}: better by {gain}{share}**; {better} is "
             f"better. {sum_of} measured on fresh seeds against the commit before it.")
 
 
-def _effort(lab: Lab) -> str:
-    experiments, runs, faults = len(lab.experiments), lab.runs, lab.counts["fault"]
-    counts = [f"{lab.counts[verdict]:,} {word}" for verdict, word in track.PLAIN.items()]
-    counts += [f"{len(lab.open):,} still open"] if lab.open else []
-    lasted = f" in {track.duration(lab.tally.seconds)}" if lab.tally.seconds else ""
+def _effort(state: State) -> str:
+    experiments, runs, faults = len(state.experiments), state.runs, state.counts["fault"]
+    counts = [f"{state.counts[verdict]:,} {word}" for verdict, word in track.PLAIN.items()]
+    counts += [f"{len(state.open):,} still open"] if state.open else []
+    lasted = f" in {track.duration(state.tally.seconds)}" if state.tally.seconds else ""
     sentences = [f"{_count(experiments, 'experiment')} ({', '.join(counts)}) took {_count(runs, 'run')}{lasted}."]
-    if lab.tally.sandboxes:
-        sentences.append(f"Sandbox: {prose(', '.join(sorted(lab.tally.sandboxes)))}.")
+    if state.tally.sandboxes:
+        sentences.append(f"Sandbox: {prose(', '.join(sorted(state.tally.sandboxes)))}.")
     if faults:
         sentences.append(f"{_count(faults, 'fault')} of the machine counted against nobody.")
-    if lab.problem:
-        sentences.append(f"The night ended early: {code(lab.problem, 300)}.")
+    if state.problem:
+        sentences.append(f"The night ended early: {code(state.problem, 300)}.")
     return " ".join(sentences)
 
 
 # ---- what came of it -------------------------------------------------------------------------------------------
 
 
-def _kept(lab: Lab) -> list[str]:
-    kept, metric = lab.chain(), lab.track.metric
+def _kept(state: State) -> list[str]:
+    kept, metric = state.chain(), state.track.metric
     if not kept:
         return []
-    first, _ = levels(lab)
+    first, _ = levels(state)
     decimals = len(first.partition(".")[2]) if "e" not in first else 0
     head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)", f"{code(metric.name, 32)} then")
-    rows = [(str(e.id), f"`{e.commit[:7]}`", _whose(lab, e), _effect(e), f"{e.pairs} ({e.fresh_pairs})",
-             f"{lab.level(e.id):.{decimals}f}") for e in kept]
+    rows = [(str(e.id), f"`{e.commit[:7]}`", _whose(state, e), _effect(e), f"{e.pairs} ({e.fresh_pairs})",
+             f"{state.level(e.id):.{decimals}f}") for e in kept]
     return ["## What was kept", _table(head, rows)]
 
 
-def _whose(lab: Lab, experiment: Experiment) -> str:
-    by = track.who(lab, experiment)
+def _whose(state: State, experiment: Experiment) -> str:
+    by = track.who(state, experiment)
     return f"{code(experiment.title)} by {code(by, 40)}" if by else code(experiment.title)
 
 
@@ -151,19 +150,19 @@ def _round(span: str) -> str:
     return span.replace("[", "(").replace("]", ")").replace("-", "−")
 
 
-def _overfitting(lab: Lab) -> list[str]:
+def _overfitting(state: State) -> list[str]:
     """The gauge, and each question to the holdout."""
-    said = holdout.sentence(lab)
+    said = holdout.sentence(state)
     if not said:
         return []
     head = ("#", "verdict", "better by", "on the holdout", "carries over so far")
     rows = [(number, verdict, _round(here), _round(there), so_far) for number, verdict, here, there, so_far in
-            holdout.rows(lab)]
-    text = f"{prose(said[:1].upper() + said[1:])}. {holdout.PRIVATE} {holdout.advice(lab)}".rstrip()
+            holdout.rows(state)]
+    text = f"{prose(said[:1].upper() + said[1:])}. {holdout.PRIVATE} {holdout.advice(state)}".rstrip()
     return ["## Overfitting", text, _table(head, rows) if rows else ""]
 
 
-def _audit(lab: Lab, audit: Audit | None) -> list[str]:
+def _audit(state: State, audit: Audit | None) -> list[str]:
     if audit is None:
         return []
     head = ("what", "claimed (95 % interval)", "measured again", "verdict")
@@ -173,13 +172,13 @@ def _audit(lab: Lab, audit: Audit | None) -> list[str]:
     marks = "".join(f" ({mark})" for mark in audit.plan.marks)
     return ["## Audit", f"What was kept was measured again on {len(audit.plan.seeds)} seeds that the night had never used, in "
             f"{_count(len(audit.runs), 'run')}{marks}. The effect of a keep is what the frontier loses without it, in"
-            f"{_unit(lab) or ' the metric'}; positive is better.", _table(head, rows),
+            f"{_unit(state) or ' the metric'}; positive is better.", _table(head, rows),
             " ".join([*failed, *audited.sentences(audit)])]
 
 
-def _learned(lab: Lab) -> list[str]:
+def _learned(state: State) -> list[str]:
     groups: dict[str, list[Experiment]] = defaultdict(list)
-    for experiment in lab.experiments.values():
+    for experiment in state.experiments.values():
         if experiment.verdict == "discard":
             groups[_kind(experiment)].append(experiment)
     parts = ["## What was learned"] if groups else []
@@ -223,10 +222,10 @@ ORDER = {
 }
 
 
-def _ended(lab: Lab, verdict: str, title: str) -> list[str]:
+def _ended(state: State, verdict: str, title: str) -> list[str]:
     """Crashes or fouls by their reasons, the most frequent first."""
     groups: dict[str, list[int]] = defaultdict(list)
-    for experiment in lab.experiments.values():
+    for experiment in state.experiments.values():
         if experiment.verdict == verdict:
             groups[code(experiment.reason, 200)].append(experiment.id)
     if not groups:
@@ -241,75 +240,75 @@ def _ended(lab: Lab, verdict: str, title: str) -> list[str]:
 # ---- how, what it cost, what next ------------------------------------------------------------------------------
 
 
-def _decided(lab: Lab) -> list[str]:
-    policy = lab.policy
+def _decided(state: State) -> list[str]:
+    policy = state.policy
     return ["## How it was decided", " ".join([
         "A change and the commit that it stands on are run with the same seed, so that luck which both share cancels",
-        f"out: that is a pair, and its difference says more than two scores.{_noise(lab)} After each pair the referee",
+        f"out: that is a pair, and its difference says more than two scores.{_noise(state)} After each pair the referee",
         "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
         f"better must show it again on at least {policy.fresh_pairs} seeds that were drawn after its commit existed.",
-        f"It is kept when the evidence of all pairs is strong enough (now {1 / lab.alpha:.3g} to 1: more after many runs",
+        f"It is kept when the evidence of all pairs is strong enough (now {1 / state.alpha:.3g} to 1: more after many runs",
         f"without a keep, so that at most {100 * policy.level:g} % of what is kept is false) and the fresh seeds speak for",
-        f"it by themselves; only what they showed is reported as its gain.{_on_holdout(lab)}",
+        f"it by themselves; only what they showed is reported as its gain.{_on_holdout(state)}",
         "While most changes are worth nothing, several are stacked in one run, and looked at one by one only if together",
         "they win. No candidate and no language model has a say in that.",
     ])]
 
 
-def _on_holdout(lab: Lab) -> str:
-    if not lab.track.holdout:
+def _on_holdout(state: State) -> str:
+    if not state.track.holdout:
         return ""
     return (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no "
             "researcher ever sees.")
 
 
-def _noise(lab: Lab) -> str:
-    if lab.noise is None:
+def _noise(state: State) -> str:
+    if state.noise is None:
         return ""
-    same = " The same code and seed give the same number twice." if lab.known.deterministic else ""
-    return f"{same} Here one pair's difference spreads by ±{lab.noise:.2g}{_unit(lab)}."
+    same = " The same code and seed give the same number twice." if state.known.deterministic else ""
+    return f"{same} Here one pair's difference spreads by ±{state.noise:.2g}{_unit(state)}."
 
 
-def _who(lab: Lab) -> list[str]:
+def _who(state: State) -> list[str]:
     """Who proposed what, and what calls to models came to; nothing where one researcher did it all without any."""
-    names = list(dict.fromkeys([*(e.researcher for e in lab.experiments.values()), *lab.tally.used]))
-    if len(names) < 2 and not lab.tally.used:
+    names = list(dict.fromkeys([*(e.researcher for e in state.experiments.values()), *state.tally.used]))
+    if len(names) < 2 and not state.tally.used:
         return []
-    rows = [_row(lab, name) for name in names]
+    rows = [_row(state, name) for name in names]
     return ["## Who had the ideas", _table(["who", "experiments", "kept", "gain", "calls", "tokens", "dollars"], rows)]
 
 
-def _row(lab: Lab, name: str) -> list[str]:
-    mine = [e for e in lab.experiments.values() if e.researcher == name]
-    kept = [e for e in lab.chain() if e.researcher == name]
-    use = lab.tally.used.get(name)
+def _row(state: State, name: str) -> list[str]:
+    mine = [e for e in state.experiments.values() if e.researcher == name]
+    kept = [e for e in state.chain() if e.researcher == name]
+    use = state.tally.used.get(name)
     gain = f"{sum(e.effect or 0.0 for e in kept):+.3g}" if kept else "–"
     dollars = "unknown" if use and use.unpriced else f"{use.dollars if use else 0:.4f}"
     paid = [f"{use.calls:,}", f"{use.tokens:,}", dollars] if use else ["–"] * 3
     return [code(name, 60), f"{len(mine):,}", f"{len(kept):,}", gain, *paid]
 
 
-def _cost(lab: Lab) -> list[str]:
-    if not lab.runs:
+def _cost(state: State) -> list[str]:
+    if not state.runs:
         return []
-    parts = track.overhead(lab)
+    parts = track.overhead(state)
     harness = f", and {sum(parts.values()):.3g} ms of Overnight's own work" if parts else ""
     most = sorted(parts.items(), key=lambda part: -part[1])[:3]
     named = f" (most of it: {', '.join(f'{prose(name)} {ms:.3g} ms' for name, ms in most)})" if most else ""
-    used, had = lab.tally.busy, lab.tally.capacity
+    used, had = state.tally.busy, state.tally.capacity
     busy = f" Places were busy with runs {100 * used / had:.0f} % of the time." if had else ""
-    return ["## What it cost", f"One run took {used / lab.runs:.3g} s{harness}{named}.{busy}"]
+    return ["## What it cost", f"One run took {used / state.runs:.3g} s{harness}{named}.{busy}"]
 
 
-def _next(lab: Lab) -> list[str]:
-    if lab.opened is None:
+def _next(state: State) -> list[str]:
+    if state.opened is None:
         return []
-    chosen = lab.frontier or max(lab.experiments, default=BASELINE)
+    chosen = state.frontier or max(state.experiments, default=BASELINE)
     rows = [(f"overnight show {chosen}", "diff, runs and evidence of one experiment")] if chosen else []
-    if lab.frontier:
-        branch = f"overnight/{plain(lab.track.name, 80)}"
+    if state.frontier:
+        branch = f"overnight/{plain(state.track.name, 80)}"
         rows += [("overnight audit", "measure what was kept again, on fresh seeds"),
-                 (f"git diff {lab.opened.commit[:7]}..{branch}", "all that was kept, as one diff"),
+                 (f"git diff {state.opened.commit[:7]}..{branch}", "all that was kept, as one diff"),
                  ("overnight merge", "take it into the branch that is checked out")]
     rows.append(("overnight run", "go on from here"))
     width = max(len(command) for command, _ in rows)

@@ -8,46 +8,45 @@ from __future__ import annotations
 import math
 import statistics
 
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
-from overnight.lab.state import BASELINE
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import BASELINE, State
 from overnight.untrusted import line
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
 
 
-def results_tsv(lab: Lab) -> str:
+def results_tsv(state: State) -> str:
     """Every judged experiment below the baseline; commit, metric, memory_gb, status, description.
 
     The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
     """
-    judged = [e for e in lab.experiments.values() if e.verdict != "open"]
-    rows = [["commit", plain(lab.track.metric.name), "memory_gb", "status", "description"], *_baseline(lab)]
-    return "".join("\t".join(row) + "\n" for row in [*rows, *(_row(lab, e) for e in judged)])
+    judged = [e for e in state.experiments.values() if e.verdict != "open"]
+    rows = [["commit", plain(state.track.metric.name), "memory_gb", "status", "description"], *_baseline(state)]
+    return "".join("\t".join(row) + "\n" for row in [*rows, *(_row(state, e) for e in judged)])
 
 
-def _baseline(lab: Lab) -> list[list[str]]:
-    level = lab.level(BASELINE)
-    if lab.opened is None or level is None:
+def _baseline(state: State) -> list[list[str]]:
+    level = state.level(BASELINE)
+    if state.opened is None or level is None:
         return []
-    peaks = [run["peak_memory"] for run in lab.known.good(lab.known.baseline_commit) if "peak_memory" in run]
+    peaks = [run["peak_memory"] for run in state.known.good(state.known.baseline_commit) if "peak_memory" in run]
     memory = statistics.fmean(peaks) if peaks else 0.0
-    return [[lab.opened.commit[:7], f"{level:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
+    return [[state.opened.commit[:7], f"{level:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
 
 
-def _row(lab: Lab, experiment: Experiment) -> list[str]:
-    level = measured(lab, experiment)
+def _row(state: State, experiment: Experiment) -> list[str]:
+    level = measured(state, experiment)
     memory = experiment.metrics.get("peak_memory", 0.0) if level is not None else 0.0
     return [experiment.commit[:7], f"{level or 0.0:.6f}", f"{memory / GIB:.1f}", experiment.verdict,
             _cell(experiment.title)]
 
 
-def measured(lab: Lab, experiment: Experiment) -> float | None:
+def measured(state: State, experiment: Experiment) -> float | None:
     """The metric of a judged experiment that ran to its end; None for the others."""
     if experiment.verdict not in ("keep", "discard") or experiment.effect is None:
         return None
-    return lab.level(experiment.id)
+    return state.level(experiment.id)
 
 
 def _cell(title: str) -> str:
@@ -64,9 +63,9 @@ def plain(text: str, most: int = TITLE) -> str:
     return line(text, most)
 
 
-def levels(lab: Lab) -> tuple[str, str]:
+def levels(state: State) -> tuple[str, str]:
     """Baseline and frontier as people read them: with as many decimals as the gain needs."""
-    first, now = lab.level(BASELINE), lab.level(lab.frontier)
+    first, now = state.level(BASELINE), state.level(state.frontier)
     if first is None or now is None:
         return "–", "–"
     gain = abs(now - first)

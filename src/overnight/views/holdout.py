@@ -10,34 +10,34 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from overnight.lab.lab import Lab
+from overnight.lab.state import State
 from overnight.referee.holdout import Reading
 from overnight.views import track
 
 
-def numbers(lab: Lab) -> dict[str, Any] | None:
+def numbers(state: State) -> dict[str, Any] | None:
     """The gauge as plain data; None where the track has no holdout."""
-    if not lab.track.holdout:
+    if not state.track.holdout:
         return None
-    found = lab.gauge.read()
+    found = state.gauge.read()
     return {"keeps": found.keeps, "scorer": found.here, "holdout": found.there, "share": found.share,
-            "interval": found.interval, "asked": len(lab.gauge.asked), "denied": lab.gauge.denied}
+            "interval": found.interval, "asked": len(state.gauge.asked), "denied": state.gauge.denied}
 
 
-def sentence(lab: Lab) -> str:
+def sentence(state: State) -> str:
     """The gauge in a sentence or two; "" where the track has no holdout."""
-    if not lab.track.holdout:
+    if not state.track.holdout:
         return ""
-    found = lab.gauge.read()
+    found = state.gauge.read()
     if not found.keeps:
-        return f"nothing was kept yet, so nothing is known of the holdout{_asked(lab)}"
-    unit = f" {lab.track.metric.unit}" if lab.track.metric.unit else ""
+        return f"nothing was kept yet, so nothing is known of the holdout{_asked(state)}"
+    unit = f" {state.track.metric.unit}" if state.track.metric.unit else ""
     return (f"validation improved by {found.here:.3g}{unit}, the holdout by {found.there:.3g}: {share(found)} carries "
-            f"over{_doubt(found)}{_asked(lab)}")
+            f"over{_doubt(found)}{_asked(state)}")
 
 
-def _asked(lab: Lab) -> str:
-    count, denied = len(lab.gauge.asked), lab.gauge.denied
+def _asked(state: State) -> str:
+    count, denied = len(state.gauge.asked), state.gauge.denied
     return f"; {count:,} asked, {denied:,} denied" if count else ""
 
 
@@ -53,18 +53,18 @@ def _doubt(found: Reading) -> str:
     return f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def advice(lab: Lab) -> str:
+def advice(state: State) -> str:
     """What a gap that is shown asks for; "" where none is."""
-    found = lab.gauge.read()
+    found = state.gauge.read()
     if found.interval is None or found.interval[1] >= 1:
         return ""
     return ("What was kept fits the scorer's data better than others: believe the gain on the holdout, and give the scorer "
             "more data, or other data, before the next night.")
 
 
-def of(lab: Lab, experiment: int) -> str:
+def of(state: State, experiment: int) -> str:
     """What the holdout said of one experiment, in a sentence for the user; "" where it was not asked."""
-    asked = lab.gauge.of(experiment)
+    asked = state.gauge.of(experiment)
     if asked is None:
         return ""
     if asked.failed:
@@ -76,10 +76,10 @@ def of(lab: Lab, experiment: int) -> str:
 PRIVATE = "Researchers are told keep or discard, and no number."
 
 
-def rows(lab: Lab) -> Iterator[tuple[str, str, str, str, str]]:
+def rows(state: State) -> Iterator[tuple[str, str, str, str, str]]:
     """(number, verdict, gain on the scorer's data, gain on the holdout, share of all keeps so far) of each question."""
     here = there = 0.0
-    for asked in lab.gauge.asked:
+    for asked in state.gauge.asked:
         mine, held = asked.gains
         if asked.kept:
             here, there = here + mine, there + held

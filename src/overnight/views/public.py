@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from overnight.lab.events import Event
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import State
 from overnight.untrusted import fenced, line, plain, quoted
 from overnight.views import sentences, track
 
@@ -22,25 +22,26 @@ UNTRUSTED = ("message", "reason", "patch", "log")  # keys that hold words from o
 TITLE, PATCH, LOG, RUNS = 160, 8_000, 2_000, 40  # characters, and runs, that are shown at most
 
 
-def experiment(lab: Lab, chosen: Experiment, events: Sequence[Event],
+def experiment(state: State, chosen: Experiment, events: Sequence[Event],
                log: Callable[[str], str]) -> dict[str, Any]:
     """An experiment as plain data. `untrusted` names the keys that hold words from outside; `log` gives the text of a
     kept log by its name, "" where there is none."""
-    found = sentences.gather(lab, chosen, list(events), log)
-    known = track.record(lab, chosen)
+    found = sentences.gather(state, chosen, list(events), log)
+    known = track.record(state, chosen)
     return {**{name: known[name] for name in RECORD}, "idea": chosen.idea or None, "grown": chosen.grown,
-            "evidence": list(sentences.measured(lab, chosen, found)), "runs": [_run(lab, run) for run in found["runs"][-RUNS:]],
+            "evidence": list(sentences.measured(state, chosen, found)),
+            "runs": [_run(state, run) for run in found["runs"][-RUNS:]],
             "message": plain(chosen.message, PATCH), "reason": line(chosen.reason, 2 * TITLE),
-            "patch": plain(found["patch"], PATCH), "frontier": lab.commit,
+            "patch": plain(found["patch"], PATCH), "frontier": state.commit,
             "log": plain(log(chosen.log) if chosen.log else "", LOG, end=True),
             "untrusted": list(UNTRUSTED)}
 
 
-def _run(lab: Lab, run: dict[str, Any]) -> dict[str, Any]:
+def _run(state: State, run: dict[str, Any]) -> dict[str, Any]:
     """A run beside its base's, without the seed."""
-    name = lab.track.metric.name
+    name = state.track.metric.name
     mine, theirs = run["metrics"].get(name), run["base"]
-    better = None if mine is None or theirs is None else lab.track.oriented(mine - theirs)
+    better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     return {"stage": run["stage"], "outcome": run["outcome"], name: mine, "base": theirs, "better_by": better,
             "seconds": run["seconds"]}
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import State
 from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.untrusted import visible
 from overnight.views import holdout, track
@@ -16,31 +16,31 @@ from overnight.views import holdout, track
 TAIL = 20  # lines of the log
 
 
-def gather(lab: Lab, experiment: Experiment, events: list[Event],
+def gather(state: State, experiment: Experiment, events: list[Event],
            log: Callable[[str], str]) -> dict[str, Any]:
     """The experiment's record with its diff, its stacks, its runs and the end of its last log. `log` gives the text of a kept
     log by its name, "" where there is none."""
     measured = [e for e in events if isinstance(e, Measured)]
     runs = [e for e in measured if e.experiment == experiment.id]
-    base = {e.seed: e.metrics.get(lab.track.metric.name) for e in reversed(measured)
+    base = {e.seed: e.metrics.get(state.track.metric.name) for e in reversed(measured)
             if e.commit == experiment.base_commit and e.outcome == "ok"}
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == experiment.id]
     patch = next((e.patch for e in mine if isinstance(e, Proposed)), "")
     return {
-        **track.record(lab, experiment),
+        **track.record(state, experiment),
         "alpha": next((e.alpha for e in mine if isinstance(e, Judged)), None),
         "rebased": sum(isinstance(e, Rebased) for e in mine),
         "stacks": [s.experiments for s in events if isinstance(s, Stacked) and experiment.id in s.experiments],
         "grown": experiment.grown,
         "patch": patch,
-        "runs": [_run(lab, r, base if r.commit == experiment.commit else {}) for r in runs],
+        "runs": [_run(state, r, base if r.commit == experiment.commit else {}) for r in runs],
         "log_tail": _tail(log(runs[-1].log)) if runs else "",
         "score_log_tail": _tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "",
     }
 
 
-def _run(lab: Lab, run: Measured, base: dict[int, float | None]) -> dict[str, Any]:
-    theirs = run.beside.get(lab.track.metric.name) if run.beside else base.get(run.seed)
+def _run(state: State, run: Measured, base: dict[int, float | None]) -> dict[str, Any]:
+    theirs = run.beside.get(state.track.metric.name) if run.beside else base.get(run.seed)
     return {"run": run.run, "stage": run.stage, "seed": run.seed, "outcome": run.outcome, "reason": run.reason,
             "metrics": run.metrics, "base": theirs, "seconds": round(run.busy, 3), "sandbox": run.sandbox,
             "accounting": run.accounting, "artifacts": run.artifacts}
@@ -55,15 +55,15 @@ def _plain(line: str) -> str:
     return visible(line, keep="\t")
 
 
-def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
+def words(state: State, experiment: Experiment, found: dict[str, Any]) -> str:
     """The same for people: what was compared, how often, what came out, why it ended there."""
-    metric = lab.track.metric
+    metric = state.track.metric
     more = experiment.message.rstrip().splitlines()[1:]
     parts = [f"#{experiment.id} {experiment.verdict}: {experiment.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {experiment.commit} on {experiment.base_commit}", f"by {experiment.researcher}", "",
-             *explained(lab, experiment, found)]
+             *explained(state, experiment, found)]
     parts += ["", f"run    stage     seed        outcome  {metric.name:12} base, same seed  better by",
-              *(_row(lab, run, experiment.verdict == "keep") for run in found["runs"])]
+              *(_row(state, run, experiment.verdict == "keep") for run in found["runs"])]
     parts += ["", *map(_plain, found["patch"].rstrip().split("\n") if found["patch"] else ["(no diff)"])]
     if found["log_tail"]:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found["log_tail"].splitlines())]
@@ -76,20 +76,20 @@ def words(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> str:
 # ---- the verdict, explained ------------------------------------------------------------------------------------
 
 
-def explained(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+def explained(state: State, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
     """A verdict in sentences that need no statistics."""
     if experiment.reason:
         yield f"Why: {experiment.reason}."
-    yield from measured(lab, experiment, found)
-    if said := holdout.of(lab, experiment.id):
+    yield from measured(state, experiment, found)
+    if said := holdout.of(state, experiment.id):
         yield said
 
 
-def measured(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+def measured(state: State, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
     """What was measured, in sentences that researchers may read too: nothing of the holdout."""
     yield from _looked(experiment, found)
     if experiment.pairs:
-        yield from _compared(lab, experiment, found)
+        yield from _compared(state, experiment, found)
     if experiment.verdict == "keep":
         yield _sure(found)
     elif experiment.e_value is not None and found["alpha"] and experiment.reason not in (DENIED, UNCHECKED):
@@ -98,7 +98,7 @@ def measured(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterato
     failed = sum(run["outcome"] not in ("ok", "behind") for run in found["runs"])
     if failed and experiment.verdict != "crash":
         yield (f"{failed} of its {len(found['runs'])} runs failed; this track allows "
-               f"{100 * lab.track.referee.may_crash:g} % ([referee] may_crash).")
+               f"{100 * state.track.referee.may_crash:g} % ([referee] may_crash).")
     if found["grown"]:
         yield f"It makes the code {'larger' if found['grown'] > 0 else 'smaller'} by {abs(found['grown'])} nodes of syntax."
 
@@ -113,9 +113,9 @@ def _looked(experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
         yield f"The frontier moved while it was tried, so it was put on the new one and had to be confirmed there{times}."
 
 
-def _compared(lab: Lab, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
-    metric, fresh = lab.track.metric, experiment.fresh_pairs
-    timed = lab.known.kind == "timing"
+def _compared(state: State, experiment: Experiment, found: dict[str, Any]) -> Iterator[str]:
+    metric, fresh = state.track.metric, experiment.fresh_pairs
+    timed = state.known.kind == "timing"
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
     yield f"Compared: each run of it with a run of its base {how}. That makes {experiment.pairs} " + (
         f"pairs, {fresh} of them on seeds that were drawn after its commit existed." if experiment.pairs > 1 else "pair.")
@@ -148,13 +148,13 @@ def _sure(found: dict[str, Any]) -> str:
             "that is no better gets that far with a chance of at most one in as many, however often one looks.")
 
 
-def _row(lab: Lab, run: dict[str, Any], kept: bool) -> str:
+def _row(state: State, run: dict[str, Any], kept: bool) -> str:
     """One run beside its base's on the same seed."""
-    mine, theirs = run["metrics"].get(lab.track.metric.name), run["base"]
+    mine, theirs = run["metrics"].get(state.track.metric.name), run["base"]
     head = f"{run['run']:<6} {run['stage']:9} {run['seed']:<11} {run['outcome']:8} "
     if mine is None:
         return head + str(run["reason"])
     if theirs is None:
         later = "as the frontier, beside a later change" if kept else "–"
         return f"{head}{track.number(mine, 6):12} {'in a stack' if run['stage'] == 'screen' else later}"
-    return f"{head}{track.number(mine, 6):12} {track.number(theirs, 6):16} {lab.track.oriented(mine - theirs):+.4g}"
+    return f"{head}{track.number(mine, 6):12} {track.number(theirs, 6):16} {state.track.oriented(mine - theirs):+.4g}"

@@ -6,65 +6,65 @@ import statistics
 from typing import Any
 
 from overnight import untrusted
-from overnight.lab.lab import Lab
-from overnight.lab.measurements import Experiment
-from overnight.lab.state import BASELINE
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import BASELINE, State
 from overnight.lab.usage import Use
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
-def marks(lab: Lab) -> list[str]:
+def marks(state: State) -> list[str]:
     """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
-    return (["self-reported"] if lab.track.self_reported else []) + (["unsandboxed"] if "none" in lab.tally.sandboxes else [])
+    found = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.tally.sandboxes}
+    return [mark for mark, stands in found.items() if stands]
 
 
-def overhead(lab: Lab) -> dict[str, float]:
+def overhead(state: State) -> dict[str, float]:
     """Median milliseconds of the harness's own work for one run, by part."""
-    return {part: round(1000 * statistics.median(seconds), 2) for part, seconds in lab.tally.parts.items() if seconds}
+    return {part: round(1000 * statistics.median(seconds), 2) for part, seconds in state.tally.parts.items() if seconds}
 
 
-def drift(lab: Lab) -> float | None:
+def drift(state: State) -> float | None:
     """By how many standard deviations of a run the machine measures otherwise than it did; None when that is not shown."""
-    shift, sigma = lab.known.drift.shift, lab.known.seed_variance**0.5
+    shift, sigma = state.known.drift.shift, state.known.seed_variance**0.5
     if shift is None or abs(shift[0]) <= 2 * shift[1]:
         return None
     return shift[0] / sigma if sigma else None
 
 
-def status(lab: Lab) -> dict[str, Any]:
+def status(state: State) -> dict[str, Any]:
     """The state of a track, as `overnight status --json` prints it."""
-    parts = overhead(lab)
+    parts = overhead(state)
     return {
-        "track": lab.track.name,
-        "goal": lab.track.track.goal,
-        "metric": lab.track.metric.name,
-        "unit": lab.track.metric.unit,
-        "direction": lab.track.metric.direction,
-        "marks": marks(lab),
-        "baseline": lab.level(BASELINE),
-        "frontier": lab.level(lab.frontier),
-        "noise": lab.noise,
-        "kind": lab.known.kind,
-        "deterministic": lab.known.deterministic,
-        "drift": drift(lab),
-        "sandbox": ", ".join(sorted(lab.tally.sandboxes)),
-        "accounting": ", ".join(sorted(lab.tally.accounting)),
-        "evidence_wanted": round(1 / lab.alpha, 1),
-        "stacked": lab.sizes.size,
-        "commit": lab.commit,
-        "branch": f"overnight/{lab.track.name}",
-        "experiments": len(lab.experiments),
-        "open": len(lab.open),
-        **{plain: lab.counts[verdict] for verdict, plain in PLAIN.items()},
-        "faults": lab.counts["fault"],
-        "runs": lab.runs,
-        "seconds": round(lab.tally.seconds, 1),
-        "busy_share": round(lab.tally.busy / lab.tally.capacity, 4) if lab.tally.capacity else None,
-        "ideas": sum(entry.untried for entry in lab.ideas),
-        "paused": lab.paused,
-        "program": lab.program,
-        "models": {role: spent(use) for role, use in sorted(lab.tally.used.items())},
+        "track": state.track.name,
+        "goal": state.track.track.goal,
+        "metric": state.track.metric.name,
+        "unit": state.track.metric.unit,
+        "direction": state.track.metric.direction,
+        "marks": marks(state),
+        "baseline": state.level(BASELINE),
+        "frontier": state.level(state.frontier),
+        "noise": state.noise,
+        "kind": state.known.kind,
+        "deterministic": state.known.deterministic,
+        "drift": drift(state),
+        "sandbox": ", ".join(sorted(state.tally.sandboxes)),
+        "accounting": ", ".join(sorted(state.tally.accounting)),
+        "evidence_wanted": round(1 / state.alpha, 1),
+        "stacked": state.sizes.size,
+        "commit": state.commit,
+        "branch": f"overnight/{state.track.name}",
+        "experiments": len(state.experiments),
+        "open": len(state.open),
+        **{plain: state.counts[verdict] for verdict, plain in PLAIN.items()},
+        "faults": state.counts["fault"],
+        "runs": state.runs,
+        "seconds": round(state.tally.seconds, 1),
+        "busy_share": round(state.tally.busy / state.tally.capacity, 4) if state.tally.capacity else None,
+        "ideas": sum(entry.untried for entry in state.ideas),
+        "paused": state.paused,
+        "program": state.program,
+        "models": {role: spent(use) for role, use in sorted(state.tally.used.items())},
         "overhead_ms": round(sum(parts.values()), 1),
         "overhead_parts_ms": parts,
     }
@@ -83,7 +83,7 @@ def paid(role: str, use: Use) -> str:
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
 
 
-def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:
+def record(state: State, experiment: Experiment) -> dict[str, Any]:
     """One experiment, as a line of `overnight log --json`."""
     return {
         "id": experiment.id,
@@ -98,10 +98,10 @@ def record(lab: Lab, experiment: Experiment) -> dict[str, Any]:
         "pairs": experiment.pairs,
         "fresh_pairs": experiment.fresh_pairs,
         "e_value": experiment.e_value,
-        "level": lab.level(experiment.id) if experiment.effect is not None and experiment.verdict != "open" else None,
+        "level": state.level(experiment.id) if experiment.effect is not None and experiment.verdict != "open" else None,
         "metrics": experiment.metrics,
         "idea": experiment.idea or None,
-        "model": spent(lab.tally.asked[experiment.asked]) if experiment.asked in lab.tally.asked else None,
+        "model": spent(state.tally.asked[experiment.asked]) if experiment.asked in state.tally.asked else None,
     }
 
 
@@ -134,13 +134,13 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {whole % 60:02d}s" if minutes else f"{whole}s"
 
 
-def line(lab: Lab, experiment: Experiment) -> str:
+def line(state: State, experiment: Experiment) -> str:
     """One experiment in one line, for logs and terminals."""
     why = f" ({experiment.reason})" if experiment.reason else ""
-    by = f"{name}: " if (name := who(lab, experiment)) else ""
+    by = f"{name}: " if (name := who(state, experiment)) else ""
     return f"#{experiment.id} {experiment.verdict:7} {effect(experiment)}  {by}{experiment.title}{why}"
 
 
-def who(lab: Lab, experiment: Experiment) -> str:
+def who(state: State, experiment: Experiment) -> str:
     """Who proposed it, where that may be more than one."""
-    return "" if lab.researchers in ((), (experiment.researcher,)) else untrusted.line(experiment.researcher, 40)
+    return "" if state.researchers in ((), (experiment.researcher,)) else untrusted.line(experiment.researcher, 40)

@@ -1,4 +1,4 @@
-"""Local slots: a thread a place. Each bench is pinned to cores of its own, so that runs disturb each other little.
+"""Local slots: a thread a place. Each run is pinned to cores of its own, so that runs disturb each other little.
 
 The threads live as long as the workers do: a sandboxed process dies with the thread that started it.
 """
@@ -14,17 +14,24 @@ from typing import Any
 
 from overnight.errors import Fault
 from overnight.lab.jobs import Job, Result, Trouble
+from overnight.workers.cores import MACHINE, Cores, available
 
 PATIENCE = {"bench": 10.0, "desk": 1.0, "thinker": 1.0}  # seconds that closing waits for a place to stop
 
 
 class Place(threading.Thread):
-    """One bench, desk or thinker."""
+    """One bench, desk or thinker.
 
-    def __init__(self, kind: str, number: int, cores: tuple[int, ...], work: Callable[[Job, Place], Result],
+    job    what it does or is about to do; None while it is free
+    cores  those that its run is pinned to
+    since  when it got the job, by the monotonic clock
+    """
+
+    def __init__(self, kind: str, number: int, work: Callable[[Job, Place], Result],
                  results: queue.SimpleQueue[tuple[Place, Result | BaseException]]) -> None:
         super().__init__(name=f"{kind} {number}", daemon=True)
-        self.kind, self.number, self.cores = kind, number, cores
+        self.kind, self.number = kind, number
+        self.cores: tuple[int, ...] = ()
         self.job: Job | None = None
         self.since = 0.0
         self.processes: list[Any] = []
@@ -43,8 +50,6 @@ class Place(threading.Thread):
 
     def run(self) -> None:
         """Carry out jobs until there are no more."""
-        if self.cores and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, self.cores)
         while (job := self._jobs.get()) is not None:
             result = self._carry_out(job)
             self.processes.clear()
@@ -60,16 +65,29 @@ class Place(threading.Thread):
 
 
 class LocalWorkers:
-    """Benches, desks and thinkers on this machine. `work` carries out one job at one place."""
+    """Benches, desks and thinkers on this machine. `work` carries out one job at one place.
+
+    cpus     cores of each run, lent by `machine`. Runs of other nights in this process come before those that are begun later;
+             where the benches of this one want more cores than there are, those left over run on all of them
+    """
 
     def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1,
-                 thinkers: int = 0) -> None:
+                 thinkers: int = 0, machine: Cores = MACHINE) -> None:
         self._results: queue.SimpleQueue[tuple[Place, Result | BaseException]] = queue.SimpleQueue()
-        cores = available()
-        shares = [tuple(cores[i * cpus:(i + 1) * cpus]) for i in range(benches)]
-        self.places = [Place("bench", i + 1, share, work, self._results) for i, share in enumerate(shares)]
+        self._work, self._machine, self._cpus = work, machine, cpus
+        self._crowded, self._closed = benches * cpus > len(machine), False
+        self.places = [Place("bench", i + 1, self._pinned, self._results) for i in range(benches)]
         for kind, count in (("desk", desks), ("thinker", thinkers)):
-            self.places += [Place(kind, i + 1, (), work, self._results) for i in range(count)]
+            self.places += [Place(kind, i + 1, work, self._results) for i in range(count)]
+
+    def _pinned(self, job: Job, place: Place) -> Result:
+        """Carry out a run on cores of its own."""
+        with self._machine.lent(self._cpus, lambda: self._crowded or self._closed) as place.cores:
+            if self._closed:
+                raise Fault("the night ended before this run began.")
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(0, place.cores or available())
+            return self._work(job, place)
 
     def idle(self) -> list[str]:
         """The names of the places that are free."""
@@ -91,7 +109,9 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads. One that thinks on is left to end with us."""
+        """Kill what is running and end the threads. One that thinks on is left to end with us. Does nothing the second time."""
+        self._closed = True
+        self._machine.wake()
         for place in self.places:
             place.give(None)
         since = time.monotonic()
@@ -101,8 +121,3 @@ class LocalWorkers:
                     process.kill()
             for place in self.places:
                 place.join(0.05)
-
-
-def available() -> list[int]:
-    """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))

@@ -1,0 +1,67 @@
+"""What each role has tried so far: how often it was asked, what it had, how long it took, what came of it. Pure; told by the
+state what is recorded."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from overnight.lab import allocation
+from overnight.lab.events import Passed, Proposed
+
+WINDOW = 50  # attempts that are looked back on, to see which role is ahead of its share
+RECENT = 0.3  # weight of the newest change in what a role is thought to take
+
+
+class Attempts:
+    """The record of the roles that propose, by name.
+
+    asked    how often each was asked
+    lately   the names of those asked last, oldest first
+    seconds  how long each takes for a change, the newest counting most
+    records  what came of their changes, for the allocation
+    """
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.lately: deque[str] = deque(maxlen=WINDOW)
+        self.seconds: dict[str, float] = {}
+        self.records: dict[str, allocation.Record] = {}
+        self._passes: dict[str, tuple[object, int]] = {}
+
+    def begin(self) -> None:
+        """A session begins: what a role passed on before does not count."""
+        self._passes.clear()
+
+    def passes(self, name: str, news: object) -> int:
+        """How often in a row a role had nothing while nothing else was known than `news`."""
+        since, times = self._passes.get(name, (None, 0))
+        return times if since == news else 0
+
+    def proposed(self, event: Proposed) -> None:
+        """A role made a change; one that was handed in unasked is no role's."""
+        if event.request:
+            return
+        self._was_asked(event.researcher)
+        self._passes.pop(event.researcher, None)
+        self._took(event.researcher, event.thinking)
+
+    def passed(self, event: Passed, news: object) -> None:
+        """A role had nothing, or was away, which says nothing of the frontier."""
+        if event.away:
+            return
+        self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
+        self._was_asked(event.researcher)
+        self._took(event.researcher, event.thinking)
+        self.ended(event.researcher, event.thinking)
+
+    def ended(self, name: str, cost: float, gain: float | None = None) -> None:
+        """An attempt came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
+        self.records = allocation.ended(self.records, name, cost, gain)
+
+    def _was_asked(self, name: str) -> None:
+        self.asked[name] += 1
+        self.lately.append(name)
+
+    def _took(self, name: str, seconds: float) -> None:
+        before = self.seconds.get(name, seconds)
+        self.seconds[name] = before + RECENT * (seconds - before)

@@ -1,0 +1,59 @@
+"""What a researcher is told: the record as its brief, and what the session may still use. Pure."""
+
+from __future__ import annotations
+
+from overnight.contracts import Brief, Left, Past
+from overnight.lab.experiment import past
+from overnight.lab.flight import Flight
+from overnight.lab.jobs import Propose
+from overnight.lab.roster import Roster
+from overnight.lab.state import BASELINE, State
+from overnight.referee import guards
+
+
+class Briefing:
+    """Writes briefs. `prose` is what the research programme says to every researcher."""
+
+    def __init__(self, state: State, flight: Flight, roster: Roster, prose: str = "") -> None:
+        self.state, self.flight, self.roster, self.prose = state, flight, roster, prose
+
+    def outside(self) -> Brief:
+        """The brief of a person or an agent that is not on the team."""
+        return self._brief("", queue=True)
+
+    def role(self, name: str, again: Past | None = None, idea: int = 0) -> Brief:
+        """The brief of a role: to make the change `again` anew where that is given, or to try an idea of the queue."""
+        role = self.roster.roles.get(name)
+        return self._brief(name, again, idea, queue=role is not None and (role.thinks or not role.proposes))
+
+    def leased(self) -> frozenset[int]:
+        """The ideas of which a researcher makes a change now."""
+        return frozenset(j.brief.idea.id for j in self.flight.of(Propose) if j.brief.idea)
+
+    def _brief(self, name: str, again: Past | None = None, idea: int = 0, queue: bool = False) -> Brief:
+        state, role, leased = self.state, self.roster.roles.get(name), self.leased()
+        track, head, known = state.track, state.track.track, state.calibrated
+        ideas = [state.idea(entry, leased) for entry in state.ideas] if queue else []
+        return Brief(
+            goal=head.goal, metric=track.metric.name, direction=track.metric.direction, files={},
+            frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
+            history=[*state.pasts, *map(past, state.open.values())], seed=self._seed(name, again),
+            strain=max(guards.begin(track.guard), default=0.0) or None, again=again,
+            editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
+            levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
+            ideas=ideas, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
+
+    def _seed(self, name: str, again: Past | None) -> int:
+        """What the researcher draws from; proposals that one role makes at the same time differ in it."""
+        state = self.state
+        flying = sorted(j.brief.seed for j in self.flight.of(Propose) if j.researcher == name)
+        anew = ("again", again.id) if again else ()
+        return state.known.draw("brief", name, state.commit, len(state.experiments), state.attempts.asked[name], *anew, *flying)
+
+    def left(self) -> Left:
+        """What the session may still use."""
+        budget, used = self.flight.budget, self.state.tally.session
+        return Left(None if budget.until is None else max(0.0, budget.until - self.flight.now),
+                    None if budget.experiments is None else max(0, budget.experiments - self.flight.proposed),
+                    None if budget.tokens is None else max(0, budget.tokens - used.tokens),
+                    None if budget.dollars is None else max(0.0, budget.dollars - used.dollars))

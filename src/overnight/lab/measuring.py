@@ -1,0 +1,128 @@
+"""Which runs are wanted: calibration, checks of the machine, races, confirmations, first looks. Pure; the half of the Lab that
+measures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from overnight.lab.events import Stage
+from overnight.lab.experiment import Experiment
+from overnight.lab.flight import Flight
+from overnight.lab.jobs import Combine, Measure, sealed
+from overnight.lab.state import BASELINE, State
+from overnight.referee.stacks import read
+
+UNPACED = 10  # of so many runs, one is never stopped for falling behind
+
+
+class Measuring:
+    """The runs that the record of a track asks for, beside those in flight.
+
+    check_now  the incumbent is to be run again, whenever that was last done: a session begins by looking whether the machine
+               is still the same
+    """
+
+    def __init__(self, state: State, flight: Flight) -> None:
+        self.state, self.flight = state, flight
+        self.check_now = False
+
+    # -- what waits --
+
+    def waiting(self) -> list[Experiment]:
+        """Experiments of which nothing is known or under way."""
+        busy = {i for j in self.flight.of(Combine) for i in j.experiments}
+        busy |= {j.experiment for j in self.flight.of(Measure)}
+        return [e for e in self.state.open.values() if e.waiting and e.id not in busy]
+
+    @property
+    def size(self) -> int:
+        """How many edits are stacked now: few where many are kept, for then a stack seldom loses."""
+        rare = max(1, int(1 / (4 * self.state.hits)))
+        return min(self.state.sizes.size, self.state.track.referee.stack, rare) if self.state.known.kind != "success" else 1
+
+    def runs(self) -> Iterator[Measure]:
+        """Runs that are wanted now, the most valuable first: calibrate, check, then what is nearest to a keep, then
+        what is new."""
+        state, known, flying = self.state, self.state.known, list(self.flight.of(Measure))
+        under_way = {(j.commit, j.seed) for j in flying}
+        if not state.calibrated:
+            yield from self._calibrating(flying)
+            return
+        due = self.check_now or known.drift.due(state.runs)
+        if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
+            yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
+        begun = [e for e in state.open.values()
+                 if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
+        for experiment in sorted(begun, key=self.urgency):
+            yield from self._runs_for(experiment, under_way)
+        yield from self._screens(under_way)
+
+    def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
+        """What is measured first: the least. Where nobody waits for the verdict, the worth of a run decides."""
+        return not experiment.awaited, -experiment.worth, experiment.id
+
+    def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:
+        assert self.state.opened is not None
+        commit, seeds = self.state.opened.commit, self.state.known.calibration
+        twice = [seeds[0]] if self.state.known.repeat is None else []
+        missing = [s for s in seeds if s not in self.state.known.of(commit)]
+        under_way = Counter(j.seed for j in flying)
+        for seed in [*missing, *twice]:
+            if under_way[seed]:
+                under_way[seed] -= 1
+                continue
+            yield self._run(BASELINE, commit, seed, "calibrate")
+
+    def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True) -> Measure:
+        """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
+        number, known = self.flight.run(self.state.next_run), self.state.known
+        pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED else ()
+        beside = base if known.kind == "timing" else ""
+        return sealed(Measure(number, experiment, commit, seed, stage, beside, pace), known.key)
+
+    def _runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
+        state, known = self.state, self.state.known
+        stage: Stage = "confirm" if experiment.confirming else "race"
+        sides = [(experiment.id, experiment.commit), (state.frontier, state.commit)]
+        if known.kind == "timing":
+            sides.pop()
+        elif state.track.progress is not None:
+            sides.reverse()  # the incumbent's curve is what the other may be stopped by
+        for seed in self._seeds(experiment, under_way):
+            for owner, commit in sides:
+                if seed not in known.of(commit) and (commit, seed) not in under_way:
+                    yield self._run(owner, commit, seed, stage, state.commit)
+
+    def _seeds(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> list[int]:
+        """The seeds on which an experiment waits for runs: its own to confirm it, else one that the incumbent shares."""
+        known = self.state.known
+        if experiment.confirming:
+            return known.fresh(experiment, experiment.confirming)
+        mine = known.of(experiment.commit)
+        alone = [s for s in mine if not known.told(experiment, s)]
+        return alone or [s for commit, s in under_way if commit == experiment.commit] or [
+            known.next_common(experiment.used | mine.keys())]
+
+    def _screens(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """First looks: the next run of each stack; single edits where they are not stacked, or no stack is at hand."""
+        state, known, found = self.state, self.state.known, False
+        for stack in state.stacks.values():
+            place = read(stack).wanted
+            if place and (stack.commits[place - 1], stack.seed) not in under_way:
+                found = True
+                yield self._run(stack.members[place - 1], stack.commits[place - 1], stack.seed, "screen",
+                                stack.base_commit, paced=place == len(stack.members))
+        coming = found or any(self.flight.of(Combine))
+        size, seed = self.size, known.next_common()
+        if size > 1 and known.kind != "timing" and seed not in known.of(state.commit) and (state.commit, seed) not in under_way:
+            yield self._run(state.frontier, state.commit, seed, "race")
+        for experiment in self.waiting():
+            if experiment.base_commit == state.commit and not experiment.awaited \
+                    and not (coming and self.stackable(experiment, size)):
+                yield from self._runs_for(experiment, under_way)
+
+    def stackable(self, experiment: Experiment, size: int) -> bool:
+        """Whether an experiment may share its first run with others, where stacks have this size."""
+        return size > 1 and experiment.company > 1 and experiment.grown >= 0

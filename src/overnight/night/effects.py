@@ -1,0 +1,48 @@
+"""What recorded events ask for outside the Lab: the result branch, held commits, trees, notes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from overnight.errors import TrackError
+from overnight.execution.runner import Runner
+from overnight.lab.events import Event, Judged, Learnt, Measured, Proposed, Rebased, Stacked, Vetoed
+from overnight.night.session import Session
+
+NOTES = "notes.md"  # what the last standup wrote, for people; the journal has it as well
+
+
+class Effects:
+    """Carries out what follows from events of one track, once they are durable."""
+
+    def __init__(self, session: Session, runner: Runner) -> None:
+        self.session, self.runner = session, runner
+
+    def follow(self, event: Event) -> None:
+        """Move the branch, hold or release a commit, forget a tree, write the notes, clear an order.
+
+        A branch that cannot be moved now, because it is checked out somewhere, is brought into agreement afterwards.
+        """
+        track, repo = self.session.state.track.name, self.session.repo
+        if request := getattr(event, "request", ""):
+            self.session.inbox.clear([request])
+        if isinstance(event, Proposed | Rebased):
+            repo.hold(track, event.experiment, event.commit)
+        elif isinstance(event, Stacked) and event.experiments:
+            repo.hold(track, f"stack/{event.experiments[-1]}", event.commits[-1])
+        elif isinstance(event, Measured) and event.stage == "screen":
+            self.runner.forget(event.commit)
+        elif isinstance(event, Judged):
+            repo.release(track, event.experiment)
+            repo.release(track, f"stack/{event.experiment}")
+            if event.verdict == "keep":
+                with suppress(TrackError):
+                    self.session.agree()
+            else:
+                self.runner.forget(self.session.state.experiments[event.experiment].commit)
+        elif isinstance(event, Learnt):
+            (self.session.home / NOTES).write_text(event.notes, encoding="utf-8")
+        elif isinstance(event, Vetoed):
+            self.session.hold_open()
+            with suppress(TrackError):
+                self.session.agree()

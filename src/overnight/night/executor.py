@@ -1,0 +1,78 @@
+"""Carries out the jobs of one opened track: those of desks, benches and thinkers, with the team that its program asks for."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from overnight.contracts import Call, Sandbox, Team
+from overnight.execution.desk import Desk
+from overnight.execution.runner import Runner
+from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Result, Think
+from overnight.night.session import Session
+from overnight.researchers.team import Money, Staff
+from overnight.track.roles import Role
+from overnight.workers.local import Place
+
+if TYPE_CHECKING:
+    from overnight.researchers.agent import Quarters
+
+NONE = Money()
+
+
+class Executor:
+    """Does the work of one track in one sandbox."""
+
+    def __init__(self, session: Session, sandbox: Sandbox, money: Money = NONE) -> None:
+        state = session.state
+        assert state.opened is not None
+        self.session, self.repo = session, session.repo
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._left: list[Team] = []
+        self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
+        carried = state.tally.carried
+        money = msgspec.structs.replace(money, spent=(carried.tokens, carried.dollars))
+        self._staff = Staff(state.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
+        self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
+
+    def _quarters(self) -> Quarters:
+        """Where agents work: in what a run may see, and no more."""
+        from overnight.researchers.agent import Quarters
+        runner, repo = self.runner, self.repo
+        secrets = (self.session.home, repo.root / ".git", *((repo.folder / p).resolve() for p in runner.track.private))
+        return Quarters(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
+                        (*runner.mounts, *runner.data), secrets)
+
+    def staff(self, roles: Iterable[Role]) -> None:
+        """The team has these roles from now on. Raises TrackError where one cannot be had; then it stays as it was."""
+        made = self._staff.team(roles)
+        self._left.append(self.desk.team)  # what they have under way still counts
+        self.desk.team = made
+
+    def close(self) -> None:
+        """End what every role has under way. Calls to models have a moment to end by themselves."""
+        for team in (*self._left, self.desk.team):
+            team.close()
+        self._staff.close()
+
+    def work(self, job: Job, place: Place) -> Result:
+        """Carry out one job at one place. Raises Fault when the machine failed."""
+        if isinstance(job, Measure):
+            return self.runner.measure(job, place.cores, place.number, place.running)
+        if isinstance(job, Combine):
+            return self.desk.combine(job)
+        if isinstance(job, Rebase):
+            return self.desk.rebase(job)
+        if isinstance(job, Think):
+            return self.desk.think(job)
+        return self.desk.propose(job) if isinstance(job, Propose) else self.desk.accept(job)
+
+    def calls(self) -> Iterator[Call]:
+        """The calls to models that ended since the last time."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._calls.get_nowait()

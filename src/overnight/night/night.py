@@ -1,0 +1,134 @@
+"""One session on an opened track: the only place that wires the record, the Lab, the executor and the places."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from overnight import __version__, loop
+from overnight.contracts import Sandbox
+from overnight.errors import TrackError
+from overnight.lab.events import Called, Event, Organised, Started, Stopped
+from overnight.lab.flight import Budget
+from overnight.lab.jobs import Letter
+from overnight.lab.lab import Lab
+from overnight.night.effects import Effects
+from overnight.night.executor import NONE, Executor
+from overnight.night.session import Session
+from overnight.researchers.team import Money
+from overnight.track.program import Program
+from overnight.track.roles import Role
+from overnight.workers.cores import MACHINE, Cores
+from overnight.workers.local import LocalWorkers
+
+Cast = Callable[[Program], tuple[Role, ...]]
+
+
+class Night:
+    """Works on a track that its session holds for writing. As a context it has places where jobs are carried out, which end
+    with it; several nights of one process share the cores of one machine.
+
+    workers   runs at a time; None: as many as there are cores for
+    say       told in a sentence what a user should hear meanwhile
+    """
+
+    def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
+                 money: Money = NONE, machine: Cores = MACHINE, say: Callable[[str], None] = lambda sentence: None) -> None:
+        cpus = session.state.track.run.cpus
+        benches = workers or max(1, len(machine) // cpus)
+        self.session, self.sandbox, self.say = session, sandbox, say
+        self.lab = Lab(session.state, benches=benches)
+        self.executor = Executor(session, sandbox, money)
+        self.effects = Effects(session, self.executor.runner)
+        self.places = LocalWorkers(self.executor.work, benches, cpus, desks, thinkers, machine)
+        self._cast: Cast | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End whatever is under way, and return when it is dead. Does nothing the second time."""
+        self.executor.close()
+        self.places.close()
+
+    # -- the team --
+
+    def organise(self, cast: Cast) -> None:
+        """Take the team that the program asks for; `cast` says which roles that are. An edit of the program takes effect at the
+        next proposal. Raises TrackError where a role cannot be had."""
+        self._take(self.session.program, cast)
+        self._cast = cast
+
+    def _take(self, program: Program, cast: Cast) -> tuple[Role, ...]:
+        roles = cast(program)
+        self.executor.staff(roles)
+        self.lab.organise(roles, program.prose)
+        return roles
+
+    def _look_again(self, cast: Cast) -> None:
+        """Take up the program if it was edited."""
+        found = self.session.watch.look()
+        if isinstance(found, str):
+            self.say(found)
+        elif found is not None:
+            try:
+                roles = self._take(found, cast)
+            except TrackError as error:
+                self.say(f"{error} Until it is mended, the team stays as it was.")
+            else:
+                self.session.record([organised(found.sha256, roles)])
+
+    # -- the session --
+
+    def run(self, budget: Budget, watch: Callable[[Sequence[Event]], None]) -> str:
+        """Work until nothing is left to do or the budget is used up; returns why it ended. `watch` is told what happens.
+
+        Raises what a place raised, unless it was a Fault; then the record ends in order as well.
+        """
+        session, lab = self.session, self.lab
+        self._record_start()
+        began, pace = time.monotonic(), loop.Pace()
+        try:
+            late = lab.begin(budget, time.time())
+            session.journal.extend(late)
+            for event in late:
+                self.effects.follow(event)
+            watch(late)
+            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters)
+        finally:
+            lasted = time.monotonic() - began
+            self.close()
+            session.record([Called(time.time(), call) for call in self.executor.calls()])
+            why = lab.why(time.monotonic())
+            if self._cast:
+                session.record([Stopped(time.time(), lasted, why, *pace.means())])
+        session.agree()
+        return why
+
+    def _record_start(self) -> None:
+        box, roles = self.sandbox, self.lab.roster
+        self.session.record([Started(time.time(), self.lab.flight.benches, box.name, __version__, roles.proposers, box.identity,
+                                     box.findings)])
+        if self._cast:
+            self.session.record([organised(self.session.program.sha256, roles.roles.values())])
+
+    def _letters(self) -> Iterator[Letter]:
+        """What came in since the last time: orders from outside, and news of calls to models."""
+        if self._cast:
+            self._look_again(self._cast)
+        yield from self.executor.calls()
+        for order in self.session.inbox.new():
+            if order.request in self.session.state.answered:
+                self.session.inbox.clear([order.request])
+            else:
+                yield order
+
+
+def organised(sha256: str, team: Iterable[Role]) -> Organised:
+    """The record of a program that is in force from now on, and of the roles on the team."""
+    return Organised(time.time(), sha256, {role.name: role.kind for role in team})
