@@ -12,26 +12,26 @@ from pathlib import Path
 from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact, share
 from overnight.night.session import Session
-from overnight.views import track
+from overnight.views.track import TrackView, track
 
 NIGHTS, EXPERIMENTS = 20, 300
 
 
-def night(experiments: int) -> dict[str, float]:
-    """One night in a fresh repository; its status."""
+def night(experiments: int) -> TrackView:
+    """One night in a fresh repository; where its track stands."""
     with tempfile.TemporaryDirectory() as folder:
         here = track_in(Path(folder), "synthetic")
         subprocess.run([sys.executable, "-m", "overnight.cli", "run", str(here), "--experiments", str(experiments),
                         "--researcher", "placebo"], check=True, stdout=subprocess.DEVNULL)
-        return track.status(Session(here).read())
+        return track(Session(here).read())
 
 
 def nights(count: int, experiments: int) -> Iterator[Row]:
     """How many nights end with a keep, and what they ran."""
     found = [night(experiments) for _ in range(count)]
-    yield share(f"nights of {experiments} experiments that keep something", sum(n["kept"] > 0 for n in found), count, "<= 0.05")
-    yield exact("experiments, in all", sum(n["experiments"] for n in found), count=count)
-    yield exact("runs, in all", sum(n["runs"] for n in found), count=count)
+    yield share(f"nights of {experiments} experiments that keep something", sum(n.kept > 0 for n in found), count, "<= 0.05")
+    yield exact("experiments, in all", sum(n.experiments for n in found), count=count)
+    yield exact("runs, in all", sum(n.runs for n in found), count=count)
 
 
 def cells(quick: bool) -> Iterator[Cell]:

@@ -32,18 +32,18 @@ def demo(lasting: str) -> Path:
 
 def remeasure(session: Session, seeds: list[int]) -> tuple[list[float], list[float]]:
     """The metric of the baseline and of the frontier on the same seeds, run in turn, one at a time on each core."""
-    state = session.state
-    assert state.opened is not None
-    runner = Runner(state.track, session.repo, sandbox.choose("bubblewrap"), state.opened.commit, session.home)
+    lab = session.state
+    assert lab.opened is not None
+    runner = Runner(lab.track, session.repo, sandbox.choose("bubblewrap"), lab.opened.commit, session.home)
     todo: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
     found: dict[tuple[str, int], float] = {}
 
     def work(core: int) -> None:
         while (job := todo.get()) is not None:
             run = runner.measure(Measure(0, 0, job[0], job[1], "confirm"), (core,))
-            found[job] = run.metrics[state.track.metric.name]
+            found[job] = run.metrics[lab.track.metric.name]
 
-    before, after = state.opened.commit, state.commit
+    before, after = lab.opened.commit, lab.commit
     for seed in seeds:
         todo.put((before, seed))
         todo.put((after, seed))
@@ -59,22 +59,22 @@ def remeasure(session: Session, seeds: list[int]) -> tuple[list[float], list[flo
 def rows(lasting: str, count: int, experiments: str, gain: str) -> Iterator[Row]:
     """The night, then its two ends on fresh seeds."""
     session = Session(demo(lasting))
-    state = session.read()
+    lab = session.read()
     with session.scratch():
         before, after = remeasure(session, [secrets.randbits(31) for _ in range(count)])
-    shown = track.status(state)
-    yield exact(f"experiments in {lasting}", shown["experiments"], experiments)
+    state = track.track(lab)
+    yield exact(f"experiments in {lasting}", state.experiments, experiments)
     for name in ("runs", "kept", "discarded", "crashed", "fouled"):
-        yield exact(name, shown[name])
-    claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(0) or 0.0))
-    gains = [state.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
-    yield mean(f"improvement on {count} fresh seeds", gains, gain, state["unit"])
+        yield exact(name, getattr(state, name))
+    claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(0) or 0.0))
+    gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
+    yield mean(f"improvement on {count} fresh seeds", gains, gain, state.unit)
     yield exact("improvement that the night claimed", claimed)
     yield mean("baseline", before)
     yield mean("frontier", after)
-    yield exact("share of the time in which workers were busy", state["busy_share"])
-    yield exact("harness for a run (median)", state["overhead_ms"], unit="ms")
-    for part, spent in state["overhead_parts_ms"].items():
+    yield exact("share of the time in which workers were busy", state.busy_share)
+    yield exact("harness for a run (median)", state.overhead_ms, unit="ms")
+    for part, spent in state.overhead_parts_ms.items():
         yield exact(f"  {part}", spent, unit="ms")
 
 

@@ -19,14 +19,15 @@ from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclud
 from overnight.errors import Fault
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
-from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import Measurement, Trouble
+from overnight.lab.measurements import Experiment
 from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
 from overnight.report import audit as audited
 from overnight.report import morning
 from overnight.testing.sandbox import processes
+from overnight.views.experiment import history
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
 
@@ -455,11 +456,11 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     assert overnight("report", folder, "--to", tmp_path).returncode == 0
     text = (tmp_path / "report.md").read_text()
     assert "## Audit" in text and "| #2 `nothing but luck` |" in text and "dead weight" in text
-    state = Session(folder).read()
-    assert audited.load(folder / ".overnight/audit.json", state) == found
-    state.commit = "0" * 40
-    assert audited.load(folder / ".overnight/audit.json", state) is None
-    assert "## Audit" not in morning.report_md(state, "x.png")
+    lab = Session(folder).read()
+    assert audited.load(folder / ".overnight/audit.json", lab) == found
+    lab.commit = "0" * 40
+    assert audited.load(folder / ".overnight/audit.json", lab) is None
+    assert "## Audit" not in morning.report_md(history(lab), "x.png")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\xff"])
@@ -475,7 +476,7 @@ def test_words_of_a_candidate_cannot_leave_their_cell(checked):
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
     found = conclude(plan, [Run(r.commit, r.seed, "crash", None, hostile) for r in checked[1].runs], 0.0)
     assert "\x1b" not in "".join(audited.lines(found))
-    (row,) = [x for x in morning.report_md(Session(checked[0]).read(), "x.png", found).splitlines() if x.startswith("| #1 ")]
+    (row,) = [x for x in morning.report_md(history(Session(checked[0]).read()), "x.png", found).splitlines() if x.startswith("| #1 ")]
     assert row.count("|") == 5 and "\x1b" not in row
 
 

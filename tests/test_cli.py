@@ -16,7 +16,8 @@ from overnight.cli import main
 from overnight.cli.base import COMMANDS, SANDBOXES
 
 NEEDS = "night"
-KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "effect", "interval", "pairs", "metrics"}
+KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "metrics"}
+EVIDENCE = {"verdict", "reason", "effect", "interval", "pairs", "fresh_pairs", "e_value"}
 STATE = {"track", "metric", "baseline", "frontier", "experiments", "kept", "discarded", "crashed", "fouled", "runs",
          "busy_share", "overhead_ms", "kind", "drift", "evidence_wanted", "stacked"}
 
@@ -46,12 +47,12 @@ def test_the_users_branch_index_and_tree_are_untouched(night):
 
 def test_log_json_is_one_object_a_line(night):
     records = [json.loads(line) for line in overnight("log", night, "--json").stdout.splitlines()]
-    assert len(records) == 8 and all(r.keys() >= KEYS for r in records)
+    assert len(records) == 8 and all(r.keys() >= KEYS and r["verdict"].keys() == EVIDENCE for r in records)
 
 
 def test_every_keep_has_an_interval_clear_of_zero_and_fresh_pairs(night):
     records = [json.loads(line) for line in overnight("log", night, "--json").stdout.splitlines()]
-    kept = [r for r in records if r["verdict"] == "keep"]
+    kept = [r["verdict"] for r in records if r["verdict"]["verdict"] == "keep"]
     assert kept and all(r["interval"][0] > 0 and r["fresh_pairs"] >= 4 for r in kept)
 
 
@@ -63,12 +64,12 @@ def test_status_json_says_where_the_track_stands(night):
 
 def test_show_explains_a_verdict(night):
     records = [json.loads(line) for line in overnight("log", night, "--json").stdout.splitlines()]
-    kept = next(r for r in records if r["verdict"] == "keep")
+    kept = next(r for r in records if r["verdict"]["verdict"] == "keep")
     for name in (str(kept["id"]), kept["commit"][:8]):
         text = overnight("show", name, night).stdout
         assert "keep" in text and "-X = 1.0" in text and "confirm" in text
         assert "Compared: each run of it with a run of its base with the same seed, so that shared luck cancels." in text
-        assert f"{kept['fresh_pairs']} of them on seeds that were drawn after its commit existed." in text
+        assert f"{kept['verdict']['fresh_pairs']} of them on seeds that were drawn after its commit existed." in text
         assert "95 % interval" in text and "to 1 was needed" in text
     assert json.loads(overnight("show", kept["id"], night, "--json").stdout)["runs"]
 

@@ -110,7 +110,7 @@ def test_the_chain_is_whole_and_the_branch_agrees(survivor):
 def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
     folder = survivor[0]
     records = [json.loads(line) for line in overnight("log", folder, "--json").stdout.splitlines()]
-    kept = [r["commit"] for r in records if r["verdict"] == "keep"]
+    kept = [r["commit"] for r in records if r["verdict"]["verdict"] == "keep"]
     branch = git(folder, "rev-list", "--reverse", "overnight/synthetic").splitlines()
     assert branch[0] == git(folder, "rev-parse", "HEAD") and sorted(branch[1:]) == sorted(kept)
 

@@ -117,14 +117,15 @@ def test_an_agent_reads_the_brief_tries_a_change_and_goes_on_from_the_frontier(l
             found = await client.call_tool("try_change", {"worktree": str(mine), "message": "X to 2", "by": "claude"},
                                            progress_callback=progress)
             known = found.structured_content
-            assert (known["verdict"], known["id"], known["researcher"]) == ("keep", 1, "agent claude")
-            assert known["fresh_pairs"] > 0 and known["effect"] > 2 and "**keep**" in found.content[0].text
+            verdict = known["verdict"]
+            assert (verdict["verdict"], known["id"], known["researcher"]) == ("keep", 1, "agent claude")
+            assert verdict["fresh_pairs"] > 0 and verdict["effect"] > 2 and "**keep**" in found.content[0].text
             git(mine, "checkout", "-q", "--force", "--detach", known["frontier"])
             settings(mine, 9.0)
-            assert (await ask(client, "try_change", worktree=str(mine), message="X to 9"))[1]["verdict"] == "discard"
+            assert (await ask(client, "try_change", worktree=str(mine), message="X to 9"))[1]["verdict"]["verdict"] == "discard"
             assert '#2 discard' in (await ask(client, "log"))[0] and len((await ask(client, "log", last=1))[1]["experiments"]) == 1
             assert "+X = 9.0" in (await ask(client, "show", id=2))[0]
-            assert (await ask(client, "wait", id="#2"))[1]["verdict"] == "discard"
+            assert (await ask(client, "wait", id="#2"))[1]["verdict"]["verdict"] == "discard"
             return (await ask(client, "status"))[1]
 
     if way == "stdio":
@@ -209,7 +210,7 @@ def test_no_more_than_a_few_changes_are_under_way(little):
         async with piped(little) as client:
             for number in range(MOST):
                 settings(little, 100.0 + number)
-                assert (await ask(client, "try_change", message=f"{number}", wait_seconds=0))[1]["verdict"] == "open"
+                assert (await ask(client, "try_change", message=f"{number}", wait_seconds=0))[1]["verdict"]["verdict"] == "open"
             settings(little, 99.0)
             return await refused(client, "try_change", message="one more", wait_seconds=0)
 
@@ -238,7 +239,7 @@ def test_two_agents_at_once_both_get_their_verdict(little, tmp_path):
 
     with serving(little) as (address, _):
         found = talk(conversation, address)
-    assert {x: data["verdict"] for x, (_, data) in found.items()} == {3.0: "keep", -5.0: "discard"}
+    assert {x: data["verdict"]["verdict"] for x, (_, data) in found.items()} == {3.0: "keep", -5.0: "discard"}
     assert len(records(little, "proposed")) == 2
 
 
@@ -254,7 +255,7 @@ def test_a_night_at_work_measures_what_agents_bring(night, tmp_path):  # noqa: F
             await ask(client, "add_idea", title="something else")
             return found
 
-    assert talk(conversation)["verdict"] == "keep" and process.poll() is None
+    assert talk(conversation)["verdict"]["verdict"] == "keep" and process.poll() is None
     assert [o.name for o in (folder / ".overnight/inbox").iterdir()] == []
 
 
@@ -265,7 +266,7 @@ def test_an_agent_that_hangs_up_in_the_middle_finds_its_verdict_later(little):
     async def first():
         async with piped(little) as client:
             _, found = await ask(client, "try_change", message="X to 3", wait_seconds=1)
-            assert found["verdict"] == "open"
+            assert found["verdict"]["verdict"] == "open"
             return str(found["ask"])
 
     async def second(mark):
@@ -275,7 +276,7 @@ def test_an_agent_that_hangs_up_in_the_middle_finds_its_verdict_later(little):
     mark = talk(first)
     wait_for(lambda: overnight("status", little).returncode == 0)
     found = talk(second, mark)
-    assert found["verdict"] == "keep" and len(records(little, "proposed")) == 1
+    assert found["verdict"]["verdict"] == "keep" and len(records(little, "proposed")) == 1
 
 
 def test_a_call_that_is_broken_off_over_http_goes_on_without_its_caller(little):
@@ -292,7 +293,7 @@ def test_a_call_that_is_broken_off_over_http_goes_on_without_its_caller(little):
             return (await ask(client, "wait", id=1))[1]
 
     with serving(little) as (address, _):
-        assert talk(conversation, address)["verdict"] == "keep"
+        assert talk(conversation, address)["verdict"]["verdict"] == "keep"
 
 
 def test_a_server_that_is_told_to_end_leaves_the_change_to_the_next(little):
@@ -304,7 +305,7 @@ def test_a_server_that_is_told_to_end_leaves_the_change_to_the_next(little):
             return (await ask(client, "try_change", message="X to 3", wait_seconds=2))[1]
 
     with serving(little) as (address, process):
-        assert talk(conversation, address)["verdict"] == "open"
+        assert talk(conversation, address)["verdict"]["verdict"] == "open"
         stop(process, signal.SIGTERM)
         assert process.returncode == 0
     git(little, "checkout", "-q", "settings.py")

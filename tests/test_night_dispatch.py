@@ -69,8 +69,8 @@ def night(little):
 
 def test_a_change_by_hand_gets_the_whole_referee(kept):
     found = json.loads(overnight("show", 1, kept, "--json").stdout)
-    assert (found["verdict"], found["researcher"], found["message"]) == ("keep", "person", "X to 2")
-    assert found["fresh_pairs"] > 0 and found["effect"] > 2
+    assert (found["verdict"]["verdict"], found["researcher"], found["message"]) == ("keep", "person", "X to 2")
+    assert found["verdict"]["fresh_pairs"] > 0 and found["verdict"]["effect"] > 2
     assert git(kept, "show", "overnight/little:settings.py") == "X = 2.0"
 
 
@@ -83,7 +83,7 @@ def test_neither_the_files_nor_the_branch_of_the_user_are_touched(kept):
     ({"settings.py": "X = 9.0\n"}, "discard", 10), ({"settings.py": "X = 1 / 0\n"}, "crash", 11)])
 def test_the_exit_status_is_the_verdict(little, files, verdict, status):
     write(little, files)
-    assert [(code, found["verdict"]) for code, found in [tried(little)]] == [(status, verdict)]
+    assert [(code, found["verdict"]["verdict"]) for code, found in [tried(little)]] == [(status, verdict)]
 
 
 @pytest.mark.parametrize(("files", "said"), [
@@ -119,7 +119,7 @@ def test_who_took_the_frontiers_files_is_compared_with_the_frontier(tmp_path):
     assert tried(folder)[0] == 0
     write(folder, {"settings.py": "X = 2.0\n\n\n\nY = 2\n"})
     found = tried(folder)[1]
-    assert found["verdict"] == "discard" and "+Y = 2" in found["patch"] and "X" not in found["patch"].replace(" X = 2.0", "")
+    assert found["verdict"]["verdict"] == "discard" and "+Y = 2" in found["patch"] and "X" not in found["patch"].replace(" X = 2.0", "")
 
 
 def test_a_conflict_is_said_before_anything_is_paid(tmp_path):
@@ -138,7 +138,7 @@ def test_a_night_at_work_tries_it_and_goes_on(night):
     folder, process = night
     settings(folder, 3.0)
     status, found = tried(folder, "-m", "X to 3", timeout=120)
-    assert (status, found["verdict"]) == (0, "keep") and process.poll() is None
+    assert (status, found["verdict"]["verdict"]) == (0, "keep") and process.poll() is None
     assert [o.name for o in (folder / ".overnight/inbox").iterdir()] == []
 
 
@@ -149,7 +149,7 @@ def test_two_who_try_at_once_both_get_their_verdict(little, tmp_path):
     settings(other, -5.0)
     both = [subprocess.Popen(command("try", f, "--json"), stdout=subprocess.PIPE, text=True) for f in (little, other)]
     said = [json.loads(p.communicate(timeout=120)[0]) for p in both]
-    assert [s["verdict"] for s in said] == ["keep", "discard"] and [p.returncode for p in both] == [0, 10]
+    assert [s["verdict"]["verdict"] for s in said] == ["keep", "discard"] and [p.returncode for p in both] == [0, 10]
     assert len(records(little, "proposed")) == 2
 
 
@@ -236,8 +236,8 @@ def test_a_veto_moves_the_frontier_back_and_what_came_later_is_confirmed_anew(tm
     assert git(folder, "rev-parse", "overnight/little") == begin
     assert overnight("run", folder, "--experiments", 1, "--researcher", "placebo").returncode == 0
     log = [json.loads(line) for line in overnight("log", folder, "--json").stdout.splitlines()]
-    assert (log[0]["verdict"], log[0]["reason"]) == ("discard", "vetoed by a person: I do not like twos")
-    assert log[1]["verdict"] == "keep" and log[1]["fresh_pairs"] > 0
+    assert (log[0]["verdict"]["verdict"], log[0]["verdict"]["reason"]) == ("discard", "vetoed by a person: I do not like twos")
+    assert log[1]["verdict"]["verdict"] == "keep" and log[1]["verdict"]["fresh_pairs"] > 0
     assert git(folder, "show", "overnight/little:settings.py").split("\n")[::4] == ["X = 1.0", "Y = 1"]
     assert overnight("log", folder, "--verify").returncode == 0
 

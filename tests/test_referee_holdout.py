@@ -32,7 +32,9 @@ from overnight.report import tables
 from overnight.track import spec
 from overnight.track.load import load
 from overnight.views import holdout as overfitting
-from overnight.views import sentences, track
+from overnight.views import public
+from overnight.views.experiment import experiment, history, line
+from overnight.views.track import track
 
 HELD = FAKE + 'holdout = "unseen.txt"\n'
 KEEP = Ruling("keep", "better on fresh seeds", 1.0, (0.5, 1.5), 60.0)
@@ -161,8 +163,9 @@ def test_without_a_holdout_they_are_kept():
 def readable(found):
     """All that a researcher may ever read of a night, to the last digit."""
     briefs = [msgspec.json.encode(j.brief) for j in found.jobs if isinstance(j, Propose | Rebase)]
-    lines = [(track.record(found.lab.state, e), track.line(found.lab.state, e)) for e in found.lab.state.experiments.values()]
-    return briefs, lines, tables.results_tsv(found.lab.state), track.status(found.lab.state)
+    shown = [experiment(found.lab.state, e) for e in found.lab.state.experiments.values()]
+    return briefs, shown, [line(e) for e in shown], tables.results_tsv(history(found.lab.state)), msgspec.structs.replace(
+        track(found.lab.state), holdout=None)
 
 
 @pytest.mark.parametrize("scale", [0.8, 3.0, 20.0])
@@ -236,7 +239,7 @@ def test_a_candidate_without_a_number_there_is_denied():
 
     found = Night(Mute(1, lambda lots: Idea(gain=3.0, correlation=0.9), holdout=1.0), contract=HELD).go(experiments=3)
     assert {e.reason for e in found.lab.state.experiments.values()} == {DENIED}
-    assert "4 of 4 runs gave no number" in overfitting.of(found.lab.state, 1)
+    assert "4 of 4 runs gave no number" in overfitting.answer(overfitting.holdout(found.lab.state), 1)
 
 
 def test_climbing_by_chance_is_rare():
@@ -440,7 +443,9 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     overnight("report", folder)
     report = (folder / ".overnight/report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
-    assert sentences.gather(lab, lab.state.experiments[1], [], lambda name: "").keys() & {"holdout"} == set()
+    seen = public.experiment(lab.state, lab.state.experiments[1], [], lambda name: "")
+    assert DENIED in seen.verdict.reason and not {"holdout", "score_log_tail"} & set(msgspec.structs.asdict(seen))
+    assert not any("holdout" in sentence for sentence in seen.evidence)
 
 
 @pytest.mark.night

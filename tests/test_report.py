@@ -15,7 +15,9 @@ from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.report import chart, morning, tables
-from overnight.views import sentences, track
+from overnight.views import sentences
+from overnight.views.experiment import detail, history
+from overnight.views.track import track
 
 CONTRACT = """
 [track]
@@ -108,12 +110,12 @@ def busy_night(count, direction="minimize", keeps=8, **more):
 
 
 def rows(lab):
-    return list(csv.reader(io.StringIO(tables.results_tsv(lab)), delimiter="\t", quoting=csv.QUOTE_NONE))
+    return list(csv.reader(io.StringIO(tables.results_tsv(history(lab))), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def drawn(lab, folder):
     svg, png = folder / "a.svg", folder / "a.png"
-    chart.draw(lab, svg, png)
+    chart.draw(history(lab), svg, png)
     return svg.read_text(encoding="utf-8"), png.read_bytes()
 
 
@@ -153,7 +155,7 @@ def test_a_title_cannot_break_the_table():
     night = Night()
     night.judge("keep", title="a\tb\rc\x0bd\x1b[0m\u2028e")
     night.judge("keep", title="=HYPERLINK(1)")
-    text = tables.results_tsv(night.lab.state)
+    text = tables.results_tsv(history(night.lab.state))
     assert len(text.splitlines()) == 4 and all(line.count("\t") == 4 for line in text.splitlines())
     assert text.splitlines()[2].endswith("\ta b c d e")
     assert text.splitlines()[3].endswith("\t'=HYPERLINK(1)")
@@ -178,7 +180,7 @@ def test_words_are_bounded_and_printable():
 def test_levels_show_as_many_decimals_as_the_gain_needs(gain, shown):
     night = Night()
     night.judge("keep", gain=gain)
-    first, now = tables.levels(night.lab.state)
+    first, now = tables.levels(track(night.lab.state))
     assert len(first.partition(".")[2]) == len(now.partition(".")[2]) == len(shown.partition(".")[2])
 
 
@@ -190,7 +192,7 @@ def test_levels_show_as_many_decimals_as_the_gain_needs(gain, shown):
 def test_a_chart_of_any_size_is_a_picture(count, direction, tmp_path):
     lab = busy_night(count, direction)
     svg, png = drawn(lab, tmp_path)
-    assert chart.headline(lab) in words(svg)
+    assert chart.headline(track(lab)) in words(svg)
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (1400, 800)
 
@@ -221,7 +223,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._limits(chart._scene(night.lab.state, 3.505), 0).y
+    low, high = chart._limits(chart._scene(history(night.lab.state), 3.505), 0).y
     assert 3.3 < low < 3.405 and 3.505 < high < 3.7
 
 
@@ -232,7 +234,7 @@ def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
     night.happen(Rebased(0.0, first[0], *night.frontier, "d" * 40))
     night.happen(Judged(0.0, first[0], "keep", "better", 0.02, (0.01, 0.03), 6, 3, 30.0))
     assert [e.id for e in night.lab.state.chain()] == [2, 1]
-    assert [(d.x, d.label) for d in chart._scene(night.lab.state, 3.5).kept] == [(2, "quick"), (3, "slow")]
+    assert [(d.x, d.label) for d in chart._scene(history(night.lab.state), 3.5).kept] == [(2, "quick"), (3, "slow")]
 
 
 def test_labels_are_moved_apart_as_little_as_possible():
@@ -268,7 +270,7 @@ def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
 
 
 def report(lab):
-    return morning.report_md(lab, "progress.png")
+    return morning.report_md(history(lab), "progress.png")
 
 
 def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
@@ -276,7 +278,7 @@ def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
     night.judge("keep", "wider", gain=0.2)
     night.judge("keep", "deeper", gain=0.05)
     text = report(night.stop())
-    first, now = tables.levels(night.lab.state)
+    first, now = tables.levels(track(night.lab.state))
     assert f"`val_bpc` went from {first} to {now} bits/char: better by 0.250" in text
     assert "2 experiments (2 kept, 0 discarded, 0 crashed, 0 fouled) took 8 runs in 1h 00m." in text
     assert "Sandbox: bubblewrap." in text and "One run took 1.5 s" in text and "](progress.png)" in text
@@ -379,8 +381,7 @@ def test_a_track_that_was_only_opened_has_a_report():
 
 
 def shown(night, number, tmp_path):
-    experiment = night.lab.state.experiments[number]
-    return sentences.words(night.lab.state, experiment, sentences.gather(night.lab.state, experiment, night.events, lambda name: ""))
+    return sentences.words(track(night.lab.state), detail(night.lab.state, night.lab.state.experiments[number], night.events, lambda name: ""))
 
 
 def test_a_verdict_is_explained_in_sentences(tmp_path):
@@ -467,12 +468,12 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
 
 def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
     night = Night(scatter=(0.0, 0.01, 0.02, 0.03, 0.04))
-    state = track.status(night.lab.state)
-    assert (state["kind"], state["stacked"], state["drift"]) == ("noisy", 1, None)
-    assert state["evidence_wanted"] == round(1 / night.lab.state.alpha, 1)
+    found = track(night.lab.state)
+    assert (found.kind, found.stacked, found.drift) == ("noisy", 1, None)
+    assert found.evidence_wanted == round(1 / night.lab.state.alpha, 1)
     seed = night.lab.state.known.calibration[0]
     before = night.lab.state.known.of("b" * 40)[seed]["val_bpc"]
     sigma = night.lab.state.known.seed_variance**0.5
     for number, more in enumerate([2.9, 3.1, 3.0]):
         night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", "ok", {"val_bpc": before + more * sigma}))
-    assert track.status(night.lab.state)["drift"] == pytest.approx(3.0)
+    assert track(night.lab.state).drift == pytest.approx(3.0)

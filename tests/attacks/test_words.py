@@ -9,7 +9,9 @@ from attacks.suite import HONEST, Attack, Stopped
 from conftest import git, overnight
 from overnight.night.session import Session
 from overnight.report import live, morning
-from overnight.views import sentences, track
+from overnight.views import sentences
+from overnight.views.experiment import detail, experiment, line
+from overnight.views.track import track
 
 STEERS = {"colours": "\x1b[31mred", "clears the screen": "\x1b[2J\x1b[H", "sets the title": "\x1b]0;owned\x07",
           "links elsewhere": "\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\", "writes the clipboard": "\x1b]52;c;ZXZpbA==\x07",
@@ -72,20 +74,19 @@ class TestWords(Stopped):
     """A night of candidates and researchers that talk."""
 
     def test_no_screen_obeys_them(self, night):
-        state = Session(night.folder).read()
+        lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for experiment in state.experiments.values():
-            found = sentences.gather(state, experiment, records, night.session.log)
-            shown = sentences.words(state, experiment, found) + track.line(state, experiment)
-            assert controls(shown) == set(), experiment.message
-        assert controls("".join(live.sentence(state, record) for record in records)) == set()
+        for each in lab.experiments.values():
+            found = detail(lab, each, records, night.session.log)
+            shown = sentences.words(track(lab), found) + line(experiment(lab, each))
+            assert controls(shown) == set(), each.message
+        assert controls("".join(live.sentence(lab, record) for record in records)) == set()
 
     def test_no_line_of_a_message_stands_where_ours_do(self, night):
-        state = Session(night.folder).read()
+        lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for experiment in state.experiments.values():
-            found = sentences.gather(state, experiment, records, night.session.log)
-            lines = sentences.words(state, experiment, found).splitlines()
+        for each in lab.experiments.values():
+            lines = sentences.words(track(lab), detail(lab, each, records, night.session.log)).splitlines()
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 
     def test_no_report_obeys_them(self, night, tmp_path):

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from overnight.brief.page import as_json as as_data
 from overnight.brief.page import page
 from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
-from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.night import dispatch
 from overnight.night.session import Session
 from overnight.report import audit
 from overnight.researchers import replay
-from overnight.views import holdout, sentences, track
+from overnight.views import holdout, sentences
+from overnight.views.experiment import detail, history, line, named
+from overnight.views.track import number, paid, track
 
 
 @main.command()
@@ -25,16 +27,15 @@ from overnight.views import holdout, sentences, track
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    state = dispatch.opened(folder).read()
-    found = track.status(state)
+    found = track(dispatch.opened(folder).read())
     if as_json:
-        say(found | {"holdout": holdout.numbers(state)})
+        say(found)
         return
-    found |= {"holdout": holdout.sentence(state)} if state.track.holdout else {}
-    found["models"] = [track.paid(role, use) for role, use in state.tally.used.items()]
-    for name, value in found.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else \
-            "; ".join(value) if isinstance(value, list) else track.number(value, 5) if isinstance(value, float) else value
+    rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
+                            "models": [paid(role, use) for role, use in found.models.items()]}
+    for name, value in rows.items():
+        shown = ", ".join(f"{k} {number(v, 5)}" for k, v in value.items()) if isinstance(value, dict) else \
+            "; ".join(value) if isinstance(value, tuple | list) else number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 
@@ -56,11 +57,12 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         left = f"; {len(written.left)} were too large" if written.left else ""
         click.echo(f"{len(written.files)} patches in {patches}{left}")
         return
-    for experiment in state.experiments.values():
+    told = history(state)
+    for each in told.experiments:
         if as_json:
-            say(track.record(state, experiment))
+            say(each)
         else:
-            click.echo(f"{experiment.commit[:7]} {track.line(state, experiment)}")
+            click.echo(f"{each.commit[:7]} {line(each, told.team)}")
 
 
 def _verify(session: Session, state: State) -> None:
@@ -80,20 +82,14 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
     session = dispatch.opened(folder)
     state = session.read()
-    chosen = _chosen(state, experiment)
-    found = sentences.gather(state, chosen, list(session.journal.replay()), session.log)
+    chosen = named(state.experiments.values(), experiment)
+    if chosen is None:
+        raise TrackError(f"there is no experiment {experiment}: `overnight log` lists them.")
+    found = detail(state, chosen, list(session.journal.replay()), session.log)
     if as_json:
         say(found)
     else:
-        click.echo(sentences.words(state, chosen, found))
-
-
-def _chosen(state: State, name: str) -> Experiment:
-    number = name.removeprefix("#")
-    found = [e for e in state.experiments.values() if str(e.id) == number or (len(name) >= 4 and e.commit.startswith(name))]
-    if not found:
-        raise TrackError(f"there is no experiment {name}: `overnight log` lists them.")
-    return found[0]
+        click.echo(sentences.words(track(state), found))
 
 
 @main.command()

@@ -60,7 +60,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
             click.echo(note, err=True)
         until = time.monotonic() + lasts if lasts else None
         lab = night.lab
-        view = Panel(lab, console, night.places.places, until) if console.is_terminal else Lines(session.state, console)
+        view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
+            Lines(session.state, console)
         try:
             with stopping(lab), view:
                 night.run(Budget(until, experiments, money["tokens"], money["dollars"]), view)
@@ -89,16 +90,16 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "
                "(`--restart` begins anew at your commit)")
     if (carried := state.tally.carried).calls:
-        yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', carried)}"
+        yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
     if cores > len(MACHINE):
         yield f"note: these workers want {cores} cores and there are {len(MACHINE)}, so runs will disturb each other"
 
 
 def _say_end(state: State) -> None:
-    found = track.status(state)
-    unit = f" {found['unit']}" if found["unit"] else ""
-    click.echo(f"{found['experiments']} experiments, {found['kept']} kept: {found['metric']} "
-               f"{track.number(found['baseline'], 5)} -> {track.number(found['frontier'], 5)}{unit} "
-               f"on branch {found['branch']}" + "".join(f" ({m})" for m in found["marks"]))
+    found = track.track(state)
+    unit = f" {found.unit}" if found.unit else ""
+    click.echo(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
+               f"{track.number(found.baseline, 5)} -> {track.number(found.frontier, 5)}{unit} "
+               f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
     if state.tally.session.calls:
-        click.echo(f"models in this session: {track.paid('', state.tally.session)}")
+        click.echo(f"models in this session: {track.paid('', track.spent(state.tally.session))}")

@@ -18,7 +18,9 @@ from overnight.night import dispatch
 from overnight.night.dispatch import Known
 from overnight.night.inbox import request
 from overnight.report.live import sentence
-from overnight.views import public, track
+from overnight.views import public
+from overnight.views.experiment import experiment as view
+from overnight.views.experiment import line, named
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -50,7 +52,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     if as_json:
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
     else:
-        click.echo(track.line(state, chosen))
+        click.echo(line(view(state, chosen)))
         click.echo(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 
@@ -164,8 +166,7 @@ def veto(experiment: str, folder: Path, message: str) -> None:
     """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
     session = dispatch.opened(folder)
     kept = session.read().chain()
-    number = experiment.removeprefix("#")
-    chosen = next((e for e in kept if str(e.id) == number or (len(number) >= 4 and e.commit.startswith(number))), None)
+    chosen = named(kept, experiment)
     if chosen is None:
         raise TrackError(f"{experiment} is not among what is kept: `overnight log` lists the experiments.")
     done = dispatch.order(session, Veto(request(), chosen.id, message.strip()))

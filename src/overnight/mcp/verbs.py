@@ -1,6 +1,6 @@
 """What agents may ask of one track. Each answer is a text for a model and the same as data.
 
-Covered: an agent sees what a researcher sees (`report.seen`, `brief`); a work tree of another repository is refused; answers
+Covered: an agent sees what a researcher sees (`views.public`, `brief`); a work tree of another repository is refused; answers
 and what is under way are bounded; no lock is held between two calls but by a change that is being measured.
 Not covered: who asks. Whoever reaches the server may try changes, add ideas and read the code.
 """
@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.ideas.found import written
-from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import DropIdea, Try
 from overnight.lab.state import State
 from overnight.mcp.errand import Errand
@@ -27,12 +26,14 @@ from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.untrusted import line, quoted
-from overnight.views import public, track
+from overnight.views import public
+from overnight.views.experiment import effect, named
+from overnight.views.track import number, track
 
 MOST = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "baseline", "frontier", "noise", "commit", "branch",
-          "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs")
+          "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs", "paused")
 
 
 class Answer(Struct, frozen=True):
@@ -81,28 +82,26 @@ class Verbs:
         with self._lab() as (session, state):
             if state.opened is None:
                 return Answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
-            known = track.status(state)
-            found = {name: known[name] for name in STATUS} | {"at_work": session.at_work(), "paused": state.paused}
-        counts = ", ".join(f"{found[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
-        night = "A night is at work" + " and paused" * found["paused"] if found["at_work"] else "No night is at work"
+            found, at_work = track(state), session.at_work()
+        data = {name: to_builtins(getattr(found, name)) for name in STATUS}
+        counts = ", ".join(f"{data[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
+        night = "A night is at work" + " and paused" * found.paused if at_work else "No night is at work"
         return Answer(
-            f"{found['metric']} ({found['direction']}): {track.number(found['baseline'], 6)} at the baseline, "
-            f"{track.number(found['frontier'], 6)} at the frontier, commit {found['commit'][:12]} on {found['branch']}. "
-            f"{found['experiments']} experiments: {counts}. {night}.", found)
+            f"{found.metric} ({found.direction}): {number(found.baseline, 6)} at the baseline, {number(found.frontier, 6)} at "
+            f"the frontier, commit {found.commit[:12]} on {found.branch}. {found.experiments} experiments: {counts}. {night}.",
+            data | {"at_work": at_work})
 
     def log(self, last: int) -> Answer:
         """The last experiments, oldest first."""
         with self._lab() as (_, state):
             every = list(state.experiments.values())
-            shown = every[-last:]
-            rows = [{"id": e.id, "verdict": e.verdict, "effect": e.effect, "researcher": line(e.researcher, SAID),
-                     "title": line(e.title, TITLE), "reason": line(e.reason, TITLE), "idea": e.idea or None} for e in shown]
-            lines = [f"#{e.id} {e.verdict} {track.effect(e)} {quoted(e.title, TITLE)}"
-                     + (f": {quoted(e.reason, TITLE)}" if e.reason else "") for e in shown]
+            shown = [public.listed(state, each) for each in every[-last:]]
+        lines = [f"#{e.id} {e.verdict.verdict} {effect(e.verdict)} {quoted(e.title, TITLE)}"
+                 + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in shown]
         more = len(every) - len(shown)
         head = [f"{more} older ones are left out."] if more else []
-        return Answer("\n".join([*head, *lines]) or "There is no experiment yet.",
-                      {"experiments": rows, "left_out": more, "untrusted": ["title", "reason", "researcher"]})
+        return Answer("\n".join([*head, *lines]) or "There is no experiment yet.", {
+            "experiments": to_builtins(shown), "left_out": more, "untrusted": ["message", "verdict.reason", "researcher"]})
 
     def show(self, name: str) -> Answer:
         """One experiment with its evidence and its diff."""
@@ -110,11 +109,11 @@ class Verbs:
 
     def _shown(self, name: str, whole: bool) -> Answer:
         with self._lab() as (session, state):
-            chosen = named(state, name)
+            chosen = named(state.experiments.values(), name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
             found = public.experiment(state, chosen, list(session.journal.replay()), session.log)
-        return Answer(public.words(found, whole), found)
+        return Answer(public.words(found, whole), to_builtins(found))
 
     # -- trying --
 
@@ -156,7 +155,7 @@ class Verbs:
         """What brings an experiment, or a change that was handed in, to its verdict; None where nothing has to. Raises
         TrackError where there is none of that name."""
         with self._lab() as (session, state):
-            chosen = named(state, name)
+            chosen = named(state.experiments.values(), name)
             if chosen is not None and (chosen.verdict != "open" or not chosen.request):
                 return None
             mark = chosen.request if chosen else name
@@ -174,7 +173,7 @@ class Verbs:
     def came(self, name: str, waited: float) -> Answer:
         """What came of a change so far: its verdict, or how to ask again."""
         with self._lab() as (_, state):
-            chosen = named(state, name)
+            chosen = named(state.experiments.values(), name)
             if chosen is not None and chosen.verdict != "open":
                 name = str(chosen.id)
             else:
@@ -182,7 +181,7 @@ class Verbs:
                 known = f"It is experiment #{number}. " if number else ""
                 mark = str(number or name)
                 return Answer(f"Still open after {waited:.0f} s; it goes on. {known}Ask again with wait(id=\"{mark}\").",
-                              {"verdict": "open", "id": number, "ask": mark})
+                              {"verdict": {"verdict": "open"}, "id": number, "ask": mark})
         return self._shown(name, False)
 
     # -- ideas --
@@ -225,13 +224,6 @@ class Verbs:
         """End what is measured here; whoever works next takes it up."""
         for errand in list(self._errands.values()):
             errand.stop()
-
-
-def named(state: State, name: str) -> Experiment | None:
-    """The experiment of that number, commit, or mark of the order that handed it in."""
-    number = name.strip().removeprefix("#")
-    return next((e for e in state.experiments.values() if number in (str(e.id), e.request or None)
-                 or (len(number) >= 7 and e.commit.startswith(number))), None)
 
 
 def agent(by: str) -> str:

@@ -1,6 +1,6 @@
 """The progress chart: every experiment a dot, what was kept labelled, the frontier a step line. SVG and PNG.
 
-The same Lab gives the same SVG, byte for byte. Nothing of pyplot's global state is touched.
+The same history gives the same SVG, byte for byte. Nothing of pyplot's global state is touched.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab.experiment import Experiment
-from overnight.lab.state import BASELINE, State
-from overnight.report.tables import levels, measured, plain
-from overnight.views import track
+from overnight.lab.state import BASELINE
+from overnight.report.tables import levels, plain
+from overnight.views.experiment import ExperimentView, History
+from overnight.views.track import TrackView
 
 DPI = 150
 SIZE = (1400 / DPI, 800 / DPI)  # inches
@@ -91,71 +91,70 @@ class Tag:
     moved: float = 0.0
 
 
-def draw(state: State, svg: Path, png: Path) -> None:
+def draw(history: History, svg: Path, png: Path) -> None:
     """Draw the chart into two files."""
     with style.context(["default", STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a title in letters that the PNG's font lacks
-        figure = _figure(state)
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": f"overnight: {plain(state.track.name)}"})
+        figure = _figure(history)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Title": f"overnight: {plain(history.track.track)}"})
         figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
 
 
-def _figure(state: State) -> Figure:
+def _figure(history: History) -> Figure:
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(AREA)
     _frame(axes)
-    baseline = state.level(BASELINE)
+    track, baseline = history.track, history.track.baseline
     if baseline is None or not math.isfinite(baseline):
-        _empty(axes, state.problem or "The baseline has not been measured yet.")
+        _empty(axes, track.problem or "The baseline has not been measured yet.")
     else:
-        _fill(axes, state, _limits(_scene(state, baseline), max(state.experiments, default=0)))
-    _heading(figure, state)
+        _fill(axes, track, _limits(_scene(history, baseline), max((e.id for e in history.experiments), default=0)))
+    _heading(figure, track)
     return figure
 
 
-def _fill(axes: Axes, state: State, scene: Scene) -> None:
+def _fill(axes: Axes, track: TrackView, scene: Scene) -> None:
     tags = _settle(axes, scene)
     scene = replace(scene, x=axes.get_xlim(), y=axes.get_ylim())
     _dots(axes, scene)
     _lines(axes, scene)
-    _values(axes, scene, levels(state))
+    _values(axes, scene, levels(track))
     _labels(axes, scene, tags)
-    _legend(axes, scene, state)
+    _legend(axes, scene, track)
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------
 
 
-def _scene(state: State, baseline: float) -> Scene:
-    places = _places(state)
+def _scene(history: History, baseline: float) -> Scene:
+    places, sign = _places(history), 1 if history.track.direction == "minimize" else -1
     dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
     ended: dict[str, list[float]] = {"crash": [], "foul": []}
-    for experiment in state.experiments.values():
-        x = max(experiment.id, places[experiment.base] + 1)
-        if dot := _dot(state, experiment, x):
-            dots[experiment.verdict].append(dot)
-        elif experiment.verdict in ended:
-            ended[experiment.verdict].append(x)
-    sign = 1 if state.track.metric.direction == "minimize" else -1
+    for experiment in history.experiments:
+        x, verdict = max(experiment.id, places[experiment.parent] + 1), experiment.verdict.verdict
+        if dot := _dot(experiment, x, sign):
+            dots[verdict].append(dot)
+        elif verdict in ended:
+            ended[verdict].append(x)
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
                  tuple(ended["foul"]), baseline, sign, places[BASELINE])
 
 
-def _places(state: State) -> dict[int, int]:
+def _places(history: History) -> dict[int, int]:
     """Where the baseline and all that was kept stand, each to the right of what it stands on."""
-    places = {BASELINE: min(state.experiments, default=1) - 1}
-    for experiment in state.chain():
-        places[experiment.id] = max(experiment.id, places[experiment.base] + 1)
+    places = {BASELINE: min((e.id for e in history.experiments), default=1) - 1}
+    for experiment in history.kept:
+        places[experiment.id] = max(experiment.id, places[experiment.parent] + 1)
     return places
 
 
-def _dot(state: State, experiment: Experiment, x: float) -> Dot | None:
+def _dot(experiment: ExperimentView, x: float, sign: int) -> Dot | None:
     """None where nothing was measured."""
-    level, effect = measured(state, experiment), experiment.effect
+    level, effect = experiment.level, experiment.verdict.effect
     if level is None or effect is None or not math.isfinite(level):
         return None
-    ends = sorted(level + state.track.oriented(bound - effect) for bound in experiment.interval or (effect, effect))
+    ends = sorted(level - sign * (bound - effect) for bound in experiment.verdict.interval or (effect, effect))
     return Dot(x, level, ends[0], ends[1], effect, _short(experiment.title))
 
 
@@ -214,31 +213,30 @@ def _empty(axes: Axes, why: str) -> None:
     axes.text(0.5, 0.5, plain(why, 90), transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
 
 
-def _heading(figure: Figure, state: State) -> None:
-    metric, room = state.track.metric, (RIGHT - LEFT) * SIZE[0] * DPI
+def _heading(figure: Figure, track: TrackView) -> None:
+    text, room = headline(track), (RIGHT - LEFT) * SIZE[0] * DPI
     bold = FontProperties(size=15.5, weight="bold")
-    while bold.get_size_in_points() > 9 and _width(figure, headline(state), bold) > room:
+    while bold.get_size_in_points() > 9 and _width(figure, text, bold) > room:
         bold.set_size(bold.get_size_in_points() - 0.5)
-    figure.text(LEFT, 0.925, headline(state), fontproperties=bold)
-    figure.text(LEFT, 0.872, _cut(figure, state.track.track.goal, FontProperties(size=10.5), room), color=GREY)
-    unit = f" ({plain(metric.unit, 24)})" if metric.unit else ""
-    better = "lower" if metric.direction == "minimize" else "higher"
-    figure.text(LEFT, 0.812, f"{plain(metric.name, 32)}{unit}, {better} is better", fontsize=10.5)
+    figure.text(LEFT, 0.925, text, fontproperties=bold)
+    figure.text(LEFT, 0.872, _cut(figure, track.goal, FontProperties(size=10.5), room), color=GREY)
+    unit = f" ({plain(track.unit, 24)})" if track.unit else ""
+    better = "lower" if track.direction == "minimize" else "higher"
+    figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}{unit}, {better} is better", fontsize=10.5)
     right = RIGHT - 0.006
-    for mark in reversed(track.marks(state)):
+    for mark in reversed(track.marks):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
         right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
 
 
-def headline(state: State) -> str:
+def headline(track: TrackView) -> str:
     """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
-    metric, count = state.track.metric, len(state.experiments)
-    first, now = levels(state)
-    text = f"{plain(state.track.name, 40)}: {count:,} experiment{'s' * (count != 1)}, {state.counts['keep']:,} kept"
-    if state.level(BASELINE) is None:
+    count, (first, now) = track.experiments, levels(track)
+    text = f"{plain(track.track, 40)}: {count:,} experiment{'s' * (count != 1)}, {track.kept:,} kept"
+    if track.baseline is None:
         return text
-    gain = f" → {now}" if state.frontier else ""
-    return f"{text}, {plain(metric.name, 32)} {first}{gain} {plain(metric.unit, 24)}".rstrip()
+    gain = f" → {now}" if track.commit != track.base_commit else ""
+    return f"{text}, {plain(track.metric, 32)} {first}{gain} {plain(track.unit, 24)}".rstrip()
 
 
 def _renderer(figure: Figure) -> Any:
@@ -310,14 +308,14 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
                       va="center", color=colour, fontsize=9.5, weight=weight, linespacing=1.25, annotation_clip=False)
 
 
-def _legend(axes: Axes, scene: Scene, state: State) -> None:
-    counts, (low, high) = state.counts, scene.y
+def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
+    low, high = scene.y
     beyond = sum(not low <= d.level <= high for d in scene.discarded)
-    unseen = counts["discard"] - len(scene.discarded)
+    unseen = track.discarded - len(scene.discarded)
     dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)
-    rows = [("o", KEPT, counts["keep"], "kept, with 95 % interval"), ("o", FAINT, counts["discard"], dropped),
+    rows = [("o", KEPT, track.kept, "kept, with 95 % interval"), ("o", FAINT, track.discarded, dropped),
             ("^" if scene.sign > 0 else "v", FAINT, beyond, "off the scale"),
-            ("x", CRASHED, counts["crash"], "crashed"), ("+", FOULED, counts["foul"], "fouled")]
+            ("x", CRASHED, track.crashed, "crashed"), ("+", FOULED, track.fouled, "fouled")]
     handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=f"{count:,} {word}",
                       markersize=6.5 if colour == KEPT else 5.2, markeredgewidth=1.1 if marker in "x+" else 0)
                for marker, colour, count, word in rows if count]

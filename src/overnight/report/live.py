@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight import untrusted
-from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Reopened, Vetoed
+from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
-from overnight.lab.lab import Lab
 from overnight.lab.state import BASELINE, State
-from overnight.views import track
+from overnight.views.experiment import experiment as view
+from overnight.views.experiment import line
+from overnight.views.track import duration, marks, number, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -58,10 +59,12 @@ class Lines:
 
 
 class Panel:
-    """One screen that is drawn again while things happen."""
+    """One screen that is drawn again while things happen. `until` is when the session ends, on the monotonic clock, and
+    `experiments` how many it may try; None: as many as it likes."""
 
-    def __init__(self, lab: Lab, console: Console, places: Sequence[Spot], until: float | None) -> None:
-        self.lab, self.places, self.until = lab, places, until
+    def __init__(self, state: State, console: Console, places: Sequence[Spot], until: float | None,
+                 experiments: int | None) -> None:
+        self.state, self.places, self.until, self.left = state, places, until, experiments
         self.began = time.monotonic()
         self.last: deque[Text] = deque(maxlen=LAST)
         self.live = Live(console=console, auto_refresh=False, transient=True)
@@ -76,7 +79,9 @@ class Panel:
     def __call__(self, events: Sequence[Event]) -> None:
         """Take up what happened and draw."""
         for event in events:
-            if text := sentence(self.lab.state, event):
+            if self.left and isinstance(event, Proposed) and not event.request:
+                self.left -= 1
+            if text := sentence(self.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
                 self.last.append(Text(text, style=shade, no_wrap=True, overflow="ellipsis"))
         self.live.update(self.draw(), refresh=True)
@@ -86,40 +91,39 @@ class Panel:
         return Group(self._head(), self._counts(), self._places(), *self.last)
 
     def _head(self) -> Text:
-        state, metric = self.lab.state, self.lab.state.track.metric
+        state, metric = self.state, self.state.track.metric
         first, now = state.level(BASELINE), state.level(state.frontier)
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
-                                f"[bold]{track.number(now, 5)}[/] {escape(metric.unit)}")
+                                f"[bold]{number(now, 5)}[/] {escape(metric.unit)}")
         if first is not None and now is not None and state.frontier:
-            text.append(f"   from {track.number(first, 5)} ({state.track.oriented(now - first):+.3g} better)", "green")
-        for mark in track.marks(state):
+            text.append(f"   from {number(first, 5)} ({state.track.oriented(now - first):+.3g} better)", "green")
+        for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
 
     def _counts(self) -> Text:
-        state, counts = self.lab.state, self.lab.state.counts
+        state, counts = self.state, self.state.counts
         parts = [f"{len(state.experiments)} experiments", f"[green]{counts['keep']} kept[/]", f"{counts['discard']} discarded",
                  f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{state.runs} runs"]
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := state.tally.session).calls:
-            parts.append(escape(track.paid("", used)))
+            parts.append(escape(paid("", spent(used))))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))
 
     def _left(self) -> str:
-        budget = self.lab.flight.budget
-        parts = [f"{track.duration(self.until - time.monotonic())} left"] if self.until is not None else \
-            [f"{track.duration(time.monotonic() - self.began)} so far"]
-        if budget.experiments is not None:
-            parts.append(f"{max(0, budget.experiments - self.lab.flight.proposed)} experiments left")
+        parts = [f"{duration(self.until - time.monotonic())} left"] if self.until is not None else \
+            [f"{duration(time.monotonic() - self.began)} so far"]
+        if self.left is not None:
+            parts.append(f"{self.left} experiments left")
         return ", ".join(parts)
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for place in (p for p in self.places if p.job or p.kind != "thinker"):
             lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
-            table.add_row(f"{place.kind} {place.number}", Text(doing(self.lab.state, place.job), overflow="ellipsis"), lasted)
+            table.add_row(f"{place.kind} {place.number}", Text(doing(self.state, place.job), overflow="ellipsis"), lasted)
         return table
 
 
@@ -173,7 +177,7 @@ def doing(state: State, job: Job | None) -> str:
 def sentence(state: State, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
-        return track.line(state, state.experiments[event.experiment])
+        return line(view(state, state.experiments[event.experiment]), state.researchers)
     if isinstance(event, Reopened):
         return f"nothing new to try, so #{event.experiment} is raced on: {state.experiments[event.experiment].title}"
     if isinstance(event, Faulted):
@@ -191,6 +195,6 @@ def sentence(state: State, event: Event) -> str:
     if isinstance(event, Measured) and event.stage == "calibrate":
         if not event.metrics:
             return f"baseline: {event.reason}"
-        value = track.number(event.metrics.get(state.track.metric.name), 5)
+        value = number(event.metrics.get(state.track.metric.name), 5)
         return f"baseline, seed {event.seed}: {state.track.metric.name} {value}"
     return ""

@@ -6,47 +6,35 @@ Also what the chart and the report share with it: levels, the chain of keeps, wo
 from __future__ import annotations
 
 import math
-import statistics
 
-from overnight.lab.experiment import Experiment
-from overnight.lab.state import BASELINE, State
 from overnight.untrusted import line
+from overnight.views.experiment import ExperimentView, History
+from overnight.views.track import TrackView
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
 
 
-def results_tsv(state: State) -> str:
+def results_tsv(history: History) -> str:
     """Every judged experiment below the baseline; commit, metric, memory_gb, status, description.
 
     The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
     """
-    judged = [e for e in state.experiments.values() if e.verdict != "open"]
-    rows = [["commit", plain(state.track.metric.name), "memory_gb", "status", "description"], *_baseline(state)]
-    return "".join("\t".join(row) + "\n" for row in [*rows, *(_row(state, e) for e in judged)])
+    judged = [e for e in history.experiments if e.verdict.verdict != "open"]
+    rows = [["commit", plain(history.track.metric), "memory_gb", "status", "description"], *_baseline(history.track)]
+    return "".join("\t".join(row) + "\n" for row in [*rows, *map(_row, judged)])
 
 
-def _baseline(state: State) -> list[list[str]]:
-    level = state.level(BASELINE)
-    if state.opened is None or level is None:
+def _baseline(track: TrackView) -> list[list[str]]:
+    if track.baseline is None:
         return []
-    peaks = [run["peak_memory"] for run in state.known.good(state.known.baseline_commit) if "peak_memory" in run]
-    memory = statistics.fmean(peaks) if peaks else 0.0
-    return [[state.opened.commit[:7], f"{level:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
+    memory = track.baseline_metrics.get("peak_memory", 0.0)
+    return [[track.base_commit[:7], f"{track.baseline:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
 
 
-def _row(state: State, experiment: Experiment) -> list[str]:
-    level = measured(state, experiment)
-    memory = experiment.metrics.get("peak_memory", 0.0) if level is not None else 0.0
-    return [experiment.commit[:7], f"{level or 0.0:.6f}", f"{memory / GIB:.1f}", experiment.verdict,
-            _cell(experiment.title)]
-
-
-def measured(state: State, experiment: Experiment) -> float | None:
-    """The metric of a judged experiment that ran to its end; None for the others."""
-    if experiment.verdict not in ("keep", "discard") or experiment.effect is None:
-        return None
-    return state.level(experiment.id)
+def _row(found: ExperimentView) -> list[str]:
+    memory = found.metrics.get("peak_memory", 0.0) if found.level is not None else 0.0
+    return [found.commit[:7], f"{found.level or 0.0:.6f}", f"{memory / GIB:.1f}", found.verdict.verdict, _cell(found.title)]
 
 
 def _cell(title: str) -> str:
@@ -63,9 +51,9 @@ def plain(text: str, most: int = TITLE) -> str:
     return line(text, most)
 
 
-def levels(state: State) -> tuple[str, str]:
+def levels(track: TrackView) -> tuple[str, str]:
     """Baseline and frontier as people read them: with as many decimals as the gain needs."""
-    first, now = state.level(BASELINE), state.level(state.frontier)
+    first, now = track.baseline, track.frontier
     if first is None or now is None:
         return "–", "–"
     gain = abs(now - first)

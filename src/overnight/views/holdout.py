@@ -1,4 +1,4 @@
-"""The overfitting gauge in words: what was gained on the scorer's own data, and how much of it on the holdout.
+"""The overfitting monitor: what was gained on the scorer's own data, and how much of it on the holdout.
 
 For the user alone. Whatever a researcher may read (briefs, results.tsv, `overnight log`, the night's lines) is made
 elsewhere and knows nothing of these numbers.
@@ -6,83 +6,105 @@ elsewhere and knows nothing of these numbers.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Any
+from msgspec import Struct
 
 from overnight.lab.state import State
-from overnight.referee.holdout import Reading
-from overnight.views import track
+
+PRIVATE = "Researchers are told keep or discard, and no number."
 
 
-def numbers(state: State) -> dict[str, Any] | None:
-    """The gauge as plain data; None where the track has no holdout."""
+class QuestionView(Struct, frozen=True):
+    """One experiment that the holdout was asked about.
+
+    experiment  its number
+    kept        whether it was kept
+    scorer      its mean gain on the scorer's own data, in the metric's unit, positive is better
+    holdout     the same on the holdout; None where a run gave no number there
+    runs        runs that were compared there
+    failed      those of them that gave no number
+    """
+
+    experiment: int
+    kept: bool
+    scorer: float
+    holdout: float | None
+    runs: int
+    failed: int
+
+
+class HoldoutView(Struct, frozen=True):
+    """What the keeps gained on the scorer's own data and on the holdout.
+
+    keeps      how many were asked about and kept
+    scorer     the sum of their gains on the scorer's own data, in the metric's unit, positive is better
+    holdout    the same on the holdout
+    share      `holdout` / `scorer`; None where nothing was gained
+    interval   95 % interval of the share; None: too few keeps to tell
+    asked      questions
+    denied     those of them that were answered with no
+    questions  each of them, oldest first
+    """
+
+    keeps: int
+    scorer: float
+    holdout: float
+    share: float | None
+    interval: tuple[float, float] | None
+    asked: int
+    denied: int
+    questions: tuple[QuestionView, ...]
+
+
+def holdout(state: State) -> HoldoutView | None:
+    """What is known of the holdout; None where the track has none."""
     if not state.track.holdout:
         return None
-    found = state.gauge.read()
-    return {"keeps": found.keeps, "scorer": found.here, "holdout": found.there, "share": found.share,
-            "interval": found.interval, "asked": len(state.gauge.asked), "denied": state.gauge.denied}
+    found, questions = state.gauge.read(), []
+    for asked in state.gauge.asked:
+        here, there = asked.gains
+        questions.append(QuestionView(asked.experiment, asked.kept, here, None if asked.failed else there, len(asked.pairs),
+                                      asked.failed))
+    return HoldoutView(found.keeps, found.here, found.there, found.share, found.interval, len(questions), state.gauge.denied,
+                       tuple(questions))
 
 
-def sentence(state: State) -> str:
-    """The gauge in a sentence or two; "" where the track has no holdout."""
-    if not state.track.holdout:
+def sentence(found: HoldoutView | None, unit: str) -> str:
+    """The monitor in a sentence or two; "" where the track has no holdout. `unit` is the metric's."""
+    if found is None:
         return ""
-    found = state.gauge.read()
+    asked = f"; {found.asked:,} asked, {found.denied:,} denied" if found.asked else ""
     if not found.keeps:
-        return f"nothing was kept yet, so nothing is known of the holdout{_asked(state)}"
-    unit = f" {state.track.metric.unit}" if state.track.metric.unit else ""
-    return (f"validation improved by {found.here:.3g}{unit}, the holdout by {found.there:.3g}: {share(found)} carries "
-            f"over{_doubt(found)}{_asked(state)}")
+        return f"nothing was kept yet, so nothing is known of the holdout{asked}"
+    unit = f" {unit}" if unit else ""
+    return (f"validation improved by {found.scorer:.3g}{unit}, the holdout by {found.holdout:.3g}: {percent(found.share)} "
+            f"carries over{_doubt(found)}{asked}")
 
 
-def _asked(state: State) -> str:
-    count, denied = len(state.gauge.asked), state.gauge.denied
-    return f"; {count:,} asked, {denied:,} denied" if count else ""
+def percent(share: float | None) -> str:
+    """A share in percent; an en dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def share(found: Reading) -> str:
-    """How much carries over, in percent."""
-    return "–" if found.share is None else f"{100 * found.share:.0f} %"
-
-
-def _doubt(found: Reading) -> str:
+def _doubt(found: HoldoutView) -> str:
     if found.interval is None:
         return " (too few keeps to tell)"
     low, high = found.interval
     return f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def advice(state: State) -> str:
+def advice(found: HoldoutView) -> str:
     """What a gap that is shown asks for; "" where none is."""
-    found = state.gauge.read()
     if found.interval is None or found.interval[1] >= 1:
         return ""
     return ("What was kept fits the scorer's data better than others: believe the gain on the holdout, and give the scorer "
             "more data, or other data, before the next night.")
 
 
-def of(state: State, experiment: int) -> str:
+def answer(found: HoldoutView | None, experiment: int) -> str:
     """What the holdout said of one experiment, in a sentence for the user; "" where it was not asked."""
-    asked = state.gauge.of(experiment)
+    asked = next((q for q in found.questions if q.experiment == experiment), None) if found else None
     if asked is None:
         return ""
-    if asked.failed:
-        return f"On the holdout {asked.failed} of {len(asked.pairs)} runs gave no number, so it is not kept. {PRIVATE}"
-    here, there = asked.gains
-    return f"On the holdout the same runs gain {there:+.3g}, on the scorer's own data {here:+.3g}. {PRIVATE}"
-
-
-PRIVATE = "Researchers are told keep or discard, and no number."
-
-
-def rows(state: State) -> Iterator[tuple[str, str, str, str, str]]:
-    """(number, verdict, gain on the scorer's data, gain on the holdout, share of all keeps so far) of each question."""
-    here = there = 0.0
-    for asked in state.gauge.asked:
-        mine, held = asked.gains
-        if asked.kept:
-            here, there = here + mine, there + held
-        so_far = f"{100 * there / here:.0f} %" if here > 0 else "–"
-        held_text = track.span(held, None) if math.isfinite(held) else "no number"
-        yield str(asked.experiment), "keep" if asked.kept else "discard", track.span(mine, None), held_text, so_far
+    if asked.holdout is None:
+        return f"On the holdout {asked.failed} of {asked.runs} runs gave no number, so it is not kept. {PRIVATE}"
+    return f"On the holdout the same runs gain {asked.holdout:+.3g}, on the scorer's own data {asked.scorer:+.3g}. {PRIVATE}"

@@ -1,61 +1,81 @@
-"""An experiment as whoever proposed it may see it: the verdict with its evidence.
+"""An experiment as its proposer may see it: the verdict with its evidence.
 
 Covered: no seed of a run, no number of the holdout, nothing that was said while scoring, no key; words from outside are
 cleaned, bounded and, on the page, fenced.
-Not covered: somebody who can read the track's folder reads the journal itself; docs/agents.md says what to do about that.
+Not covered: a proposer that can read the track's folder reads the journal itself; docs/agents.md says what to do about that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from overnight.lab.events import Event
 from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.untrusted import fenced, line, plain, quoted
-from overnight.views import sentences, track
+from overnight.views import sentences
+from overnight.views.experiment import ExperimentView, RunView, detail
+from overnight.views.experiment import experiment as view
+from overnight.views.track import track
 
-RECORD = ("id", "commit", "base", "researcher", "verdict", "effect", "interval", "pairs", "fresh_pairs", "e_value", "level",
-          "metrics")
-UNTRUSTED = ("message", "reason", "patch", "log")  # keys that hold words from outside
-TITLE, PATCH, LOG, RUNS = 160, 8_000, 2_000, 40  # characters, and runs, that are shown at most
-
-
-def experiment(state: State, chosen: Experiment, events: Sequence[Event],
-               log: Callable[[str], str]) -> dict[str, Any]:
-    """An experiment as plain data. `untrusted` names the keys that hold words from outside; `log` gives the text of a
-    kept log by its name, "" where there is none."""
-    found = sentences.gather(state, chosen, list(events), log)
-    known = track.record(state, chosen)
-    return {**{name: known[name] for name in RECORD}, "idea": chosen.idea or None, "grown": chosen.grown,
-            "evidence": list(sentences.measured(state, chosen, found)),
-            "runs": [_run(state, run) for run in found["runs"][-RUNS:]],
-            "message": plain(chosen.message, PATCH), "reason": line(chosen.reason, 2 * TITLE),
-            "patch": plain(found["patch"], PATCH), "frontier": state.commit,
-            "log": plain(log(chosen.log) if chosen.log else "", LOG, end=True),
-            "untrusted": list(UNTRUSTED)}
+TITLE, NAME, PATCH, LOG, RUNS = 160, 60, 8_000, 2_000, 40  # characters, and runs, that are shown at most
 
 
-def _run(state: State, run: dict[str, Any]) -> dict[str, Any]:
-    """A run beside its base's, without the seed."""
-    name = state.track.metric.name
-    mine, theirs = run["metrics"].get(name), run["base"]
-    better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
-    return {"stage": run["stage"], "outcome": run["outcome"], name: mine, "base": theirs, "better_by": better,
-            "seconds": run["seconds"]}
+class PublicView(ExperimentView, frozen=True):
+    """One experiment as its proposer may see it: the fields of ExperimentView, bounded, and these.
+
+    evidence   what was measured, in sentences
+    runs       the newest runs, oldest first
+    patch      its change, as a diff
+    frontier   commit of the frontier
+    log        end of the log of its last run that failed, in the candidate's words
+    untrusted  the fields that hold words from outside
+    """
+
+    evidence: tuple[str, ...]
+    runs: tuple[RunView, ...]
+    patch: str
+    frontier: str
+    log: str
+    untrusted: tuple[str, ...] = ("message", "verdict.reason", "runs.reason", "patch", "log")
 
 
-def words(found: dict[str, Any], whole: bool = True) -> str:
+def experiment(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> PublicView:
+    """An experiment as its proposer may see it. `log` gives the text of a kept log by its name, "" where there is none."""
+    found = detail(state, chosen, events, log)
+    runs = (RunView(run.run, run.stage, run.outcome, line(run.reason, 2 * TITLE), run.metrics, run.base, run.better_by,
+                    run.seconds) for run in found.runs[-RUNS:])
+    return PublicView(
+        **asdict(_cleaned(view(state, chosen), plain(chosen.message, PATCH))),
+        evidence=tuple(sentences.measured(track(state), found)),
+        runs=tuple(runs),
+        patch=plain(found.patch, PATCH),
+        frontier=state.commit,
+        log=plain(log(chosen.log) if chosen.log else "", LOG, end=True))
+
+
+def listed(state: State, chosen: Experiment) -> ExperimentView:
+    """The same for a list: of its message the title alone."""
+    return _cleaned(view(state, chosen), line(chosen.title, TITLE))
+
+
+def _cleaned(found: ExperimentView, message: str) -> ExperimentView:
+    verdict = replace(found.verdict, reason=line(found.verdict.reason, 2 * TITLE))
+    return replace(found, message=message, researcher=line(found.researcher, NAME), verdict=verdict)
+
+
+def words(found: PublicView, whole: bool = True) -> str:
     """The same as a page of markdown; `whole`: with the diff."""
-    title = found["message"].partition("\n")[0]
-    told = [f"Experiment #{found['id']}: **{found['verdict']}**, {quoted(title, TITLE)}", ""]
-    told += [f"- Why: {quoted(found['reason'], 2 * TITLE)}"] if found["reason"] else []
-    told += [f"- {sentence}" for sentence in found["evidence"]]
-    told += [f"- The frontier is commit {found['frontier'][:12]}."]
+    verdict, title = found.verdict, found.message.partition("\n")[0]
+    told = [f"Experiment #{found.id}: **{verdict.verdict}**, {quoted(title, TITLE)}", ""]
+    told += [f"- Why: {quoted(verdict.reason, 2 * TITLE)}"] if verdict.reason else []
+    told += [f"- {sentence}" for sentence in found.evidence]
+    told += [f"- The frontier is commit {found.frontier[:12]}."]
     parts = ["\n".join(told)]
-    if found["log"]:
-        parts.append(fenced(found["log"], f"the end of the log of experiment #{found['id']}", LOG, end=True))
-    if whole and found["patch"]:
-        parts.append(fenced(found["patch"], f"the diff of experiment #{found['id']}", PATCH))
+    if found.log:
+        parts.append(fenced(found.log, f"the end of the log of experiment #{found.id}", LOG, end=True))
+    if whole and found.patch:
+        parts.append(fenced(found.patch, f"the diff of experiment #{found.id}", PATCH))
     return "\n\n".join(parts)

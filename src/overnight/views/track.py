@@ -1,108 +1,163 @@
-"""The Lab as plain data: what `status`, `log` and `show` print, as JSON or as words."""
+"""What is shown of a track, typed: `overnight status --json` prints it, commands, agents and reports render it."""
 
 from __future__ import annotations
 
 import statistics
-from typing import Any
 
-from overnight import untrusted
-from overnight.lab.experiment import Experiment
+from msgspec import Struct
+
 from overnight.lab.state import BASELINE, State
 from overnight.lab.usage import Use
+from overnight.views.holdout import HoldoutView, holdout
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
-def marks(state: State) -> list[str]:
+class SpentView(Struct, frozen=True):
+    """What calls to language models came to.
+
+    calls       how many there were, and `failed` those of them that gave no answer
+    tokens_in   tokens sent, and `tokens_out` tokens received
+    dollars     what they cost; None where the price of one is unknown
+    """
+
+    calls: int
+    failed: int
+    tokens_in: int
+    tokens_out: int
+    dollars: float | None
+
+    @property
+    def tokens(self) -> int:
+        """Sent and received."""
+        return self.tokens_in + self.tokens_out
+
+
+class TrackView(Struct, frozen=True):
+    """Where a track stands.
+
+    track, goal        from the contract; so are `metric`, its `unit` and its `direction` (minimize or maximize)
+    marks              what must stand beside every number: "self-reported", "unsandboxed"
+    baseline           the metric at the baseline, in its unit; None before it is measured
+    frontier           the same at the frontier: the baseline's, moved by the effects that were measured
+    baseline_metrics   every metric of the baseline, the mean over its runs; harness metrics in seconds and bytes
+    noise              standard deviation of one paired difference, in the metric's unit; None before calibration
+    kind               how the metric is judged: noisy, deterministic, success or timing
+    deterministic      whether the same code and seed gave the same number twice
+    drift              by how many standard deviations of a run the machine measures otherwise than it did; None: not shown
+    sandbox            where the code ran, and `accounting` how its resources were counted; names with commas between them
+    evidence_wanted    what a keep takes now, as odds to 1
+    false_share        share of all keeps that may be false
+    least_fresh_pairs  paired runs on fresh seeds that a keep takes at least
+    may_crash          share of an experiment's runs that may fail
+    stacked            how many changes share a run now
+    commit             of the frontier, and `base_commit` of the baseline; `branch` is where the frontier lies
+    experiments        how many there are: `open`, `kept`, `discarded`, `crashed` and `fouled` ones
+    faults             faults of the machine, which count against no experiment
+    runs               sandboxed executions
+    seconds            how long sessions lasted together, and `busy_seconds` the sum of what all runs took
+    busy_share         share of the workers' time that was spent in runs; None: no session yet
+    ideas              ideas of the queue that are still untried
+    paused, program    whether the night is paused; SHA-256 of program.md
+    problem            what is wrong with the track or the machine, so that nothing more is measured; "": nothing
+    models             calls to models, by role
+    overhead_ms        milliseconds of the harness's own work for one run, and `overhead_parts_ms` the median of each part
+    holdout            the overfitting monitor, for the user alone; None where the track has no holdout
+    """
+
+    track: str
+    goal: str
+    metric: str
+    unit: str
+    direction: str
+    marks: tuple[str, ...]
+    baseline: float | None
+    frontier: float | None
+    baseline_metrics: dict[str, float]
+    noise: float | None
+    kind: str
+    deterministic: bool
+    drift: float | None
+    sandbox: str
+    accounting: str
+    evidence_wanted: float
+    false_share: float
+    least_fresh_pairs: int
+    may_crash: float
+    stacked: int
+    commit: str
+    base_commit: str
+    branch: str
+    experiments: int
+    open: int
+    kept: int
+    discarded: int
+    crashed: int
+    fouled: int
+    faults: int
+    runs: int
+    seconds: float
+    busy_seconds: float
+    busy_share: float | None
+    ideas: int
+    paused: bool
+    program: str
+    problem: str
+    models: dict[str, SpentView]
+    overhead_ms: float
+    overhead_parts_ms: dict[str, float]
+    holdout: HoldoutView | None
+
+
+def track(state: State) -> TrackView:
+    """Where a track stands. Raises JournalError before it is opened."""
+    contract, known, tally = state.track, state.known, state.tally
+    parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in tally.parts.items() if seconds}
+    counts = {plain: state.counts[verdict] for verdict, plain in PLAIN.items()}
+    return TrackView(
+        track=contract.name, goal=contract.track.goal,
+        metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
+        baseline=state.level(BASELINE), frontier=state.level(state.frontier),
+        baseline_metrics=known.means(known.baseline_commit),
+        noise=state.noise, kind=known.kind, deterministic=known.deterministic, drift=_drift(state),
+        sandbox=", ".join(sorted(tally.sandboxes)), accounting=", ".join(sorted(tally.accounting)),
+        evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
+        may_crash=contract.referee.may_crash, stacked=state.sizes.size,
+        commit=state.commit, base_commit=known.baseline_commit, branch=f"overnight/{contract.name}",
+        experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
+        runs=state.runs, seconds=round(tally.seconds, 1), busy_seconds=round(tally.busy, 3),
+        busy_share=round(tally.busy / tally.capacity, 4) if tally.capacity else None,
+        ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,
+        models={role: spent(use) for role, use in sorted(tally.used.items())},
+        overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state))
+
+
+def marks(state: State) -> tuple[str, ...]:
     """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
-    found = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.tally.sandboxes}
-    return [mark for mark, stands in found.items() if stands]
+    known = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.tally.sandboxes}
+    return tuple(mark for mark, holds in known.items() if holds)
 
 
-def overhead(state: State) -> dict[str, float]:
-    """Median milliseconds of the harness's own work for one run, by part."""
-    return {part: round(1000 * statistics.median(seconds), 2) for part, seconds in state.tally.parts.items() if seconds}
-
-
-def drift(state: State) -> float | None:
-    """By how many standard deviations of a run the machine measures otherwise than it did; None when that is not shown."""
+def _drift(state: State) -> float | None:
     shift, sigma = state.known.drift.shift, state.known.seed_variance**0.5
     if shift is None or abs(shift[0]) <= 2 * shift[1]:
         return None
     return shift[0] / sigma if sigma else None
 
 
-def status(state: State) -> dict[str, Any]:
-    """The state of a track, as `overnight status --json` prints it."""
-    parts = overhead(state)
-    return {
-        "track": state.track.name,
-        "goal": state.track.track.goal,
-        "metric": state.track.metric.name,
-        "unit": state.track.metric.unit,
-        "direction": state.track.metric.direction,
-        "marks": marks(state),
-        "baseline": state.level(BASELINE),
-        "frontier": state.level(state.frontier),
-        "noise": state.noise,
-        "kind": state.known.kind,
-        "deterministic": state.known.deterministic,
-        "drift": drift(state),
-        "sandbox": ", ".join(sorted(state.tally.sandboxes)),
-        "accounting": ", ".join(sorted(state.tally.accounting)),
-        "evidence_wanted": round(1 / state.alpha, 1),
-        "stacked": state.sizes.size,
-        "commit": state.commit,
-        "branch": f"overnight/{state.track.name}",
-        "experiments": len(state.experiments),
-        "open": len(state.open),
-        **{plain: state.counts[verdict] for verdict, plain in PLAIN.items()},
-        "faults": state.counts["fault"],
-        "runs": state.runs,
-        "seconds": round(state.tally.seconds, 1),
-        "busy_share": round(state.tally.busy / state.tally.capacity, 4) if state.tally.capacity else None,
-        "ideas": sum(entry.untried for entry in state.ideas),
-        "paused": state.paused,
-        "program": state.program,
-        "models": {role: spent(use) for role, use in sorted(state.tally.used.items())},
-        "overhead_ms": round(sum(parts.values()), 1),
-        "overhead_parts_ms": parts,
-    }
+def spent(use: Use) -> SpentView:
+    """What calls to models came to."""
+    return SpentView(use.calls, use.failed, use.tokens_in, use.tokens_out, None if use.unpriced else round(use.dollars, 6))
 
 
-def spent(use: Use) -> dict[str, Any]:
-    """What calls to models came to. `dollars` is None where the price of one is unknown."""
-    return {"calls": use.calls, "failed": use.failed, "tokens_in": use.tokens_in, "tokens_out": use.tokens_out,
-            "dollars": None if use.unpriced else round(use.dollars, 6)}
+# ---- in words --------------------------------------------------------------------------------------------------
 
 
-def paid(role: str, use: Use) -> str:
-    """The same in words."""
-    dollars = ", at a price that nobody knows" if use.unpriced else f", ${use.dollars:.4f}"
+def paid(role: str, use: SpentView) -> str:
+    """What a role's calls came to."""
+    dollars = ", at a price that nobody knows" if use.dollars is None else f", ${use.dollars:.4f}"
     failed = f" ({use.failed} failed)" if use.failed else ""
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
-
-
-def record(state: State, experiment: Experiment) -> dict[str, Any]:
-    """One experiment, as a line of `overnight log --json`."""
-    return {
-        "id": experiment.id,
-        "commit": experiment.commit,
-        "base": experiment.base_commit,
-        "researcher": experiment.researcher,
-        "message": experiment.message,
-        "verdict": experiment.verdict,
-        "reason": experiment.reason,
-        "effect": experiment.effect,
-        "interval": experiment.interval,
-        "pairs": experiment.pairs,
-        "fresh_pairs": experiment.fresh_pairs,
-        "e_value": experiment.e_value,
-        "level": state.level(experiment.id) if experiment.effect is not None and experiment.verdict != "open" else None,
-        "metrics": experiment.metrics,
-        "idea": experiment.idea or None,
-        "model": spent(state.tally.asked[experiment.asked]) if experiment.asked in state.tally.asked else None,
-    }
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -110,13 +165,8 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}g}"
 
 
-def effect(experiment: Experiment) -> str:
-    """An effect with its interval, positive is better."""
-    return span(experiment.effect, experiment.interval)
-
-
 def span(effect: float | None, interval: tuple[float, float] | None) -> str:
-    """The same of any effect; an en dash where there is none."""
+    """An effect with its interval, positive is better; an en dash where there is none."""
     if effect is None:
         return "–"
     if interval is None:
@@ -132,15 +182,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02d}m"
     return f"{minutes}m {whole % 60:02d}s" if minutes else f"{whole}s"
-
-
-def line(state: State, experiment: Experiment) -> str:
-    """One experiment in one line, for logs and terminals."""
-    why = f" ({experiment.reason})" if experiment.reason else ""
-    by = f"{name}: " if (name := who(state, experiment)) else ""
-    return f"#{experiment.id} {experiment.verdict:7} {effect(experiment)}  {by}{experiment.title}{why}"
-
-
-def who(state: State, experiment: Experiment) -> str:
-    """Who proposed it, where that may be more than one."""
-    return "" if state.researchers in ((), (experiment.researcher,)) else untrusted.line(experiment.researcher, 40)

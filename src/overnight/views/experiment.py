@@ -1,0 +1,226 @@
+"""What is shown of an experiment, typed: `overnight log --json` prints it, `overnight show --json` with the details; commands,
+agents and reports render it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
+from overnight.lab.experiment import Experiment
+from overnight.lab.state import State
+from overnight.untrusted import line as one_line
+from overnight.untrusted import visible
+from overnight.views.track import SpentView, TrackView, span, spent, track
+
+TAIL = 20  # lines of the log
+
+
+class VerdictView(Struct, frozen=True):
+    """A verdict with its evidence; of an experiment that is open, the evidence so far.
+
+    verdict      keep, discard, crash or foul; open: not judged yet
+    reason       why, in words; may quote the candidate
+    effect       mean paired difference, in the metric's unit, positive is better: on the fresh seeds alone where there are
+                 any, else in the race; None: never compared
+    interval     95 % interval of the true gain, in the metric's unit
+    pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed
+    e_value      evidence that it is better, as odds to 1
+    """
+
+    verdict: str
+    reason: str
+    effect: float | None
+    interval: tuple[float, float] | None
+    pairs: int
+    fresh_pairs: int
+    e_value: float | None
+
+
+class ExperimentView(Struct, frozen=True):
+    """One experiment. Holds nothing that a researcher may not read.
+
+    id          its number
+    commit      what was tried, and `base` the commit that it stands on; that is experiment `parent`'s, 0: the baseline
+    researcher  the name of its proposer
+    message     the commit's message, in the proposer's words
+    verdict     the verdict with its evidence
+    level       the metric of its commit, in the metric's unit: the baseline's, moved by the effects that were measured; None
+                where it did not run to a verdict of keep or discard, or was never compared
+    metrics     every metric of its commit, the mean over its runs; harness metrics in seconds and bytes
+    idea        the idea of the queue that it tries
+    grown       nodes of syntax by which it makes the code larger
+    model       what the calls to models for it came to
+    """
+
+    id: int
+    commit: str
+    base: str
+    parent: int
+    researcher: str
+    message: str
+    verdict: VerdictView
+    level: float | None
+    metrics: dict[str, float]
+    idea: int | None
+    grown: int
+    model: SpentView | None
+
+    @property
+    def title(self) -> str:
+        """The first line of the message, without what could steer a terminal."""
+        return one_line(self.message.partition("\n")[0], 300)
+
+
+class RunView(Struct, frozen=True):
+    """One run beside its base's. Holds nothing that a researcher may not read.
+
+    run        its number
+    stage      screen, race or confirm
+    outcome    ok, or how it ended otherwise, and `reason` why
+    metrics    what it measured, by name; harness metrics in seconds and bytes
+    base       the metric of its base's run on the same seed, or beside it where the metric is a time; None: not compared
+    better_by  by how much it is better than that, in the metric's unit
+    seconds    how long it took
+    """
+
+    run: int
+    stage: str
+    outcome: str
+    reason: str
+    metrics: dict[str, float]
+    base: float | None
+    better_by: float | None
+    seconds: float
+
+
+class RunDetailView(RunView, frozen=True):
+    """One run with what only the user may read: the fields of RunView, and these.
+
+    seed        that both runs had
+    sandbox     where it ran, and `accounting` how its resources were counted
+    artifacts   SHA-256 of what it left
+    """
+
+    seed: int
+    sandbox: str
+    accounting: str
+    artifacts: str
+
+
+class DetailView(ExperimentView, frozen=True):
+    """One experiment with all that the journal and the logs hold of it, for the user alone: the fields of ExperimentView, and
+    these.
+
+    alpha           level at which its verdict was given: a keep took evidence of 1 / alpha to 1
+    rebased         how often it was put on a newer frontier
+    stacks          the numbers of the experiments in each stack that it was part of
+    patch           its change as it was proposed, as a diff
+    runs            its runs, oldest first
+    log_tail        the end of its last run's log, in the candidate's words, and `score_log_tail` of what was said while
+                    scoring, which may hold unseen data
+    """
+
+    alpha: float | None
+    rebased: int
+    stacks: tuple[tuple[int, ...], ...]
+    patch: str
+    runs: tuple[RunDetailView, ...]
+    log_tail: str
+    score_log_tail: str
+
+
+class History(Struct, frozen=True):
+    """All that a report shows of a track.
+
+    track        where it stands
+    experiments  in the order of their numbers
+    kept         those that are kept and still count, each on top of the one before
+    """
+
+    track: TrackView
+    experiments: tuple[ExperimentView, ...]
+    kept: tuple[ExperimentView, ...]
+
+    @property
+    def team(self) -> tuple[str, ...]:
+        """The names of all that proposed one."""
+        return tuple(dict.fromkeys(e.researcher for e in self.experiments))
+
+
+def named(among: Collection[Experiment], name: str) -> Experiment | None:
+    """The one of a number, the beginning of a commit, or the mark of the order that handed it in; None where there is none."""
+    name = name.strip().removeprefix("#")
+    return next((e for e in among if str(e.id) == name), None) or next(
+        (e for e in among if name and (name == e.request or (len(name) >= 4 and e.commit.startswith(name)))), None)
+
+
+def experiment(state: State, chosen: Experiment) -> ExperimentView:
+    """One experiment as it is shown."""
+    verdict = VerdictView(chosen.verdict, chosen.reason, chosen.effect, chosen.interval, chosen.pairs, chosen.fresh_pairs,
+                          chosen.e_value)
+    compared = chosen.verdict in ("keep", "discard") and chosen.effect is not None
+    return ExperimentView(
+        chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
+        state.level(chosen.id) if compared else None, chosen.metrics, chosen.idea or None, chosen.grown,
+        spent(state.tally.asked[chosen.asked]) if chosen.asked in state.tally.asked else None)
+
+
+def history(state: State) -> History:
+    """The track with its experiments. Raises JournalError before it is opened."""
+    every = {number: experiment(state, each) for number, each in state.experiments.items()}
+    return History(track(state), tuple(every.values()), tuple(every[each.id] for each in state.chain()))
+
+
+def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> DetailView:
+    """One experiment with its diff, its stacks, its runs and the end of its last log. `events` are all of the journal's; `log`
+    gives the text of a kept log by its name, "" where there is none."""
+    metric = state.track.metric.name
+    measured = [e for e in events if isinstance(e, Measured)]
+    runs = [e for e in measured if e.experiment == chosen.id]
+    base = {e.seed: e.metrics.get(metric) for e in reversed(measured) if e.commit == chosen.base_commit and e.outcome == "ok"}
+    mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == chosen.id]
+    return DetailView(
+        **asdict(experiment(state, chosen)),
+        alpha=next((e.alpha for e in mine if isinstance(e, Judged)), None),
+        rebased=sum(isinstance(e, Rebased) for e in mine),
+        stacks=tuple(s.experiments for s in events if isinstance(s, Stacked) and chosen.id in s.experiments),
+        patch=next((e.patch for e in mine if isinstance(e, Proposed)), ""),
+        runs=tuple(_run(state, r, base if r.commit == chosen.commit else {}) for r in runs),
+        log_tail=_tail(log(runs[-1].log)) if runs else "",
+        score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "")
+
+
+def _run(state: State, run: Measured, base: dict[int, float | None]) -> RunDetailView:
+    name = state.track.metric.name
+    mine, theirs = run.metrics.get(name), run.beside.get(name) if run.beside else base.get(run.seed)
+    better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
+    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, round(run.busy, 3), run.seed,
+                         run.sandbox, run.accounting, run.artifacts)
+
+
+def _tail(text: str) -> str:
+    return "\n".join(visible(line, keep="\t") for line in text.splitlines()[-TAIL:])
+
+
+# ---- in words --------------------------------------------------------------------------------------------------
+
+
+def effect(verdict: VerdictView) -> str:
+    """An effect with its interval, positive is better."""
+    return span(verdict.effect, verdict.interval)
+
+
+def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
+    """One experiment in one line, for logs and terminals; it names its proposer where those of `team` are several."""
+    verdict = found.verdict
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    by = f"{name}: " if (name := proposer(found, team)) else ""
+    return f"#{found.id} {verdict.verdict:7} {effect(verdict)}  {by}{found.title}{why}"
+
+
+def proposer(found: ExperimentView, team: Sequence[str]) -> str:
+    """The name of its proposer; "" where no other can be meant."""
+    return "" if set(team) <= {found.researcher} else one_line(found.researcher, 40)
