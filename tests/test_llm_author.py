@@ -171,7 +171,7 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
 @pytest.mark.parametrize("bounds", [Bounds(), Bounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
 def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
     """Four at once. None is lost, none is made twice, the totals are the server's own, and no bound is passed."""
-    faults, file, calls = Faults(timeouts=0.1, limits=0.1, malformed=0.1), tmp_path / "tally.json", []
+    faults, file, calls = Faults(timeouts=0.05, limits=0.1, malformed=0.1), tmp_path / "tally.json", []
     briefs = [brief(seed=n, files={"settings.py": f"X = {n}.5\n"}) for n in range(100)]
 
     def made(number):
@@ -181,7 +181,7 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
             except Away as away:
                 if away.wait is None:
                     return None
-                time.sleep(0.2)
+                time.sleep(0.02)
 
     with ThreadPoolExecutor(4) as threads:
         with Server(tinker, faults, tally=file, seed=4) as server:
@@ -189,7 +189,9 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
             author = Author(Mind("author", model, Purse(bounds, calls.append), timeout=2.5, answer=1_000))
             first = threads.map(made, range(50))
             some = [next(first) for _ in range(20)]
-        time.sleep(1.0)  # thirty are still to be made: some of them meet no server
+        until = time.monotonic() + 60  # thirty are still to be made: some of them meet no server
+        while not any(c.outcome == "outage" for c in calls) and time.monotonic() < until:
+            time.sleep(0.01)
         with Server(tinker, faults, tally=file, seed=4, port=int(server.url.split(":")[2].split("/")[0])) as server:
             changes = [*some, *first, *threads.map(made, range(50, 100))]
         tally = server.tally

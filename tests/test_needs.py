@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from needs import MARKS, needed
+from needs import MARKS, bears, marks, needed
 
 
 def test_every_test_bears_exactly_one_mark(pytestconfig):
@@ -46,3 +46,18 @@ def test_a_test_of_git_can_start_nothing_else():
     ("subprocess.Popen", (None, "git"), "git"), ("open", ("x", "r", 0), ""), ("socket.connect", (None, ("::1", 1)), "services")])
 def test_what_happens_says_what_it_needs(event, args, mark):
     assert needed(event, args) == mark
+
+
+@pytest.mark.parametrize(("place", "text", "found"), [
+    ("tests", "def test_it(): pass", {"pure"}), ("attacks", "def test_it(): pass", {"sandbox"}),
+    ("tests", 'NEEDS = "git"', {"git"}), ("tests", 'NEEDS = "git"\n@pytest.mark.pure', {"git", "pure"}),
+    ("tests", "pytestmark = pytest.mark.night", {"pure", "night"})])
+def test_a_file_says_which_marks_it_may_bear(tmp_path, place, text, found):
+    (tmp_path / place).mkdir()
+    (tmp_path / place / "test_it.py").write_text(text)
+    assert {mark for mark in MARKS if bears(tmp_path / place / "test_it.py", mark)} == found
+
+
+def test_every_test_bears_a_mark_that_its_file_shows(request):
+    """A file whose text hides a mark would be left out where that mark alone is asked for."""
+    assert not [item.nodeid for item in request.session.items for mark in marks(item) if not bears(item.path, mark)]

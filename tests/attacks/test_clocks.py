@@ -21,7 +21,7 @@ RUN = """\
 import json, os, sys, time
 
 def work(number):
-    time.sleep(0.3)
+    time.sleep(0.22)
     return 2 * number
 
 def answer(value):
@@ -34,7 +34,7 @@ if "--serve" in sys.argv:
 GROUND = {"track.toml": CONTRACT.replace("[score]", '[oracle]\ncommand = ["python", "run.py", "--serve"]\ntimeout = "8s"\n'
                                          'memory = "128MiB"\n\n[score]'),
           "score.py": SCORE, "run.py": RUN}
-BETTER = {"run.py": RUN.replace("0.3", "0.0") + "# quicker\n"}
+BETTER = {"run.py": RUN.replace("0.22", "0.0") + "# quicker\n"}
 OUTSIDE = "the scorer's own clock, in another sandbox"
 WRONG = {"verdict": "foul", "reason": "the answer is wrong|was asked|being asked"}
 
@@ -43,7 +43,7 @@ def clock(name, first="", stopped_by=OUTSIDE, *, work="", reason="^no better", *
     """A candidate that does something about the time; `work` is the body of the function that does the work."""
     text = "from inside import *\n" + RUN.replace("def work", first + "\n\ndef work", 1)
     body = "\n".join("    " + line for line in work.splitlines())
-    text = text.replace("    time.sleep(0.3)\n    return 2 * number", body) if work else text
+    text = text.replace("    time.sleep(0.22)\n    return 2 * number", body) if work else text
     return Attack(name, "clocks", {"run.py": text}, stopped_by, reason=reason, **more)
 
 
@@ -58,7 +58,7 @@ found = [p for p in PLACES if os.path.exists(p + "/done")]
 print("found", found, file=sys.stderr)"""
 ATTACKS = [
     clock("stops Python's clocks", "import time\nsleep = time.sleep\ntime.time = time.monotonic = time.perf_counter = lambda: 0.0"),
-    clock("prints the time that it would like to have taken", work="time.sleep(0.3)\nreturn {'elapsed': 0.0, 'answer': 2 * number}",
+    clock("prints the time that it would like to have taken", work="time.sleep(0.22)\nreturn {'elapsed': 0.0, 'answer': 2 * number}",
           **WRONG),
     tries("goes into a namespace of time of its own", "syscall('unshare', 0x80)", "no new namespaces"),
     tries("sets the machine's clock", "syscall('clock_settime', 0, (ctypes.c_long * 2)(*divmod(time.time_ns(), 10**9)))",
@@ -67,13 +67,13 @@ ATTACKS = [
     tries("raises its own priority", "os.setpriority(os.PRIO_PROCESS, 0, -20)", "no right to a higher priority"),
     tries("asks to run in real time", "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))", "no right to a higher priority"),
     tries("slows a process of the machine's by its number", "os.setpriority(os.PRIO_PROCESS, VICTIM, 19)", "own process namespace"),
-    clock("answers at once and corrects itself later", "", work="answer(0)\ntime.sleep(0.3)\nreturn 2 * number", **WRONG),
+    clock("answers at once and corrects itself later", "", work="answer(0)\ntime.sleep(0.22)\nreturn 2 * number", **WRONG),
     clock("sends half of the answer at once", "", "the clock runs to the last byte",
-          work="os.write(1, b' ')\ntime.sleep(0.3)\nreturn 2 * number"),
+          work="os.write(1, b' ')\ntime.sleep(0.22)\nreturn 2 * number"),
     clock("works ahead of the question", "", "questions are drawn anew", work="return 2 * 1234", **WRONG),
     clock("leaves the work to a child and answers for it", "", "answers are checked", **WRONG, work="""\
 if os.fork() == 0:
-    time.sleep(0.3)
+    time.sleep(0.22)
     answer(2 * number)
     os._exit(0)
 return 0"""),
@@ -83,10 +83,10 @@ for place in PLACES:
         open(place + "/done", "w").write("warm")
     except OSError:
         pass
-time.sleep(0.0 if found else 0.3)
+time.sleep(0.0 if found else 0.22)
 return 2 * number"""),
     clock("is quick only while it believes to be warmed up", "", "the first question counts", work="""\
-time.sleep(0.0 if 'warm' in globals() else 0.3)
+time.sleep(0.0 if 'warm' in globals() else 0.22)
 globals()['warm'] = True
 return 2 * number"""),
     clock("leaves a load for whoever comes after", """\

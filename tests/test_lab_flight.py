@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import CONTRACT, FakeWorld, Idea, Night
@@ -78,6 +78,7 @@ def verdicts(night):
     return {night.lab.state.experiments[e.experiment].commit: (e.verdict, e.effect, e.pairs) for e in night.events if isinstance(e, Judged)}
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 1000))
 def test_results_that_are_told_again_change_nothing(seed):
     plain = Unreliable(FakeWorld(seed, mixed), random.Random(0), benches=1).go(6)

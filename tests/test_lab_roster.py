@@ -9,7 +9,7 @@ from overnight.track.roles import Role
 THINKERS = 4
 
 
-def night(roles, benches, think, until=1000.0, seed=1):
+def night(roles, benches, think, until=500.0, seed=1):
     """The busy shares of benches and thinkers, bench seconds of an attempt, and the share of the attempts of the `llm`."""
     done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=think).go(until=until)
     busy = sum(e.busy for e in done.events if isinstance(e, Measured))
