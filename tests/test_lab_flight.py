@@ -1,18 +1,11 @@
 """Each result is taken once: what is told twice, too late, out of order or by a place that is broken changes no verdict."""
 
-import heapq
-import random
-from collections import Counter
-
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
-from overnight.lab.events import Judged, Measured
-from overnight.lab.flight import MOST_FAULTS, SLACK, Budget, Flight, lease
+from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
 from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.track.spec import parse
 
@@ -22,80 +15,6 @@ JOB = Measure(7, 1, "c1", 3, "race")
 def mixed(lots):
     """Changes that are better, worse or crash."""
     return Idea(outcome="crash") if lots.random() < 0.1 else Idea(gain=lots.choice((3.0, 0.0, -1.0)), correlation=0.9)
-
-
-class Unreliable:
-    """The loop against a world whose network repeats, delays and loses results. Time is simulated; what is lost is asked for
-    again when its lease has ended."""
-
-    def __init__(self, world, lots, *, benches=3, repeat=0.0, late=0.0, lose=0.0):
-        self.night = Night(world, benches=benches)
-        self.lab, self.world, self.lots = self.night.lab, world, lots
-        self.repeat, self.late, self.lose = repeat, late, lose
-        self.declined, self.lost = 0, 0
-
-    def go(self, experiments):
-        """Run until the Lab is finished."""
-        now, number, coming = 0.0, 0, []
-        self.lab.begin(Budget(None, experiments), now)
-        while not self.lab.finished(now):
-            busy = Counter(job.place for job in self.lab.flight.of(Job))
-            idle = ["bench"] * (self.night.benches - busy["bench"]) + ["desk"] * (1 - busy["desk"])
-            while idle and (job := self.lab.ask(now, idle)):
-                idle.remove(job.place)
-                for delay in self.delays():
-                    number += 1
-                    heapq.heappush(coming, (now + delay, number, msgspec.json.encode(self.world.answer(job))))
-            if coming:
-                now, _, told = heapq.heappop(coming)
-                self.tell(msgspec.json.decode(told, type=Result), now)
-            else:
-                now += SLACK  # everything that was under way is lost
-        for now, _, told in coming:
-            self.tell(msgspec.json.decode(told, type=Result), now)
-        return self
-
-    def delays(self):
-        """Seconds after which a result arrives: not at all, once, or again and again."""
-        if self.lots.random() < self.lose:
-            self.lost += 1
-            return []
-        first = 1.0 + self.lots.random() + (1e6 if self.lots.random() < self.late else 0.0)
-        return [first, *(first + self.lots.random() * 50 for _ in range(3) if self.lots.random() < self.repeat)]
-
-    def tell(self, result, now):
-        """Tell the Lab; what it declines changes nothing."""
-        before = len(self.night.batches), dict(self.lab.state.experiments)
-        try:
-            self.night._record(self.lab.tell(result, now))
-        except Declined:
-            self.declined += 1
-            assert (len(self.night.batches), dict(self.lab.state.experiments)) == before
-
-
-def verdicts(night):
-    """What was decided of which commit."""
-    return {night.lab.state.experiments[e.experiment].commit: (e.verdict, e.effect, e.pairs) for e in night.events if isinstance(e, Judged)}
-
-
-@settings(max_examples=40)
-@given(st.integers(0, 1000))
-def test_results_that_are_told_again_change_nothing(seed):
-    plain = Unreliable(FakeWorld(seed, mixed), random.Random(0), benches=1).go(6)
-    twice = Unreliable(FakeWorld(seed, mixed), random.Random(0), benches=1, repeat=1.0).go(6)
-    assert verdicts(twice.night) == verdicts(plain.night)
-    assert twice.declined and not plain.declined
-
-
-@pytest.mark.parametrize("disturbance", [{"repeat": 0.5}, {"lose": 0.1}, {"late": 0.1}, {"repeat": 0.3, "lose": 0.1, "late": 0.1}])
-def test_a_night_over_a_bad_network_keeps_what_is_better_and_runs_no_seed_twice(disturbance):
-    found = Unreliable(FakeWorld(4, mixed), random.Random(4), **disturbance).go(20)
-    assert found.lab.state.counts["keep"] >= 2 and len(found.lab.state.experiments) == 20 and not found.lab.state.open
-    kept = [e for e in found.lab.state.experiments.values() if e.verdict == "keep"]
-    assert all(found.world.gain(e.commit, e.base_commit) > 0 for e in kept)
-    runs = [e for e in found.night.events if isinstance(e, Measured)]
-    assert len({run.run for run in runs}) == len(runs)
-    assert found.declined or "repeat" not in disturbance
 
 
 def test_a_result_is_taken_once():

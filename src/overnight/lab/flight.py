@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from overnight.errors import Declined
 from overnight.lab.jobs import ANSWERS, Job, Measure, Propose, Result, Try, key
@@ -63,7 +64,7 @@ class Flight:
         self.set_aside: set[str] = set()
         self._leases: dict[object, Lease] = {}
         self._faults: Counter[str] = Counter()
-        self._next_run = 1
+        self._next_run = self._next_ticket = 1
 
     def begin(self, budget: Budget) -> None:
         """A session begins: nothing is under way, and every place has another chance."""
@@ -97,6 +98,11 @@ class Flight:
         """The jobs of one kind."""
         return (lease.job for lease in self._leases.values() if isinstance(lease.job, kind))
 
+    def ticketed(self, job: Kind) -> Kind:
+        """The job as it is offered now."""
+        self._next_ticket += 1
+        return replace(job, ticket=self._next_ticket - 1)
+
     def give(self, job: Job, until: float) -> None:
         """A job goes out; its result is waited for until then."""
         self._leases[key(job)] = Lease(job, until)
@@ -107,9 +113,10 @@ class Flight:
             del self._leases[name]
 
     def land(self, result: Result) -> None:
-        """A result comes back. Raises Declined where nobody waits for it; then nothing is changed."""
+        """A result comes back. Raises Declined where this offer of the job is not waited for; then nothing is changed."""
         job = result.job
-        if job not in self:
+        held = self._leases.get(key(job))
+        if held is None or held.job.ticket != job.ticket:
             raise Declined(f"this result of a {type(job).__name__.lower()} was not waited for: it was told before, came after "
                            "its lease had ended, or answers a job that was never given out.")
         if not isinstance(job, ANSWERS.get(type(result), Job)):

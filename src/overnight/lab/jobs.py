@@ -16,7 +16,13 @@ from overnight.lab.events import Outcome, Stage
 from overnight.referee.curves import Curve
 
 
-class Propose(Struct, frozen=True, tag="propose", tag_field="kind"):
+class Offered(Struct, frozen=True, kw_only=True):
+    """What every job bears. `ticket` is the number of this offer: a job that is offered again has another."""
+
+    ticket: int = 0
+
+
+class Propose(Offered, frozen=True, tag="propose", tag_field="kind"):
     """Let a researcher make a change on top of a commit; one that thinks long has a place of its own for that. The desk adds
     the files to the brief."""
 
@@ -32,7 +38,7 @@ class Propose(Struct, frozen=True, tag="propose", tag_field="kind"):
         return "thinker" if self.thinks else "desk"
 
 
-class Rebase(Struct, frozen=True, tag="rebase", tag_field="kind"):
+class Rebase(Offered, frozen=True, tag="rebase", tag_field="kind"):
     """Put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with the brief,
     whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now."""
 
@@ -50,7 +56,7 @@ class Rebase(Struct, frozen=True, tag="rebase", tag_field="kind"):
         return "thinker" if self.anew else "desk"
 
 
-class Combine(Struct, frozen=True, tag="combine", tag_field="kind"):
+class Combine(Offered, frozen=True, tag="combine", tag_field="kind"):
     """A desk job: put the changes of several experiments, each (base, commit), on top of one another."""
 
     experiments: tuple[int, ...]
@@ -59,7 +65,7 @@ class Combine(Struct, frozen=True, tag="combine", tag_field="kind"):
     place = "desk"
 
 
-class Measure(Struct, frozen=True, tag="measure", tag_field="kind"):
+class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     """A bench job: one run of one commit with one seed.
 
     beside  a commit that is run on the same cores as well, where the metric is a time
@@ -80,7 +86,7 @@ class Measure(Struct, frozen=True, tag="measure", tag_field="kind"):
     place = "bench"
 
 
-class Think(Struct, frozen=True, tag="think", tag_field="kind"):
+class Think(Offered, frozen=True, tag="think", tag_field="kind"):
     """Let a role that does not propose think: a scientist for new ideas, a standup for notes."""
 
     role: str
@@ -90,7 +96,7 @@ class Think(Struct, frozen=True, tag="think", tag_field="kind"):
     place = "thinker"
 
 
-class Accept(Struct, frozen=True, tag="accept", tag_field="kind"):
+class Accept(Offered, frozen=True, tag="accept", tag_field="kind"):
     """A desk job: look at a change that somebody handed in."""
 
     order: Try

@@ -140,8 +140,9 @@ class Lab:
             if place in idle:
                 for job in wanted():
                     if job not in self.flight:
-                        self.flight.give(job, now + lease(job, self.state.track))
-                        return job
+                        offered = self.flight.ticketed(job)
+                        self.flight.give(offered, now + lease(job, self.state.track))
+                        return offered
         return None
 
     # -- tell --
