@@ -20,7 +20,7 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -200,6 +200,7 @@ class Bench:
     long   over 20 minutes: finished cells are appended to results/NAME.jsonl, and the next run goes on from there
     timed  its figures are times: `all --check` prints them and does not judge them
     uses   modules that it runs in other processes, besides those that it imports
+    draw   draws its picture into a file, from the values of its rows by name; KeyError where one that it needs is missing
     """
 
     name: str
@@ -208,6 +209,7 @@ class Bench:
     long: bool = False
     timed: bool = False
     uses: tuple[str, ...] = ()
+    draw: Callable[[Mapping[str, float], Path], None] | None = None
 
 
 @dataclass

@@ -6,11 +6,14 @@ intervals of keeps that hold the truth. bench/classic.py measures the rules that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 from bench.kit import Bench, Cell, Row, in_parallel, mean, share
-from bench.worlds import CONTRACT, NOTHING, ONE, STACK, WORLDS, figures, night
+from bench.order import ORDERS, QUEUE
+from bench.worlds import CONTRACT, NOTHING, ONE, RUNS, STACK, WORLDS, figures, night
+from overnight.errors import extra
 
 FALSE, COVERS, NULL = "<= 0.05", ">= 0.94", "<= 0.05"
 LEVELS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -35,8 +38,40 @@ def nothing(world: str, nights: int, proposals: int) -> Cell:
     return Cell(f"null nights, {world}", rows)
 
 
+def order(benches: int, nights: int, runs: int) -> Cell:
+    """What is measured first where the queue of ideas is never empty, the same nights in either order."""
+    name = f"{benches} benches, {QUEUE} ideas wait for each"
+
+    def rows() -> Iterator[Row]:
+        gains = []
+        for title, lab in ORDERS.items():
+            given = {"benches": benches, "desks": 8, "contract": ONE, "lab": lab, "runs": runs}
+            done = in_parallel(partial(night, "reference", **given), range(40_000, 40_000 + nights))
+            gains.append([n.gain for n in done])
+            yield mean(f"{name}, {title}: true gain", gains[-1], unit="sd")
+        yield mean(f"{name}: the first less the second", [one - two for one, two in zip(*gains, strict=True)], ">= 0", "sd")
+
+    return Cell(name, rows)
+
+
+def drawn(rows: Mapping[str, float], to: Path) -> None:
+    """Draw what `false_share` buys, from the values of rows by name: the gain of a night against the share of false keeps."""
+    with extra("charts", "drawing a bench's picture"):
+        from matplotlib.figure import Figure
+    shares = [100 * rows[f"false_share {wanted:g}: keeps that are false"] for wanted in LEVELS]
+    gains = [rows[f"false_share {wanted:g}: true gain"] for wanted in LEVELS]
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(shares, gains, "o-", color="#2a7f62")
+    for x, y, wanted in zip(shares, gains, LEVELS, strict=True):
+        axes.annotate(f"{wanted:g}", (x, y), xytext=(6, -12), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="keeps that are false, %", ylabel="true gain of a night", title="What `false_share` buys (2,000 runs)")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(to)
+
+
 def cells(quick: bool) -> Iterator[Cell]:
-    """Policies, worlds, benches, levels of false keeps, nights of nothing."""
+    """Policies, worlds, benches, orders, levels of false keeps, nights of nothing."""
     def nights(usual: int) -> int:
         return 1 if quick else usual
 
@@ -50,6 +85,8 @@ def cells(quick: bool) -> Iterator[Cell]:
             yield cell(name, 20_000, nights(30), world, false, covers, contract=text)
     for benches in (8,) if quick else (1, 2, 8, 32):
         yield cell(f"{benches} benches", 30_000, nights(40), "reference", benches=benches, desks=1 + benches // 8)
+    for benches in (1,) if quick else (1, 4):
+        yield order(benches, nights(20), 500 if quick else RUNS)
     for wanted in () if quick else LEVELS:
         yield cell(f"false_share {wanted:g}", 50_000, 30, "reference", f"<= {wanted:g}",
                    contract=CONTRACT + f"[referee]\nfalse_share = {wanted}\n")
@@ -58,4 +95,4 @@ def cells(quick: bool) -> Iterator[Cell]:
 
 
 BENCH = Bench("referee", "Simulated nights: false keeps <= 5 %, intervals cover >= 94 %, nights of nothing that keep <= 5 %.",
-              cells, long=True)
+              cells, long=True, draw=drawn)

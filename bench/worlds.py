@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 import fakes
 from bench.kit import Row, mean, ratio_of_sums, share
 from fakes import CONTRACT, FakeWorld, Night
+from overnight.lab.lab import Lab
 
 DRIFT = 3.0 / 2000  # standard deviations by which the machine gets slower with each run
 RUNS = 2000  # of a night
@@ -70,10 +71,10 @@ class Outcome:
 
 
 def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | None = None, benches: int = 1,
-          contract: str = "", desks: int = 1, key: int = 0) -> Outcome:
+          contract: str = "", desks: int = 1, key: int = 0, lab: type[Lab] = Lab) -> Outcome:
     """A night of the Lab."""
     make, text = WORLDS.get(name) or NOTHING[name]
-    done = Night(make(seed), contract=contract or text, benches=benches, desks=desks, key=f"{key}{seed}")
+    done = Night(make(seed), contract=contract or text, benches=benches, desks=desks, key=f"{key}{seed}", lab=lab)
     done.go(runs=runs, experiments=proposals)
     keeps = []
     for e in done.lab.state.experiments.values():

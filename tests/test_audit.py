@@ -19,8 +19,8 @@ from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclud
 from overnight.errors import Fault
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
-from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import Measurement, Trouble
+from overnight.lab.measurements import Experiment
 from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.repo import SEAM, Repo
@@ -456,11 +456,11 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     assert overnight("report", folder, "--to", tmp_path).returncode == 0
     text = (tmp_path / "report.md").read_text()
     assert "## Audit" in text and "| #2 `nothing but luck` |" in text and "dead weight" in text
-    state = Session(folder).read()
-    assert audited.load(folder / ".overnight/audit.json", state) == found
-    state.commit = "0" * 40
-    assert audited.load(folder / ".overnight/audit.json", state) is None
-    assert "## Audit" not in morning.report_md(history(state), "x.png")
+    lab = Session(folder).read()
+    assert audited.load(folder / ".overnight/audit.json", lab) == found
+    lab.commit = "0" * 40
+    assert audited.load(folder / ".overnight/audit.json", lab) is None
+    assert "## Audit" not in morning.report_md(history(lab), "x.png")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\xff"])

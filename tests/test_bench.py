@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bench import __main__ as door
-from bench import kit
+from bench import kit, referee
 from bench.kit import (
     Bench,
     Cell,
@@ -25,6 +25,9 @@ from bench.kit import (
     student,
     wilson,
 )
+from bench.order import ORDERS, QUEUE
+from bench.worlds import ONE, Outcome, figures
+from fakes import FakeWorld, Night, referee_world
 
 
 def row(low, high, asked, count=9, least=1):
@@ -147,6 +150,45 @@ def test_quick_reaches_the_cells():
     assert asked == [True]
 
 
+def test_only_the_cells_that_are_asked_for_are_measured(capsys):
+    cells = [Cell(name, lambda name=name: [exact(name, 1)]) for name in ("level 1", "level 2", "other")]
+    assert run("toy", "--cells", "level", toy=Bench("toy", "A toy.", lambda quick: cells)) == 0
+    said = capsys.readouterr().out
+    assert "| level 1" in said and "| level 2" in said and "other" not in said
+
+
+def test_a_picture_is_drawn_from_the_rows(tmp_path):
+    def draw(rows, to):
+        to.write_text(f"{rows['x']:g}")
+
+    assert run("toy", "--plot", str(tmp_path / "x.svg"), toy=toy([HOLDS], draw=draw)) == 0
+    assert (tmp_path / "x.svg").read_text() == "1"
+
+
+@pytest.mark.parametrize(("draw", "why"), [(None, "it has no picture."), (lambda rows, to: rows["y"], "its picture needs the row 'y'")])
+def test_a_picture_that_cannot_be_drawn_is_a_sentence(draw, why, tmp_path, capsys):
+    assert run("toy", "--plot", str(tmp_path / "x.svg"), toy=toy([HOLDS], draw=draw)) == 2
+    assert f"toy cannot run here: {why}" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_the_referee_s_picture_is_of_the_rows_that_its_bench_prints(tmp_path):
+    nights = [Outcome(30.0, [(1.0, 0.9, True), (0.5, 0.0, False)], 2000, 3000)] * 2
+    rows = [row for wanted in referee.LEVELS for row in figures(f"false_share {wanted:g}", nights, "<= 0.05", ">= 0.94")]
+    assert {f"false_share {wanted:g}" for wanted in referee.LEVELS} < {cell.name for cell in referee.BENCH.cells(False)}
+    referee.BENCH.draw({row.what: row.value for row in rows}, tmp_path / "level.svg")
+    assert "<svg" in (tmp_path / "level.svg").read_text()
+
+
+def test_what_is_worth_most_first_gains_more_than_first_come_where_many_ideas_wait():
+    done = {lab: Night(FakeWorld(1, referee_world), contract=ONE, benches=1, desks=8, lab=lab) for lab in ORDERS.values()}
+    queues = {lab: [] for lab in done}
+    for lab, night in done.items():
+        night.go(runs=600, watch=lambda night, lab=lab: queues[lab].append(len(night.lab.measuring.waiting())))
+    assert [max(waited) for waited in queues.values()] == [QUEUE, QUEUE]
+    first, second = [night.world.worth[night.lab.state.commit] for night in done.values()]
+    assert first > 2 * max(second, 0.5)
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(SystemExit, match="2"):
         run("nothing", toy=toy([]))
@@ -155,7 +197,7 @@ def test_an_unknown_name_is_refused():
 def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "minds", "planted",
+    assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "light", "minds", "planted",
                            "referee", "sandbox", "sandboxes", "scale", "scoring", "seccomp", "shares"}
     assert all(line.endswith(".") for line in said.values())
 

@@ -305,14 +305,6 @@ def command_of(name):
     return main.get_command(click.Context(main), name)
 
 
-def test_help_and_version_load_no_command_and_no_library_but_clicks():
-    code = ("import sys; from overnight.cli import main\n"
-            "for word in ('--help', '--version'): main([word], standalone_mode=False)\n"
-            "print(sorted({'sqlalchemy', 'rich', 'numpy', 'matplotlib', 'msgspec', 'overnight.lab'} & set(sys.modules)))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 def test_the_options_name_every_sandbox_that_there_is():
     assert SANDBOXES == sandbox.NAMES
 

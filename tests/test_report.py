@@ -192,7 +192,7 @@ def test_levels_show_as_many_decimals_as_the_gain_needs(gain, shown):
 def test_a_chart_of_any_size_is_a_picture(count, direction, tmp_path):
     lab = busy_night(count, direction)
     svg, png = drawn(lab, tmp_path)
-    assert chart.headline(track(lab)) in words(svg)
+    assert tables.headline(track(lab)) in words(svg)
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (1400, 800)
 
@@ -361,7 +361,8 @@ def test_a_code_span_cannot_be_left(text):
 
 @pytest.mark.parametrize("count", [0, 1, 40, 2000])
 def test_all_files_are_written(count, tmp_path):
-    paths = morning.write(busy_night(count), tmp_path / "deep" / "report")
+    paths, missing = morning.write(busy_night(count), tmp_path / "deep" / "report")
+    assert not missing
     assert [path.name for path in paths] == ["results.tsv", "report.md", "progress.svg", "progress.png"]
     assert all(path.stat().st_size > 0 for path in paths)
     assert "](progress.png)" in paths[1].read_text(encoding="utf-8")

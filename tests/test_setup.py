@@ -97,6 +97,17 @@ def test_an_old_python_is_a_sentence(copy):
     assert done.returncode == 1 and "python3" in done.stderr and not (copy / "repo/.venv").exists()
 
 
+@pytest.mark.parametrize(("arguments", "extras"), [
+    ([], "charts,similarity"), (["llm,mcp"], "charts,similarity,llm,mcp"), (["dev"], "charts,similarity,dev")])
+def test_charts_and_likeness_come_along_with_what_is_asked_for(copy, arguments, extras):
+    linux(copy)
+    fake(copy, "bwrap", "")
+    fake(copy, "uv", f'echo "$@" >> {copy}/asked; mkdir -p .venv/bin')
+    assert setup(copy, *arguments).returncode == 0
+    made, installed = (copy / "asked").read_text().splitlines()
+    assert made.startswith("venv ") and installed.endswith(f"-c constraints.txt -e .[{extras}]")
+
+
 def test_what_is_set_up_already_is_left_alone_and_says_nothing(copy):
     linux(copy)
     fake(copy, "bwrap", "")

@@ -2,6 +2,7 @@
 
     OvernightError            what a user meets: one clear sentence that says what to do
     ├── TrackError            the contract (track.toml) or the repository it stands in is wrong
+    │   └── ExtraMissing      what was asked for needs packages that are not installed: which extra to install
     ├── JournalError          the record cannot be read, written or believed
     │   └── Conflict          another process wrote to it meanwhile
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
@@ -12,6 +13,9 @@
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class OvernightError(Exception):
     """A problem with a sentence for the user; the commands print it and exit with status 2."""
@@ -19,6 +23,24 @@ class OvernightError(Exception):
 
 class TrackError(OvernightError):
     """The contract or its repository is wrong; nothing was run."""
+
+
+class ExtraMissing(TrackError):
+    """What was asked for needs packages that are not installed; the sentence names the extra that brings them."""
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """Put this around the import of packages that the extra `name` of pyproject.toml brings. Where they are missing it raises
+    ExtraMissing with one sentence, which begins with `what` needs them. An import of Overnight's own that fails is a bug, and
+    stays an ImportError."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "overnight":
+            raise
+        raise ExtraMissing(f"{what} needs the extra '{name}': pip install 'overnight[{name}]', or in a clone of Overnight "
+                           f"scripts/setup.sh {name}.") from error
 
 
 class JournalError(OvernightError):

@@ -74,23 +74,23 @@ class TestWords(Stopped):
     """A night of candidates and researchers that talk."""
 
     def test_no_screen_obeys_them(self, night):
-        state = Session(night.folder).read()
+        lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for each in state.experiments.values():
-            found = detail(state, each, records, night.session.log)
-            shown = sentences.words(track(state), found) + line(experiment(state, each))
+        for each in lab.experiments.values():
+            found = detail(lab, each, records, night.session.log)
+            shown = sentences.words(track(lab), found) + line(experiment(lab, each))
             assert controls(shown) == set(), each.message
-        assert controls("".join(live.sentence(state, record) for record in records)) == set()
+        assert controls("".join(live.sentence(lab, record) for record in records)) == set()
 
     def test_no_line_of_a_message_stands_where_ours_do(self, night):
-        state = Session(night.folder).read()
+        lab = Session(night.folder).read()
         records = list(night.session.journal.replay())
-        for each in state.experiments.values():
-            lines = sentences.words(track(state), detail(state, each, records, night.session.log)).splitlines()
+        for each in lab.experiments.values():
+            lines = sentences.words(track(lab), detail(lab, each, records, night.session.log)).splitlines()
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 
     def test_no_report_obeys_them(self, night, tmp_path):
-        texts = {p.suffix: p.read_text() for p in morning.write(Session(night.folder).read(), tmp_path)
+        texts = {p.suffix: p.read_text() for p in morning.write(Session(night.folder).read(), tmp_path).paths
                  if p.suffix in (".md", ".tsv")}
         assert len(texts) == 2 and controls("".join(texts.values())) == set()
         assert "<script>" not in re.sub(r"(`+).+?\1", "", texts[".md"])  # what is left outside of code

@@ -23,8 +23,6 @@ from overnight.report.live import Count
 from overnight.track.load import load
 from overnight.views import track
 
-AUDIT = "audit.json"  # in the track's folder for what Overnight writes
-
 
 @main.command()
 @FOLDER
@@ -46,7 +44,7 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
         else:
             for text in audited.lines(found):
                 click.echo(text)
-        audited.save(found, session.home / AUDIT)
+        audited.save(found, session.home / audited.FILE)
 
 
 def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> Audit:

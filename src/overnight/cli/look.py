@@ -1,4 +1,4 @@
-"""Commands that only look: status, log, show, report."""
+"""Commands that only look: status, log, show, report, brief. What `status` does not need is imported where it is."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
-from overnight.brief.page import as_json as as_data
-from overnight.brief.page import page
-from overnight.cli.audit import AUDIT
 from overnight.cli.base import FOLDER, JSON, Count, main, say
 from overnight.errors import TrackError
 from overnight.lab.state import State
-from overnight.night import dispatch
-from overnight.night.session import Session
-from overnight.report import audit
-from overnight.researchers import replay
+from overnight.night.session import Session, opened
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
 from overnight.views.track import number, paid, track
@@ -27,7 +21,7 @@ from overnight.views.track import number, paid, track
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Where a track stands."""
-    found = track(dispatch.opened(folder).read())
+    found = track(opened(folder).read())
     if as_json:
         say(found)
         return
@@ -47,12 +41,13 @@ def status(folder: Path, as_json: bool) -> None:
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
-    session = dispatch.opened(folder)
+    session = opened(folder)
     state = session.read()
     if verify:
         _verify(session, state)
         return
     if patches is not None:
+        from overnight.researchers import replay
         written = replay.patches(session.journal.replay(), patches)
         left = f"; {len(written.left)} were too large" if written.left else ""
         click.echo(f"{len(written.files)} patches in {patches}{left}")
@@ -80,7 +75,7 @@ def _verify(session: Session, state: State) -> None:
 @JSON
 def show(experiment: str, folder: Path, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
-    session = dispatch.opened(folder)
+    session = opened(folder)
     state = session.read()
     chosen = named(state.experiments.values(), experiment)
     if chosen is None:
@@ -97,12 +92,13 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
 def report(folder: Path, to: Path | None) -> None:
     """Write results.tsv, report.md, progress.svg and progress.png."""
-    from overnight.report import morning  # matplotlib takes half a second to import
-
+    from overnight.report import audit, morning
     session = Session(folder)
     state = session.read()
-    for path in morning.write(state, to or session.home / "report", audit.load(session.home / AUDIT, state)):
-        click.echo(path)
+    written = morning.write(state, to or session.home / "report", audit.load(session.home / audit.FILE, state))
+    click.echo("\n".join(map(str, written.paths)))
+    if written.missing:
+        click.echo(f"overnight: {written.missing}", err=True)
 
 
 @main.command()
@@ -111,9 +107,11 @@ def report(folder: Path, to: Path | None) -> None:
 @click.option("--tokens", type=Count(), default=12_000, show_default=True, help="Of the page, at most.")
 def brief(folder: Path, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
-    session = dispatch.opened(folder)
+    from overnight.brief import page
+    from overnight.night import dispatch
+    session = opened(folder)
     told = dispatch.brief(session)
     if as_json:
-        say(as_data(told))
+        say(page.as_json(told))
     else:
-        click.echo(page(told, tokens).text)
+        click.echo(page.page(told, tokens).text)

@@ -9,6 +9,7 @@ import click
 
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
 from overnight.errors import TrackError
+from overnight.ideas import similarity
 from overnight.ideas.found import written
 from overnight.ideas.source import gather
 from overnight.lab.events import Event, Measured, Vetoed
@@ -17,6 +18,7 @@ from overnight.lab.lab import Lab
 from overnight.night import dispatch
 from overnight.night.dispatch import Known
 from overnight.night.inbox import request
+from overnight.night.session import opened
 from overnight.report.live import sentence
 from overnight.views import public
 from overnight.views.experiment import experiment as view
@@ -41,13 +43,13 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     Takes what the editable files are now, committed or not, and touches neither them nor the branch. Exit status: 0 keep,
     10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
-    session = dispatch.opened(folder)
+    session = opened(folder)
     wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0)
     try:
         experiment, verdict = dispatch.attempt(session, wish, sandbox_name, workers, _tell)
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
-    state = dispatch.opened(folder).read()
+    state = opened(folder).read()
     chosen = state.experiments[experiment]
     if as_json:
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
@@ -75,6 +77,12 @@ def idea() -> None:
 ANYWAY = click.option("--anyway", is_flag=True, help="Also what the queue holds already, in these or other words.")
 
 
+def _compared() -> None:
+    """Say, beside the result, where ideas are only compared by their own words."""
+    if missing := similarity.missing():
+        click.echo(f"overnight: {missing}", err=True)
+
+
 @idea.command("add")
 @click.argument("title")
 @FOLDER
@@ -83,7 +91,8 @@ ANYWAY = click.option("--anyway", is_flag=True, help="Also what the queue holds 
 @JSON
 def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> None:
     """Put an idea into the queue, unless it is there already."""
-    done = dispatch.note(dispatch.opened(folder), written(f"{title}\n{text}"), anyway)
+    _compared()
+    done = dispatch.note(opened(folder), written(f"{title}\n{text}"), anyway)
     if as_json:
         say({"idea": done.idea, "title": done.title})
     else:
@@ -97,7 +106,8 @@ def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> Non
 @ANYWAY
 def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
     """Take ideas from arxiv:QUERY, github:OWNER/NAME, the folder of a clone, or a markdown file."""
-    session = dispatch.opened(folder)
+    session = opened(folder)
+    _compared()
     for each in gather(source, most):
         try:
             done = dispatch.note(session, each, anyway)
@@ -112,7 +122,7 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
 @JSON
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
-    session = dispatch.opened(folder)
+    session = opened(folder)
     state = session.look()
     for each in (state.idea(entry) for entry in state.ideas):
         if as_json:
@@ -127,7 +137,7 @@ def ideas(folder: Path, as_json: bool) -> None:
 @FOLDER
 def drop(number: int, folder: Path) -> None:
     """Take an idea out of the queue."""
-    dispatch.order(dispatch.opened(folder), DropIdea(request(), number))
+    dispatch.order(opened(folder), DropIdea(request(), number))
     click.echo(f"idea {number} is dropped")
 
 
@@ -138,7 +148,7 @@ def drop(number: int, folder: Path) -> None:
 @FOLDER
 def pause(folder: Path) -> None:
     """Start nothing new until `overnight resume`; what runs goes on to its end."""
-    dispatch.order(dispatch.opened(folder), Steer(request(), "pause"))
+    dispatch.order(opened(folder), Steer(request(), "pause"))
     click.echo("paused: `overnight resume` goes on")
 
 
@@ -146,7 +156,7 @@ def pause(folder: Path) -> None:
 @FOLDER
 def resume(folder: Path) -> None:
     """Go on after a pause."""
-    dispatch.order(dispatch.opened(folder), Steer(request(), "resume"))
+    dispatch.order(opened(folder), Steer(request(), "resume"))
     click.echo("it goes on")
 
 
@@ -154,7 +164,7 @@ def resume(folder: Path) -> None:
 @FOLDER
 def stop(folder: Path) -> None:
     """End the night that is at work; `overnight run` goes on from there."""
-    dispatch.order(dispatch.opened(folder), Steer(request(), "stop"))
+    dispatch.order(opened(folder), Steer(request(), "stop"))
     click.echo("it stops")
 
 
@@ -164,7 +174,7 @@ def stop(folder: Path) -> None:
 @click.option("-m", "--message", default="", help="Why.")
 def veto(experiment: str, folder: Path, message: str) -> None:
     """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
-    session = dispatch.opened(folder)
+    session = opened(folder)
     kept = session.read().chain()
     chosen = named(kept, experiment)
     if chosen is None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main
-from overnight.errors import TrackError
-from overnight.night import dispatch
+from overnight.errors import extra
+from overnight.night.session import opened
 from overnight.track.load import load
 
 if TYPE_CHECKING:
@@ -30,13 +30,11 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
 
     Over HTTP there is no password: whoever reaches the address may try changes and read the code.
     """
-    try:
+    with extra("mcp", "`overnight mcp`"):
         from overnight.mcp import server
-    except ImportError as error:
-        raise TrackError("`overnight mcp` needs one package more: pip install 'overnight[mcp]'.") from error
     from overnight.mcp.verbs import Verbs
 
-    load(dispatch.opened(folder).repo.folder)
+    load(opened(folder).repo.folder)
     verbs = Verbs(folder, sandbox_name, workers)
     _ends_with(verbs)
     try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 
-import snowballstemmer
 from msgspec import Struct
-from rapidfuzz import process
-from rapidfuzz.distance import Indel
+
+from overnight.errors import extra
 
 SLIP = 0.86  # how alike a word must be to one of the glossary to be that word misspelt
 SHORTEST = 5  # letters of a word that may be misspelt: shorter ones are too like others
@@ -85,9 +85,19 @@ def rough(text: str) -> set[str]:
     return set(_ROUGH.findall((text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()))
 
 
+Stem = Callable[[str], str]
+Nearest = Callable[[str, Sequence[str]], tuple[str, float, int] | None]
+
+
 @cache
-def _stemmer() -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer("english")
+def _libraries() -> tuple[Stem, Nearest]:
+    """What finds the stem of a word, and the nearest of many words within SLIP. Raises ExtraMissing."""
+    with extra("similarity", "recognising an idea in other words"):
+        import snowballstemmer
+        from rapidfuzz import process
+        from rapidfuzz.distance import Indel
+    return (snowballstemmer.stemmer("english").stemWord,
+            partial(process.extractOne, scorer=Indel.normalized_similarity, score_cutoff=SLIP))
 
 
 @cache
@@ -97,9 +107,9 @@ def _spelling() -> dict[str, str]:
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """The stem of a word, in American spelling."""
+    """The stem of a word, in American spelling. Raises ExtraMissing, as does all that needs stems."""
     spelt = _BRITISH.sub(r"iz\1", _spelling().get(word[:40], word[:40]))
-    return str(_stemmer().stemWord(re.sub(r"izers?$", "iz", spelt)))
+    return str(_libraries()[0](re.sub(r"izers?$", "iz", spelt)))
 
 
 # ---- the file --------------------------------------------------------------------------------------------------
@@ -188,7 +198,7 @@ def healed(word: str) -> str:
     known = _known().get(word[:1], [])
     if len(word) < SHORTEST or not word.isalpha() or word in known:
         return word
-    near = process.extractOne(word, known, scorer=Indel.normalized_similarity, score_cutoff=SLIP)
+    near = _libraries()[1](word, known)
     return str(near[0]) if near else word
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from overnight.errors import TrackError
+from overnight.errors import TrackError, extra
 from overnight.ideas.found import Found, found
 from overnight.untrusted import line
 
@@ -29,11 +29,9 @@ def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: fl
     wanted = line(query, QUERY)
     if not wanted:
         raise TrackError("the query is empty: write what to look for, like arxiv:learning rate warmup.")
-    try:
+    with extra("ideas", "importing from arXiv"):
         import arxiv
         import requests
-    except ImportError as error:
-        raise TrackError("importing from arXiv needs a package more: pip install 'overnight[ideas]'.") from error
     client = _client(min(most, MOST), address, pause)
     try:
         results = list(client.results(arxiv.Search(query=wanted, max_results=min(most, MOST))))

@@ -2,7 +2,8 @@
 
 Covered: other word forms, British and American spelling, slips of the pen, this field's synonyms (glossary.txt); another
 direction, another number, a thing taken away instead of added and a replacement turned round are other ideas.
-Not covered: what only the meaning of a whole sentence tells, and synonyms that nobody has put into the glossary.
+Not covered: what only the meaning of a whole sentence tells, and synonyms that nobody has put into the glossary. Without the
+extra `similarity` an idea is only known again by its own words.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from overnight.errors import ExtraMissing
 from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
 
 LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
@@ -56,8 +58,29 @@ class Features(Struct, frozen=True):
 
 
 def alike(text: str, others: Sequence[str], threshold: float = ALIKE) -> list[tuple[int, float]]:
-    """Which of the others are the same idea in other words: their places and scores (0 to 1), best first."""
-    mine = features(text[:LONGEST])
+    """Which of the others are the same idea in other words: their places and scores (0 to 1), best first. Without the extra
+    `similarity`, which are the same text but for case and white space."""
+    if missing():
+        mine = _spaced(text)
+        return [(place, 1.0) for place, other in enumerate(others) if _spaced(other) == mine]
+    return _alike(features(text[:LONGEST]), others, threshold)
+
+
+def missing() -> str:
+    """One sentence on what to install so that ideas are recognised in other words; "" where it is installed."""
+    try:
+        load()
+    except ExtraMissing as error:
+        return str(error)
+    return ""
+
+
+def _spaced(text: str) -> str:
+    """A text whose case and white space say nothing."""
+    return " ".join(text.casefold().split())
+
+
+def _alike(mine: Features, others: Sequence[str], threshold: float) -> list[tuple[int, float]]:
     things = frozenset(term.lstrip("-") for term in mine.terms if term[0] not in "~#")
     scores = ((place, likeness(mine, features(other[:LONGEST]))) for place, other in enumerate(others)
               if _akin(things, other[:LONGEST]))

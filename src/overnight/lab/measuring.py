@@ -55,7 +55,7 @@ class Measuring:
         begun = [e for e in state.open.values()
                  if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
         for experiment in sorted(begun, key=self.urgency):
-            yield from self._runs_for(experiment, under_way)
+            yield from self.runs_for(experiment, under_way)
         yield from self._screens(under_way)
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
@@ -81,7 +81,7 @@ class Measuring:
         beside = base if known.kind == "timing" else ""
         return sealed(Measure(number, experiment, commit, seed, stage, beside, pace), known.key)
 
-    def _runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+    def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
         state, known = self.state, self.state.known
         stage: Stage = "confirm" if experiment.confirming else "race"
@@ -121,7 +121,7 @@ class Measuring:
         for experiment in self.waiting():
             if experiment.base_commit == state.commit and not experiment.awaited \
                     and not (coming and self.stackable(experiment, size)):
-                yield from self._runs_for(experiment, under_way)
+                yield from self.runs_for(experiment, under_way)
 
     def stackable(self, experiment: Experiment, size: int) -> bool:
         """Whether an experiment may share its first run with others, where stacks have this size."""

@@ -14,6 +14,7 @@ from overnight.lab.events import Event
 from overnight.lab.jobs import Try
 from overnight.lab.lab import Lab
 from overnight.night import dispatch
+from overnight.night.session import opened
 
 GRACE = 5.0  # seconds that a run under way has to die in
 
@@ -34,7 +35,7 @@ class Errand(threading.Thread):
         """Go."""
         self.problem = "it broke off inside Overnight, and the change is not lost: the server's own output says more."
         try:
-            dispatch.verdict(dispatch.opened(self._folder), self.wish, self._sandbox, self._workers, self._watch)
+            dispatch.verdict(opened(self._folder), self.wish, self._sandbox, self._workers, self._watch)
             self.problem = ""
         except OvernightError as error:
             self.problem = str(error)

@@ -23,7 +23,7 @@ from overnight.lab.state import State
 from overnight.mcp.errand import Errand
 from overnight.night import dispatch
 from overnight.night.inbox import Inbox, request
-from overnight.night.session import Session
+from overnight.night.session import Session, opened
 from overnight.repo import Repo
 from overnight.untrusted import line, quoted
 from overnight.views import public
@@ -52,7 +52,7 @@ class Verbs:
 
     @contextmanager
     def _track(self) -> Iterator[Session]:
-        session = dispatch.opened(self.folder)
+        session = opened(self.folder)
         try:
             yield session
         finally:

@@ -36,11 +36,6 @@ LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
 
 
-def opened(folder: Path) -> Session:
-    """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
-    return Session(Repo(folder).home())
-
-
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
     one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""

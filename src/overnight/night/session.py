@@ -216,3 +216,8 @@ class Session:
         self.journal.extend(events)
         for event in events:
             self.state.apply(event)
+
+
+def opened(folder: Path) -> Session:
+    """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
+    return Session(Repo(folder).home())

@@ -16,6 +16,7 @@ from overnight.lab.state import State
 from overnight.report.tables import plain
 from overnight.views.track import span
 
+FILE = "audit.json"  # in the folder for what Overnight writes of a track
 TITLE = 44  # characters of a keep's title beside its numbers
 WHOLE, PARTS = "frontier against baseline", "the keeps one by one, added up"
 CLAIMS = {"holds": "the claim holds", "too high": "claimed too much", "too low": "claimed too little", "unknown": "unknown"}

@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from overnight.lab.state import BASELINE
-from overnight.report.tables import levels, plain
+from overnight.report.tables import headline, levels, plain
 from overnight.views.experiment import ExperimentView, History
 from overnight.views.track import TrackView
 
@@ -227,16 +227,6 @@ def _heading(figure: Figure, track: TrackView) -> None:
     for mark in reversed(track.marks):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
         right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
-
-
-def headline(track: TrackView) -> str:
-    """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
-    count, (first, now) = track.experiments, levels(track)
-    text = f"{plain(track.track, 40)}: {count:,} experiment{'s' * (count != 1)}, {track.kept:,} kept"
-    if track.baseline is None:
-        return text
-    gain = f" → {now}" if track.commit != track.base_commit else ""
-    return f"{text}, {plain(track.metric, 32)} {first}{gain} {plain(track.unit, 24)}".rstrip()
 
 
 def _renderer(figure: Figure) -> Any:

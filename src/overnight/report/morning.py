@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from overnight.audit.arithmetic import Audit
+from overnight.errors import ExtraMissing, extra
 from overnight.lab.state import State
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audit as audited
-from overnight.report import chart
-from overnight.report.tables import TITLE, levels, plain, results_tsv
+from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
 from overnight.views.track import PLAIN, TrackView, duration, span
@@ -33,22 +34,40 @@ WARNINGS = {
 }
 
 
-def write(state: State, folder: Path, audit: Audit | None = None) -> list[Path]:
-    """Write results.tsv, report.md, progress.svg and progress.png into a folder; their paths."""
+class Written(NamedTuple):
+    """The files that a report consists of, and one sentence on what to install for those that are missing ("" if none are)."""
+
+    paths: list[Path]
+    missing: str = ""
+
+
+def write(state: State, folder: Path, audit: Audit | None = None) -> Written:
+    """Write results.tsv, report.md, progress.svg and progress.png into a folder; without the extra `charts` the first two."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("results.tsv", "report.md", "progress.svg", "progress.png")
-    table, report, svg, png = paths = [folder / name for name in names]
+    table, report, svg, png = paths = [folder / name for name in ("results.tsv", "report.md", "progress.svg", "progress.png")]
     told = history(state)
     table.write_text(results_tsv(told), encoding="utf-8")
+    try:
+        draw = _draw()
+    except ExtraMissing as error:
+        report.write_text(report_md(told, "", audit), encoding="utf-8")
+        return Written(paths[:2], str(error))
     report.write_text(report_md(told, png.name, audit), encoding="utf-8")
-    chart.draw(told, svg, png)
-    return paths
+    draw(told, svg, png)
+    return Written(paths)
 
 
-def report_md(told: History, chart_name: str, audit: Audit | None = None) -> str:
-    """The report with the chart of that name, and with the audit where there was one."""
+def _draw() -> Callable[[History, Path, Path], None]:
+    """What draws the chart into two files. Raises ExtraMissing."""
+    with extra("charts", "drawing the report's pictures"):
+        from overnight.report import chart  # takes half a second
+    return chart.draw
+
+
+def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -> str:
+    """The report with the chart of that name, where there is one, and with the audit where there was one."""
     track = told.track
-    parts = [*_head(told), f"![{prose(chart.headline(track))}]({chart_name})"]
+    parts = [*_head(told), f"![{prose(headline(track))}]({chart_name})" if chart_name else ""]
     if told.experiments:
         parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_learned(told)]
         parts += [*_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
@@ -91,7 +110,7 @@ def _unit(track: TrackView) -> str:
 def _head(told: History) -> list[str]:
     track = told.track
     warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks]
-    title = f"# {prose(chart.headline(track))}"
+    title = f"# {prose(headline(track))}"
     return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _effort(track)]
 
 

@@ -51,6 +51,16 @@ def plain(text: str, most: int = TITLE) -> str:
     return line(text, most)
 
 
+def headline(track: TrackView) -> str:
+    """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
+    count, (first, now) = track.experiments, levels(track)
+    text = f"{plain(track.track, 40)}: {count:,} experiment{'s' * (count != 1)}, {track.kept:,} kept"
+    if track.baseline is None:
+        return text
+    gain = f" → {now}" if track.commit != track.base_commit else ""
+    return f"{text}, {plain(track.metric, 32)} {first}{gain} {plain(track.unit, 24)}".rstrip()
+
+
 def levels(track: TrackView) -> tuple[str, str]:
     """Baseline and frontier as people read them: with as many decimals as the gain needs."""
     first, now = track.baseline, track.frontier

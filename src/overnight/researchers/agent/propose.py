@@ -3,7 +3,7 @@ proposal."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import shutil
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Brief, Change, Command, Ended, Limits, Process, Sandbox
-from overnight.errors import Away, EditError, TrackError
+from overnight.errors import Away, EditError, extra
 from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
@@ -68,8 +68,9 @@ class Agent:
         self._environ = dict(os.environ) if environ is None else dict(environ)
         self._resolve = resolve
         self._call = recipes.understood(role, recipes.load(self._environ))
-        if self._call.acp and importlib.util.find_spec("acp") is None:
-            raise TrackError(f"role '{role.name}' speaks the Agent Client Protocol: `pip install 'overnight[agents]'` first.")
+        if self._call.acp:
+            with extra("agents", f"role '{role.name}', which speaks the Agent Client Protocol,"):
+                importlib.import_module("acp")
         self._own_python, self._own_mounts = interpreter(Run(command=("python",)), Path("/"))
         self._lock, self._running, self._failed = threading.Lock(), set[Process](), 0
 

@@ -33,13 +33,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from overnight.errors import Away, EditError, TrackError
+from overnight.errors import Away, EditError, TrackError, extra
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model as Spoken
 
-INSTALL = "models need a few packages more: pip install 'overnight[llm]'."
 FIRST, LONGEST = 2.0, 300.0  # seconds that a model is left alone after a failure, growing twofold
 ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
 PATIENCE = 8  # failures in a row before a model that never answered is given up
@@ -184,10 +183,8 @@ def check(text: str, environ: Mapping[str, str] = os.environ) -> None:
     found = named(text, environ)
     key(found, environ)
     family = found.provider if found.provider in ("anthropic", "google") else "openai"
-    try:
+    with extra("llm", f"the model {text}"):
         importlib.import_module(f"pydantic_ai.models.{family}")
-    except ImportError as error:
-        raise TrackError(INSTALL) from error
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------
