@@ -502,7 +502,7 @@ class Tries(FakeWorld):
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
     night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), benches=1).go(experiments=20)
-    assert night.lab.state.known.kind == "deterministic"
+    assert night.lab.state.known.kind.name == "deterministic"
     for e in night.lab.state.experiments.values():
         assert (e.verdict, e.pairs) == (("keep", 2) if night.world.ideas_of[e.commit].gain else ("discard", 1))
 
@@ -510,7 +510,7 @@ def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_
 def test_a_metric_of_successes_is_found_out_and_judged_by_wins_and_losses():
     contract = CONTRACT.replace("minimize", "maximize")
     night = Night(Tries(0, lambda lots: Idea(gain=lots.choice((0.0, 0.0, 0.45)))), contract=contract).go(experiments=9)
-    assert night.lab.state.known.kind == "success"
+    assert night.lab.state.known.kind.name == "success"
     kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
     assert kept
     assert all(night.world.gain(e.commit, e.base_commit) > 0 for e in kept)
@@ -528,7 +528,7 @@ def test_a_time_is_measured_beside_the_frontier_and_paired_with_that_run():
 
 def test_the_contract_s_kind_goes_before_what_was_found_out():
     contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "noisy"')
-    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.state.known.kind == "noisy"
+    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.state.known.kind.name == "noisy"
 
 
 class Wavering(FakeWorld):

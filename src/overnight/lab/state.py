@@ -41,7 +41,7 @@ from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Tally
 from overnight.lab.weighing import Weighing
-from overnight.referee import decision, holdout
+from overnight.referee import decision, holdout, inference
 from overnight.referee.stacks import Sizes, Stack, read
 from overnight.track.spec import Track, parse
 
@@ -200,7 +200,7 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
-        experiment.earlier = decision.mean(fresh or race) if race or fresh else None
+        experiment.earlier = inference.mean(fresh or race) if race or fresh else None
         experiment.carried = [*race, *fresh]
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)
