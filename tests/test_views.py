@@ -12,7 +12,7 @@ from rich.console import Console
 
 from conftest import ROOT
 from fakes import FakeWorld, Idea, Night
-from overnight.lab.events import Judged, Measured, Proposed, Rebased
+from overnight.lab.state.events import Judged, Measured, Proposed, Rebased
 from overnight.report.live import Panel
 from overnight.views import public
 from overnight.views.experiment import DetailView, ExperimentView, detail, experiment, history, line, named
@@ -46,14 +46,14 @@ def test_every_field_is_explained(view):
 
 
 def test_what_is_printed_decodes_to_what_was_shown(night):
-    chosen = night.lab.experiments[1]
-    for found in (track(night.lab), experiment(night.lab, chosen), detail(night.lab, chosen, night.events, quiet),
-                  public.experiment(night.lab, chosen, night.events, quiet)):
+    chosen = night.lab.state.experiments[1]
+    for found in (track(night.lab.state), experiment(night.lab.state, chosen), detail(night.lab.state, chosen, night.events, quiet),
+                  public.experiment(night.lab.state, chosen, night.events, quiet)):
         assert msgspec.json.decode(msgspec.json.encode(found), type=type(found)) == found
 
 
 def test_the_track_counts_what_its_experiments_came_to(night):
-    told = history(night.lab)
+    told = history(night.lab.state)
     counts = [sum(e.verdict.verdict == word for e in told.experiments) for word in ("keep", "discard", "crash", "foul", "open")]
     where = told.track
     assert counts == [where.kept, where.discarded, where.crashed, where.fouled, where.open] and sum(counts) == where.experiments == 30
@@ -63,29 +63,29 @@ def test_the_track_counts_what_its_experiments_came_to(night):
 
 def test_each_verdict_is_the_one_that_was_recorded(night):
     judged = {e.experiment: e for e in night.events if isinstance(e, Judged)}  # the last of each
-    for found in history(night.lab).experiments:
+    for found in history(night.lab.state).experiments:
         if (event := judged.get(found.id)) and found.verdict.verdict != "open":
             assert msgspec.structs.asdict(found.verdict).items() <= msgspec.structs.asdict(event).items()
             assert (found.level is None) == (event.verdict not in ("keep", "discard") or event.effect is None)
 
 
 def test_the_details_are_those_of_the_journal(night):
-    for chosen in night.lab.experiments.values():
-        found = detail(night.lab, chosen, night.events, lambda name: f"a log\n{name}\n\x1b[2J")
+    for chosen in night.lab.state.experiments.values():
+        found = detail(night.lab.state, chosen, night.events, lambda name: f"a log\n{name}\n\x1b[2J")
         mine = [e for e in night.events if getattr(e, "experiment", 0) == chosen.id]
         runs = [e for e in mine if isinstance(e, Measured)]
         assert [(r.run, r.seed, r.outcome) for r in found.runs] == [(e.run, e.seed, e.outcome) for e in runs]
         assert found.rebased == sum(isinstance(e, Rebased) for e in mine)
         assert found.patch == next(e.patch for e in mine if isinstance(e, Proposed))
-        assert all(r.better_by == pytest.approx(night.lab.track.oriented(r.metrics["y"] - r.base)) for r in found.runs
+        assert all(r.better_by == pytest.approx(night.lab.state.track.oriented(r.metrics["y"] - r.base)) for r in found.runs
                    if r.better_by is not None)
         assert not runs or (found.log_tail.startswith("a log") and "\x1b" not in found.log_tail)
 
 
 def test_a_proposer_sees_no_seed_and_no_log_of_the_scorer(night):
-    for chosen in night.lab.experiments.values():
-        whole = detail(night.lab, chosen, night.events, lambda name: "SAID WHILE SCORING")
-        seen = public.experiment(night.lab, chosen, night.events, lambda name: "SAID WHILE SCORING")
+    for chosen in night.lab.state.experiments.values():
+        whole = detail(night.lab.state, chosen, night.events, lambda name: "SAID WHILE SCORING")
+        seen = public.experiment(night.lab.state, chosen, night.events, lambda name: "SAID WHILE SCORING")
         told = json.dumps(msgspec.to_builtins(seen))
         assert not [run.seed for run in whole.runs if str(run.seed) in told] and len(seen.runs) == len(whole.runs)
         assert whole.runs == () or "SAID WHILE SCORING" in whole.score_log_tail
@@ -93,8 +93,8 @@ def test_a_proposer_sees_no_seed_and_no_log_of_the_scorer(night):
 
 
 def test_words_from_outside_are_bounded_for_agents(night):
-    chosen = dataclasses.replace(night.lab.experiments[1], message="title\x1b[2J\n\n" + "x" * 100_000)
-    found, listed = public.experiment(night.lab, chosen, night.events, quiet), public.listed(night.lab, chosen)
+    chosen = dataclasses.replace(night.lab.state.experiments[1], message="title\x1b[2J\n\n" + "x" * 100_000)
+    found, listed = public.experiment(night.lab.state, chosen, night.events, quiet), public.listed(night.lab.state, chosen)
     assert len(found.message) <= public.PATCH and "\x1b" not in found.message
     assert listed.message == "title" and not isinstance(listed, public.PublicView)
 
@@ -110,13 +110,13 @@ def test_an_experiment_is_found_by_its_number_before_any_commit():
 
 
 def test_a_line_names_the_proposer_where_there_are_several(night):
-    found = history(night.lab).experiments[0]
+    found = history(night.lab.state).experiments[0]
     assert f"{found.researcher}: " not in line(found) + line(found, (found.researcher,))
     assert f"  {found.researcher}: {found.title}" in line(found, (found.researcher, "other"))
 
 
 def test_the_panel_counts_down_what_may_still_be_tried(night):
-    panel = Panel(night.lab, Console(file=io.StringIO(), width=200), [], time.monotonic() + 60, 5)
+    panel = Panel(night.lab.state, Console(file=io.StringIO(), width=200), [], time.monotonic() + 60, 5)
     proposed = [e for e in night.events if isinstance(e, Proposed)]
     panel(proposed[:2])
     by_hand = msgspec.structs.replace(proposed[2], request="mark")
