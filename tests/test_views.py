@@ -12,7 +12,7 @@ from rich.console import Console
 
 from conftest import ROOT
 from fakes import FakeWorld, Idea, Night
-from overnight.lab.events import Judged, Measured, Proposed, Rebased
+from overnight.lab.state.events import Judged, Measured, Proposed, Rebased
 from overnight.report.live import Panel
 from overnight.views import public
 from overnight.views.experiment import DetailView, ExperimentView, detail, experiment, history, line, named
