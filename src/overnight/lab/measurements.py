@@ -185,7 +185,7 @@ class Runs:
         """Whether the other side of a run is known, or never will be."""
         return self.kind.paired_in_time or seed in self.bad or seed in self.of(experiment.base_commit)
 
-    def blamed(self, experiment: Experiment) -> set[int]:
+    def blamed(self, experiment: Experiment) -> frozenset[int]:
         """Seeds on which an experiment failed and its base did not."""
         experiment.crashed |= {s for s, m in self.of(experiment.commit).items()
                                if not m and self.against(experiment.commit, experiment.base_commit, s)}
