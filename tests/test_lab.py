@@ -207,7 +207,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab.state.known.own_seeds(dataclasses.replace(night.lab.state.experiments[event.experiment], drawn=(),
+            own = night.lab.state.known.own_seeds(with_fields(night.lab.state.experiments[event.experiment], drawn=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -360,7 +360,7 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
         race, fresh = record.known.pairs(record.experiments[event.experiment])
         record.apply(event)
         after = record.experiments[event.experiment]
-        assert after.carried == [*race, *fresh]
+        assert after.carried == (*race, *fresh)
         assert after.fresh_pairs == 0
         seen += bool(race)
     assert seen
