@@ -88,8 +88,8 @@ _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Record)
 def encode(state: State) -> bytes:
     """All that a state holds. It refers to no other bytes."""
     known = _taken(Known, state.known) if state.opened else None
-    shapes = {"experiments": list(state.experiments.values()), "open": list(state.open), "pasts": list(state.pasts), "known": known}
-    return _ENCODER.encode(_taken(Record, state, **shapes))
+    return _ENCODER.encode(_taken(Record, state, known=known, experiments=list(state.experiments.values()),
+                                  open=list(state.open), pasts=list(state.pasts)))
 
 
 def decode(data: bytes | memoryview) -> State:

@@ -69,7 +69,7 @@ class Session:
         return (self.home / "journal.db").exists()
 
     def read(self, whole: bool = False) -> State:
-        """The record as the journal tells it; `whole`: from its first record on, every hash checked. Raises TrackError when there
+        """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
         is no journal yet."""
         if self.look(whole).opened is None:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")

@@ -33,7 +33,7 @@ DIGEST = hashlib.sha256().digest_size  # bytes, at the beginning of the file
 
 
 class Kept(Struct, array_like=True, frozen=True):
-    """What the file holds behind the digest of all this. `code` wrote it; `seq` and `hash` are those of the last record in it."""
+    """What the file holds behind the digest of all this: the `code` that wrote it, number and hash of the last record in it."""
 
     code: str
     seq: int
@@ -44,33 +44,34 @@ class Kept(Struct, array_like=True, frozen=True):
 class Snapshot:
     """One such file, there or not."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.seq = path, 0  # the number of the last record in it, as far as it is known here
-        self.code = code()  # now, and not when a long night ends: the files may be others by then
+    def __init__(self, path: Path, behind: int = BEHIND) -> None:
+        self.path, self.behind = path, behind
+        self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
     def open(self, journal: DatabaseJournal) -> State:
         """The state that the journal tells. Raises JournalError."""
+        self._code = code()  # now, and not when a long night ends: the files may be others by then
         state = self._read(journal) or State()
-        self.seq = state.records
+        self._seq = state.records
         return replayed(journal, state)
 
     def keep(self, state: State, journal: DatabaseJournal) -> None:
         """Write the file anew where too much would have to be replayed. For those who hold the track; where it cannot be
         written, all goes on without."""
         seq, chain = journal.head
-        if not self.code or state.records != seq or seq - self.seq < BEHIND:
+        if not self._code or state.records != seq or seq - self._seq < self.behind:
             return  # a state that is ahead of its journal, because the disk is full, is none
-        body = msgspec.msgpack.encode(Kept(self.code, seq, chain, msgspec.Raw(snapshot.encode(state))))
+        body = msgspec.msgpack.encode(Kept(self._code, seq, chain, msgspec.Raw(snapshot.encode(state))))
         with contextlib.suppress(OSError):
             _replace(self.path, hashlib.sha256(body).digest() + body)
-            self.seq = seq
+            self._seq = seq
 
     def _read(self, journal: DatabaseJournal) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
             kept = msgspec.msgpack.decode(body, type=Kept)
-            fits = kept.code == self.code != "" and kept.seq > 0 and journal.hash_of(kept.seq) == kept.hash
+            fits = kept.code == self._code != "" and kept.seq > 0 and journal.hash_of(kept.seq) == kept.hash
             state = snapshot.decode(kept.state) if fits else None
         except (OSError, ValueError, msgspec.DecodeError):
             return None
