@@ -380,7 +380,7 @@ def test_every_record_names_the_commit_of_the_base_that_it_names():
 def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
     lab = Lab(State(), team("r"), 2)
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
-    for event in [*night.events, Proposed(1.0, 2, 0, "c0", "old", "r", "late")]:
+    for event in [*night.events, Proposed(1.0, 2, 0, "c0", commit="old", researcher="r", message="late")]:
         lab.apply(event)
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
@@ -454,7 +454,7 @@ def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
             commit = job.commit
             while commit:  # whoever has a crashing edit below it crashes as well
                 if self.ideas_of[commit].outcome != "ok":
-                    return type(super()._measure(job))(job, "crash", reason="no such name")
+                    return type(super()._measure(job))(job, outcome="crash", reason="no such name")
                 commit = self.parents[commit]
             return super()._measure(job)
 

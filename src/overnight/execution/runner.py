@@ -172,9 +172,10 @@ class Runner:
                 shutil.rmtree(harvest, ignore_errors=True)
         with parts.timed("log"):
             self._keep_logs(name, parts)
-        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
-                           curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
-                           accounting=parts.accounting, artifacts=parts.artifacts, holdout=holdout)
+        return Measurement(job, name, outcome=outcome, metrics=metrics, reason=reason, busy=parts.busy,
+                           overhead=parts.overhead, worker=worker, curve=pace.reader.curve if pace else (),
+                           sandbox=self.sandbox.identity, accounting=parts.accounting, artifacts=parts.artifacts,
+                           holdout=holdout)
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts,
                  running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from overnight.contracts import Accounting, Brief, Call, Change
-from overnight.lab.events import Outcome, Stage
+from overnight.contracts import Brief, Call, Change
+from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
 
 
@@ -108,7 +108,7 @@ Job = Propose | Rebase | Combine | Measure | Think | Accept
 # ---- results ---------------------------------------------------------------------------------------------------
 
 
-class Proposal(Struct, frozen=True, tag="proposal", tag_field="kind"):
+class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
     """What came of a Propose or an Accept: a commit and its diff, or why there is none.
 
     away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
@@ -117,11 +117,8 @@ class Proposal(Struct, frozen=True, tag="proposal", tag_field="kind"):
 
     job: Propose | Accept
     change: Change | None = None
-    commit: str = ""
-    patch: str = ""
     foul: str = ""
     reason: str = ""
-    grown: int = 0
     away: bool = False
     wait: float | None = None
     seconds: float = 0.0
@@ -154,24 +151,11 @@ class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):
     commits: tuple[str, ...]
 
 
-class Measurement(Struct, frozen=True, tag="measurement", tag_field="kind"):
-    """What came of a Measure; the fields are those of the record `Measured`."""
+class Measurement(Ran, frozen=True, tag="measurement", tag_field="kind"):
+    """What came of a Measure."""
 
     job: Measure
-    outcome: Outcome
-    metrics: dict[str, float] = {}
-    reason: str = ""
-    busy: float = 0.0
-    overhead: dict[str, float] = {}
-    worker: int = 0
     log: str = ""
-    beside: dict[str, float] = {}
-    curve: Curve = ()
-    sandbox: str = ""
-    accounting: Accounting = "estimate"
-    artifacts: str = ""
-    holdout: float | None = None
-    beside_holdout: float | None = None
 
 
 class Trouble(Struct, frozen=True, tag="trouble", tag_field="kind"):
