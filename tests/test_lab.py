@@ -576,7 +576,7 @@ class Sometimes(FakeWorld):
     def _measure(self, job):
         result = super()._measure(job)
         fails = job.commit != "c0" and lots_of("fails", job.commit, job.seed).random() < 0.125
-        return type(result)(job, "crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
+        return type(result)(job, outcome="crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
 
 
 def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
@@ -595,7 +595,7 @@ def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
             result = super()._measure(job)
             self.first |= {job.seed} if job.stage == "calibrate" else set()
             fails = job.seed not in self.first and job.seed % 16 == 0
-            return type(result)(job, "crash", reason="an odd seed") if fails else result
+            return type(result)(job, outcome="crash", reason="an odd seed") if fails else result
 
     night = Night(Both(3, better), benches=1).go(experiments=30)
     assert night.lab.state.counts["crash"] == 0
@@ -606,7 +606,7 @@ def test_a_run_that_fell_behind_is_a_discard_without_a_number():
     class Slow(FakeWorld):
         def _measure(self, job):
             result = super()._measure(job)
-            return type(result)(job, "behind", reason="fell behind at step 3") if job.commit != "c0" else result
+            return type(result)(job, outcome="behind", reason="fell behind at step 3") if job.commit != "c0" else result
 
     night = Night(Slow(0, better)).go(experiments=3)
     assert verdicts(night) == {"discard": 3}
@@ -726,7 +726,7 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
         def _measure(self, job):
             result = super()._measure(job)
             fails = job.stage != "calibrate" and job.commit == "c0"
-            return type(result)(job, "crash", reason="no memory") if fails else result
+            return type(result)(job, outcome="crash", reason="no memory") if fails else result
 
     night = Night(Rotten(0, better)).go(experiments=30)
     assert night.lab.problem == "the frontier itself fails again and again: no memory"
@@ -741,7 +741,7 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
             result = super()._measure(job)
             if job.stage == "confirm" and job.commit == "c0" and self.failed in (None, job.seed):
                 self.failed = job.seed
-                return type(result)(job, "timeout", reason="slow")
+                return type(result)(job, outcome="timeout", reason="slow")
             return result
 
     night = Night(Once(0, better), benches=1).go(experiments=1)

@@ -74,18 +74,21 @@ def common(base: type[Base], result: Base) -> dict[str, Any]:
 # ---- the records -----------------------------------------------------------------------------------------------
 
 
-class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
+class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="kind"):
     """The track begins, or begins anew: its contract is frozen at a commit, which is also the baseline.
 
     contract  the text of track.toml
-    key       secret from which every seed is drawn, so that no candidate can know one before it is committed
+    key       secret from which every seed is drawn, so that no candidate can know one before it is committed; in old
+              journals alone
+    key_hash  the SHA-256 of it, where it lies beside the journal
     """
 
     at: float
     track: str
     commit: str
     contract: str
-    key: str
+    key: str = ""
+    key_hash: str = ""
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):
