@@ -163,8 +163,8 @@ class Runs:
     def key(self) -> str:
         """What seeds are drawn from. Raises TrackError where it is not at hand."""
         if self.secret is None:
-            raise TrackError("the key from which this track's seeds are drawn is not here: put its file back into .overnight/keys, "
-                             "or begin anew with `overnight run --restart`.")
+            raise TrackError("the key from which this track's seeds are drawn is not here: put its file back into "
+                             ".overnight/keys, or begin anew with `overnight run --restart`.")
         return self.secret
 
     def draw(self, *what: object) -> int:

@@ -53,8 +53,8 @@ HISTORY = 1000  # judged experiments that a brief looks back on
 
 
 class State:
-    """One track's state. `keys` are those that lie beside the journal, by their hashes: all but the choice of seeds can be known
-    without them."""
+    """One track's state. `keys` are those that lie beside the journal, by their hashes: without them all is known but what
+    seeds come next."""
 
     track: Track  # known from the record `opened` on
 
