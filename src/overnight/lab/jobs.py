@@ -5,15 +5,21 @@ Each is a tagged record that msgspec encodes as JSON and decodes to the same rec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from overnight.contracts import Brief, Call, Change
 from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
+
+LOG = 64 << 10  # bytes of a log that travel and are kept: its end
+Log = Annotated[bytes, Meta(max_length=LOG)]
+# what was said by a run or while it was scored, or by what ran beside it
+Told = Literal["run", "score", "beside", "beside-score"]
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -152,10 +158,23 @@ class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):
 
 
 class Measurement(Ran, frozen=True, tag="measurement", tag_field="kind"):
-    """What came of a Measure."""
+    """What came of a Measure. `logs` are the ends of what was said; where it is received they become files."""
 
     job: Measure
-    log: str = ""
+    logs: dict[Told, Log] = {}
+
+    @property
+    def log(self) -> str:
+        """The name of the candidate's own log; "" if there is none."""
+        return _filed(self.job.run, "run") if "run" in self.logs else ""
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The name and the bytes of each log. No name comes from the place that ran the job."""
+        return ((_filed(self.job.run, told), text) for told, text in self.logs.items())
+
+
+def _filed(run: int, told: Told) -> str:
+    return f"{run}.log" if told == "run" else f"{run}-{told}.log"
 
 
 class Trouble(Struct, frozen=True, tag="trouble", tag_field="kind"):
