@@ -173,14 +173,14 @@ class DatabaseJournal:
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
-    def hash_of(self, number: int) -> str:
-        """The hash of a record; "" where there is none of that number. Raises JournalError."""
+    def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None where there is none of that number. Raises JournalError."""
         try:
             with self._engine.connect() as connection:
                 row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
-        return row.hash if row else ""
+        return row.hash if row else None
 
     @property
     def head(self) -> tuple[int, str]:
