@@ -48,7 +48,7 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State:
+    def open(self, journal: DatabaseJournal, keys: Mapping[str, str] | None = None) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
         state = self._read(journal, keys) or State(keys)
@@ -66,7 +66,7 @@ class Snapshot:
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State | None:
+    def _read(self, journal: DatabaseJournal, keys: Mapping[str, str] | None) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
@@ -78,8 +78,9 @@ class Snapshot:
         return state if state and state.records == kept.seq else None
 
 
-def replayed(journal: DatabaseJournal, state: State) -> State:
-    """The state with what the journal tells behind it. Raises JournalError."""
+def replayed(journal: DatabaseJournal, state: State | None = None) -> State:
+    """The state with what the journal tells behind it; None: with all of it. Raises JournalError."""
+    state = state or State()
     for event in journal.replay(after=state.records):
         state.apply(event)
     return state
