@@ -1,6 +1,7 @@
 """What places on other machines send and are sent: what cannot be understood is declined in a sentence, and nothing is lost."""
 
 import json
+import zlib
 
 import msgspec
 import pytest
@@ -22,7 +23,8 @@ def altered(message, **fields):
 NONSENSE = [b"", b"\xff\xfe", b"null", b"[]", b"{}", b'"done"', b"[" * 100_000, b"\x80" * 40, b'{"kind": "measurement"}',
             altered(Measurement(JOB, outcome="ok"), kind="number"), altered(Measurement(JOB, outcome="ok"), outcome="won"),
             altered(Measurement(JOB, outcome="ok"), metrics={"loss": "small"}), altered(Measurement(JOB, outcome="ok"), job=None),
-            wire.encode(Measurement(JOB, outcome="ok")).replace(b'"metrics":{}', b'"metrics":{"loss":NaN}')]
+            wire.encode(Measurement(JOB, outcome="ok")).replace(b'"metrics":{}', b'"metrics":{"loss":NaN}'),
+            zlib.compress(b"no JSON"), zlib.compress(wire.encode(Measurement(JOB, outcome="ok")))[:-20], b"x" * 40]
 
 
 @pytest.mark.parametrize("body", [altered(JOB, kind="weigh"), altered(JOB, commit=None), altered(JOB, stage="warm-up")])
@@ -54,6 +56,13 @@ def test_the_job_of_a_result_is_the_one_that_was_given_out_whatever_the_place_sa
     assert (event.stage, event.experiment) == (job.stage, job.experiment) == ("calibrate", 0)
 
 
-def test_a_message_beyond_all_bounds_is_not_read():
+@pytest.mark.parametrize("pack", [bytes, zlib.compress])
+def test_a_message_beyond_all_bounds_is_not_read(pack):
     with pytest.raises(Declined, match="because it is more than 64 MiB"):
-        wire.result(b" " * (wire.LARGEST + 1))
+        wire.result(pack(b" " * (wire.LARGEST + 1)))
+
+
+def test_a_long_message_is_the_same_after_a_journey_and_shorter():
+    long = Measurement(JOB, {"run": b"the same line\n" * 4000}, outcome="ok")
+    body = wire.encode(long)
+    assert wire.result(body) == long and len(body) < len(msgspec.json.encode(long)) / 20

@@ -1,4 +1,4 @@
-"""Jobs and results as JSON, for places on other machines. Pure.
+"""Jobs and results as JSON, for places on other machines; compressed where they are long, for a brief repeats itself. Pure.
 
 Covered: what another version of Overnight or a broken place sends is declined in one sentence, and changes nothing.
 Not covered: a place that lies about a number.
@@ -6,6 +6,7 @@ Not covered: a place that lies about a number.
 
 from __future__ import annotations
 
+import zlib
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +15,8 @@ from overnight.errors import Declined
 from overnight.lab.jobs import Job, Result
 
 LARGEST = 64 << 20  # bytes of one message
+SHORT = 4 << 10  # bytes up to which a message goes as it is
+PACKED = b"\x78"  # the first byte of what zlib has compressed; JSON begins with another
 Message = TypeVar("Message")
 _encoder = msgspec.json.Encoder()
 _jobs: msgspec.json.Decoder[Job] = msgspec.json.Decoder(Job)
@@ -21,8 +24,9 @@ _results: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
 
 
 def encode(message: Job | Result) -> bytes:
-    """A job or a result as JSON."""
-    return _encoder.encode(message)
+    """A job or a result as JSON, which zlib has compressed where it is long."""
+    body = _encoder.encode(message)
+    return body if len(body) <= SHORT else zlib.compress(body)
 
 
 def job(body: bytes) -> Job:
@@ -38,9 +42,10 @@ def result(body: bytes) -> Result:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Message], body: bytes, what: str, advice: str) -> Message:
-    if len(body) > LARGEST:
-        raise Declined(f"{what}, because it is more than {LARGEST >> 20} MiB: {advice}.")
     try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = zlib.decompressobj().decompress(body, LARGEST + 1) if body.startswith(PACKED) else body
+        if len(text) > LARGEST:
+            raise Declined(f"{what}, because it is more than {LARGEST >> 20} MiB: {advice}.")
+        return decoder.decode(text)
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Declined(f"{what} ({str(error) or 'it is nested too deep'}): {advice}.") from error
