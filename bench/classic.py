@@ -13,8 +13,8 @@ from functools import partial
 from bench.kit import Bench, Cell, Row, in_parallel
 from bench.worlds import RUNS, WORLDS, Outcome, figures
 from fakes import FakeWorld, lots_of
-from overnight.referee.decision import e_value
 from overnight.referee.distributions import student_cdf
+from overnight.referee.inference import e_value
 
 Keep = tuple[float, float]  # what is claimed, what is true
 Rule = Callable[["Climb"], None]

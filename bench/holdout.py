@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from bench.kit import Bench, Cell, Row, share
-from overnight.referee import decision, holdout
+from overnight.referee import holdout, inference, kinds
 from overnight.referee.decision import Evidence, Policy, Ruling
 
 ALPHA = 0.05
@@ -27,15 +27,15 @@ Rule = Callable[[Ruling, Evidence, Sequence[float]], bool]
 
 def standing(values: Sequence[float]) -> float:
     """Student's t of their mean, from their own spread."""
-    return decision.student_t(values, decision.pooled_spread(values, 0.0, 0.0)[1])
+    return inference.student_t(values, inference.pooled_spread(values, 0.0, 0.0)[1])
 
 
 RULES: dict[str, Rule] = {
-    "better at all": lambda ruling, seen, held: decision.mean(held) > 0,
+    "better at all": lambda ruling, seen, held: inference.mean(held) > 0,
     "not worse, t > -1.6": lambda ruling, seen, held: standing(held) > -1.6,
     "no less, t > -1.6": lambda ruling, seen, held: standing([h - d for h, d in zip(held, seen.fresh, strict=True)]) > -1.6,
     "better, t >= 1": lambda ruling, seen, held: standing(held) >= 1,
-    "a third of it": lambda ruling, seen, held: decision.mean(held) >= ruling.effect / 3,
+    "a third of it": lambda ruling, seen, held: inference.mean(held) >= ruling.effect / 3,
     OURS: lambda ruling, seen, held: holdout.carries(
         ruling.effect, list(zip(seen.fresh, held, strict=True)), seen, Policy()),
 }
@@ -46,7 +46,7 @@ def judged(lots: random.Random, part: float, correlation: float, size: float) ->
     gain, race, fresh, held = lots.uniform(0.5, 2.0), list[float](), list[float](), list[float]()
     while True:
         seen = Evidence(tuple(race), tuple(fresh), 1.0, ALPHA)
-        step = decision.next_step(seen)
+        step = kinds.next_step(seen)
         if isinstance(step, Ruling):
             return step, seen, held
         luck, own = lots.gauss(0, 1), lots.gauss(0, 1)

@@ -7,6 +7,7 @@ the commit and the run's seed alone. So a night that is killed and taken up agai
 import hashlib
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -256,6 +257,21 @@ class FakeWorld:
         """Noise of variance one: normal, or Student's with three degrees of freedom."""
         normal = lots.gauss(0.0, 1.0)
         return normal / lots.gammavariate(1.5, 2.0) ** 0.5 if self.heavy else normal
+
+
+CACHED = {"_variance", "_kind", "drawn"}  # what follows from the rest, when it is first wanted
+
+
+def held(known: object) -> object:
+    """All that a State holds of the record, at whatever depth; empty entries are as good as none."""
+    if isinstance(known, dict):
+        return {key: value for key, value in ((key, held(value)) for key, value in known.items()) if value not in ({}, [], ())}
+    if isinstance(known, list | tuple | deque):
+        return [held(each) for each in known]
+    if not type(known).__module__.startswith("overnight.lab"):
+        return known
+    names = known.__struct_fields__ if isinstance(known, msgspec.Struct) else vars(known)
+    return {name: held(getattr(known, name)) for name in names if name not in CACHED}
 
 
 def team(*names: str) -> list[Role]:

@@ -106,6 +106,7 @@ def test_a_url_names_the_same_file_and_another_backend_is_a_sentence(path):
 def test_each_hash_covers_the_record_before(path):
     journal = open_journal(path)
     journal.extend(some(2))
+    assert journal.hash_of(2) == journal.head[1] != journal.hash_of(1) and journal.hash_of(0) is journal.hash_of(3) is None
     rows = sqlite3.connect(path).execute("select body, hash from events order by seq").fetchall()
     assert rows[0][1] == link(START, rows[0][0]) and rows[1][1] == link(rows[0][1], rows[1][0])
 

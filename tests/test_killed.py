@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import command, git, overnight, stop
+from conftest import CONTRACT, command, git, overnight, stop
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Proposed, Reopened
 from overnight.testing.sandbox import processes
@@ -68,9 +68,9 @@ def called(pid):
 
 
 def candidates(pid):
-    """The processes below one that run a candidate."""
+    """The processes below one that run a candidate, those left out that still wait for their word to begin."""
     below = [process for child in children(pid) for process in (child, *candidates(child))]
-    return [p for p in below if called(p) != "bwrap" and "run.py" in words(p)]
+    return [p for p in below if called(p).startswith("python") and "run.py" in words(p)]
 
 
 def words(pid):
@@ -218,14 +218,16 @@ def test_sandboxes_that_are_killed_are_faults_of_the_machine_and_no_verdicts(syn
 
 
 def test_killed_it_leaves_no_process_of_a_candidate(little):
-    (little / "run.py").write_text("import time\nmark = 'a candidate that sleeps'\ntime.sleep(9)\n")
+    mark = f"candidate-of-{os.getpid()}"
+    (little / "track.toml").write_text(CONTRACT.replace('"run.py"', f'"run.py", "{mark}"').replace('"10s"', '"60s"'))
+    (little / "run.py").write_text("import time\ntime.sleep(60)\n")
     git(little, "commit", "-qam", "sleep")
     process = launch(little)
     wait_for(process, lambda: candidates(process.pid))
-    found = candidates(process.pid)
+    assert processes(mark)
     stop(process)
     process.stdout.close()
-    until = time.monotonic() + 8  # less than the candidate sleeps
-    while (left := [p for p in found if "run.py" in words(p)]) and time.monotonic() < until:
+    until = time.monotonic() + 20
+    while processes(mark) and time.monotonic() < until:
         time.sleep(0.02)
-    assert found and not left
+    assert processes(mark) == []

@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 import statistics
-from collections import Counter, deque
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace as with_fields
 
-from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, team, without_improvement
+from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.lab.flight import MOST_FAULTS, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
@@ -19,8 +19,6 @@ from overnight.lab.roster import MOST_PASSES
 from overnight.lab.state import State
 from overnight.referee.drift import EVERY
 from overnight.referee.stacks import FIRST
-
-CACHED = {"_variance", "_kind"}  # what follows from the rest, when it is first wanted
 
 
 def better(_lots):
@@ -46,17 +44,6 @@ def guarded(text):
 
 def verdicts(night):
     return Counter(e.verdict for e in night.events if isinstance(e, Judged))
-
-
-def state(known):
-    """All that is held of the record, at whatever depth; empty entries are as good as none."""
-    if isinstance(known, dict):
-        return {key: value for key, value in ((key, state(value)) for key, value in known.items()) if value not in ({}, [], ())}
-    if isinstance(known, list | tuple | deque):
-        return [state(each) for each in known]
-    if type(known).__module__.startswith("overnight.lab") and hasattr(known, "__dict__"):
-        return {name: state(value) for name, value in vars(known).items() if name not in CACHED}
-    return known
 
 
 def replayed(events):
@@ -207,7 +194,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab.state.known.own_seeds(dataclasses.replace(night.lab.state.experiments[event.experiment], drawn=(),
+            own = night.lab.state.known.own_seeds(with_fields(night.lab.state.experiments[event.experiment], drawn=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -360,7 +347,7 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
         race, fresh = record.known.pairs(record.experiments[event.experiment])
         record.apply(event)
         after = record.experiments[event.experiment]
-        assert after.carried == [*race, *fresh]
+        assert after.carried == (*race, *fresh)
         assert after.fresh_pairs == 0
         seen += bool(race)
     assert seen
@@ -502,7 +489,7 @@ class Tries(FakeWorld):
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
     night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), benches=1).go(experiments=20)
-    assert night.lab.state.known.kind == "deterministic"
+    assert night.lab.state.known.kind.name == "deterministic"
     for e in night.lab.state.experiments.values():
         assert (e.verdict, e.pairs) == (("keep", 2) if night.world.ideas_of[e.commit].gain else ("discard", 1))
 
@@ -510,7 +497,7 @@ def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_
 def test_a_metric_of_successes_is_found_out_and_judged_by_wins_and_losses():
     contract = CONTRACT.replace("minimize", "maximize")
     night = Night(Tries(0, lambda lots: Idea(gain=lots.choice((0.0, 0.0, 0.45)))), contract=contract).go(experiments=9)
-    assert night.lab.state.known.kind == "success"
+    assert night.lab.state.known.kind.name == "success"
     kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
     assert kept
     assert all(night.world.gain(e.commit, e.base_commit) > 0 for e in kept)
@@ -528,7 +515,7 @@ def test_a_time_is_measured_beside_the_frontier_and_paired_with_that_run():
 
 def test_the_contract_s_kind_goes_before_what_was_found_out():
     contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "noisy"')
-    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.state.known.kind == "noisy"
+    assert Night(Fixed(0), contract=contract).go(experiments=2).lab.state.known.kind.name == "noisy"
 
 
 class Wavering(FakeWorld):
@@ -812,7 +799,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     seen = {}
 
     def watch(night):
-        seen[len(night.events)] = repr(state(night.lab.state))
+        seen[len(night.events)] = repr(held(night.lab.state))
 
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40, watch=watch)
     assert len(seen) > 100
@@ -820,7 +807,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     for count, event in enumerate(events, 1):
         lab.apply(event)
         if count in seen:
-            assert repr(state(lab.state)) == seen[count]
+            assert repr(held(lab.state)) == seen[count]
 
 
 def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
@@ -855,7 +842,7 @@ def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict
 
 def test_events_come_in_the_order_in_which_they_are_applied():
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40)
-    assert repr(state(replayed(night.events).state)) == repr(state(night.lab.state))
+    assert repr(held(replayed(night.events).state)) == repr(held(night.lab.state))
 
 
 # ---- a whole night's promise -----------------------------------------------------------------------------------

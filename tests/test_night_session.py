@@ -3,6 +3,8 @@
 import inspect
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -11,16 +13,18 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from fakes import FakeWorld, Night, referee_world, team
+from fakes import held as held_state
 from overnight import loop
 from overnight.errors import Busy, TrackError
 from overnight.journal import open as open_journal
-from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
+from overnight.lab.events import Faulted, Judged, Opened, Proposed, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.night import keys
 from overnight.night.session import Session
+from overnight.night.snapshot import Snapshot
 
 NEEDS = "night"
 
@@ -187,6 +191,64 @@ def test_after_its_time_a_night_begins_nothing_and_waits_for_what_runs():
     in_time = max(jobs for now, jobs in begun if now < 10.0)
     assert len(done.jobs) == in_time and 10.0 <= done.now < 11.2  # a run lasts between 0.9 and 1.1 s
     assert done.lab.why(done.now) == "the time is over"
+
+
+# ---- the snapshot ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remembered(night, tmp_path):
+    """A track with a snapshot of its last record, and one old record that was altered since."""
+    folder = tmp_path / "little"
+    shutil.copytree(night, folder, symlinks=True)
+    session = Session(folder)
+    writer = Snapshot(session.snapshot.path, behind=1)
+    writer.keep(writer.open(session.journal), session.journal)
+    session.journal.close()
+    assert state(folder) == state(night) and overnight("log", folder, "--verify").returncode == 0
+    with sqlite3.connect(folder / ".overnight/journal.db") as database:
+        database.execute("UPDATE events SET body = replace(body, '\"at\"', '\"at\" ') WHERE seq = 4")
+    database.close()
+    return folder
+
+
+def test_an_altered_record_is_found_by_those_who_must_although_a_snapshot_covers_it(remembered, night):
+    assert state(remembered) == state(night)  # it was opened from the snapshot
+    for verb in (("log", remembered, "--verify"), ("merge", remembered)):
+        assert "record 4 does not fit the chain" in sentence(overnight(*verb))
+
+
+def test_those_who_look_write_no_snapshot(night):
+    session = Session(night)
+    session.snapshot.behind = 1
+    assert session.read().records > 50 and not session.snapshot.path.exists()
+
+
+def test_a_session_that_was_long_leaves_a_snapshot_and_the_next_one_goes_on_from_it(little):
+    session = Session(little)
+    session.snapshot.behind = 50
+    with session.writing() as lab:
+        session.record([Faulted(float(n), "measure", "a full disk") for n in range(60)])
+        before = held_state(lab)
+    with sqlite3.connect(little / ".overnight/journal.db") as database:
+        database.execute("UPDATE events SET body = replace(body, 'full', 'FULL') WHERE seq = 9")
+    database.close()
+    with Session(little).writing() as lab:
+        assert held_state(lab) == before and lab.counts["fault"] == 60
+
+
+def test_a_session_that_broke_off_leaves_none(little):
+    session = Session(little)
+    session.snapshot.behind = 50
+    with pytest.raises(KeyError), session.writing():
+        session.record([Faulted(float(n), "measure", "a full disk") for n in range(60)])
+        raise KeyError
+    assert not session.snapshot.path.exists()
+    again = Session(little)
+    again.snapshot.behind = 50
+    with pytest.raises(KeyError), again.writing():  # it had to replay all of it, so it wrote one at once
+        raise KeyError
+    assert again.snapshot.path.exists()
 
 
 # ---- beginning, and beginning anew -----------------------------------------------------------------------------

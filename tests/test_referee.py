@@ -10,19 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from overnight.referee.decision import (
-    SHOWN,
-    Evidence,
-    More,
-    Policy,
-    Ruling,
-    alpha_wealth,
+from overnight.referee.decision import Evidence, More, Policy, Ruling, alpha_wealth
+from overnight.referee.inference import (
     anytime_interval,
     e_value,
     futility,
     interval,
     mean,
-    next_step,
     pooled_spread,
     sign_e_value,
     sign_futility,
@@ -30,6 +24,8 @@ from overnight.referee.decision import (
     success_interval,
     winsorized,
 )
+from overnight.referee.kinds import next_step
+from overnight.referee.kinds.noisy import SHOWN
 
 numbers = st.floats(-1e6, 1e6)
 samples = st.lists(numbers, min_size=1, max_size=20)

@@ -40,14 +40,18 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if lab.flight.stopping or lab.finished(clock()):
             return pace
         since = time.perf_counter()
-        while (idle := [place for place in workers.idle() if place not in lab.flight.set_aside]) \
-                and (job := lab.ask(clock(), [kind(place) for place in idle])):
-            workers.start(job, next(place for place in idle if kind(place) == job.place))
+        while job := lab.ask(clock(), [kind(place) for place in _free(lab, workers)]):
+            workers.start(job, next(place for place in _free(lab, workers) if kind(place) == job.place))
         pace.deciding += time.perf_counter() - since
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
                 watch(_record(partial(_told, lab, result, keep), journal, pace, follow))
+
+
+def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
+    """The names of the places that may get a job now."""
+    return [place for place in workers.idle() if place not in lab.flight.set_aside]
 
 
 def kind(place: str) -> str:

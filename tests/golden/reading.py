@@ -72,7 +72,7 @@ def _track(lab: Lab) -> dict[str, object]:
 def _numbers(lab: Lab) -> dict[str, object]:
     known, held = lab.state.known, lab.state.gauge.read()
     return {
-        "runs": lab.state.runs, "calibrated": lab.state.calibrated, "kind": known.kind, "alpha": lab.state.alpha, "noise": lab.state.noise,
+        "runs": lab.state.runs, "calibrated": lab.state.calibrated, "kind": known.kind.name, "alpha": lab.state.alpha, "noise": lab.state.noise,
         "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.state.hits,
         "levels": [lab.state.level(0), lab.state.level(lab.state.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
         "calibration": list(known.calibration), "drift": list(known.drift.shifts),

@@ -16,8 +16,8 @@ from msgspec import Struct, structs
 
 from overnight.contracts import Direction
 from overnight.lab.events import Outcome
-from overnight.referee.decision import mean
 from overnight.referee.distributions import student_quantile
+from overnight.referee.inference import mean
 
 LEVEL = 0.95  # of every interval
 ROUNDING = 1e-9  # share of the metric that the rounding of sums may amount to

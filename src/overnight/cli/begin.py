@@ -70,6 +70,6 @@ def _measured(session: Session, runner: Runner, cores: tuple[int, ...], job: Mea
 def merge(folder: Path) -> None:
     """Merge what was kept into the branch that is checked out."""
     session = Session(folder)
-    if not session.read().frontier:
+    if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     click.echo(session.repo.merge(session.branch))

@@ -56,7 +56,7 @@ from overnight.lab.proposing import Proposing
 from overnight.lab.queue import TEXT, TITLE
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
-from overnight.referee import decision
+from overnight.referee import decision, inference
 from overnight.track.roles import Role
 from overnight.untrusted import line, plain
 
@@ -233,7 +233,7 @@ class Lab:
         if job.onto != self.state.commit or any(i not in self.state.open for i in job.experiments):
             return
         seed = self.state.known.next_common()
-        if self.state.known.kind != "timing" and not self.state.known.of(self.state.commit).get(seed):
+        if not self.state.known.kind.paired_in_time and not self.state.known.of(self.state.commit).get(seed):
             return  # the frontier has to run first
         together, commits = (result.experiments, result.commits) if len(result.experiments) > 1 else ((), ())
         apart = tuple(i for i in job.experiments if i not in together)
@@ -277,9 +277,9 @@ class Lab:
     def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
                 ruling: decision.Ruling | None = None) -> Judged:
         race, fresh = self.state.known.pairs(experiment)
-        raced = decision.winsorized(race, self.state.known.variance, self.state.policy.reach)
-        variance = decision.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
-        effect = ruling.effect if ruling else decision.mean(fresh or race) if race or fresh else None
+        raced = inference.winsorized(race, self.state.known.variance, self.state.policy.reach)
+        variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
+        effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
                       self.state.alpha if ruling else None)

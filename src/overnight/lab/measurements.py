@@ -7,15 +7,16 @@ import hashlib
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
 from overnight.lab.experiment import Experiment, Metrics
 from overnight.referee import guards, holdout, noise
 from overnight.referee.curves import Curve
-from overnight.referee.decision import Kind
-from overnight.referee.drift import EQUAL, Drift
+from overnight.referee.drift import Drift
+from overnight.referee.kinds import KINDS, NOISY, shown
+from overnight.referee.kinds.kind import Calibration, Kind
 from overnight.track.spec import HARNESS_METRICS, Track
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
@@ -24,6 +25,7 @@ MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are m
 LASTING = 60  # runs of the track for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST = 1e-150  # the same for differences
+TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
 class Runs:
     """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline.
@@ -95,18 +97,14 @@ class Runs:
         return self.repeat is not None and len(self.calibration) == CALIBRATION and all(s in ran for s in self.calibration)
 
     def _not_as_declared(self) -> str:
-        """What is wrong with a contract that calls the metric deterministic, if the baseline shows it."""
-        if self.track.metric.kind != "deterministic" or not self._measured:
-            return ""
-        runs = [m for m in (self.of(self.baseline_commit)[self.calibration[0]], self.repeat) if m]
-        twice, all_seeds = [self.number(m) for m in runs], self.numbers(self.baseline_commit)
-        name = f"{self.track.metric.name} is declared deterministic in track.toml"
-        if not _same(twice):
-            return (f"{name}, but one commit on one seed gave {twice[0]:.10g} and then {twice[1]:.10g}, though nothing had "
-                    "changed: find out what else it depends on, or take `kind` out")
-        return "" if _same(all_seeds) else (
-            f"{name}, but the baseline gave from {min(all_seeds):.10g} to {max(all_seeds):.10g} on {len(all_seeds)} seeds: "
-            "take `kind` out, and it is judged as noisy")
+        """What is wrong with the kind that the contract names, if the baseline shows it."""
+        declared = KINDS.get(self.track.metric.kind)
+        return declared.denied_by(self._calibration()) if declared and self._measured else ""
+
+    def _calibration(self) -> Calibration:
+        twice = [m for m in (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat) if m]
+        name = self.track.metric.name
+        return Calibration(name, tuple(self.numbers(self.baseline_commit)), tuple(map(self.number, twice)), name in TIMED)
 
     @property
     def deterministic(self) -> bool:
@@ -116,20 +114,12 @@ class Runs:
 
     @property
     def kind(self) -> Kind:
-        """What the contract says of the metric, or else what the calibration shows; "noisy" until then."""
-        if self.track.metric.kind != "auto":
-            return self.track.metric.kind
+        """What the contract says of the metric, or else what the calibration shows; noisy until then."""
+        if self._kind is None and (declared := KINDS.get(self.track.metric.kind)):
+            self._kind = declared
         if self._kind is None and self.calibrated:
-            self._kind = self._found_kind()
-        return self._kind or "noisy"
-
-    def _found_kind(self) -> Kind:
-        numbers = {self.number(self.of(self.baseline_commit)[s]) for s in self.calibration}
-        if numbers <= {0.0, 1.0}:
-            return "success"
-        if not self.deterministic and self.track.metric.name in HARNESS_METRICS - {"peak_memory"}:
-            return "timing"
-        return "deterministic" if self.deterministic and len(numbers) == 1 else "noisy"
+            self._kind = shown(self._calibration())
+        return self._kind or NOISY
 
     # -- spread --
 
@@ -185,7 +175,7 @@ class Runs:
     def next_common(self, used: Iterable[int] = ()) -> int:
         """The incumbent's unused seed that lies nearest its median, or else a new one; a new one each time where the
         metric is a time, for nothing is gained by an old one."""
-        if self.kind == "timing":
+        if self.kind.paired_in_time:
             return self.draw("timed", self.incumbent, self._made)
         theirs, skip = self.of(self.incumbent), {*used, *self.bad}
         unused = [s for s in self._common if s not in skip]
@@ -209,9 +199,9 @@ class Runs:
 
     def told(self, experiment: Experiment, seed: int) -> bool:
         """Whether the other side of a run is known, or never will be."""
-        return self.kind == "timing" or seed in self.bad or seed in self.of(experiment.base_commit)
+        return self.kind.paired_in_time or seed in self.bad or seed in self.of(experiment.base_commit)
 
-    def blamed(self, experiment: Experiment) -> set[int]:
+    def blamed(self, experiment: Experiment) -> frozenset[int]:
         """Seeds on which an experiment failed and its base did not."""
         experiment.crashed |= {s for s, m in self.of(experiment.commit).items()
                                if not m and self.against(experiment.commit, experiment.base_commit, s)}
@@ -275,7 +265,7 @@ class Runs:
         self.hold(event)
         if event.beside:
             self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
-        elif self.kind == "timing":
+        elif self.kind.paired_in_time:
             self.bad.add(event.seed)
 
     def add_incumbent(self, event: Measured, metrics: Metrics, runs: int = 0) -> str:
@@ -344,11 +334,6 @@ class Runs:
         seeds that were never drawn."""
         self._standing, self._drawn = self._stood[commit]
         self.incumbent, self.bad, self._variance, self._common = commit, set(), None, {}
-
-
-def _same(numbers: Sequence[float]) -> bool:
-    """Whether they are one number, but for rounding."""
-    return not numbers or math.isclose(min(numbers), max(numbers), rel_tol=EQUAL, abs_tol=SMALLEST)
 
 
 def within(number: float) -> float:

@@ -39,7 +39,7 @@ class Measuring:
     def size(self) -> int:
         """How many edits are stacked now: few where many are kept, for then a stack seldom loses."""
         rare = max(1, int(1 / (4 * self.state.hits)))
-        return min(self.state.sizes.size, self.state.track.referee.stack, rare) if self.state.known.kind != "success" else 1
+        return min(self.state.sizes.size, self.state.track.referee.stack, rare) if self.state.known.kind.stacks else 1
 
     def runs(self) -> Iterator[Measure]:
         """Runs that are wanted now, the most valuable first: calibrate, check, then what is nearest to a keep, then
@@ -78,7 +78,7 @@ class Measuring:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
         pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED else ()
-        beside = base if known.kind == "timing" else ""
+        beside = base if known.kind.paired_in_time else ""
         return sealed(Measure(number, experiment, commit, seed, stage, beside, pace), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
@@ -86,7 +86,7 @@ class Measuring:
         state, known = self.state, self.state.known
         stage: Stage = "confirm" if experiment.confirming else "race"
         sides = [(experiment.id, experiment.commit), (state.frontier, state.commit)]
-        if known.kind == "timing":
+        if known.kind.paired_in_time:
             sides.pop()
         elif state.track.progress is not None:
             sides.reverse()  # the incumbent's curve is what the other may be stopped by
@@ -116,7 +116,8 @@ class Measuring:
                                 stack.base_commit, paced=place == len(stack.members))
         coming = found or any(self.flight.of(Combine))
         size, seed = self.size, known.next_common()
-        if size > 1 and known.kind != "timing" and seed not in known.of(state.commit) and (state.commit, seed) not in under_way:
+        missing = seed not in known.of(state.commit) and (state.commit, seed) not in under_way
+        if size > 1 and missing and not known.kind.paired_in_time:
             yield self._run(state.frontier, state.commit, seed, "race")
         for experiment in self.waiting():
             if experiment.base_commit == state.commit and not experiment.awaited \

@@ -15,7 +15,7 @@ from typing import Any
 from overnight.contracts import Idea
 from overnight.errors import JournalError
 from overnight.lab import allocation
-from overnight.lab.attempts import Attempts
+from overnight.lab.attempts import Attempts, News
 from overnight.lab.events import (
     Called,
     Dropped,
@@ -37,12 +37,12 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
-from overnight.lab.experiment import Experiment, Metrics, Pasts, remembered, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, packed, remembered, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Tally
 from overnight.lab.weighing import Weighing
-from overnight.referee import decision, holdout
+from overnight.referee import decision, holdout, inference
 from overnight.referee.stacks import Sizes, Stack, read
 from overnight.track.spec import Track, parse
 
@@ -59,6 +59,7 @@ class State:
 
     def __init__(self, keys: Mapping[str, str] | None = None) -> None:
         self.keys = dict(keys or {})
+        self.records = 0  # that were applied
         self.next_run, self.next_experiment = 1, 1
         self.attempts, self.ideas = Attempts(), Ideas()
         self.answered: set[str] = set()  # requests of orders that were carried out or declined
@@ -80,7 +81,6 @@ class State:
         self.gauge = holdout.Gauge()
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
-        self._shifts: dict[int, float] = {BASELINE: 0.0}
         self._weighing: Weighing | None = None
         self.pasts = Pasts()
         self.notes, self.learnt_at = "", 0
@@ -123,7 +123,10 @@ class State:
     def level(self, experiment: int) -> float | None:
         """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
         start = self.known.mean(self.known.baseline_commit)
-        return None if start is None else start + self._shifts.get(experiment, 0.0)
+        return None if start is None else start + self._shift(experiment)
+
+    def _shift(self, number: int) -> float:
+        return self.experiments[number].shift if number in self.experiments else 0.0
 
     @property
     def judged(self) -> int:
@@ -131,7 +134,7 @@ class State:
         return len(self.experiments) - len(self.open)
 
     @property
-    def news(self) -> tuple[int, int, int]:
+    def news(self) -> News:
         """What changes when there is something new to go by: verdicts, the frontier, ideas."""
         return self.judged, self.frontier, self.ideas.next
 
@@ -163,10 +166,12 @@ class State:
 
     def apply(self, event: Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
+        self.records += 1
         _APPLY[type(event)](self, event)
         self.tally.last = event.at
 
-    def _on_opened(self, event: Opened) -> None:
+    def begin(self, event: Opened) -> None:
+        """Nothing is known but that the track begins, or begins anew."""
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
@@ -184,7 +189,7 @@ class State:
 
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
-                                event.message, event.at, event.note, event.grown)
+                                event.message, event.at, packed(event.note), event.grown)
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
@@ -203,8 +208,8 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
-        experiment.earlier = decision.mean(fresh or race) if race or fresh else None
-        experiment.carried = [*race, *fresh]
+        experiment.earlier = inference.mean(fresh or race) if race or fresh else None
+        experiment.carried = (*race, *fresh)
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)
         old = experiment.base_commit
@@ -289,7 +294,7 @@ class State:
             self._leave(stack, number).company = max(1, len(stack.members) // 2)
         for number in [n for n in new if n in told.alone]:
             experiment = self._leave(stack, number)
-            experiment.carried, experiment.used = [told.alone[number]], {stack.seed}
+            experiment.carried, experiment.used = (told.alone[number],), frozenset({stack.seed})
             self._weigh(experiment)
         if told.wanted is None:
             del self.stacks[stack.name]
@@ -306,7 +311,7 @@ class State:
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
-        self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
+        experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
         self.pasts.add(remembered(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
@@ -318,14 +323,14 @@ class State:
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
         ran = self.known.of(experiment.commit).keys()
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
-        experiment.carried = list(race) if again else []
-        experiment.used = experiment.used | ran if again else set()
+        experiment.carried = race if again else ()
+        experiment.used = experiment.used | ran if again else NO_SEEDS
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
         else:
             self.known.forget(experiment.commit)
-        experiment.drawn, experiment.decided, experiment.crashed = (), None, set()
+        experiment.drawn, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
     def _on_reopened(self, event: Reopened) -> None:
@@ -370,9 +375,8 @@ class State:
         """Nothing of a keep counts any more but what it wants to change."""
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
-        self._shifts.pop(experiment.id, None)
         self.pasts.forget(experiment.id)
-        experiment.carried, experiment.runs, experiment.confirming = [], 0, 0
+        experiment.carried, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.drawn, experiment.decided, experiment.earlier = (), None, None
 
@@ -411,7 +415,7 @@ class State:
 
 
 _APPLY: dict[type, Any] = {
-    Opened: State._on_opened, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
+    Opened: State.begin, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
     Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
     Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
     Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from overnight.lab.experiment import Experiment
 from overnight.lab.measurements import Runs
-from overnight.referee import decision, guards, holdout, priority
+from overnight.referee import decision, guards, holdout, inference, kinds, priority
 from overnight.track.spec import Track
 
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
@@ -33,7 +33,7 @@ class Weighing:
         if (len(race), len(fresh)) == known or not (race or fresh):
             return
         experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
-        experiment.effect = decision.mean(fresh or race)
+        experiment.effect = inference.mean(fresh or race)
         strains = self.known.strains(experiment)
         strain = guards.worst(strains)
         experiment.strain = strain.share if strain else experiment.strain
@@ -46,11 +46,11 @@ class Weighing:
     def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
                   alpha: float) -> decision.Evidence:
         return decision.Evidence(race, fresh, self.known.variance, alpha, self.track.metric.worthwhile,
-                                 experiment.grown < 0, self.known.kind, experiment.looks)
+                                 experiment.grown < 0, self.known.kind.name, experiment.looks)
 
     def _decide(self, experiment: Experiment, evidence: decision.Evidence, commit: str, strain: guards.Strain | None) -> None:
         fresh = evidence.fresh
-        step = decision.next_step(evidence, self.policy)
+        step = kinds.next_step(evidence, self.policy)
         if isinstance(step, decision.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
             last = len(fresh) >= self.policy.most_fresh or strain.share > 1
             step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \

@@ -21,6 +21,7 @@ from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
 from overnight.night import keys
 from overnight.night.inbox import Inbox
+from overnight.night.snapshot import Snapshot, replayed
 from overnight.repo import Repo
 from overnight.track import program, spec
 from overnight.track.load import load
@@ -37,6 +38,7 @@ class Session:
         self.repo = Repo(folder, self.home / "scratch")
         self.inbox = Inbox(self.home / "inbox")
         self.state = State(keys.found(self.home))
+        self.snapshot = Snapshot(self.home / "state.snapshot")
         self._watch: program.Watch | None = None
         self._journal: DatabaseJournal | None = None
 
@@ -66,16 +68,17 @@ class Session:
         """Whether there is a journal."""
         return (self.home / "journal.db").exists()
 
-    def read(self) -> State:
-        """The record as the journal tells it. Raises TrackError when there is no journal yet."""
-        if self.look().opened is None:
+    def read(self, whole: bool = False) -> State:
+        """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
+        is no journal yet."""
+        if self.look(whole).opened is None:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
         return self.state
 
-    def look(self) -> State:
+    def look(self, whole: bool = False) -> State:
         """The same; empty where there is none."""
-        for event in self.journal.replay() if self.begun and self.state.opened is None else ():
-            self.state.apply(event)
+        if self.begun and self.state.opened is None:
+            self.state = replayed(self.journal, self.state) if whole else self.snapshot.open(self.journal, self.state.keys)
         return self.state
 
     @property
@@ -113,13 +116,14 @@ class Session:
         self._make_home()
         with self._lock():
             self._sweep()
-            for event in self.journal.replay():
-                self.state.apply(event)
+            self.state = self.snapshot.open(self.journal, keys.found(self.home))
+            self.snapshot.keep(self.state, self.journal)
             self._open(contract, again, changed)
             self.hold_open()
             self.agree()
             try:
                 yield self.state
+                self.snapshot.keep(self.state, self.journal)
             finally:
                 self._sweep()
                 self.journal.close()

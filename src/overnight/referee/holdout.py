@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Struct
 
-from overnight.referee import decision
+from overnight.referee import decision, inference, kinds
 from overnight.referee.distributions import student_quantile
 
 CARRIED = 0.5  # share of the gain that must be found on the holdout
@@ -44,10 +44,10 @@ def carries(effect: float, pairs: Sequence[Pair], evidence: decision.Evidence, p
     held = [there for _, there in pairs]
     if -math.inf in held:
         return False
-    if evidence.kind in ("noisy", "timing"):
-        held = decision.winsorized(held, evidence.variance, policy.reach)
+    if kinds.KINDS[evidence.kind].robust:
+        held = inference.winsorized(held, evidence.variance, policy.reach)
     room = decision.margin(evidence)
-    return decision.mean(held) + room >= CARRIED * (effect + room)
+    return inference.mean(held) + room >= CARRIED * (effect + room)
 
 
 class Asked(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Asked(Struct, frozen=True):
     def gains(self) -> tuple[float, float]:
         """Mean differences on the scorer's data and on the holdout."""
         here, there = zip(*self.pairs, strict=True)
-        return decision.mean(here), -math.inf if self.failed else decision.mean(there)
+        return inference.mean(here), -math.inf if self.failed else inference.mean(there)
 
 
 class Reading(Struct, frozen=True):
@@ -118,4 +118,4 @@ def read(kept: Sequence[Asked]) -> Reading:
 
 def _doubt(values: Sequence[float]) -> float:
     """Variance of the mean of at least two values."""
-    return decision.squares(values) / (len(values) - 1) / len(values)
+    return inference.squares(values) / (len(values) - 1) / len(values)

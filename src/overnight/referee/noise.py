@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
-from overnight.referee import decision
+from overnight.referee import inference
 
 REMEMBERED = 60  # raced candidates
 FARTHEST = 4.0  # robust standard deviations that a run may lie from its commit's median
@@ -24,7 +24,7 @@ def spread(numbers: Sequence[float]) -> Spread:
     """Of one commit's metric over its seeds; one that diverged counts no more than others may."""
     if len(numbers) < 2:
         return 0, 0.0
-    return len(numbers) - 1, decision.squares(decision.winsorized(numbers, 0.0, FARTHEST))
+    return len(numbers) - 1, inference.squares(inference.winsorized(numbers, 0.0, FARTHEST))
 
 
 def pooled(spreads: Iterable[Spread]) -> float:

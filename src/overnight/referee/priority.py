@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from overnight.referee import decision
+from overnight.referee import inference
 from overnight.referee.decision import Evidence, Policy
 
 CHANCE = 0.05  # that an untried change is an improvement
@@ -21,8 +21,8 @@ def of(evidence: Evidence, policy: Policy) -> float:
     seen = (*evidence.race, *evidence.fresh)
     if not seen:
         return FRESH
-    tamed = decision.winsorized(seen, evidence.variance, policy.reach)
-    ratio = decision.futility(tamed, evidence.variance, policy.quick, policy.hoped)
+    tamed = inference.winsorized(seen, evidence.variance, policy.reach)
+    ratio = inference.futility(tamed, evidence.variance, policy.quick, policy.hoped)
     odds = ratio * CHANCE / (1 - CHANCE)
     return odds / (1 + odds) / remaining(evidence, policy)
 
@@ -34,5 +34,5 @@ def remaining(evidence: Evidence, policy: Policy) -> float:
         return confirming
     wanted = math.log(1 / evidence.alpha)
     growth = math.log(1 + policy.hoped**2) / 2  # of the logarithm of the e-value for each pair, with the variance known
-    have = math.log(max(decision.TINY, decision.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
+    have = math.log(max(inference.TINY, inference.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
     return max(1.0, (wanted - have) / growth) + confirming

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 
 from overnight.referee.holdout import DENIED, UNCHECKED
+from overnight.referee.kinds import KINDS
 from overnight.untrusted import visible
 from overnight.views import holdout
 from overnight.views.experiment import DetailView, RunView, VerdictView
@@ -88,7 +89,7 @@ def _looked(found: DetailView) -> Iterator[str]:
 
 def _compared(track: TrackView, found: DetailView) -> Iterator[str]:
     verdict, fresh = found.verdict, found.verdict.fresh_pairs
-    timed = track.kind == "timing"
+    timed = KINDS[track.kind].paired_in_time
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
     yield f"Compared: each run of it with a run of its base {how}. That makes {verdict.pairs} " + (
         f"pairs, {fresh} of them on seeds that were drawn after its commit existed." if verdict.pairs > 1 else "pair.")

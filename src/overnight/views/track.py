@@ -119,7 +119,7 @@ def track(state: State) -> TrackView:
         metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
         baseline=state.level(BASELINE), frontier=state.level(state.frontier),
         baseline_metrics=known.means(known.baseline_commit),
-        noise=state.noise, kind=known.kind, deterministic=known.deterministic, drift=_drift(state),
+        noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
         sandbox=", ".join(sorted(tally.sandboxes)), accounting=", ".join(sorted(tally.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,

@@ -1,0 +1,55 @@
+"""What a kind of metric is: how its evidence is judged, and what else depends on it. Pure."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overnight.referee.decision import Evidence, More, Policy, Ruling
+
+
+class Calibration(Struct, frozen=True):
+    """What the baseline showed.
+
+    metric   the metric's name
+    seeds    its number on each seed on which it ended well
+    twice    its numbers of the first seed, which is run twice; fewer than two where a run failed
+    timed    whether the harness measures it by a clock
+    """
+
+    metric: str
+    seeds: tuple[float, ...]
+    twice: tuple[float, ...]
+    timed: bool = False
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the same code and seed gave the same number twice."""
+        return len(self.twice) == 2 and self.twice[0] == self.twice[1]
+
+
+class Kind:
+    """A kind of metric.
+
+    name            as the contract and the views have it
+    paired_in_time  both sides of a pair run side by side, because numbers compare only when they are measured together; a seed
+                    is never used twice
+    stacks          several changes may share a first run
+    robust          one difference that lies far from the others must not decide for all
+    """
+
+    name = ""
+    paired_in_time = False
+    stacks = True
+    robust = False
+
+    def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
+        """What to do with a candidate: measure more, or the verdict."""
+        raise NotImplementedError
+
+    def shown_by(self, calibration: Calibration) -> bool:
+        """Whether the baseline looks like it, where the contract does not name a kind and none before it fits."""
+        return False
+
+    def denied_by(self, calibration: Calibration) -> str:
+        """What is wrong with a contract that names this kind, in a sentence; "" where nothing speaks against it."""
+        return ""
