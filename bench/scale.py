@@ -173,8 +173,8 @@ def crowded(results: int) -> Iterator[Row]:
 
 
 def cells(quick: bool) -> Iterator[Cell]:
-    """At 100,000 experiments (quick: 3,000), then with many open candidates."""
-    yield Cell("size", partial(at_size, 3000 if quick else FULL, 300 if quick else RESULTS, 6))
+    """At 100,000 experiments (quick: 2,000), then with many open candidates."""
+    yield Cell("size", partial(at_size, 2000 if quick else FULL, 300 if quick else RESULTS, 6))
     yield Cell("crowd", partial(crowded, 100 if quick else 500))
 
 
