@@ -165,7 +165,8 @@ def crowded(results: int) -> Iterator[Row]:
     for _ in range(OPEN):
         number, idea = lab.state.next_experiment, referee_world(lots_of("crowd", lab.state.next_experiment))
         made = world.made(idea, lab.state.commit, "crowd", number)
-        lab.apply(Proposed(night.now, number, lab.state.frontier, lab.state.commit, made, "r", "crowd", made))
+        lab.apply(Proposed(night.now, number, lab.state.frontier, lab.state.commit, commit=made, researcher="r",
+                           message="crowd", patch=made))
     spent = decide(lab, world, results)
     yield exact("open candidates, at the end", len(lab.state.open))
     for name in ("ask", "tell"):

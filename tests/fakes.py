@@ -162,7 +162,7 @@ class FakeWorld:
         if isinstance(job, Think):
             return self._think(job)
         if isinstance(job, Accept):
-            return Proposal(job, Change({"a": job.order.commit}, job.order.message), job.order.commit)
+            return Proposal(job, Change({"a": job.order.commit}, job.order.message), commit=job.order.commit)
         return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
 
     def gain(self, commit: str, base: str) -> float:
@@ -181,7 +181,7 @@ class FakeWorld:
             return Proposal(job, reason="nothing left to try")
         commit = self.made(idea, job.commit, job.researcher, job.brief.seed)
         change = Change({"a": commit}, f"try {commit}", idea=job.brief.idea.id if job.brief.idea else 0)
-        return Proposal(job, change, commit, commit, foul=idea.foul)
+        return Proposal(job, change, commit=commit, patch=commit, foul=idea.foul)
 
     def _think(self, job: Think) -> Thought:
         """A scientist has two ideas, a standup a note."""
@@ -218,9 +218,10 @@ class FakeWorld:
     def _measure(self, job: Measure) -> Measurement:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
-            return Measurement(job, idea.outcome, reason=f"it ended with {idea.outcome}")
+            return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
         beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
-        return Measurement(job, "ok", {self.metric: self.ran(job.commit, job.seed), **idea.metrics}, beside=beside,
+        metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
+        return Measurement(job, outcome="ok", metrics=metrics, beside=beside,
                            holdout=self.held(job.commit, job), beside_holdout=self.held(job.beside, job))
 
     def held(self, commit: str, job: Measure) -> float | None:

@@ -367,7 +367,7 @@ def test_every_record_names_the_commit_of_the_base_that_it_names():
 def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
     lab = Lab(State(), team("r"), 2)
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
-    for event in [*night.events, Proposed(1.0, 2, 0, "c0", "old", "r", "late")]:
+    for event in [*night.events, Proposed(1.0, 2, 0, "c0", commit="old", researcher="r", message="late")]:
         lab.apply(event)
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
@@ -441,7 +441,7 @@ def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
             commit = job.commit
             while commit:  # whoever has a crashing edit below it crashes as well
                 if self.ideas_of[commit].outcome != "ok":
-                    return type(super()._measure(job))(job, "crash", reason="no such name")
+                    return type(super()._measure(job))(job, outcome="crash", reason="no such name")
                 commit = self.parents[commit]
             return super()._measure(job)
 
@@ -563,7 +563,7 @@ class Sometimes(FakeWorld):
     def _measure(self, job):
         result = super()._measure(job)
         fails = job.commit != "c0" and lots_of("fails", job.commit, job.seed).random() < 0.125
-        return type(result)(job, "crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
+        return type(result)(job, outcome="crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
 
 
 def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
@@ -582,7 +582,7 @@ def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
             result = super()._measure(job)
             self.first |= {job.seed} if job.stage == "calibrate" else set()
             fails = job.seed not in self.first and job.seed % 16 == 0
-            return type(result)(job, "crash", reason="an odd seed") if fails else result
+            return type(result)(job, outcome="crash", reason="an odd seed") if fails else result
 
     night = Night(Both(3, better), benches=1).go(experiments=30)
     assert night.lab.state.counts["crash"] == 0
@@ -593,7 +593,7 @@ def test_a_run_that_fell_behind_is_a_discard_without_a_number():
     class Slow(FakeWorld):
         def _measure(self, job):
             result = super()._measure(job)
-            return type(result)(job, "behind", reason="fell behind at step 3") if job.commit != "c0" else result
+            return type(result)(job, outcome="behind", reason="fell behind at step 3") if job.commit != "c0" else result
 
     night = Night(Slow(0, better)).go(experiments=3)
     assert verdicts(night) == {"discard": 3}
@@ -713,7 +713,7 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
         def _measure(self, job):
             result = super()._measure(job)
             fails = job.stage != "calibrate" and job.commit == "c0"
-            return type(result)(job, "crash", reason="no memory") if fails else result
+            return type(result)(job, outcome="crash", reason="no memory") if fails else result
 
     night = Night(Rotten(0, better)).go(experiments=30)
     assert night.lab.problem == "the frontier itself fails again and again: no memory"
@@ -728,7 +728,7 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
             result = super()._measure(job)
             if job.stage == "confirm" and job.commit == "c0" and self.failed in (None, job.seed):
                 self.failed = job.seed
-                return type(result)(job, "timeout", reason="slow")
+                return type(result)(job, outcome="timeout", reason="slow")
             return result
 
     night = Night(Once(0, better), benches=1).go(experiments=1)

@@ -22,6 +22,7 @@ from overnight.lab.flight import Budget
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
+from overnight.night import keys
 from overnight.night.session import Session
 from overnight.night.snapshot import Snapshot
 
@@ -263,8 +264,27 @@ def test_a_track_begins_once_and_goes_on_from_there(little):
 def test_the_seeds_key_is_new_with_each_beginning(little):
     for _ in range(2):
         assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
-    keys = {e.key for e in events(little) if isinstance(e, Opened)}
-    assert len(keys) == 2 and all(len(k) == 32 for k in keys)
+    opened = [e for e in events(little) if isinstance(e, Opened)]
+    assert {e.key for e in opened} == {""} and len({e.key_hash for e in opened}) == 2
+    assert keys.found(little / ".overnight").keys() == {e.key_hash for e in opened}
+
+
+def test_a_track_whose_key_is_lost_can_be_read_and_begun_anew_but_not_gone_on_with(little):
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    shown = {what: overnight(what, little, "--json").stdout for what in ("status", "log")}
+    path = next((little / ".overnight/keys").iterdir())
+    key = path.read_text()
+    for found, wrong in ((None, "is missing"), ("another", "is not the one of this journal")):
+        path.unlink() if found is None else path.write_text(found)
+        assert {what: overnight(what, little, "--json").stdout for what in shown} == shown
+        assert overnight("show", 1, little).returncode == overnight("report", little).returncode == 0
+        before = events(little)
+        said = sentence(overnight("run", little, "--experiments", 1))
+        assert f"{path} {wrong}" in said and "`overnight run --restart`" in said and events(little) == before
+    path.write_text(key)
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    path.unlink()
+    assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
 
 
 def test_commits_of_the_user_meanwhile_do_not_disturb_the_track(little):

@@ -239,7 +239,7 @@ def test_words_above_a_plain_diff_are_its_message(tmp_path):
 
 def proposed(repo, number, base, new, message, patch=None):
     """The record of a change, as a night writes it."""
-    return Proposed(0.0, number, 0, base, new, "knobs", message, repo.patch(base, new) if patch is None else patch)
+    return Proposed(0.0, number, 0, base, "knobs", message, commit=new, patch=repo.patch(base, new) if patch is None else patch)
 
 
 def test_a_night_s_patches_are_its_proposals_again(tmp_path):
@@ -284,7 +284,8 @@ def test_a_diff_that_the_journal_cut_off_is_left_out(tmp_path):
 
 
 def test_only_the_night_since_the_track_was_opened_last(tmp_path):
-    opened, some = Opened(0.0, "t", "c", "", "k"), Proposed(0.0, 1, 0, "b", "c", "knobs", "m", plain("a.py", 1, 2))
+    opened = Opened(0.0, "t", "c", "", "k")
+    some = Proposed(0.0, 1, 0, "b", "knobs", "m", commit="c", patch=plain("a.py", 1, 2))
     assert patches([opened, some, opened], tmp_path / "out").files == ()
 
 
@@ -298,7 +299,7 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path):
 
 def test_a_title_of_any_kind_makes_a_plain_name(tmp_path):
     titles = ["../../etc/passwd", "", "Ü", "x" * 200, ". ."]
-    events = [Proposed(0.0, i, 0, "b", "c", "knobs", title, plain("a.py", 1, 2)) for i, title in enumerate(titles, 1)]
+    events = [Proposed(0.0, i, 0, "b", "knobs", title, commit="c", patch=plain("a.py", 1, 2)) for i, title in enumerate(titles, 1)]
     written = patches(events, tmp_path / "out")
     assert [path.name for path in written.files] == [
         "0001-etc-passwd.patch", "0002-change.patch", "0003-change.patch", f"0004-{'x' * 50}.patch", "0005-change.patch"]

@@ -21,7 +21,7 @@ def measure(number=1):
 
 
 def done(job, place):
-    return Measurement(job, "ok", worker=place.number) if isinstance(job, Measure) else Proposal(job)
+    return Measurement(job, outcome="ok", worker=place.number) if isinstance(job, Measure) else Proposal(job)
 
 
 @pytest.fixture

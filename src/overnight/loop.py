@@ -30,9 +30,9 @@ class Pace:
 
 def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
         watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
-        clock: Callable[[], float] = time.monotonic) -> Pace:
+        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> Pace:
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
-    came in meanwhile."""
+    came in meanwhile; `keep` takes from a result that was accepted what the record does not hold."""
     pace = Pace()
     while True:
         happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
@@ -46,7 +46,7 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
-                watch(_record(partial(lab.tell, result), journal, pace, follow))
+                watch(_record(partial(_told, lab, result, keep), journal, pace, follow))
 
 
 def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
@@ -57,6 +57,13 @@ def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
 def kind(place: str) -> str:
     """The kind of a place by its name: "bench" of "bench 2"."""
     return place.partition(" ")[0]
+
+
+def _told(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
+    """What follows from a result; what it brings besides is kept before that is recorded. Raises Declined."""
+    events = lab.tell(result, at)
+    keep(result)
+    return events
 
 
 def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,

@@ -7,6 +7,7 @@ true; see night/snapshot.py.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -92,16 +93,15 @@ def encode(state: State) -> bytes:
                                   open=list(state.open), pasts=list(state.pasts)))
 
 
-def decode(data: bytes | memoryview) -> State:
-    """The state again. Raises ValueError where the bytes are none."""
+def decode(data: bytes | memoryview, keys: Mapping[str, str] | None = None) -> State:
+    """The state again, with the keys that lie beside its journal. Raises ValueError where the bytes are none."""
     try:
-        return _restored(_DECODER.decode(data))
+        return _restored(_DECODER.decode(data), State(keys))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TrackError) as error:
         raise ValueError(f"these bytes are no state: {error}") from error
 
 
-def _restored(record: Record) -> State:
-    state = State()
+def _restored(record: Record, state: State) -> State:
     if record.opened:
         state.begin(record.opened)
     experiments = {each.id: each for each in record.experiments}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 from overnight.contracts import Idea, Past
@@ -52,12 +53,14 @@ HISTORY = 1000  # judged experiments that a brief looks back on
 
 
 class State:
-    """One track's state."""
+    """One track's state. `keys` are those that lie beside the journal, by their hashes: without them all is known but what
+    seeds come next."""
 
     track: Track  # known from the record `opened` on
 
-    def __init__(self) -> None:
-        self.records = 0  # that were taken up
+    def __init__(self, keys: Mapping[str, str] | None = None) -> None:
+        self.keys = dict(keys or {})
+        self.records = 0  # that were applied
         self.next_run, self.next_experiment = 1, 1
         self.attempts, self.ideas = Attempts(), Ideas()
         self.answered: set[str] = set()  # requests of orders that were carried out or declined
@@ -173,7 +176,8 @@ class State:
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
-        self._weighing = Weighing(Runs(event, self.track), self.track, self.policy)
+        key = self.keys.get(event.key_hash) if event.key_hash else event.key
+        self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
 
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)

@@ -86,7 +86,7 @@ def brief(session: Session) -> Brief:
     state, prose = session.look(), session.program.prose
     if state.opened is None:
         text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
-        state.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
+        state.apply(Opened(time.time(), contract.name, session.repo.head(), text))
     desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
     return desk.full(state.commit, Briefing(state, Flight(), Roster(state.attempts), prose).outside())
 

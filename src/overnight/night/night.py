@@ -100,7 +100,8 @@ class Night:
             for event in late:
                 self.effects.follow(event)
             watch(late)
-            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters)
+            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
+                            keep=self.effects.keep)
         finally:
             lasted = time.monotonic() - began
             self.close()

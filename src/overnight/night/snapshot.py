@@ -16,7 +16,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -48,10 +48,10 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: DatabaseJournal) -> State:
-        """The state that the journal tells. Raises JournalError."""
+    def open(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State:
+        """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
-        state = self._read(journal) or State()
+        state = self._read(journal, keys) or State(keys)
         self._seq = state.records
         return replayed(journal, state)
 
@@ -66,21 +66,20 @@ class Snapshot:
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: DatabaseJournal) -> State | None:
+    def _read(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
             kept = msgspec.msgpack.decode(body, type=Kept)
             fits = kept.code == self._code != "" and kept.seq > 0 and journal.hash_of(kept.seq) == kept.hash
-            state = snapshot.decode(kept.state) if fits else None
+            state = snapshot.decode(kept.state, keys) if fits else None
         except (OSError, ValueError, msgspec.DecodeError):
             return None
         return state if state and state.records == kept.seq else None
 
 
-def replayed(journal: DatabaseJournal, state: State | None = None) -> State:
-    """The state with what the journal tells behind it; None: with all of it. Raises JournalError."""
-    state = state or State()
+def replayed(journal: DatabaseJournal, state: State) -> State:
+    """The state with what the journal tells behind it. Raises JournalError."""
     for event in journal.replay(after=state.records):
         state.apply(event)
     return state
