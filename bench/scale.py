@@ -69,7 +69,7 @@ def fuller(event: Event) -> Event:
 def opened(path: Path) -> State:
     """The state as a command that looks opens it."""
     journal = open_journal(path)
-    state = Snapshot(path.with_name("state.snapshot")).open(journal)
+    state = Snapshot(path.with_name("state.snapshot")).open(journal, {})
     journal.close()
     return state
 
@@ -81,7 +81,7 @@ def remember(path: Path) -> float:
     for events in batched(islice(last.replay(), left)):
         journal.extend(events)
     kept = Snapshot(path.with_name("state.snapshot"), behind=0)
-    state, began = kept.open(journal), time.perf_counter()
+    state, began = kept.open(journal, {}), time.perf_counter()
     kept.keep(state, journal)
     took = time.perf_counter() - began
     last.close()
