@@ -203,7 +203,7 @@ def remembered(night, tmp_path):
     shutil.copytree(night, folder, symlinks=True)
     session = Session(folder)
     writer = Snapshot(session.snapshot.path, behind=1)
-    writer.keep(writer.open(session.journal), session.journal)
+    writer.keep(writer.open(session.journal, session.state.keys), session.journal)
     session.journal.close()
     assert state(folder) == state(night) and overnight("log", folder, "--verify").returncode == 0
     with sqlite3.connect(folder / ".overnight/journal.db") as database:

@@ -32,6 +32,8 @@ class Known(Struct, array_like=True):
     """What `Runs` holds besides what follows from the record `opened`, under the same names."""
 
     incumbent: str
+    calibration: list[int]
+    confirmed: dict[str, set[int]]
     values: dict[str, dict[int, Metrics]]
     beside: dict[str, dict[int, Metrics]]
     repeat: Metrics | None
