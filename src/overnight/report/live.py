@@ -22,7 +22,7 @@ from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
 from overnight.views.track import duration, marks, number, paid, spent
 
-NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
+NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
@@ -53,7 +53,7 @@ class Lines:
         """Print what happened."""
         for event in events:
             text = sentence(self.state, event)
-            if text and text != self._said:  # four who are refused say so once
+            if text and text != self._said:  # four refused researchers say so once
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 self._said = text
 
@@ -127,7 +127,7 @@ class Panel:
         return table
 
 
-class Count:
+class RunCounter:
     """How many of a known number of runs are done: a bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self, whole: int, console: Console) -> None:
@@ -136,7 +136,7 @@ class Count:
                             transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=whole)
 
-    def __enter__(self) -> Count:
+    def __enter__(self) -> RunCounter:
         self.bar.start()
         return self
 
