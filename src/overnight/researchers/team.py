@@ -17,11 +17,11 @@ from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
-from overnight.track.roles import ADVISE, PROPOSE, Role
+from overnight.track.roles import ADVISE, Role
 from overnight.track.spec import Track
 
 if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
-    from overnight.researchers.agent import Agent, Quarters
+    from overnight.researchers.agent import Quarters
     from overnight.researchers.llm.mind import Mind
     from overnight.researchers.llm.model import Model
     from overnight.researchers.llm.purse import Purse
@@ -83,21 +83,20 @@ class Staff:
         return made
 
     def _researcher(self, role: Role) -> Researcher:
-        if role.kind == "llm":
-            from overnight.researchers.llm.author import Author
-            return Author(self._mind(role))
-        if role.kind == "agent":
-            return self._agent(role)
-        if role.kind == "replay":
-            return Replay(_patches(role, self.folder), role.name)
-        if role.kind == "placebo":
-            return Placebo()
-        if role.kind != "knobs":
-            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(sorted(PROPOSE))}.")
+        if role.kind not in RESEARCHERS:
+            known = ", ".join(sorted(RESEARCHERS))
+            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {known}.")
+        return RESEARCHERS[role.kind](self, role)
+
+    def _knobs(self, _role: Role) -> Researcher:
         from overnight.researchers.knobs import Knobs
         return Knobs()
 
-    def _agent(self, role: Role) -> Agent:
+    def _author(self, role: Role) -> Researcher:
+        from overnight.researchers.llm.author import Author
+        return Author(self._mind(role))
+
+    def _agent(self, role: Role) -> Researcher:
         from overnight.researchers.agent import Agent
         if not role.agent:
             raise TrackError("an agent needs to be named: give it a role in program.md, like "
@@ -131,6 +130,16 @@ class Staff:
             bounds = Bounds(self.money.tokens, self.money.dollars, self.money.tokens_each, self.money.dollars_each)
             self._purse = Purse(bounds, self.spent, Used(*self.money.spent))
         return self._purse
+
+
+# The kinds that propose, as `track/roles.py` names them.
+RESEARCHERS: dict[str, Callable[[Staff, Role], Researcher]] = {
+    "knobs": Staff._knobs,
+    "llm": Staff._author,
+    "agent": Staff._agent,
+    "replay": lambda staff, role: Replay(_patches(role, staff.folder), role.name),
+    "placebo": lambda staff, role: Placebo(),
+}
 
 
 def _close(researchers: Mapping[str, Researcher]) -> None:
