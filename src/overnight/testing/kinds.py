@@ -23,7 +23,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 
 POLICY = Policy()
 MOST = 400  # pairs of one candidate after which a kind should have come to an end
-NULLS, BETTER = 400, 40  # candidates that are simulated
+BETTER = 40  # candidates that are simulated
 LEVELS = (0.1, 0.025)
 SHOWN = [Calibration("y", seeds, twice, timed) for timed in (False, True) for seeds, twice in (
     ((0.5, 0.5, 0.5), (0.5, 0.5)), ((0.5, 0.7, 0.6), (0.5, 0.5)), ((0.5, 0.7, 0.6), (0.5, 0.4)), ((0.0, 1.0, 0.0), (0.0, 0.0)))]
@@ -35,6 +35,7 @@ class KindSuite:
 
     kind: Kind
     variance = 1.0  # of a paired difference of `null`
+    nulls = 400  # candidates that are simulated
 
     def null(self, lots: random.Random) -> float:
         """A paired difference of a candidate that is no better."""
@@ -62,8 +63,8 @@ class KindSuite:
 
     def test_what_is_no_better_is_kept_no_more_often_than_the_level_allows(self) -> None:
         for level in LEVELS:
-            kept = sum(self.judged(self.null, seed, alpha=level)[0].verdict == "keep" for seed in range(NULLS))
-            assert kept <= NULLS * level + 3 * math.sqrt(NULLS * level), f"{kept} of {NULLS} at {level}"
+            kept = sum(self.judged(self.null, seed, alpha=level)[0].verdict == "keep" for seed in range(self.nulls))
+            assert kept <= self.nulls * level + 3 * math.sqrt(self.nulls * level), f"{kept} of {self.nulls} at {level}"
 
     def test_what_is_clearly_better_is_kept(self) -> None:
         kept = [self.judged(self.better, seed)[0].verdict for seed in range(BETTER)].count("keep")
