@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from overnight.contracts import Place, Process
 from overnight.errors import Fault
@@ -35,7 +34,7 @@ class AtOnce:
                  machine: Cores = MACHINE) -> None:
         counts = {"bench": benches, "desk": desks, "thinker": thinkers}
         self.places = [Here(kind, number + 1) for kind, count in counts.items() for number in range(count)]
-        self._work, self._done = work, deque[tuple[Here, Any]]()
+        self._work, self._done = work, deque[tuple[Here, Result | Exception]]()
 
     def idle(self) -> list[str]:
         """The names of the places whose result was fetched."""

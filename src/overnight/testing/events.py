@@ -21,7 +21,8 @@ from overnight.lab.state import State
 
 def there_and_back(event: Any, **more: Any) -> Event:
     """An event as it is read from a journal, where a later version may have added fields."""
-    return msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(event) | more), type=Event)
+    found: Event = msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(event) | more), type=Event)
+    return found
 
 
 class EventSuite:
