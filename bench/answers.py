@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from overnight.researchers.llm.edits import Edit, Written, render
+from overnight.researchers.llm.edits import Edit, ParsedAnswer, render
 from overnight.testing.models import NUMBER, Messages, code
 
 LOTS = random.SystemRandom()  # started again, it says nothing that it said before
@@ -20,4 +20,4 @@ def answer(messages: Messages) -> str:
     value = float(found[2])
     new = f"{value * 2 ** LOTS.uniform(-1, 0.1 if 0 < value < 1 else 1.0):.12g}"
     title = f"{found[1].rstrip(' =')} {found[2]} -> {new}"
-    return render(Written(title, "Drawn by lot.", (Edit(path, "edit", (line,), (f"{found[1]}{new}{found[3]}",)),)))
+    return render(ParsedAnswer(title, "Drawn by lot.", (Edit(path, "edit", (line,), (f"{found[1]}{new}{found[3]}",)),)))

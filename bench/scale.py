@@ -1,8 +1,10 @@
 """How the journal and the Lab bear a great many experiments: opening, memory, and one decision at that size.
 
-A real journal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened and
-replayed, chain of hashes included, in fresh processes, whose growth is the memory of the experiments. Then `ask`, `tell`
-and the durable writing of one result, which is up to the disk; and `ask` and `tell` with a thousand open candidates.
+A real journal is written by driving the Lab with a fake world (patches of 2 KB, as real ones are). It is opened in fresh
+processes, as a command that looks opens it: from the snapshot that the last session left, with a last session's records behind
+it, and without one, which replays all and checks every hash. Their growth is the memory of the experiments. Then what it
+takes to write the snapshot, `ask`, `tell` and the durable writing of one result, which is up to the disk; and `ask` and
+`tell` with a thousand open candidates.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -25,12 +28,14 @@ from overnight.lab.events import Event, Proposed, Started
 from overnight.lab.flight import Budget
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
+from overnight.night.snapshot import BEHIND, Snapshot
 
 FULL, RESULTS, OPEN = 100_000, 2000, 1000
 PATCH = "".join(f"-LEARNING_RATE = {i}e-3\n+LEARNING_RATE = {i}.5e-3\n" for i in range(45))
 NOTE = {"knobs": {f"train.py:KNOB_{i}": [0.1 * i, 0.2 * i] for i in range(3)}, "kind": "constant"}
 PLACES = ("bench",) * 4 + ("desk",)
 OPENED = {FULL: "<= 3"}  # seconds, asked at that size alone
+HELD = {FULL: "<= 2"}  # KiB, the same
 
 
 def rare(lots: random.Random) -> Idea:
@@ -42,11 +47,18 @@ def rare(lots: random.Random) -> Idea:
 def build(path: Path, experiments: int) -> FakeWorld:
     """Write the journal; returns the world that it tells of."""
     night = Night(FakeWorld(1, rare), benches=4).go(experiments=experiments)
-    journal, events = open_journal(path), [fuller(event) for event in night.events]
-    for first in range(0, len(events), 5000):
-        journal.extend(events[first:first + 5000])
+    journal = open_journal(path)
+    for events in batched(map(fuller, night.events)):
+        journal.extend(events)
     journal.close()
     return night.world
+
+
+def batched(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """As many at a time as are written in one transaction."""
+    left = iter(events)
+    while batch := list(islice(left, 5000)):
+        yield batch
 
 
 def fuller(event: Event) -> Event:
@@ -54,20 +66,35 @@ def fuller(event: Event) -> Event:
     return msgspec.structs.replace(event, patch=PATCH, note=NOTE) if isinstance(event, Proposed) else event
 
 
-def replay(path: Path) -> Lab:
-    """The Lab as the journal tells it."""
-    journal, lab = open_journal(path), Lab(State(), team("r"), 4)
-    for event in journal.replay():
-        lab.apply(event)
+def opened(path: Path) -> State:
+    """The state as a command that looks opens it."""
+    journal = open_journal(path)
+    state = Snapshot(path.with_name("state.snapshot")).open(journal)
     journal.close()
-    return lab
+    return state
+
+
+def remember(path: Path) -> float:
+    """Have a session that ends BEHIND records before the journal's last one leave its snapshot; seconds that it took."""
+    last, part = open_journal(path), path.with_name("part.db")
+    journal, left = open_journal(part), max(0, last.head[0] - BEHIND)
+    for events in batched(islice(last.replay(), left)):
+        journal.extend(events)
+    kept = Snapshot(path.with_name("state.snapshot"), behind=0)
+    state, began = kept.open(journal), time.perf_counter()
+    kept.keep(state, journal)
+    took = time.perf_counter() - began
+    last.close()
+    journal.close()
+    part.unlink()
+    return took
 
 
 def opening(path: Path) -> tuple[float, float]:
-    """Seconds that it takes to open the journal, and bytes for each experiment."""
+    """Seconds that it takes to open the journal, and KiB for each experiment."""
     before, began = resident(), time.perf_counter()
-    lab = replay(path)
-    return time.perf_counter() - began, (resident() - before) / len(lab.state.experiments)
+    state = opened(path)
+    return time.perf_counter() - began, (resident() - before) / len(state.experiments) / 1024
 
 
 def resident() -> int:
@@ -112,12 +139,18 @@ def at_size(experiments: int, results: int, openings: int) -> Iterator[Row]:
         path = Path(folder, "journal.db")
         world = build(path, experiments)
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            replayed = list(zip(*pool.map(opening, [path] * openings, chunksize=1), strict=True))
+            wrote = pool.apply(remember, [path])
             took, held = zip(*pool.map(opening, [path] * openings, chunksize=1), strict=True)
-        lab, journal = replay(path), open_journal(path)
+        lab, journal = Lab(opened(path), team("r"), 4), open_journal(path)
         yield exact("experiments", len(lab.state.experiments))
         yield exact("size of the journal", path.stat().st_size / 1e6, unit="MB")
-        yield median("opening, chain checked", took, OPENED.get(experiments, ""), "s")
-        yield median("memory for an experiment", [h / 1024 for h in held], "<= 2" if experiments == FULL else "", "KiB")
+        yield exact("size of the snapshot", path.with_name("state.snapshot").stat().st_size / 1e6, unit="MB")
+        yield exact("writing the snapshot", wrote, unit="s")
+        yield median("opening", took, OPENED.get(experiments, ""), "s")
+        yield median("memory for an experiment", held, HELD.get(experiments, ""), "KiB")
+        yield median("opening without a snapshot, whole chain checked", replayed[0], unit="s")
+        yield median("memory for an experiment after that", replayed[1], HELD.get(experiments, ""), "KiB")
         spent = decide(lab, world, results, journal.extend)
         journal.close()
     for name in ("ask", "tell"):
@@ -132,7 +165,8 @@ def crowded(results: int) -> Iterator[Row]:
     for _ in range(OPEN):
         number, idea = lab.state.next_experiment, referee_world(lots_of("crowd", lab.state.next_experiment))
         made = world.made(idea, lab.state.commit, "crowd", number)
-        lab.apply(Proposed(night.now, number, lab.state.frontier, lab.state.commit, made, "r", "crowd", made))
+        lab.apply(Proposed(night.now, number, lab.state.frontier, lab.state.commit, commit=made, researcher="r",
+                           message="crowd", patch=made))
     spent = decide(lab, world, results)
     yield exact("open candidates, at the end", len(lab.state.open))
     for name in ("ask", "tell"):

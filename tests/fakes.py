@@ -7,6 +7,7 @@ the commit and the run's seed alone. So a night that is killed and taken up agai
 import hashlib
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -161,7 +162,7 @@ class FakeWorld:
         if isinstance(job, Think):
             return self._think(job)
         if isinstance(job, Accept):
-            return Proposal(job, Change({"a": job.order.commit}, job.order.message), job.order.commit)
+            return Proposal(job, Change({"a": job.order.commit}, job.order.message), commit=job.order.commit)
         return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
 
     def gain(self, commit: str, base: str) -> float:
@@ -180,7 +181,7 @@ class FakeWorld:
             return Proposal(job, reason="nothing left to try")
         commit = self.made(idea, job.commit, job.researcher, job.brief.seed)
         change = Change({"a": commit}, f"try {commit}", idea=job.brief.idea.id if job.brief.idea else 0)
-        return Proposal(job, change, commit, commit, foul=idea.foul)
+        return Proposal(job, change, commit=commit, patch=commit, foul=idea.foul)
 
     def _think(self, job: Think) -> Thought:
         """A scientist has two ideas, a standup a note."""
@@ -217,9 +218,10 @@ class FakeWorld:
     def _measure(self, job: Measure) -> Measurement:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
-            return Measurement(job, idea.outcome, reason=f"it ended with {idea.outcome}")
+            return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
         beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
-        return Measurement(job, "ok", {self.metric: self.ran(job.commit, job.seed), **idea.metrics}, beside=beside,
+        metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
+        return Measurement(job, outcome="ok", metrics=metrics, beside=beside,
                            holdout=self.held(job.commit, job), beside_holdout=self.held(job.beside, job))
 
     def held(self, commit: str, job: Measure) -> float | None:
@@ -255,6 +257,21 @@ class FakeWorld:
         """Noise of variance one: normal, or Student's with three degrees of freedom."""
         normal = lots.gauss(0.0, 1.0)
         return normal / lots.gammavariate(1.5, 2.0) ** 0.5 if self.heavy else normal
+
+
+CACHED = {"_variance", "_kind", "drawn"}  # what follows from the rest, when it is first wanted
+
+
+def held(known: object) -> object:
+    """All that a State holds of the record, at whatever depth; empty entries are as good as none."""
+    if isinstance(known, dict):
+        return {key: value for key, value in ((key, held(value)) for key, value in known.items()) if value not in ({}, [], ())}
+    if isinstance(known, list | tuple | deque):
+        return [held(each) for each in known]
+    if not type(known).__module__.startswith("overnight.lab"):
+        return known
+    names = known.__struct_fields__ if isinstance(known, msgspec.Struct) else vars(known)
+    return {name: held(getattr(known, name)) for name in names if name not in CACHED}
 
 
 def team(*names: str) -> list[Role]:

@@ -14,7 +14,7 @@ import pytest
 from overnight.contracts import Brief
 from overnight.errors import Away, EditError, TrackError
 from overnight.execution.mounts import interpreter
-from overnight.researchers.agent import Agent, Quarters
+from overnight.researchers.agent import Agent, AgentWorkspace
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.sandbox import processes
 from overnight.track import spec
@@ -73,11 +73,11 @@ class Bench:
             own = self.home / ".config/overnight/recipes.toml"
             own.parent.mkdir(parents=True, exist_ok=True)
             own.write_text(recipes)
-        quarters = Quarters(self.clean, self.folder / "scratch", prefix, PYTHON, (*MOUNTS, *mounts), secrets)
+        workspace = AgentWorkspace(self.clean, self.folder / "scratch", prefix, PYTHON, (*MOUNTS, *mounts), secrets)
         role = Role("coder", "agent", agent=command, timeout=timeout, model=model)
         environ = {"HOME": str(self.home), "PATH": os.environ["PATH"]} | (environ or {})
         more = {} if resolve is None else {"resolve": resolve}
-        return Agent(role, spec.parse(CONTRACT), self.sandbox, quarters, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
+        return Agent(role, spec.parse(CONTRACT), self.sandbox, workspace, lambda brief: f"# The brief\n{brief.goal}\n", environ, **more)
 
     def proposes(self, script, **options):
         """What an agent of this script proposes."""
@@ -214,7 +214,7 @@ def test_a_proposal_lands_in_a_real_repository_without_its_hooks(bench, little, 
         return tmp_path / commit
 
     agent = bench.agent(GOOD)
-    agent._quarters = Quarters(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
+    agent._workspace = AgentWorkspace(tree, tmp_path / "scratch", "", PYTHON, MOUNTS)
     empty = Brief("g", "loss", "minimize", {}, 0, None, (), "", 1)
     done = Desk(load(little), repo, Team({"coder": agent})).propose(Propose("coder", 0, head, empty))
     assert (done.foul, done.change.files) == ("", {"settings.py": "X = 2\n"})

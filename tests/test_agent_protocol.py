@@ -54,7 +54,7 @@ def test_one_that_misbehaves_is_refused_in_a_sentence(bench, how, timeout, why):
 
 
 def test_one_that_wants_a_login_is_away(bench):
-    with pytest.raises(Away, match="wants somebody to log in"):
+    with pytest.raises(Away, match="needs a login"):
         agent(bench, "login").propose(brief())
 
 

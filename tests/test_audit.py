@@ -222,7 +222,7 @@ class Bench:
 
 
 def good(job, _number):
-    return Measurement(job, "ok", {"score": 1e300 if job.commit == "front" else 0.0})
+    return Measurement(job, outcome="ok", metrics={"score": 1e300 if job.commit == "front" else 0.0})
 
 
 def carry_out(bench, stopped=lambda: False):
@@ -248,12 +248,13 @@ def test_a_machine_that_fails_again_and_again_ends_the_audit():
 
 
 def test_a_commit_that_only_fails_is_left_alone_after_three_runs():
-    found = carry_out(Bench(lambda job, n: Measurement(job, "timeout", reason="slow") if job.commit == "-1" else good(job, n)))
+    slow = Bench(lambda job, n: Measurement(job, outcome="timeout", reason="slow") if job.commit == "-1" else good(job, n))
+    found = carry_out(slow)
     assert sum(r.commit == "-1" for r in found) == 3 and len(found) == 63
 
 
 def test_a_frontier_that_only_fails_ends_the_audit_early():
-    found = carry_out(Bench(lambda job, n: Measurement(job, "crash") if job.commit == "front" else good(job, n)))
+    found = carry_out(Bench(lambda job, n: Measurement(job, outcome="crash") if job.commit == "front" else good(job, n)))
     assert len(found) < 14
 
 
@@ -266,7 +267,7 @@ def test_nothing_more_is_started_once_it_is_stopped():
 def test_seeds_are_fresh_and_different(monkeypatch):
     lots = iter([7, 7, 8, 9, 9, 10])
     monkeypatch.setattr("secrets.randbits", lambda bits: next(lots))
-    assert run.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", "ok")]) == (7, 9, 10)
+    assert run.draw(3, [Measured(0.0, 1, 0, "base", 8, "race", outcome="ok")]) == (7, 9, 10)
 
 
 # ---- taking a change out ---------------------------------------------------------------------------------------
@@ -367,12 +368,12 @@ def planted(folder, steps, run=RUN):
     (folder / ".overnight" / ".gitignore").write_text("*\n")
     (folder / ".overnight" / "logs" / "1.log").write_text("of the night")
     events = [Opened(0.0, "little", base, CONTRACT, "key"), Started(0.0, 1, "bubblewrap", "0"),
-              Measured(0.0, 1, 0, base, 77, "calibrate", "ok", {"loss": 1.9}, busy=0.02)]
+              Measured(0.0, 1, 0, base, 77, "calibrate", outcome="ok", metrics={"loss": 1.9}, busy=0.02)]
     at, tip = 0, base
     for number, (title, old, new, effect) in enumerate(steps, 1):
         text = text.replace(old, new)
         commit = repo.commit(tip, {"settings.py": text}, title)
-        events += [Proposed(0.0, number, at, tip, commit, "knobs", title),
+        events += [Proposed(0.0, number, at, tip, commit=commit, researcher="knobs", message=title),
                    Judged(0.0, number, "keep", "better on fresh seeds", effect, (effect - 0.01, effect + 0.01), 6, 3)]
         at, tip = number, commit
     git(folder, "update-ref", "refs/heads/overnight/little", tip)

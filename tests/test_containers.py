@@ -17,7 +17,7 @@ from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import watch
 from overnight.sandbox.containers import engines
 from overnight.sandbox.containers.engines import Containers
-from overnight.sandbox.containers.rootfs import Room
+from overnight.sandbox.containers.rootfs import Rootfs
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground
 
@@ -59,10 +59,10 @@ class TestPodman(Behaves, Contains):
         """
         with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as parent:
-            keeper = os.pidfd_open(int(parent.stdout.readline()))
+            init = os.pidfd_open(int(parent.stdout.readline()))
             parent.kill()
-        assert watch.dead(keeper, 10.0)
-        os.close(keeper)
+        assert watch.dead(init, 10.0)
+        os.close(init)
 
     def test_what_a_killed_overnight_left_is_swept_up(self, podman, tmp_path):
         gone = subprocess.Popen(["sleep", "60"])
@@ -121,11 +121,11 @@ def test_an_engine_that_does_not_work_here_says_why_and_what_to_do(monkeypatch, 
 def asked(name, command):
     """The arguments with which an engine is started."""
     engine = Containers(name)
-    room = Room(command, engine.owner())
+    rootfs = Rootfs(command, engine.owner())
     try:
-        return engine.argv(command, room)
+        return engine.argv(command, rootfs)
     finally:
-        room.close()
+        rootfs.close()
 
 
 @pytest.mark.sandbox
@@ -149,10 +149,10 @@ def test_docker_gets_an_image_of_the_empty_root_and_nothing_that_only_podman_kno
 
 
 def test_the_same_root_is_the_same_image(tmp_path):
-    rooms = [Room(Command(("/bin/true",), tmp_path, Limits()), None) for _ in range(2)]
-    archives = {engines._archive(room.root) for room in rooms}
-    for room in rooms:
-        room.close()
+    folders = [Rootfs(Command(("/bin/true",), tmp_path, Limits()), None) for _ in range(2)]
+    archives = {engines._archive(rootfs.root) for rootfs in folders}
+    for rootfs in folders:
+        rootfs.close()
     assert len(archives) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from overnight.contracts import Command, Limits
 from overnight.sandbox.containers import init
-from overnight.sandbox.containers.rootfs import Room
+from overnight.sandbox.containers.rootfs import Rootfs
 
 
 def archive(*members):
@@ -50,6 +50,6 @@ def test_no_more_bytes_are_unpacked_than_may_be(tmp_path):
 
 
 def test_a_room_leaves_nothing(tmp_path):
-    room = Room(Command(("/bin/true",), tmp_path, Limits()), None)
-    room.close()
-    assert not room.folder.exists()
+    rootfs = Rootfs(Command(("/bin/true",), tmp_path, Limits()), None)
+    rootfs.close()
+    assert not rootfs.folder.exists()

@@ -12,8 +12,8 @@ import pytest
 from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
-from overnight.execution.runner import LOG, Runner, fingerprint
-from overnight.lab.jobs import Measure, sealed
+from overnight.execution.runner import Runner, fingerprint
+from overnight.lab.jobs import LOG, Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
@@ -166,9 +166,9 @@ def test_what_an_oracle_says_of_its_questions_stays_with_the_user(asking, bubble
     careless = ASKING.replace("    if not line:\n", GONE).replace("json.dumps(number)", "'unseen'")
     commit(asking, {"score.py": careless})
     telling = f"import sys\nline = sys.stdin.readline().strip()\nraise SystemExit({last})\n".replace("SystemExit(type", "(type")
-    run, home = measured(asking, bubblewrap, {"oracle.py": telling})
-    assert run.reason == "the oracle ended with status 1" and "unseen" not in (home / "logs" / run.log).read_text()
-    assert "unseen" in (home / "logs/1-score.log").read_text()
+    run, _ = measured(asking, bubblewrap, {"oracle.py": telling})
+    assert run.reason == "the oracle ended with status 1" and b"unseen" not in run.logs["run"]
+    assert b"unseen" in run.logs["score"]
 
 
 def test_the_oracle_sees_the_artefacts_and_no_private_file(asking, bubblewrap):
@@ -246,7 +246,7 @@ def test_a_run_that_is_stopped_is_a_fault_and_no_result(little, bubblewrap):
 
 def test_the_parts_of_a_run_are_told_apart(little, bubblewrap):
     run, _ = measured(little, bubblewrap)
-    assert set(run.overhead) >= {"tree", "sandbox of the run", "sandbox of the scorer", "clean-up", "log"}
+    assert set(run.overhead) >= {"tree", "sandbox of the run", "sandbox of the scorer", "clean-up"}
     assert all(0 <= spent < 5 for spent in run.overhead.values()) and 0 < run.busy < 5
 
 
@@ -286,7 +286,7 @@ def reporting(folder, sandbox, loss, pause=0.0, pace=PACE, program="", **options
     head = commit(folder, {"run.py": program or REPORTS.replace("LOSS", loss).replace("PAUSE", str(pause)), **options})
     runner = Runner(spec.parse(contract), Repo(folder), sandbox, head, folder / ".overnight")
     run = runner.measure(Measure(1, 1, head, 7, "race", pace=pace))
-    return run, (runner.logs / run.log).read_text(errors="replace")
+    return run, run.logs["run"].decode(errors="replace")
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
@@ -413,10 +413,9 @@ def test_a_failure_of_its_own_leaves_what_the_other_side_measured(little, bubble
 
 
 def test_each_side_has_a_log_of_its_own(little, bubblewrap):
-    run, _, _, runner = side_by_side(little, bubblewrap, {"run.py": LITTLE["run.py"] + "print('mine')\n"},
+    run, *_ = side_by_side(little, bubblewrap, {"run.py": LITTLE["run.py"] + "print('mine')\n"},
                                      beside={"run.py": LITTLE["run.py"] + "print('theirs')\n"})
-    assert (runner.logs / run.log).read_text() == "mine\n"
-    assert sorted(log.read_text() for log in runner.logs.iterdir()) == ["mine\n", "theirs\n"]
+    assert dict(run.files()) == {"1.log": b"mine\n", "1-beside.log": b"theirs\n"}
 
 
 def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
@@ -427,9 +426,8 @@ def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
 
 
 def test_the_log_is_kept_and_bounded(little, bubblewrap):
-    run, home = measured(little, bubblewrap, {"run.py": "print('x' * 300_000)\nprint('the end')\n"})
-    text = (home / "logs" / run.log).read_text()
-    assert len(text) <= LOG and "the end\n" in text
+    run, _ = measured(little, bubblewrap, {"run.py": "print('x' * 300_000)\nprint('the end')\n"})
+    assert len(run.logs["run"]) == LOG and b"the end\n" in run.logs["run"]
 
 
 def test_nothing_of_a_run_stays_but_its_log_and_tree(little, bubblewrap):

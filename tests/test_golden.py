@@ -49,7 +49,8 @@ def test_the_file_of_format_1_replays_to_the_recorded_state_and_is_written_on(jo
 @pytest.mark.parametrize("name", nights.names())
 def test_events_are_written_as_they_were(name):
     lines = (nights.HERE / f"{name}.jsonl").read_bytes().splitlines()
-    assert [msgspec.json.encode(event) for event in nights.load(name)] == lines
+    written = [msgspec.json.decode(msgspec.json.encode(event)) for event in nights.load(name)]
+    assert written == [msgspec.json.decode(line) for line in lines]  # names and values: their order says nothing
 
 
 def test_the_nights_hold_every_kind_of_event():

@@ -14,7 +14,7 @@ import pytest
 from overnight.errors import Fault
 from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.kernel.cgroups import SELF, Cgroups
-from overnight.sandbox.kernel.group import LAUNCHER, V1, V2, Usage
+from overnight.sandbox.kernel.group import LAUNCHER, V1, V2, GroupUsage
 
 NEEDS = "sandbox"
 MB = 1 << 20
@@ -539,7 +539,7 @@ def test_version_2_is_accounted_from_its_files(tmp_path):
                        "memory.events": "low 0\nmax 4\noom 2\noom_kill 2\noom_group_kill 1\n",
                        "cpu.stat": "usage_usec 1500000\nuser_usec 1\n"}.items():
         (group.folders["memory"] / name).write_text(text)
-    assert group.usage() == Usage(cpu=1.5, peak_memory=700, killed=2) and group.out_of_memory()
+    assert group.usage() == GroupUsage(cpu=1.5, peak_memory=700, killed=2) and group.out_of_memory()
 
 
 def test_a_kernel_without_a_mark_is_known_by_looks(tmp_path):

@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 import statistics
-from collections import Counter, deque
+from collections import Counter
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace as with_fields
 
-from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, no_op, referee_world, team, without_improvement
+from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
 from overnight.lab.flight import MOST_FAULTS, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
@@ -19,8 +19,6 @@ from overnight.lab.roster import MOST_PASSES
 from overnight.lab.state import State
 from overnight.referee.drift import EVERY
 from overnight.referee.stacks import FIRST
-
-CACHED = {"_variance", "_kind"}  # what follows from the rest, when it is first wanted
 
 
 def better(_lots):
@@ -46,17 +44,6 @@ def guarded(text):
 
 def verdicts(night):
     return Counter(e.verdict for e in night.events if isinstance(e, Judged))
-
-
-def state(known):
-    """All that is held of the record, at whatever depth; empty entries are as good as none."""
-    if isinstance(known, dict):
-        return {key: value for key, value in ((key, state(value)) for key, value in known.items()) if value not in ({}, [], ())}
-    if isinstance(known, list | tuple | deque):
-        return [state(each) for each in known]
-    if type(known).__module__.startswith("overnight.lab") and hasattr(known, "__dict__"):
-        return {name: state(value) for name, value in vars(known).items() if name not in CACHED}
-    return known
 
 
 def replayed(events):
@@ -207,7 +194,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab.state.known.own_seeds(dataclasses.replace(night.lab.state.experiments[event.experiment], drawn=(),
+            own = night.lab.state.known.own_seeds(with_fields(night.lab.state.experiments[event.experiment], drawn=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -360,7 +347,7 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
         race, fresh = record.known.pairs(record.experiments[event.experiment])
         record.apply(event)
         after = record.experiments[event.experiment]
-        assert after.carried == [*race, *fresh]
+        assert after.carried == (*race, *fresh)
         assert after.fresh_pairs == 0
         seen += bool(race)
     assert seen
@@ -380,7 +367,7 @@ def test_every_record_names_the_commit_of_the_base_that_it_names():
 def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
     lab = Lab(State(), team("r"), 2)
     night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
-    for event in [*night.events, Proposed(1.0, 2, 0, "c0", "old", "r", "late")]:
+    for event in [*night.events, Proposed(1.0, 2, 0, "c0", commit="old", researcher="r", message="late")]:
         lab.apply(event)
     lab.begin(Budget(), 1.0)
     job = lab.ask(1.0, ["desk"])
@@ -454,7 +441,7 @@ def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
             commit = job.commit
             while commit:  # whoever has a crashing edit below it crashes as well
                 if self.ideas_of[commit].outcome != "ok":
-                    return type(super()._measure(job))(job, "crash", reason="no such name")
+                    return type(super()._measure(job))(job, outcome="crash", reason="no such name")
                 commit = self.parents[commit]
             return super()._measure(job)
 
@@ -576,7 +563,7 @@ class Sometimes(FakeWorld):
     def _measure(self, job):
         result = super()._measure(job)
         fails = job.commit != "c0" and lots_of("fails", job.commit, job.seed).random() < 0.125
-        return type(result)(job, "crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
+        return type(result)(job, outcome="crash", reason="a bad seed") if fails and job.commit not in self.parents.values() else result
 
 
 def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
@@ -595,7 +582,7 @@ def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
             result = super()._measure(job)
             self.first |= {job.seed} if job.stage == "calibrate" else set()
             fails = job.seed not in self.first and job.seed % 16 == 0
-            return type(result)(job, "crash", reason="an odd seed") if fails else result
+            return type(result)(job, outcome="crash", reason="an odd seed") if fails else result
 
     night = Night(Both(3, better), benches=1).go(experiments=30)
     assert night.lab.state.counts["crash"] == 0
@@ -606,7 +593,7 @@ def test_a_run_that_fell_behind_is_a_discard_without_a_number():
     class Slow(FakeWorld):
         def _measure(self, job):
             result = super()._measure(job)
-            return type(result)(job, "behind", reason="fell behind at step 3") if job.commit != "c0" else result
+            return type(result)(job, outcome="behind", reason="fell behind at step 3") if job.commit != "c0" else result
 
     night = Night(Slow(0, better)).go(experiments=3)
     assert verdicts(night) == {"discard": 3}
@@ -726,7 +713,7 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
         def _measure(self, job):
             result = super()._measure(job)
             fails = job.stage != "calibrate" and job.commit == "c0"
-            return type(result)(job, "crash", reason="no memory") if fails else result
+            return type(result)(job, outcome="crash", reason="no memory") if fails else result
 
     night = Night(Rotten(0, better)).go(experiments=30)
     assert night.lab.problem == "the frontier itself fails again and again: no memory"
@@ -741,7 +728,7 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
             result = super()._measure(job)
             if job.stage == "confirm" and job.commit == "c0" and self.failed in (None, job.seed):
                 self.failed = job.seed
-                return type(result)(job, "timeout", reason="slow")
+                return type(result)(job, outcome="timeout", reason="slow")
             return result
 
     night = Night(Once(0, better), benches=1).go(experiments=1)
@@ -812,7 +799,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     seen = {}
 
     def watch(night):
-        seen[len(night.events)] = repr(state(night.lab.state))
+        seen[len(night.events)] = repr(held(night.lab.state))
 
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40, watch=watch)
     assert len(seen) > 100
@@ -820,7 +807,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     for count, event in enumerate(events, 1):
         lab.apply(event)
         if count in seen:
-            assert repr(state(lab.state)) == seen[count]
+            assert repr(held(lab.state)) == seen[count]
 
 
 def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
@@ -855,7 +842,7 @@ def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict
 
 def test_events_come_in_the_order_in_which_they_are_applied():
     night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40)
-    assert repr(state(replayed(night.events).state)) == repr(state(night.lab.state))
+    assert repr(held(replayed(night.events).state)) == repr(held(night.lab.state))
 
 
 # ---- a whole night's promise -----------------------------------------------------------------------------------

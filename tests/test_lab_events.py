@@ -39,14 +39,15 @@ EXAMPLES = [
     Opened(1.5, "microgpt", "a" * 40, "[track]\nname = 'ü'\n", "00ff"),
     Started(2.0, 4, "bubblewrap", "0.1.0", ("knobs", "llm")),
     Stopped(3.0, 28800.5, "stopped by SIGINT", 1e-5, 2e-4),
-    Proposed(4.0, 1, 0, "a" * 40, "b" * 40, "knobs", "LR 1 -> 2\n\nbecause", "-1\n+2\n", {"knob": ["x", 1, None, 2.5]}),
+    Proposed(4.0, 1, 0, "a" * 40, "knobs", "LR 1 -> 2\n\nbecause", {"knob": ["x", 1, None, 2.5]}, commit="b" * 40,
+             patch="-1\n+2\n"),
     Passed(5.0, "knobs", 0, "nothing left to try"),
     Rebased(6.0, 1, 2, "c" * 40, "d" * 40),
     Stacked(6.5, (1, 3), ("e" * 40, "f" * 40), "c" * 40, 17, (2,)),
-    Measured(7.0, 9, 1, "d" * 40, 2**31 - 1, "confirm", "ok", {"y": 1e-300}, "", 3.2, {"sandbox": 0.01}, 3, "9.log",
-             {"y": 1.25}, ((1.0, 2.5), (2.0, 2.25))),
-    Measured(7.5, 10, 1, "d" * 40, 0, "race", "timeout", reason="it took longer than 30s"),
-    Measured(7.6, 11, 1, "d" * 40, 0, "race", "behind", reason="fell behind", curve=((1.0, 2.5),)),
+    Measured(7.0, 9, 1, "d" * 40, 2**31 - 1, "confirm", "9.log", outcome="ok", metrics={"y": 1e-300}, busy=3.2,
+             overhead={"sandbox": 0.01}, worker=3, beside={"y": 1.25}, curve=((1.0, 2.5), (2.0, 2.25))),
+    Measured(7.5, 10, 1, "d" * 40, 0, "race", outcome="timeout", reason="it took longer than 30s"),
+    Measured(7.6, 11, 1, "d" * 40, 0, "race", outcome="behind", reason="fell behind", curve=((1.0, 2.5),)),
     Judged(8.0, 1, "keep", "better on fresh seeds", 0.1, (0.05, 0.15), 8, 3, 41.0, 0.002, 0.1),
     Judged(8.5, 2, "foul", "it touches score.py"),
     Reopened(8.7, 1),
@@ -90,13 +91,13 @@ def test_any_record_survives_being_written(event):
 
 @given(st.dictionaries(st.text(), numbers), st.text())
 def test_any_finite_number_and_any_text_survive(metrics, reason):
-    event = Measured(0.0, 1, 1, "c", 1, "race", "ok", metrics, reason)
+    event = Measured(0.0, 1, 1, "c", 1, "race", outcome="ok", metrics=metrics, reason=reason)
     assert there_and_back(event) == event
 
 
 def test_every_record_of_the_module_is_an_event():
     found = {kind for _, kind in inspect.getmembers(events, inspect.isclass)
-             if issubclass(kind, msgspec.Struct) and kind.__module__ == events.__name__}
+             if issubclass(kind, msgspec.Struct) and kind.__module__ == events.__name__ and kind.__struct_config__.tag}
     assert found == set(KINDS)
 
 

@@ -20,15 +20,15 @@ def mixed(lots):
 def test_a_result_is_taken_once():
     flight = Flight()
     flight.give(JOB, 9.0)
-    flight.land(Measurement(JOB, "ok"))
+    flight.land(Measurement(JOB, outcome="ok"))
     with pytest.raises(Declined, match="was not waited for"):
-        flight.land(Measurement(JOB, "ok"))
+        flight.land(Measurement(JOB, outcome="ok"))
 
 
 def test_a_job_is_the_same_after_a_journey():
     flight = Flight()
     flight.give(JOB, 9.0)
-    flight.land(msgspec.json.decode(msgspec.json.encode(Measurement(JOB, "ok")), type=Result))
+    flight.land(msgspec.json.decode(msgspec.json.encode(Measurement(JOB, outcome="ok")), type=Result))
     assert not len(flight)
 
 

@@ -110,14 +110,14 @@ class Listed(FakeWorld):
         return self._proposal(job, change, self.made(change, job.commit)) if change else Proposal(job, reason="nothing left")
 
     def _proposal(self, job, change, commit):
-        return Proposal(job, Change({"a": change.name}, change.name), commit, change.name, change.foul)
+        return Proposal(job, Change({"a": change.name}, change.name), commit=commit, patch=change.name, foul=change.foul)
 
     def _measure(self, job):
         """A commit fails where one of the changes that it holds does: always, or on its seeds."""
         if not self.fails(job.commit, job.seed):
             return super()._measure(job)
         beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
-        return Measurement(job, "crash", reason="it failed on this seed", beside=beside)
+        return Measurement(job, outcome="crash", reason="it failed on this seed", beside=beside)
 
     def fails(self, commit, seed):
         """Whether a change that this commit holds fails on this seed."""

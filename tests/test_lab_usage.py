@@ -10,7 +10,7 @@ def started(at, workers=2, sandbox="bubblewrap"):
 
 
 def measured(busy=0.0, **more):
-    return Measured(0.0, 1, 1, "c", 1, "race", "ok", busy=busy, **more)
+    return Measured(0.0, 1, 1, "c", 1, "race", outcome="ok", busy=busy, **more)
 
 
 def told(*events):

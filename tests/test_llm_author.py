@@ -8,9 +8,9 @@ import pytest
 from overnight.contracts import Brief, Change, Idea, Past
 from overnight.errors import Away, EditError
 from overnight.researchers.llm.author import REPAIRS, Author
-from overnight.researchers.llm.mind import Mind
+from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, total
+from overnight.researchers.llm.client import ModelClient
 from overnight.researchers.llm.model import Model
-from overnight.researchers.llm.purse import Bounds, Purse, total
 from overnight.testing.models import Scripted, in_order, said, tinker
 from overnight.testing.server import Faults, Server
 
@@ -33,7 +33,7 @@ def author(answers, bounds=None, **more):
     sent, calls = [], []
     says = answers if callable(answers) else in_order(answers)
     model = Scripted(lambda messages: sent.append(messages) or says(messages))
-    return Author(Mind("author", model, Purse(bounds or Bounds(), calls.append), **more)), sent, calls
+    return Author(ModelClient("author", model, ModelBudget(bounds or BudgetBounds(), calls.append), **more)), sent, calls
 
 
 # ---- repairs ---------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_the_last_repair_may_be_the_good_one():
 
 def test_an_answer_that_was_cut_off_is_told_so():
     made, _, _ = author([GOOD + "\n" + "and so on " * 50, GOOD], answer=20)
-    with pytest.raises(EditError, match="cut off at its longest, 20 tokens"):
+    with pytest.raises(EditError, match="cut off at 20 tokens"):
         made.propose(brief())
 
 
@@ -135,14 +135,14 @@ def test_words_of_others_do_not_reach_the_first_message():
 
 
 def test_an_experiment_without_budget_for_another_repair_ends_with_a_sentence():
-    made, _, calls = author([UNFOUND], Bounds(tokens_each=24_000), answer=20_000)
+    made, _, calls = author([UNFOUND], BudgetBounds(tokens_each=24_000), answer=20_000)
     with pytest.raises(EditError, match="budget of one experiment"):
         made.propose(brief())
     assert 1 <= len(calls) < 4
 
 
 def test_a_night_without_budget_sends_the_researcher_away():
-    made, _, calls = author([GOOD], Bounds(tokens=100))
+    made, _, calls = author([GOOD], BudgetBounds(tokens=100))
     with pytest.raises(Away) as error:
         made.propose(brief())
     assert error.value.wait is None and not calls
@@ -153,7 +153,7 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
     """Every brief is asked until it has an answer: what comes out follows from the script alone."""
     calls, changes = [], []
     with Server([GOOD], Faults(limits=0.1, outages=0.1, malformed=0.2), seed=5) as server:
-        made = Author(Mind("author", Model(f"server:any@{server.url}"), Purse(Bounds(), calls.append)))
+        made = Author(ModelClient("author", Model(f"server:any@{server.url}"), ModelBudget(BudgetBounds(), calls.append)))
         for seed in range(30):
             while len(changes) <= seed:
                 try:
@@ -168,7 +168,7 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("bounds", [Bounds(), Bounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
+@pytest.mark.parametrize("bounds", [BudgetBounds(), BudgetBounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
 def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
     """Four at once. None is lost, none is made twice, the totals are the server's own, and no bound is passed."""
     faults, file, calls = Faults(timeouts=0.05, limits=0.1, malformed=0.1), tmp_path / "tally.json", []
@@ -186,7 +186,7 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
     with ThreadPoolExecutor(4) as threads:
         with Server(tinker, faults, tally=file, seed=4) as server:
             model = Model(f"server:any@{server.url}", price=(1.0, 4.0))
-            author = Author(Mind("author", model, Purse(bounds, calls.append), timeout=2.5, answer=1_000))
+            author = Author(ModelClient("author", model, ModelBudget(bounds, calls.append), timeout=2.5, answer=1_000))
             first = threads.map(made, range(50))
             some = [next(first) for _ in range(20)]
         until = time.monotonic() + 60  # thirty are still to be made: some of them meet no server

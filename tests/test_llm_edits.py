@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
-from overnight.researchers.llm.edits import Edit, Written, applied, parse, render, unix
+from overnight.researchers.llm.edits import Edit, ParsedAnswer, applied, parse, render, unix
 from overnight.testing.models import said
 
 CODE = "import math\n\nRATE = 0.1\nSTEPS = 100\n\n\ndef f(x):\n    return x\n\n\ndef g(x):\n    return x\n"
@@ -106,7 +106,7 @@ def test_a_file_keeps_its_kind_of_line_ends_and_the_lack_of_a_last_one():
     ("TITLE: t\n" + block("x", "y", "../train.py"), "may not be edited"),
     ("TITLE: t\n" + block("x", "y", "/etc/passwd"), "may not be edited"),
     ("TITLE: t\nDELETE FILE: track.toml\n", "may not be edited"),
-    ("x" * (edits.LONGEST + 1), "longer than"),
+    ("x" * (edits.MOST_ANSWER_CHARACTERS + 1), "longer than"),
 ])
 def test_what_cannot_be_used_has_a_reason_that_a_model_can_act_on(answer, words):
     assert words in refused(answer)
@@ -172,7 +172,7 @@ def test_any_answer_is_a_change_or_a_reason(answer):
 def test_parse_reads_what_render_wrote(steps, title):
     if not title:
         return
-    assert parse(render(Written(title, "", tuple(steps)))) == Written(title, "", tuple(steps))
+    assert parse(render(ParsedAnswer(title, "", tuple(steps)))) == ParsedAnswer(title, "", tuple(steps))
 
 
 @given(TEXT)

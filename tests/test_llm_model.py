@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm import model
-from overnight.researchers.llm.model import LONGEST, PATIENCE, Model, Named, Request, check, key, named, wait
+from overnight.researchers.llm.model import (
+    LONGEST_WAIT_SECONDS,
+    MOST_FAILURES,
+    Model,
+    ModelName,
+    Request,
+    check,
+    key,
+    named,
+    wait,
+)
 from overnight.testing.server import Faults, Server
 
 ASKED = Request("author", "propose", 7, "the stable part", "the current part", timeout=20)
@@ -75,10 +85,10 @@ def closed_port():
 
 
 @pytest.mark.parametrize(("text", "expected"), [
-    ("openai:gpt-5-mini", Named("openai", "gpt-5-mini")),
-    ("ollama:qwen3:8b", Named("ollama", "qwen3:8b", "http://127.0.0.1:11434/v1")),
-    ("vllm:Qwen/Qwen3-8B@http://10.0.0.5:8000/v1/", Named("vllm", "Qwen/Qwen3-8B", "http://10.0.0.5:8000/v1")),
-    ("server:a@b@https://host/v1", Named("server", "a@b", "https://host/v1")),
+    ("openai:gpt-5-mini", ModelName("openai", "gpt-5-mini")),
+    ("ollama:qwen3:8b", ModelName("ollama", "qwen3:8b", "http://127.0.0.1:11434/v1")),
+    ("vllm:Qwen/Qwen3-8B@http://10.0.0.5:8000/v1/", ModelName("vllm", "Qwen/Qwen3-8B", "http://10.0.0.5:8000/v1")),
+    ("server:a@b@https://host/v1", ModelName("server", "a@b", "https://host/v1")),
 ])
 def test_a_name_is_taken_apart(text, expected):
     assert named(text, {}) == expected
@@ -247,11 +257,11 @@ def test_a_given_price_goes_before_the_list():
 @pytest.mark.services
 def test_a_dead_server_is_left_alone_for_longer_and_longer_and_then_given_up():
     asked = Model(f"server:any@http://127.0.0.1:{closed_port()}/v1")
-    ends = [away(asked) for _ in range(PATIENCE)]
+    ends = [away(asked) for _ in range(MOST_FAILURES)]
     waits = [end.wait for end in ends]
     assert all(2 * 2**n <= w <= 2 * 2**n * 1.25 for n, w in enumerate(waits[:-1])) and waits[-1] is None
     assert {end.outcome for end in ends} == {"outage"} and "see whether its server" in str(ends[0])
-    assert f"failure {PATIENCE} in a row" in str(ends[-1])
+    assert f"failure {MOST_FAILURES} in a row" in str(ends[-1])
 
 
 @pytest.mark.services
@@ -265,7 +275,7 @@ def test_a_server_that_comes_back_is_forgiven():
         assert asked.ask(ASKED).text == "hello"
         server.faults = fault
         assert 2 <= away(asked).wait <= 2.5
-        for _ in range(PATIENCE):
+        for _ in range(MOST_FAILURES):
             assert away(asked).wait is not None, "a model that has answered is given more time"
 
 
@@ -398,7 +408,7 @@ def test_no_library_tries_again_by_itself(text, body):
 def test_a_wait_is_bounded_and_the_same_for_the_same_seed(row, seed, asked_for):
     assert 0 <= wait(row, seed, asked_for) <= 1.25 * model.ASKED_FOR
     assert wait(row, seed, asked_for) == wait(row, seed, asked_for)
-    assert wait(row, seed) <= 1.25 * LONGEST
+    assert wait(row, seed) <= 1.25 * LONGEST_WAIT_SECONDS
 
 
 def completion(message="hello", **more):

@@ -29,7 +29,7 @@ def purpose(messages):
 
 
 def prompts():
-    from overnight.researchers.llm.mind import text
+    from overnight.researchers.llm.client import text
     return {name: text(name)[:60] for name in ("critic", "scientist", "standup", "author")}
 
 

@@ -13,7 +13,10 @@ PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
 def notes(contract, reports):
     curve = tuple((float(n), 1.0) for n in range(reports))
     metrics = {"loss": 1.0, "cpu_seconds": 1.0, "peak_memory": 1.0}
-    return " ".join(attempt(parse(contract), "c0", lambda job: Measurement(job, "ok", metrics, curve=curve)).problems)
+    def measured(job):
+        return Measurement(job, outcome="ok", metrics=metrics, curve=curve)
+
+    return " ".join(attempt(parse(contract), "c0", measured).problems)
 
 
 @pytest.mark.parametrize(("contract", "reports", "said"), [(PROGRESS, 0, True), (PROGRESS, 5, True), (PROGRESS, 6, False),

@@ -3,6 +3,8 @@
 import inspect
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -11,15 +13,18 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from fakes import FakeWorld, Night, referee_world, team
+from fakes import held as held_state
 from overnight import loop
 from overnight.errors import Busy, TrackError
 from overnight.journal import open as open_journal
-from overnight.lab.events import Judged, Opened, Proposed, Started, Stopped
+from overnight.lab.events import Faulted, Judged, Opened, Proposed, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Measure
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
+from overnight.night import keys
 from overnight.night.session import Session
+from overnight.night.snapshot import Snapshot
 
 NEEDS = "night"
 
@@ -188,6 +193,64 @@ def test_after_its_time_a_night_begins_nothing_and_waits_for_what_runs():
     assert done.lab.why(done.now) == "the time is over"
 
 
+# ---- the snapshot ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remembered(night, tmp_path):
+    """A track with a snapshot of its last record, and one old record that was altered since."""
+    folder = tmp_path / "little"
+    shutil.copytree(night, folder, symlinks=True)
+    session = Session(folder)
+    writer = Snapshot(session.snapshot.path, behind=1)
+    writer.keep(writer.open(session.journal), session.journal)
+    session.journal.close()
+    assert state(folder) == state(night) and overnight("log", folder, "--verify").returncode == 0
+    with sqlite3.connect(folder / ".overnight/journal.db") as database:
+        database.execute("UPDATE events SET body = replace(body, '\"at\"', '\"at\" ') WHERE seq = 4")
+    database.close()
+    return folder
+
+
+def test_an_altered_record_is_found_by_those_who_must_although_a_snapshot_covers_it(remembered, night):
+    assert state(remembered) == state(night)  # it was opened from the snapshot
+    for verb in (("log", remembered, "--verify"), ("merge", remembered)):
+        assert "record 4 does not fit the chain" in sentence(overnight(*verb))
+
+
+def test_those_who_look_write_no_snapshot(night):
+    session = Session(night)
+    session.snapshot.behind = 1
+    assert session.read().records > 50 and not session.snapshot.path.exists()
+
+
+def test_a_session_that_was_long_leaves_a_snapshot_and_the_next_one_goes_on_from_it(little):
+    session = Session(little)
+    session.snapshot.behind = 50
+    with session.writing() as lab:
+        session.record([Faulted(float(n), "measure", "a full disk") for n in range(60)])
+        before = held_state(lab)
+    with sqlite3.connect(little / ".overnight/journal.db") as database:
+        database.execute("UPDATE events SET body = replace(body, 'full', 'FULL') WHERE seq = 9")
+    database.close()
+    with Session(little).writing() as lab:
+        assert held_state(lab) == before and lab.counts["fault"] == 60
+
+
+def test_a_session_that_broke_off_leaves_none(little):
+    session = Session(little)
+    session.snapshot.behind = 50
+    with pytest.raises(KeyError), session.writing():
+        session.record([Faulted(float(n), "measure", "a full disk") for n in range(60)])
+        raise KeyError
+    assert not session.snapshot.path.exists()
+    again = Session(little)
+    again.snapshot.behind = 50
+    with pytest.raises(KeyError), again.writing():  # it had to replay all of it, so it wrote one at once
+        raise KeyError
+    assert again.snapshot.path.exists()
+
+
 # ---- beginning, and beginning anew -----------------------------------------------------------------------------
 
 
@@ -201,8 +264,27 @@ def test_a_track_begins_once_and_goes_on_from_there(little):
 def test_the_seeds_key_is_new_with_each_beginning(little):
     for _ in range(2):
         assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
-    keys = {e.key for e in events(little) if isinstance(e, Opened)}
-    assert len(keys) == 2 and all(len(k) == 32 for k in keys)
+    opened = [e for e in events(little) if isinstance(e, Opened)]
+    assert {e.key for e in opened} == {""} and len({e.key_hash for e in opened}) == 2
+    assert keys.found(little / ".overnight").keys() == {e.key_hash for e in opened}
+
+
+def test_a_track_whose_key_is_lost_can_be_read_and_begun_anew_but_not_gone_on_with(little):
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    shown = {what: overnight(what, little, "--json").stdout for what in ("status", "log")}
+    path = next((little / ".overnight/keys").iterdir())
+    key = path.read_text()
+    for found, wrong in ((None, "is missing"), ("another", "is not the one of this journal")):
+        path.unlink() if found is None else path.write_text(found)
+        assert {what: overnight(what, little, "--json").stdout for what in shown} == shown
+        assert overnight("show", 1, little).returncode == overnight("report", little).returncode == 0
+        before = events(little)
+        said = sentence(overnight("run", little, "--experiments", 1))
+        assert f"{path} {wrong}" in said and "`overnight run --restart`" in said and events(little) == before
+    path.write_text(key)
+    assert overnight("run", little, "--experiments", 1).returncode == 0
+    path.unlink()
+    assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
 
 
 def test_commits_of_the_user_meanwhile_do_not_disturb_the_track(little):

@@ -332,8 +332,8 @@ def test_it_is_the_holdout_of_the_contract_and_not_of_the_candidate(fit, bubblew
 
 @pytest.mark.sandbox
 def test_nothing_that_is_said_on_the_holdout_is_kept_in_the_log(fit, bubblewrap):
-    run, runner = measured(fit, bubblewrap, "confirm")
-    log = (runner.logs / run.log.replace(".log", "-score.log")).read_text()
+    run, _ = measured(fit, bubblewrap, "confirm")
+    log = run.logs["score"].decode()
     assert f"the scorer says {run.metrics['loss']}" in log and str(run.holdout) not in log and log.count("says") == 1
 
 
@@ -345,8 +345,8 @@ def test_an_oracle_cannot_carry_the_questions_of_the_holdout_out(fit, bubblewrap
     tells = "import os, sys\nline = input()\nprint(line, file=sys.stderr, flush=True)\nassert 'OVERNIGHT_HOLDOUT' not in " \
             "os.environ\nprint(line, flush=True)\ninput()\n"
     commit(fit, {"track.toml": ASK.replace("settings.py", "model.py"), "score.py": asks, "oracle.py": tells})
-    run, runner = measured(fit, bubblewrap, "confirm")
-    log = (runner.logs / run.log.replace(".log", "-score.log")).read_text()
+    run, _ = measured(fit, bubblewrap, "confirm")
+    log = run.logs["score"].decode()
     assert run.holdout == run.metrics["loss"] and FIT["seen.txt"].splitlines()[0] in log
     assert FIT["unseen.txt"].splitlines()[0] not in log
 

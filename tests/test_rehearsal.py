@@ -7,8 +7,8 @@ from overnight.contracts import Brief
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.author import Author
-from overnight.researchers.llm.mind import Mind, text
-from overnight.researchers.llm.purse import Bounds, Purse
+from overnight.researchers.llm.budget import BudgetBounds, ModelBudget
+from overnight.researchers.llm.client import ModelClient, text
 from overnight.testing.models import Scripted, script
 from overnight.track.program import parse
 
@@ -33,7 +33,7 @@ def test_an_answer_that_cannot_be_used_has_one_that_can(name, why):
 
 
 def test_the_author_says_each_once_mends_what_is_sent_back_and_then_turns_numbers():
-    author = Author(Mind("author", Scripted(script(FOLDER / "answers.py")), Purse(Bounds(), lambda call: None)))
+    author = Author(ModelClient("author", Scripted(script(FOLDER / "answers.py")), ModelBudget(BudgetBounds(), lambda call: None)))
     titles = [author.propose(BRIEF).message.partition("\n")[0] for _ in range(18)]
     wanted = [name for name in ANSWERS if f"{name}.again" not in ANSWERS and name != "04-numpy.again"] + ["04-numpy"]
     first = [ANSWERS[name].partition("\n")[0].removeprefix("TITLE: ") for name in sorted(wanted)]

@@ -60,18 +60,18 @@ class Night:
     def calibrate(self):
         self.runs += 1
         metrics = {"val_bpc": 3.5 + self.scatter[self.runs % len(self.scatter)], "peak_memory": 3.0 * 2**30}
-        self.events += self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), "ok", metrics, busy=1.5), 0.0)
+        self.events += self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), outcome="ok", metrics=metrics, busy=1.5), 0.0)
 
     def run(self, number, commit, value):
         self.runs += 1
         metrics = {"val_bpc": value, "peak_memory": 3.0 * 2**30}
-        self.happen(Measured(0.0, self.runs, number, commit, number, "race", "ok", metrics, busy=1.5,
+        self.happen(Measured(0.0, self.runs, number, commit, number, "race", outcome="ok", metrics=metrics, busy=1.5,
                              overhead={"log": 0.01}))
 
     def propose(self, title):
         number = self.lab.state.next_experiment
         commit = f"{number:07x}" + "c" * 33
-        self.happen(Proposed(0.0, number, *self.frontier, commit, "knobs", title + "\n\nwhy"))
+        self.happen(Proposed(0.0, number, *self.frontier, commit=commit, researcher="knobs", message=title + "\n\nwhy"))
         return number, commit
 
     def judge(self, verdict, title="a change", gain=0.02, reason="better on fresh seeds", fresh=3, width=0.01):
@@ -262,7 +262,7 @@ def test_hostile_titles_neither_break_the_chart_nor_run_in_it(tmp_path):
 
 def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
     night = Night(measure=False)
-    night.happen(Measured(0.0, 1, 0, "b" * 40, 1, "calibrate", "crash", reason="exit status 1"))
+    night.happen(Measured(0.0, 1, 0, "b" * 40, 1, "calibrate", outcome="crash", reason="exit status 1"))
     assert "the baseline fails: exit status 1" in words(drawn(night.lab.state, tmp_path)[0])
 
 
@@ -427,7 +427,7 @@ def test_the_company_of_its_first_run_and_a_new_frontier_are_told(tmp_path):
 @pytest.mark.parametrize(("more", "sentence"), [(12, "It makes the code larger by 12 nodes"), (-3, "smaller by 3 nodes")])
 def test_how_much_code_it_costs_is_told(tmp_path, more, sentence):
     night = Night()
-    night.happen(Proposed(0.0, 1, *night.frontier, "d" * 40, "knobs", "a change", grown=more))
+    night.happen(Proposed(0.0, 1, *night.frontier, commit="d" * 40, researcher="knobs", message="a change", grown=more))
     night.happen(Judged(0.0, 1, "discard", "no sign"))
     assert sentence in shown(night, 1, tmp_path)
 
@@ -437,9 +437,9 @@ def test_each_run_stands_beside_its_bases_on_the_same_seed(tmp_path):
     seed = night.lab.state.known.calibration[0]
     theirs = night.lab.state.known.of("b" * 40)[seed]["val_bpc"]
     number, commit = night.propose("a change")
-    night.happen(Measured(0.0, 90, number, commit, seed, "race", "ok", {"val_bpc": theirs - 0.25}),
-                 Measured(0.0, 91, number, commit, 12, "race", "ok", {"val_bpc": 3.0}),
-                 Measured(0.0, 92, number, commit, 13, "race", "crash", reason="exit status 1"))
+    night.happen(Measured(0.0, 90, number, commit, seed, "race", outcome="ok", metrics={"val_bpc": theirs - 0.25}),
+                 Measured(0.0, 91, number, commit, 12, "race", outcome="ok", metrics={"val_bpc": 3.0}),
+                 Measured(0.0, 92, number, commit, 13, "race", outcome="crash", reason="exit status 1"))
     rows = [line for line in shown(night, number, tmp_path).splitlines() if line[:2] in ("90", "91", "92")]
     assert rows[0].endswith("+0.25") and rows[1].endswith("–") and rows[2].endswith("exit status 1")
 
@@ -449,7 +449,7 @@ def test_a_run_on_an_older_frontier_is_not_compared_with_the_newer_one(tmp_path)
     number, commit = night.propose("a change")
     night.run(number, commit, 3.4)
     night.happen(Rebased(0.0, number, 0, "f" * 40, "d" * 40),
-                 Measured(0.0, 95, 0, "f" * 40, number, "confirm", "ok", {"val_bpc": 3.5}))
+                 Measured(0.0, 95, 0, "f" * 40, number, "confirm", outcome="ok", metrics={"val_bpc": 3.5}))
     assert next(line for line in shown(night, number, tmp_path).splitlines() if " race " in line).endswith("–")
 
 
@@ -460,7 +460,8 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
     night = Night(contract=TIMED)
     number, commit = night.propose("quicker")
     for seed, (mine, theirs) in enumerate([(1.0, 2.0), (1.2, 2.2), (1.1, 9.0)]):
-        night.happen(Measured(0.0, 90 + seed, number, commit, seed, "race", "ok", {"val_bpc": mine}, beside={"val_bpc": theirs}))
+        night.happen(Measured(0.0, 90 + seed, number, commit, seed, "race", outcome="ok", metrics={"val_bpc": mine},
+                              beside={"val_bpc": theirs}))
     night.happen(Judged(0.0, number, "discard", "no sign", 1.0, None, 3, 0))
     text = shown(night, number, tmp_path)
     assert "right beside it on the same cores" in text and "The ratio of the medians is 0.5." in text
@@ -476,5 +477,6 @@ def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():
     before = night.lab.state.known.of("b" * 40)[seed]["val_bpc"]
     sigma = night.lab.state.known.seed_variance**0.5
     for number, more in enumerate([2.9, 3.1, 3.0]):
-        night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", "ok", {"val_bpc": before + more * sigma}))
+        metrics = {"val_bpc": before + more * sigma}
+        night.happen(Measured(0.0, 90 + number, 0, "b" * 40, seed, "check", outcome="ok", metrics=metrics))
     assert track(night.lab.state).drift == pytest.approx(3.0)

@@ -11,8 +11,8 @@ from overnight.contracts import Brief, Change, Past
 from overnight.errors import EditError, TrackError
 from overnight.lab.events import Opened, Proposed
 from overnight.repo import Repo
-from overnight.researchers.replay import CUT, LARGEST, Replay, patches
-from overnight.researchers.team import Money, Staff
+from overnight.researchers.replay import CUT, MOST_PATCH_BYTES, Replay, patches
+from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
 from overnight.track.roles import Role
@@ -21,9 +21,9 @@ NEEDS = "git"
 FILES = {"a.py": "X = 1\nY = 2\nZ = 3\n", "lib/b.py": "print('b')\n"}
 
 
-def staff(folder):
+def builder(folder):
     """Who makes a team of the roles of a track in this folder."""
-    return Staff(spec.parse(CONTRACT), folder, Unsandboxed(), Money(), lambda call: None, lambda: None)
+    return TeamBuilder(spec.parse(CONTRACT), folder, Unsandboxed(), ModelOptions(), lambda call: None, lambda: None)
 
 
 def brief(files, history=(), seed=1, **more):
@@ -169,7 +169,7 @@ def test_files_are_made_removed_moved_and_kept_byte_for_byte(tmp_path, after):
      "\\ No newline at end of file\n", "makes a link of 'lib/l'"),
     ("diff --git a/lib/l b/lib/l\nnew file mode 120000\n--- /dev/null\n+++ b/lib/l\n@@ -0,0 +1 @@\n+/tmp\n"
      "\\ No newline at end of file\n--- /dev/null\n+++ b/lib/l/x\n@@ -0,0 +1 @@\n+x\n", "does not apply"),
-    ("x" * (LARGEST + 1), "is no regular file of at most 1024 KiB"),
+    ("x" * (MOST_PATCH_BYTES + 1), "is no regular file of at most 1024 KiB"),
 ])
 def test_what_is_no_proposal_is_passed_over_with_a_reason(tmp_path, text, said):
     folder = of(tmp_path, p_patch=text, z_patch=plain("a.py", 1, 2))
@@ -239,7 +239,7 @@ def test_words_above_a_plain_diff_are_its_message(tmp_path):
 
 def proposed(repo, number, base, new, message, patch=None):
     """The record of a change, as a night writes it."""
-    return Proposed(0.0, number, 0, base, new, "knobs", message, repo.patch(base, new) if patch is None else patch)
+    return Proposed(0.0, number, 0, base, "knobs", message, commit=new, patch=repo.patch(base, new) if patch is None else patch)
 
 
 def test_a_night_s_patches_are_its_proposals_again(tmp_path):
@@ -284,7 +284,8 @@ def test_a_diff_that_the_journal_cut_off_is_left_out(tmp_path):
 
 
 def test_only_the_night_since_the_track_was_opened_last(tmp_path):
-    opened, some = Opened(0.0, "t", "c", "", "k"), Proposed(0.0, 1, 0, "b", "c", "knobs", "m", plain("a.py", 1, 2))
+    opened = Opened(0.0, "t", "c", "", "k")
+    some = Proposed(0.0, 1, 0, "b", "knobs", "m", commit="c", patch=plain("a.py", 1, 2))
     assert patches([opened, some, opened], tmp_path / "out").files == ()
 
 
@@ -298,7 +299,7 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path):
 
 def test_a_title_of_any_kind_makes_a_plain_name(tmp_path):
     titles = ["../../etc/passwd", "", "Ü", "x" * 200, ". ."]
-    events = [Proposed(0.0, i, 0, "b", "c", "knobs", title, plain("a.py", 1, 2)) for i, title in enumerate(titles, 1)]
+    events = [Proposed(0.0, i, 0, "b", "knobs", title, commit="c", patch=plain("a.py", 1, 2)) for i, title in enumerate(titles, 1)]
     written = patches(events, tmp_path / "out")
     assert [path.name for path in written.files] == [
         "0001-etc-passwd.patch", "0002-change.patch", "0003-change.patch", f"0004-{'x' * 50}.patch", "0005-change.patch"]
@@ -326,7 +327,7 @@ def test_any_text_and_title_comes_back(tmp_path_factory, before, after, title):
 
 def test_a_role_of_the_team(tmp_path):
     folder = of(tmp_path, a_patch=plain("a.py", 1, 2))
-    found = staff(tmp_path).team([Role("again", "replay", folder="patches")]).researchers["again"]
+    found = builder(tmp_path).team([Role("again", "replay", folder="patches")]).researchers["again"]
     assert (found.name, found.folder) == ("again", folder)
     with pytest.raises(TrackError, match="replay needs a folder of patches: name a role for it in program.md"):
-        staff(tmp_path).team([Role("replay", "replay")])
+        builder(tmp_path).team([Role("replay", "replay")])

@@ -17,9 +17,9 @@ from overnight.contracts import Brief, Change
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.author import Author
-from overnight.researchers.llm.mind import Mind
+from overnight.researchers.llm.budget import BudgetBounds, ModelBudget
+from overnight.researchers.llm.client import ModelClient
 from overnight.researchers.llm.model import Model, Request
-from overnight.researchers.llm.purse import Bounds, Purse
 from overnight.testing.models import Scripted, count, in_order, said, script, shortened, tinker, turned
 from overnight.testing.server import Faults, Server, spoilt
 
@@ -43,7 +43,7 @@ def brief(files, seed=1):
 
 def test_the_tinker_turns_one_number_of_the_code_on_the_page():
     files = {"settings.py": "RATE = 0.1  # per step\nSTEPS = 100\nname = 'x'\n", "b/more.py": "Z = -3\n"}
-    made = Author(Mind("author", Scripted(tinker), Purse(Bounds(), lambda call: None)))
+    made = Author(ModelClient("author", Scripted(tinker), ModelBudget(BudgetBounds(), lambda call: None)))
     changes = [made.propose(msg) for msg in (brief(files), brief({"settings.py": "RATE = 0.1\n"}))]
     assert all(len(change.files) == 1 for change in changes)
     (path, text), = changes[0].files.items()
@@ -53,7 +53,7 @@ def test_the_tinker_turns_one_number_of_the_code_on_the_page():
 
 def test_the_tinker_finds_something_else_on_another_page():
     files = {"settings.py": "".join(f"K{n} = {n}.5\n" for n in range(20))}
-    made = Author(Mind("author", Scripted(tinker), Purse(Bounds(), lambda call: None)))
+    made = Author(ModelClient("author", Scripted(tinker), ModelBudget(BudgetBounds(), lambda call: None)))
     notes = [Brief("goal", "loss", "minimize", files, 0, None, (), "", 1, editable=("*.py",), notes=str(n)) for n in range(20)]
     assert len({made.propose(n).message for n in notes}) > 15
 

@@ -1,6 +1,5 @@
 """The views: what is shown of a track and of an experiment is typed, whole, and fit for its reader."""
 
-import dataclasses
 import importlib.util
 import io
 import json
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from conftest import ROOT
 from fakes import FakeWorld, Idea, Night
-from overnight.lab.state.events import Judged, Measured, Proposed, Rebased
+from overnight.lab.events import Judged, Measured, Proposed, Rebased
 from overnight.report.live import Panel
 from overnight.views import public
 from overnight.views.experiment import DetailView, ExperimentView, detail, experiment, history, line, named
@@ -93,7 +92,7 @@ def test_a_proposer_sees_no_seed_and_no_log_of_the_scorer(night):
 
 
 def test_words_from_outside_are_bounded_for_agents(night):
-    chosen = dataclasses.replace(night.lab.state.experiments[1], message="title\x1b[2J\n\n" + "x" * 100_000)
+    chosen = msgspec.structs.replace(night.lab.state.experiments[1], message="title\x1b[2J\n\n" + "x" * 100_000)
     found, listed = public.experiment(night.lab.state, chosen, night.events, quiet), public.listed(night.lab.state, chosen)
     assert len(found.message) <= public.PATCH and "\x1b" not in found.message
     assert listed.message == "title" and not isinstance(listed, public.PublicView)

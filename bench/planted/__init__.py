@@ -140,7 +140,8 @@ class Edits:
         """Carry out one job."""
         if isinstance(job, Measure):
             number = self.measured(self.sets[job.commit], job.seed)
-            return Measurement(job, "ok", {"val_bpc": number, "cpu_seconds": 1.0, "wall_seconds": 1.0, "peak_memory": 1.0})
+            metrics = {"val_bpc": number, "cpu_seconds": 1.0, "wall_seconds": 1.0, "peak_memory": 1.0}
+            return Measurement(job, outcome="ok", metrics=metrics)
         if isinstance(job, Combine):
             return self._combine(job)
         return self._propose(job) if isinstance(job, Propose) else self._rebase(job)
@@ -160,7 +161,7 @@ class Edits:
         change = self.researcher.propose(brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
-        return Proposal(job, change, self._commit((*self.sets[job.commit], self.known[change.message])))
+        return Proposal(job, change, commit=self._commit((*self.sets[job.commit], self.known[change.message])))
 
     def _rebase(self, job: Rebase) -> Rebasing:
         edits = (*self.sets[job.onto], self.sets[job.commit][-1])

@@ -13,7 +13,7 @@ import re
 import threading
 from pathlib import Path
 
-from overnight.researchers.llm.mind import text
+from overnight.researchers.llm.client import text
 from overnight.testing.models import Messages, tinker
 
 HERE = Path(__file__).parent

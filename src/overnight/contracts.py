@@ -362,6 +362,10 @@ class Journal(Protocol[Event]):
         """Number and hash of the last record that is known here: they pin the whole past."""
         ...
 
+    def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None where there is none of that number. Raises JournalError."""
+        ...
+
     def close(self) -> None:
         """Let go of it."""
         ...

@@ -30,9 +30,9 @@ class Pace:
 
 def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
         watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
-        clock: Callable[[], float] = time.monotonic) -> Pace:
+        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> Pace:
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
-    came in meanwhile."""
+    came in meanwhile; `keep` takes from a result that was accepted what the record does not hold."""
     pace = Pace()
     while True:
         happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
@@ -40,19 +40,30 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if lab.flight.stopping or lab.finished(clock()):
             return pace
         since = time.perf_counter()
-        while (idle := [place for place in workers.idle() if place not in lab.flight.set_aside]) \
-                and (job := lab.ask(clock(), [kind(place) for place in idle])):
-            workers.start(job, next(place for place in idle if kind(place) == job.place))
+        while job := lab.ask(clock(), [kind(place) for place in _free(lab, workers)]):
+            workers.start(job, next(place for place in _free(lab, workers) if kind(place) == job.place))
         pace.deciding += time.perf_counter() - since
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
-                watch(_record(partial(lab.tell, result), journal, pace, follow))
+                watch(_record(partial(_told, lab, result, keep), journal, pace, follow))
+
+
+def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
+    """The names of the places that may get a job now."""
+    return [place for place in workers.idle() if place not in lab.flight.set_aside]
 
 
 def kind(place: str) -> str:
     """The kind of a place by its name: "bench" of "bench 2"."""
     return place.partition(" ")[0]
+
+
+def _told(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
+    """What follows from a result; what it brings besides is kept before that is recorded. Raises Declined."""
+    events = lab.tell(result, at)
+    keep(result)
+    return events
 
 
 def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,

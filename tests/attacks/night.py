@@ -142,7 +142,8 @@ class Night:
             places = LocalWorkers(lambda job, place: self._work(executor, script, job, place), 1, 1)
             try:
                 self.session.journal.extend(lab.begin(Budget(experiments=len(script.left) or 1), time.time()))
-                loop.run(lab, places, self.session.journal, partial(self._follow, effects), self._watch)
+                loop.run(lab, places, self.session.journal, partial(self._follow, effects), self._watch,
+                         keep=effects.keep)
             finally:
                 places.close()
             idle += len(script.left) == left

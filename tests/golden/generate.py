@@ -101,7 +101,7 @@ class Curves(World):
     def _measure(self, job):
         found = super()._measure(job)
         if self.ideas_of[job.commit].gain < -1 and job.pace:
-            return Measurement(job, "behind", reason="fell behind the incumbent's curve at step 3 of 4 (3 against 2)")
+            return Measurement(job, outcome="behind", reason="fell behind the incumbent's curve at step 3 of 4 (3 against 2)")
         return replace(found, curve=tuple((float(step), 4.0 - step + job.seed % 7) for step in range(4)))
 
 
@@ -123,7 +123,7 @@ class Sometimes(World):
         if job.commit == "c0" or found.outcome != "ok":
             return found
         lots = lots_of("fails", job.commit, job.seed)
-        return Measurement(job, "crash", reason="a bad seed", log=f"run-{job.run}.log") if lots.random() < 0.1 else found
+        return Measurement(job, outcome="crash", reason="a bad seed", logs={"run": b""}) if lots.random() < 0.1 else found
 
 
 USUAL = {"cpu_seconds": 10.0, "memory": 50.0}

@@ -24,8 +24,8 @@ from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.researchers.llm.author import Author
-from overnight.researchers.llm.mind import Mind
-from overnight.researchers.llm.purse import Bounds, Purse
+from overnight.researchers.llm.budget import BudgetBounds, ModelBudget
+from overnight.researchers.llm.client import ModelClient
 from overnight.testing.models import Scripted
 from overnight.testing.server import Server
 from overnight.track.load import load
@@ -274,7 +274,7 @@ def test_a_change_that_is_made_anew(little, injection: Injection):
     mine = repo.commit(base, {"settings.py": "X = 2.0\n"}, injection.text)
     onto = repo.commit(base, {"settings.py": "X = 2.5\n"}, "Another")
     model = Obedient([injection], little)
-    author = Author(Mind("author", Scripted(model), Purse(Bounds(), lambda call: None)))
+    author = Author(ModelClient("author", Scripted(model), ModelBudget(BudgetBounds(), lambda call: None)))
     place = desk.Desk(load(little), repo, Team({"author": author}))
     told = place.rebase(Rebase(3, mine, base, onto, "author", hearing("again", injection.text)))
     assert model.read == {injection.name} and told.again and told.commit

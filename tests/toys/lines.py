@@ -66,6 +66,10 @@ class LinesJournal:
             if seq > after:
                 yield msgspec.json.decode(text, type=Event)
 
+    def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None where there is none of that number."""
+        return dict(enumerate([said for said, _ in _records(self._whole())], 1)).get(number)
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -7,7 +7,7 @@ import msgspec
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.contracts import Change
 from overnight.lab.jobs import Proposal
-from overnight.researchers.team import Money, Staff
+from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.researchers import ResearcherSuite
 from overnight.track import program, spec
@@ -16,8 +16,8 @@ from overnight.track import program, spec
 def hired(front):
     """The team of a program with this front matter, and its roles."""
     roles = program.parse(f"---\n{front}\n---\n").roles
-    staff = Staff(spec.parse(CONTRACT), Path(), Unsandboxed(), Money(), lambda call: None, lambda: None)
-    return staff.team(roles).researchers, roles
+    builder = TeamBuilder(spec.parse(CONTRACT), Path(), Unsandboxed(), ModelOptions(), lambda call: None, lambda: None)
+    return builder.team(roles).researchers, roles
 
 
 class TestTrim(ResearcherSuite):

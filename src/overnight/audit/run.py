@@ -108,8 +108,9 @@ def jobs(plan: Plan, key: str = "") -> Iterator[Measure]:
 
 
 def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],
-            watch: Callable[[int], None], key: str = "") -> list[Run]:
-    """Carry out the jobs; the runs in the order in which they ended. `watch` is told how many are done.
+            watch: Callable[[int], None], key: str = "", keep: Callable[[Result], None] = lambda result: None) -> list[Run]:
+    """Carry out the jobs; the runs in the order in which they ended. `watch` is told how many are done, and `keep` takes from
+    each result what the audit does not hold.
 
     A commit that only fails is left alone after a few runs. Raises Fault when the machine fails again and again.
     """
@@ -130,6 +131,7 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
             waiting.appendleft(result.job)
         elif isinstance(result, Measurement):
             faults = 0
+            keep(result)
             run = _run(result, result.metrics.get(plan.metric))
             runs.append(run)
             (bad if run.value is None else good)[run.commit] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stoppi
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
+from overnight.night.effects import keep_logs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report import audit as audited
@@ -56,11 +58,12 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     planned = run.planned(state, session.repo, state.chain(), fresh, marks)
     with Night(session, box, workers, desks=0) as night, planned as plan, \
             stopping(night.lab, "nothing was written, so run it again from the start"):
-        night.executor.runner.logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
+        logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
         console, flight = Console(stderr=True), night.lab.flight
         console.print(_expected(plan, measured, flight.benches), markup=False, highlight=False, soft_wrap=True)
         with Count(len(plan.commits) * seeds, console) as count:
-            runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key)
+            runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key,
+                               partial(keep_logs, logs))
     if flight.stopping:
         raise TrackError(f"{flight.stopping}.")
     return conclude(plan, runs, time.time())

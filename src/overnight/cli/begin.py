@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,7 +11,9 @@ from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
+from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
+from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
@@ -45,7 +48,7 @@ def check(folder: Path, sandbox_name: str) -> None:
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        found = checking.attempt(contract, commit, lambda job: runner.measure(job, available()[:contract.run.cpus]))
+        found = checking.attempt(contract, commit, partial(_measured, session, runner, available()[:contract.run.cpus]))
     benches = max(1, len(MACHINE) // contract.run.cpus)
     for sentence in checking.words(contract, found, benches):
         click.echo(sentence)
@@ -55,11 +58,18 @@ def check(folder: Path, sandbox_name: str) -> None:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 
 
+def _measured(session: Session, runner: Runner, cores: tuple[int, ...], job: Measure) -> Measurement:
+    """One run, and its logs kept."""
+    result = runner.measure(job, cores)
+    keep_logs(session.home / LOGS, result)
+    return result
+
+
 @main.command()
 @FOLDER
 def merge(folder: Path) -> None:
     """Merge what was kept into the branch that is checked out."""
     session = Session(folder)
-    if not session.read().frontier:
+    if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     click.echo(session.repo.merge(session.branch))

@@ -42,7 +42,7 @@ def status(folder: Path, as_json: bool) -> None:
 def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
     session = opened(folder)
-    state = session.read()
+    state = session.read(whole=verify)
     if verify:
         _verify(session, state)
         return

@@ -19,7 +19,7 @@ from overnight.lab.state import State
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Panel
-from overnight.researchers.team import Money
+from overnight.researchers.team import ModelOptions
 from overnight.track.load import load
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model
@@ -46,16 +46,16 @@ from overnight.workers.cores import MACHINE
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], thinkers: int, restart: bool, **money: Any) -> None:
+        names: tuple[str, ...], thinkers: int, restart: bool, **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     session = Session(folder)
     box = sandbox.choose(sandbox_name, load(folder).run.gpus)
     console = Console()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    wanted = Money(**money)
-    with session.writing(again=restart), Night(session, box, workers, thinkers=thinkers, money=wanted, say=say) as night:
-        night.organise(partial(_team, names, money["model"]))
+    wanted = ModelOptions(**options)
+    with session.writing(again=restart), Night(session, box, workers, thinkers=thinkers, models=wanted, say=say) as night:
+        night.organise(partial(_team, names, options["model"]))
         for note in _notes(night, sandbox.advice(box)):
             click.echo(note, err=True)
         until = time.monotonic() + lasts if lasts else None
@@ -64,7 +64,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
             Lines(session.state, console)
         try:
             with stopping(lab), view:
-                night.run(Budget(until, experiments, money["tokens"], money["dollars"]), view)
+                night.run(Budget(until, experiments, options["tokens"], options["dollars"]), view)
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:

@@ -69,7 +69,8 @@ class Desk:
         if commit == job.commit:
             raise EditError("the change changes nothing")
         foul = self.repo.foul(job.commit, commit, self.track)
-        return Proposal(job, change, commit, self.repo.patch(job.commit, commit), foul, grown=grown(brief.files, change.files))
+        return Proposal(job, change, foul, commit=commit, patch=self.repo.patch(job.commit, commit),
+                        grown=grown(brief.files, change.files))
 
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
@@ -109,12 +110,12 @@ class Desk:
             return Proposal(job, reason="the change changes nothing")
         change = Change(files, said(order.message))
         if foul:
-            return Proposal(job, change, foul=foul)
+            return Proposal(job, change, foul)
         try:
             commit = self.repo.commit(order.base, files, change.message)
         except EditError as error:
             return Proposal(job, reason=said(str(error)))
-        return Proposal(job, change, commit, self.repo.patch(order.base, commit), grown=grown(before, files))
+        return Proposal(job, change, commit=commit, patch=self.repo.patch(order.base, commit), grown=grown(before, files))
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""

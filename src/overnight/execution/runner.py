@@ -27,7 +27,7 @@ from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
-from overnight.lab.jobs import Measure, Measurement, sealed
+from overnight.lab.jobs import LOG, Log, Measure, Measurement, Told, sealed
 from overnight.referee.curves import Pace
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track
@@ -35,7 +35,7 @@ from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
-LOG = 64 << 10  # bytes of a run's log that are kept
+_BESIDE: dict[Told, Told] = {"run": "beside", "score": "beside-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -69,14 +69,19 @@ class Parts:
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self.add(part, time.perf_counter() - since - ended.wall)
 
+    def logs(self) -> dict[Told, Log]:
+        """The ends of what was said."""
+        said: dict[Told, Log] = {"run": self.said[-LOG:]}
+        return said | {"score": self.judging[-LOG:]} if self.judging else said
+
 
 class Runner:
-    """Measures commits of one track. `home` holds trees and logs; `contract` is the commit whose scorer judges."""
+    """Measures commits of one track. `home` holds trees and artefacts; `contract` is the commit whose scorer judges."""
 
     def __init__(self, track: Track, repo: Repo, sandbox: Sandbox, contract: str, home: Path) -> None:
         self.track, self.repo, self.sandbox, self.contract = track, repo, sandbox, contract
-        self.trees, self.logs, self.artifacts = home / "trees", home / "logs", home / "artifacts"
-        for folder in (self.trees, self.logs, self.artifacts):
+        self.trees, self.artifacts = home / "trees", home / "artifacts"
+        for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
@@ -143,18 +148,16 @@ class Runner:
         machine failed."""
         job = job if job.secret else msgspec.structs.replace(sealed(job, ""), scorer_seed=job.seed)
         if not job.beside:
-            return self._measured(job, cores, worker, running, f"{job.run}.log")
+            return self._measured(job, cores, worker, running)
         other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
-        sides = [(job, f"{job.run}.log"), (other, f"{job.run}-beside.log")]
         order = job.scorer_seed % 2  # who knew it could leave the machine cold for the other
-        sides.sort(key=lambda side: (side[0] is job) == bool(order))
-        found = {log: self._measured(side, cores, worker, running, log) for side, log in sides}
-        mine, theirs = found[f"{job.run}.log"], found[f"{job.run}-beside.log"]
-        return msgspec.structs.replace(mine, beside=theirs.metrics, busy=mine.busy + theirs.busy,
+        found = [self._measured(side, cores, worker, running) for side in ((other, job) if order else (job, other))]
+        mine, theirs = found[::-1] if order else found
+        logs = mine.logs | {_BESIDE[told]: log for told, log in theirs.logs.items()}
+        return msgspec.structs.replace(mine, logs=logs, beside=theirs.metrics, busy=mine.busy + theirs.busy,
                                        beside_holdout=theirs.holdout)
 
-    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
-                  name: str) -> Measurement:
+    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None]) -> Measurement:
         parts = Parts()
         outcome: Outcome = "ok"
         reason = ""
@@ -170,11 +173,10 @@ class Runner:
         finally:
             with parts.timed("clean-up"):
                 shutil.rmtree(harvest, ignore_errors=True)
-        with parts.timed("log"):
-            self._keep_logs(name, parts)
-        return Measurement(job, outcome, metrics, reason, parts.busy, parts.overhead, worker, name,
-                           curve=pace.reader.curve if pace else (), sandbox=self.sandbox.identity,
-                           accounting=parts.accounting, artifacts=parts.artifacts, holdout=holdout)
+        return Measurement(job, parts.logs(), outcome=outcome, metrics=metrics, reason=reason, busy=parts.busy,
+                           overhead=parts.overhead, worker=worker, curve=pace.reader.curve if pace else (),
+                           sandbox=self.sandbox.identity, accounting=parts.accounting, artifacts=parts.artifacts,
+                           holdout=holdout)
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts,
                  running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
@@ -279,11 +281,6 @@ class Runner:
         path = f"{Path(self.python).parent}:/usr/local/bin:/usr/bin:/bin"
         return {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
                 **dict.fromkeys(THREADS, threads)}
-
-    def _keep_logs(self, name: str, parts: Parts) -> None:
-        (self.logs / name).write_bytes(parts.said[-LOG:])
-        if parts.judging:
-            (self.logs / name.replace(".log", "-score.log")).write_bytes(parts.judging[-LOG:])
 
 
 def _remove(path: Path) -> None:

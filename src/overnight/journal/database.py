@@ -162,7 +162,7 @@ class DatabaseJournal:
                 wanted = wanted.where(_events.c.seq >= after) if after else wanted  # with the record that the next is linked to
                 rows = connection.execution_options(yield_per=5000).execute(wanted)
                 if after and (known := rows.fetchone()):
-                    seq, chain = known.seq, known.hash
+                    seq, chain = after, known.hash if known.seq == after else ""
                 for number, body, said in rows:
                     seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
                     if number != seq or said != chain:
@@ -172,6 +172,15 @@ class DatabaseJournal:
             raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
+
+    def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None where there is none of that number. Raises JournalError."""
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
+        except SQLAlchemyError as error:
+            raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
+        return row.hash if row else None
 
     @property
     def head(self) -> tuple[int, str]:

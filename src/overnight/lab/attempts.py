@@ -3,7 +3,7 @@ state what is recorded."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from msgspec import Struct
 
 from overnight.lab import allocation
 from overnight.lab.events import Passed, Proposed
@@ -11,8 +11,10 @@ from overnight.lab.events import Passed, Proposed
 WINDOW = 50  # attempts that are looked back on, to see which role is ahead of its share
 RECENT = 0.3  # weight of the newest change in what a role is thought to take
 
+News = tuple[int, int, int]  # what changes when there is something new to go by: verdicts, the frontier, ideas
 
-class Attempts:
+
+class Attempts(Struct):
     """The record of the roles that propose, by name.
 
     asked    how often each was asked
@@ -21,18 +23,26 @@ class Attempts:
     records  what came of their changes, for the allocation
     """
 
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.lately: deque[str] = deque(maxlen=WINDOW)
-        self.seconds: dict[str, float] = {}
-        self.records: dict[str, allocation.Record] = {}
-        self._passes: dict[str, tuple[object, int]] = {}
+    asked: dict[str, int] = {}
+    lately: list[str] = []
+    seconds: dict[str, float] = {}
+    records: dict[str, allocation.Record] = {}
+    _passes: dict[str, tuple[News, int]] = {}
+
+    @property
+    def turns(self) -> int:
+        """How often any was asked."""
+        return sum(self.asked.values())
+
+    def times(self, name: str) -> int:
+        """How often one was asked."""
+        return self.asked.get(name, 0)
 
     def begin(self) -> None:
         """A session begins: what a role passed on before does not count."""
         self._passes.clear()
 
-    def passes(self, name: str, news: object) -> int:
+    def passes(self, name: str, news: News) -> int:
         """How often in a row a role had nothing while nothing else was known than `news`."""
         since, times = self._passes.get(name, (None, 0))
         return times if since == news else 0
@@ -45,7 +55,7 @@ class Attempts:
         self._passes.pop(event.researcher, None)
         self._took(event.researcher, event.thinking)
 
-    def passed(self, event: Passed, news: object) -> None:
+    def passed(self, event: Passed, news: News) -> None:
         """A role had nothing, or was away, which says nothing of the frontier."""
         if event.away:
             return
@@ -59,8 +69,8 @@ class Attempts:
         self.records = allocation.ended(self.records, name, cost, gain)
 
     def _was_asked(self, name: str) -> None:
-        self.asked[name] += 1
-        self.lately.append(name)
+        self.asked[name] = self.times(name) + 1
+        self.lately = [*self.lately, name][-WINDOW:]
 
     def _took(self, name: str, seconds: float) -> None:
         before = self.seconds.get(name, seconds)

@@ -48,7 +48,7 @@ class Briefing:
         state = self.state
         flying = sorted(j.brief.seed for j in self.flight.of(Propose) if j.researcher == name)
         anew = ("again", again.id) if again else ()
-        return state.known.draw("brief", name, state.commit, len(state.experiments), state.attempts.asked[name], *anew, *flying)
+        return state.known.draw("brief", name, state.commit, len(state.experiments), state.attempts.times(name), *anew, *flying)
 
     def left(self) -> Left:
         """What the session may still use."""

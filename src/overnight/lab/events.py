@@ -5,7 +5,7 @@ Every record carries `at`, seconds since 1970 by the machine's clock: for people
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -15,20 +15,80 @@ from overnight.referee.curves import Curve
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
 Stage = Literal["calibrate", "screen", "race", "confirm", "check"]
+Base = TypeVar("Base", bound=Struct)
+
+# ---- what a result and the record of it have in common ---------------------------------------------------------
 
 
-class Opened(Struct, frozen=True, tag="opened", tag_field="kind"):
+class Made(Struct, frozen=True, kw_only=True):
+    """What a change came to.
+
+    commit  the change as a commit
+    patch   its diff, at most 64 KiB of it
+    grown   how much larger the code is: nodes of its syntax trees, or words where it is not Python
+    """
+
+    commit: str = ""
+    patch: str = ""
+    grown: int = 0
+
+
+class Ran(Struct, frozen=True, kw_only=True):
+    """How a run ended.
+
+    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
+                "foul": the scorer caught it cheating
+    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
+    metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
+    reason      why it is not "ok", in a sentence
+    busy        seconds that the candidate's, oracle's and scorer's own processes took
+    overhead    what the harness took besides, by part, in seconds
+    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
+    sandbox     the backend and the hash of its self-test
+    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
+    artifacts   SHA-256 of what the run left, taken before anybody looked at it
+    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
+                not scored or gave no number. No researcher may ever read them
+    """
+
+    outcome: Outcome
+    metrics: dict[str, float] = {}
+    reason: str = ""
+    busy: float = 0.0
+    overhead: dict[str, float] = {}
+    worker: int = 0
+    beside: dict[str, float] = {}
+    curve: Curve = ()
+    sandbox: str = ""
+    accounting: Accounting = "estimate"
+    artifacts: str = ""
+    holdout: float | None = None
+    beside_holdout: float | None = None
+
+
+def common(base: type[Base], result: Base) -> dict[str, Any]:
+    """The fields of a base that a result has, by their names, for the record of it."""
+    return {name: getattr(result, name) for name in base.__struct_fields__}
+
+
+# ---- the records -----------------------------------------------------------------------------------------------
+
+
+class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="kind"):
     """The track begins, or begins anew: its contract is frozen at a commit, which is also the baseline.
 
     contract  the text of track.toml
-    key       secret from which every seed is drawn, so that no candidate can know one before it is committed
+    key       secret from which every seed is drawn, so that no candidate can know one before it is committed; in old
+              journals alone
+    key_hash  the SHA-256 of it, where it lies beside the journal
     """
 
     at: float
     track: str
     commit: str
     contract: str
-    key: str
+    key: str = ""
+    key_hash: str = ""
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):
@@ -59,12 +119,10 @@ class Stopped(Struct, frozen=True, tag="stopped", tag_field="kind"):
     writing: float = 0.0
 
 
-class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
+class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     """A researcher's change was committed on top of the frontier.
 
     base       the experiment it stands on (0: the baseline)
-    patch      its diff, at most 64 KiB of it
-    grown      how much larger the code is: nodes of its syntax trees, or words where it is not Python
     researcher the role that proposed it, or who handed it in: "person", the name of an agent
     idea       the idea of the queue that it tries; 0: none
     asked      the seed of the brief that it answers: that of the calls to models that it took
@@ -76,12 +134,9 @@ class Proposed(Struct, frozen=True, tag="proposed", tag_field="kind"):
     experiment: int
     base: int
     base_commit: str
-    commit: str
     researcher: str
     message: str
-    patch: str = ""
     note: dict[str, Any] = {}
-    grown: int = 0
     idea: int = 0
     asked: int = 0
     thinking: float = 0.0
@@ -135,24 +190,11 @@ class Stacked(Struct, frozen=True, tag="stacked", tag_field="kind"):
     apart: tuple[int, ...] = ()
 
 
-class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
+class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     """One run ended.
 
     experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
-    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
-                "foul": the scorer caught it cheating
-    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
-    metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
-    reason      why it is not "ok", in a sentence
-    busy        seconds that the candidate's, oracle's and scorer's own processes took
-    overhead    what the harness took besides, by part, in seconds
     log         name of the kept log
-    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
-    sandbox     the backend and the hash of its self-test
-    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
-    artifacts   SHA-256 of what the run left, taken before anybody looked at it
-    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
-                not scored or gave no number. No researcher may ever read them
     """
 
     at: float
@@ -161,20 +203,7 @@ class Measured(Struct, frozen=True, tag="measured", tag_field="kind"):
     commit: str
     seed: int
     stage: Stage
-    outcome: Outcome
-    metrics: dict[str, float] = {}
-    reason: str = ""
-    busy: float = 0.0
-    overhead: dict[str, float] = {}
-    worker: int = 0
     log: str = ""
-    beside: dict[str, float] = {}
-    curve: Curve = ()
-    sandbox: str = ""
-    accounting: Accounting = "estimate"
-    artifacts: str = ""
-    holdout: float | None = None
-    beside_holdout: float | None = None
 
 
 class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import sys
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from overnight.contracts import Past
 from overnight.lab.events import Decision
@@ -11,12 +14,14 @@ from overnight.referee.decision import Ruling
 from overnight.untrusted import line
 
 Metrics = dict[str, float]
+NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
-@dataclass(slots=True)
-class Experiment:
-    """One experiment as the Lab knows it: the proposal, then its verdict.
+class Experiment(Struct, array_like=True, gc=False):
+    """One experiment as the Lab knows it: the proposal, then its verdict. A track may have a hundred thousand, so what is empty
+    or said again and again is shared, and the note is kept packed.
 
+    packed   the researcher's note as JSON; b"" where there is none
     carried  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
     company  how many edits may share a run with this one
     crashed  seeds on which it failed and its base did not
@@ -25,6 +30,7 @@ class Experiment:
     request  the mark of the order that handed it in; "" where a researcher proposed it
     log      of its last run that failed
     cost     seconds that its runs and the thinking took
+    shift    by how much the level of the metric is moved, by what was measured from the baseline up to it
     credited its researcher's record has it
     """
 
@@ -35,9 +41,9 @@ class Experiment:
     researcher: str
     message: str
     at: float = 0.0
-    note: dict[str, Any] = field(default_factory=dict)
+    packed: bytes = b""
     grown: int = 0
-    verdict: str = "open"
+    verdict: Decision | Literal["open"] = "open"
     reason: str = ""
     effect: float | None = None
     interval: tuple[float, float] | None = None
@@ -46,24 +52,34 @@ class Experiment:
     e_value: float | None = None
     runs: int = 0
     confirming: int = 0
-    carried: list[float] = field(default_factory=list)
+    carried: tuple[float, ...] = ()
     earlier: float | None = None
-    used: set[int] = field(default_factory=set)
-    crashed: set[int] = field(default_factory=set)
+    used: frozenset[int] = NO_SEEDS
+    crashed: frozenset[int] = NO_SEEDS
     company: int = 99
     looks: int = 0
     stack: str = ""
     worth: float = 0.0
-    drawn: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    drawn: tuple[int, ...] = ()
     decided: tuple[Decision, str, Ruling | None] | None = None
-    metrics: Metrics = field(default_factory=dict)
+    metrics: Metrics = {}
     strain: float | None = None
+    shift: float = 0.0
     idea: int = 0
     asked: int = 0
     request: str = ""
     log: str = ""
     cost: float = 0.0
     credited: bool = False
+
+    def __post_init__(self) -> None:
+        self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
+        self.used, self.crashed = self.used or NO_SEEDS, self.crashed or NO_SEEDS
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the researcher left with its change."""
+        return msgspec.json.decode(self.packed, type=dict[str, Any]) if self.packed else {}
 
     @property
     def awaited(self) -> bool:
@@ -79,6 +95,11 @@ class Experiment:
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
         return line(self.message.partition("\n")[0], 300)
+
+
+def packed(note: dict[str, Any]) -> bytes:
+    """A note as an experiment keeps it."""
+    return msgspec.json.encode(note) if note else b""
 
 
 def past(experiment: Experiment) -> Past:

@@ -5,15 +5,21 @@ Each is a tagged record that msgspec encodes as JSON and decodes to the same rec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from overnight.contracts import Accounting, Brief, Call, Change
-from overnight.lab.events import Outcome, Stage
+from overnight.contracts import Brief, Call, Change
+from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
+
+LOG = 64 << 10  # bytes of a log that travel and are kept: its end
+Log = Annotated[bytes, Meta(max_length=LOG)]
+# what was said by a run or while it was scored, or by what ran beside it
+Told = Literal["run", "score", "beside", "beside-score"]
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -108,7 +114,7 @@ Job = Propose | Rebase | Combine | Measure | Think | Accept
 # ---- results ---------------------------------------------------------------------------------------------------
 
 
-class Proposal(Struct, frozen=True, tag="proposal", tag_field="kind"):
+class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
     """What came of a Propose or an Accept: a commit and its diff, or why there is none.
 
     away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
@@ -117,11 +123,8 @@ class Proposal(Struct, frozen=True, tag="proposal", tag_field="kind"):
 
     job: Propose | Accept
     change: Change | None = None
-    commit: str = ""
-    patch: str = ""
     foul: str = ""
     reason: str = ""
-    grown: int = 0
     away: bool = False
     wait: float | None = None
     seconds: float = 0.0
@@ -154,24 +157,24 @@ class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):
     commits: tuple[str, ...]
 
 
-class Measurement(Struct, frozen=True, tag="measurement", tag_field="kind"):
-    """What came of a Measure; the fields are those of the record `Measured`."""
+class Measurement(Ran, frozen=True, tag="measurement", tag_field="kind"):
+    """What came of a Measure. `logs` are the ends of what was said; where it is received they become files."""
 
     job: Measure
-    outcome: Outcome
-    metrics: dict[str, float] = {}
-    reason: str = ""
-    busy: float = 0.0
-    overhead: dict[str, float] = {}
-    worker: int = 0
-    log: str = ""
-    beside: dict[str, float] = {}
-    curve: Curve = ()
-    sandbox: str = ""
-    accounting: Accounting = "estimate"
-    artifacts: str = ""
-    holdout: float | None = None
-    beside_holdout: float | None = None
+    logs: dict[Told, Log] = {}
+
+    @property
+    def log(self) -> str:
+        """The name of the candidate's own log; "" if there is none."""
+        return _filed(self.job.run, "run") if "run" in self.logs else ""
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The name and the bytes of each log. No name comes from the place that ran the job."""
+        return ((_filed(self.job.run, told), text) for told, text in self.logs.items())
+
+
+def _filed(run: int, told: Told) -> str:
+    return f"{run}.log" if told == "run" else f"{run}-{told}.log"
 
 
 class Trouble(Struct, frozen=True, tag="trouble", tag_field="kind"):

@@ -19,15 +19,18 @@ from overnight.lab.events import (
     Faulted,
     Judged,
     Learnt,
+    Made,
     Measured,
     Noted,
     Ordered,
     Passed,
     Proposed,
+    Ran,
     Rebased,
     Reopened,
     Stacked,
     Vetoed,
+    common,
 )
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS, Budget, Flight, lease
@@ -177,8 +180,9 @@ class Lab:
             return
         number = self.state.next_experiment
         self.flight.proposed += 1
-        yield self._happen(Proposed(at, number, job.base, job.commit, result.commit, job.researcher, change.message,
-                                    result.patch, change.note, result.grown, change.idea, job.brief.seed, result.seconds))
+        yield self._happen(Proposed(
+            at=at, experiment=number, base=job.base, base_commit=job.commit, researcher=job.researcher, message=change.message,
+            note=change.note, idea=change.idea, asked=job.brief.seed, thinking=result.seconds, **common(Made, result)))
         if result.foul:
             yield self._happen(Judged(at, number, "foul", result.foul))
 
@@ -194,8 +198,9 @@ class Lab:
             yield self._happen(Ordered(at, order.request, "try", experiment=first.id))
             return
         base = next((e.id for e in self.state.experiments.values() if e.commit == order.base), BASELINE)
-        yield self._happen(Proposed(at, self.state.next_experiment, base, order.base, result.commit, order.by, change.message,
-                                    result.patch, {}, result.grown, order.idea, request=order.request))
+        yield self._happen(Proposed(
+            at=at, experiment=self.state.next_experiment, base=base, base_commit=order.base, researcher=order.by,
+            message=change.message, idea=order.idea, request=order.request, **common(Made, result)))
 
     def _thought(self, result: Thought, at: float) -> Iterator[Event]:
         job = result.job
@@ -237,10 +242,8 @@ class Lab:
     def _measured(self, result: Measurement, at: float) -> Iterator[Event]:
         job = result.job
         self.measuring.check_now = self.measuring.check_now and job.stage != "check"
-        yield self._happen(Measured(at, job.run, job.experiment, job.commit, job.seed, job.stage, result.outcome,
-                                    result.metrics, result.reason, result.busy, result.overhead, result.worker,
-                                    result.log, result.beside, result.curve, result.sandbox, result.accounting,
-                                    result.artifacts, result.holdout, result.beside_holdout))
+        yield self._happen(Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed,
+                                    stage=job.stage, log=result.log, **common(Ran, result)))
         yield from self._settle(at)
 
     def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:

@@ -9,7 +9,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 
-from overnight.lab.events import Measured, Opened
+from overnight.errors import TrackError
+from overnight.lab.events import Measured
 from overnight.lab.experiment import Experiment, Metrics
 from overnight.referee import guards, holdout, noise
 from overnight.referee.curves import Curve
@@ -27,17 +28,23 @@ SMALLEST = 1e-150  # the same for differences
 TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
 class Runs:
-    """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline."""
+    """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline.
 
-    def __init__(self, opened: Opened, track: Track) -> None:
-        self.track, self.key, self.baseline_commit, self.incumbent = track, opened.key, opened.commit, opened.commit
-        self.calibration = [self.draw("calibrate", i) for i in range(CALIBRATION)]
+    secret       what seeds are drawn from; None where it is not at hand: nothing new can be measured then
+    calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
+    confirmed    commit -> the fresh seeds on which it ran as a candidate
+    """
+
+    def __init__(self, baseline: str, track: Track, secret: str | None) -> None:
+        self.track, self.secret, self.baseline_commit, self.incumbent = track, secret, baseline, baseline
+        self.calibration = [] if secret is None else [self.draw("calibrate", i) for i in range(CALIBRATION)]
+        self.confirmed: dict[str, set[int]] = defaultdict(set)
         self.values: dict[str, dict[int, Metrics]] = defaultdict(dict)
         self.beside: dict[str, dict[int, Metrics]] = defaultdict(dict)
         self.repeat: Metrics | None = None
         self.bad: set[int] = set()
         self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
-        self._drawn, self._made = len(self._common), 0
+        self._drawn, self._made = CALIBRATION, 0
         self._standing = guards.begin(track.guard)
         self._stood: dict[str, tuple[list[float], int]] = {}  # earlier incumbents: their standing, and seeds drawn for them
         self._races: list[tuple[int, float]] = []
@@ -86,7 +93,8 @@ class Runs:
 
     @property
     def _measured(self) -> bool:
-        return self.repeat is not None and all(s in self.of(self.baseline_commit) for s in self.calibration)
+        ran = self.of(self.baseline_commit)
+        return self.repeat is not None and len(self.calibration) == CALIBRATION and all(s in ran for s in self.calibration)
 
     def _not_as_declared(self) -> str:
         """What is wrong with the kind that the contract names, if the baseline shows it."""
@@ -101,7 +109,7 @@ class Runs:
     @property
     def deterministic(self) -> bool:
         """Whether the same code and seed gave the same number twice."""
-        first = self.of(self.baseline_commit).get(self.calibration[0])
+        first = self.of(self.baseline_commit).get(self.calibration[0]) if self.calibration else None
         return bool(first and self.repeat) and self.number(first or {}) == self.number(self.repeat or {})
 
     @property
@@ -141,8 +149,16 @@ class Runs:
 
     # -- seeds --
 
+    @property
+    def key(self) -> str:
+        """What seeds are drawn from. Raises TrackError where it is not at hand."""
+        if self.secret is None:
+            raise TrackError("the key from which this track's seeds are drawn is not here: put its file back into "
+                             ".overnight/keys, or begin anew with `overnight run --restart`.")
+        return self.secret
+
     def draw(self, *what: object) -> int:
-        """A seed that nobody can know who does not have the journal's key."""
+        """A seed that cannot be known without the track's key. Raises TrackError where that is not at hand."""
         text = "|".join([self.key, *map(str, what)])
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
@@ -185,7 +201,7 @@ class Runs:
         """Whether the other side of a run is known, or never will be."""
         return self.kind.paired_in_time or seed in self.bad or seed in self.of(experiment.base_commit)
 
-    def blamed(self, experiment: Experiment) -> set[int]:
+    def blamed(self, experiment: Experiment) -> frozenset[int]:
         """Seeds on which an experiment failed and its base did not."""
         experiment.crashed |= {s for s, m in self.of(experiment.commit).items()
                                if not m and self.against(experiment.commit, experiment.base_commit, s)}
@@ -210,7 +226,7 @@ class Runs:
 
     def pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Oriented differences on those seeds: (race, fresh)."""
-        fresh = self.own_seeds(experiment)
+        fresh = self.confirmed.get(experiment.commit, ())
         differences = {seed: self.difference(pair) for seed, pair in self.shared(experiment).items()}
         return ((*experiment.carried, *(d for s, d in differences.items() if s not in fresh)),
                 tuple(d for s, d in differences.items() if s in fresh))
@@ -219,7 +235,7 @@ class Runs:
         """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
         mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
             | self.held_beside.get(experiment.commit, {})
-        turned, fresh = self.track.oriented, self.own_seeds(experiment)
+        turned, fresh = self.track.oriented, self.confirmed.get(experiment.commit, ())
         return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
                      for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
 
@@ -244,6 +260,8 @@ class Runs:
     def add(self, event: Measured, metrics: Metrics) -> None:
         """A candidate's run ended; `metrics` is empty unless it ended well."""
         self.values[event.commit][event.seed] = metrics
+        if event.stage == "confirm":
+            self.confirmed[event.commit].add(event.seed)
         self.hold(event)
         if event.beside:
             self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
@@ -253,6 +271,8 @@ class Runs:
     def add_incumbent(self, event: Measured, metrics: Metrics, runs: int = 0) -> str:
         """The incumbent's run ended. Returns what is wrong with the track, if this shows it."""
         values, self._variance = self.values[event.commit], None
+        if event.stage == "calibrate" and self.secret is None:
+            self._learn(event.seed)
         if metrics and event.seed in values and event.stage == "calibrate":
             self.repeat = metrics
         values.setdefault(event.seed, metrics)
@@ -267,6 +287,12 @@ class Runs:
             return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+
+    def _learn(self, seed: int) -> None:
+        """A seed of the calibration is seen in the record; the one that is seen twice is the first of them."""
+        others = [s for s in self.calibration if s != seed]
+        self.calibration = [seed, *others] if seed in self.calibration else [*others, seed]
+        self._common.setdefault(seed, 0)
 
     def hold(self, event: Measured) -> None:
         """A run was scored on the holdout too."""
@@ -283,6 +309,7 @@ class Runs:
     def forget(self, commit: str) -> None:
         """A commit is out: its runs do not count any more."""
         self.values.pop(commit, None)
+        self.confirmed.pop(commit, None)
         self.beside.pop(commit, None)
         self.curves.pop(commit, None)
         self.held.pop(commit, None)
@@ -293,7 +320,7 @@ class Runs:
         of the old incumbent stay for those that are still compared with it, until `forget`."""
         self._stood[self.incumbent] = self._standing, self._drawn
         self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
-        fresh = self.own_seeds(experiment)
+        fresh = self.confirmed.get(experiment.commit, ())
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
         if self.incumbent != self.baseline_commit:
             gone = noise.spread(self.numbers(self.incumbent))

@@ -151,7 +151,7 @@ class Proposing:
 
     def _proposal(self, name: str, thinks: bool) -> Propose:
         state = self.state
-        idea = state.ideas.lease(self.briefing.leased(), state.attempts.asked[name]) if thinks else None
+        idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
         return Propose(name, state.frontier, state.commit, self.briefing.role(name, idea=idea.id if idea else 0), thinks)
 
     def _coming(self, thinks: bool) -> int:

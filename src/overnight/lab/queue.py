@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from overnight.lab.events import Dropped, Noted, Passed, Proposed
 
@@ -12,8 +13,7 @@ MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea 
 OWN = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One idea. `tried` are its experiments, `passes` how often nobody could make a change of it."""
 
     id: int
@@ -21,7 +21,7 @@ class Entry:
     text: str
     source: str
     dropped: bool = False
-    tried: list[int] = field(default_factory=list)
+    tried: list[int] = []
     passes: int = 0
 
     @property
@@ -35,12 +35,11 @@ class Entry:
         return not (self.dropped or self.tried or self.hopeless)
 
 
-class Ideas:
+class Ideas(Struct):
     """All ideas that ever came in, oldest first."""
 
-    def __init__(self) -> None:
-        self.entries: dict[int, Entry] = {}
-        self.next = 1
+    entries: dict[int, Entry] = {}
+    next: int = 1
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())

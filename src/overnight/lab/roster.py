@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from overnight.lab import allocation
-from overnight.lab.attempts import Attempts
+from overnight.lab.attempts import Attempts, News
 from overnight.track.roles import Role
 
 MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
@@ -43,7 +43,7 @@ class Roster:
         """Whether a role can work now."""
         return self._away.get(name, -math.inf) <= now
 
-    def willing(self, news: object) -> list[str]:
+    def willing(self, news: News) -> list[str]:
         """Proposers that are not gone for good, and have not passed again and again while there was nothing new: `news` is
         what is known now."""
         return [n for n in self.proposers if self.attempts.passes(n, news) < MOST_PASSES and self._away.get(n) != math.inf]
@@ -59,7 +59,7 @@ class Roster:
 
     def due(self, names: Sequence[str], flying: int = 0) -> str:
         """Whose turn it is among these, while so many are being asked."""
-        turn = self.attempts.asked.total() + flying
+        turn = self.attempts.turns + flying
         return allocation.next_role(self.attempts.records, {n: self.roles[n].share for n in names}, turn)
 
     def ahead(self, name: str, names: Sequence[str]) -> bool:

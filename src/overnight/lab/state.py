@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 from overnight.contracts import Idea, Past
 from overnight.errors import JournalError
 from overnight.lab import allocation
-from overnight.lab.attempts import Attempts
+from overnight.lab.attempts import Attempts, News
 from overnight.lab.events import (
     Called,
     Dropped,
@@ -36,7 +37,7 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
-from overnight.lab.experiment import Experiment, Metrics, past, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, packed, past, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Tally
@@ -52,11 +53,14 @@ HISTORY = 1000  # judged experiments that a brief looks back on
 
 
 class State:
-    """One track's state."""
+    """One track's state. `keys` are those that lie beside the journal, by their hashes: without them all is known but what
+    seeds come next."""
 
     track: Track  # known from the record `opened` on
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str] | None = None) -> None:
+        self.keys = dict(keys or {})
+        self.records = 0  # that were applied
         self.next_run, self.next_experiment = 1, 1
         self.attempts, self.ideas = Attempts(), Ideas()
         self.answered: set[str] = set()  # requests of orders that were carried out or declined
@@ -78,7 +82,6 @@ class State:
         self.gauge = holdout.Gauge()
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
-        self._shifts: dict[int, float] = {BASELINE: 0.0}
         self._weighing: Weighing | None = None
         self.pasts: deque[Past] = deque(maxlen=HISTORY)
         self.notes, self.learnt_at = "", 0
@@ -121,7 +124,10 @@ class State:
     def level(self, experiment: int) -> float | None:
         """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
         start = self.known.mean(self.known.baseline_commit)
-        return None if start is None else start + self._shifts.get(experiment, 0.0)
+        return None if start is None else start + self._shift(experiment)
+
+    def _shift(self, number: int) -> float:
+        return self.experiments[number].shift if number in self.experiments else 0.0
 
     @property
     def judged(self) -> int:
@@ -129,7 +135,7 @@ class State:
         return len(self.experiments) - len(self.open)
 
     @property
-    def news(self) -> tuple[int, int, int]:
+    def news(self) -> News:
         """What changes when there is something new to go by: verdicts, the frontier, ideas."""
         return self.judged, self.frontier, self.ideas.next
 
@@ -161,14 +167,17 @@ class State:
 
     def apply(self, event: Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
+        self.records += 1
         _APPLY[type(event)](self, event)
         self.tally.last = event.at
 
-    def _on_opened(self, event: Opened) -> None:
+    def begin(self, event: Opened) -> None:
+        """Nothing is known but that the track begins, or begins anew."""
         self._reset()
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
-        self._weighing = Weighing(Runs(event, self.track), self.track, self.policy)
+        key = self.keys.get(event.key_hash) if event.key_hash else event.key
+        self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
 
     def _on_started(self, event: Started) -> None:
         self.tally.started(event)
@@ -181,7 +190,7 @@ class State:
 
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
-                                event.message, event.at, event.note, event.grown)
+                                event.message, event.at, packed(event.note), event.grown)
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
@@ -201,7 +210,7 @@ class State:
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
         experiment.earlier = inference.mean(fresh or race) if race or fresh else None
-        experiment.carried = [*race, *fresh]
+        experiment.carried = (*race, *fresh)
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)
         old = experiment.base_commit
@@ -286,7 +295,7 @@ class State:
             self._leave(stack, number).company = max(1, len(stack.members) // 2)
         for number in [n for n in new if n in told.alone]:
             experiment = self._leave(stack, number)
-            experiment.carried, experiment.used = [told.alone[number]], {stack.seed}
+            experiment.carried, experiment.used = (told.alone[number],), frozenset({stack.seed})
             self._weigh(experiment)
         if told.wanted is None:
             del self.stacks[stack.name]
@@ -303,7 +312,7 @@ class State:
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
-        self._shifts[experiment.id] = self._shifts.get(experiment.base, 0.0) + self.track.oriented(event.effect or 0.0)
+        experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
         self.pasts.append(past(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
@@ -315,14 +324,14 @@ class State:
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
         ran = self.known.of(experiment.commit).keys()
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
-        experiment.carried = list(race) if again else []
-        experiment.used = experiment.used | ran if again else set()
+        experiment.carried = race if again else ()
+        experiment.used = experiment.used | ran if again else NO_SEEDS
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
         else:
             self.known.forget(experiment.commit)
-        experiment.drawn, experiment.decided, experiment.crashed = (), None, set()
+        experiment.drawn, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
     def _on_reopened(self, event: Reopened) -> None:
@@ -367,9 +376,8 @@ class State:
         """Nothing of a keep counts any more but what it wants to change."""
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
-        self._shifts.pop(experiment.id, None)
         self._forget({experiment.id})
-        experiment.carried, experiment.runs, experiment.confirming = [], 0, 0
+        experiment.carried, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.drawn, experiment.decided, experiment.earlier = (), None, None
 
@@ -412,7 +420,7 @@ class State:
 
 
 _APPLY: dict[type, Any] = {
-    Opened: State._on_opened, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
+    Opened: State.begin, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
     Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
     Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
     Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+import msgspec
+from msgspec import Struct
 
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 
+LATEST = 1000  # times of each part of the harness that are remembered
 
-@dataclass(slots=True)
-class Use:
+
+class Use(Struct):
     """What calls to language models came to. `unpriced` counts those whose price nobody knows."""
 
     calls: int = 0
@@ -35,21 +36,20 @@ class Use:
         self.unpriced += call.dollars is None and call.outcome == "ok"
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
     came to, `session` what all did since the session began, or the killed one that it goes on with, `asked` those for one
     proposal, by its brief's seed."""
 
     runs: int = 0
     busy: float = 0.0
-    sandboxes: set[str] = field(default_factory=set)
-    accounting: set[str] = field(default_factory=set)
-    parts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    sandboxes: set[str] = set()
+    accounting: set[str] = set()
+    parts: dict[str, list[float]] = {}
     last: float = 0.0
-    used: dict[str, Use] = field(default_factory=lambda: defaultdict(Use))
-    session: Use = field(default_factory=Use)
-    asked: dict[int, Use] = field(default_factory=lambda: defaultdict(Use))
+    used: dict[str, Use] = {}
+    session: Use = msgspec.field(default_factory=Use)
+    asked: dict[int, Use] = {}
     _seconds: float = 0.0
     _capacity: float = 0.0
     _since: float = 0.0
@@ -88,7 +88,7 @@ class Tally:
         self._workers = 0
         for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
             if seconds:
-                self.parts[part].append(seconds)
+                self._spent(part, seconds)
 
     def measured(self, event: Measured) -> None:
         """A run ended."""
@@ -96,9 +96,14 @@ class Tally:
         self.busy += event.busy
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():
-            self.parts[part].append(seconds)
+            self._spent(part, seconds)
+
+    def _spent(self, part: str, seconds: float) -> None:
+        spent = self.parts.setdefault(part, [])
+        spent.append(seconds)
+        del spent[:-LATEST]
 
     def called(self, call: Call) -> None:
         """A call to a model ended."""
-        for use in (self.used[call.role], self.session, self.asked[call.asked]):
+        for use in (self.used.setdefault(call.role, Use()), self.session, self.asked.setdefault(call.asked, Use())):
             use.add(call)

@@ -66,10 +66,10 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
 
 
 class _Tail:
-    """What is written to a journal while we look on."""
+    """What is written to a journal behind record `seen`, while we look on."""
 
-    def __init__(self, session: Session) -> None:
-        self._session, self._seen = session, 0
+    def __init__(self, session: Session, seen: int) -> None:
+        self._session, self._seen = session, seen
 
     def new(self) -> list[Event]:
         """The records since the last look."""
@@ -86,7 +86,7 @@ def brief(session: Session) -> Brief:
     state, prose = session.look(), session.program.prose
     if state.opened is None:
         text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
-        state.apply(Opened(time.time(), contract.name, session.repo.head(), text, ""))
+        state.apply(Opened(time.time(), contract.name, session.repo.head(), text))
     desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
     return desk.full(state.commit, Briefing(state, Flight(), Roster(state.attempts), prose).outside())
 
@@ -98,9 +98,10 @@ def order(session: Session, wish: Order) -> Event:
     """Have an order carried out; the record of it. Raises TrackError where it is declined, or nobody takes it up."""
     if isinstance(wish, Steer) and not session.at_work():
         raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
+    tail = _Tail(session, session.journal.head[0] if session.begun else 0)
     session.inbox.put(wish)
     try:
-        event = next(_answers(session, wish), None)
+        event = next(_answers(session, wish, tail), None)
     finally:
         session.inbox.clear([wish.request])  # what is not carried out now is not carried out later
     if isinstance(event, Ordered) and event.reason:
@@ -110,9 +111,9 @@ def order(session: Session, wish: Order) -> Event:
     raise TrackError(f"the night at work did not take this up within {PATIENCE:.0f} s: look at it, and say it again.")
 
 
-def _answers(session: Session, wish: Order) -> Iterator[Event]:
+def _answers(session: Session, wish: Order, tail: _Tail) -> Iterator[Event]:
     """The record that answers an order, when there is one."""
-    deadline, tail = time.monotonic() + PATIENCE, _Tail(session)
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if not session.at_work():
             yield from _carried_out(session, wish)
@@ -181,7 +182,8 @@ def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None,
 
 def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
     """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
-    tail, until = _Tail(session), _Until(wish)
+    state, until = session.look(), _Until(wish)
+    tail = _Tail(session, 0 if wish.request in state.answered else state.records)
     while True:
         if not session.at_work():
             try:
@@ -199,7 +201,7 @@ def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | Non
     with session.writing(changed=True) as state:
         box = sandbox.choose(sandbox_name, state.track.run.gpus)  # under the lock: two at once in a process share names
         until = _Until(wish)
-        until.look(session.journal.replay())
+        until.look(session.journal.replay() if wish.request in state.answered else ())
         with Night(session, box, workers) as night:
             def look(events: Sequence[Event]) -> None:
                 watch(night.lab, events)

@@ -1,14 +1,17 @@
-"""What recorded events ask for outside the Lab: the result branch, held commits, trees, notes."""
+"""What results bring and recorded events ask for outside the Lab: logs, the result branch, held commits, trees, notes."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
-from overnight.errors import TrackError
+from overnight.errors import Fault, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.events import Event, Judged, Learnt, Measured, Proposed, Rebased, Stacked, Vetoed
+from overnight.lab.jobs import Measurement, Result
 from overnight.night.session import Session
 
+LOGS = "logs"
 NOTES = "notes.md"  # what the last standup wrote, for people; the journal has it as well
 
 
@@ -17,6 +20,10 @@ class Effects:
 
     def __init__(self, session: Session, runner: Runner) -> None:
         self.session, self.runner = session, runner
+
+    def keep(self, result: Result) -> None:
+        """Keep the logs that came with a result. Raises Fault where they cannot be written."""
+        keep_logs(self.session.home / LOGS, result)
 
     def follow(self, event: Event) -> None:
         """Move the branch, hold or release a commit, forget a tree, write the notes, clear an order.
@@ -46,3 +53,13 @@ class Effects:
             self.session.hold_open()
             with suppress(TrackError):
                 self.session.agree()
+
+
+def keep_logs(folder: Path, result: Result) -> None:
+    """Write the logs that came with a result into a folder. Raises Fault where they cannot be written."""
+    try:
+        for name, text in result.files() if isinstance(result, Measurement) else ():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(text)
+    except OSError as error:
+        raise Fault(f"the log {folder / name} cannot be written: {error}.") from error

@@ -14,19 +14,19 @@ from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night.session import Session
-from overnight.researchers.team import Money, Staff
+from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
 
 if TYPE_CHECKING:
-    from overnight.researchers.agent import Quarters
+    from overnight.researchers.agent import AgentWorkspace
 
-NONE = Money()
+NONE = ModelOptions()
 
 
 class Executor:
     """Does the work of one track in one sandbox."""
 
-    def __init__(self, session: Session, sandbox: Sandbox, money: Money = NONE) -> None:
+    def __init__(self, session: Session, sandbox: Sandbox, options: ModelOptions = NONE) -> None:
         state = session.state
         assert state.opened is not None
         self.session, self.repo = session, session.repo
@@ -34,29 +34,29 @@ class Executor:
         self._left: list[Team] = []
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
         carried = state.tally.carried
-        money = msgspec.structs.replace(money, spent=(carried.tokens, carried.dollars))
-        self._staff = Staff(state.track, session.repo.folder, sandbox, money, self._calls.put, self._quarters)
+        options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
+        self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace)
         self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
 
-    def _quarters(self) -> Quarters:
-        """Where agents work: in what a run may see, and no more."""
-        from overnight.researchers.agent import Quarters
+    def _workspace(self) -> AgentWorkspace:
+        """Where agents work: they see what a run may see, and no more."""
+        from overnight.researchers.agent import AgentWorkspace
         runner, repo = self.runner, self.repo
         secrets = (self.session.home, repo.root / ".git", *((repo.folder / p).resolve() for p in runner.track.private))
-        return Quarters(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
-                        (*runner.mounts, *runner.data), secrets)
+        return AgentWorkspace(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
+                              (*runner.mounts, *runner.data), secrets)
 
-    def staff(self, roles: Iterable[Role]) -> None:
-        """The team has these roles from now on. Raises TrackError where one cannot be had; then it stays as it was."""
-        made = self._staff.team(roles)
-        self._left.append(self.desk.team)  # what they have under way still counts
+    def build_team(self, roles: Iterable[Role]) -> None:
+        """Replace the team by one with these roles. Raises TrackError, and keeps the old team, where a role cannot be had."""
+        made = self._builder.team(roles)
+        self._left.append(self.desk.team)  # its proposals under way still count
         self.desk.team = made
 
     def close(self) -> None:
-        """End what every role has under way. Calls to models have a moment to end by themselves."""
+        """End the work of every role; calls to models get a few seconds to end by themselves."""
         for team in (*self._left, self.desk.team):
             team.close()
-        self._staff.close()
+        self._builder.close()
 
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""

@@ -17,7 +17,7 @@ from overnight.lab.lab import Lab
 from overnight.night.effects import Effects
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
-from overnight.researchers.team import Money
+from overnight.researchers.team import ModelOptions
 from overnight.track.program import Program
 from overnight.track.roles import Role
 from overnight.workers import WORKERS
@@ -36,13 +36,13 @@ class Night:
     """
 
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
-                 money: Money = NONE, machine: Cores = MACHINE, say: Callable[[str], None] = lambda sentence: None,
-                 where: str = "local") -> None:
+                 models: ModelOptions = NONE, machine: Cores = MACHINE,
+                 say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
         cpus = session.state.track.run.cpus
         benches = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
         self.lab = Lab(session.state, benches=benches)
-        self.executor = Executor(session, sandbox, money)
+        self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
         self.places = WORKERS[where](self.executor.work, benches, cpus, desks, thinkers, machine)
         self._cast: Cast | None = None
@@ -68,7 +68,7 @@ class Night:
 
     def _take(self, program: Program, cast: Cast) -> tuple[Role, ...]:
         roles = cast(program)
-        self.executor.staff(roles)
+        self.executor.build_team(roles)
         self.lab.organise(roles, program.prose)
         return roles
 
@@ -101,7 +101,8 @@ class Night:
             for event in late:
                 self.effects.follow(event)
             watch(late)
-            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters)
+            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
+                            keep=self.effects.keep)
         finally:
             lasted = time.monotonic() - began
             self.close()

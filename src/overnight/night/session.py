@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,7 +19,9 @@ from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
+from overnight.night import keys
 from overnight.night.inbox import Inbox
+from overnight.night.snapshot import Snapshot, replayed
 from overnight.repo import Repo
 from overnight.track import program, spec
 from overnight.track.load import load
@@ -36,7 +37,8 @@ class Session:
         self.home = folder.resolve() / HOME
         self.repo = Repo(folder, self.home / "scratch")
         self.inbox = Inbox(self.home / "inbox")
-        self.state = State()
+        self.state = State(keys.found(self.home))
+        self.snapshot = Snapshot(self.home / "state.snapshot")
         self._watch: program.Watch | None = None
         self._journal: Journal[Event] | None = None
 
@@ -66,16 +68,17 @@ class Session:
         """Whether there is a journal."""
         return (self.home / "journal.db").exists()
 
-    def read(self) -> State:
-        """The record as the journal tells it. Raises TrackError when there is no journal yet."""
-        if self.look().opened is None:
+    def read(self, whole: bool = False) -> State:
+        """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
+        is no journal yet."""
+        if self.look(whole).opened is None:
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
         return self.state
 
-    def look(self) -> State:
+    def look(self, whole: bool = False) -> State:
         """The same; empty where there is none."""
-        for event in self.journal.replay() if self.begun and self.state.opened is None else ():
-            self.state.apply(event)
+        if self.begun and self.state.opened is None:
+            self.state = replayed(self.journal, self.state) if whole else self.snapshot.open(self.journal, self.state.keys)
         return self.state
 
     @property
@@ -113,13 +116,14 @@ class Session:
         self._make_home()
         with self._lock():
             self._sweep()
-            for event in self.journal.replay():
-                self.state.apply(event)
+            self.state = self.snapshot.open(self.journal, keys.found(self.home))
+            self.snapshot.keep(self.state, self.journal)
             self._open(contract, again, changed)
             self.hold_open()
             self.agree()
             try:
                 yield self.state
+                self.snapshot.keep(self.state, self.journal)
             finally:
                 self._sweep()
                 self.journal.close()
@@ -165,6 +169,8 @@ class Session:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
         text = (self.repo.folder / spec.FILE).read_text(encoding="utf-8")
         opened = self.state.opened
+        if opened is not None and opened.key_hash and not again:
+            self._check_key(opened.key_hash)
         never_ran = bool(self.state.problem) and not self.state.calibrated
         if opened is not None and not again and self.state.experiments and not never_ran:
             if opened.contract != text:
@@ -177,7 +183,17 @@ class Session:
             return
         self.repo.release(contract.name)
         self.repo.put_aside(f"overnight/{contract.name}")
-        self.record([Opened(time.time(), contract.name, head, text, secrets.token_hex(16))])
+        made = keys.make(self.home)
+        self.state.keys = keys.found(self.home)
+        self.record([Opened(time.time(), contract.name, head, text, key_hash=made)])
+
+    def _check_key(self, name: str) -> None:
+        """Raise TrackError where the key from which this track's seeds are drawn is not beside its journal."""
+        if name not in self.state.keys:
+            path = keys.place(self.home, name)
+            wrong = "is not the one of this journal" if path.exists() else "is missing"
+            raise TrackError(f"the key {path} {wrong}, so no seed can be drawn: put it back from a copy, or begin anew with "
+                             "`overnight run --restart`; what was recorded stays readable.")
 
     def commit_to_judge(self) -> str:
         """The commit that is checked out. Raises TrackError where files differ from it."""

@@ -1,1 +1,1 @@
-"""Whoever proposes a change: `knobs` needs no key, the others read and write."""
+"""Researchers, which propose changes: `knobs` needs no key, the others call models, agents or patches."""

@@ -1,5 +1,5 @@
-"""A researcher whose changes change nothing: a comment at the end of a file. What it gets kept is a false finding, so a
-night of it (an A/A night) tests the referee on one's own track."""
+"""A researcher whose changes change nothing: a comment at the end of a file. A kept placebo is a false finding, so a
+night of placebos (an A/A night) tests the referee on a user's own track."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A folder of patches as proposals: for tests, for demonstrations, and to judge a night again under another referee.
 
-Covered: a patch is applied by git itself, whole or not at all, in a folder of its own without anybody's settings; links,
+Covered: a patch is applied by git itself, whole or not at all, in a folder of its own without any user's settings; links,
 modes and what is no text never leave that folder.
 Not covered: whether a patch is worth anything, which is the referee's to find out.
 """
@@ -28,10 +28,10 @@ from overnight.lab.events import Event, Opened, Proposed
 from overnight.track.spec import covers
 
 NOTE = "patch"  # the key in a change's note under which its patch is named
-LARGEST = 1 << 20  # bytes of a patch
-MOST = 10_000  # patches in a folder
+MOST_PATCH_BYTES = 1 << 20  # bytes of a patch
+MOST_PATCHES = 10_000  # patches in a folder
 CUT = 64 << 10  # characters of a diff from which on the journal has not all of it
-PATIENCE = 60.0  # seconds that git may take for one patch
+GIT_SECONDS = 60.0  # that git may take for one patch
 SHOWN = 5  # patches named in one sentence
 _GIT = ["git", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "core.symlinks=true"]
 
@@ -92,8 +92,8 @@ def names(folder: Path) -> list[str]:
     except OSError as error:
         raise TrackError(f"the folder of patches {folder} cannot be read ({error.strerror}): make it, or name "
                          "another.") from error
-    if len(found) > MOST:
-        raise TrackError(f"the folder {folder} has {len(found):,} patches: {MOST:,} are the most; use several folders.")
+    if len(found) > MOST_PATCHES:
+        raise TrackError(f"the folder {folder} has {len(found):,} patches: {MOST_PATCHES:,} are the most; use several folders.")
     return found
 
 
@@ -143,25 +143,25 @@ def _lay(tree: Path, files: Mapping[str, str]) -> None:
 
 
 def _git(arguments: list[str], cwd: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """git in a folder that belongs to no repository, with nobody's settings."""
+    """git in a folder that belongs to no repository, without any user's settings."""
     env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(cwd), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8",
            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CEILING_DIRECTORIES": str(cwd.parent), "GIT_ATTR_NOSYSTEM": "1"}
     try:
         return subprocess.run([*_GIT, *arguments], cwd=cwd, env=env, input=given, capture_output=True, check=False,
-                              start_new_session=True, timeout=PATIENCE)
+                              start_new_session=True, timeout=GIT_SECONDS)
     except subprocess.TimeoutExpired:
-        raise _Stuck(f"takes git more than {PATIENCE:g} seconds") from None
+        raise _Stuck(f"takes git more than {GIT_SECONDS:g} seconds") from None
 
 
 def _read(path: Path, scratch: Path) -> tuple[str, bytes]:
     """The message and the diff of a file as `git format-patch` or `diff` writes it."""
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
-        content = path.read_bytes() if regular and path.stat().st_size <= LARGEST else None
+        content = path.read_bytes() if regular and path.stat().st_size <= MOST_PATCH_BYTES else None
     except OSError as error:
         raise _Stuck(f"cannot be read ({error.strerror})") from error
     if content is None:
-        raise _Stuck(f"is no regular file of at most {LARGEST >> 10} KiB")
+        raise _Stuck(f"is no regular file of at most {MOST_PATCH_BYTES >> 10} KiB")
     done = _git(["mailinfo", "-k", "--encoding=UTF-8", "message", "diff"], scratch, content)
     if done.returncode:
         raise _Stuck("is no patch")
@@ -224,7 +224,7 @@ def _changes(tree: Path, files: Mapping[str, str]) -> dict[str, str | None]:
 # ---- patches from a journal ------------------------------------------------------------------------------------
 
 
-class Written(Struct, frozen=True):
+class ExportedPatches(Struct, frozen=True):
     """What `patches` made.
 
     files  in the order of the experiments
@@ -235,7 +235,7 @@ class Written(Struct, frozen=True):
     left: tuple[int, ...]
 
 
-def patches(events: Iterable[Event], folder: Path) -> Written:
+def patches(events: Iterable[Event], folder: Path) -> ExportedPatches:
     """Write each experiment of a night, as it was proposed, as NNNN-title.patch with its message. Raises TrackError where
     the folder is not empty or cannot be written."""
     proposed: list[Proposed] = []
@@ -252,7 +252,7 @@ def patches(events: Iterable[Event], folder: Path) -> Written:
         files = tuple(_write(event, folder) for event in whole)
     except OSError as error:
         raise TrackError(f"the patches cannot be written to {folder} ({error.strerror}): name another folder.") from error
-    return Written(files, tuple(event.experiment for event in proposed if event not in whole))
+    return ExportedPatches(files, tuple(event.experiment for event in proposed if event not in whole))
 
 
 def _write(event: Proposed, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Roles become a team: researchers by their names, and those who advise."""
+"""Roles become a team: researchers by their names, and advisers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from overnight.track.roles import ADVISE, Role
 from overnight.track.spec import Track
 
 if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
-    from overnight.researchers.agent import Quarters
-    from overnight.researchers.llm.mind import Mind
+    from overnight.researchers.agent import AgentWorkspace
+    from overnight.researchers.llm.budget import ModelBudget
+    from overnight.researchers.llm.client import ModelClient
     from overnight.researchers.llm.model import Model
-    from overnight.researchers.llm.purse import Purse
 
-PATIENCE = 3.0  # seconds that calls to models have to end when the night does
+CLOSE_SECONDS = 3.0  # that calls to models have to end when the night does
 
 
-class Money(Struct, frozen=True):
-    """What models are asked and what they may cost in a session; None is no bound.
+class ModelOptions(Struct, frozen=True):
+    """Which models are asked, and what they may cost in a session; None is no bound.
 
     model   of the roles that name none
     price   dollars per million tokens, in and out, of models that the price list does not know
@@ -48,21 +48,21 @@ class Money(Struct, frozen=True):
 
 
 @dataclass
-class Staff:
-    """Makes teams of one track, also when its program changes in the middle of a night: models, what they cost, and how often
-    they failed go on from team to team.
+class TeamBuilder:
+    """Builds the teams of one track, also when its program changes in the middle of a night: models, their cost and their
+    failures carry over from team to team.
 
-    quarters  where agents work; None where nothing is proposed
+    workspace  where agents work; None where nothing is proposed
     spent     told of each call to a model, on any thread
     """
 
     track: Track
     folder: Path
     sandbox: Sandbox
-    money: Money
+    options: ModelOptions
     spent: Callable[[Call], None]
-    quarters: Callable[[], Quarters]
-    _purse: Purse | None = None
+    workspace: Callable[[], AgentWorkspace]
+    _budget: ModelBudget | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,7 +70,7 @@ class Staff:
         """A researcher for each role that proposes, and the advisers. Raises TrackError for what cannot be had."""
         roles = tuple(roles)
         researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
-        advisers = {role.kind: self._mind(role) for role in roles if role.kind in ADVISE}
+        advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
         made = Team(researchers, close=partial(_close, researchers))
         if advisers:
             from overnight.researchers.llm.roles import critic, scientist, standup
@@ -94,51 +94,52 @@ class Staff:
 
     def _author(self, role: Role) -> Researcher:
         from overnight.researchers.llm.author import Author
-        return Author(self._mind(role))
+        return Author(self._client(role))
 
     def _agent(self, role: Role) -> Researcher:
         from overnight.researchers.agent import Agent
         if not role.agent:
             raise TrackError("an agent needs to be named: give it a role in program.md, like "
                              "`claude: {kind: agent, agent: claude}`.")
-        return Agent(role, self.track, self.sandbox, self.quarters(), lambda told: page.page(told).text)
+        return Agent(role, self.track, self.sandbox, self.workspace(), lambda told: page.page(told).text)
 
-    def _mind(self, role: Role) -> Mind:
+    def _client(self, role: Role) -> ModelClient:
         from overnight.researchers.llm import model
-        from overnight.researchers.llm.mind import Mind
-        name = role.model or self.money.model
+        from overnight.researchers.llm.client import ModelClient
+        name = role.model or self.options.model
         if not name:
             raise TrackError(f"the role '{role.name}' needs a model: name one with --model, like openai:gpt-5-mini or "
                              "ollama:qwen3, or in program.md.")
         with self._lock:
             if name not in self._models:
                 model.check(name)
-                self._models[name] = model.Model(name, self.money.price)
-            found, purse = self._models[name], self._paying()
-        purse.check(found)
-        return Mind(role.name, found, purse, timeout=role.patience)
+                self._models[name] = model.Model(name, self.options.price)
+            found, budget = self._models[name], self._model_budget()
+        budget.check(found)
+        return ModelClient(role.name, found, budget, timeout=role.patience)
 
     def close(self) -> None:
-        """Give calls that are under way a moment, and hand on a record of those that go on."""
-        if self._purse is not None:
-            self._purse.close(PATIENCE)
+        """Wait up to CLOSE_SECONDS for calls under way, and hand on a record of those that go on."""
+        if self._budget is not None:
+            self._budget.close(CLOSE_SECONDS)
 
-    def _paying(self) -> Purse:
-        """The purse of this session, made when it is first wanted."""
-        if self._purse is None:
-            from overnight.researchers.llm.purse import Bounds, Purse, Used
-            bounds = Bounds(self.money.tokens, self.money.dollars, self.money.tokens_each, self.money.dollars_each)
-            self._purse = Purse(bounds, self.spent, Used(*self.money.spent))
-        return self._purse
+    def _model_budget(self) -> ModelBudget:
+        """The session's budget, made at its first use."""
+        if self._budget is None:
+            from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
+            options = self.options
+            bounds = BudgetBounds(options.tokens, options.dollars, options.tokens_each, options.dollars_each)
+            self._budget = ModelBudget(bounds, self.spent, Spending(*options.spent))
+        return self._budget
 
 
 # The kinds that propose, as `track/roles.py` names them.
-RESEARCHERS: dict[str, Callable[[Staff, Role], Researcher]] = {
-    "knobs": Staff._knobs,
-    "llm": Staff._author,
-    "agent": Staff._agent,
-    "replay": lambda staff, role: Replay(_patches(role, staff.folder), role.name),
-    "placebo": lambda staff, role: Placebo(),
+RESEARCHERS: dict[str, Callable[[TeamBuilder, Role], Researcher]] = {
+    "knobs": TeamBuilder._knobs,
+    "llm": TeamBuilder._author,
+    "agent": TeamBuilder._agent,
+    "replay": lambda builder, role: Replay(_patches(role, builder.folder), role.name),
+    "placebo": lambda builder, role: Placebo(),
 }
 
 

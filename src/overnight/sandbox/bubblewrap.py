@@ -4,7 +4,7 @@ Covered: no network, no home, no environment but the contract's, a read-only wor
 tree, the artefacts, /tmp and /dev/shm, limits on wall time, CPU, memory, processes, files and output, death of the whole
 tree, artefacts copied only after death and without following anything. As root the payload runs under a throw-away
 uid without capabilities. Where a cgroup can be made, the kernel counts and bounds memory, CPU and processes exactly;
-elsewhere the tree is looked at ten times a second, and each result says `estimate`.
+elsewhere the tree is polled ten times a second, and each result says `estimate`.
 Not covered: kernel bugs in the calls that remain, side channels (caches, load), and as an ordinary user the kernel's bounds
 per user (pipes, pending signals). Host path names of mounts can be read in /proc/self/mountinfo. See docs/security.md.
 """
@@ -24,10 +24,10 @@ from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import gpus, selftest, watch
 from overnight.sandbox.kernel import cgroups, group, seccomp
-from overnight.sandbox.kernel.process import Contained, Plan
+from overnight.sandbox.kernel.process import BubblewrapProcess, LaunchPlan
 from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP, environment
 
-FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, so many for each of our processes
+FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
 INSTALL = "sudo apt-get install -y bubblewrap"
 
 _REASONS = {
@@ -73,7 +73,7 @@ class Bubblewrap:
 
     @staticmethod
     def _sweep() -> None:
-        """End what was being set up when an Overnight was killed: bwrap waits for ever in its first milliseconds then."""
+        """Kill sandboxes that an Overnight was setting up when it was killed: bwrap would wait for ever."""
         for pid in watch.orphans():
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -83,26 +83,26 @@ class Bubblewrap:
         """Whether the kernel counts and bounds what a whole tree of processes takes."""
         return self._groups is not None
 
-    def start(self, command: Command) -> Contained:
+    def start(self, command: Command) -> BubblewrapProcess:
         """Start a command. Raises Fault."""
         try:
             owner = next(self._uids) if self._root else None
-            plan = Plan(bwrap=self._bwrap, setup=tuple(self._setup(command)), owner=owner,
+            plan = LaunchPlan(bwrap=self._bwrap, setup=tuple(self._setup(command)), owner=owner,
                         launcher=tuple(self._launcher(command, owner)), group=self._group_for(command.limits),
                         filter=seccomp.program(command.network, memory_bounded=self._groups is not None))
-            return Contained(command, plan)
+            return BubblewrapProcess(command, plan)
         except OSError as error:
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
     def _group_for(self, limits: Limits) -> Callable[[], group.Group] | None:
-        """What makes a cgroup for a command; None where there are none."""
+        """A function that makes the cgroup of a command; None where none can be made."""
         if self._groups is None:
             return None
         return partial(self._groups.make, str(next(self._numbers)), limits.memory, limits.processes)
 
     def _launcher(self, command: Command, owner: int | None) -> list[str]:
-        """What runs inside before the payload: drop the user, wait for the word, change into the tree. If we die before we
-        say the word, the payload never begins. LANG comes last, because loading a locale takes longer than the rest."""
+        """The command inside that becomes the payload: change the user, wait for the word `go`, enter the tree. If Overnight
+        dies before it says `go`, the payload never begins. LANG comes last, because loading a locale is slow."""
         drop = [] if owner is None else ["/usr/bin/setpriv", "--reuid", str(owner), "--regid", str(owner), "--clear-groups",
                                          "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
         begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '

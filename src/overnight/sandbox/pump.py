@@ -1,4 +1,4 @@
-"""A thread that carries bytes between a descriptor of ours and a named pipe, until one of them is closed."""
+"""A thread that copies bytes between a descriptor and a named pipe, until one of them is closed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import select
 import threading
 
-CHUNK = 1 << 20  # bytes carried at once
+CHUNK_BYTES = 1 << 20  # copied at once
 
 
 class Pump(threading.Thread):
-    """Carries everything from one descriptor to another; both are its own, and it closes them."""
+    """Copies everything from one descriptor to another; it owns both and closes them."""
 
     def __init__(self, source: int, to: int) -> None:
         super().__init__(daemon=True)
@@ -18,15 +18,15 @@ class Pump(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Carry until the source ends or nobody reads any more."""
+        """Copy until the source ends or the reader of the target is gone."""
         poll = select.poll()
         poll.register(self._source, select.POLLIN)
         poll.register(self._to, 0)  # tells only of errors: that its readers are gone
         try:
             while self._to not in (came := dict(poll.poll())):
-                if not came or not os.splice(self._source, self._to, CHUNK):
+                if not came or not os.splice(self._source, self._to, CHUNK_BYTES):
                     break
-        except OSError:  # nobody reads any more
+        except OSError:  # the reader is gone
             return
         finally:
             os.close(self._source)

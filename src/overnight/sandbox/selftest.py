@@ -1,8 +1,8 @@
-"""The self-test of a sandbox: one start, some twenty attempts from inside, and what came of each.
+"""The self-test of a sandbox: one start, some twenty attempts from inside, and the result of each.
 
-Covered: what a stranger's code would try first (the host's files, processes, network, environment, descriptors, keys;
+Covered: what untrusted code would try first (the host's files, processes, network, environment, descriptors, keys;
 mounts, namespaces, capabilities, bounds), with bait laid out on the host for it.
-Not covered: everything that tests/attacks tries besides; a test at start is quick, not complete.
+Not covered: the other attacks of tests/attacks; a test at start is quick, not complete.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import watch
 
 PROBES = Path(__file__).parent / "probes.py"
-LONGEST = 50  # bytes of the folder for temporary files
+MOST_TMP_BYTES = 50  # bytes of the path of the folder for temporary files
 LIMITS = Limits(wall=20.0, memory=256 << 20, disk=16 << 20, processes=32)
 OPEN = "OPEN"
 
-# What may be open in a sandbox that has a kernel of its own between the code and ours, or its own idea of rights.
+# What may be open in a sandbox with a kernel of its own between the code and the host's, or with other rules of rights.
 INNER = frozenset({"makes a user namespace", "traces a process", "sets up io_uring", "opens a netlink socket",
                    "has no filter of calls", "may gain rights", "writes core_pattern", "reads the keyring"})
 
 
 def begin(sandbox: Sandbox, why: Callable[[str], str]) -> None:
-    """Run the smallest payload. Raises SandboxMissing with `why` of what was said when it does not run."""
+    """Run the smallest payload. Raises SandboxMissing, with the text of `why` for its error output, when it does not run."""
     with tempfile.TemporaryDirectory() as empty:
         Path(empty).chmod(0o755)
         try:
@@ -46,7 +46,7 @@ def begin(sandbox: Sandbox, why: Callable[[str], str]) -> None:
 
 
 def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Try it. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
+    """Run the self-test. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
     Raises SandboxMissing when anything else is open, Fault when the sandbox failed."""
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-bait-", dir=_place()) as name:
@@ -67,7 +67,7 @@ def fingerprint(found: dict[str, str]) -> str:
 def _place() -> Path:
     """Where the bait lies: among temporary files, unless a socket there would have too long a name (108 bytes are the most)."""
     usual = tempfile.gettempdir()
-    return Path(usual if len(usual.encode()) <= LONGEST else "/tmp")
+    return Path(usual if len(usual.encode()) <= MOST_TMP_BYTES else "/tmp")
 
 
 def _sweep() -> None:
@@ -99,7 +99,7 @@ def _tried(sandbox: Sandbox, folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _bait(folder: Path) -> Iterator[dict[str, object]]:
-    """Things of the host's that must be out of reach, each with a word that nobody else knows."""
+    """Things of the host's that must be out of reach, each with a secret word that stands nowhere else."""
     nonce = secrets.token_hex(16)
     secret = folder / "secret"
     secret.write_text(nonce)

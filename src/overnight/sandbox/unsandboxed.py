@@ -27,16 +27,16 @@ class Unsandboxed:
     name = identity = "none"
     findings: dict[str, str] = {}
 
-    def start(self, command: Command) -> Loose:
+    def start(self, command: Command) -> PlainProcess:
         """Start a command. Raises Fault."""
         try:
-            return Loose(command)
+            return PlainProcess(command)
         except OSError as error:
             raise Fault(f"the command could not be started: {error}.") from error
 
 
 def _bounds(command: Command) -> list[str]:
-    """What util-linux offers towards limits, where it is installed."""
+    """A command prefix of util-linux that sets some limits, where it is installed."""
     prefix = []
     if found := shutil.which("setpriv"):
         prefix += [found, "--pdeathsig", "KILL"]
@@ -45,8 +45,8 @@ def _bounds(command: Command) -> list[str]:
     return prefix
 
 
-class Loose:
-    """One plain process group."""
+class PlainProcess:
+    """One command as a plain process group."""
 
     def __init__(self, command: Command) -> None:
         self._command = command
@@ -54,11 +54,11 @@ class Loose:
         self._killed, self._over = "", False
         self._ending = threading.Lock()
         beside = command.harvest or command.inputs
-        self._room = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
-        shutil.copytree(command.tree, self._room / "work", symlinks=True)
-        (self._room / "out").mkdir()
+        self._folder = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
+        shutil.copytree(command.tree, self._folder / "work", symlinks=True)
+        (self._folder / "out").mkdir()
         self._process = subprocess.Popen(
-            [*_bounds(command), *command.argv], cwd=self._room / "work" / command.cwd, env=self._environment(),
+            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd, env=self._environment(),
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
         out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
@@ -73,8 +73,8 @@ class Loose:
 
     def _environment(self) -> dict[str, str]:
         command = self._command
-        own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._room), "LANG": "C.UTF-8"}
-        own |= {"OVERNIGHT_OUT": str(self._room / "out")} if command.harvest else {}
+        own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        own |= {"OVERNIGHT_OUT": str(self._folder / "out")} if command.harvest else {}
         own |= {"OVERNIGHT_ARTIFACTS": str(command.inputs)} if command.inputs else {}
         own |= {"OVERNIGHT_HOLDOUT": str(command.secret)} if command.secret else {}
         return own | command.env
@@ -106,7 +106,7 @@ class Loose:
         wall = time.monotonic() - self._started
         self._clock.lap()
         os.close(fd)
-        self._end("")  # before it is reaped, and its number free for others
+        self._end("")  # before it is reaped, and its number is reused
         with self._ending:
             self._over = True
         status, usage = os.wait4(self._process.pid, 0)[1:]
@@ -120,9 +120,9 @@ class Loose:
 
     def _take(self) -> None:
         if self._command.harvest is not None:
-            out = os.open(self._room / "out", os.O_RDONLY | os.O_DIRECTORY)
+            out = os.open(self._folder / "out", os.O_RDONLY | os.O_DIRECTORY)
             try:
                 watch.harvest(out, self._command.harvest, self._command.limits.disk)
             finally:
                 os.close(out)
-        shutil.rmtree(self._room, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -23,16 +23,16 @@ from pathlib import Path
 from overnight.errors import Fault
 
 TAIL = 64 << 10  # bytes of each stream that are kept, its end
-MOST_FILES = 20_000  # names that may be left behind, a bound on kernel memory as well as on ours
-DEEPEST = 32  # folders within folders
-LONGEST = 1024  # bytes of a path below the folder: with ours before it, it must stay below the kernel's 4096
+MOST_FILES = 20_000  # names that may be left behind, a bound on memory of the kernel and of this process
+MOST_DEPTH = 32  # folders within folders
+MOST_PATH_BYTES = 1024  # below the folder: with the folder's own path it must stay below the kernel's 4096
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Drain(threading.Thread):
     """Reads two pipes to their end and keeps the last TAIL bytes of each. Calls `end` with "output" once past `limit`
-    bytes, and with "behind" when `heard`, to which it tells each piece of stdout, has heard enough."""
+    bytes, and with "behind" when `heard`, which is called with each piece of stdout, returns True."""
 
     def __init__(self, out: int | None, err: int, limit: int, end: Callable[[str], None],
                  heard: Callable[[bytes], bool] | None = None) -> None:
@@ -44,7 +44,7 @@ class Drain(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Read until both pipes are closed by everyone who held them."""
+        """Read until every process that held the two pipes has closed them."""
         poll = select.poll()
         for fd in self._kept:
             poll.register(fd, select.POLLIN)
@@ -68,13 +68,13 @@ class Drain(threading.Thread):
             self._end("behind")
 
     def result(self) -> tuple[bytes, bytes]:
-        """What was kept of stdout and stderr; call it when every writer is dead."""
+        """The last bytes of stdout and stderr; to be called when every writer is dead."""
         self.join(timeout=5.0)
         return (b"" if self._out is None else self._kept[self._out]), self._kept[self._err]
 
 
 def reason(killed: str, code: int) -> str:
-    """Why a command was ended, "" where it came to its own end before it could be stopped for what it had printed."""
+    """The reason for which a command was killed; "" where it ended by itself before it could be stopped for its output."""
     return "" if killed == "behind" and code >= 0 else killed
 
 
@@ -84,7 +84,7 @@ def adopt_orphans() -> None:
 
 
 def dead(pidfd: int, seconds: float) -> bool:
-    """Wait so long for a process to end; whether it has."""
+    """Wait at most `seconds` for a process to end; whether it has ended."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(max(0.0, seconds) * 1000))
@@ -123,7 +123,7 @@ def waits_for(pid: int, other: str) -> bool:
 
 
 def name_of(pid: int | str) -> str:
-    """A name that only this very process ever has; "" when it is gone."""
+    """A name that no other process ever has, from its number and start time; "" when it is gone."""
     try:
         return f"overnight-{pid}-{_stat(pid)[19]}"
     except OSError:
@@ -131,7 +131,7 @@ def name_of(pid: int | str) -> str:
 
 
 def orphans() -> Iterator[int]:
-    """Processes that bear the name of one that is gone."""
+    """Processes of an Overnight that is gone: its name stands in their command line."""
     for entry in Path("/proc").iterdir():
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
@@ -148,7 +148,7 @@ def _stat(pid: int | str) -> list[str]:
 
 
 def _text(file: Path) -> str:
-    """A file of the kernel's in which a process' name stands: any bytes that it likes. Raises OSError."""
+    """A file of /proc that holds the name of a process, which may be any bytes. Raises OSError."""
     return file.read_text(errors="replace")
 
 
@@ -191,7 +191,7 @@ def _numbers(limits: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def _allowed(number: int, wanted: int) -> int:
-    """A limit, but none above what we ourselves may have."""
+    """The wanted limit, or this process's own hard limit where that is lower."""
     most = resource.getrlimit(number)[1]
     return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
 
@@ -213,8 +213,8 @@ def cpu_of(pid: int) -> float:
 
 
 def lay_out(tree: Path, folder: int, name: str, owner: int | None) -> None:
-    """Copy a clean tree into a folder descriptor, links as links, for another user where `owner` is given. Nobody else may be
-    at work in that folder yet. Raises OSError."""
+    """Copy a clean tree into a folder descriptor, links as links, for another user where `owner` is given. No other process
+    may use that folder yet. Raises OSError."""
     os.mkdir(name, 0o755, dir_fd=folder)
     below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
@@ -259,12 +259,12 @@ def _send(source: int, target: int, count: int) -> None:
 
 def harvest(folder: int, to: Path, limit: int) -> None:
     """Copy the regular files below a folder descriptor, at most `limit` bytes; links, devices and odd names stay
-    behind. Raises Fault when our own disk fails."""
+    behind. Raises Fault when this machine's disk fails."""
     budget = [limit, MOST_FILES]
     try:
         to.mkdir(parents=True, exist_ok=True)
         to.chmod(0o755)
-        _copy_folder(folder, to, budget, DEEPEST, LONGEST)
+        _copy_folder(folder, to, budget, MOST_DEPTH, MOST_PATH_BYTES)
     except OSError as error:
         raise Fault(f"the artefacts could not be kept: {error}.") from error
 

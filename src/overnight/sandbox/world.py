@@ -1,4 +1,4 @@
-"""What every backend shows to what it runs, and how it bounds it, so that they cannot differ."""
+"""The files, environment and limits that every backend gives to a payload, defined once so that backends cannot differ."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 
 from overnight.contracts import Command, Limits
 
-OWN = "/overnight"  # where our folders lie inside; a name under which nobody keeps data
+OWN = "/overnight"  # the folder of Overnight inside; no host keeps data under that name
 TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64")  # beside /usr, folders or links into it
 ETC = ("ld.so.cache", "alternatives", "localtime")  # all of /etc that programs need to start
-FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where nobody counts what its sockets and pipes hold
+FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where no control group counts what its sockets and pipes hold
 SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
 def environment(command: Command) -> dict[str, str]:
-    """What the payload finds in its environment, and nothing else."""
+    """The payload's whole environment."""
     own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
     own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
     own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}

@@ -159,6 +159,13 @@ class JournalSuite:
         other.extend([*some(1, 9), *some(2, 2)])
         assert one.head == same.head != other.head
 
+    def test_a_record_is_known_by_its_number_and_hash(self, tmp_path: Path) -> None:
+        journal = self.open(tmp_path)
+        journal.extend(some(1))
+        first = journal.head[1]
+        journal.extend(some(1, 2))
+        assert [journal.hash_of(number) for number in range(4)] == [None, first, journal.head[1], None]
+
     def test_a_newer_version_is_refused(self, tmp_path: Path) -> None:
         self.filled(tmp_path).close()
         self.outdate(tmp_path)

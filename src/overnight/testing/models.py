@@ -3,7 +3,7 @@
     model = Scripted(in_order(["TITLE: ...", ...]))     answers in this order, then from the beginning
     model = Scripted(tinker)                            turns one number in the code that is on the page
     model = Scripted(lambda messages: ...)              whatever you like; it gets every message of the conversation
-    Author(Mind("author", model, Purse(Bounds(), calls.append))).propose(brief)
+    Author(ModelClient("author", model, ModelBudget(BudgetBounds(), calls.append))).propose(brief)
 
 `overnight.testing.server` serves the same answers over HTTP.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from overnight.contracts import Change
 from overnight.errors import TrackError
-from overnight.researchers.llm.edits import Edit, Lines, Written, places, render, unix
-from overnight.researchers.llm.model import Answer, Request
+from overnight.researchers.llm.edits import Edit, Lines, ParsedAnswer, places, render, unix
+from overnight.researchers.llm.model import ModelAnswer, Request
 
 Messages = Sequence[Mapping[str, str]]  # each with `role` ("system", "user", "assistant") and `content`, oldest first
 Says = Callable[[Messages], str]
@@ -42,12 +42,12 @@ class Scripted:
         """Dollars for so many tokens."""
         return None if self._price is None else (tokens_in * self._price[0] + tokens_out * self._price[1]) / 1e6
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> ModelAnswer:
         """What the script answers, cut at the longest that was asked for."""
         messages = spoken(request)
         text, cut = shortened(self._answer(messages), request.max_tokens)
         into, out = sum(count(message["content"]) for message in messages), count(text)
-        return Answer(text, into, out, 0, self.price(into, out), cut=cut)
+        return ModelAnswer(text, into, out, 0, self.price(into, out), cut=cut)
 
 
 def spoken(request: Request) -> list[dict[str, str]]:
@@ -110,7 +110,7 @@ def tinker(messages: Messages) -> str:
     path, line, found = lots.choice(turns)
     new = turned(found[2], lots)
     name = found[1].rstrip(" =")
-    return render(Written(f"{name} {found[2]} -> {new}", "A rehearsal: the number was drawn by lot.",
+    return render(ParsedAnswer(f"{name} {found[2]} -> {new}", "A rehearsal: the number was drawn by lot.",
                           (Edit(path, "edit", (line,), (f"{found[1]}{new}{found[3]}",)),)))
 
 
@@ -137,7 +137,7 @@ def said(change: Change, files: Mapping[str, str]) -> str:
     """The answer that makes this change of these files. A missing line end at the end of a file stays missing."""
     steps = (_edit(path, files.get(path), text) for path, text in change.files.items())
     title, _, why = change.message.partition("\n")
-    return render(Written(title, why.strip(), tuple(step for step in steps if step is not None)))
+    return render(ParsedAnswer(title, why.strip(), tuple(step for step in steps if step is not None)))
 
 
 def _edit(path: str, old: str | None, new: str | None) -> Edit | None:

@@ -1,4 +1,4 @@
-"""The gate: how an agent in a sandbox without a network reaches its model's host, and nobody else.
+"""The gate: how an agent in a sandbox without a network reaches its model's host, and no other.
 
 Inside, the launcher listens on 127.0.0.1 and asks for a descriptor for each connection, over a socket that was inherited.
 Outside, here, each such descriptor is one end of a pair of ours; the other end is served as a proxy that knows CONNECT only.

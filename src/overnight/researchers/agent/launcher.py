@@ -1,10 +1,10 @@
 """Runs inside the sandbox, beside an agent: starts it in its worktree, ends it in time, leaves what it changed in
-$OVERNIGHT_OUT. Started as a file of its own, so it imports nothing of ours and nothing that is not Python's own.
+$OVERNIGHT_OUT. Started as a file of its own, so it imports the standard library alone.
 
 Covered: the agent and whatever it started are dead before its files are looked at; only regular files are read, following
-nothing, and no more of them than `BOUNDS` allows; its connections leave through one socket, one descriptor for each.
-Not covered: what it leaves. The agent runs as the same user and may end or steer this process, so whoever reads
-$OVERNIGHT_OUT must take it for the agent's own words.
+nothing, and no more of them than the bounds below allow; its connections leave through one socket, one descriptor for each.
+Not covered: what it leaves. The agent runs as the same user and may end or steer this process, so a reader
+of $OVERNIGHT_OUT must take it for the agent's own words.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-MOST_FILES, LARGEST, TITLE = 1000, 2 << 20, 16 << 10  # files that are taken; bytes of one; bytes of the proposal's words
+MOST_FILES, MOST_FILE_BYTES = 1000, 2 << 20  # of the files that are taken
+MOST_WORDS_BYTES = 16 << 10  # of the proposal's words
 BY_PRODUCTS = frozenset({".git", "__pycache__", "node_modules", ".venv", "venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 GRACE = 3.0  # seconds between asking an agent to end and ending it
 UNSTARTED = -1000
@@ -54,7 +55,7 @@ def main() -> None:
 # ---- the agent's process ---------------------------------------------------------------------------------------
 
 
-def run(job: dict[str, Any], folder: Path, env: dict[str, str], line: Line | None) -> int | None:
+def run(job: dict[str, Any], folder: Path, env: dict[str, str], line: Tunnel | None) -> int | None:
     """Run the agent to its end. Its exit status; 0 where it was told that it is done, None where its time was over, UNSTARTED
     where it could not be started."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -78,7 +79,7 @@ def run(job: dict[str, Any], folder: Path, env: dict[str, str], line: Line | Non
 
 
 def ask_to_end(process: subprocess.Popen[bytes]) -> None:
-    """Let an agent put its things in order."""
+    """Ask an agent to end, and give it a few seconds for it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
@@ -86,7 +87,7 @@ def ask_to_end(process: subprocess.Popen[bytes]) -> None:
 
 
 def slay_descendants() -> None:
-    """End all that the agent started; orphans are ours, for we adopt them."""
+    """Kill all processes that the agent started; this process adopts the orphans among them."""
     until = time.monotonic() + GRACE
     while (pids := descendants()) and time.monotonic() < until:
         for pid in pids:
@@ -124,7 +125,7 @@ def _lives(pid: int) -> bool:
 # ---- what it finds ---------------------------------------------------------------------------------------------
 
 
-def surroundings(job: dict[str, Any]) -> tuple[dict[str, str], Line | None]:
+def surroundings(job: dict[str, Any]) -> tuple[dict[str, str], Tunnel | None]:
     """The agent's environment, with a home of its own and the addresses behind which its hosts are."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")}
     home = Path(os.environ["HOME"], "home")
@@ -132,7 +133,7 @@ def surroundings(job: dict[str, Any]) -> tuple[dict[str, str], Line | None]:
     for source, place in job["home"]:
         _copy(Path(source), home / place)
     env |= {"HOME": str(home), "OVERNIGHT_WORDS": job["words"], "PYTHONDONTWRITEBYTECODE": "1"}
-    line = Line(job["line"]) if job["line"] >= 0 else None
+    line = Tunnel(job["line"]) if job["line"] >= 0 else None
     if line is not None and job["proxy"]:
         proxy = f"http://127.0.0.1:{line.listen()}"
         env |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), proxy)
@@ -155,9 +156,9 @@ def _copy(source: Path, to: Path) -> None:
 
 def begin_repository(root: Path, env: dict[str, str]) -> None:
     """A git repository to be thrown away: many agents want one, and none may see the user's."""
-    who = ["-c", "user.name=Overnight", "-c", "user.email=overnight@localhost", "-c", "commit.gpgsign=false"]
+    author = ["-c", "user.name=Overnight", "-c", "user.email=overnight@localhost", "-c", "commit.gpgsign=false"]
     for line in (["-c", "init.defaultBranch=main", "init", "-q"], ["config", "user.name", "agent"],
-                 ["config", "user.email", "agent@localhost"], ["add", "-A", "-f"], [*who, "commit", "-q", "-m", "frontier"]):
+                 ["config", "user.email", "agent@localhost"], ["add", "-A", "-f"], [*author, "commit", "-q", "-m", "frontier"]):
         try:
             subprocess.run(["git", *line], cwd=root, env=env, check=True, stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -165,8 +166,8 @@ def begin_repository(root: Path, env: dict[str, str]) -> None:
             return  # an agent without one is better than none
 
 
-class Line:
-    """The way out: for each connection to a port of ours a descriptor is asked for, through which it goes on outside.
+class Tunnel:
+    """The way out: for each connection to a local port a descriptor is asked for, through which it goes on outside.
     `over` is set when the other side hangs up, which says that the agent is no longer wanted."""
 
     def __init__(self, fd: int) -> None:
@@ -277,7 +278,7 @@ def found(root: Path, before: Snapshot, out: Path) -> dict[str, Any]:
     for number, path in enumerate(changed[:MOST_FILES]):
         if (kind := after[path].partition(" ")[0]) in ("link", "special"):
             odd[path] = kind
-        elif (root / path).stat().st_size > LARGEST:
+        elif (root / path).stat().st_size > MOST_FILE_BYTES:
             odd[path] = "large"
         else:
             shutil.copyfile(root / path, out / str(number), follow_symlinks=False)
@@ -290,7 +291,7 @@ def words(path: Path) -> str:
     """What the agent wrote about its change; "" if nothing."""
     try:
         with _opened(path) as file:
-            return str(file.read(TITLE).decode(errors="replace"))
+            return str(file.read(MOST_WORDS_BYTES).decode(errors="replace"))
     except (OSError, ValueError):
         return ""
 

@@ -18,26 +18,26 @@ from overnight.errors import Away, TrackError
 from overnight.execution.mounts import interpreter
 from overnight.track.spec import Run
 
-CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: who may vouch for a host
+CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: trusted authorities
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-DEEPEST = 8  # links and interpreters on the way to what is run
+MOST_STEPS = 8  # links and interpreters on the way to what is run
 
 
-class Found(Struct, frozen=True):
-    """How a program is called inside, the folders in which it and its interpreter lie, and what must be mounted."""
+class Program(Struct, frozen=True):
+    """How a program is called inside the sandbox, the folders of it and its interpreter, and what must be mounted."""
 
     path: str
     folders: tuple[str, ...]
     mounts: tuple[Path, ...]
 
 
-def found(name: str, path: str) -> Found:
+def found(name: str, path: str) -> Program:
     """The program of that name. Raises Away where this machine has none."""
     where = shutil.which(name, path=path)
     if where is None:
         raise Away(f"the agent's program '{name}' is not installed here: install it, or name another agent.")
-    steps = list(_steps(Path(where).absolute(), path, DEEPEST))
-    return Found(where, tuple(dict.fromkeys(str(step.parent) for step in steps)),
+    steps = list(_steps(Path(where).absolute(), path, MOST_STEPS))
+    return Program(where, tuple(dict.fromkeys(str(step.parent) for step in steps)),
                    tuple(dict.fromkeys(mount for step in steps for mount in _mounts(step))))
 
 
@@ -86,7 +86,7 @@ def _package(step: Path) -> Path:
 
 
 def certificates() -> tuple[tuple[Path, ...], dict[str, str]]:
-    """What tells an agent whom to trust: paths, and variables that name the one file."""
+    """The certificates that an agent trusts: paths, and variables that name the one file."""
     paths = tuple(path for path in map(Path, CERTIFICATES) if path.is_dir())
     bundle = next((name for name in BUNDLES if Path(name).is_file()), "")
     return paths, dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), bundle) if bundle else {}

@@ -1,5 +1,5 @@
-"""The `agent` researcher: any coding agent, shut in a sandbox with a worktree of its own; what it made of the files is the
-proposal."""
+"""The `agent` researcher: any coding agent, confined to a sandbox with a worktree of its own; the changed files are
+the proposal."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from overnight.errors import Away, EditError, extra
 from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
-from overnight.researchers.agent.recipes import Way
-from overnight.researchers.agent.taken import Leavings, Said
+from overnight.researchers.agent.recipes import AgentAccess
+from overnight.researchers.agent.taken import AgentOutput, SessionResult
 from overnight.track.roles import Role
 from overnight.track.spec import Run, Track
 from overnight.track.units import size
@@ -32,15 +32,16 @@ INSTRUCTIONS = Path(__file__).with_name("instructions.md")
 WORDS = "OVERNIGHT.md"  # the file in which an agent says what it did
 MEMORY, DISK, PROCESSES, OUTPUT = 4 << 30, 1 << 30, 512, 64 << 20
 SAVING = 30.0  # seconds beyond the agent's time, in which its launcher ends it and leaves its files
-IN_A_ROW, AWAY, LONGEST = 3, 60.0, 3600.0  # attempts that failed one after the other, and the seconds of rest after those
+IN_A_ROW = 3  # attempts that failed one after the other, after which the agent rests
+REST_SECONDS, MOST_REST_SECONDS = 60.0, 3600.0  # of rest then, doubled with each further failure up to the second
 UNREACHED = 300.0  # seconds of rest where the model's host could not be reached
 PATHS = "/usr/local/bin:/usr/bin:/bin"
 ENDED = {"time": "it outlived its own launcher", "memory": "it took more memory than it may",
          "output": f"it printed more than {OUTPUT >> 20} MiB", "disk": "it wrote more than it may"}
 
 
-class Quarters(Struct, frozen=True):
-    """Where an agent works.
+class AgentWorkspace(Struct, frozen=True):
+    """The place in which agents of a track work.
 
     tree      a clean tree of a commit, without private files
     scratch   a folder for short-lived files
@@ -58,13 +59,13 @@ class Quarters(Struct, frozen=True):
 
 
 class Agent:
-    """Proposes what a coding agent makes of the frontier. `page` writes the brief; `environ` is the user's environment;
+    """A researcher that proposes what a coding agent changed. `page` writes the brief; `environ` is the user's environment;
     `resolve` looks up the hosts."""
 
-    def __init__(self, role: Role, track: Track, sandbox: Sandbox, quarters: Quarters, page: Callable[[Brief], str],
+    def __init__(self, role: Role, track: Track, sandbox: Sandbox, workspace: AgentWorkspace, page: Callable[[Brief], str],
                  environ: Mapping[str, str] | None = None, resolve: Resolve = looked_up) -> None:
         self.name = role.name
-        self._role, self._track, self._sandbox, self._quarters, self._page = role, track, sandbox, quarters, page
+        self._role, self._track, self._sandbox, self._workspace, self._page = role, track, sandbox, workspace, page
         self._environ = dict(os.environ) if environ is None else dict(environ)
         self._resolve = resolve
         self._call = recipes.understood(role, recipes.load(self._environ))
@@ -81,14 +82,14 @@ class Agent:
             raise Away(f"'{self.name}' has no key: set {' or '.join(self._call.recipe.keys)} and run again.")
         program = self._program()
         text = self._page(brief) + self._instructions()
-        with self._room() as room, self._gate(way) as gate:
-            command = self._command(brief, room, way, program, gate)
-            write(room / "inputs", text, self._job(program, way, gate))
+        with self._folder() as folder, self._gate(way) as gate:
+            command = self._command(brief, folder, way, program, gate)
+            write(folder / "inputs", text, self._job(program, way, gate))
             ended, said = self._conversed(command, gate, text) if self._call.acp else self._ran(command, gate)
-            left = taken.leavings(room / "left")
+            left = taken.leavings(folder / "left")
             self._must_be_whole(ended, left, said, gate)
             assert left is not None
-            return self._change(brief, room / "left", left, said, gate)
+            return self._change(brief, folder / "left", left, said, gate)
 
     def stop(self) -> None:
         """End every agent that is at work; its `propose` then raises EditError."""
@@ -98,11 +99,11 @@ class Agent:
 
     # -- what it is given --
 
-    def _program(self) -> programs.Found:
+    def _program(self) -> programs.Program:
         """What runs. Raises Away where it is not installed."""
         word = self._call.argv[0]
-        if word in ("python", "python3") and self._quarters.python:
-            return programs.Found(self._quarters.python, (str(Path(self._quarters.python).parent),), ())
+        if word in ("python", "python3") and self._workspace.python:
+            return programs.Program(self._workspace.python, (str(Path(self._workspace.python).parent),), ())
         return programs.found(word, self._environ.get("PATH", PATHS))
 
     def _instructions(self) -> str:
@@ -112,27 +113,27 @@ class Agent:
             run=" ".join(self._track.run.command), time=f"{left / 60:.0f} minutes" if left >= 120 else f"{left:.0f} seconds")
 
     @contextmanager
-    def _room(self) -> Iterator[Path]:
+    def _folder(self) -> Iterator[Path]:
         """A folder for one attempt."""
-        room = self._quarters.scratch / f"agent-{os.urandom(6).hex()}"
-        room.mkdir(parents=True)
+        folder = self._workspace.scratch / f"agent-{os.urandom(6).hex()}"
+        folder.mkdir(parents=True)
         try:
-            yield room
+            yield folder
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _gate(self, way: Way) -> Iterator[Gate]:
+    def _gate(self, way: AgentAccess) -> Iterator[Gate]:
         gate = Gate(way.allowed, self._resolve)
         try:
             yield gate
         finally:
             gate.close()
 
-    def _job(self, program: programs.Found, way: Way, gate: Gate) -> dict[str, object]:
+    def _job(self, program: programs.Program, way: AgentAccess, gate: Gate) -> dict[str, object]:
         """What the launcher is to do."""
         home = Path(self._environ.get("HOME") or "/")
-        return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._quarters.prefix or ".",
+        return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._workspace.prefix or ".",
                 "seconds": self._role.patience + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
                 "home": [[str((home / name).resolve()), name] for name in self._home(home)],
                 "line": gate.theirs.fileno(), "proxy": bool(way.allowed), "routes": way.routes}
@@ -141,21 +142,21 @@ class Agent:
         """What the recipe names of the user's home, as far as it is there."""
         return [name for name in self._call.recipe.home if (home / name).exists()]
 
-    def _command(self, brief: Brief, room: Path, way: Way, program: programs.Found, gate: Gate) -> Command:
+    def _command(self, brief: Brief, folder: Path, way: AgentAccess, program: programs.Program, gate: Gate) -> Command:
         """The launcher with the agent, as it is shut in."""
         home = Path(self._environ.get("HOME") or "/")
         named = [*((home / name).resolve() for name in self._home(home)),
                  *(Path(path).expanduser().resolve() for path in self._call.recipe.mounts)]
-        programs.refuse([*named, *program.mounts], self._quarters.secrets, home)
+        programs.refuse([*named, *program.mounts], self._workspace.secrets, home)
         trusted, variables = programs.certificates()
-        folders = [str(Path(self._quarters.python).parent)] if self._quarters.python else []
+        folders = [str(Path(self._workspace.python).parent)] if self._workspace.python else []
         env = variables | way.env | {"PATH": ":".join(dict.fromkeys([*folders, *program.folders, *PATHS.split(":")]))}
         run = self._track.run
         limits = Limits(wall=self._role.patience + SAVING, memory=max(MEMORY, size(run.memory) + MEMORY // 2),
                         disk=max(DISK, size(run.disk)), processes=PROCESSES + run.processes, output=OUTPUT)
-        mounts = [*self._own_mounts, LAUNCHER, *self._quarters.mounts, *program.mounts, *trusted, *named]
-        return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._quarters.tree(brief.commit), env=env,
-                       limits=limits, mounts=narrowed(mounts), inputs=room / "inputs", harvest=room / "left",
+        mounts = [*self._own_mounts, LAUNCHER, *self._workspace.mounts, *program.mounts, *trusted, *named]
+        return Command(argv=(self._own_python, "-I", "-S", str(LAUNCHER)), tree=self._workspace.tree(brief.commit), env=env,
+                       limits=limits, mounts=narrowed(mounts), inputs=folder / "inputs", harvest=folder / "left",
                        fds=(gate.theirs.fileno(),), network="loopback", gpus=run.gpus)
 
     # -- its time --
@@ -173,15 +174,15 @@ class Agent:
             with self._lock:
                 self._running.discard(process)
 
-    def _ran(self, command: Command, gate: Gate) -> tuple[Ended, Said]:
+    def _ran(self, command: Command, gate: Gate) -> tuple[Ended, SessionResult]:
         """An agent that is given the brief and comes to its end."""
         with self._started(command, gate) as process:
             ended = process.wait()
-        return ended, Said(words=taken.last_words(ended.stdout))
+        return ended, SessionResult(words=taken.last_words(ended.stdout))
 
-    def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, Said]:
+    def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, SessionResult]:
         """An agent that speaks the protocol: it has ended when it has answered."""
-        from overnight.researchers.agent import protocol  # heavy, and in an extra
+        from overnight.researchers.agent import protocol  # slow to import, and in an extra
 
         with ExitStack() as held:
             ours, theirs = held.enter_context(ExitStack()), held.enter_context(ExitStack())
@@ -201,7 +202,7 @@ class Agent:
 
     # -- what came of it --
 
-    def _must_be_whole(self, ended: Ended, left: Leavings | None, said: Said, gate: Gate) -> None:
+    def _must_be_whole(self, ended: Ended, left: AgentOutput | None, said: SessionResult, gate: Gate) -> None:
         """Raise EditError or Away unless the agent came to an end from which its files can be taken."""
         if ended.killed:
             raise EditError(f"the agent was ended: {ENDED.get(ended.killed, 'it was stopped from outside')}.")
@@ -212,7 +213,7 @@ class Agent:
             raise Away(f"'{self.name}' cannot work{_shown(taken.last_words(ended.stderr))}.")
         if said.login:
             keys = " or ".join(self._call.recipe.keys) or "the key of its recipe"
-            raise Away(f"'{self.name}' wants somebody to log in: set {keys} and run again.")
+            raise Away(f"'{self.name}' needs a login: set {keys} and run again.")
         if left.code is None or said.late or not (left.code or said.trouble):
             self._failed = 0
             return
@@ -222,13 +223,14 @@ class Agent:
             raise Away(f"'{self.name}' has no way to its model: {gate.unreached}.", UNREACHED)
         self._failed += 1
         if self._failed >= IN_A_ROW:
-            raise Away(f"{self._failed} times in a row, {sentence}", min(LONGEST, AWAY * 2.0 ** (self._failed - IN_A_ROW)))
+            raise Away(f"{self._failed} times in a row, {sentence}",
+                       min(MOST_REST_SECONDS, REST_SECONDS * 2.0 ** (self._failed - IN_A_ROW)))
         raise EditError(sentence)
 
-    def _change(self, brief: Brief, harvest: Path, left: Leavings, said: Said, gate: Gate) -> Change:
+    def _change(self, brief: Brief, harvest: Path, left: AgentOutput, said: SessionResult, gate: Gate) -> Change:
         """The difference of the files. Raises EditError."""
-        quarters = self._quarters
-        difference = taken.Difference(left, harvest, quarters.tree(brief.commit), quarters.prefix, self._track, WORDS)
+        workspace = self._workspace
+        difference = taken.Difference(left, harvest, workspace.tree(brief.commit), workspace.prefix, self._track, WORDS)
         try:
             change = taken.change(difference, left, said.words, self.name)
         except EditError as error:

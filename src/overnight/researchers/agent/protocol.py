@@ -26,7 +26,7 @@ from acp.schema import (
 )
 from pydantic import ValidationError
 
-from overnight.researchers.agent.taken import Said
+from overnight.researchers.agent.taken import SessionResult
 
 LINE, MOST_BYTES, MOST_MESSAGES, MOST_GARBAGE = 4 << 20, 64 << 20, 200_000, 1000  # of what an agent may say
 WORDS = 8 << 10  # characters of its last words
@@ -34,13 +34,13 @@ GRACE = 5.0  # seconds that it has to stop once it was asked to
 LOGIN = -32000  # the protocol's number for "log in first"
 
 
-def converse(reads: int, writes: int, text: str, seconds: float) -> Said:
+def converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
     """Hold a session over two descriptors, which are closed afterwards."""
     return asyncio.run(_converse(reads, writes, text, seconds))
 
 
-async def _converse(reads: int, writes: int, text: str, seconds: float) -> Said:
-    loop, said = asyncio.get_running_loop(), Said()
+async def _converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
+    loop, said = asyncio.get_running_loop(), SessionResult()
     reader = asyncio.StreamReader(limit=LINE)
     with open(reads, "rb", buffering=0) as heard, open(writes, "wb", buffering=0) as told:
         source, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), heard)
@@ -81,7 +81,7 @@ async def _session(pipe: Pipe, text: str, until: float) -> None:
                 await asyncio.wait_for(connection.close(), GRACE)
 
 
-async def _prompt(connection: Any, session: str, text: str, until: float, said: Said) -> None:
+async def _prompt(connection: Any, session: str, text: str, until: float, said: SessionResult) -> None:
     """Ask, and wait for the end of the answer; past the time, ask it to stop and wait a little more."""
     answer = asyncio.ensure_future(connection.prompt(session_id=session, prompt=[text_block(text)]))
     try:
@@ -100,7 +100,7 @@ async def _prompt(connection: Any, session: str, text: str, until: float, said: 
 class Answers:
     """What we answer to an agent: yes, as often as it asks."""
 
-    def __init__(self, said: Said) -> None:
+    def __init__(self, said: SessionResult) -> None:
         self._said = said
 
     async def request_permission(self, session_id: str, tool_call: ToolCallUpdate, options: list[PermissionOption],
@@ -116,7 +116,7 @@ class Answers:
 class Pipe:
     """Messages, one a line. Updates are counted here and go no further."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: Said) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: SessionResult) -> None:
         self._reader, self._writer, self.said = reader, writer, said
         self._bytes = self._messages = self._garbage = 0
         self.trouble = ""

@@ -55,8 +55,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
-class Hired(Struct, frozen=True):
-    """What a role asks for: the words of a command, whether it speaks the protocol, and its recipe."""
+class AgentCommand(Struct, frozen=True):
+    """What a role runs: the words of a command, whether it speaks the protocol, and its recipe."""
 
     argv: tuple[str, ...]
     acp: bool
@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Recipe]:
     return recipes
 
 
-def understood(role: Role, recipes: Mapping[str, Recipe]) -> Hired:
+def understood(role: Role, recipes: Mapping[str, Recipe]) -> AgentCommand:
     """What the `agent` of a role means. Raises TrackError."""
     acp = role.agent.startswith(ACP)
     text = role.agent.removeprefix(ACP).strip()
@@ -98,7 +98,7 @@ def understood(role: Role, recipes: Mapping[str, Recipe]) -> Hired:
         if not words:
             raise TrackError(f"role '{role.name}': the recipe '{text}' has no {'acp ' if acp else ''}command.")
         words += _model(recipe, role.model)
-    return Hired(tuple(words), acp, recipe or _of_program(words[0], recipes))
+    return AgentCommand(tuple(words), acp, recipe or _of_program(words[0], recipes))
 
 
 def _of_program(word: str, recipes: Mapping[str, Recipe]) -> Recipe:
@@ -116,8 +116,8 @@ def _model(recipe: Recipe, model: str) -> list[str]:
     return [word.replace("{provider}", provider).replace("{name}", name) for word in shlex.split(recipe.model)]
 
 
-class Way(Struct, frozen=True):
-    """What of the user's environment an agent is given.
+class AgentAccess(Struct, frozen=True):
+    """What an agent gets of the user's environment, and the hosts that it reaches.
 
     env      variables as they are
     allowed  the hosts that it may reach, and whether they may lie on this machine or its network
@@ -129,7 +129,7 @@ class Way(Struct, frozen=True):
     routes: dict[str, tuple[str, str]]
 
 
-def way(recipe: Recipe, environ: Mapping[str, str]) -> Way | None:
+def way(recipe: Recipe, environ: Mapping[str, str]) -> AgentAccess | None:
     """What the recipe asks for of an environment; None where no key of it is set."""
     env = {name: environ[name] for name in (*recipe.keys, *recipe.env) if environ.get(name)} | recipe.fixed
     addresses = {name: environ[name] for name in recipe.urls if environ.get(name)}
@@ -144,7 +144,7 @@ def way(recipe: Recipe, environ: Mapping[str, str]) -> Way | None:
             routes[name] = (f"[{where[0]}]:{where[1]}" if ":" in where[0] else f"{where[0]}:{where[1]}", url)
         else:
             env[name] = address
-    return Way(env, allowed, routes)
+    return AgentAccess(env, allowed, routes)
 
 
 def _is_address(host: str) -> bool:

@@ -1,7 +1,7 @@
 """From what an agent left to a change: the difference of the files, made here from data.
 
-Covered: nothing of the agent's git, links, modes or by-products is looked at; every path and text is checked as if a stranger
-had sent it; what leaves the boundary, is no text or is too much is refused with a sentence.
+Covered: nothing of the agent's git, links, modes or by-products is looked at; every path and text is checked as
+untrusted input; what leaves the boundary, is no text or is too much is refused with a sentence.
 Not covered: what the change does when it runs, which is the sandbox's to bound, and what its words claim.
 """
 
@@ -18,16 +18,16 @@ from overnight.errors import EditError
 from overnight.track.spec import Track, covers
 
 LEFT, LEFT_BYTES = "left.json", 8 << 20
-LARGEST = 2 << 20  # bytes of one file
-MOST, TOGETHER = 4000, 32 << 20  # paths that are looked at; bytes of all of them
+MOST_FILE_BYTES = 2 << 20  # bytes of one file
+MOST_PATHS, MOST_BYTES = 4000, 32 << 20  # paths that are looked at; bytes of all of them
 TITLE, WHY = 100, 4000  # characters
 NAMED = 3  # paths that a sentence names
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
 _ODD = {"link": "made {} a link", "special": "made {} something that is no file", "large": "made {} larger than 2 MiB"}
 
 
-class Leavings(Struct, frozen=True):
-    """What the launcher says of the files that it left.
+class AgentOutput(Struct, frozen=True):
+    """What the launcher reports of the files that the agent left.
 
     files    path -> the name of its copy: those that are new or other than before
     odd      path -> "link", "special" or "large": those that cannot be taken
@@ -47,14 +47,14 @@ class Leavings(Struct, frozen=True):
     words: str
 
 
-class Said(Struct):
-    """What came of a session with an agent.
+class SessionResult(Struct):
+    """The result of a session with an agent.
 
     words     the end of what the agent said
     updates   how many it sent, and `asked` how many permissions it wanted
     late      it had to be asked to stop
     trouble   why there was no regular end, "" if there was
-    login     it wants somebody to log in
+    login     it needs a login
     """
 
     words: str = ""
@@ -65,11 +65,11 @@ class Said(Struct):
     login: bool = False
 
 
-def leavings(harvest: Path) -> Leavings | None:
+def leavings(harvest: Path) -> AgentOutput | None:
     """What was left; None where nothing was, or nothing that can be read."""
     try:
         path = harvest / LEFT
-        return msgspec.json.decode(path.read_bytes(), type=Leavings) if path.stat().st_size <= LEFT_BYTES else None
+        return msgspec.json.decode(path.read_bytes(), type=AgentOutput) if path.stat().st_size <= LEFT_BYTES else None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -78,7 +78,7 @@ class Difference:
     """What an agent made of a tree. `tree` is the clean one, `prefix` the track's folder in it, `page` the name of the file
     that holds the agent's words."""
 
-    def __init__(self, said: Leavings, harvest: Path, tree: Path, prefix: str, track: Track, page: str) -> None:
+    def __init__(self, said: AgentOutput, harvest: Path, tree: Path, prefix: str, track: Track, page: str) -> None:
         self._said, self._harvest, self._tree, self._prefix = said, harvest, tree, prefix
         self._editable, self._page = track.track.editable, prefix + page
         self.left_out: list[str] = []
@@ -105,7 +105,7 @@ class Difference:
         """Raise EditError where more is named than its launcher would leave: then the agent has written that itself."""
         said = self._said
         sizes = (size(self._harvest / name) for name in said.files.values() if name.isdecimal())
-        if len(said.files) + len(said.odd) + len(said.gone) > MOST or sum(sizes) > TOGETHER:
+        if len(said.files) + len(said.odd) + len(said.gone) > MOST_PATHS or sum(sizes) > MOST_BYTES:
             raise EditError("the agent left more than can be looked at.")
 
     def _is_other(self, path: str) -> bool:
@@ -128,7 +128,7 @@ class Difference:
     def _bytes(self, path: str) -> bytes:
         name = self._said.files[path]
         try:
-            if not name.isdecimal() or (self._harvest / name).stat().st_size > LARGEST:
+            if not name.isdecimal() or (self._harvest / name).stat().st_size > MOST_FILE_BYTES:
                 raise EditError(f"the agent's {_shown(path)} cannot be taken.")
             return (self._harvest / name).read_bytes()
         except OSError as error:
@@ -156,7 +156,7 @@ def size(path: Path) -> int:
         return 0
 
 
-def change(difference: Difference, said: Leavings, last_words: str, by: str) -> Change:
+def change(difference: Difference, said: AgentOutput, last_words: str, by: str) -> Change:
     """The change with its title and why: from the file that the agent was asked to write, or else from its last words. Raises
     EditError where nothing was changed."""
     files = difference.files()

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from overnight.researchers.knobs import afford, scales
 from overnight.researchers.knobs.find import Knob
-from overnight.researchers.knobs.history import Config, Evidence, Trial
+from overnight.researchers.knobs.history import Config, KnobEvidence, Trial
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.surrogate import Array, Moves, Surrogate
 
@@ -36,7 +36,7 @@ class Choice(Struct, frozen=True):
 
 def choose(
     knobs: Sequence[Knob],
-    evidence: Evidence,
+    evidence: KnobEvidence,
     noise: float | None,
     seed: int,
     frontier: int = 0,
@@ -83,7 +83,7 @@ def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
     return picked
 
 
-def _untried(configs: Iterable[Config], evidence: Evidence) -> list[Config]:
+def _untried(configs: Iterable[Config], evidence: KnobEvidence) -> list[Config]:
     return [config for config in configs if frozenset(config.items()) not in evidence.tried]
 
 

@@ -1,7 +1,7 @@
 """What earlier experiments say about the knobs of today's frontier.
 
 A configuration is written as what differs from the frontier: {knob: value}. The base of an old experiment follows from
-undoing the keeps between it and the frontier; where a step is unknown (somebody else's edit), its knobs stay.
+undoing the keeps between it and the frontier; where a step is unknown (another researcher's edit), its knobs stay.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from overnight.contracts import Past
 from overnight.researchers.knobs.scales import Value
 
 SEEN = 300  # trials that the surrogate learns from, at most
-DECISIVE = 100  # of these, at most so many are kept for their worth rather than their age
+DECISIVE = 100  # of these, at most so many are kept for their gain rather than their age
 
 Move = dict[str, tuple[Value, Value]]  # knob -> (before, after)
 Config = dict[str, Value]  # knob -> value, where it is not the frontier's
@@ -30,7 +30,7 @@ class Trial(Struct, frozen=True):
     made: Config
 
 
-class Evidence(Struct, frozen=True):
+class KnobEvidence(Struct, frozen=True):
     """All that the history says.
 
     trials     turns of today's knobs, oldest first, at most SEEN
@@ -47,7 +47,7 @@ class Evidence(Struct, frozen=True):
     mutated: tuple[int, int]
 
 
-def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> Evidence:
+def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> KnobEvidence:
     """The evidence on knobs that have these values at the frontier."""
     turns = [(past, past.note["set"]) for past in history if past.note.get("kind") == "knobs" and "set" in past.note]
     mutations = {str(past.note.get("id")): past for past in history if past.note.get("kind") == "mutation"}
@@ -56,7 +56,7 @@ def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) ->
     trials = [_trial(past, move, lineage.base(past), values) for past, move in _chosen(known)]
     here = {_key(_made({}, move, values)) for past, move in known if past.base == frontier}
     seen = {_key(config) for trial in trials for config in (trial.base, trial.made)}
-    return Evidence(
+    return KnobEvidence(
         trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values())
     )
 

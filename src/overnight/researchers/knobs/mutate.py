@@ -67,7 +67,7 @@ SIBLING, REFINED, CALLED, SWAPPED, ODD, CALCULATED, COMPARED = 1.0, 0.5, 0.3, 0.
 ASIDE = words.among("serve save load report log print plot main test tests eval evaluate estimate flops parse repr")
 FEEDS = words.among("append extend add appendleft push heappush update setdefault backward step start join close")
 LIBRARIES = words.among("F nn torch jnp jax np numpy math init optim functional random statistics tf keras")
-LONGEST = 160  # characters of a statement in an identity
+MOST_IDENTITY_CHARACTERS = 160  # characters of a statement in an identity
 
 
 class Mutation(Struct, frozen=True):
@@ -385,7 +385,7 @@ def _head(source: Source, statement: ast.stmt) -> str:
 
 def _plain(text: str) -> str:
     """A statement as an identity: numbers and blanks do not tell it apart."""
-    return re.sub(r"(?<![\w.])\d[\w.]*", "0", " ".join(text.split()))[:LONGEST]
+    return re.sub(r"(?<![\w.])\d[\w.]*", "0", " ".join(text.split()))[:MOST_IDENTITY_CHARACTERS]
 
 
 def _short(text: str) -> str:

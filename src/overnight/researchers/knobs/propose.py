@@ -15,7 +15,7 @@ from overnight.researchers.knobs.afford import strains
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
-from overnight.researchers.knobs.history import Evidence
+from overnight.researchers.knobs.history import KnobEvidence
 from overnight.researchers.knobs.say import message, title
 from overnight.researchers.knobs.scales import Value
 
@@ -62,7 +62,7 @@ def _again(brief: Brief, past: Past) -> Change | None:
     return Change(_files(brief, knobs, made), text, _note(knobs, made))
 
 
-def mutating(evidence: Evidence) -> float:
+def mutating(evidence: KnobEvidence) -> float:
     """The share of structural edits: more while they are kept more often than turned knobs, fewer while less."""
     (turned, useful), (mutated, lucky) = evidence.turned, evidence.mutated
     if turned < FIRST:
@@ -71,7 +71,7 @@ def mutating(evidence: Evidence) -> float:
     return min(max(SHARE * ratio, 0.03), 0.5)
 
 
-def _turn(brief: Brief, knobs: Sequence[Knob], evidence: Evidence, lots: random.Random) -> Change | None:
+def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: random.Random) -> Change | None:
     widest = WIDEST + evidence.turned[0] // 4
     touched = {knob for trial in evidence.trials for knob in (*trial.move, *trial.base, *trial.made)}
     near = [knob for place, knob in enumerate(knobs) if place < widest or knob.id in touched]
@@ -80,7 +80,7 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: Evidence, lots: random.
     return _change(brief, {knob.id: knob for knob in near}, choice, evidence) if choice else None
 
 
-def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: Evidence) -> Change:
+def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: KnobEvidence) -> Change:
     """The edit of the files, its message, and the note that later briefs bring back."""
     text = message(choice, knobs, evidence.trials, brief.metric)
     return Change(_files(brief, knobs, choice.made), text, _note(knobs, choice.made))

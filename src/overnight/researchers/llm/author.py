@@ -7,7 +7,7 @@ import msgspec
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
-from overnight.researchers.llm.mind import Mind, text
+from overnight.researchers.llm.client import ModelClient, text
 from overnight.untrusted import line, tame
 
 REPAIRS = 3
@@ -19,8 +19,8 @@ POINTLESS = f"If today's code makes that change pointless, answer {PASS} and not
 class Author:
     """Proposes what a model writes. Stateless: the same brief may be given to it again, or to another."""
 
-    def __init__(self, mind: Mind) -> None:
-        self.mind, self.name = mind, mind.name
+    def __init__(self, client: ModelClient) -> None:
+        self.client, self.name = client, client.name
 
     def propose(self, brief: Brief) -> Change | None:
         """A change that applies, parses and stays within the boundary; None where `again` is given up. Raises EditError,
@@ -29,13 +29,13 @@ class Author:
         conversation: tuple[tuple[str, str], ...] = ()
         reason = ""
         for purpose in ("propose", *["repair"] * REPAIRS):
-            answer = self.mind.ask(purpose, brief, task, prompt="author", conversation=conversation)
+            answer = self.client.ask(purpose, brief, task, prompt="author", conversation=conversation)
             if brief.again is not None and answer.text.strip().startswith(PASS):
                 return None
             try:
                 change = edits.change(answer.text, brief)
                 return msgspec.structs.replace(change, idea=brief.idea.id if brief.idea else 0)
             except EditError as error:
-                reason = f"it was cut off at its longest, {self.mind.answer:,} tokens: be brief." if answer.cut else str(error)
+                reason = f"it was cut off at {self.client.answer:,} tokens: be brief." if answer.cut else str(error)
             conversation += ((answer.text, told.replace("{reason}", tame(line(reason, REASON)))),)
         raise EditError(f"{self.name} wrote no usable change in {REPAIRS + 1} answers; the last: {reason}")

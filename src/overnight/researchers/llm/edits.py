@@ -36,8 +36,8 @@ from overnight.track.spec import covers
 TITLE = 120  # characters
 WHY = 2_000
 SHOWN = 160  # characters of a line that a reason shows
-LONGEST = 1 << 20  # characters of an answer
-MOST = 200  # blocks of it
+MOST_ANSWER_CHARACTERS = 1 << 20  # characters of an answer
+MOST_BLOCKS = 200  # blocks of it
 COUNTED = 100  # places of a search text that are looked for
 BLOCK = re.compile(r"(<{5,})[ \t]*SEARCH[ \t]*")
 # Both take the rest of a line as it is: a pattern that also looked for its end would take hours for some lines.
@@ -57,7 +57,7 @@ class Edit(Struct, frozen=True):
     replace: Lines = ()
 
 
-class Written(Struct, frozen=True):
+class ParsedAnswer(Struct, frozen=True):
     """An answer, taken apart."""
 
     title: str
@@ -79,10 +79,10 @@ def change(text: str, brief: Brief) -> Change:
 # ---- reading ---------------------------------------------------------------------------------------------------
 
 
-def parse(text: str) -> Written:
+def parse(text: str) -> ParsedAnswer:
     """Take an answer apart. Raises EditError where it is no change."""
-    if len(text) > LONGEST:
-        raise EditError(f"the answer is longer than {LONGEST:,} characters: make a smaller change.")
+    if len(text) > MOST_ANSWER_CHARACTERS:
+        raise EditError(f"the answer is longer than {MOST_ANSWER_CHARACTERS:,} characters: make a smaller change.")
     lines = unix(text).split("\n")
     edits: list[Edit] = []
     prose: list[str] = []
@@ -100,8 +100,8 @@ def parse(text: str) -> Written:
                 edits += [Edit(path, "delete")] if head[0] == "delete" else []
             elif head is None:
                 prose.append(line)
-        if len(edits) > MOST:
-            raise EditError(f"the answer has more than {MOST} blocks: make a smaller change.")
+        if len(edits) > MOST_BLOCKS:
+            raise EditError(f"the answer has more than {MOST_BLOCKS} blocks: make a smaller change.")
     if not edits:
         raise EditError("there is no edit in the answer: write 'FILE: path' and a SEARCH/REPLACE block below it.")
     return _titled(prose, edits)
@@ -133,14 +133,14 @@ def _block(lines: Sequence[str], start: int, width: int, head: tuple[Kind, str] 
     return Edit(head[1], head[0], tuple(lines[start + 1:middles[0]]), tuple(lines[middles[0] + 1:end])), end + 1
 
 
-def _titled(prose: Sequence[str], edits: Iterable[Edit]) -> Written:
+def _titled(prose: Sequence[str], edits: Iterable[Edit]) -> ParsedAnswer:
     said = [line for line in prose if not line.lstrip().startswith("```")]
     named = ((n, _title(line)) for n, line in enumerate(said))
     first = next((n for n, line in enumerate(said) if re.match(r"[ \t#*]*TITLE[ \t]*:", line, re.IGNORECASE)), 0)
     at, title = next(((n, name) for n, name in named if n >= first and name), (0, ""))
     if not title:
         raise EditError("the answer has no title: begin with 'TITLE: what the change does'.")
-    return Written(title[:TITLE], "\n".join(said[at + 1:]).strip()[:WHY], tuple(edits))
+    return ParsedAnswer(title[:TITLE], "\n".join(said[at + 1:]).strip()[:WHY], tuple(edits))
 
 
 def _title(line: str) -> str:
@@ -262,7 +262,7 @@ def _parses(path: str, text: str | None) -> None:
 # ---- writing ---------------------------------------------------------------------------------------------------
 
 
-def render(written: Written) -> str:
+def render(written: ParsedAnswer) -> str:
     """An answer that `parse` reads as this."""
     parts = [f"TITLE: {written.title}", written.why, *map(_rendered, written.edits)]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model as Spoken
 
-FIRST, LONGEST = 2.0, 300.0  # seconds that a model is left alone after a failure, growing twofold
+FIRST, LONGEST_WAIT_SECONDS = 2.0, 300.0  # seconds that a model is left alone after a failure, growing twofold
 ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
-PATIENCE = 8  # failures in a row before a model that never answered is given up
+MOST_FAILURES = 8  # failures in a row before a model that never answered is given up
 GRACE = 40  # and one that did: some three hours
 CONNECT = 10.0  # seconds
 # What the providers' libraries let through where a server answers with JSON that is not the protocol's.
@@ -69,7 +69,7 @@ URL, KEY = "OVERNIGHT_MODEL_URL", "OVERNIGHT_MODEL_KEY"
 
 
 class Request(Struct, frozen=True):
-    """What a model is asked, and for whom.
+    """One question to a model, and the role that asks it.
 
     asked         the seed of the brief
     stable        what is the same from one proposal to the next: it comes first, so that the provider's cache can hold it
@@ -94,11 +94,11 @@ class Request(Struct, frozen=True):
         return (self.stable, self.current, *(text for pair in self.conversation for text in pair))
 
 
-class Answer(Struct, frozen=True):
-    """What came back.
+class ModelAnswer(Struct, frozen=True):
+    """The answer of a model.
 
     cached   those of `tokens_in` that the provider had in its cache
-    dollars  its price; None where nobody knows it
+    dollars  its price; None where it is unknown
     counted  the server said how many tokens there were
     cut      it ends at `max_tokens`
     """
@@ -112,7 +112,7 @@ class Answer(Struct, frozen=True):
     cut: bool = False
 
 
-class Failure(Struct, frozen=True):
+class ModelFailure(Struct, frozen=True):
     """Why there is no answer. `final`: trying again will not help; `wait`: the seconds that the server asks for."""
 
     sentence: str
@@ -121,7 +121,7 @@ class Failure(Struct, frozen=True):
     final: bool = False
 
 
-class Named(Struct, frozen=True):
+class ModelName(Struct, frozen=True):
     """A model's name, taken apart."""
 
     provider: str
@@ -137,7 +137,7 @@ class Named(Struct, frozen=True):
 # ---- names and keys --------------------------------------------------------------------------------------------
 
 
-def named(text: str, environ: Mapping[str, str] = os.environ) -> Named:
+def named(text: str, environ: Mapping[str, str] = os.environ) -> ModelName:
     """Take `provider:name` apart. Raises TrackError."""
     found = re.fullmatch(r"([a-z]+):([^\s@][^\s]*?)(?:@(https?://\S+))?", text)
     if not found or found[1] not in PROVIDERS:
@@ -149,7 +149,7 @@ def named(text: str, environ: Mapping[str, str] = os.environ) -> Named:
     url = url or provider.url or (environ.get(URL, "") if found[1] == "server" else "")
     if found[1] == "server" and not url:
         raise TrackError(f"'{text[:200]}' has no address: write server:NAME@http://host:port/v1 or set {URL}.")
-    return Named(found[1], found[2], _address(url, text))
+    return ModelName(found[1], found[2], _address(url, text))
 
 
 def _address(url: str, text: str) -> str:
@@ -164,7 +164,7 @@ def _address(url: str, text: str) -> str:
     return url.rstrip("/")
 
 
-def key(model: Named, environ: Mapping[str, str] = os.environ) -> str:
+def key(model: ModelName, environ: Mapping[str, str] = os.environ) -> str:
     """The key to send; "" where none is needed. Raises TrackError where it is missing."""
     names = PROVIDERS[model.provider].keys
     if not names:
@@ -179,7 +179,7 @@ def key(model: Named, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def check(text: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. Asks nobody."""
+    """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. LanguageModel nobody."""
     found = named(text, environ)
     key(found, environ)
     family = found.provider if found.provider in ("anthropic", "google") else "openai"
@@ -207,7 +207,7 @@ class Model:
 
     def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
         """Dollars for so many tokens, of which the provider had `cached` in its cache and put `written` into it; None where
-        nobody knows. A price that was given holds for all tokens."""
+        is unknown. A price that was given holds for all tokens."""
         if self._given is not None:
             return (tokens_in * self._given[0] + tokens_out * self._given[1]) / 1e6
         from genai_prices import Usage, calc_price
@@ -217,7 +217,7 @@ class Model:
         except (LookupError, ValueError):
             return None
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> ModelAnswer:
         """One request. Raises Away: with a wait where it may go better later, without one where it will not; EditError where
         the conversation has become too long for the model."""
         try:
@@ -226,13 +226,13 @@ class Model:
             raise Away(str(error)) from error
         before = self._failures
         answer = asyncio.run(self._ask(request, secret))
-        if isinstance(answer, Failure):
+        if isinstance(answer, ModelFailure):
             raise self._away(answer, before, request)
         with self._lock:
             self._failures, self._answered = 0, True
         return answer
 
-    async def _ask(self, request: Request, secret: str) -> Answer | Failure:
+    async def _ask(self, request: Request, secret: str) -> ModelAnswer | ModelFailure:
         from pydantic_ai.direct import model_request
         from pydantic_ai.exceptions import AgentRunError, UserError
         from pydantic_ai.settings import ModelSettings
@@ -244,7 +244,7 @@ class Model:
         except (AgentRunError, UserError) as error:
             return self._failure(error, request)
         except UNREADABLE as error:
-            return Failure(f"{self.name} gave an answer that cannot be read ({type(error).__name__}).", "refused")
+            return ModelFailure(f"{self.name} gave an answer that cannot be read ({type(error).__name__}).", "refused")
 
     @asynccontextmanager
     async def _spoken(self, secret: str, timeout: float) -> AsyncIterator[Spoken]:
@@ -254,7 +254,7 @@ class Model:
         async with httpx2.AsyncClient(timeout=limits, trust_env=not self._named.local, verify=_trusted()) as client:
             yield _speak(self._named, self._base_url or None, secret, client)
 
-    def _answer(self, response: ModelResponse) -> Answer:
+    def _answer(self, response: ModelResponse) -> ModelAnswer:
         from pydantic_ai.messages import TextPart
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
         usage = response.usage
@@ -263,43 +263,43 @@ class Model:
         cached, written = min(cached, into), min(written, into)
         counted = not usage.unmeasured_requests and into > 0
         dollars = self.price(into, out, cached, written) if counted else None
-        return Answer(whole(text), into, out, cached, dollars, counted, response.finish_reason == "length")
+        return ModelAnswer(whole(text), into, out, cached, dollars, counted, response.finish_reason == "length")
 
-    def _failure(self, error: Exception, request: Request) -> Failure:
+    def _failure(self, error: Exception, request: Request) -> ModelFailure:
         """What a provider's error means. Raises EditError."""
         from pydantic_ai import exceptions as e
         if isinstance(error, e.ModelContextWindowExceededError):
             if request.conversation:
                 raise EditError(f"the conversation has become longer than {self.name} can read.")
-            return Failure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused",
+            return ModelFailure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused",
                            final=True)
         if isinstance(error, e.ModelQuotaExceededError):
-            return Failure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit",
+            return ModelFailure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit",
                            final=True)
         if isinstance(error, e.ModelRateLimitError):
-            return Failure(f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after)
+            return ModelFailure(f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after)
         if isinstance(error, e.ModelAuthenticationError):
-            return Failure(f"{self.name} refuses the key: check {self._variable}.", "refused", final=True)
+            return ModelFailure(f"{self.name} refuses the key: check {self._variable}.", "refused", final=True)
         if isinstance(error, e.ModelNotFoundError):
             close = getattr(error, "suggested_model_id", None)
             meant = f" (did you mean {close}?)" if close else ""
-            return Failure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused",
+            return ModelFailure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused",
                            final=True)
         return self._passing(error, request)
 
-    def _passing(self, error: Exception, request: Request) -> Failure:
+    def _passing(self, error: Exception, request: Request) -> ModelFailure:
         """Errors that may be gone the next time."""
         from pydantic_ai import exceptions as e
         sent = getattr(error, "phase", None) not in ("connect", "pool")
         if isinstance(error, e.ModelTimeoutError | e.ModelRequestTimeout) and sent:
-            return Failure(f"{self.name} gave no answer within {request.timeout:g} s.", "timeout")
+            return ModelFailure(f"{self.name} gave no answer within {request.timeout:g} s.", "timeout")
         if isinstance(error, e.ModelConnectionError):
             why = "the connection broke" if sent else "cannot be reached: see whether its server and the network are up"
-            return Failure(f"{self.name}: {why}.", "outage")
+            return ModelFailure(f"{self.name}: {why}.", "outage")
         if isinstance(error, e.ModelUnavailableError | e.ModelServerError):
-            return Failure(f"{self.name} fails for reasons of its own: {_words(error)}.", "outage",
+            return ModelFailure(f"{self.name} fails for reasons of its own: {_words(error)}.", "outage",
                            getattr(error, "retry_after", None))
-        return Failure(f"{self.name} gave no answer: {_words(error)}.", "refused")
+        return ModelFailure(f"{self.name} gave no answer: {_words(error)}.", "refused")
 
     @property
     def _elsewhere(self) -> str:
@@ -309,11 +309,11 @@ class Model:
     def _variable(self) -> str:
         return " or ".join(PROVIDERS[self._named.provider].keys) or KEY
 
-    def _away(self, failure: Failure, before: int, request: Request) -> Away:
+    def _away(self, failure: ModelFailure, before: int, request: Request) -> Away:
         """What a failure means for the next request. Those that were under way together count as one failure."""
         with self._lock:
             self._failures += self._failures == before
-            row, patience = max(1, self._failures), GRACE if self._answered else PATIENCE
+            row, patience = max(1, self._failures), GRACE if self._answered else MOST_FAILURES
         if failure.final:
             return Away(failure.sentence, None, failure.outcome)
         if row >= patience:
@@ -324,7 +324,7 @@ class Model:
 def wait(row: int, seed: int, asked_for: float | None = None) -> float:
     """Seconds until the next try after so many failures in a row: doubling, never sooner than the server asks for, and
     spread a little, so that many do not come back at once."""
-    least = min(FIRST * 2.0 ** (min(row, 20) - 1), LONGEST)
+    least = min(FIRST * 2.0 ** (min(row, 20) - 1), LONGEST_WAIT_SECONDS)
     if asked_for is not None and asked_for >= 0:
         least = max(least if row > 1 else 0.0, min(asked_for, ASKED_FOR))
     return float(least * (1 + 0.25 * random.Random(f"{seed} {row}").random()))
@@ -352,7 +352,7 @@ def _messages(request: Request) -> list[ModelMessage]:
     return said
 
 
-def _speak(model: Named, base_url: str | None, secret: str, client: Any) -> Spoken:
+def _speak(model: ModelName, base_url: str | None, secret: str, client: Any) -> Spoken:
     """pydantic-ai's own object for a model."""
     if model.provider == "anthropic":
         from pydantic_ai.models.anthropic import AnthropicModel
@@ -374,6 +374,6 @@ def _speak(model: Named, base_url: str | None, secret: str, client: Any) -> Spok
 
 
 def _words(error: Exception) -> str:
-    """What a server said of its error, in one short line; it is anybody's text."""
+    """What a server said of its error, in one short line; it is untrusted text."""
     said = " ".join("".join(c if c.isprintable() else " " for c in str(error)[:1_000]).split())
     return said[:200].rstrip(".")

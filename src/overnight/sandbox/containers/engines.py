@@ -24,22 +24,22 @@ from typing import Any
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import gpus, selftest, watch
-from overnight.sandbox.containers import init, rootfs
-from overnight.sandbox.containers.process import Kept
-from overnight.sandbox.containers.rootfs import Mount, Room
+from overnight.sandbox.containers import init
+from overnight.sandbox.containers.process import ContainerProcess
+from overnight.sandbox.containers.rootfs import Mount, Rootfs, prepare
 from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.world import NO_CORE, TMP
 
 INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
-CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the keeper's, none the payload's
-FIRST_UID, UIDS, RANGES = 1 << 30, 1 << 16, 1 << 14  # root's containers have users that nobody else has, so many each
+CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the init's, not the payload's
+FIRST_UID, UIDS, RANGES = 1 << 30, 1 << 16, 1 << 14  # user numbers of containers that root starts, a range for each
 IMAGE = "overnight-empty"  # Docker's, made here of nothing: places to mount on
 PROFILE = Path("/usr/share/containers/seccomp.json")  # Podman's own filter of system calls
 DENIED = {"unshare", "setns", "clone3", "mount", "umount", "umount2", "mount_setattr", "move_mount", "open_tree", "fsopen",
           "fsmount", "fsconfig", "fspick", "pivot_root", "chroot", "ptrace", "process_vm_readv", "process_vm_writev", "keyctl",
           "add_key", "request_key", "io_uring_setup", "io_uring_enter", "io_uring_register", "pidfd_getfd", "kcmp",
           "name_to_handle_at", "inotify_init", "inotify_init1", "io_setup", "shmget", "msgget", "semget", "personality",
-          "socket"}  # what that lets pass and a payload has no need of
+          "socket"}  # allowed by that filter, and not needed by a payload
 NEW_NAMESPACES = 0x7E020000  # flags of clone
 _FILES = ("etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab", "run/.containerenv")  # engines mount on these
 _FAMILIES = {"none": (1,), "loopback": (1, 2, 10)}  # of sockets: AF_UNIX, AF_INET, AF_INET6
@@ -72,13 +72,13 @@ class Containers:
         if not self._engine:
             raise SandboxMissing(f"{self.name} is not installed: run `{INSTALL[self.name]}`, "
                                  "or choose `--sandbox bubblewrap`.")
-        self._groups = rootfs.prepare()
+        self._groups = prepare()
         selftest.begin(self, self._why)
 
-    def start(self, command: Command) -> Kept:
+    def start(self, command: Command) -> ContainerProcess:
         """Start a command. Raises Fault."""
         try:
-            return Kept(self, command, self._groups)
+            return ContainerProcess(self, command, self._groups)
         except OSError as error:
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
@@ -90,48 +90,48 @@ class Containers:
     # -- what is common to both engines --
 
     def owner(self) -> int | None:
-        """The first of a range of users of its own, where we are root and the engine makes user namespaces."""
+        """The first host user of the container's own range, where Overnight is root and the engine makes user namespaces."""
         if not self._root:
             return None
         return FIRST_UID + (os.getpid() * 64 + next(self._ranges)) % RANGES * UIDS if self.name == "podman" else 0
 
-    def argv(self, command: Command, room: Room) -> list[str]:
-        """`podman run` on the room's empty root, or `docker run` on an image of it."""
-        (room.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
-        first = ["/bin/bash", "-c", init.script(command, room, init.UID, self.slot), room.name]
+    def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
+        """`podman run` on an empty root filesystem, or `docker run` on an image of it."""
+        (rootfs.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
+        first = ["/bin/bash", "-c", init.script(command, rootfs, init.UID, self.slot), rootfs.name]
         for name in _FILES:
-            (room.root / name).touch()
+            (rootfs.root / name).touch()
         if self.name == "podman":
-            return [self._engine, *_manager(), "run", *_common(command, room, True), *_podman(room),
-                    "--rootfs", str(room.root), *first]
-        return [self._engine, "run", *_common(command, room, False), "--pull=never", self._image(room), *first]
+            return [self._engine, *_manager(), "run", *_common(command, rootfs, True), *_podman(rootfs),
+                    "--rootfs", str(rootfs.root), *first]
+        return [self._engine, "run", *_common(command, rootfs, False), "--pull=never", self._image(rootfs), *first]
 
-    def top(self, room: Room, monitor: int) -> int | None:
-        """The keeper's number on the host."""
+    def top(self, rootfs: Rootfs, monitor: int) -> int | None:
+        """The process number on the host of the container's init."""
         if self.name == "podman":
-            return int((room.folder / "pid").read_text())
-        said = self._do("inspect", "--format", "{{.State.Pid}}", room.folder.name)
+            return int((rootfs.folder / "pid").read_text())
+        said = self._do("inspect", "--format", "{{.State.Pid}}", rootfs.folder.name)
         return int(said) if said.isdigit() and int(said) else None
 
     def memory(self, top: int, enough: int) -> int:
-        """What the processes inside hold."""
+        """Bytes of memory that the processes inside hold."""
         return watch.memory_of(top, enough)
 
     def tasks(self, limits: Limits) -> int:
-        """Each process inside is one of the host's."""
+        """As many tasks as processes: each process inside is one on the host."""
         return limits.processes
 
-    def remove(self, room: Room) -> None:
+    def remove(self, rootfs: Rootfs) -> None:
         """End a container by force."""
-        self._do("rm", "--force", room.folder.name)
+        self._do("rm", "--force", rootfs.folder.name)
 
     def _do(self, *arguments: str) -> str:
         return subprocess.run([self._engine, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               check=False).stdout.strip()
 
-    def _image(self, room: Room) -> str:
+    def _image(self, rootfs: Rootfs) -> str:
         """Docker's image of an empty root, imported once for each that differs. Raises Fault."""
-        archive = _archive(room.root)
+        archive = _archive(rootfs.root)
         image = f"{IMAGE}:{hashlib.sha256(archive).hexdigest()[:16]}"
         if not self._do("images", "--quiet", image):
             done = subprocess.run([self._engine, "import", "-", image], input=archive, capture_output=True, check=False)
@@ -146,29 +146,29 @@ class Containers:
         return f"{self.name} does not work here ({said}): {found or 'see its message'}; or choose `--sandbox bubblewrap`."
 
 
-def _common(command: Command, room: Room, podman: bool) -> list[str]:
+def _common(command: Command, rootfs: Rootfs, podman: bool) -> list[str]:
     """Options that both engines know."""
     limits, most = command.limits, resource.getrlimit(resource.RLIMIT_NPROC)[1]
     processes = 4096 if most == resource.RLIM_INFINITY else min(4096, most)
     shared = max(TMP, limits.memory // 4)
     return [
-        "--rm", "--name", room.folder.name, "--hostname", "sandbox", "--user", "0:0", "--workdir", "/", "--read-only",
+        "--rm", "--name", rootfs.folder.name, "--hostname", "sandbox", "--user", "0:0", "--workdir", "/", "--read-only",
         "--network", "none", "--ipc", "private", "--log-driver", "none", "--shm-size", str(shared),
         "--memory", str(limits.memory), "--memory-swap", str(limits.memory), "--pids-limit", str(limits.processes + 2),
         "--ulimit", "nofile=1024:1024", "--ulimit", f"nproc={processes}:{processes}", "--ulimit", f"core={NO_CORE}:{NO_CORE}",
         "--cap-drop", "ALL", *itertools.chain.from_iterable(("--cap-add", name) for name in CAPABILITIES),
         "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
-        *(["--security-opt", f"seccomp={room.folder / 'seccomp.json'}"] if PROFILE.exists() else []),
-        *itertools.chain.from_iterable(_mount(mount, podman) for mount in room.mounts),
+        *(["--security-opt", f"seccomp={rootfs.folder / 'seccomp.json'}"] if PROFILE.exists() else []),
+        *itertools.chain.from_iterable(_mount(mount, podman) for mount in rootfs.mounts),
         *itertools.chain.from_iterable(("--device", str(path)) for path in gpus.devices() if command.gpus),
     ]
 
 
-def _podman(room: Room) -> list[str]:
+def _podman(rootfs: Rootfs) -> list[str]:
     """Options that only Podman knows."""
-    ids = [] if room.owner is None else ["--uidmap", f"0:{room.owner}:{UIDS}", "--gidmap", f"0:{room.owner}:{UIDS}"]
-    given = [] if room.socket is None else ["--preserve-fds", "1"]
-    return [*ids, *given, "--pidfile", str(room.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
+    ids = [] if rootfs.owner is None else ["--uidmap", f"0:{rootfs.owner}:{UIDS}", "--gidmap", f"0:{rootfs.owner}:{UIDS}"]
+    given = [] if rootfs.socket is None else ["--preserve-fds", "1"]
+    return [*ids, *given, "--pidfile", str(rootfs.folder / "pid"), "--read-only-tmpfs=false", "--passwd=false", "--no-hosts",
             "--http-proxy=false", "--security-opt", "mask=/sys:/run"]
 
 
@@ -191,7 +191,7 @@ def _mount(mount: Mount, podman: bool) -> list[str]:
 
 
 def _filter(command: Command) -> dict[str, Any]:
-    """Podman's filter of system calls, less what a payload has no need of."""
+    """Podman's filter of system calls, less the calls that no payload needs."""
     profile: dict[str, Any] = json.loads(PROFILE.read_text()) if PROFILE.exists() else {"syscalls": []}
     rules = [rule | {"names": left} for rule in profile["syscalls"]
              if (left := [name for name in rule["names"] if name not in DENIED | {"clone"}])]
@@ -211,7 +211,7 @@ def _rule(name: str, index: int, operator: str, value: int) -> dict[str, Any]:
 
 
 def _archive(root: Path) -> bytes:
-    """A folder as a tar archive that says nothing of when and by whom it was made."""
+    """A folder as a tar archive without times and owners, so that equal folders give equal archives."""
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = member.uid = member.gid = 0
         member.uname = member.gname = ""

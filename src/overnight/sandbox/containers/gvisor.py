@@ -18,21 +18,21 @@ from typing import Any
 from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import selftest, watch
-from overnight.sandbox.containers import init, rootfs
-from overnight.sandbox.containers.process import Kept
-from overnight.sandbox.containers.rootfs import Mount, Room
+from overnight.sandbox.containers import init
+from overnight.sandbox.containers.process import ContainerProcess
+from overnight.sandbox.containers.rootfs import Mount, Rootfs, prepare
 from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.world import TMP
 
 INSTALL = "sudo apt-get install -y runsc"
-CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the keeper's, none the payload's
+CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the init's, not the payload's
 
 
 class Gvisor:
     """Runs commands under `runsc`, as root or as an ordinary user."""
 
     name = "gvisor"
-    slot: int | None = 0  # it hands over the standard three alone
+    slot: int | None = 0  # runsc hands over the three standard descriptors alone
 
     def __init__(self) -> None:
         self.identity, self.findings = self.name, dict[str, str]()
@@ -43,15 +43,15 @@ class Gvisor:
         """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
         if not self._runsc:
             raise SandboxMissing(f"gVisor is not installed: run `{INSTALL}`, or choose `--sandbox bubblewrap`.")
-        self._groups = rootfs.prepare()
+        self._groups = prepare()
         selftest.begin(self, _why)
 
-    def start(self, command: Command) -> Kept:
+    def start(self, command: Command) -> ContainerProcess:
         """Start a command. Raises Fault."""
         if command.gpus:
             raise Fault("gVisor shows no GPU to what it runs: choose `--sandbox bubblewrap` for this track.")
         try:
-            return Kept(self, command, self._groups)
+            return ContainerProcess(self, command, self._groups)
         except OSError as error:
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
@@ -61,21 +61,21 @@ class Gvisor:
         return self._groups is not None
 
     def owner(self) -> int | None:
-        """Its first process is ourselves."""
+        """None: the container's first process runs as the user of Overnight."""
         return None
 
-    def argv(self, command: Command, room: Room) -> list[str]:
-        """`runsc run`, with a bundle in the room."""
-        (room.folder / "config.json").write_text(json.dumps(_bundle(command, room)))
-        return [*self._options(room), "run", "--bundle", str(room.folder), room.folder.name]
+    def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
+        """`runsc run`, with a bundle in the container's folder."""
+        (rootfs.folder / "config.json").write_text(json.dumps(_bundle(command, rootfs)))
+        return [*self._options(rootfs), "run", "--bundle", str(rootfs.folder), rootfs.folder.name]
 
-    def _options(self, room: Room) -> list[str]:
+    def _options(self, rootfs: Rootfs) -> list[str]:
         user = [] if os.geteuid() == 0 else ["--rootless"]
-        return [self._runsc, "--root", str(room.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
+        return [self._runsc, "--root", str(rootfs.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
                 "--ignore-cgroups", *user]
 
-    def top(self, room: Room, monitor: int) -> int | None:
-        """`runsc run`: below it are the kernel in user space and what that keeps for each process inside."""
+    def top(self, rootfs: Rootfs, monitor: int) -> int | None:
+        """The process `runsc run`: the kernel in user space and its processes for each process inside descend from it."""
         return monitor
 
     def memory(self, top: int, enough: int) -> int:
@@ -86,25 +86,25 @@ class Gvisor:
         """Each process inside is several tasks outside, on top of those of the kernel in user space."""
         return 256 + 8 * limits.processes
 
-    def remove(self, room: Room) -> None:
+    def remove(self, rootfs: Rootfs) -> None:
         """End a container by force."""
-        subprocess.run([*self._options(room), "delete", "--force", room.folder.name], stdin=subprocess.DEVNULL,
+        subprocess.run([*self._options(rootfs), "delete", "--force", rootfs.folder.name], stdin=subprocess.DEVNULL,
                        capture_output=True, check=False)
 
 
-def _bundle(command: Command, room: Room) -> dict[str, Any]:
+def _bundle(command: Command, rootfs: Rootfs) -> dict[str, Any]:
     """The container as the Open Container Initiative describes one."""
     capabilities = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
     shared = max(TMP, command.limits.memory // 4)
-    mounts = [Mount("/dev", size=4096), Mount("/dev/shm", size=shared), Mount("/sys", size=4096), *room.mounts]
+    mounts = [Mount("/dev", size=4096), Mount("/dev/shm", size=shared), Mount("/sys", size=4096), *rootfs.mounts]
     return {
         "ociVersion": "1.0.2",
         "process": {
             "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
             "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-            "args": ["/bin/bash", "-c", init.script(command, room, init.UID, Gvisor.slot), room.name],
+            "args": ["/bin/bash", "-c", init.script(command, rootfs, init.UID, Gvisor.slot), rootfs.name],
         },
-        "root": {"path": str(room.root), "readonly": True},
+        "root": {"path": str(rootfs.root), "readonly": True},
         "hostname": "sandbox",
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}, *map(_mount, mounts)],
         "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
@@ -126,7 +126,7 @@ def _why(text: str) -> str:
 
 
 def _served(pid: int) -> int:
-    """Bytes of a process's file called runsc-memory; 0 where it has none, or is not ours to look at."""
+    """Bytes of a process's file called runsc-memory; 0 where it has none, or may not be read."""
     with suppress(OSError):
         for fd in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):

@@ -1,7 +1,7 @@
-"""One command in a container, whichever engine made that: from the word to begin to the artefacts.
+"""One command in a container, whichever engine made it: from its start to its artefacts.
 
 Covered: bounds on time, output and memory, death of everything inside before anything is taken out, and of the container
-when we die. CPU and memory are exact where we can make a control group, else they are polled ten times a second.
+when Overnight dies. CPU and memory are exact where a control group can be made, else polled ten times a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from overnight.contracts import Command, Ended, Limits
 from overnight.errors import Fault
 from overnight.sandbox import watch
 from overnight.sandbox.containers import init
-from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Room, reads
+from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Rootfs, reads
 from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.pump import Pump
@@ -28,59 +28,59 @@ POLL = 0.1  # seconds between two looks at memory
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
 HIGH = 100  # a descriptor's number that no engine uses
 GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
-_NUMBERS = itertools.count(1)  # of the groups that we made
+_NUMBERS = itertools.count(1)  # of the control groups made here
 
 
 class Engine(Protocol):
-    """Makes containers.
+    """A container engine: how its containers are started, observed and removed.
 
-    slot  the number under which a descriptor of its own reaches the first process inside; None: none does
+    slot  the number under which one more descriptor reaches the first process inside; None: the engine passes none
     """
 
     name: str
     slot: int | None
 
     def owner(self) -> int | None:
-        """The host's number of the user that the first process inside is; None: ours."""
+        """The host's user number of the first process inside; None: the user of Overnight."""
         ...
 
-    def argv(self, command: Command, room: Room) -> list[str]:
-        """What starts a container with the keeper in it, and ends with it."""
+    def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
+        """The command that starts a container with its init, and ends when the container ends."""
         ...
 
-    def top(self, room: Room, monitor: int) -> int | None:
-        """The host's number of the process that everything inside descends from; None: it cannot tell."""
+    def top(self, rootfs: Rootfs, monitor: int) -> int | None:
+        """The host's number of the process that everything inside descends from; None: unknown."""
         ...
 
     def memory(self, top: int, enough: int) -> int:
-        """Bytes that are held inside, as far as they can be seen; the sum need not be right below `enough`."""
+        """Bytes of memory held inside, as far as visible from the host; may be rough below `enough`."""
         ...
 
     def tasks(self, limits: Limits) -> int:
-        """How many tasks of the host's kernel the payload's processes may become."""
+        """The most tasks of the host's kernel that the payload's processes may need."""
         ...
 
-    def remove(self, room: Room) -> None:
-        """End a container by force, and forget it; one that is gone is no error."""
+    def remove(self, rootfs: Rootfs) -> None:
+        """Kill a container and remove it; a container that is gone already is no error."""
         ...
 
 
-class Kept:
-    """A container under way."""
+class ContainerProcess:
+    """One command running in a container."""
 
     def __init__(self, engine: Engine, command: Command, cgroups: Cgroups | None) -> None:
         self._engine, self._command = engine, command
         self._clock = watch.Clock()
         self._killed, self._over, self._removed = "", False, False
-        self._told = 0.0  # when it was first told to end
+        self._told = 0.0  # time at which the init was first told to end
         self._ending = threading.Lock()
         self._pumps: list[Pump] = []
         self._group: Group | None = None
         self._top: int | None = None
-        self._before = 0.0  # CPU seconds that were used before the word to begin
+        self._before = 0.0  # CPU seconds used before the payload began
         self._monitor: subprocess.Popen[bytes] | None = None
-        self._room = Room(command, engine.owner())
-        self._talk = init.Talk(self._room)
+        self._rootfs = Rootfs(command, engine.owner())
+        self._channel = init.InitChannel(self._rootfs)
         try:
             self._start(cgroups)
         except BaseException:
@@ -88,12 +88,12 @@ class Kept:
             raise
         self._setup_seconds = self._clock.lap()
         self._started = time.monotonic()
-        self._talk.say("go")
+        self._channel.say("go")
 
     # -- start --
 
     def _start(self, cgroups: Cgroups | None) -> None:
-        held = [self._room.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._room.pipes.values())]
+        held = [self._rootfs.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._rootfs.pipes.values())]
         try:
             self._monitor = self._launched()
             self._await_ready()
@@ -101,20 +101,20 @@ class Kept:
         finally:
             for fd in held:
                 os.close(fd)
-        self._top = self._engine.top(self._room, self._monitor.pid)
+        self._top = self._engine.top(self._rootfs, self._monitor.pid)
         self._group = self._counted(cgroups)
         self._before = self._cpu()
 
     def _launched(self) -> subprocess.Popen[bytes]:
         """The engine's process, with the socket under the number that it needs. Raises OSError, Fault."""
-        argv, given, slot = self._engine.argv(self._command, self._room), self._room.socket, self._engine.slot
+        argv, given, slot = self._engine.argv(self._command, self._rootfs), self._rootfs.socket, self._engine.slot
         high = () if given is None else (fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, HIGH),)
         try:
             if high and slot is None:
                 raise Fault(f"{self._engine.name} cannot hand over a socket, which a scorer with an oracle needs: choose "
                             "`--sandbox bubblewrap` for this track.")
             move = ["/bin/bash", "-c", f'exec {slot}<&{high[0]} {high[0]}<&-; exec "$@"', "bash"] if high else []
-            with (self._room.folder / "said").open("wb") as said:
+            with (self._rootfs.folder / "said").open("wb") as said:
                 return subprocess.Popen([*move, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
                                         pass_fds=high, start_new_session=True)
         finally:
@@ -122,35 +122,35 @@ class Kept:
                 os.close(fd)
 
     def _await_ready(self) -> None:
-        """Until the keeper has opened its pipes. Raises Fault."""
+        """Wait until the init has opened its pipes. Raises Fault."""
         assert self._monitor is not None
         until = time.monotonic() + READY_WITHIN
-        while (heard := self._talk.hear(POLL)) is None:
+        while (heard := self._channel.hear(POLL)) is None:
             if self._monitor.poll() is not None or time.monotonic() > until:
                 raise self._failed()
         if heard != "ready":
             raise self._failed()
-        self._talk.begun(self._room)
+        self._channel.begun(self._rootfs)
 
     def _failed(self) -> Fault:
-        text = (self._room.folder / "said").read_text(errors="replace").strip()
+        text = (self._rootfs.folder / "said").read_text(errors="replace").strip()
         return Fault(f"the sandbox failed to start: {text or f'{self._engine.name} said nothing'}")
 
     def _connect(self) -> None:
-        """Join the pipes of the room to what we were given, and read the rest ourselves."""
-        command, room = self._command, self._room
-        given = {name: fd for fd, name in room.pipes.items()}
+        """Join the container's pipes to the command's descriptors; the rest is read here."""
+        command, rootfs = self._command, self._rootfs
+        given = {name: fd for fd, name in rootfs.pipes.items()}
         given |= {name: fd for name, fd in ((STDIN, command.stdin), (STDOUT, command.stdout)) if fd is not None}
         for name, fd in given.items():
             inwards = name == STDIN or (name != STDOUT and reads(fd))
-            ours = room.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
+            ours = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
             theirs = os.dup(fd)
             self._pumps.append(Pump(theirs, ours) if inwards else Pump(ours, theirs))
-        out = room.pipe(STDOUT, os.O_RDONLY) if command.stdout is None else None
-        self._drain = watch.Drain(out, room.pipe(STDERR, os.O_RDONLY), command.limits.output, self._end, command.heard)
+        out = rootfs.pipe(STDOUT, os.O_RDONLY) if command.stdout is None else None
+        self._drain = watch.Drain(out, rootfs.pipe(STDERR, os.O_RDONLY), command.limits.output, self._end, command.heard)
 
     def _counted(self, cgroups: Cgroups | None) -> Group | None:
-        """A control group of our own around everything inside; None where there is none to be had."""
+        """A control group around everything inside; None where none can be made."""
         if cgroups is None or self._top is None:
             return None
         limits = self._command.limits
@@ -174,7 +174,7 @@ class Kept:
             self._told = self._told if self._killed else time.monotonic()
             self._killed = self._killed or reason
             if not self._over:
-                self._talk.say("end")
+                self._channel.say("end")
 
     def wait(self) -> Ended:
         """Block until the tree is dead, then take its artefacts. Raises Fault."""
@@ -197,10 +197,10 @@ class Kept:
                      accounting="estimate" if self._group is None else "exact")
 
     def _watch(self) -> tuple[int | None, float, int]:
-        """Until everything inside is dead: the exit status (None: the keeper died with it), CPU seconds and peak bytes."""
+        """Wait until everything inside is dead: the exit status (None: the init died with it), CPU seconds and peak bytes."""
         limits, cpu, peak = self._command.limits, 0.0, 0
         due = self._started + limits.wall
-        while (said := self._talk.hear(min(POLL, max(0.001, due - time.monotonic())))) is None:
+        while (said := self._channel.hear(min(POLL, max(0.001, due - time.monotonic())))) is None:
             cpu, peak = max(cpu, self._cpu()), max(peak, self._memory())
             if time.monotonic() >= due:
                 self._end("time")
@@ -210,20 +210,20 @@ class Kept:
         return (int(said.split()[1]) if said else None), cpu, peak
 
     def _insist(self) -> None:
-        """Where the keeper does not do as it was told, the engine must."""
+        """Remove the container by force where its init has not ended it in time."""
         if self._killed and not self._removed and time.monotonic() > self._told + GONE_WITHIN:
             self._removed = True
-            self._engine.remove(self._room)
+            self._engine.remove(self._rootfs)
 
     def _cpu(self) -> float:
         return 0.0 if self._group or self._top is None else watch.cpu_of(self._top) - self._before
 
     def _memory(self) -> int:
-        """Bytes, where the kernel does not count them for us."""
+        """Bytes of memory inside; 0 where a control group counts them."""
         return 0 if self._group or self._top is None else self._engine.memory(self._top, self._command.limits.memory)
 
     def _take(self, code: int | None) -> None:
-        """Copy what was left behind. Raises Fault where the container died without a reason of ours."""
+        """Copy the artefacts. Raises Fault where the container was killed by something else than Overnight."""
         if code is None and not self._killed:
             raise Fault("the sandbox was killed from outside.")
         if self._command.harvest is None:
@@ -231,14 +231,14 @@ class Kept:
         if code is None:
             self._command.harvest.mkdir(parents=True, exist_ok=True)
             return
-        if not init.harvest(self._talk, self._command.harvest, self._command.limits.disk):
+        if not init.harvest(self._channel, self._command.harvest, self._command.limits.disk):
             self._killed = self._killed or "disk"
 
     def _close(self) -> None:
-        """Leave nothing: the keeper ends itself when its pipes are closed."""
+        """Release everything; the init ends itself when its pipes are closed."""
         with self._ending:
             self._over = True
-            self._talk.close()
+            self._channel.close()
         if self._monitor is not None:
             try:
                 self._monitor.wait(GONE_WITHIN)
@@ -246,10 +246,10 @@ class Kept:
                 self._monitor.kill()
                 self._monitor.wait()
             if self._monitor.returncode:
-                self._engine.remove(self._room)
+                self._engine.remove(self._rootfs)
         for pump in self._pumps:
-            pump.join(1.0)  # one whose reader does not read goes when that closes its end
+            pump.join(1.0)  # a pump whose reader does not read ends when that reader closes its end
         if self._group is not None:
             with suppress(Fault):
                 self._group.close()
-        self._room.close()
+        self._rootfs.close()

@@ -26,11 +26,11 @@ from overnight.sandbox import watch
 from overnight.sandbox.kernel import cgroups
 from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP
 
-WORD, TALE, STDIN, STDOUT, STDERR = "word", "tale", "stdin", "stdout", "stderr"
+TO_INIT, FROM_INIT, STDIN, STDOUT, STDERR = "to_init", "from_init", "stdin", "stdout", "stderr"
 
 
 class Mount(Struct, frozen=True):
-    """Something at a place inside: a host path, read-only but for the door; or, without one, memory of so many bytes."""
+    """A mount inside: a host path, read-only except for the folder of pipes; or, without a source, a tmpfs of `size` bytes."""
 
     place: str
     source: Path | None = None
@@ -38,16 +38,16 @@ class Mount(Struct, frozen=True):
     writable: bool = False
 
 
-class Room:
+class Rootfs:
     """The folder of one container on the host: `root` to mount the world on, and `door` with the named pipes."""
 
     def __init__(self, command: Command, owner: int | None) -> None:
-        """`owner` is the host's number of the user that the first process inside is; None: ours. Raises OSError, Fault."""
+        """`owner` is the host's user number of the first process inside; None: the user of Overnight. Raises OSError, Fault."""
         self.owner, self.socket = owner, _socket(command.fds)
         self.name = watch.name_of(os.getpid())
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.root, self.door = self.folder / "root", self.folder / "door"
-        self.links: dict[str, str] = {}  # what can be made only once /tmp is mounted: place -> target
+        self.links: dict[str, str] = {}  # made only once /tmp is mounted: place -> target
         self.folder.chmod(0o711)
         self.pipes = {fd: f"fd{fd}" for fd in command.fds if fd != self.socket}
         self._open_door(owner)
@@ -56,7 +56,7 @@ class Room:
 
     def _open_door(self, owner: int | None) -> None:
         self.door.mkdir(mode=0o700)
-        pipes = [self.door / name for name in (WORD, TALE, STDIN, STDOUT, STDERR, *self.pipes.values())]
+        pipes = [self.door / name for name in (TO_INIT, FROM_INIT, STDIN, STDOUT, STDERR, *self.pipes.values())]
         for pipe in pipes:
             os.mkfifo(pipe, 0o600)
         if owner is not None:
@@ -82,7 +82,7 @@ class Room:
             yield Mount(f"{OWN}/out", size=command.limits.disk)
 
     def _link(self, path: Path) -> None:
-        """A link stays a link."""
+        """Make a symbolic link inside for one on the host."""
         if path.is_relative_to("/tmp"):
             self.links[str(path)] = str(path.readlink())
             return
@@ -117,7 +117,7 @@ class Room:
         return os.open(self.door / name, flags | os.O_CLOEXEC)
 
     def close(self) -> None:
-        """Remove it."""
+        """Remove the folder with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -144,7 +144,7 @@ def _mode(fd: int) -> int:
 
 
 def _socket(fds: tuple[int, ...]) -> int | None:
-    """The one descriptor that no pipe can stand for. Raises Fault where there are more."""
+    """The one descriptor that is open both ways, so that no pipe can replace it. Raises Fault for more than one."""
     both = [fd for fd in fds if _mode(fd) == os.O_RDWR]
     if len(both) > 1:
         raise Fault("a container can be given one socket, and pipes.")
@@ -152,7 +152,7 @@ def _socket(fds: tuple[int, ...]) -> int | None:
 
 
 def prepare() -> cgroups.Cgroups | None:
-    """Remove what a killed Overnight left behind, processes, groups and rooms; where new groups can be made."""
+    """Remove the processes, control groups and folders that a killed Overnight left; returns where new groups can be made."""
     left = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_left(path)]
     for pid in (*watch.orphans(), *_at_work_in(left)):
         with suppress(OSError):
@@ -166,7 +166,7 @@ def prepare() -> cgroups.Cgroups | None:
 
 
 def _is_left(path: Path) -> bool:
-    """Whether a folder is a room whose Overnight is gone."""
+    """Whether a folder belongs to a container of an Overnight process that is gone."""
     found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
     try:
         return found is not None and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid()
@@ -174,10 +174,10 @@ def _is_left(path: Path) -> bool:
         return False
 
 
-def _at_work_in(rooms: list[Path]) -> Iterator[int]:
-    """Processes whose command line names one of these rooms."""
-    for entry in Path("/proc").iterdir() if rooms else ():
+def _at_work_in(folders: list[Path]) -> Iterator[int]:
+    """Processes whose command line names one of these folders."""
+    for entry in Path("/proc").iterdir() if folders else ():
         with suppress(OSError):
             words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            if any(room.name.encode() in words for room in rooms):
+            if any(folder.name.encode() in words for folder in folders):
                 yield int(entry.name)

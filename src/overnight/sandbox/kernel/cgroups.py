@@ -1,8 +1,8 @@
 """Where control groups can be made on this machine, and what to do where they cannot.
 
 Covered: version 1 (controllers `memory`, `pids`, `cpuacct`) and version 2, as root or in a part of the tree that is the
-user's; what an Overnight that was killed left behind. A group is never made outside a limit on memory that somebody set
-for us. Not covered: version 2 with controllers that are bound to version 1 (hybrid systems use version 1).
+user's; what an Overnight that was killed left behind. A group is never made outside a limit on memory that is set for
+this process. Not covered: version 2 with controllers that are bound to version 1 (hybrid systems use version 1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, 
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
-SELF = "overnight"  # the group in which version 2 wants us ourselves; in version 1 a folder that root made for a user
+SELF = "overnight"  # in version 2 the group of this process; in version 1 a folder that root made for a user
 _OURS = re.compile(r"(overnight-(\d+)-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, its own
 
 
@@ -35,7 +35,7 @@ class Cgroups:
         self._owner = f"{watch.name_of(os.getpid())}-{self._space}"
 
     def make(self, name: str, memory: int, processes: int) -> Group:
-        """A new group, bounded to so many bytes and processes. `name` is used once in the life of ours. Raises Fault."""
+        """A new group, bounded to so many bytes and processes. A process uses each `name` once. Raises Fault."""
         folders = {controller: home / f"{self._owner}-{name}" for controller, home in self.homes.items()}
         group = Group(self.version, folders, self._remove)
         try:
@@ -48,7 +48,7 @@ class Cgroups:
 
     def sweep(self) -> None:
         """Remove the groups of an Overnight that was killed, with everything in them: here and, as it may have been started
-        from another terminal or service, in the groups beside ours."""
+        from another terminal or service, in the groups beside its own."""
         homes = set(self.homes.values())
         beside = {other for home in homes if not home.is_mount() for other in _folders(home.parent)}
         for folder in sorted(f for home in homes | beside for f in _folders(home) if self._is_left(f)):
@@ -85,8 +85,8 @@ class Cgroups:
 
 def find(root: Path = ROOT, own: Path = OWN) -> Cgroups | None:
     """A place where groups can be made, proven to work; None when there is none, and then `advice` says what to do. In
-    version 2 this may move us, with all that shares our group, into a group below it: the kernel wants processes only in
-    leaves."""
+    version 2 this may move this process, with all others in its group, into a group below it: the kernel wants processes
+    only in leaves."""
     return next((found for found in candidates(root, own) if found.works()), None)
 
 
@@ -114,7 +114,7 @@ def _second(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
         if _divided(home, home == ours):
             yield V2, dict.fromkeys((*NEEDED, "cpu"), home)
         if (home / "memory.max").exists() and (home / "memory.max").read_text().strip() != "max":
-            return  # what lies above is outside a limit that somebody set for us
+            return  # what lies above is outside a limit that is set for this process
 
 
 def _ours(mount: Path, own: Path, controller: str) -> Path:
@@ -187,17 +187,17 @@ def advice(root: Path = ROOT, booted: Path = Path("/run/systemd/system"), uid: i
     """Where `find` found nothing: what to do about it, in one sentence."""
     second = (root / "cgroup.controllers").exists()
     counted = root / "cgroup.controllers" if second else root / "memory"
-    who = "root" if (os.geteuid() if uid is None else uid) == 0 else "user"
+    role = "root" if (os.geteuid() if uid is None else uid) == 0 else "user"
     if not root.is_dir() or not any(root.iterdir()):
         case = "unmounted"
     elif not counted.exists() or (second and "memory" not in counted.read_text().split()):
         case = "uncounted"
-    elif os.statvfs(counted).f_flag & os.ST_RDONLY or (who == "root" and not booted.is_dir()):
+    elif os.statvfs(counted).f_flag & os.ST_RDONLY or (role == "root" and not booted.is_dir()):
         case = "container"
-    elif not second and who == "user":
+    elif not second and role == "user":
         case = "version 1"
     else:
-        case = f"{who}, systemd" if booted.is_dir() else "user"
+        case = f"{role}, systemd" if booted.is_dir() else "user"
     return f"limits and accounts of runs are estimates here: {ADVICE[case]}."
 
 

@@ -1,13 +1,13 @@
 """A control group: the kernel counts and bounds one whole tree of processes.
 
 Covered: memory (private, shared, tmpfs files, sockets, page tables: whatever the tree makes the kernel hold), the count
-of processes and threads, CPU time even of processes that nobody waited for, death of everything in the group.
+of processes and threads, CPU time even of processes that were never waited for, death of everything in the group.
 Not covered: isolation; how fast disks and CPUs may be used. Swap is forbidden where the kernel counts it, else only
 discouraged (version 1 without `memsw`).
 
 About the peak of memory. The kernel's own mark (`memory.peak`, `memory.max_usage_in_bytes`) counts the pages of files
-that were read from disk as well, for whoever reads them first: a data set of 1 GB would cost the first run 1 GB and the
-second nothing. So those pages are taken off: the peak is the kernel's mark less the file pages found at the first look
+that were read from disk as well, for the process that reads them first: a data set of 1 GB would cost the first run 1 GB
+and the second nothing. So those pages are taken off: the peak is the kernel's mark less the file pages found at the first look
 after the mark rose, and never less than a look itself found. A peak between two looks is therefore seen. It is exact to
 within what the kernel books in advance (256 KiB a CPU) and the file pages read between two looks, with two exceptions:
 a tree that filled its limit with file pages is known by the looks alone, and before Linux 5.19 version 2 has no mark.
@@ -55,7 +55,7 @@ class Version(Struct, frozen=True):
 V1 = Version(
     bounds={"memory.limit_in_bytes": "{memory}", "pids.max": "{processes}"},
     wishes={"memory.memsw.limit_in_bytes": "{memory}", "memory.swappiness": "0",
-            "memory.kmem.tcp.limit_in_bytes": "{memory}"},  # else TCP's buffers are in nobody's account
+            "memory.kmem.tcp.limit_in_bytes": "{memory}"},  # else TCP's buffers are in no account
     mark="memory.max_usage_in_bytes", current="memory.usage_in_bytes", files=("total_cache", "total_shmem"),
     oom="memory.oom_control", cpu=("cpuacct.usage", "", 1e9))
 V2 = Version(
@@ -65,7 +65,7 @@ V2 = Version(
     oom="memory.events", cpu=("cpu.stat", "usage_usec", 1e6))
 
 
-class Usage(Struct, frozen=True):
+class GroupUsage(Struct, frozen=True):
     """What a tree of processes took: CPU in seconds, the peak of its memory in bytes, how often the kernel
     killed for memory."""
 
@@ -102,12 +102,12 @@ class Group:
         except OSError as error:
             raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
 
-    def usage(self) -> Usage:
+    def usage(self) -> GroupUsage:
         """What it took up to now; the last look is best taken when everything in it is dead. Raises Fault."""
         name, line, units = self.version.cpu
         try:
             self._look()
-            return Usage(_numbers(self._file(name))[line] / units, self._peak, self._kills())
+            return GroupUsage(_numbers(self._file(name))[line] / units, self._peak, self._kills())
         except OSError as error:
             raise Fault(f"the account of a run could not be read: {error}.") from error
 
@@ -213,7 +213,7 @@ def _read(file: str) -> str:
 
 
 def _write(file: str, text: str) -> None:
-    """Raises OSError, also where the kernel has no such file (nobody can make one there)."""
+    """Raises OSError, also where the kernel has no such file (none can be made there)."""
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         os.write(fd, text.encode())

@@ -1,7 +1,7 @@
 """One command under bwrap, from its start to its artefacts.
 
 Covered: the payload begins only when every mount is in place, its limits are set, its cgroup holds it and its life is bound
-to ours; the whole tree dies by the death of its first process; artefacts are taken after that, through a descriptor.
+to that of Overnight; the whole tree dies with its first process; artefacts are taken after that, through a descriptor.
 Not covered: which mounts and rights the payload has, which is `bubblewrap`'s to say.
 """
 
@@ -24,24 +24,24 @@ from msgspec import Struct
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
-from overnight.sandbox.kernel.group import Group, Usage
+from overnight.sandbox.kernel.group import Group, GroupUsage
 from overnight.sandbox.world import OWN
 
 POLL = 0.1  # seconds between two looks at memory and file counts
 SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host's, under every sandbox: anybody may touch them
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host, in every sandbox: any user may open them
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
-class Plan(Struct, frozen=True):
-    """How to start it.
+class LaunchPlan(Struct, frozen=True):
+    """How to start a bubblewrap process.
 
     setup     bwrap's options
     launcher  what runs inside before the command
-    filter    the program of system calls
-    group     makes the cgroup that is to hold it
-    owner     the user under which it will run, where that is not ours
+    filter    the BPF program that filters system calls
+    group     makes the cgroup that is to hold it; None: no cgroup
+    owner     the number of the user under which it runs; None: the user of Overnight
     """
 
     bwrap: str
@@ -52,17 +52,17 @@ class Plan(Struct, frozen=True):
     owner: int | None
 
 
-class Contained:
-    """One command under bwrap. Two processes are ours to end: the monitor that we started, and pid 1 inside."""
+class BubblewrapProcess:
+    """One command under bwrap. It has two processes to kill: bwrap's monitor on the host, and pid 1 inside."""
 
-    def __init__(self, command: Command, plan: Plan) -> None:
+    def __init__(self, command: Command, plan: LaunchPlan) -> None:
         self._limits, self._harvest = command.limits, command.harvest
         self._group: Group | None = None
         self._clock = watch.Clock()
         self._killed = ""
         self._ending = threading.Lock()
         self._pidfd = -1
-        self._rooms: dict[str, int] = {}
+        self._writable: dict[str, int] = {}
         ready = f"/.ready-{secrets.token_hex(8)}"
         told = self._open(command, plan, ready)
         try:
@@ -79,8 +79,8 @@ class Contained:
 
     # -- start --
 
-    def _open(self, command: Command, plan: Plan, ready: str) -> BinaryIO:
-        """Start bwrap, and a thread that reads what it says. Returns where it tells of its first process. Raises OSError."""
+    def _open(self, command: Command, plan: LaunchPlan, ready: str) -> BinaryIO:
+        """Start bwrap, and a thread that reads its output. Returns the stream that names its first process. Raises OSError."""
         info, info_theirs = os.pipe()
         block_theirs, self._block = os.pipe()
         word_theirs, self._word = os.pipe()
@@ -98,7 +98,7 @@ class Contained:
                 [plan.bwrap, "--args", str(options), "--", *plan.launcher],
                 env={}, close_fds=True, pass_fds=(options, rules, info_theirs, block_theirs, *given, *command.fds),
                 stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
-                start_new_session=True)  # Ctrl-C is for us, not for what we measure
+                start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
         except OSError:
             for fd in (info, self._block, self._word):
                 os.close(fd)
@@ -131,15 +131,15 @@ class Contained:
         watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
 
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
-        """Let the payload go once every mount is in place, the folders that it may fill are in our hands, and its tree is
-        where it begins."""
+        """Let the payload begin once every mount is in place, the folders that it may fill are open here, and its tree is
+        laid out."""
         root = Path(f"/proc/{self._pid}/root")
         self._until(lambda: (root / ready[1:]).exists())
         for name in BOUNDED if self._harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
-            self._rooms[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._writable[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
         try:
-            watch.lay_out(command.tree, self._rooms["overnight/work"], "tree", owner)
+            watch.lay_out(command.tree, self._writable["overnight/work"], "tree", owner)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -169,7 +169,7 @@ class Contained:
         return Fault(f"the sandbox failed to start: {said or 'bwrap said nothing'}")
 
     def _abandon(self) -> None:
-        """Leave nothing of a sandbox that did not start."""
+        """Remove all of a sandbox that did not start."""
         self._end("stopped")
         self._monitor.wait()
         if self._pidfd >= 0:
@@ -179,7 +179,7 @@ class Contained:
     # -- end --
 
     def _end(self, reason: str) -> None:
-        """Kill the monitor first: then pid 1 is ours to wait for, with its accounts."""
+        """Kill the monitor first: then this process becomes the parent of pid 1, and reads its resource usage."""
         with self._ending:
             self._killed = self._killed or reason
             for fd in (self._monitor_fd, self._pidfd):
@@ -195,7 +195,7 @@ class Contained:
         try:
             seen = self._watch()
         except BaseException:
-            self._abandon()  # nothing runs on that nobody watches
+            self._abandon()  # no payload goes on unwatched
             raise
         wall = time.monotonic() - self._started
         self._clock.lap()
@@ -208,7 +208,7 @@ class Contained:
             if outside or (usage is None and not self._killed):
                 raise Fault("the sandbox was killed from outside.")
             if self._harvest is not None and not watch.reason(self._killed, code):
-                watch.harvest(self._rooms["overnight/out"], self._harvest, self._limits.disk)
+                watch.harvest(self._writable["overnight/out"], self._harvest, self._limits.disk)
         finally:
             self._close()
         stdout, stderr = self._drain.result()
@@ -219,7 +219,7 @@ class Contained:
                      accounting="exact" if exact else "estimate")
 
     def _watch(self) -> tuple[float, int]:
-        """Hold the payload to its limits until it is dead. CPU seconds and peak bytes as far as they were seen, where no
+        """Hold the payload to its limits until it is dead. Returns the CPU seconds and peak bytes that polling saw, where no
         group counts them."""
         peak, cpu, deadline = 0, 0.0, self._started + self._limits.wall
         while not watch.dead(self._monitor_fd, min(POLL, max(0.0, deadline - time.monotonic()))):
@@ -233,11 +233,11 @@ class Contained:
                 self._end("time")
             elif full:
                 self._end("memory")
-            elif any(map(watch.folder_is_full, self._rooms.values())):
+            elif any(map(watch.folder_is_full, self._writable.values())):
                 self._end("disk")
         return cpu, peak
 
-    def _counted(self) -> Usage | None:
+    def _counted(self) -> GroupUsage | None:
         """The kernel's account of the whole tree, now that it is dead. What it killed for memory is never a success."""
         if self._group is None:
             return None
@@ -247,7 +247,7 @@ class Contained:
         return usage
 
     def _account(self) -> tuple[float, int] | None:
-        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes us its parent when the monitor dies.
+        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes this process its parent when the monitor dies.
         None when the monitor has reaped it, which it only does when pid 1 was killed."""
         watch.dead(self._pidfd, START_WITHIN)
         try:
@@ -258,17 +258,17 @@ class Contained:
 
     def _close(self) -> None:
         with self._ending:
-            for fd in (self._monitor_fd, self._pidfd, self._block, self._word, *self._rooms.values()):
+            for fd in (self._monitor_fd, self._pidfd, self._block, self._word, *self._writable.values()):
                 if fd >= 0:
                     os.close(fd)
             self._monitor_fd = self._pidfd = self._block = self._word = -1
-            self._rooms = {}
+            self._writable = {}
         if self._group is not None:
             self._group.close()
 
 
 def _memory_file(content: bytes) -> int:
-    """A descriptor from which bwrap reads something of ours."""
+    """A descriptor in memory from which bwrap reads `content`."""
     fd = os.memfd_create("overnight")
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)

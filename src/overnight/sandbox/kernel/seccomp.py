@@ -71,7 +71,7 @@ class Machine(NamedTuple):
 
 
 # Since Linux 5.1 a new call has the same number everywhere, from 424 on. The last that was judged is 462, mseal (6.10).
-# Nobody can need a later one: a program has to run on older kernels too, where it is answered with ENOSYS as well.
+# No program needs a later one: it has to run on older kernels too, where it is answered with ENOSYS as well.
 # 335 on x86-64 is the trampoline of a tracer on the host, and does nothing elsewhere. -1 is what programs use for a
 # call that they know not to exist, and no number of x32.
 MACHINES = {
@@ -172,7 +172,7 @@ DENIED: dict[str, Rule] = {
             madvise=(28, 233)),
     **_deny(ENOSYS, "what the host has in its cache of files", cachestat=(451, 451)),
     **_deny(EOPNOTSUPP, "the same: RWF_NOWAIT, as on a file system without it", _any_of(5, _NOWAIT), preadv2=(327, 286)),
-    **_deny(ENOMEM, "huge pages that are set aside for the whole machine and in nobody's account (MAP_HUGETLB)",
+    **_deny(ENOMEM, "huge pages that are set aside for the whole machine and in no account (MAP_HUGETLB)",
             _any_of(3, _HUGE), mmap=(9, 222)),
     **_deny(EPERM, "other processes' limits, the first one's among them: by one on CPU time it would die as if from outside",
             tuple((Check(0, (0,), inside=False), Check(half, (0,), inside=False)) for half in (4, 5)), prlimit64=(302, 261)),
@@ -187,8 +187,8 @@ DENIED: dict[str, Rule] = {
             _none_of(0, 0, ALL), personality=(135, 92)),
     **_deny(EPERM, "words put into a terminal (TIOCSTI, TIOCLINUX), another console or line discipline (TIOCCONS, TIOCSETD)",
             _one_of(1, *_TERMINAL), ioctl=(16, 29)),
-    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_SETDELEG, F_NOTIFY): whoever opens the file outside waits for "
-            "45 seconds; other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
+    **_deny(EPERM, "leases and signals on files (F_SETLEASE, F_SETDELEG, F_NOTIFY): a process outside that opens the file "
+            "waits for 45 seconds; other locks stay", _one_of(1, *_LEASES), fcntl=(72, 25)),
     **_deny(EAFNOSUPPORT, _FAMILY, _none_of(0, _UNIX), socket=(41, 198)),
     **_deny(EAFNOSUPPORT, "pairs of sockets but AF_UNIX", _none_of(0, _UNIX), socketpair=(53, 199)),
     **_deny(ENOSYS, "System V memory, queues and semaphores: bytes of no process",

@@ -1,4 +1,4 @@
-"""What every role that uses a model has: a name, a model, somebody who pays, and a page to read.
+"""What every role that uses a model has: a name, a model, a budget that pays, and a page to read.
 
 The prompt and the page's lasting part come first and are the same from call to call, so that a provider's
 cache holds them; what the night has changed and the task come last.
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from overnight.brief.page import page
 from overnight.contracts import Brief
-from overnight.researchers.llm.model import Answer, Request
-from overnight.researchers.llm.purse import Asks, Purse
+from overnight.researchers.llm.budget import LanguageModel, ModelBudget
+from overnight.researchers.llm.model import ModelAnswer, Request
 
 PROMPTS = Path(__file__).parent / "prompts"
 
 
 @dataclass(frozen=True, slots=True)
-class Mind:
+class ModelClient:
     """A role that thinks with a model. It remembers nothing between two calls.
 
     name     of the role
@@ -28,18 +28,18 @@ class Mind:
     """
 
     name: str
-    model: Asks
-    purse: Purse
+    model: LanguageModel
+    budget: ModelBudget
     page: int = 12_000
     answer: int = 16_000
     timeout: float = 300.0
 
     def ask(self, purpose: str, brief: Brief, task: str = "", *, prompt: str = "",
-            conversation: tuple[tuple[str, str], ...] = ()) -> Answer:
+            conversation: tuple[tuple[str, str], ...] = ()) -> ModelAnswer:
         """One call about a brief: with the prompt of that name, or else the purpose's. Raises Away, EditError."""
         told = page(brief, self.page)
         stable = "\n\n".join(part for part in (text(prompt or purpose), told.stable) if part)
-        return self.purse.ask(self.model, Request(
+        return self.budget.ask(self.model, Request(
             role=self.name, purpose=purpose, asked=brief.seed, stable=stable, current=f"{told.current}\n\n{task}".strip(),
             conversation=conversation, max_tokens=self.answer, timeout=self.timeout))
 

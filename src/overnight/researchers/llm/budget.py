@@ -21,28 +21,28 @@ from msgspec import Struct
 
 from overnight.contracts import Call, Left
 from overnight.errors import Away, EditError, TrackError
-from overnight.researchers.llm.model import Answer, Request
+from overnight.researchers.llm.model import ModelAnswer, Request
 from overnight.untrusted import tokens
 
 FRAME = 16  # tokens around each message
 ROUNDING = 1e-12  # dollars
 
 
-class Asks(Protocol):
-    """What a purse pays for: a Model, or a double of one."""
+class LanguageModel(Protocol):
+    """A language model that a budget pays for: a Model, or a double of one."""
 
     name: str
 
     def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
-        """Dollars for so many tokens; None where nobody knows."""
+        """Dollars for so many tokens; None where the price is unknown."""
         ...
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> ModelAnswer:
         """One request. Raises Away, EditError."""
         ...
 
 
-class Bounds(Struct, frozen=True):
+class BudgetBounds(Struct, frozen=True):
     """The most that may be used; None is no bound. `each` is for one experiment, with its repairs and its critic."""
 
     tokens: int | None = None
@@ -56,36 +56,36 @@ class Bounds(Struct, frozen=True):
         return self.dollars is not None or self.dollars_each is not None
 
 
-class Used(Struct, frozen=True):
+class Spending(Struct, frozen=True):
     """Tokens of both directions, and US dollars."""
 
     tokens: int = 0
     dollars: float = 0.0
 
-    def plus(self, other: Used) -> Used:
+    def plus(self, other: Spending) -> Spending:
         """Both together."""
-        return Used(self.tokens + other.tokens, self.dollars + other.dollars)
+        return Spending(self.tokens + other.tokens, self.dollars + other.dollars)
 
-    def minus(self, other: Used) -> Used:
+    def minus(self, other: Spending) -> Spending:
         """This without the other."""
-        return Used(self.tokens - other.tokens, self.dollars - other.dollars)
+        return Spending(self.tokens - other.tokens, self.dollars - other.dollars)
 
     def within(self, tokens: int | None, dollars: float | None) -> bool:
         """Whether it keeps these bounds."""
         return (tokens is None or self.tokens <= tokens) and (dollars is None or self.dollars <= dollars + ROUNDING)
 
 
-NOTHING = Used()
+NOTHING = Spending()
 
 
-class Purse:
-    """Pays for calls, and hands on a record of each. For many threads.
+class ModelBudget:
+    """Keeps calls to models within their bounds, and hands on a record of each call. Safe for many threads.
 
     spent  gets each call as it ends, also those without an answer; from the thread that made it
-    used   what was spent before: a night that is taken up again goes on from there
+    used   what was spent before: a resumed night goes on from there
     """
 
-    def __init__(self, bounds: Bounds, spent: Callable[[Call], None], used: Used = NOTHING,
+    def __init__(self, bounds: BudgetBounds, spent: Callable[[Call], None], used: Spending = NOTHING,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.bounds, self._spent, self._clock = bounds, spent, clock
         self._lock = threading.Lock()
@@ -93,13 +93,13 @@ class Purse:
         self._open: dict[object, tuple[Call, float]] = {}  # calls under way, and when they began
         self._closed = False
         self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
-        self._each: dict[int, Used] = {}  # all three of an experiment, by the seed of its brief
+        self._each: dict[int, Spending] = {}  # all three of an experiment, by the seed of its brief
         self._stretch: dict[str, float] = {}  # model -> tokens that it counted for one of the estimate, at the most
 
-    def check(self, model: Asks) -> None:
+    def check(self, model: LanguageModel) -> None:
         """Raise TrackError where dollars are bounded and a model's price is unknown."""
         if self.bounds.of_dollars and model.price(1, 1) is None:
-            raise TrackError(f"nobody knows what {model.name} costs, so dollars cannot be bounded: give its price with "
+            raise TrackError(f"the price of {model.name} is unknown, so dollars cannot be bounded: give its price with "
                              "--price IN,OUT (dollars per million tokens), or bound tokens instead.")
 
     @property
@@ -112,12 +112,12 @@ class Purse:
                     dollars=None if dollars is None else max(0.0, dollars - gone.dollars))
 
     @property
-    def used(self) -> Used:
+    def used(self) -> Spending:
         """What was spent, by the providers' own count."""
         with self._lock:
             return self._used
 
-    def ask(self, model: Asks, request: Request) -> Answer:
+    def ask(self, model: LanguageModel, request: Request) -> ModelAnswer:
         """Make a call, if it fits. Raises Away (the night's bounds; the model's own reasons), EditError (the experiment's)."""
         guess = self._guess(model.name, request)
         most = self._most(model, guess, request.max_tokens)
@@ -164,16 +164,16 @@ class Purse:
             stretch = self._stretch.get(name, 1.0)
         return int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1
 
-    def _most(self, model: Asks, guess: int, out: int) -> Used:
+    def _most(self, model: LanguageModel, guess: int, out: int) -> Spending:
         """The upper bound of a call. Raises Away where it cannot be known."""
         try:
             self.check(model)
         except TrackError as error:
             raise Away(str(error)) from error
         prices = (model.price(guess, out), model.price(guess, out, written=guess))
-        return Used(guess + out, max(price or 0.0 for price in prices))
+        return Spending(guess + out, max(price or 0.0 for price in prices))
 
-    def _set_aside(self, model: Asks, request: Request, most: Used) -> None:
+    def _set_aside(self, model: LanguageModel, request: Request, most: Spending) -> None:
         bounds = self.bounds
         with self._settled:
             self._must_be_open()
@@ -192,12 +192,12 @@ class Purse:
         if self._closed:
             raise Away("the night is over.")
 
-    def _full(self, model: Asks, most: Used) -> Away:
+    def _full(self, model: LanguageModel, most: Spending) -> Away:
         price = "" if self.bounds.dollars is None else f" and ${most.dollars:.4f}"
         return Away(f"the night's budget ({_bound(self.bounds.tokens, self.bounds.dollars)}) has no room for another call of "
                     f"{model.name}, which may take {most.tokens:,} tokens{price}.")
 
-    def _paid(self, call: Call, answer: Answer, guess: int, model: Asks) -> Call:
+    def _paid(self, call: Call, answer: ModelAnswer, guess: int, model: LanguageModel) -> Call:
         """The record of an answered call; where the server did not count, by the estimate."""
         into, out, dollars = answer.tokens_in, answer.tokens_out, answer.dollars
         if not answer.counted:
@@ -209,7 +209,7 @@ class Purse:
         return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars,
                                        outcome="ok")
 
-    def _settle(self, call: Call, most: Used) -> None:
+    def _settle(self, call: Call, most: Spending) -> None:
         """What a call really took, instead of what was set aside for it."""
         paid, lost = total([call]), most if call.outcome == "timeout" else NOTHING
         with self._lock:
@@ -219,10 +219,10 @@ class Purse:
             self._settled.notify_all()
 
 
-def total(calls: Iterable[Call]) -> Used:
+def total(calls: Iterable[Call]) -> Spending:
     """What calls took together; a call without a price counts no dollars."""
     taken = list(calls)
-    return Used(sum(c.tokens_in + c.tokens_out for c in taken), math.fsum(c.dollars or 0.0 for c in taken))
+    return Spending(sum(c.tokens_in + c.tokens_out for c in taken), math.fsum(c.dollars or 0.0 for c in taken))
 
 
 def _bound(tokens: int | None, dollars: float | None) -> str:
