@@ -69,7 +69,7 @@ def fuller(event: Event) -> Event:
 def opened(path: Path) -> State:
     """The state as a command that looks opens it."""
     journal = open_journal(path)
-    state = Snapshot(path.with_name("state.snapshot")).open(journal)
+    state = Snapshot(path.with_name("state.snapshot")).open(journal, {})
     journal.close()
     return state
 
@@ -81,7 +81,7 @@ def remember(path: Path) -> float:
     for events in batched(islice(last.replay(), left)):
         journal.extend(events)
     kept = Snapshot(path.with_name("state.snapshot"), behind=0)
-    state, began = kept.open(journal), time.perf_counter()
+    state, began = kept.open(journal, {}), time.perf_counter()
     kept.keep(state, journal)
     took = time.perf_counter() - began
     last.close()
@@ -174,8 +174,8 @@ def crowded(results: int) -> Iterator[Row]:
 
 
 def cells(quick: bool) -> Iterator[Cell]:
-    """At 100,000 experiments (quick: 3,000), then with many open candidates."""
-    yield Cell("size", partial(at_size, 3000 if quick else FULL, 300 if quick else RESULTS, 6))
+    """At 100,000 experiments (quick: 2,000), then with many open candidates."""
+    yield Cell("size", partial(at_size, 2000 if quick else FULL, 300 if quick else RESULTS, 6))
     yield Cell("crowd", partial(crowded, 100 if quick else 500))
 
 

@@ -12,7 +12,8 @@ from overnight.errors import JournalError
 from overnight.journal.database import DatabaseJournal
 from overnight.lab import snapshot as states
 from overnight.lab.events import Faulted
-from overnight.night import snapshot
+from overnight.lab.state import State
+from overnight.night import keys, snapshot
 from overnight.night.snapshot import DIGEST, Kept, Snapshot, code, replayed
 
 NIGHT = nights.load("ordinary")
@@ -44,7 +45,7 @@ def path(tmp_path, journal):
     """A snapshot of the first records; the journal goes on behind it."""
     here = tmp_path / "state.snapshot"
     kept = Snapshot(here, behind=1)
-    kept.keep(kept.open(journal), journal)
+    kept.keep(kept.open(journal, {}), journal)
     journal.extend(NIGHT[LAST:])
     journal.read.clear()
     return here
@@ -53,8 +54,8 @@ def path(tmp_path, journal):
 def opened(path, journal):
     """The state that a new process opens, which is always that of the whole record; and from which records on it replayed."""
     journal.read.clear()
-    state = Snapshot(path).open(journal)
-    assert held(state) == held(replayed(journal))
+    state = Snapshot(path).open(journal, {})
+    assert held(state) == held(replayed(journal, State()))
     return state, journal.read[0]
 
 
@@ -83,7 +84,7 @@ def test_only_what_lies_behind_it_is_replayed(path, journal):
 
 def test_a_snapshot_of_the_last_record_leaves_nothing_to_replay(path, journal):
     whole = Snapshot(path, behind=1)
-    whole.keep(whole.open(journal), journal)
+    whole.keep(whole.open(journal, {}), journal)
     assert opened(path, journal)[1] == len(NIGHT) == kept(path).seq
     assert list(journal.replay(after=len(NIGHT))) == []
 
@@ -91,7 +92,7 @@ def test_a_snapshot_of_the_last_record_leaves_nothing_to_replay(path, journal):
 def test_what_is_believed_is_the_state_in_it(path, journal):
     """So the tests below would show a file that is believed wrongly."""
     lies(path)
-    assert Snapshot(path).open(journal).notes == "a lie"
+    assert Snapshot(path).open(journal, {}).notes == "a lie"
 
 
 @pytest.mark.parametrize("share", [0.0, 1, DIGEST - 1, DIGEST, DIGEST + 1, DIGEST + 80, 0.5, 0.99, -1])
@@ -152,7 +153,7 @@ def test_a_state_that_cannot_be_decoded_is_never_believed(path, journal):
 def test_a_wrong_one_is_written_anew_by_a_writer(path, journal, spoil):
     spoil(path)
     writer = Snapshot(path, behind=1)
-    writer.keep(writer.open(journal), journal)
+    writer.keep(writer.open(journal, {}), journal)
     assert opened(path, journal)[1] == len(NIGHT)
 
 
@@ -165,13 +166,13 @@ def test_opening_writes_nothing(path, journal):
 def test_it_is_written_where_much_would_have_to_be_replayed(path, journal):
     for behind, written in ((41, False), (40, True)):
         writer = Snapshot(path, behind)
-        writer.keep(writer.open(journal), journal)
+        writer.keep(writer.open(journal, {}), journal)
         assert (kept(path).seq == len(NIGHT)) == written
 
 
 def test_it_is_written_once_for_the_same_records(path, journal):
     writer = Snapshot(path, behind=1)
-    state = writer.open(journal)
+    state = writer.open(journal, {})
     writer.keep(state, journal)
     path.unlink()
     writer.keep(state, journal)
@@ -180,7 +181,7 @@ def test_it_is_written_once_for_the_same_records(path, journal):
 
 def test_a_state_that_is_ahead_of_its_journal_is_not_written(path, journal):
     writer, event = Snapshot(path, behind=1), Faulted(0.0, "measure", "the disk is full")
-    state = writer.open(journal)
+    state = writer.open(journal, {})
     state.apply(event)
     writer.keep(state, journal)
     assert kept(path).seq == LAST
@@ -190,7 +191,7 @@ def test_a_state_that_is_ahead_of_its_journal_is_not_written(path, journal):
 
 
 def test_an_event_that_was_taken_up_in_part_counts(journal):
-    state = replayed(journal)
+    state = replayed(journal, State())
     with pytest.raises(KeyError):
         state.apply(msgspec.structs.replace(next(e for e in NIGHT if type(e).__name__ == "Judged"), experiment=10**6))
     assert state.records == LAST + 1
@@ -203,7 +204,7 @@ def test_what_stands_in_its_way_is_replaced_and_not_followed(path, journal, tmp_
     path.symlink_to(victim)
     path.with_name("state.snapshot.new").symlink_to(victim)
     writer = Snapshot(path, behind=1)
-    writer.keep(writer.open(journal), journal)
+    writer.keep(writer.open(journal, {}), journal)
     assert victim.read_text() == "mine" and not path.is_symlink() and opened(path, journal)[1] == len(NIGHT)
 
 
@@ -211,23 +212,40 @@ def test_where_it_cannot_be_written_all_goes_on(path, journal):
     path.unlink()
     path.mkdir()
     writer = Snapshot(path, behind=1)
-    writer.keep(writer.open(journal), journal)
+    writer.keep(writer.open(journal, {}), journal)
     assert path.is_dir() and not path.with_name("state.snapshot.new").exists() and opened(path, journal)[1] == 0
+
+
+def test_without_the_key_it_is_neither_believed_nor_written(tmp_path):
+    here, key = tmp_path / "state.snapshot", NIGHT[0].key
+    beside = {keys.digest(key): key}
+    sealed = Watched(tmp_path / "journal.db")
+    sealed.extend([msgspec.structs.replace(NIGHT[0], key="", key_hash=keys.digest(key)), *NIGHT[1:]])
+    shut = Snapshot(here, behind=1)
+    shut.keep(shut.open(sealed, {}), sealed)
+    assert not here.exists()
+    writer = Snapshot(here, behind=1)
+    writer.keep(writer.open(sealed, beside), sealed)
+    for known, after in ((beside, len(NIGHT)), ({}, 0)):
+        sealed.read.clear()
+        assert held(Snapshot(here).open(sealed, known)) == held(replayed(sealed, State(known))) and sealed.read[0] == after
+    assert here.stat().st_mode & 0o777 == 0o600
+    sealed.close()
 
 
 def test_the_chain_behind_it_is_checked(path, journal):
     with journal._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE events SET body = replace(body, 'a', 'b') WHERE seq = {LAST + 3}")
     with pytest.raises(JournalError, match=f"record {LAST + 3}"):
-        Snapshot(path).open(journal)
+        Snapshot(path).open(journal, {})
 
 
 def test_a_record_that_was_taken_out_before_it_is_found_by_whoever_reads_all(path, journal):
     with journal._engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM events WHERE seq = 7")
-    assert Snapshot(path).open(journal).records == len(NIGHT)
+    assert Snapshot(path).open(journal, {}).records == len(NIGHT)
     with pytest.raises(JournalError, match="record 8"):
-        replayed(journal)
+        replayed(journal, State())
 
 
 def test_a_follower_from_a_record_that_was_taken_out_is_told(journal):

@@ -2,7 +2,8 @@
 
 The file is believed where it is whole, was written by this very code, and the journal's record of the number that it names has
 the hash that it names; the records behind that one are replayed, and their chain is checked from there. In every other case all
-of the journal is replayed. The file holds data alone, in no place that a candidate reaches.
+of the journal is replayed. The file holds data alone, in no place that a candidate reaches. It holds seeds that are still to be
+drawn, so its owner alone can read it; without the track's key it is neither written nor believed.
 Covered: a file that was cut, damaged, left behind by other code or by another track, or written while the record was changed.
 Not covered: a file that its owner forges on purpose, and records before it that were altered: `overnight log --verify` and
 `merge` read no snapshot and check the chain from the first record.
@@ -23,8 +24,9 @@ import msgspec
 from msgspec import Struct
 
 import overnight
-from overnight.journal.database import DatabaseJournal
+from overnight.contracts import Journal
 from overnight.lab import snapshot
+from overnight.lab.events import Event
 from overnight.lab.state import State
 
 BEHIND = 2000  # records that an opening may have to replay before a writer writes the snapshot anew
@@ -48,25 +50,27 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State:
+    def open(self, journal: Journal[Event], keys: Mapping[str, str] | None = None) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
         state = self._read(journal, keys) or State(keys)
         self._seq = state.records
         return replayed(journal, state)
 
-    def keep(self, state: State, journal: DatabaseJournal) -> None:
+    def keep(self, state: State, journal: Journal[Event]) -> None:
         """Write the file anew where too much would have to be replayed. For those who hold the track; where it cannot be
         written, all goes on without."""
         seq, chain = journal.head
-        if not self._code or state.records != seq or seq - self._seq < self.behind:
+        if not (self._code and _keyed(state)) or state.records != seq or seq - self._seq < self.behind:
             return  # a state that is ahead of its journal, because the disk is full, is none
+        if state.opened is None or state.known.secret is None:
+            return  # without the track's key a state holds less than a replay with it would
         body = msgspec.msgpack.encode(Kept(self._code, seq, chain, msgspec.Raw(snapshot.encode(state))))
         with contextlib.suppress(OSError):
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State | None:
+    def _read(self, journal: Journal[Event], keys: Mapping[str, str] | None) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
@@ -75,14 +79,20 @@ class Snapshot:
             state = snapshot.decode(kept.state, keys) if fits else None
         except (OSError, ValueError, msgspec.DecodeError):
             return None
-        return state if state and state.records == kept.seq else None
+        return state if state and state.records == kept.seq and _keyed(state) else None
 
 
-def replayed(journal: DatabaseJournal, state: State) -> State:
-    """The state with what the journal tells behind it. Raises JournalError."""
+def replayed(journal: Journal[Event], state: State | None = None) -> State:
+    """The state with what the journal tells behind it; None: with all of it. Raises JournalError."""
+    state = state or State()
     for event in journal.replay(after=state.records):
         state.apply(event)
     return state
+
+
+def _keyed(state: State) -> bool:
+    """Whether seeds can be drawn; without the key a replay ends in a state that knows less of them."""
+    return state.opened is not None and state.known.secret is not None
 
 
 @functools.cache
@@ -118,7 +128,7 @@ def _replace(path: Path, data: bytes) -> None:
     """Put a file where there was another or none, whole or not at all. A link at its place is replaced, not followed."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(fd, "wb") as file:
             file.write(data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight import untrusted
+from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
@@ -26,15 +26,6 @@ NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; cha
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
-
-
-class Spot(Protocol):
-    """A place of the workers, as the view needs it."""
-
-    kind: str
-    number: int
-    job: Job | None
-    since: float
 
 
 class Lines:
@@ -62,7 +53,7 @@ class Panel:
     """One screen that is drawn again while things happen. `until` is when the session ends, on the monotonic clock, and
     `experiments` how many it may try; None: as many as it likes."""
 
-    def __init__(self, state: State, console: Console, places: Sequence[Spot], until: float | None,
+    def __init__(self, state: State, console: Console, places: Sequence[Place], until: float | None,
                  experiments: int | None) -> None:
         self.state, self.places, self.until, self.left = state, places, until, experiments
         self.began = time.monotonic()
