@@ -46,6 +46,7 @@ class Night:
         self.effects = Effects(session, self.executor.runner)
         self.places = WORKERS[where](self.executor.work, benches, cpus, desks, thinkers, machine)
         self._cast: Cast | None = None
+        self._began = time.monotonic()  # the session's length includes what came before its first run
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +95,7 @@ class Night:
         """
         session, lab = self.session, self.lab
         self._record_start()
-        began, pace = time.monotonic(), loop.Pace()
+        pace = loop.Pace()
         try:
             late = lab.begin(budget, time.time())
             session.journal.extend(late)
@@ -104,7 +105,7 @@ class Night:
             pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
                             keep=self.effects.keep)
         finally:
-            lasted = time.monotonic() - began
+            lasted = time.monotonic() - self._began
             self.close()
             session.record([Called(time.time(), call) for call in self.executor.calls()])
             why = lab.why(time.monotonic())
