@@ -179,7 +179,7 @@ def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str]
 
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
-    trailer of ours."""
+    trailer of Overnight."""
     return OURS.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
 
 

@@ -68,7 +68,7 @@ class Panel:
         self.live.__exit__(None, None, None)
 
     def __call__(self, events: Sequence[Event]) -> None:
-        """Take up what happened and draw."""
+        """Apply new events and redraw."""
         for event in events:
             if self.left and isinstance(event, Proposed) and not event.request:
                 self.left -= 1

@@ -1,4 +1,4 @@
-"""What the self-test runs inside a sandbox, alone: attempts to get out. Standard library only; it imports nothing of ours.
+"""What the self-test runs inside a sandbox, alone: attempts to get out. Standard library only; it imports nothing of Overnight.
 
 Covered: the host's files, processes, environment, descriptors, sockets and keys; rights, namespaces, bounds.
 Not covered: limits in time and memory, and all that takes long; see tests/attacks.

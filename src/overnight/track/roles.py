@@ -83,7 +83,7 @@ class Role(Struct, frozen=True):
 
 
 def needs_model(role: Role) -> bool:
-    """Whether a role asks a language model of ours."""
+    """Whether a role asks a language model directly."""
     return role.kind == "llm" or role.kind in ADVISE
 
 
@@ -195,7 +195,7 @@ class _Team:
 
 
 def _quoted(value: object) -> str:
-    """A stranger's word in a sentence of ours."""
+    """An untrusted word, cleaned for a sentence of Overnight."""
     return repr(value[:80]) if isinstance(value, str) else "that is no word"
 
 

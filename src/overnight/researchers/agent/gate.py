@@ -1,7 +1,7 @@
 """The gate: how an agent in a sandbox without a network reaches its model's host, and no other.
 
 Inside, the launcher listens on 127.0.0.1 and asks for a descriptor for each connection, over a socket that was inherited.
-Outside, here, each such descriptor is one end of a pair of ours; the other end is served as a proxy that knows CONNECT only.
+Outside, here, each such descriptor is one end of a socket pair; the other end is served as a proxy that knows CONNECT only.
 
 Covered: only the pairs of host and port that were allowed, compared as text; names are looked up here, and one that leads
 to this machine or its network is refused unless that host was named by the user; what was looked up is what is connected

@@ -1,7 +1,7 @@
 """The Agent Client Protocol, our side of it: one session, one prompt, over two pipes to an agent in a sandbox.
 
 Covered: the agent's messages are bounded in length and number before anything looks at them, and what is no message is passed
-over; it is offered no file, no terminal and no login of ours; permissions are granted, for all that they open lies in the
+over; it is offered no file, no terminal and no login of the user; permissions are granted, for all that they open lies in the
 sandbox with it; at the end of its time it is asked to stop, then left to the launcher.
 Not covered: what the agent does, which is the sandbox's to bound.
 """
