@@ -50,7 +50,7 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: Journal[Event], keys: Mapping[str, str] | None = None) -> State:
+    def open(self, journal: Journal[Event], keys: Mapping[str, str]) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
         state = self._read(journal, keys) or State(keys)
@@ -63,14 +63,12 @@ class Snapshot:
         seq, chain = journal.head
         if not (self._code and _keyed(state)) or state.records != seq or seq - self._seq < self.behind:
             return  # a state that is ahead of its journal, because the disk is full, is none
-        if state.opened is None or state.known.secret is None:
-            return  # without the track's key a state holds less than a replay with it would
         body = msgspec.msgpack.encode(Kept(self._code, seq, chain, msgspec.Raw(snapshot.encode(state))))
         with contextlib.suppress(OSError):
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: Journal[Event], keys: Mapping[str, str] | None) -> State | None:
+    def _read(self, journal: Journal[Event], keys: Mapping[str, str]) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
@@ -82,9 +80,8 @@ class Snapshot:
         return state if state and state.records == kept.seq and _keyed(state) else None
 
 
-def replayed(journal: Journal[Event], state: State | None = None) -> State:
-    """The state with what the journal tells behind it; None: with all of it. Raises JournalError."""
-    state = state or State()
+def replayed(journal: Journal[Event], state: State) -> State:
+    """The state with what the journal tells behind it. Raises JournalError."""
     for event in journal.replay(after=state.records):
         state.apply(event)
     return state
