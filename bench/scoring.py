@@ -23,7 +23,7 @@ from bench import ROOT
 from bench.kit import Bench, Cell, Row, median, ratio, seconds, share
 from language_models import CHEATS, HONEST, VOCABULARY
 from overnight.scoring import Foul, Oracle, fresh
-from overnight.scoring.chance import Lots
+from overnight.scoring.chance import KeyedRandom
 from overnight.scoring.language import batched, surprises, windows
 from overnight.scoring.optimum import evaluate
 from overnight.scoring.prediction import ask, audit
@@ -71,7 +71,7 @@ def pipes(times: int) -> Iterator[Row]:
         raw = warm(lambda: oracle.exchange({}, b"", 1 << 24), times)
         checked = warm(lambda: oracle.exchange_array({}, tokens, LOGITS), times)
         nats = warm(lambda: surprises(oracle.exchange_array({}, tokens, LOGITS), tokens), times)
-    lots = warm(lambda: Lots(b"key").randbytes(1 << 24), times)
+    lots = warm(lambda: KeyedRandom(b"key").randbytes(1 << 24), times)
     for name, spent in (("raw bytes", raw), ("float32 logits, checked to be finite", checked), ("lots", lots)):
         yield median(name, [size / s for s in spent], unit="MB/s")
     yield ratio("time: logits checked / raw bytes", checked, raw)
@@ -84,7 +84,7 @@ def speed(times: int) -> Iterator[Row]:
         def trials(size: int = size) -> float:
             with Candidate("for header, data in questions(): give(data)"):
                 found = measure(lambda lots, size: Raw({}, lots.randbytes(4 * size), 4 * size), lambda question, answer: True,
-                                sizes=(size,), trials=50, lots=Lots(b"key"), warm_up="allowed", isolated=False)
+                                sizes=(size,), trials=50, lots=KeyedRandom(b"key"), warm_up="allowed", isolated=False)
             return found["typical_seconds"] / 50 * 1e6
 
         yield median(f"a trial of {size} numbers, nothing done", [trials() for _ in range(times)], unit="us")
@@ -101,8 +101,8 @@ def sorting(isolated: bool) -> tuple[float, float]:
 
     def run() -> None:
         with Candidate(source + "\nserve()"):
-            found.update(measure(track.case, same(track.in_order), sizes=(300, 3000, 20_000), trials=7, lots=Lots(b"key"),
-                                 warm_up="allowed", isolated=isolated))
+            found.update(measure(track.case, same(track.in_order), sizes=(300, 3000, 20_000), trials=7,
+                                 lots=KeyedRandom(b"key"), warm_up="allowed", isolated=isolated))
 
     (spent,) = seconds(run)
     return found["typical_seconds"], spent

@@ -20,7 +20,7 @@ from overnight.testing.sandbox import processes
 from overnight.track import spec
 from overnight.track.load import load
 from overnight.track.roles import Role
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 NEEDS = "sandbox"
 CONTRACT = """\
@@ -39,7 +39,7 @@ command = ["python", "score.py"]
 private = ["unseen.txt"]
 """
 FILES = {"settings.py": "X = 1\n", "run.py": "import settings\nprint(settings.X)\n", "score.py": "", "more/a.py": "A = 1\n"}
-PYTHON, MOUNTS = interpreter(Run(command=("python",)), Path("/"))
+PYTHON, MOUNTS = interpreter(RunSpec(command=("python",)), Path("/"))
 GOOD = """
 from pathlib import Path
 Path("settings.py").write_text("X = 2\\n")

@@ -152,7 +152,7 @@ def test_failures_that_differ_in_numbers_are_one():
     found = lessons.failures(history)
     assert [(f.verdict, f.reason, f.count) for f in found] == [
         ("discard", "came out N on one seed", 3), ("crash", "ended with status 1", 1)]
-    assert found[0].tried == (lessons.Tried("RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}", (2, 3, 4), -0.2, -0.4),)
+    assert found[0].tried == (lessons.SimilarExperiments("RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}", (2, 3, 4), -0.2, -0.4),)
     failed = section(page(but(history=history)).text, "What failed")
     assert '- discarded, 3 times: "came out N on one seed"' in failed
     assert '  - "RATE 0.1 -> {0.2: -0.2, 0.3: -0.3, 0.4: -0.4}" (#2, #3, #4): -0.4 to -0.2' in failed
@@ -196,7 +196,7 @@ def test_the_nearest_to_a_keep_comes_first_and_stays_where_room_is_short():
 def test_ideas_say_what_came_of_them():
     ideas = [Idea(1, "Wider", state="tried", tried=(4, 5), outcome="twice too slow"), Idea(2, "Deeper", source="arxiv:2401.00001")]
     text = page(but(ideas=ideas)).text
-    assert section(text, "Ideas nobody has tried") == '- idea 2 (from "arxiv:2401.00001"): "Deeper"'
+    assert section(text, "Ideas not tried yet") == '- idea 2 (from "arxiv:2401.00001"): "Deeper"'
     assert '- tried: idea 1 (from "person"): "Wider": "twice too slow" (experiment #4 #5)' in section(text, "Ideas that are taken")
 
 

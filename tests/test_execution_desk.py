@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight.contracts import Brief, Change, Past, Team
-from overnight.execution.desk import LONGEST, Desk, code_size, grown, said
+from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, grown, said
 from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 from overnight.track import spec
@@ -268,4 +268,4 @@ def test_no_line_of_a_message_is_a_trailer_of_ours(line):
 
 def test_a_message_has_an_end():
     found = said("x" * 10**6)
-    assert LONGEST - 9 < len(found) <= LONGEST and found.endswith("x\n[cut: 983,644 characters]")
+    assert MOST_MESSAGE_CHARACTERS - 9 < len(found) <= MOST_MESSAGE_CHARACTERS and found.endswith("x\n[cut: 983,644 characters]")

@@ -17,7 +17,7 @@ from overnight.lab.jobs import LOG, Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 NEEDS = "sandbox"
 ORACLE = CONTRACT + '\n[oracle]\ncommand = ["python", "oracle.py"]\ntimeout = "5s"\n'
@@ -446,7 +446,7 @@ def test_a_virtual_environment_can_be_named(little, bubblewrap, tmp_path):
 
 def test_an_interpreter_that_is_not_there_is_a_sentence(little):
     with pytest.raises(TrackError, match="does not exist: name an interpreter"):
-        interpreter(spec.Run(command=("python",), python="nowhere"), little)
+        interpreter(spec.RunSpec(command=("python",), python="nowhere"), little)
 
 
 def test_data_that_is_not_there_is_a_sentence(little, bubblewrap):
@@ -456,7 +456,7 @@ def test_data_that_is_not_there_is_a_sentence(little, bubblewrap):
 
 
 def test_the_default_interpreter_is_the_one_that_overnight_runs_on(little):
-    python, mounts = interpreter(spec.Run(command=("python",)), little)
+    python, mounts = interpreter(spec.RunSpec(command=("python",)), little)
     assert mounts and sys.version_info[:2] == tuple(map(int, _version(python).split(".")[:2]))
 
 
@@ -599,7 +599,7 @@ def test_a_virtual_environment_that_moved_is_refused(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "old"], check=True)
     (tmp_path / "old").rename(tmp_path / "new")
     with pytest.raises(TrackError, match=r"new was made as .*/old and has moved: make it anew where it is\.$"):
-        interpreter(Run(command=("python",), python=str(tmp_path / "new")), tmp_path)
+        interpreter(RunSpec(command=("python",), python=str(tmp_path / "new")), tmp_path)
 
 
 def test_a_virtual_environment_whose_interpreter_is_gone_is_refused(tmp_path):
@@ -608,7 +608,7 @@ def test_a_virtual_environment_whose_interpreter_is_gone_is_refused(tmp_path):
     python.unlink()
     python.symlink_to("/opt/gone/bin/python3")
     with pytest.raises(TrackError, match=r"leads to /opt/gone/bin/python3, which is gone: make the virtual environment anew"):
-        interpreter(Run(command=("python",), python=str(tmp_path / "venv")), tmp_path)
+        interpreter(RunSpec(command=("python",), python=str(tmp_path / "venv")), tmp_path)
 
 
 def test_an_environment_of_another_tool_that_moved_is_refused(tmp_path):
@@ -616,7 +616,7 @@ def test_an_environment_of_another_tool_that_moved_is_refused(tmp_path):
     (tmp_path / "venv/pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.5\n")
     (tmp_path / "venv/bin/activate").write_text("VIRTUAL_ENV='/home/me/old'\nexport VIRTUAL_ENV\n")
     with pytest.raises(TrackError, match=r"was made as /home/me/old and has moved"):
-        interpreter(Run(command=("python",), python=str(tmp_path / "venv")), tmp_path)
+        interpreter(RunSpec(command=("python",), python=str(tmp_path / "venv")), tmp_path)
 
 
 # ---- what the harness measures ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import commit, git, repository
 from overnight.errors import TrackError
 from overnight.ideas import commits, papers
-from overnight.ideas.found import LARGEST, TEXT, TITLE, distinct, found, written
+from overnight.ideas.found import MOST_SOURCE_CHARACTERS, TEXT, TITLE, distinct, found, written
 from overnight.ideas.notes import ideas
 from overnight.ideas.source import gather
 
@@ -128,7 +128,7 @@ def test_an_answer_with_an_impossible_date_is_one_sentence(library):
 
 @pytest.mark.services
 def test_an_answer_that_is_too_long_is_given_up(library):
-    library.answers = [(200, feed(("2401.1v1", "Long", "x" * (papers.LARGEST + 1))))]
+    library.answers = [(200, feed(("2401.1v1", "Long", "x" * (papers.MOST_ANSWER_BYTES + 1))))]
     assert "too long" in refused(gather, "arxiv:sorting", arxiv=library.address)
 
 
@@ -213,12 +213,12 @@ def test_words_of_commits_are_cleaned_and_bounded(theirs):
 def test_a_repository_that_sends_too_much_is_given_up(theirs, tmp_path):
     (tmp_path / "message").write_text("Large " + os.urandom(1 << 20).hex())
     git(theirs, "commit", "-q", "--allow-empty", "-F", str(tmp_path / "message"))
-    assert "too much" in refused(commits.from_clone, theirs, bounds=commits.Bounds(written=64 << 10))
+    assert "too much" in refused(commits.from_clone, theirs, bounds=commits.GitBounds(written=64 << 10))
 
 
 @pytest.mark.sandbox
 def test_messages_are_read_up_to_a_bound(theirs):
-    got = commits.from_clone(theirs, bounds=commits.Bounds(read=150))
+    got = commits.from_clone(theirs, bounds=commits.GitBounds(read=150))
     assert 0 < len(got) < 4
 
 
@@ -226,7 +226,7 @@ def test_messages_are_read_up_to_a_bound(theirs):
 def test_a_server_that_never_answers_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         base = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        assert "longer than" in refused(commits.from_github, "ada/engine", base=base, bounds=commits.Bounds(seconds=0.5))
+        assert "longer than" in refused(commits.from_github, "ada/engine", base=base, bounds=commits.GitBounds(seconds=0.5))
 
 
 @pytest.mark.sandbox
@@ -364,7 +364,7 @@ def test_what_is_no_idea_is_one_sentence(text):
 
 
 def test_an_idea_as_large_as_allowed_is_cut():
-    assert len(written("x" * LARGEST).text) <= TEXT
+    assert len(written("x" * MOST_SOURCE_CHARACTERS).text) <= TEXT
 
 
 def test_what_has_no_title_is_left_out():

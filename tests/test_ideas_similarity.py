@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.ideas import glossary
-from overnight.ideas.similarity import ALIKE, LONGEST, alike, features, likeness
+from overnight.ideas.similarity import ALIKE, MOST_COMPARED_CHARACTERS, alike, features, likeness
 
 DATA = Path(__file__).parent / "data"
 
@@ -84,7 +84,7 @@ def test_a_score_is_a_share_and_the_same_both_ways(one, two):
 @given(st.lists(st.sampled_from([word for pair in pairs("ideas.tsv") for text in pair for word in text.split()]), min_size=1))
 @settings(max_examples=200)
 def test_an_idea_is_like_itself(words):
-    text = " ".join(words)[:LONGEST]
+    text = " ".join(words)[:MOST_COMPARED_CHARACTERS]
     if any(term[0] not in "~#" for term in features(text).terms):
         assert score(text, text) == pytest.approx(1)
 

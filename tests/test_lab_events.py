@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import nights
 from overnight.contracts import Call
 from overnight.lab import events
 from overnight.lab.events import (
@@ -31,6 +32,7 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
+from overnight.testing.events import EventSuite, there_and_back
 
 KINDS = typing.get_args(Event)
 EXAMPLES = [
@@ -61,8 +63,16 @@ EXAMPLES = [
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def there_and_back(event):
-    return msgspec.json.decode(msgspec.json.encode(event), type=Event)
+class TestEvents(EventSuite):
+    """Of each kind the first one in the golden nights."""
+
+    @pytest.fixture(autouse=True, params=KINDS, ids=lambda kind: kind.__name__)
+    def kind(self, request):
+        told = (nights.load(name) for name in nights.names())
+        self.events = next(events[:number + 1] for events in told for number, event in enumerate(events) if type(event) is request.param)
+
+    def story(self):
+        return self.events
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda e: type(e).__name__)
@@ -85,24 +95,6 @@ def test_any_finite_number_and_any_text_survive(metrics, reason):
     assert there_and_back(event) == event
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_record_says_what_kind_it_is_by_its_own_name(kind):
-    assert kind.__struct_config__.tag == kind.__name__.lower()
-    assert kind.__struct_config__.tag_field == "kind"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_record_cannot_be_changed(kind):
-    example = next(e for e in EXAMPLES if type(e) is kind)
-    with pytest.raises(AttributeError, match="immutable"):
-        example.at = 0.0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_record_bears_its_time_first(kind):
-    assert kind.__struct_fields__[0] == "at"
-
-
 def test_every_record_of_the_module_is_an_event():
     found = {kind for _, kind in inspect.getmembers(events, inspect.isclass)
              if issubclass(kind, msgspec.Struct) and kind.__module__ == events.__name__ and kind.__struct_config__.tag}
@@ -114,8 +106,3 @@ def test_every_record_of_the_module_is_an_event():
 def test_a_record_that_is_none_is_refused(body):
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(body, type=Event)
-
-
-def test_a_field_that_a_later_version_adds_is_passed_over():
-    body = b'{"kind":"faulted","at":1,"job":"measure","reason":"","later":1}'
-    assert msgspec.json.decode(body, type=Event) == Faulted(1.0, "measure", "")

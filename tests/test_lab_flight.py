@@ -6,7 +6,7 @@ import pytest
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
 from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
-from overnight.lab.jobs import Job, Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
+from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.track.spec import parse
 
 JOB = Measure(7, 1, "c1", 3, "race")
@@ -97,14 +97,6 @@ def test_a_job_that_is_done_wipes_out_the_faults_of_its_place_alone():
     flight.failed("bench 1", 1)
     flight.failed("bench 2", 1)
     assert flight.set_aside == {"bench 2"}
-
-
-def test_each_job_and_result_is_the_same_after_a_journey_as_json():
-    night = Night(FakeWorld(2, mixed), benches=2).go(experiments=12)
-    for job in night.jobs:
-        assert msgspec.json.decode(msgspec.json.encode(job), type=Job) == job
-        result = night.world.answer(job)
-        assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
 
 
 def test_a_sealed_run_carries_what_its_scorer_needs_and_never_the_tracks_key():

@@ -13,7 +13,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.track.spec import Track
 
-FOLLOWS = {"track", "policy", "_weighing", "keys"}  # in a State, from the record `opened` and the keys beside the journal
+FOLLOWS = {"track", "policy", "_weighing", "keys"}  # in a State, from the record `opened` and what lies beside the journal
 FOLLOWS_TOO = {"track", "secret", "baseline_commit", "_kind"}  # in its runs, from that and the calibration
 STATES = [pytest.param(name, place, id=f"{name}-{place}") for name in nights.names()
           for place in (0, *nights.stations(nights.load(name)))]

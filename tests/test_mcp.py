@@ -19,7 +19,7 @@ from mcp.client.stdio import StdioServerParameters
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.journal import open as open_journal
 from overnight.lab.events import Measured
-from overnight.mcp.verbs import MOST
+from overnight.mcp.verbs import MOST_PENDING
 from test_night_dispatch import night, records, settings, wait_for  # noqa: F401
 from test_referee_holdout import FIT
 
@@ -43,7 +43,7 @@ def serving(folder, *more):
     process = subprocess.Popen(command("mcp", folder, "--http", "--port", 0, *more), stderr=subprocess.PIPE, text=True)
     try:
         line = process.stderr.readline()
-        assert "whoever reaches it may try changes" in line
+        assert "any client that reaches it may try changes" in line
         yield re.search(r"http://\S+/mcp", line)[0], process
     finally:
         if process.poll() is None:
@@ -208,7 +208,7 @@ def test_no_more_than_a_few_changes_are_under_way(little):
 
     async def conversation():
         async with piped(little) as client:
-            for number in range(MOST):
+            for number in range(MOST_PENDING):
                 settings(little, 100.0 + number)
                 assert (await ask(client, "try_change", message=f"{number}", wait_seconds=0))[1]["verdict"]["verdict"] == "open"
             settings(little, 99.0)

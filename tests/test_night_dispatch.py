@@ -10,7 +10,7 @@ import pytest
 from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
 from overnight.journal import open as open_journal
 from overnight.lab.jobs import AddIdea, Steer, Try
-from overnight.night.inbox import LARGEST, Inbox, request
+from overnight.night.inbox import MOST_ORDER_BYTES, Inbox, request
 
 NEEDS = "night"
 
@@ -261,7 +261,7 @@ def test_orders_come_out_once_and_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"order": "rm"}', b'{"order": "drop", "request": "../../x", "idea": 1}',
-                                  b'{"order": "steer", "request": "1-a", "what": "explode"}', b"x" * (LARGEST + 9)])
+                                  b'{"order": "steer", "request": "1-a", "what": "explode"}', b"x" * (MOST_ORDER_BYTES + 9)])
 def test_what_is_no_order_is_put_aside(tmp_path, body):
     inbox = Inbox(tmp_path)
     (tmp_path / "1-a.json").write_bytes(body)
@@ -271,7 +271,7 @@ def test_what_is_no_order_is_put_aside(tmp_path, body):
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".refused"]
 
 
-@pytest.mark.parametrize("wish", [AddIdea("1-a", "x" * (LARGEST + 1)), Try("1-a", "b", "c", "m", "\x1b[31mred")])
+@pytest.mark.parametrize("wish", [AddIdea("1-a", "x" * (MOST_ORDER_BYTES + 1)), Try("1-a", "b", "c", "m", "\x1b[31mred")])
 def test_what_is_too_much_is_refused_at_the_door(tmp_path, wish):
     from overnight.errors import TrackError
     with pytest.raises(TrackError):

@@ -6,6 +6,7 @@ import pytest
 from fakes import FakeWorld, Night
 from golden import nights, reading
 from overnight.errors import TrackError
+from overnight.lab import snapshot
 from overnight.lab.events import Opened
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
@@ -42,6 +43,26 @@ def test_a_published_journal_reads_the_same_without_its_key(name):
         shut.apply(event)
         if place % EVERY == 0 or place == len(events) - 1:
             assert known(shut) == known(open_), f"after {place + 1} events"
+
+
+@pytest.mark.parametrize("name", nights.names())
+def test_a_snapshot_that_the_owner_of_the_key_made_reads_the_same_without_it(name):
+    events, held = published(nights.load(name))
+    open_, shut = Lab(State(held)), Lab(State())
+    for event in events:
+        open_.apply(event)
+        shut.apply(event)
+    body = snapshot.encode(open_.state)
+    assert known(Lab(snapshot.decode(body))) == known(shut) == known(open_)
+    assert snapshot.decode(body, held).known.calibration == open_.state.known.calibration
+
+
+def test_a_snapshot_does_not_hold_the_key():
+    events, held = published(Night(FakeWorld(1), key="a key of its own").go(experiments=4).events)
+    lab = Lab(State(held))
+    for event in events:
+        lab.apply(event)
+    assert b"a key of its own" not in snapshot.encode(lab.state) and lab.state.known.key == "a key of its own"
 
 
 def test_a_night_with_its_key_beside_the_journal_draws_the_seeds_that_it_always_drew():

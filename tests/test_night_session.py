@@ -155,8 +155,8 @@ def test_a_disk_that_is_full_stops_the_night_and_loses_nothing(synthetic):
 # ---- clocks ----------------------------------------------------------------------------------------------------
 
 
-def replayed(records):
-    lab = Lab(State(), team("placebo"))
+def replayed(folder, records):
+    lab = Lab(State(keys.found(folder / ".overnight")), team("placebo"))
     for record in records:
         lab.apply(record)
     lab.begin(Budget(), 0.0)
@@ -167,7 +167,7 @@ def replayed(records):
 def test_a_clock_that_jumps_changes_nothing_in_what_is_decided(night, jump):
     records = events(night)
     jumped = [msgspec.structs.replace(r, at=jump(n)) for n, r in enumerate(records)]
-    plain, other = replayed(records), replayed(jumped)
+    plain, other = replayed(night, records), replayed(night, jumped)
     for name in ("commit", "frontier", "counts", "runs", "noise"):
         assert getattr(plain.state, name) == getattr(other.state, name)
     verdicts = [[(e.id, e.commit, e.verdict, e.effect, e.interval) for e in lab.state.experiments.values()] for lab in (plain, other)]
@@ -334,5 +334,5 @@ def test_results_do_not_depend_on_the_umask(little):
 
 
 def test_what_a_place_is_asked_is_a_run_with_a_seed(night):
-    job = replayed(events(night)).ask(0.0, ["bench"])
+    job = replayed(night, events(night)).ask(0.0, ["bench"])
     assert job is None or isinstance(job, Measure)

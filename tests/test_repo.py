@@ -511,3 +511,59 @@ def test_a_merge_without_an_identity_says_so(little):
     with pytest.raises(TrackError, match="email|identity|name"):
         repo.merge("overnight/little")
     assert repo.head() == mine and git(little, "status", "--porcelain") == ""
+
+
+# ---- journeys --------------------------------------------------------------------------------------------------
+
+
+def elsewhere(folder, little):
+    """Another repository that has the first commit of one, and no way to it."""
+    git(folder, "clone", "-q", "--no-local", str(little), "there")
+    git(folder / "there", "remote", "remove", "origin")
+    return Repo(folder / "there")
+
+
+def test_a_commit_arrives_where_its_base_is_known_and_only_what_is_new_travels(little, tmp_path):
+    here, there = Repo(little), elsewhere(tmp_path, little)
+    base = here.head()
+    changed = here.commit(base, {"settings.py": "SLOPE = 9.0\n"}, "steeper")
+    pack = here.pack(changed, [base, "f" * 40])  # of what the sender does not know it can leave nothing out
+    assert not there.has(changed) and len(pack) < len(here.pack(changed))
+    there.unpack(pack, changed)
+    assert there.text(changed, "settings.py") == "SLOPE = 9.0\n" and there.patch(base, changed) == here.patch(base, changed)
+    there.unpack(pack, changed)  # once more changes nothing
+
+
+def test_a_commit_arrives_with_all_that_it_stands_on(little, tmp_path):
+    here, empty = Repo(little), tmp_path / "empty"
+    empty.mkdir()
+    git(empty, "init", "-q")
+    there = Repo(empty)
+    there.unpack(here.pack(here.head()), here.head())
+    assert git(empty, "rev-list", here.head()) == git(little, "rev-list", "HEAD")
+    git(empty, "fsck", "--strict")
+
+
+@pytest.mark.parametrize("spoil", [lambda pack: b"", lambda pack: pack[:-5], lambda pack: b"PACK" + bytes(40),
+                                   lambda pack: pack[:40] + bytes([pack[40] ^ 255]) + pack[41:]])
+def test_a_pack_that_is_damaged_brings_nothing(little, tmp_path, spoil):
+    here, there = Repo(little), elsewhere(tmp_path, little)
+    changed = here.commit(here.head(), {"settings.py": "SLOPE = 9.0\n"}, "steeper")
+    with pytest.raises(Fault, match=f"the commit {changed[:7]} did not arrive whole"):
+        there.unpack(spoil(here.pack(changed, [here.head()])), changed)
+    assert not there.has(changed)
+
+
+def test_a_pack_without_the_commit_or_what_it_stands_on_is_said(little, tmp_path):
+    here, there = Repo(little), elsewhere(tmp_path, little)
+    first = here.commit(here.head(), {"settings.py": "SLOPE = 9.0\n"}, "steeper")
+    second = here.commit(first, {"settings.py": "SLOPE = 10.0\n"}, "steeper still")
+    for pack in (here.pack(second, [first]), here.pack(first, [here.head()])):
+        with pytest.raises(Fault, match=f"the commit {second[:7]} did not arrive whole"):
+            there.unpack(pack, second)
+
+
+def test_what_a_repository_does_not_have_it_cannot_send(little):
+    for name in ("f" * 40, "--all", "-h"):
+        with pytest.raises(Fault, match="there is no commit"):
+            Repo(little).pack(name)

@@ -322,7 +322,7 @@ def test_the_report_explains_marks_and_faults():
     night.happen(Faulted(0.0, "measure", "disk full"))
     text = report(night.lab.state)
     assert "> **self-reported**" in text and "> **unsandboxed**" in text
-    assert "1 fault of the machine counted against nobody" in text
+    assert "1 fault of the machine counted against no researcher" in text
 
 
 def test_the_next_commands_name_the_baseline_and_the_branch():

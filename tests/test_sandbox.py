@@ -19,10 +19,10 @@ from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 NEEDS = "sandbox"
-PYTHON, MOUNTS = interpreter(Run(command=("python",)), Path("/"))
+PYTHON, MOUNTS = interpreter(RunSpec(command=("python",)), Path("/"))
 
 
 class TestNone(Behaves):
@@ -194,7 +194,7 @@ def test_a_virtual_environment_works_in_the_sandbox(bubblewrap, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     packages = next((tmp_path / "venv/lib").iterdir()) / "site-packages"
     (packages / "only_there.py").write_text("WORD = 'found'")
-    python, mounts = interpreter(Run(command=("python",), python="venv"), tmp_path)
+    python, mounts = interpreter(RunSpec(command=("python",), python="venv"), tmp_path)
     ground = Ground(bubblewrap, tmp_path)
     assert ground.says((python, "-c", "import only_there; print(only_there.WORD)"), mounts=mounts) == "found"
 
@@ -207,7 +207,7 @@ def test_a_virtual_environment_over_links_shows_nothing_but_the_interpreter(bubb
     (tmp_path / "home/versions").symlink_to(real.parent.parent)
     (tmp_path / "home/bin/python3").symlink_to(tmp_path / "home/versions/bin" / real.name)
     subprocess.run([tmp_path / "home/bin/python3", "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
-    python, mounts = interpreter(Run(command=("python",), python="venv"), tmp_path)
+    python, mounts = interpreter(RunSpec(command=("python",), python="venv"), tmp_path)
     ground = Ground(bubblewrap, tmp_path)
     script = f"import sys, os; print(sys.prefix != sys.base_prefix, os.path.exists({str(tmp_path / 'home/private')!r}))"
     assert ground.says((python, "-c", script), mounts=mounts) == "True False"
@@ -217,6 +217,6 @@ def test_a_link_in_the_home_folder_does_not_open_the_home_folder(bubblewrap, tmp
     tmp_path.chmod(0o755)
     (tmp_path / "home/bin").mkdir(parents=True)
     (tmp_path / "home/bin/python3").symlink_to(PYTHON)
-    python, mounts = interpreter(Run(command=("python",), python=str(tmp_path / "home/bin/python3")), tmp_path)
+    python, mounts = interpreter(RunSpec(command=("python",), python=str(tmp_path / "home/bin/python3")), tmp_path)
     assert not [m for m in mounts if (tmp_path / "home").is_relative_to(m)]
     assert Ground(bubblewrap, tmp_path).says((python, "-c", "print(1)"), mounts=mounts) == "1"

@@ -1,4 +1,4 @@
-"""Lots: whatever `random` can draw, the same for whoever has the key, and nothing to go by for anybody else."""
+"""The keyed generator: whatever `random` can draw, the same with the same key, and nothing to go by without it."""
 
 import copy
 import pickle
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks import foretell
-from overnight.scoring import lots
-from overnight.scoring.chance import BLOCK, Lots
+from overnight.scoring import lots, rng
+from overnight.scoring.chance import BLOCK, KeyedRandom
 
 SECRET = "5a" * 32
 
@@ -34,6 +34,10 @@ def test_pythons_own_generator_is_foretold_from_one_question():
 
 def test_lots_are_not():
     assert not foretold(lots())
+
+
+def test_the_older_name_draws_the_same_stream():
+    assert rng("first").randbytes(100) == lots("first").randbytes(100)
 
 
 def test_both_sides_of_a_pair_draw_the_same():
@@ -66,13 +70,13 @@ def test_by_hand_the_seed_will_do(monkeypatch):
 
 @given(st.lists(st.integers(0, 3 * BLOCK), max_size=8))
 def test_in_whatever_pieces_it_is_drawn_the_stream_is_one(sizes):
-    pieces = Lots(b"key")
-    assert b"".join(map(pieces.randbytes, sizes)) == Lots(b"key").randbytes(sum(sizes))
+    pieces = KeyedRandom(b"key")
+    assert b"".join(map(pieces.randbytes, sizes)) == KeyedRandom(b"key").randbytes(sum(sizes))
 
 
 @given(st.integers(0, 200))
 def test_bits_are_as_many_as_were_asked_for(bits):
-    assert 0 <= Lots(b"key").getrandbits(bits) < 1 << bits
+    assert 0 <= KeyedRandom(b"key").getrandbits(bits) < 1 << bits
 
 
 def test_floats_spread_over_all_from_zero_to_below_one():
@@ -89,7 +93,7 @@ def test_everything_that_random_draws_can_be_drawn():
     assert abs(secret.gauss(0, 1)) < 10 and 1 <= secret.uniform(1, 2) <= 2 and len(secret.sample(order, 5)) == 5
 
 
-@pytest.mark.parametrize("action", [Lots.getstate, lambda secret: secret.setstate((3, (), None)), lambda secret: secret.seed(1),
+@pytest.mark.parametrize("action", [KeyedRandom.getstate, lambda secret: secret.setstate((3, (), None)), lambda secret: secret.seed(1),
                                     copy.copy, pickle.dumps])
 def test_no_state_is_to_be_had_or_set(action):
     with pytest.raises(NotImplementedError, match="a key and no seed"):

@@ -4,15 +4,18 @@ import itertools
 import json
 import math
 import random
+import runpy
 from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from overnight.scoring import Broken, numbers
 from overnight.scoring.interval import Interval, sqrt
 from overnight.scoring.optimum import Problem, against, choice, evaluate, exact, exacts, permutation
+from overnight.testing.scorers import ScorerSuite
 
 # ---- worked example: circles in the unit square, the largest sum of radii -----------------------------------------
 
@@ -31,6 +34,18 @@ def packing(count):
 
 
 TINY = Fraction(1, 10**9)
+
+
+class TestPacking(ScorerSuite):
+    """The scorer of tracks/packing, of one that is in the square and overlaps nowhere."""
+
+    artifacts = {"circles.json": json.dumps([[0.1 + 0.2 * (n % 5), 0.08 + 0.16 * (n // 5), 0.07] for n in range(26)]).encode()}
+
+    def score(self):
+        problem = runpy.run_path(str(ROOT / "tracks" / "packing" / "score.py"))["PACKING"]
+        return {"sum_of_radii": evaluate(problem, numbers("circles.json"), TINY).value}
+
+
 QUARTERS = [[x, y, 0.25] for x in (0.25, 0.75) for y in (0.25, 0.75)]
 
 

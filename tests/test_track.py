@@ -231,7 +231,7 @@ def test_a_guard_needs_one_bound(bounds):
 
 def test_a_metric_that_nobody_measures():
     sentence = wrong(GOOD[GOOD.index("[score]"):GOOD.index("[[guard]]")], "")
-    assert sentence.startswith("track.toml (line 7): nobody measures 'loss': add a [score] command, or read it from")
+    assert sentence.startswith("track.toml (line 7): no command measures 'loss': add a [score] command, or read it from")
 
 
 @pytest.mark.parametrize(("lines", "sentence"), [

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from conftest import write
 from overnight.errors import TrackError
-from overnight.track.frontmatter import DEEPEST, LARGEST, MOST
-from overnight.track.program import LARGEST as LARGEST_PROGRAM
-from overnight.track.program import LARGEST_ROLE, Program, Watch, load, parse
-from overnight.track.roles import KEYS, PROPOSE, Role
-from overnight.track.roles import MOST as MOST_ROLES
+from overnight.track.frontmatter import MOST_DEPTH, MOST_HEAD_CHARACTERS, MOST_WORDS
+from overnight.track.program import MOST_PROGRAM_BYTES, MOST_ROLE_BYTES, Program, Watch, load, parse
+from overnight.track.roles import KEYS, MOST_ROLES, PROPOSE, Role
 
 TEAM = """\
 ---
@@ -147,7 +145,7 @@ def test_front_matter_in_toml():
     ("researchers: llm", "(line 2): researchers is a list of kinds, like [knobs, llm]."),
     ("researchers: []", "(line 2): researchers is a list of kinds, like [knobs, llm]."),
     ("researchers: [[llm]]", "(line 2): researchers is a list of kinds, like [knobs, llm]."),
-    ("researchers: [critic]", "(line 2): nobody on the team proposes: add a role of one of the kinds knobs, llm, agent, "
+    ("researchers: [critic]", "(line 2): no role of the team proposes: add a role of one of the kinds knobs, llm, agent, "
                               "replay, placebo."),
     ("researchers:\n- llm\n- llm", "(line 4): there are two roles of the name 'llm': rename one of them."),
     ("researchers: [lmm]", "(line 2): there is no kind 'lmm' of role (did you mean 'llm'?)."),
@@ -202,10 +200,10 @@ def test_nothing_is_multiplied_or_made(text):
 
 
 def test_front_matter_is_bounded():
-    assert "nested too deeply or too long" in head("a: " + "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1))
+    assert "nested too deeply or too long" in head("a: " + "[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1))
     assert "nested too deeply or too long" in head("a: " + "[" * 20_000)
-    assert "nested too deeply or too long" in head("a: [" + "x," * MOST + "]")
-    assert "longer than 64 KiB" in head("# " + "x" * LARGEST)
+    assert "nested too deeply or too long" in head("a: [" + "x," * MOST_WORDS + "]")
+    assert "longer than 64 KiB" in head("# " + "x" * MOST_HEAD_CHARACTERS)
     many = "\n".join(f"  r{i}: {{kind: llm}}" for i in range(MOST_ROLES + 1))
     assert head(f"roles:\n{many}") == "program.md (line 2): there are 33 roles: a team has at most 32."
 
@@ -220,7 +218,7 @@ def test_front_matter_is_bounded():
 ])
 def test_a_role_s_file_lies_beside_the_program_as_it_seems_to(tmp_path, prose, said):
     write(tmp_path / "in", {"roles/a.md": "", "holdout.json": "{}", ".overnight/x.md": "secret", "binary.md": b"\xff\xfe",
-                            "long.md": "x" * (LARGEST_ROLE + 1),
+                            "long.md": "x" * (MOST_ROLE_BYTES + 1),
                             "program.md": f"---\nroles:\n  a: {{kind: llm, prose: {prose}}}\n---\n"})
     write(tmp_path, {"outside.md": "secret"})
     for name, to in (("link.md", "../outside.md"), ("inner.md", "holdout.json"), ("loop.md", "loop.md")):
@@ -238,7 +236,7 @@ def test_a_replay_without_its_folder(tmp_path):
 
 @pytest.mark.parametrize(("content", "said"), [
     (b"\xff\xfe\x00", "program.md cannot be read as text (invalid start byte): save it as UTF-8."),
-    (b"x" * (LARGEST_PROGRAM + 1), "program.md is larger than 1024 KiB: shorten it."),
+    (b"x" * (MOST_PROGRAM_BYTES + 1), "program.md is larger than 1024 KiB: shorten it."),
 ])
 def test_a_program_that_is_no_text_or_too_much(tmp_path, content, said):
     (tmp_path / "program.md").write_bytes(content)

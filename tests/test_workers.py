@@ -7,21 +7,16 @@ from collections import Counter
 
 import pytest
 
-from overnight.contracts import Brief, Command, Limits
-from overnight.errors import Fault, TrackError
-from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Trouble
+from overnight.contracts import Command, Limits
+from overnight.errors import Fault
+from overnight.testing.workers import THINK, WorkersSuite, done, measure
 from overnight.workers.cores import Cores, available
 from overnight.workers.local import LocalWorkers
 
-THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "", 1))
 
-
-def measure(number=1):
-    return Measure(number, 1, "c", 7, "race")
-
-
-def done(job, place):
-    return Measurement(job, outcome="ok", worker=place.number) if isinstance(job, Measure) else Proposal(job)
+class TestLocal(WorkersSuite):
+    def hire(self, work, benches=1, desks=1):
+        return LocalWorkers(work, benches, desks=desks)
 
 
 @pytest.fixture
@@ -38,62 +33,12 @@ def staffed():
         workers.close()
 
 
-def test_all_places_are_idle_at_first(staffed):
-    assert staffed(done, benches=2, desks=1).idle() == ["bench 1", "bench 2", "desk 1"]
-
-
-def test_a_job_takes_a_place_of_its_kind_until_its_result_is_fetched(staffed):
-    workers = staffed(done, benches=1)
-    workers.start(THINK, "desk 1")
-    assert workers.idle() == ["bench 1"]
-    assert workers.next(5) == Proposal(THINK)
-    assert workers.idle() == ["bench 1", "desk 1"]
-
-
 def test_benches_work_at_the_same_time(staffed):
     meeting = threading.Barrier(2, timeout=5)
     workers = staffed(lambda job, place: (meeting.wait(), done(job, place))[1], benches=2)
     workers.start(measure(1), "bench 1")
     workers.start(measure(2), "bench 2")
     assert {workers.next(5).job.run, workers.next(5).job.run} == {1, 2}
-
-
-def test_without_a_result_in_time_there_is_none(staffed):
-    began = time.monotonic()
-    assert staffed(done).next(0.05) is None and time.monotonic() - began < 2
-
-
-def test_a_fault_is_told_as_trouble_with_the_job(staffed):
-    def fails(job, place):
-        raise Fault("the disk is full")
-
-    workers = staffed(fails)
-    workers.start(measure(), "bench 1")
-    assert workers.next(5) == Trouble(measure(), "the disk is full", "bench 1")
-
-
-def test_whatever_else_a_job_raises_is_raised_again(staffed):
-    def fails(job, place):
-        raise TrackError("no such data")
-
-    workers = staffed(fails)
-    workers.start(measure(), "bench 1")
-    with pytest.raises(TrackError, match="no such data"):
-        workers.next(5)
-
-
-def test_a_place_can_be_used_again_after_a_failure(staffed):
-    def fails_once(job, place):
-        if job.run == 1:
-            raise Fault("once")
-        return done(job, place)
-
-    workers = staffed(fails_once)
-    outcomes = []
-    for number in (1, 2):
-        workers.start(measure(number), workers.idle()[0])
-        outcomes.append(type(workers.next(5)))
-    assert outcomes == [Trouble, Measurement]
 
 
 def test_runs_that_go_on_at_once_have_cores_of_their_own(staffed):
@@ -182,10 +127,3 @@ def test_closing_does_not_wait_long_for_a_desk_that_thinks(bubblewrap):
     spent = time.monotonic() - began
     thinking.set()
     assert spent < 3
-
-
-def test_closing_idle_places_is_quick():
-    workers = LocalWorkers(done, 2)
-    began = time.monotonic()
-    workers.close()
-    assert time.monotonic() - began < 1

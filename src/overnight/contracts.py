@@ -63,10 +63,11 @@ class Past(Struct, frozen=True):
     id       its number, from 1 on
     base     the experiment whose commit it was made on (0: the baseline)
     verdict  "keep", "discard", "crash", "foul" or "open"
+    message  that of its Change; in a brief's history only its title, where it was judged and not kept
     effect   mean paired difference to its base so far, in the metric's unit, positive is better; None if unmeasured
     pairs    how many paired differences that is the mean of
     reason   why the referee decided so, or how it ended
-    note     what the researcher left with its Change
+    note     what the researcher left with its Change; empty in a brief's history where it is more than 1 KiB of JSON
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
     strain   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
@@ -295,8 +296,33 @@ class Sandbox(Protocol):
 # ---- workers ---------------------------------------------------------------------------------------------------
 
 
+class Place(Protocol):
+    """One place, as the code that carries out a job and the live view see it.
+
+    kind, number  of its name: "bench" and 2 of "bench 2"
+    cores         those that its run is pinned to; () where it is not
+    job           what it does; None while it is free
+    since         when it got the job, by the monotonic clock
+    """
+
+    kind: str
+    number: int
+    cores: tuple[int, ...]
+    job: Any
+    since: float
+
+    def running(self, process: Process) -> None:
+        """The job says which process it waits for, so that closing can end it."""
+        ...
+
+
 class Workers(Protocol[Job, Result]):
-    """Places where jobs are carried out."""
+    """Places where jobs are carried out; overnight.testing.workers has what they must do."""
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """All of them."""
+        ...
 
     def idle(self) -> Sequence[str]:
         """The names of the places that are free now, like "bench 2", "desk 1" or "thinker 1": a kind, a space, a number."""
@@ -307,7 +333,8 @@ class Workers(Protocol[Job, Result]):
         ...
 
     def next(self, timeout: float) -> Result | None:
-        """The next finished job's result; None when there is none within so many seconds."""
+        """The next finished job's result, a Trouble where it raised a Fault; None when there is none within so many seconds.
+        Raises what else the job raised."""
         ...
 
     def close(self) -> None:
@@ -334,6 +361,10 @@ class Journal(Protocol[Event]):
     @property
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record that is known here: they pin the whole past."""
+        ...
+
+    def hash_of(self, number: int) -> str | None:
+        """The hash of a record; None where there is none of that number. Raises JournalError."""
         ...
 
     def close(self) -> None:

@@ -7,7 +7,7 @@
     │   └── Conflict          another process wrote to it meanwhile
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
     ├── Busy                  another process holds this track
-    ├── Declined              a result was not taken: nobody waited for it, or it answers another job
+    ├── Declined              a job or a result was not taken: not waited for, for another job, or of another version
     ├── EditError             a change could not be made: it does not apply, or leaves the boundary
     ├── Away                  a researcher cannot work now (an outage, a rate limit), or no more tonight (no key, no budget)
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
@@ -60,7 +60,7 @@ class Busy(OvernightError):
 
 
 class Declined(OvernightError):
-    """A result was not taken, for the reason that is given; nothing is changed by it."""
+    """A job or a result was not taken, for the reason that is given; nothing is changed by it."""
 
 
 class EditError(OvernightError):

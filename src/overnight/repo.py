@@ -13,7 +13,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -25,6 +25,7 @@ PATCH = 64 << 10  # bytes of a diff that are kept
 LONGEST = 1024  # bytes of a path that a change may name
 DEEPEST = 64  # parts of it
 MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
+LARGEST_PACK = 256 << 20  # bytes of a commit with what it stands on
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
           "-c", "core.fsmonitor=false",
@@ -294,6 +295,26 @@ class Repo:
     def _bytes(self, commit: str, path: str) -> bytes | None:
         done = _call(["cat-file", "blob", f"{commit}:{path}"], self.root)
         return done.stdout if done.returncode == 0 else None
+
+    # -- journeys --
+
+    def pack(self, commit: str, have: Iterable[str] = ()) -> bytes:
+        """A commit with all that it stands on, for a place that has some commits already. Raises Fault."""
+        known = [each for each in have if self.has(each)]
+        if not self.has(commit):
+            raise Fault(f"there is no commit {commit[:40]} to send.")
+        done = _call(["pack-objects", "--revs", "--thin", "--stdout", "-q"], self.root,
+                     given="\n".join([commit, *(f"^{each}" for each in known), ""]).encode())
+        if done.returncode or len(done.stdout) > LARGEST_PACK:
+            raise Fault(f"{commit[:7]} cannot be sent: {_said(done) if done.returncode else 'it is too large'}.")
+        return done.stdout
+
+    def unpack(self, pack: bytes, commit: str) -> None:
+        """Take a commit that came as a pack, whole and well-formed; no name points to it yet. Raises Fault."""
+        limit, whole = f"--max-input-size={LARGEST_PACK}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
+        done = _call(["index-pack", "--stdin", "--fix-thin", "--strict", limit], self.root, given=pack)
+        if done.returncode or not self.has(commit) or self._try(*whole) is None:
+            raise Fault(f"the commit {commit[:7]} did not arrive whole: {_said(done)}.")
 
     # -- branches --
 

@@ -17,7 +17,7 @@ from conftest import LITTLE, sentence
 from conftest import overnight as command
 from overnight.contracts import Command, Limits
 from overnight.execution.mounts import interpreter
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 KIND = "network"
 GROUND = {"track.toml": CONTRACT.replace('data = ["../data"]', 'data = ["../data"]\nnetwork = "loopback"')}
@@ -159,7 +159,7 @@ class TestNetwork(Stopped):
         tree = tmp_path / f"tree{len(list(tmp_path.iterdir()))}"
         tree.mkdir()
         tmp_path.chmod(0o755)
-        python, mounts = interpreter(Run(command=("python",)), Path("/"))
+        python, mounts = interpreter(RunSpec(command=("python",)), Path("/"))
         process = sandbox.start(Command(
             argv=(python, "-c", script), tree=tree, limits=Limits(wall=20), mounts=mounts, network="loopback",
             heard=lambda chunk: told.append(chunk)))

@@ -14,7 +14,7 @@ from attacks.suite import Attack, Stopped, only, probe
 from conftest import stop
 from overnight.execution.mounts import interpreter
 from overnight.testing.sandbox import processes
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 KIND = "processes"
 GROUND = {"track.toml": CONTRACT.replace('timeout = "3s"', 'timeout = "2s"')}
@@ -278,7 +278,7 @@ class TestProcesses(Stopped):
 
     def test_a_supervisor_that_is_killed_takes_its_run_along(self, tmp_path):
         tmp_path.chmod(0o755)
-        python, mounts = interpreter(Run(command=("python",)), tmp_path)
+        python, mounts = interpreter(RunSpec(command=("python",)), tmp_path)
         supervisor = subprocess.Popen([sys.executable, "-c", ALONE, tmp_path, python, *mounts], stdout=subprocess.PIPE)
         assert supervisor.stdout.readline() == b"started\n"
         _until(lambda: len(processes(DAEMON)) >= 2)

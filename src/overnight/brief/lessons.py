@@ -1,6 +1,6 @@
 """What earlier experiments teach: what was kept, and what failed, put together by why and by what was tried. Pure.
 
-Titles and reasons that differ only in their numbers are one: nobody reads two hundred lines to learn three things.
+Titles and reasons that differ only in their numbers are one entry, so that three lessons do not take two hundred lines.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VALUES = 5  # different numbers that are named at one place of a title
 NUMBER = re.compile(r"[-+]?(?:\b(?:inf|nan)\b|[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
 
 
-class Tried(Struct, frozen=True):
+class SimilarExperiments(Struct, frozen=True):
     """Experiments whose titles differ only in their numbers.
 
     title    of them all: where they differ, the numbers in braces
@@ -34,7 +34,7 @@ class Tried(Struct, frozen=True):
     broken: int = 0
 
 
-class Failure(Struct, frozen=True):
+class SharedFailure(Struct, frozen=True):
     """Experiments that ended for the same reason.
 
     reason  of them all: where they differ, "N"
@@ -43,7 +43,7 @@ class Failure(Struct, frozen=True):
 
     verdict: str
     reason: str
-    tried: tuple[Tried, ...]
+    tried: tuple[SimilarExperiments, ...]
 
     @property
     def count(self) -> int:
@@ -70,18 +70,18 @@ def kept(history: Sequence[Past], frontier: int) -> list[Past]:
     return chain[::-1]
 
 
-def failures(history: Iterable[Past]) -> list[Failure]:
+def failures(history: Iterable[Past]) -> list[SharedFailure]:
     """What did not become a keep, the most frequent reason first."""
     groups: dict[tuple[str, str], list[Past]] = {}
     for past in history:
         if past.verdict not in ("keep", "open"):
             groups.setdefault((past.verdict, _shape(line(past.reason, TITLE))), []).append(past)
-    found = [Failure(verdict, _merged([line(p.reason, TITLE) for p in pasts]), tuple(_tried(pasts)))
+    found = [SharedFailure(verdict, _merged([line(p.reason, TITLE) for p in pasts]), tuple(_tried(pasts)))
              for (verdict, _), pasts in groups.items()]
     return sorted(found, key=lambda f: (-f.count, f.tried[0].experiments))
 
 
-def _tried(pasts: Iterable[Past]) -> list[Tried]:
+def _tried(pasts: Iterable[Past]) -> list[SimilarExperiments]:
     groups: dict[str, list[tuple[str, Past]]] = {}
     for past in pasts:
         name = _ordered(title(past.message))
@@ -99,11 +99,11 @@ def _ordered(name: str) -> str:
     return ", ".join(sorted(clauses, key=_shape)) + (listed[2] or "")
 
 
-def _together(tried: Sequence[tuple[str, Past]]) -> Tried:
+def _together(tried: Sequence[tuple[str, Past]]) -> SimilarExperiments:
     pasts = [past for _, past in tried]
     effects = [effect for past in pasts if (effect := _effect(past)) is not None]
     broken = sum(p.strain is not None and p.strain > 1 for p in pasts)
-    return Tried(_varied([name for name, _ in tried], pasts), tuple(p.id for p in pasts),
+    return SimilarExperiments(_varied([name for name, _ in tried], pasts), tuple(p.id for p in pasts),
                  max(effects, default=None), min(effects, default=None), broken)
 
 

@@ -21,7 +21,7 @@ from overnight.night.effects import keep_logs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report import audit as audited
-from overnight.report.live import Count
+from overnight.report.live import RunCounter
 from overnight.track.load import load
 from overnight.views import track
 
@@ -61,7 +61,7 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
         logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
         console, flight = Console(stderr=True), night.lab.flight
         console.print(_expected(plan, measured, flight.benches), markup=False, highlight=False, soft_wrap=True)
-        with Count(len(plan.commits) * seeds, console) as count:
+        with RunCounter(len(plan.commits) * seeds, console) as count:
             runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key,
                                partial(keep_logs, logs))
     if flight.stopping:

@@ -29,13 +29,13 @@ WORKERS = click.option("--workers", type=click.IntRange(min=1),
                        help="Runs at a time (default: as many as there are cores for).")
 
 
-class Count(click.ParamType[int]):
+class CountType(click.ParamType[int]):
     """A number like 500000, 500k or 2M."""
 
     name = "count"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The whole number."""
+        """The value as a whole number."""
         if isinstance(value, int):
             return value
         text = str(value).strip().lower()
@@ -49,13 +49,13 @@ class Count(click.ParamType[int]):
         return int(found)
 
 
-class Price(click.ParamType[tuple[float, float]]):
+class PriceType(click.ParamType[tuple[float, float]]):
     """IN,OUT in dollars per million tokens."""
 
     name = "in,out"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """Both numbers."""
+        """The two prices, in and out."""
         try:
             into, out = (float(part) for part in value.split(","))
         except ValueError:
@@ -90,17 +90,17 @@ class Commands(click.Group):
     """Loads a command when it is called; prints what goes wrong as one sentence, with exit status 2."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names."""
+        """The names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, whose module is loaded for it."""
+        """The command `cmd_name`, after loading its module."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             importlib.import_module(f"overnight.cli.{COMMANDS[cmd_name][0]}")
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Their list in the help, without loading any."""
+        """Write the list of commands for the help, without loading any."""
         limit = formatter.width - 6 - max(map(len, COMMANDS))
         with formatter.section("Commands"):
             formatter.write_dl([(name, click.Command(name, help=text).get_short_help_str(limit))

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from overnight import sandbox
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, Count, Price, main, stopping
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, CountType, PriceType, main, stopping
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
@@ -34,15 +34,15 @@ from overnight.workers.cores import MACHINE
 @click.option("--experiments", type=click.IntRange(min=1), help="Try at most so many in this session.")
 @WORKERS
 @SANDBOX
-@click.option("--researcher", "names", multiple=True, help="Who proposes (default: the team in program.md).")
+@click.option("--researcher", "names", multiple=True, help="Researcher that proposes (default: the team in program.md).")
 @click.option("--thinkers", type=click.IntRange(min=1), default=4, show_default=True,
               help="Models and agents that think at a time.")
 @click.option("--model", default="", help="Of the roles that name none, like openai:gpt-5-mini or ollama:qwen3; without a "
                                           "team in program.md, an `llm` joins.")
-@click.option("--price", type=Price(), help="Dollars per million tokens of a model that the price list does not know.")
-@click.option("--tokens", type=Count(), help="Use at most so many tokens in this session, like 500k or 2M.")
+@click.option("--price", type=PriceType(), help="Dollars per million tokens of a model that the price list does not know.")
+@click.option("--tokens", type=CountType(), help="Use at most so many tokens in this session, like 500k or 2M.")
 @click.option("--dollars", type=click.FloatRange(min=0), help="Spend at most so much on models in this session.")
-@click.option("--tokens-each", type=Count(), help="The same for one experiment, with its repairs.")
+@click.option("--tokens-each", type=CountType(), help="The same for one experiment, with its repairs.")
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
@@ -73,7 +73,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
 
 
 def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, ...]:
-    """Who is on the team tonight: those that are named, or those of the program. Raises TrackError."""
+    """The roles of tonight's team: the named ones, or those of the program. Raises TrackError."""
     if names:
         return program.named(names)
     named = program.roles
@@ -81,7 +81,7 @@ def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, .
 
 
 def _notes(night: Night, advice: str) -> Iterator[str]:
-    """What a user may not expect of this night."""
+    """Notes on this night that a user may not expect."""
     session, state = night.session, night.session.state
     if advice:
         yield f"note: {advice}"

@@ -16,7 +16,7 @@ from overnight.lab.events import Event, Measured, Vetoed
 from overnight.lab.jobs import DropIdea, Steer, Veto
 from overnight.lab.lab import Lab
 from overnight.night import dispatch
-from overnight.night.dispatch import Known
+from overnight.night.dispatch import KnownIdea
 from overnight.night.inbox import request
 from overnight.night.session import opened
 from overnight.report.live import sentence
@@ -30,7 +30,7 @@ STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of
 @main.command("try")
 @FOLDER
 @click.option("-m", "--message", default="", help="What the change is and why it should help; the commit's message.")
-@click.option("--by", default="person", show_default=True, help="Who hands it in.")
+@click.option("--by", default="person", show_default=True, help="Name of the change's author.")
 @click.option("--idea", type=click.IntRange(min=1), default=None, help="The idea of the queue that it tries.")
 @SANDBOX
 @WORKERS
@@ -60,7 +60,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
 
 
 def _tell(lab: Lab, events: Sequence[Event]) -> None:
-    """What happens meanwhile, beside the result; no seed of a run, for agents read it as well."""
+    """Print events to standard error, but no seeds of runs, because agents read this output as well."""
     for event in events:
         if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
             click.echo(text, err=True)
@@ -111,7 +111,7 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
     for each in gather(source, most):
         try:
             done = dispatch.note(session, each, anyway)
-        except Known as known:
+        except KnownIdea as known:
             click.echo(f"left out: {known}")
         else:
             click.echo(f"idea {done.idea}: {done.title}  ({done.source})")
@@ -141,7 +141,7 @@ def drop(number: int, folder: Path) -> None:
     click.echo(f"idea {number} is dropped")
 
 
-# ---- words to the night at work --------------------------------------------------------------------------------
+# ---- commands to the night at work --------------------------------------------------------------------------------
 
 
 @main.command()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, workers: int | None) -> None:
     """Serve brief, try, show, log and ideas to agents, over the Model Context Protocol.
 
-    Over HTTP there is no password: whoever reaches the address may try changes and read the code.
+    Over HTTP there is no password: any client that reaches the address may try changes and read the code.
     """
     with extra("mcp", "`overnight mcp`"):
         from overnight.mcp import server
@@ -40,8 +40,8 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
     try:
         if over_http:
             sock = server.listen(host, port)
-            click.echo(f"serving {folder.resolve()} at http://{server.named(host, sock)[0]}{server.PATH}: whoever reaches it "
-                       "may try changes; Ctrl-C ends it", err=True)
+            click.echo(f"serving {folder.resolve()} at http://{server.named(host, sock)[0]}{server.PATH}: any client that "
+                       "reaches it may try changes; Ctrl-C ends it", err=True)
             server.http(verbs, host, sock)
         else:
             server.stdio(verbs)

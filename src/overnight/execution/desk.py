@@ -1,7 +1,7 @@
 """The desk: where a researcher's change becomes a commit, and where commits are put on top of others.
 
-Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that only hid is not taken for less;
-of a commit that is handed in nothing counts but what the editable files are; a researcher that cannot work ends no night.
+Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that was only hidden is not counted as
+less; of a submitted commit only the editable files count; a researcher that cannot work ends no night.
 Not covered: what a title claims.
 """
 
@@ -25,8 +25,8 @@ from overnight.repo import Repo
 from overnight.track.spec import Track
 from overnight.untrusted import plain
 
-LOGS, TAIL = 3, 2000  # failed runs whose logs a researcher is shown, and characters of each
-LONGEST = 16 << 10  # characters of a message
+LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
+MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
 OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
@@ -90,7 +90,7 @@ class Desk:
                                        logs={past.id: self._tail(past) for past in failed})
 
     def _tail(self, past: Past) -> str:
-        """The end of what a failed run said; never what was said while it was scored."""
+        """The end of a failed run's log, without the output of its scoring."""
         try:
             text = (self.logs / past.log).read_text(errors="replace") if self.logs else ""
         except OSError:
@@ -98,8 +98,8 @@ class Desk:
         return text[-TAIL:]
 
     def accept(self, job: Accept) -> Proposal:
-        """Look at a change that somebody handed in, as at anybody's. Its commit is made anew, on its base alone and with words
-        that are cleaned, so that neither history nor a name that moves comes with it."""
+        """Check a submitted change like any other. Its commit is made anew on its base, with a cleaned message, so that neither
+        its history nor a moving name comes with it."""
         order = job.order
         if not all(HASH.fullmatch(name) and self.repo.has(name) for name in (order.base, order.commit)):
             return Proposal(job, reason="its commit is not in this repository")
@@ -180,7 +180,7 @@ def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str]
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of ours."""
-    return OURS.sub("> ", plain(message, LONGEST))
+    return OURS.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

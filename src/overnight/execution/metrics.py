@@ -21,7 +21,7 @@ from overnight.lab.events import Outcome
 from overnight.track.spec import HARNESS_METRICS
 from overnight.untrusted import visible
 
-LONGEST = 100  # letters of a metric's name
+MOST_NAME_CHARACTERS = 100  # letters of a metric's name
 
 
 class Invalid(Exception):
@@ -95,8 +95,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(name: str, value: object) -> float:
-    if not name.isprintable() or len(name) > LONGEST:
-        raise Invalid("invalid", f"'{_printable(name[:LONGEST])}' is no name of a metric")
+    if not name.isprintable() or len(name) > MOST_NAME_CHARACTERS:
+        raise Invalid("invalid", f"'{_printable(name[:MOST_NAME_CHARACTERS])}' is no name of a metric")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Invalid("invalid", f"'{name}' is {type(value).__name__}, not a number")
     try:

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from overnight.errors import TrackError
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 
-def interpreter(run: Run, folder: Path) -> tuple[str, tuple[Path, ...]]:
+def interpreter(run: RunSpec, folder: Path) -> tuple[str, tuple[Path, ...]]:
     """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
     if run.python:
         named = folder / Path(run.python).expanduser()
@@ -68,7 +68,7 @@ def _links(path: Path) -> Iterator[Path]:
             return
 
 
-def data(run: Run, folder: Path) -> tuple[Path, ...]:
+def data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
     """The files and folders that a track names besides its tree. Raises TrackError."""
     found = tuple((folder / Path(text).expanduser()).resolve() for text in run.data)
     for text, path in zip(run.data, found, strict=True):
@@ -79,8 +79,8 @@ def data(run: Run, folder: Path) -> tuple[Path, ...]:
 
 
 def _refuse_sockets(mount: Path) -> None:
-    """Raise TrackError where a folder that is to be mounted holds a socket or a pipe: through it a candidate could speak to
-    whoever listens."""
+    """Raise TrackError where a folder that is to be mounted holds a socket or a pipe: through it a candidate could
+    reach a process outside."""
     folders = [mount] if mount.is_dir() and not mount.is_relative_to("/usr") else []
     while folders:
         for entry in _entries(folders.pop()):
@@ -92,7 +92,7 @@ def _refuse_sockets(mount: Path) -> None:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder; nothing where we may not look, for then no candidate may either."""
+    """What lies in a folder; nothing where it may not be read, because then no candidate may either."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -1,6 +1,6 @@
 """Scorer and oracle side by side: the scorer asks over a pipe, the candidate's process answers over another.
 
-Covered: nobody else holds those pipes; the scorer can have a fresh process in a fresh sandbox at any time, made from the
+Covered: no other process holds those pipes; the scorer can have a fresh process in a fresh sandbox at any time, made from the
 same commit and the same artefacts, and the one before is dead by then, with everything that it remembered or wrote.
 Not covered: what the answers mean, and how long to wait for one, which is the scorer's.
 """
@@ -21,7 +21,7 @@ import msgspec
 from overnight.contracts import Command, Ended, Process, Sandbox
 from overnight.errors import Fault
 
-MOST = 10_000  # oracles for one scorer
+MOST_ORACLES = 10_000  # oracles for one scorer
 FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish and our answers to it
 Pipes = tuple[int, int]
 
@@ -108,8 +108,8 @@ class Oracles:
             wishes.close()  # whatever went wrong, it must not wait for us
 
     def _grant(self, wishes: socket.socket) -> None:
-        if self._count >= MOST:
-            return _refuse(wishes, f"a scorer may have {MOST:,} oracles")
+        if self._count >= MOST_ORACLES:
+            return _refuse(wishes, f"a scorer may have {MOST_ORACLES:,} oracles")
         self._end()
         pipes = self.start()
         try:
@@ -154,7 +154,7 @@ class Oracles:
 
 
 def _failed(ended: Ended) -> bool:
-    """Whether it met a limit or broke, and was not merely ended by us."""
+    """Whether it met a limit or broke, and was not merely ended by Overnight."""
     return ended.killed not in ("", "stopped") or bool(not ended.killed and ended.code)
 
 

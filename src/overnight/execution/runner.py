@@ -1,7 +1,7 @@
 """One run: a commit's tree -> sandbox -> artefacts -> (oracle and) scorer, each in its own sandbox -> metrics.
 
 Covered: the metric comes from the scorer, which runs from the contract's own files; the candidate's process is dead, or
-in another sandbox, when it is computed; artefacts are data that is hashed before anybody looks at them.
+in another sandbox, when it is computed; artefacts are data that is hashed before the scorer reads them.
 Not covered: a scorer that trusts its artefacts (see overnight.scoring, which does not).
 """
 
@@ -39,10 +39,10 @@ _BESIDE: dict[Told, Told] = {"run": "beside", "score": "beside-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-class Parts:
-    """What a run leaves for the record besides its metrics. Seconds by part: `busy` is the payloads' own, the rest is ours.
-    What was said while scoring is kept apart from the candidate's own words, because it may hold what no candidate and no
-    researcher is to see: the candidate's oracle hears the questions."""
+class RunRecord:
+    """What a run leaves for the journal besides its metrics. `busy` is the payloads' own seconds, `overhead` those of
+    Overnight by part. Output of scoring is kept apart from the candidate's own, because it may hold what no candidate and
+    no researcher may see: the candidate's oracle hears the questions."""
 
     def __init__(self) -> None:
         self.busy = 0.0
@@ -92,7 +92,7 @@ class Runner:
     # -- trees --
 
     def tree(self, commit: str, judge: bool = False) -> Path:
-        """A clean tree of a commit, made once; without the private files, but for the judge, who lacks the holdout alone."""
+        """A clean tree of a commit, made once; without the private files, but the judge's tree lacks the holdout alone."""
         path = self.trees / (f"judge-{commit}" if judge else commit)
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
@@ -150,7 +150,7 @@ class Runner:
         if not job.beside:
             return self._measured(job, cores, worker, running)
         other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
-        order = job.scorer_seed % 2  # who knew it could leave the machine cold for the other
+        order = job.scorer_seed % 2  # a candidate that knew it could leave the machine cold for the other
         found = [self._measured(side, cores, worker, running) for side in ((other, job) if order else (job, other))]
         mine, theirs = found[::-1] if order else found
         logs = mine.logs | {_BESIDE[told]: log for told, log in theirs.logs.items()}
@@ -158,58 +158,58 @@ class Runner:
                                        beside_holdout=theirs.holdout)
 
     def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None]) -> Measurement:
-        parts = Parts()
+        record = RunRecord()
         outcome: Outcome = "ok"
         reason = ""
         harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
         pace = self._pace(job)
         try:
             with self._used(job.commit):
-                metrics, holdout = self._measure(job, harvest, cores, parts, running, pace)
+                metrics, holdout = self._measure(job, harvest, cores, record, running, pace)
         except Invalid as invalid:
             metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
         except OSError as error:
             raise Fault(f"run {job.run} could not be carried out: {error}.") from error
         finally:
-            with parts.timed("clean-up"):
+            with record.timed("clean-up"):
                 shutil.rmtree(harvest, ignore_errors=True)
-        return Measurement(job, parts.logs(), outcome=outcome, metrics=metrics, reason=reason, busy=parts.busy,
-                           overhead=parts.overhead, worker=worker, curve=pace.reader.curve if pace else (),
-                           sandbox=self.sandbox.identity, accounting=parts.accounting, artifacts=parts.artifacts,
+        return Measurement(job, record.logs(), outcome=outcome, metrics=metrics, reason=reason, busy=record.busy,
+                           overhead=record.overhead, worker=worker, curve=pace.reader.curve if pace else (),
+                           sandbox=self.sandbox.identity, accounting=record.accounting, artifacts=record.artifacts,
                            holdout=holdout)
 
-    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], parts: Parts,
+    def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], record: RunRecord,
                  running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
-        with parts.timed("tree"):
+        with record.timed("tree"):
             tree = self.tree(job.commit)
-        run = self._run(job, tree, harvest, cores, parts, running, pace)
-        parts.said = run.stdout + run.stderr
+        run = self._run(job, tree, harvest, cores, record, running, pace)
+        record.said = run.stdout + run.stderr
         if pace is not None and run.killed == "behind":
             raise Invalid("behind", pace.reason)
         succeeded(run, "the run", seconds(self.track.run.timeout))
-        with parts.timed("hash"):
-            parts.artifacts = fingerprint(harvest)
-        parts.cpu, parts.peak = run.cpu, run.peak_memory
+        with record.timed("hash"):
+            record.artifacts = fingerprint(harvest)
+        record.cpu, record.peak = run.cpu, run.peak_memory
         metrics = {}
         if self.track.score is not None:
-            metrics = self._score(job, self.track.score, tree, harvest, cores, parts, running)
-        metrics |= {"cpu_seconds": parts.cpu, "wall_seconds": run.wall, "peak_memory": float(parts.peak)}
+            metrics = self._score(job, self.track.score, tree, harvest, cores, record, running)
+        metrics |= {"cpu_seconds": record.cpu, "wall_seconds": run.wall, "peak_memory": float(record.peak)}
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
         if self.track.metric.name not in metrics:
             raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
         within(self.track.metric.name, metrics[self.track.metric.name], self.track.metric.range)
-        return metrics, self._held(job, tree, harvest, cores, parts, running)
+        return metrics, self._held(job, tree, harvest, cores, record, running)
 
-    def _held(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+    def _held(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
               running: Callable[[Any], None]) -> float | None:
         """The metric on the holdout; None where the run gives none there, or need not be asked. What the scorer and the
-        oracle say meanwhile is not kept. Raises Invalid for the baseline, whose owner must know."""
+        oracle say meanwhile is not kept. Raises Invalid for the baseline, because its user has to mend that."""
         score, name = self.track.score, self.track.metric.name
         if score is None or not score.holdout or job.stage not in HELD:
             return None
         try:
-            number = self._score(job, score, tree, harvest, cores, parts, running, self.holdout()).get(name)
+            number = self._score(job, score, tree, harvest, cores, record, running, self.holdout()).get(name)
             if number is None:
                 raise Invalid("invalid", f"the scorer does not give '{name}'")
             within(name, number, self.track.metric.range)
@@ -220,14 +220,14 @@ class Runner:
         return number
 
     def _pace(self, job: Measure) -> Pace | None:
-        """What listens to a run; None where the track declares no [progress]."""
+        """The listener to a run's progress; None where the track declares no [progress]."""
         progress = self.track.progress
         if progress is None:
             return None
         return Pace(progress.pattern, job.pace, progress.direction or self.track.metric.direction, progress.patience,
                     progress.margin)
 
-    def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+    def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
              running: Callable[[Any], None], pace: Pace | None) -> Ended:
         env = self._environment(job.seed, cores) | ({"PYTHONUNBUFFERED": "1"} if pace else {})
         step = self.track.run
@@ -239,13 +239,13 @@ class Runner:
             heard=pace.hear if pace else None))
         running(process)
         ended = process.wait()
-        parts.ended("sandbox of the run", ended, since)
+        record.ended("sandbox of the run", ended, since)
         return ended
 
-    def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], parts: Parts,
+    def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
                running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
-        with parts.timed("tree"):
+        with record.timed("tree"):
             judge = self.tree(self.contract, judge=True)
         since = time.perf_counter()
         env = self._environment(job.seed, cores)
@@ -263,12 +263,12 @@ class Runner:
                            limits=Limits(wall=seconds(self.track.oracle.timeout), memory=size(self.track.oracle.memory)),
                            mounts=(*self.mounts, *self.data), network=self.track.run.network, gpus=self.track.run.gpus)
             scored, answered = asked(self.sandbox, command, side, running)
-        parts.ended("sandbox of the scorer", scored, since)
+        record.ended("sandbox of the scorer", scored, since)
         if secret is None:
-            parts.judging = scored.stderr
+            record.judging = scored.stderr
             if answered is not None:
-                parts.judging = answered.stderr + scored.stderr
-                parts.cpu, parts.peak = parts.cpu + answered.cpu, max(parts.peak, answered.peak_memory)
+                record.judging = answered.stderr + scored.stderr
+                record.cpu, record.peak = record.cpu + answered.cpu, max(record.peak, answered.peak_memory)
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 

@@ -2,7 +2,7 @@
 
 Covered: none of the repository's or the user's hooks, filters, templates, helpers or settings runs; nothing asks for a
 password; it takes bounded time, bytes and memory, and where the server is able to, commits alone are fetched, no files.
-Not covered: bugs of git itself in reading what a stranger's server sends.
+Not covered: bugs of git itself in reading what an untrusted server sends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.ideas.found import Found, found
+from overnight.ideas.found import FoundIdea, found
 from overnight.untrusted import line
 
 GITHUB = "https://github.com"
@@ -41,7 +41,7 @@ _TRAILER = re.compile(r"^(?:[A-Z][A-Za-z-]*-by|Change-Id|Reviewed-on|Closes|Fixe
                       re.MULTILINE)
 
 
-class Bounds(Struct, frozen=True):
+class GitBounds(Struct, frozen=True):
     """What one git may take: seconds, bytes of a file that it writes, bytes of messages that are read."""
 
     seconds: float = 60.0
@@ -49,22 +49,22 @@ class Bounds(Struct, frozen=True):
     read: int = 8 << 20
 
 
-BOUNDS = Bounds()
+BOUNDS = GitBounds()
 
 
-def from_github(name: str, commits: int = COMMITS, base: str = GITHUB, bounds: Bounds = BOUNDS) -> list[Found]:
+def from_github(name: str, commits: int = COMMITS, base: str = GITHUB, bounds: GitBounds = BOUNDS) -> list[FoundIdea]:
     """The ideas in the last commits of OWNER/NAME. Raises TrackError."""
     if not _NAME.fullmatch(name) or name.endswith((".git", "/.", "/..")):
         raise TrackError(f"{line(name, 80) or 'an empty name'} is no repository of GitHub: write github:OWNER/NAME.")
     return _ideas(f"{base}/{name}", f"github:{name}", commits, bounds)
 
 
-def from_clone(folder: Path, commits: int = COMMITS, bounds: Bounds = BOUNDS) -> list[Found]:
+def from_clone(folder: Path, commits: int = COMMITS, bounds: GitBounds = BOUNDS) -> list[FoundIdea]:
     """The ideas in the last commits of a repository on this machine. Raises TrackError."""
     return _ideas(folder.resolve().as_uri(), f"git {folder.resolve().name}", commits, bounds)
 
 
-def _ideas(address: str, source: str, commits: int, bounds: Bounds) -> list[Found]:
+def _ideas(address: str, source: str, commits: int, bounds: GitBounds) -> list[FoundIdea]:
     if shutil.which("git") is None:
         raise TrackError("git is not installed: install it (sudo apt-get install -y git) and run again.")
     with tempfile.TemporaryDirectory(prefix="overnight-") as scratch:
@@ -81,7 +81,7 @@ def _ideas(address: str, source: str, commits: int, bounds: Bounds) -> list[Foun
     return list(parsed(messages.decode(errors="replace"), source))
 
 
-def parsed(messages: str, source: str) -> Iterator[Found]:
+def parsed(messages: str, source: str) -> Iterator[FoundIdea]:
     """The ideas in what rev-list prints: a line, then hash, subject and body, a NUL after each. Housekeeping is left out."""
     fields = messages.split("\0")
     for commit, subject, body in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
@@ -97,8 +97,8 @@ def dull(subject: str) -> bool:
 # ---- git -------------------------------------------------------------------------------------------------------
 
 
-def _git(bounds: Bounds, folder: Path, *arguments: str) -> tuple[int, bytes, str]:
-    """git without anybody's settings, bounded; its status, what it printed and what it complained of. A status below zero
+def _git(bounds: GitBounds, folder: Path, *arguments: str) -> tuple[int, bytes, str]:
+    """git without any user's settings, bounded; its status, what it printed and what it complained of. A status below zero
     says that we ended it."""
     command = ["/bin/sh", "-c", f'ulimit -f {bounds.written // 512}; exec git "$@"', "git", *_SETTINGS, *arguments]
     with (folder / "complaint").open("w+b") as complaint, subprocess.Popen(
@@ -134,7 +134,7 @@ def _surroundings(folder: Path) -> dict[str, str]:
                    "GIT_ASKPASS": "true", "GIT_ALLOW_PROTOCOL": "file:https", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 
-def _why(source: str, code: int, said: str, bounds: Bounds) -> str:
+def _why(source: str, code: int, said: str, bounds: GitBounds) -> str:
     """One sentence for why nothing was fetched."""
     if "index-pack" in said or "too large" in said or code == -signal.SIGXFSZ:
         return f"{source} is damaged or too much: its last commits may take {bounds.written >> 10} KiB; try a smaller one."

@@ -1,7 +1,7 @@
 """What was found elsewhere, as an idea: cleaned, bounded, and each only once. Pure.
 
 Covered: characters that steer a terminal or hide, titles and texts of any length, the same idea in other words.
-Not covered: what the words ask of those who read them; they are data and authorise nothing.
+Not covered: instructions in an idea's text, which is data and authorises nothing.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from overnight.ideas.similarity import alike
 from overnight.lab.queue import TEXT, TITLE
 from overnight.untrusted import line, plain
 
-LARGEST = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
+MOST_SOURCE_CHARACTERS = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
 
 
-class Found(Struct, frozen=True):
-    """An idea that somebody else had: a title, the rest below it ("" if the title says it all), and where it is from."""
+class FoundIdea(Struct, frozen=True):
+    """An idea from elsewhere: a title, the rest below it ("" if the title says it all), and where it is from."""
 
     title: str
     text: str
     source: str
 
 
-def found(title: str, text: str, source: str) -> Found:
+def found(title: str, text: str, source: str) -> FoundIdea:
     """Words from outside as an idea. A title that is too long goes on in the text."""
     short = line(title, TITLE)
     if short.endswith("…"):
         text = f"{title}\n\n{text}" if text.strip() else title
-    return Found(short, plain(text, TEXT).strip(), line(source, TITLE))
+    return FoundIdea(short, plain(text, TEXT).strip(), line(source, TITLE))
 
 
-def written(text: str, source: str = "person") -> Found:
-    """What somebody typed as an idea: its first line is the title. Raises TrackError where it is none."""
-    if len(text) > LARGEST:
+def written(text: str, source: str = "person") -> FoundIdea:
+    """A typed text as an idea: its first line is the title. Raises TrackError where it is none."""
+    if len(text) > MOST_SOURCE_CHARACTERS:
         raise TrackError(f"an idea of {len(text):,} characters is too long: say it in a few sentences, or import a file.")
     title, _, rest = text.strip().partition("\n")
     idea = found(title, rest, source)
@@ -45,9 +45,9 @@ def written(text: str, source: str = "person") -> Found:
     return idea
 
 
-def distinct(ideas: Iterable[Found], most: int) -> list[Found]:
+def distinct(ideas: Iterable[FoundIdea], most: int) -> list[FoundIdea]:
     """The first so many of them that have a title and are not another one in other words."""
-    kept: list[Found] = []
+    kept: list[FoundIdea] = []
     texts: list[str] = []
     for idea in ideas:
         if len(kept) >= most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from overnight.ideas.found import Found, found
+from overnight.ideas.found import FoundIdea, found
 
 _ITEM = re.compile(r"(?P<indent>\s*)(?:[-*+]|\d{1,4}[.)])\s+(?P<box>\[[ xX]\]\s+)?(?P<words>\S.*)")
 _HEADING = re.compile(r"#{1,6}\s+(?P<words>\S.*)")
@@ -13,7 +13,7 @@ _FENCE = re.compile(r"\s*(```|~~~)")
 _MATTER = re.compile(r"\A(\+\+\+|---)[ \t]*\n.*?^\1[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-def ideas(text: str, source: str) -> Iterator[Found]:
+def ideas(text: str, source: str) -> Iterator[FoundIdea]:
     """The ideas of a markdown text. What is ticked off is done, and a heading without a paragraph only orders the others."""
     for kind, title, lines in _blocks(_MATTER.sub("", text)):
         below = "\n".join(lines).strip()

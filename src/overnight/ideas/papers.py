@@ -10,21 +10,21 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from overnight.errors import TrackError, extra
-from overnight.ideas.found import Found, found
+from overnight.ideas.found import FoundIdea, found
 from overnight.untrusted import line
 
 if TYPE_CHECKING:
     import arxiv
 
-MOST = 100  # papers
+MOST_PAPERS = 100  # of one request
 QUERY = 300  # characters
-PATIENCE = 30.0  # seconds for one answer
-LARGEST = 4 << 20  # bytes of it
+ANSWER_SECONDS = 30.0  # for one answer
+MOST_ANSWER_BYTES = 4 << 20
 PAUSE = 3.0  # seconds between two requests, which arXiv asks for
 RETRIES = 2
 
 
-def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: float = PAUSE) -> list[Found]:
+def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: float = PAUSE) -> list[FoundIdea]:
     """The papers that a query finds, most relevant first; `address` is another server of the same API. Raises TrackError."""
     wanted = line(query, QUERY)
     if not wanted:
@@ -32,9 +32,9 @@ def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: fl
     with extra("ideas", "importing from arXiv"):
         import arxiv
         import requests
-    client = _client(min(most, MOST), address, pause)
+    client = _client(min(most, MOST_PAPERS), address, pause)
     try:
-        results = list(client.results(arxiv.Search(query=wanted, max_results=min(most, MOST))))
+        results = list(client.results(arxiv.Search(query=wanted, max_results=min(most, MOST_PAPERS))))
     except (requests.exceptions.RequestException, arxiv.ArxivError, ValueError) as error:
         raise TrackError(_why(error)) from error
     finally:
@@ -64,11 +64,11 @@ def _bounded() -> Any:
 
     class Bounded(requests.adapters.HTTPAdapter):
         def send(self, request: Any, *_: Any, **options: Any) -> Any:
-            answer = super().send(request, **(options | {"timeout": PATIENCE, "stream": True}))
-            until, content = time.monotonic() + PATIENCE, bytearray()
+            answer = super().send(request, **(options | {"timeout": ANSWER_SECONDS, "stream": True}))
+            until, content = time.monotonic() + ANSWER_SECONDS, bytearray()
             for piece in answer.iter_content(1 << 14):
                 content += piece
-                if len(content) > LARGEST or time.monotonic() > until:
+                if len(content) > MOST_ANSWER_BYTES or time.monotonic() > until:
                     answer.close()
                     raise requests.exceptions.Timeout("the answer is too long")
             answer._content = bytes(content)

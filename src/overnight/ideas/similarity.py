@@ -2,7 +2,7 @@
 
 Covered: other word forms, British and American spelling, slips of the pen, this field's synonyms (glossary.txt); another
 direction, another number, a thing taken away instead of added and a replacement turned round are other ideas.
-Not covered: what only the meaning of a whole sentence tells, and synonyms that nobody has put into the glossary. Without the
+Not covered: what only the meaning of a whole sentence tells, and synonyms that are not in the glossary. Without the
 extra `similarity` an idea is only known again by its own words.
 """
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from overnight.errors import ExtraMissing
 from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
 
-LONGEST = 600  # characters of an idea that are compared: its title and the beginning of its text
+MOST_COMPARED_CHARACTERS = 600  # of an idea: its title and the beginning of its text
 ALIKE = 0.45  # score from which two ideas count as the same one: python -m bench ideas
 BETWEEN = 2  # words that may stand between those of a phrase
 REACH = 6  # words that a "without" reaches
@@ -63,7 +63,7 @@ def alike(text: str, others: Sequence[str], threshold: float = ALIKE) -> list[tu
     if missing():
         mine = _spaced(text)
         return [(place, 1.0) for place, other in enumerate(others) if _spaced(other) == mine]
-    return _alike(features(text[:LONGEST]), others, threshold)
+    return _alike(features(text[:MOST_COMPARED_CHARACTERS]), others, threshold)
 
 
 def missing() -> str:
@@ -82,8 +82,8 @@ def _spaced(text: str) -> str:
 
 def _alike(mine: Features, others: Sequence[str], threshold: float) -> list[tuple[int, float]]:
     things = frozenset(term.lstrip("-") for term in mine.terms if term[0] not in "~#")
-    scores = ((place, likeness(mine, features(other[:LONGEST]))) for place, other in enumerate(others)
-              if _akin(things, other[:LONGEST]))
+    scores = ((place, likeness(mine, features(other[:MOST_COMPARED_CHARACTERS]))) for place, other in enumerate(others)
+              if _akin(things, other[:MOST_COMPARED_CHARACTERS]))
     return sorted((found for found in scores if found[1] >= threshold), key=lambda found: (-found[1], found[0]))
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from overnight.errors import TrackError
 from overnight.ideas import commits, notes, papers
-from overnight.ideas.found import LARGEST, Found, distinct
+from overnight.ideas.found import MOST_SOURCE_CHARACTERS, FoundIdea, distinct
 
-LONGEST = 1000  # characters of a path
-MOST = 20  # ideas of one import, if nobody says how many
+MOST_PATH_CHARACTERS = 1000
+MOST_IDEAS = 20  # of one import, by default
 
 
-def gather(source: str, most: int = MOST, arxiv: str | None = None, github: str = commits.GITHUB) -> list[Found]:
+def gather(source: str, most: int = MOST_IDEAS, arxiv: str | None = None, github: str = commits.GITHUB) -> list[FoundIdea]:
     """The ideas of a source, each once, at most so many; `arxiv` and `github` are other servers. Raises TrackError."""
     if most < 1:
         raise TrackError("at least one idea has to be asked for.")
@@ -31,11 +31,11 @@ def gather(source: str, most: int = MOST, arxiv: str | None = None, github: str 
     return kept
 
 
-def _from_path(source: str) -> list[Found]:
+def _from_path(source: str) -> list[FoundIdea]:
     path = Path(source).expanduser()
     if not source.strip():
         raise TrackError("the source is empty: give arxiv:QUERY, github:OWNER/NAME, a clone's folder or a markdown file.")
-    if "\0" in source or len(source) > LONGEST or not path.exists():
+    if "\0" in source or len(source) > MOST_PATH_CHARACTERS or not path.exists():
         raise TrackError(f"there is no file or folder {source[:200]!r}: give arxiv:QUERY, github:OWNER/NAME or a path.")
     return commits.from_clone(path) if path.is_dir() else list(notes.ideas(_text(path), f"file {path.name}"))
 
@@ -46,11 +46,12 @@ def _text(path: Path) -> str:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise TrackError(f"{path.name} is no ordinary file: give a markdown file.")
-            content = file.read(LARGEST + 1)
+            content = file.read(MOST_SOURCE_CHARACTERS + 1)
     except OSError as error:
         raise TrackError(f"{path.name} cannot be read: {error.strerror}.") from error
-    if len(content) > LARGEST:
-        raise TrackError(f"{path.name} is larger than {LARGEST >> 10} KiB: split it, or take the part with the ideas.")
+    if len(content) > MOST_SOURCE_CHARACTERS:
+        raise TrackError(f"{path.name} is larger than {MOST_SOURCE_CHARACTERS >> 10} KiB: split it, or take "
+                         "the part with the ideas.")
     if b"\0" in content:
         raise TrackError(f"{path.name} is no text: give a markdown file.")
     try:

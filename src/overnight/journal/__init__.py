@@ -1,19 +1,26 @@
-"""Journals: where the record of a track lives. `open` picks the backend."""
+"""Journals: where the record of a track lives. `open` picks the backend by the URL's scheme."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from overnight.contracts import Journal
 from overnight.errors import JournalError
 from overnight.journal.database import DatabaseJournal
+from overnight.lab.events import Event
 
-SQLITE = "sqlite:///"
+# scheme -> what opens the journal of a track, given the URL and the track's name
+JOURNALS: dict[str, Callable[[str, str], Journal[Event]]] = {
+    "sqlite": lambda url, track: DatabaseJournal(url, track, url.removeprefix("sqlite:///")),
+}
 
 
-def open(where: str | Path, track: str = "") -> DatabaseJournal:
+def open(where: str | Path, track: str = "") -> Journal[Event]:
     """The journal of a track at a path or a URL (sqlite:///PATH), made where there is none. Raises JournalError."""
-    text = str(where)
-    if isinstance(where, str) and "://" in text and not text.startswith(SQLITE):
-        raise JournalError(f"a journal cannot be kept in {text.partition('://')[0]} yet: give a path or {SQLITE}PATH.")
-    path = text.removeprefix(SQLITE)
-    return DatabaseJournal(SQLITE + path, track, path)
+    url = where if isinstance(where, str) and "://" in where else f"sqlite:///{where}"
+    scheme = url.partition("://")[0]
+    if scheme not in JOURNALS:
+        known = " or ".join(f"{each}:///PATH" for each in JOURNALS)
+        raise JournalError(f"a journal cannot be kept in {scheme} yet: give a path or {known}.")
+    return JOURNALS[scheme](url, track)

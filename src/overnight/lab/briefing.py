@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from overnight.contracts import Brief, Left, Past
+from msgspec.structs import replace
+
+from overnight.contracts import Brief, Idea, Left, Past
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 from overnight.referee import guards
+
+MOST_IDEAS, IDEA = 300, 640  # ideas of the queue that one who proposes is told of, the newest, and characters of their texts
 
 
 class Briefing:
@@ -34,14 +38,15 @@ class Briefing:
         state, role, leased = self.state, self.roster.roles.get(name), self.leased()
         track, head, known = state.track, state.track.track, state.calibrated
         ideas = [state.idea(entry, leased) for entry in state.ideas] if queue else []
+        told = _bounded(ideas) if role is not None and role.proposes else ideas
         return Brief(
             goal=head.goal, metric=track.metric.name, direction=track.metric.direction, files={},
             frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
-            history=[*state.pasts, *map(past, state.open.values())], seed=self._seed(name, again),
+            history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
             strain=max(guards.begin(track.guard), default=0.0) or None, again=again,
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
             levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
-            ideas=ideas, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
+            ideas=told, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
 
     def _seed(self, name: str, again: Past | None) -> int:
         """What the researcher draws from; proposals that one role makes at the same time differ in it."""
@@ -57,3 +62,8 @@ class Briefing:
                     None if budget.experiments is None else max(0, budget.experiments - self.flight.proposed),
                     None if budget.tokens is None else max(0, budget.tokens - used.tokens),
                     None if budget.dollars is None else max(0.0, budget.dollars - used.dollars))
+
+
+def _bounded(ideas: list[Idea]) -> list[Idea]:
+    """What a proposer is told of the queue, besides the whole of the idea that it is to try."""
+    return [replace(idea, text=idea.text[:IDEA]) if len(idea.text) > IDEA else idea for idea in ideas[-MOST_IDEAS:]]

@@ -14,6 +14,8 @@ from overnight.referee.decision import Ruling
 from overnight.untrusted import line
 
 Metrics = dict[str, float]
+MOST_PASTS, PASTS = 1000, 448 << 10  # judged experiments that a brief looks back on, and bytes of them as JSON
+KEPT, TITLE, NOTE = 600, 300, 1 << 10  # of one: characters of its message, of a title or a reason; bytes of its note
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -107,6 +109,34 @@ def past(experiment: Experiment) -> Past:
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
                 experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
                 experiment.log)
+
+
+def remembered(experiment: Experiment) -> Past:
+    """A judged experiment as later briefs hold it: of what was not kept the title alone, and no note that is long."""
+    found = past(experiment)
+    words = found.message[:KEPT] if found.verdict == "keep" else line(found.message.lstrip().partition("\n")[0], TITLE)
+    note = found.note if len(experiment.packed) <= NOTE else {}
+    return msgspec.structs.replace(found, message=words, reason=found.reason[:TITLE], note=note)
+
+
+class Pasts(Struct):
+    """The judged experiments that a brief looks back on, oldest first; `size` is their bytes as JSON. The oldest are forgotten
+    where they are too many or too long."""
+
+    items: list[Past] = []
+    size: int = 0
+
+    def add(self, past: Past) -> None:
+        """Take one more."""
+        self.items.append(past)
+        self.size += len(msgspec.json.encode(past))
+        while len(self.items) > MOST_PASTS or self.size > PASTS:
+            self.size -= len(msgspec.json.encode(self.items.pop(0)))
+
+    def forget(self, number: int) -> None:
+        """Forget an experiment whose verdict is none any more."""
+        self.size -= sum(len(msgspec.json.encode(past)) for past in self.items if past.id == number)
+        self.items = [past for past in self.items if past.id != number]
 
 
 def told(experiment: Experiment) -> str:

@@ -24,6 +24,7 @@ MOST_FAULTS = 3  # faults in a row after which a place is set aside, or the nigh
 LEASES = {"desk": 3600.0, "thinker": 172_800.0}  # seconds; an agent may be given a day
 SLACK = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
 Kind = TypeVar("Kind", bound=Job)
+Answer = TypeVar("Answer", bound=Result)
 
 
 class Lease(Struct, frozen=True):
@@ -112,8 +113,9 @@ class Flight:
         for name in [name for name, lease in self._leases.items() if lease.until < now]:
             del self._leases[name]
 
-    def land(self, result: Result) -> None:
-        """A result comes back. Raises Declined where this offer of the job is not waited for; then nothing is changed."""
+    def land(self, result: Answer) -> Answer:
+        """A result comes back: returns it with the job as it was given out, whatever the place says of that. Raises Declined
+        where this offer of the job is not waited for; then nothing is changed."""
         job = result.job
         held = self._leases.get(key(job))
         if held is None or held.job.ticket != job.ticket:
@@ -123,6 +125,7 @@ class Flight:
             raise Declined(f"a {type(result).__name__.lower()} is no answer to a {type(job).__name__.lower()}: the place that "
                            "sent it runs another version, or is broken.")
         del self._leases[key(job)]
+        return replace(result, job=held.job)
 
     def worked(self, place: str) -> None:
         """A place did its job; a kind of place stands for all of that kind."""

@@ -153,7 +153,7 @@ class Lab:
     def tell(self, result: Result, at: float) -> list[Event]:
         """Take a result; return what happened, already applied, in the order in which it must be recorded. Raises Declined, and
         changes nothing, where it answers no job that is in flight: each is taken once, and not after its lease."""
-        self.flight.land(result)
+        result = self.flight.land(result)
         if not isinstance(result, Trouble):
             named = isinstance(result, Measurement) and result.worker
             self.flight.worked(f"bench {named}" if named else result.job.place)

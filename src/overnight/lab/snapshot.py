@@ -6,21 +6,20 @@ true; see night/snapshot.py.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from overnight.contracts import Past
 from overnight.errors import TrackError
 from overnight.lab.attempts import Attempts
 from overnight.lab.events import Opened
-from overnight.lab.experiment import Experiment, Metrics
+from overnight.lab.experiment import Experiment, Metrics, Pasts
 from overnight.lab.measurements import Runs
 from overnight.lab.queue import Ideas
-from overnight.lab.state import HISTORY, State
+from overnight.lab.state import State
 from overnight.lab.usage import Tally
 from overnight.referee.curves import Curve
 from overnight.referee.drift import Drift
@@ -51,6 +50,8 @@ class Known(Struct, array_like=True):
     curves: dict[str, dict[int, Curve]]
     held: dict[str, dict[int, float]]
     held_beside: dict[str, dict[int, float]]
+    confirmed: dict[str, set[int]]
+    calibration: list[int]
 
 
 class Record(Struct, array_like=True):
@@ -78,7 +79,7 @@ class Record(Struct, array_like=True):
     gauge: Gauge
     _made: dict[int, int]
     taken_back: set[str]
-    pasts: list[Past]
+    pasts: Pasts
     notes: str
     learnt_at: int
     known: Known | None
@@ -92,7 +93,7 @@ def encode(state: State) -> bytes:
     """All that a state holds. It refers to no other bytes."""
     known = _taken(Known, state.known) if state.opened else None
     return _ENCODER.encode(_taken(Record, state, known=known, experiments=list(state.experiments.values()),
-                                  open=list(state.open), pasts=list(state.pasts)))
+                                  open=list(state.open)))
 
 
 def decode(data: bytes | memoryview, keys: Mapping[str, str] | None = None) -> State:
@@ -108,7 +109,7 @@ def _restored(record: Record, state: State) -> State:
         state.begin(record.opened)
     experiments = {each.id: each for each in record.experiments}
     _give(record, state, experiments=experiments, open={number: experiments[number] for number in record.open},
-          counts=Counter(record.counts), pasts=deque(record.pasts, maxlen=HISTORY))
+          counts=Counter(record.counts))
     if record.opened and record.known:
         _give(record.known, state.known)
     return state

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from overnight.contracts import Idea, Past
+from overnight.contracts import Idea
 from overnight.errors import JournalError
 from overnight.lab import allocation
 from overnight.lab.attempts import Attempts, News
@@ -37,7 +37,7 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
-from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, packed, past, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, packed, remembered, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Tally
@@ -49,7 +49,6 @@ from overnight.track.spec import Track, parse
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
 CUT = 64 << 10  # characters of a diff from which on it may not be the whole
-HISTORY = 1000  # judged experiments that a brief looks back on
 
 
 class State:
@@ -83,7 +82,7 @@ class State:
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
         self._weighing: Weighing | None = None
-        self.pasts: deque[Past] = deque(maxlen=HISTORY)
+        self.pasts = Pasts()
         self.notes, self.learnt_at = "", 0
 
     # -- what is known --
@@ -313,7 +312,7 @@ class State:
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
         experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
-        self.pasts.append(past(experiment))
+        self.pasts.add(remembered(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
             self.attempts.ended(experiment.researcher, experiment.cost, gain)
@@ -338,7 +337,7 @@ class State:
         experiment = self.experiments[event.experiment]
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
-        self._forget({event.experiment})
+        self.pasts.forget(event.experiment)
         experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
         experiment.confirming = 0
 
@@ -370,20 +369,16 @@ class State:
         self.gauge.forget({e.id for e in (victim, *later)})
         victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
         self.counts["discard"] += 1
-        self.pasts.append(past(victim))
+        self.pasts.add(remembered(victim))
 
     def _take_back(self, experiment: Experiment) -> None:
         """Nothing of a keep counts any more but what it wants to change."""
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
-        self._forget({experiment.id})
+        self.pasts.forget(experiment.id)
         experiment.carried, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.drawn, experiment.decided, experiment.earlier = (), None, None
-
-    def _forget(self, numbers: set[int]) -> None:
-        """Verdicts that are none any more."""
-        self.pasts = deque((p for p in self.pasts if p.id not in numbers), maxlen=HISTORY)
 
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which nobody is compared any more."""

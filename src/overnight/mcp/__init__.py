@@ -1,1 +1,1 @@
-"""The verbs for agents over the Model Context Protocol: what they do (`verbs`, `errand`), how they are spoken (`server`)."""
+"""The verbs for agents over the Model Context Protocol: what they do (`verbs`, `pending`), and the protocol (`server`)."""

@@ -14,8 +14,8 @@ from overnight.track.spec import Track
 NIGHT = 8 * 3600.0  # seconds
 
 
-class Trial(Struct, frozen=True):
-    """What three runs of the baseline showed: two on one seed, one on another.
+class BaselineCheck(Struct, frozen=True):
+    """The result of three runs of the baseline: two on one seed, one on another.
 
     metric        of the three runs, in that order
     wall          mean seconds of one run with its scoring
@@ -37,7 +37,7 @@ class Trial(Struct, frozen=True):
         return len(self.metric) > 1 and self.metric[0] == self.metric[1]
 
 
-def attempt(track: Track, commit: str, measure: Callable[[Measure], Measurement]) -> Trial:
+def attempt(track: Track, commit: str, measure: Callable[[Measure], Measurement]) -> BaselineCheck:
     """Run the baseline on one seed twice and on another once. Stops at the first run that fails."""
     seeds = [secrets.randbits(31)] * 2 + [secrets.randbits(31)]
     runs: list[Measurement] = []
@@ -47,7 +47,7 @@ def attempt(track: Track, commit: str, measure: Callable[[Measure], Measurement]
         if runs[-1].outcome != "ok":
             break
     good = [r for r in runs if r.outcome == "ok"]
-    return Trial(
+    return BaselineCheck(
         metric=tuple(r.metrics[track.metric.name] for r in good),
         wall=sum(r.busy for r in runs) / len(runs),
         cpu=sum(r.metrics["cpu_seconds"] for r in good) / max(1, len(good)),
@@ -69,7 +69,7 @@ def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
         yield "another seed gives the same number: either nothing is random, or $OVERNIGHT_SEED is not used."
     for guard in track.guard:
         if guard.metric not in runs[0].metrics:
-            yield f"the guard on {guard.metric} never binds: nobody measures {guard.metric}."
+            yield f"the guard on {guard.metric} never binds: no command measures {guard.metric}."
     if track.progress is not None and len(runs[0].curve) < curves.FEWEST:
         yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
                "them, or mend the pattern.")
@@ -77,20 +77,20 @@ def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
 
 
-def words(track: Track, trial: Trial, benches: int) -> Iterator[str]:
-    """The trial in sentences."""
+def words(track: Track, check: BaselineCheck, benches: int) -> Iterator[str]:
+    """The result of a check, as sentences."""
     name, unit = track.metric.name, track.metric.unit
-    if trial.metric:
-        yield f"{name} of the baseline: {trial.metric[0]:.6g} {unit}".rstrip()
-        a_night = NIGHT / (trial.wall + trial.overhead) * benches
-        yield (f"one run takes {trial.wall:.2f} s ({trial.cpu:.2f} s of CPU, {trial.peak_memory / 2**20:.0f} MiB) and "
-               f"{1000 * trial.overhead:.0f} ms of ours: about {a_night:,.0f} runs in 8 h with {benches} at a time")
-    if len(trial.metric) > 1:
-        same = abs(trial.metric[0] - trial.metric[1])
-        shown = "the same number" if trial.deterministic else f"a difference of {same:.3g} {unit}".rstrip()
+    if check.metric:
+        yield f"{name} of the baseline: {check.metric[0]:.6g} {unit}".rstrip()
+        a_night = NIGHT / (check.wall + check.overhead) * benches
+        yield (f"one run takes {check.wall:.2f} s ({check.cpu:.2f} s of CPU, {check.peak_memory / 2**20:.0f} MiB) and "
+               f"{1000 * check.overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {benches} at a time")
+    if len(check.metric) > 1:
+        same = abs(check.metric[0] - check.metric[1])
+        shown = "the same number" if check.deterministic else f"a difference of {same:.3g} {unit}".rstrip()
         yield f"the same seed twice: {shown}"
-    if len(trial.metric) > 2:
-        yield (f"another seed: a difference of {abs(trial.metric[0] - trial.metric[2]):.3g} {unit}".rstrip()
+    if len(check.metric) > 2:
+        yield (f"another seed: a difference of {abs(check.metric[0] - check.metric[2]):.3g} {unit}".rstrip()
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
-    yield from (f"wrong: {p}" for p in trial.problems if p.startswith("the baseline fails"))
-    yield from (f"note: {p}" for p in trial.problems if not p.startswith("the baseline fails"))
+    yield from (f"wrong: {p}" for p in check.problems if p.startswith("the baseline fails"))
+    yield from (f"note: {p}" for p in check.problems if not p.startswith("the baseline fails"))

@@ -1,7 +1,7 @@
-"""Orders from outside: a change to try, an idea, a word to the night that is at work.
+"""Orders from outside: a change to try, an idea, a command to the night that is at work.
 
-An order is put into the inbox first, so that nothing is lost. Where a night is at work, it takes it up; else it is carried out
-here, under the same lock.
+An order is put into the inbox first, so that nothing is lost. A night at work carries it out; where there is none it is
+carried out here, under the same lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from overnight.contracts import Brief, Team
 from overnight.errors import Busy, EditError, TrackError
 from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
-from overnight.ideas.found import Found
+from overnight.ideas.found import FoundIdea
 from overnight.lab.briefing import Briefing
 from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Vetoed
 from overnight.lab.flight import Budget, Flight
@@ -30,7 +30,7 @@ from overnight.repo import Repo
 from overnight.track import spec
 from overnight.track.load import load
 
-PATIENCE = 60.0  # seconds within which a night at work takes up an order
+ANSWER_SECONDS = 60.0  # within which a night at work must answer an order
 PAUSE = 0.3  # seconds between two looks at the journal
 LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
@@ -38,7 +38,7 @@ Watch = Callable[[Lab, Sequence[Event]], None]
 
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
-    one of theirs that it is nearer to, for somebody may have taken the frontier's files. Raises TrackError."""
+    result commit that it is nearer to, for its author may have copied the frontier's files. Raises TrackError."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     head = here.head()
@@ -66,7 +66,7 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
 
 
 class _Tail:
-    """What is written to a journal behind record `seen`, while we look on."""
+    """Reads what is appended to a journal behind record `seen`."""
 
     def __init__(self, session: Session, seen: int) -> None:
         self._session, self._seen = session, seen
@@ -81,7 +81,7 @@ class _Tail:
 
 
 def brief(session: Session) -> Brief:
-    """What somebody who is not on the team needs to know, before the first night too. Raises TrackError."""
+    """The brief for a researcher outside the team, before the first night too. Raises TrackError."""
     contract = load(session.repo.folder)
     state, prose = session.look(), session.program.prose
     if state.opened is None:
@@ -95,7 +95,7 @@ def brief(session: Session) -> Brief:
 
 
 def order(session: Session, wish: Order) -> Event:
-    """Have an order carried out; the record of it. Raises TrackError where it is declined, or nobody takes it up."""
+    """Have an order carried out; the record of it. Raises TrackError where it is declined, or not answered in time."""
     if isinstance(wish, Steer) and not session.at_work():
         raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
     tail = _Tail(session, session.journal.head[0] if session.begun else 0)
@@ -108,12 +108,12 @@ def order(session: Session, wish: Order) -> Event:
         raise TrackError(f"{event.reason}.")
     if event is not None:
         return event
-    raise TrackError(f"the night at work did not take this up within {PATIENCE:.0f} s: look at it, and say it again.")
+    raise TrackError(f"the night at work did not answer this within {ANSWER_SECONDS:.0f} s: look at it, and say it again.")
 
 
 def _answers(session: Session, wish: Order, tail: _Tail) -> Iterator[Event]:
     """The record that answers an order, when there is one."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         if not session.at_work():
             yield from _carried_out(session, wish)
@@ -140,12 +140,12 @@ def _carried_out(session: Session, wish: Order) -> list[Event]:
         return []
 
 
-class Known(TrackError):
+class KnownIdea(TrackError):
     """An idea is in the queue already, in these or other words."""
 
 
-def note(session: Session, found: Found, anyway: bool = False) -> Noted:
-    """Put an idea into the queue. Raises Known, with what came of the one that it is like, unless it is to be added anyway."""
+def note(session: Session, found: FoundIdea, anyway: bool = False) -> Noted:
+    """Put an idea into the queue. Raises KnownIdea, which tells the outcome of a similar one, unless `anyway` is set."""
     here = Session(session.repo.folder)
     state = here.look()
     queue = [state.idea(entry) for entry in state.ideas if not entry.dropped]
@@ -153,7 +153,8 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
     if like and not anyway:
         known = queue[like[0][0]]
         came = f" ({known.state}{': ' if known.outcome else ''}{known.outcome})"
-        raise Known(f"'{found.title}' is like idea {known.id}, '{known.title}'{came}: add it with --anyway if it is another.")
+        raise KnownIdea(f"'{found.title}' is like idea {known.id}, '{known.title}'{came}: add it with "
+                        "--anyway if it is another.")
     done = order(session, AddIdea(request(), found.title, found.text, found.source))
     assert isinstance(done, Noted)
     return done
@@ -162,16 +163,16 @@ def note(session: Session, found: Found, anyway: bool = False) -> Noted:
 # ---- a change that is tried ------------------------------------------------------------------------------------
 
 
-class Verdict(NamedTuple):
-    """What came of a change that was handed in."""
+class TryResult(NamedTuple):
+    """The verdict on a submitted change."""
 
     experiment: int
     verdict: str
 
 
-def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
-    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError; then nobody takes it
-    up later who has not before."""
+def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
+    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError; an order that
+    was not started then is withdrawn."""
     session.inbox.put(wish)
     try:
         return verdict(session, wish, sandbox_name, workers, watch)
@@ -180,8 +181,8 @@ def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None,
         raise
 
 
-def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
-    """Wait for the verdict on a change that was handed in, and measure it here where nobody else does. Raises TrackError."""
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
+    """Wait for the verdict on a submitted change, and measure it here where no night is at work. Raises TrackError."""
     state, until = session.look(), _Until(wish)
     tail = _Tail(session, 0 if wish.request in state.answered else state.records)
     while True:
@@ -196,7 +197,7 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
         time.sleep(PAUSE)
 
 
-def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> Verdict:
+def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
     """Measure a change here, and whatever else is open."""
     with session.writing(changed=True) as state:
         box = sandbox.choose(sandbox_name, state.track.run.gpus)  # under the lock: two at once in a process share names
@@ -216,7 +217,7 @@ def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | Non
 
 
 class _Until:
-    """Looks on until the verdict on an order is there."""
+    """Watches events for the verdict on one order."""
 
     def __init__(self, wish: Try) -> None:
         self._request, self._number = wish.request, 0
@@ -224,7 +225,7 @@ class _Until:
         self._declined = ""
 
     def look(self, events: Iterable[Event]) -> None:
-        """Take up what happened."""
+        """Note the events that concern the order."""
         for event in events:
             if isinstance(event, Judged):
                 self._verdicts[event.experiment] = event.verdict
@@ -232,8 +233,8 @@ class _Until:
                 self._number = event.experiment
                 self._declined = event.reason if isinstance(event, Ordered) else ""
 
-    def found(self) -> Verdict | None:
+    def found(self) -> TryResult | None:
         """The verdict, None while there is none. Raises TrackError where the change was declined."""
         if self._declined:
             raise TrackError(f"{self._declined}.")
-        return Verdict(self._number, self._verdicts[self._number]) if self._number in self._verdicts else None
+        return TryResult(self._number, self._verdicts[self._number]) if self._number in self._verdicts else None

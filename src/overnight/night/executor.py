@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from overnight.contracts import Call, Sandbox, Team
+from overnight.contracts import Call, Place, Sandbox, Team
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
-from overnight.workers.local import Place
 
 if TYPE_CHECKING:
     from overnight.researchers.agent import AgentWorkspace

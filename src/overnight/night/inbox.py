@@ -1,8 +1,8 @@
-"""The inbox: what people and agents order from outside, as files that the night at work takes up.
+"""The inbox: what people and agents order from outside, as files that the night at work reads.
 
 Covered: an order is a whole file or none; it stays until the journal has its answer, so that a kill loses none, and its mark
-keeps it from being taken up twice; what cannot be read, is no plain file, or is too large, is put aside.
-Not covered: who may order. Whoever may write to the track's folder may.
+keeps it from being carried out twice; what cannot be read, is no plain file, or is too large, is put aside.
+Not covered: permissions. A user that may write to the track's folder may order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import msgspec
 from overnight.errors import TrackError
 from overnight.lab.jobs import Order, Try
 
-LARGEST = 64 << 10  # bytes of one order
-MOST = 10_000  # orders that may wait
-NAME = re.compile(r"[\w][\w .:@/-]{0,59}")  # what somebody may call himself
+MOST_ORDER_BYTES = 64 << 10  # of one order
+MOST_ORDERS = 10_000  # that may wait
+NAME = re.compile(r"[\w][\w .:@/-]{0,59}")  # the names that a proposer may give
 
 
 def request() -> str:
@@ -39,10 +39,10 @@ class Inbox:
         self._seen: set[str] = set()
 
     def put(self, order: Order) -> None:
-        """Hand an order in. Raises TrackError where it is too large or the folder cannot be written."""
+        """Put an order in. Raises TrackError where it is too large or the folder cannot be written."""
         body = self._encoder.encode(order)
-        if len(body) > LARGEST:
-            raise TrackError(f"this is more than {LARGEST >> 10} KiB: say it in fewer words.")
+        if len(body) > MOST_ORDER_BYTES:
+            raise TrackError(f"this is more than {MOST_ORDER_BYTES >> 10} KiB: say it in fewer words.")
         if isinstance(order, Try) and not NAME.fullmatch(order.by):
             raise TrackError("a name has at most 60 letters, digits and .:@/-_ in it.")
         coming = self.folder / f".{order.request}"
@@ -60,7 +60,7 @@ class Inbox:
         """The orders that were not given out before, oldest first."""
         if not self.folder.is_dir():
             return []
-        names = sorted(p.name for p in self.folder.glob("*.json") if p.name not in self._seen)[:MOST]
+        names = sorted(p.name for p in self.folder.glob("*.json") if p.name not in self._seen)[:MOST_ORDERS]
         self._seen.update(names)
         found = (self._read(self.folder / name) for name in names)
         return [order for order in found if order is not None]
@@ -68,8 +68,8 @@ class Inbox:
     def _read(self, path: Path) -> Order | None:
         order: Order | None = None
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # no pipe holds us up
-                order = self._decoder.decode(file.read(LARGEST + 1) or b"")
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # a pipe must not block
+                order = self._decoder.decode(file.read(MOST_ORDER_BYTES + 1) or b"")
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if order is None or path != self._place(order.request) or (isinstance(order, Try) and not NAME.fullmatch(order.by)):

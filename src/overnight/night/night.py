@@ -20,8 +20,8 @@ from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions
 from overnight.track.program import Program
 from overnight.track.roles import Role
+from overnight.workers import WORKERS
 from overnight.workers.cores import MACHINE, Cores
-from overnight.workers.local import LocalWorkers
 
 Cast = Callable[[Program], tuple[Role, ...]]
 
@@ -32,18 +32,19 @@ class Night:
 
     workers   runs at a time; None: as many as there are cores for
     say       told in a sentence what a user should hear meanwhile
+    where     the name of the workers
     """
 
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
                  models: ModelOptions = NONE, machine: Cores = MACHINE,
-                 say: Callable[[str], None] = lambda sentence: None) -> None:
+                 say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
         cpus = session.state.track.run.cpus
         benches = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
         self.lab = Lab(session.state, benches=benches)
         self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
-        self.places = LocalWorkers(self.executor.work, benches, cpus, desks, thinkers, machine)
+        self.places = WORKERS[where](self.executor.work, benches, cpus, desks, thinkers, machine)
         self._cast: Cast | None = None
 
     def __enter__(self) -> Self:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from overnight import journal as journals
+from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
-from overnight.journal.database import DatabaseJournal
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
 from overnight.night import keys
@@ -40,7 +40,7 @@ class Session:
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
         self._watch: program.Watch | None = None
-        self._journal: DatabaseJournal | None = None
+        self._journal: Journal[Event] | None = None
 
     @property
     def watch(self) -> program.Watch:
@@ -57,7 +57,7 @@ class Session:
     # -- reading --
 
     @property
-    def journal(self) -> DatabaseJournal:
+    def journal(self) -> Journal[Event]:
         """The track's record, opened when it is first wanted."""
         if self._journal is None:
             self._journal = journals.open(self.home / "journal.db")

@@ -24,8 +24,9 @@ import msgspec
 from msgspec import Struct
 
 import overnight
-from overnight.journal.database import DatabaseJournal
+from overnight.contracts import Journal
 from overnight.lab import snapshot
+from overnight.lab.events import Event
 from overnight.lab.state import State
 
 BEHIND = 2000  # records that an opening may have to replay before a writer writes the snapshot anew
@@ -49,25 +50,27 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State:
+    def open(self, journal: Journal[Event], keys: Mapping[str, str] | None = None) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
         state = self._read(journal, keys) or State(keys)
         self._seq = state.records
         return replayed(journal, state)
 
-    def keep(self, state: State, journal: DatabaseJournal) -> None:
+    def keep(self, state: State, journal: Journal[Event]) -> None:
         """Write the file anew where too much would have to be replayed. For those who hold the track; where it cannot be
         written, all goes on without."""
         seq, chain = journal.head
         if not (self._code and _keyed(state)) or state.records != seq or seq - self._seq < self.behind:
             return  # a state that is ahead of its journal, because the disk is full, is none
+        if state.opened is None or state.known.secret is None:
+            return  # without the track's key a state holds less than a replay with it would
         body = msgspec.msgpack.encode(Kept(self._code, seq, chain, msgspec.Raw(snapshot.encode(state))))
         with contextlib.suppress(OSError):
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: DatabaseJournal, keys: Mapping[str, str]) -> State | None:
+    def _read(self, journal: Journal[Event], keys: Mapping[str, str] | None) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
@@ -79,8 +82,9 @@ class Snapshot:
         return state if state and state.records == kept.seq and _keyed(state) else None
 
 
-def replayed(journal: DatabaseJournal, state: State) -> State:
-    """The state with what the journal tells behind it. Raises JournalError."""
+def replayed(journal: Journal[Event], state: State | None = None) -> State:
+    """The state with what the journal tells behind it; None: with all of it. Raises JournalError."""
+    state = state or State()
     for event in journal.replay(after=state.records):
         state.apply(event)
     return state

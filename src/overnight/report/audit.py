@@ -104,7 +104,7 @@ def _verdict(finding: Finding) -> str:
 
 
 def failures(audit: Audit) -> Iterator[tuple[str, str]]:
-    """("n of m runs of whom", the first reason, which may be a candidate's own words) where runs failed."""
+    """("n of m runs of a part", the first reason, which may be a candidate's own words) where runs failed."""
     for commit, name in ((audit.plan.baseline, "of the baseline"), (audit.plan.frontier, "of the frontier")):
         runs = [r for r in audit.runs if r.commit == commit]
         if failed := [r for r in runs if r.value is None]:
@@ -143,7 +143,7 @@ def _on_the_sum(audit: Audit) -> Iterator[str]:
     parts = audit.parts
     if len(parts) < 2:
         return
-    who = _listed(parts) if len(parts) == 2 else "The keeps"
+    subject = _listed(parts) if len(parts) == 2 else "The keeps"
     if audit.total is None or audit.ones is None or audit.gap is None:
         without = [f for f in parts if f.own is None and f.verdict != "undone"]
         why = f"{_listed(without)} could not be measured alone" if without else "too few runs ended well"
@@ -152,14 +152,14 @@ def _on_the_sum(audit: Audit) -> Iterator[str]:
     sizes = f"together {audit.total.effect:+.3g}, one by one {audit.ones.effect:+.3g}"
     differ = f"a difference of {span(abs(audit.gap.effect), None).lstrip('+')}, more than its uncertainty"
     if audit.sum == "add up":
-        yield f"{who} add up: {sizes}, which is the same within the uncertainty."
+        yield f"{subject} add up: {sizes}, which is the same within the uncertainty."
     elif audit.sum == "overlap":
         less = [f for f in parts if f.own and f.own.interval[1] < f.keep.claimed]
-        yield (f"{who} overlap, each doing in part what another does: {sizes}, {differ}."
+        yield (f"{subject} overlap, each doing in part what another does: {sizes}, {differ}."
                + _apart(less, "less"))
     else:
         more = [f for f in parts if f.own and f.own.interval[0] > f.keep.claimed]
-        yield f"{who} need one another: {sizes}, {differ}." + _apart(more, "more")
+        yield f"{subject} need one another: {sizes}, {differ}." + _apart(more, "more")
 
 
 def _apart(findings: Sequence[Finding], word: str) -> str:

@@ -42,7 +42,7 @@ STYLE = {
 ANGLE = math.radians(38)  # at which labels leave their dots, away from the frontier
 BADGE = {"boxstyle": "round,pad=0.35", "facecolor": "#fef3c7", "edgecolor": WARNING, "linewidth": 0.8}
 LABEL = FontProperties(size=8.6)
-LONGEST = 32  # characters of a label
+MOST_LABEL_CHARACTERS = 32
 MOST_LABELS = 24
 GAP = 21.0  # pixels between the middles of neighbouring labels
 FARTHEST = 60.0  # pixels that a label may be moved from its dot
@@ -164,7 +164,7 @@ def _short(title: str) -> str:
     head, bracket, path = text.rpartition(" (")
     if bracket and path.endswith(")") and " " not in path:
         text = head
-    return plain(text, LONGEST)
+    return plain(text, MOST_LABEL_CHARACTERS)
 
 
 def _limits(scene: Scene, newest: int) -> Scene:
@@ -334,7 +334,7 @@ def _settle(axes: Axes, scene: Scene) -> list[Tag]:
 
 
 def _choose(axes: Axes, scene: Scene) -> list[Tag]:
-    """The largest gains whose labels find room, in the order of their places."""
+    """The largest gains for whose labels there is room, in the order of their places."""
     chosen: list[Tag] = []
     figure = axes.get_figure()
     assert isinstance(figure, Figure)

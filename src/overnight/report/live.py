@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight import untrusted
+from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
@@ -22,19 +22,10 @@ from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
 from overnight.views.track import duration, marks, number, paid, spent
 
-NOTHING, SHOWN = "nothing left to try", 300  # what need not be said; characters of why somebody had nothing
+NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
-
-
-class Spot(Protocol):
-    """A place of the workers, as the view needs it."""
-
-    kind: str
-    number: int
-    job: Job | None
-    since: float
 
 
 class Lines:
@@ -53,7 +44,7 @@ class Lines:
         """Print what happened."""
         for event in events:
             text = sentence(self.state, event)
-            if text and text != self._said:  # four who are refused say so once
+            if text and text != self._said:  # four refused researchers say so once
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
                 self._said = text
 
@@ -62,7 +53,7 @@ class Panel:
     """One screen that is drawn again while things happen. `until` is when the session ends, on the monotonic clock, and
     `experiments` how many it may try; None: as many as it likes."""
 
-    def __init__(self, state: State, console: Console, places: Sequence[Spot], until: float | None,
+    def __init__(self, state: State, console: Console, places: Sequence[Place], until: float | None,
                  experiments: int | None) -> None:
         self.state, self.places, self.until, self.left = state, places, until, experiments
         self.began = time.monotonic()
@@ -127,7 +118,7 @@ class Panel:
         return table
 
 
-class Count:
+class RunCounter:
     """How many of a known number of runs are done: a bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self, whole: int, console: Console) -> None:
@@ -136,7 +127,7 @@ class Count:
                             transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=whole)
 
-    def __enter__(self) -> Count:
+    def __enter__(self) -> RunCounter:
         self.bar.start()
         return self
 

@@ -29,19 +29,19 @@ NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
     "self-reported": "The candidates' own output is the metric, so a candidate could write whatever it likes. "
                      "Add a `[score]` to `track.toml` before you believe a number.",
-    "unsandboxed": "Runs had the rights of the user who started them: "
+    "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
 }
 
 
-class Written(NamedTuple):
+class ReportFiles(NamedTuple):
     """The files that a report consists of, and one sentence on what to install for those that are missing ("" if none are)."""
 
     paths: list[Path]
     missing: str = ""
 
 
-def write(state: State, folder: Path, audit: Audit | None = None) -> Written:
+def write(state: State, folder: Path, audit: Audit | None = None) -> ReportFiles:
     """Write results.tsv, report.md, progress.svg and progress.png into a folder; without the extra `charts` the first two."""
     folder.mkdir(parents=True, exist_ok=True)
     table, report, svg, png = paths = [folder / name for name in ("results.tsv", "report.md", "progress.svg", "progress.png")]
@@ -51,10 +51,10 @@ def write(state: State, folder: Path, audit: Audit | None = None) -> Written:
         draw = _draw()
     except ExtraMissing as error:
         report.write_text(report_md(told, "", audit), encoding="utf-8")
-        return Written(paths[:2], str(error))
+        return ReportFiles(paths[:2], str(error))
     report.write_text(report_md(told, png.name, audit), encoding="utf-8")
     draw(told, svg, png)
-    return Written(paths)
+    return ReportFiles(paths)
 
 
 def _draw() -> Callable[[History, Path, Path], None]:
@@ -71,7 +71,7 @@ def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -
     if told.experiments:
         parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_learned(told)]
         parts += [*_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
-    parts += [*_who(told), *_decided(track), *_cost(track), *_next(told)]
+    parts += [*_by_researcher(told), *_decided(track), *_cost(track), *_next(told)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -136,7 +136,7 @@ def _effort(track: TrackView) -> str:
     if track.sandbox:
         sentences.append(f"Sandbox: {prose(track.sandbox)}.")
     if track.faults:
-        sentences.append(f"{_count(track.faults, 'fault')} of the machine counted against nobody.")
+        sentences.append(f"{_count(track.faults, 'fault')} of the machine counted against no researcher.")
     if track.problem:
         sentences.append(f"The night ended early: {code(track.problem, 300)}.")
     return " ".join(sentences)
@@ -298,14 +298,15 @@ def _noise(track: TrackView) -> str:
     return f"{same} Here one pair's difference spreads by ±{track.noise:.2g}{_unit(track)}."
 
 
-def _who(told: History) -> list[str]:
-    """Who proposed what, and what calls to models came to; nothing where one researcher did it all without any."""
+def _by_researcher(told: History) -> list[str]:
+    """Experiments by researcher, and the cost of calls to models; nothing where one researcher proposed all without models."""
     models = told.track.models
     names = list(dict.fromkeys([*told.team, *models]))
     if len(names) < 2 and not models:
         return []
     rows = [_row(told, name) for name in names]
-    return ["## Who had the ideas", _table(["who", "experiments", "kept", "gain", "calls", "tokens", "dollars"], rows)]
+    head = ["researcher", "experiments", "kept", "gain", "calls", "tokens", "dollars"]
+    return ["## Results by researcher", _table(head, rows)]
 
 
 def _row(told: History, name: str) -> list[str]:

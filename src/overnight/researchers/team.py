@@ -17,11 +17,11 @@ from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
-from overnight.track.roles import ADVISE, PROPOSE, Role
+from overnight.track.roles import ADVISE, Role
 from overnight.track.spec import Track
 
 if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
-    from overnight.researchers.agent import Agent, AgentWorkspace
+    from overnight.researchers.agent import AgentWorkspace
     from overnight.researchers.llm.budget import ModelBudget
     from overnight.researchers.llm.client import ModelClient
     from overnight.researchers.llm.model import Model
@@ -83,21 +83,20 @@ class TeamBuilder:
         return made
 
     def _researcher(self, role: Role) -> Researcher:
-        if role.kind == "llm":
-            from overnight.researchers.llm.author import Author
-            return Author(self._client(role))
-        if role.kind == "agent":
-            return self._agent(role)
-        if role.kind == "replay":
-            return Replay(_patches(role, self.folder), role.name)
-        if role.kind == "placebo":
-            return Placebo()
-        if role.kind != "knobs":
-            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {', '.join(sorted(PROPOSE))}.")
+        if role.kind not in RESEARCHERS:
+            known = ", ".join(sorted(RESEARCHERS))
+            raise TrackError(f"there is no researcher of the kind '{role.kind}': choose among {known}.")
+        return RESEARCHERS[role.kind](self, role)
+
+    def _knobs(self, _role: Role) -> Researcher:
         from overnight.researchers.knobs import Knobs
         return Knobs()
 
-    def _agent(self, role: Role) -> Agent:
+    def _author(self, role: Role) -> Researcher:
+        from overnight.researchers.llm.author import Author
+        return Author(self._client(role))
+
+    def _agent(self, role: Role) -> Researcher:
         from overnight.researchers.agent import Agent
         if not role.agent:
             raise TrackError("an agent needs to be named: give it a role in program.md, like "
@@ -132,6 +131,16 @@ class TeamBuilder:
             bounds = BudgetBounds(options.tokens, options.dollars, options.tokens_each, options.dollars_each)
             self._budget = ModelBudget(bounds, self.spent, Spending(*options.spent))
         return self._budget
+
+
+# The kinds that propose, as `track/roles.py` names them.
+RESEARCHERS: dict[str, Callable[[TeamBuilder, Role], Researcher]] = {
+    "knobs": TeamBuilder._knobs,
+    "llm": TeamBuilder._author,
+    "agent": TeamBuilder._agent,
+    "replay": lambda builder, role: Replay(_patches(role, builder.folder), role.name),
+    "placebo": lambda builder, role: Placebo(),
+}
 
 
 def _close(researchers: Mapping[str, Researcher]) -> None:

@@ -1,4 +1,4 @@
-"""For scorers: ask the candidate, read what it left, and say one number that nobody else had a hand in.
+"""For scorers: ask the candidate, read its artefacts, and print one number that no candidate can influence otherwise.
 
 Runs in the scorer's sandbox with whatever interpreter the track names, so it imports the standard library, itself, and
 numpy where there are arrays. docs/scoring.md shows how to write a scorer.
@@ -6,7 +6,8 @@ numpy where there are arrays. docs/scoring.md shows how to write a scorer.
 
 from overnight.scoring.answer import Broken, Foul, main
 from overnight.scoring.artifacts import array, artifact, holdout, numbers, seed, tensors
-from overnight.scoring.chance import lots
+from overnight.scoring.chance import lots, rng
 from overnight.scoring.oracle import Oracle, fresh
 
-__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "lots", "main", "numbers", "seed", "tensors"]
+__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "lots", "main", "numbers", "rng", "seed",
+           "tensors"]

@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any
 
 DEEPEST = 64  # lists and objects inside one another
-LONGEST = 300  # characters of a reason
+MOST_REASON_CHARACTERS = 300  # characters of a reason
 
 
 class Foul(Exception):
@@ -38,7 +38,7 @@ def main(score: Callable[[], Mapping[str, object]]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(error)[:LONGEST]) or "no reason was given"
+    return "".join(c if c.isprintable() else "?" for c in str(error)[:MOST_REASON_CHARACTERS]) or "no reason was given"
 
 
 def _number(name: str, value: object) -> float:

@@ -26,7 +26,7 @@ from overnight.scoring.oracle import all_finite
 if TYPE_CHECKING:
     import numpy
 
-MOST = 256 << 20  # bytes of an artefact, unless the scorer says otherwise
+MOST_BYTES = 256 << 20  # of an artefact, unless the scorer says otherwise
 HEADER = 4 << 20  # bytes of a header
 DIMENSIONS = 16
 _NPY = re.compile(rb"\{'descr': '([<|])([a-z]\d)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n?")
@@ -34,7 +34,7 @@ _KINDS = {"BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "
           "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8"}
 
 
-def artifact(name: str, most: int = MOST) -> bytes:
+def artifact(name: str, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file that the run left in $OVERNIGHT_OUT, at most so many. Raises Broken."""
     fd = _opened(name)
     try:
@@ -54,7 +54,7 @@ def numbers(name: str, most: int = 1 << 20) -> Any:
     return parse(artifact(name, most), f"the artefact {name!r}")
 
 
-def array(name: str, shape: tuple[int | None, ...] | None = None, dtype: str = "float32", most: int = MOST,
+def array(name: str, shape: tuple[int | None, ...] | None = None, dtype: str = "float32", most: int = MOST_BYTES,
           finite: bool = True) -> numpy.ndarray[Any, Any]:
     """The array of a `.npy` file of that dtype and shape (None: any, of one side or of all). Raises Broken, also where a
     number is not finite, unless `finite` is False."""
@@ -75,7 +75,7 @@ def array(name: str, shape: tuple[int | None, ...] | None = None, dtype: str = "
     return flat.reshape(sizes, order="F" if found[3] == b"True" else "C")
 
 
-def tensors(name: str, most: int = MOST, finite: bool = True) -> dict[str, numpy.ndarray[Any, Any]]:
+def tensors(name: str, most: int = MOST_BYTES, finite: bool = True) -> dict[str, numpy.ndarray[Any, Any]]:
     """The tensors of a `.safetensors` file by name; bfloat16 becomes float32. Raises Broken, also where a number is not
     finite, unless `finite` is False."""
     data, what = memoryview(artifact(name, most)), f"the artefact {name!r}"
@@ -188,7 +188,7 @@ def _checked(data: memoryview, kind: str, what: str, finite: bool) -> numpy.ndar
 
 def seed() -> int:
     """The scorer's own seed: the same for both sides of a pair, and none that a candidate is told. It is
-    short enough to be found by trying: what a candidate must not foresee is drawn from `lots`."""
+    short enough to be found by trying: what a candidate must not foresee is drawn from `rng`."""
     return int(os.environ["OVERNIGHT_SEED"])
 
 

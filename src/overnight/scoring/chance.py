@@ -1,9 +1,9 @@
-"""What a scorer draws and no candidate may foresee: lots from a keyed stream instead of a seed.
+"""Random numbers for scorers that no candidate can foresee: from a keyed stream instead of a seed.
 
 Python's own generator gives itself away: 624 of its numbers in one question say what all questions after it will be, and a
 seed of a few bytes can be found by trying. This one is SHAKE-256 of a key of 256 bits and a counter.
 
-Covered: whoever has seen any number of lots learns nothing about the others, before or after.
+Covered: a candidate that has seen any amount of the stream learns nothing about the rest, before or after.
 Not covered: a scorer that draws too little, so that a question can be guessed; $OVERNIGHT_SECRET in a candidate's hands.
 """
 
@@ -18,8 +18,8 @@ BLOCK = 4096  # bytes of the stream that are made at once
 BITS = 53  # of a float below one
 
 
-class Lots(random.Random):
-    """`random.Random` over a keyed stream: everything that it can draw, and no state to be had or set."""
+class KeyedRandom(random.Random):
+    """`random.Random` over a keyed stream: everything that it can draw, but its state can be neither read nor set."""
 
     def __init__(self, key: bytes) -> None:
         self._key, self._blocks, self._held, self._at = key, 0, b"", 0
@@ -51,16 +51,19 @@ class Lots(random.Random):
         self._held, self._at = b"".join((self._held[self._at:], *more)), 0
 
     def seed(self, *_: object, **__: object) -> NoReturn:
-        """Not here: the key is the harness'."""
-        raise NotImplementedError("lots have a key and no seed: call lots() with another name.")
+        """Raises NotImplementedError: the key comes from the harness."""
+        raise NotImplementedError("this generator has a key and no seed: call rng() with another name.")
 
     getstate = setstate = seed
 
 
-def lots(name: str = "") -> random.Random:
-    """Lots that nobody foresees who does not know the track's key: the same for both sides of a pair, others for each seed
-    and for each name. Called again with the same name it begins anew."""
+def rng(name: str = "") -> random.Random:
+    """A generator that no candidate can foresee without the track's key: the same for both sides of a pair, another for each
+    seed and for each name. Called again with the same name it begins anew. `lots` is its older name, and stays."""
     secret = os.environ.get("OVERNIGHT_SECRET", "")
-    # Without the harness, who tries a scorer by hand gets lots as guessable as the seed.
+    # Without the harness, for a scorer that is tried by hand, the stream is as guessable as the seed.
     key = bytes.fromhex(secret) if secret else os.environ["OVERNIGHT_SEED"].encode()
-    return Lots(hashlib.sha256(len(key).to_bytes(8, "big") + key + name.encode()).digest())
+    return KeyedRandom(hashlib.sha256(len(key).to_bytes(8, "big") + key + name.encode()).digest())
+
+
+lots = rng

@@ -69,13 +69,13 @@ def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: flo
     """Nats of surprise at each token but the first of each window: (n, T + 1) tokens give (n, T) nats. Raises Broken, and Foul
     where the audit finds that something moved.
 
-    rng        which windows come when and together: lots(), or a seed or a generator of numpy
+    rng        which windows come when and together: rng(), or a seed or a generator of numpy
     rows       windows in one question, the same in all of them (0: as many as make an answer of 32 MiB)
-    share      of the places: who peeks at so many of them
+    share      of the places: a candidate that peeks at so many of them
     miss       goes unseen at most this often; as many windows are asked about again as that takes, all of them more than
                once where they are few
-    tolerance  nats by which a surprise may move: 0 on CPUs; where a machine adds in no fixed order, what it needs. Whoever
-               stays below gains no more than that for each token
+    tolerance  nats by which a surprise may move: 0 on CPUs; where a machine adds in no fixed order, what it needs. A
+               candidate that stays below gains no more than that for each token
     within     seconds for each question
     audit      from where on a window is cut, and what is put there; drawn from the operating system, so that nothing that
                was seen foretells it. Give it only to repeat an audit
@@ -107,8 +107,8 @@ def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: flo
 
 
 def cuts(share: float, miss: float) -> int:
-    """How many windows to cut. A cut shows a peek at the next token only right before it, so each finds one who peeks at a
-    `share` of the places with that chance, and n of them miss him with (1 - share) ** n."""
+    """How many windows to cut. A cut shows a peek at the next token only right before it, so each finds a candidate
+    that peeks at a `share` of the places with that chance, and n of them miss it with (1 - share) ** n."""
     return math.ceil(math.log(miss) / math.log1p(-share))
 
 
@@ -131,13 +131,13 @@ def bits_per_byte(nats: Iterable[float] | Array, tokens: Iterable[int] | Array, 
     each token of a protected tokeniser; without them a token is a byte."""
     spent, said = _flat(nats), _flat(tokens)
     if len(spent) != len(said):
-        raise ValueError(f"there are {len(spent)} surprises for {len(said)} tokens: leave out the tokens that nobody foretold.")
+        raise ValueError(f"there are {len(spent)} surprises for {len(said)} tokens: leave out tokens that were not foretold.")
     count = len(said) if pieces is None else sum(len(pieces[token]) for token in said)
     return math.fsum(spent) / math.log(2) / count
 
 
 def _generator(rng: Rng) -> numpy.random.Generator:
-    """A generator of numpy; from lots, one of 128 bits that nobody can find by trying."""
+    """A generator of numpy; seeded from rng() with 128 bits, too many to be found by trying."""
     import numpy
     return numpy.random.default_rng(rng.getrandbits(128) if isinstance(rng, random.Random) else rng)
 

@@ -7,7 +7,7 @@ A number is what was written, exactly: a whole number, a float's binary value, a
 constraints compute with fractions, or with intervals where there are roots. What is scored is always a point at which every
 constraint holds exactly, and of the objective the end of its interval that is worse for the candidate. An answer that breaks
 a constraint by no more than the tolerance is pulled inwards until it breaks none, and pays for the way; one that breaks it by
-more is no answer. So tolerance forgives rounding and is worth nothing to whoever seeks it.
+more is no answer. So tolerance forgives rounding and is worth nothing to a candidate that seeks it.
 
 Covered: slack, claimed values (none is read), NaN, infinity, numbers too large or too long, the wrong number of numbers,
 truth values and text for numbers, tours that visit twice, choices that choose twice.

@@ -1,7 +1,7 @@
 """The candidate as a process behind two pipes: it is asked, and answers within a time and with a size that we choose.
 
 A question is one line of JSON, `ask`, or one line with a number of bytes and then the bytes, `exchange`. An answer is one
-line of JSON, or raw bytes whose number we know beforehand. A whole candidate:
+line of JSON, or raw bytes of a number known beforehand. A whole candidate:
 
     for line in sys.stdin.buffer:
         tokens = sys.stdin.buffer.read(json.loads(line)["bytes"])
@@ -30,7 +30,7 @@ from overnight.scoring.answer import Broken, Foul, parse
 if TYPE_CHECKING:
     import numpy
 
-LONGEST = 1 << 20  # bytes of an answer in JSON
+MOST_ANSWER_BYTES = 1 << 20  # bytes of an answer in JSON
 PIPE = 1 << 20  # bytes that a pipe may hold, as much as Linux gives an ordinary user
 CHUNK = 1 << 16  # bytes read at once where the length of an answer is not known
 _JSON = json.JSONEncoder(allow_nan=False)
@@ -66,7 +66,7 @@ class Oracle:
             cls.current = cls(int(ask), int(answer))
         return cls.current
 
-    def ask(self, message: object, within: float = 10.0, longest: int = LONGEST) -> Any:
+    def ask(self, message: object, within: float = 10.0, longest: int = MOST_ANSWER_BYTES) -> Any:
         """Ask in one line of JSON; the answer's value, within so many seconds and bytes. Raises Broken and Foul."""
         deadline = self._send((_JSON.encode(message).encode() + b"\n",), within)
         line = bytearray()

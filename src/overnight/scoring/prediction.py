@@ -3,8 +3,8 @@
 The candidate gets rows of features and nothing else, in an order and in batches that the scorer draws anew; it answers one
 line of numbers a row: a score for each class, or a value. What the scores mean is worked out here, in double precision.
 
-    predictions = ask(Oracle.given(), features, outputs=10, lots=lots("first"))
-    audit(predictions, features, fresh(), lots=lots("second"))
+    predictions = ask(Oracle.given(), features, outputs=10, lots=rng("first"))
+    audit(predictions, features, fresh(), lots=rng("second"))
     return classification(predictions, labels)
 
 Features that are rows of floats travel as raw float32: a header {"rows": 256, "columns": 64, "outputs": 10, "bytes": 65536}
@@ -33,7 +33,7 @@ Predictions = list[Sequence[float]]  # a line of numbers for each row, in the ro
 
 BATCH = 256  # rows of one question
 WITHIN = 60.0  # seconds of one answer
-TOLERANCE = 1e-4  # between two answers about one row: absolute, since whoever answers chooses how large his scores are
+TOLERANCE = 1e-4  # between two answers about one row: absolute, since a candidate chooses the size of its scores
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     def case(lots, size):
         return [lots.randrange(1 << 30) for _ in range(size)]
 
-    return measure(case, same(sorted), sizes=(100, 1000, 10_000), trials=20, lots=lots(), warm_up="allowed")
+    return measure(case, same(sorted), sizes=(100, 1000, 10_000), trials=20, lots=rng(), warm_up="allowed")
 
 All questions are made before the candidate's first process is. Each trial has a process of its own in a fresh sandbox, so that
 nothing is carried from one to the next, sizes come in random order, and what was answered is checked at the end. The clock
@@ -15,7 +15,7 @@ subtracted, since a difference of two noisy times can be driven under zero. Take
 
 Covered: clocks of the candidate's, work after the clock stops and between trials, answers that are promised and not given,
 answers kept from earlier trials or runs (no process has two, and no question comes twice), questions foretold from earlier ones
-(with `overnight.scoring.lots`), work on inputs before they are sent, telling warm-up from trial (both are drawn alike, and
+(with `overnight.scoring.rng`), work on inputs before they are sent, telling warm-up from trial (both are drawn alike, and
 checked), wrong answers for speed.
 Not covered: inputs that are easier than those in use; knowledge of what `make_case` draws from, which is for the track
 to make public or not; noise of the machine, which the harness meets by measuring pairs side by side.
@@ -34,7 +34,7 @@ from typing import Any, Literal
 from overnight.scoring.answer import Broken
 from overnight.scoring.oracle import Oracle, fresh
 
-LONGEST = 64 << 20  # bytes of an answer in JSON
+MOST_ANSWER_BYTES = 64 << 20  # bytes of an answer in JSON
 EXACT = 1 << 53  # whole numbers up to here are floats too
 WarmUp = Literal["counted", "allowed"]
 
@@ -77,7 +77,7 @@ def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any
 
     make_case       draws a question of a size from `lots`: a JSON value, or Raw
     right           whether an answer to a question is right; `same` makes one from a reference
-    lots            lots(): both sides of a pair get the same questions, and nobody foresees them; random.SystemRandom(): each
+    lots            rng(): both sides of a pair get the same questions, and none can be foreseen; random.SystemRandom(): each
                     side gets its own. Not random.Random(seed()), whose next questions can be worked out from the first
     warm_up         "counted": the start of a process, compiling and all else count; "allowed": `warm_ups` questions to each
                     process, drawn like the others and asked first, do not, if they take at most `warm_up_within` seconds
@@ -151,7 +151,7 @@ def _session(plan: list[_Trial], early: int, laps: _Laps, within: float, warm_up
 def _answer(oracle: Oracle, question: Any, within: float) -> Any:
     if isinstance(question, Raw):
         return oracle.exchange(question.header, question.payload, question.expect, within)
-    return oracle.ask(question, within, LONGEST)
+    return oracle.ask(question, within, MOST_ANSWER_BYTES)
 
 
 def _all_different(trials: Any) -> None:

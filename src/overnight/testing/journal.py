@@ -4,7 +4,9 @@
 
     class TestMine(JournalSuite):
         def open(self, folder, track=""): ...      # a journal of this track, in the one database that belongs to the folder
-        def sql(self, folder, statement): ...      # run a statement on the table `events` behind the journal's back
+        def records(self, folder): ...             # what is stored of the track "": (body, hash) of each record, in order
+        def rewrite(self, folder, records): ...    # store these in their stead, behind the journal's back
+        def outdate(self, folder): ...             # have it say that a newer Overnight wrote it
 
 Nothing here imports pytest; it collects the class, and gives `tmp_path`.
 """
@@ -21,12 +23,14 @@ from overnight.contracts import Journal
 from overnight.errors import Conflict, JournalError
 from overnight.lab.events import Event, Faulted
 
-ALTERATIONS = (
-    "UPDATE events SET hash = '{}' WHERE seq = 3".format("0" * 64),
-    "DELETE FROM events WHERE seq = 2",
-    "UPDATE events SET body = (SELECT other.body FROM events AS other WHERE other.seq = 4) WHERE seq = 3",
-    "UPDATE events SET seq = -seq WHERE seq IN (2, 3)",
-)
+Records = list[tuple[bytes, str]]
+ALTERATIONS: dict[str, Callable[[Records], Records]] = {
+    "another hash": lambda r: [*r[:2], (r[2][0], "0" * 64), *r[3:]],
+    "a record less": lambda r: [r[0], *r[2:]],
+    "a body twice": lambda r: [*r[:2], (r[3][0], r[2][1]), *r[3:]],
+    "another order": lambda r: [r[0], r[2], r[1], *r[3:]],
+    "a record slipped in": lambda r: [*r[:2], r[1], *r[2:]],
+}
 
 
 def some(count: int, first: int = 1) -> list[Event]:
@@ -50,8 +54,16 @@ class JournalSuite:
         """A journal of a track, in the one database that belongs to a folder."""
         raise NotImplementedError
 
-    def sql(self, folder: Path, statement: str) -> None:
-        """Run a statement on the table `events`, behind the journal's back."""
+    def records(self, folder: Path) -> Records:
+        """What is stored of the track "": the body and the hash of each record, in order."""
+        raise NotImplementedError
+
+    def rewrite(self, folder: Path, records: Records) -> None:
+        """Store these in their stead, behind the journal's back."""
+        raise NotImplementedError
+
+    def outdate(self, folder: Path) -> None:
+        """Have the database say that a newer Overnight wrote it."""
         raise NotImplementedError
 
     def filled(self, folder: Path, count: int = 5) -> Journal[Event]:
@@ -113,12 +125,17 @@ class JournalSuite:
         assert list(self.open(tmp_path).replay()) == some(7)
 
     def test_an_altered_past_is_seen(self, tmp_path: Path) -> None:
-        for number, statement in enumerate(ALTERATIONS):
-            folder = tmp_path / str(number)
+        for name, altered in ALTERATIONS.items():
+            folder = tmp_path / name
             folder.mkdir()
             self.filled(folder).close()
-            self.sql(folder, statement)
-            assert "altered" in refused(JournalError, lambda folder=folder: list(self.open(folder).replay()))  # type: ignore[misc]
+            self.rewrite(folder, altered(self.records(folder)))
+            assert "altered" in refused(JournalError, lambda folder=folder: list(self.open(folder).replay())), name  # type: ignore[misc]
+
+    def test_what_is_stored_again_as_it_was_is_no_alteration(self, tmp_path: Path) -> None:
+        self.filled(tmp_path).close()
+        self.rewrite(tmp_path, self.records(tmp_path))
+        assert list(self.open(tmp_path).replay()) == some(5)
 
     def test_a_follower_reads_only_what_is_new(self, tmp_path: Path) -> None:
         journal, follower = self.filled(tmp_path), self.open(tmp_path)
@@ -142,7 +159,14 @@ class JournalSuite:
         other.extend([*some(1, 9), *some(2, 2)])
         assert one.head == same.head != other.head
 
+    def test_a_record_is_known_by_its_number_and_hash(self, tmp_path: Path) -> None:
+        journal = self.open(tmp_path)
+        journal.extend(some(1))
+        first = journal.head[1]
+        journal.extend(some(1, 2))
+        assert [journal.hash_of(number) for number in range(4)] == [None, first, journal.head[1], None]
+
     def test_a_newer_version_is_refused(self, tmp_path: Path) -> None:
         self.filled(tmp_path).close()
-        self.sql(tmp_path, "UPDATE schema SET version = 99")
+        self.outdate(tmp_path)
         assert "newer" in refused(JournalError, lambda: self.open(tmp_path))

@@ -27,7 +27,7 @@ from typing import Any
 
 from overnight.contracts import Command, Ended, Limits, Process, Sandbox
 from overnight.execution.mounts import interpreter
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 QUICK = Limits(wall=20, memory=256 << 20, disk=16 << 20, processes=64, output=4 << 20)
 
@@ -37,7 +37,7 @@ class Ground:
 
     def __init__(self, sandbox: Sandbox, tmp_path: Path) -> None:
         self.sandbox, self.tree, self.kept = sandbox, tmp_path / "tree", tmp_path / "kept"
-        self.python, self.mounts = interpreter(Run(command=("python",)), Path("/"))
+        self.python, self.mounts = interpreter(RunSpec(command=("python",)), Path("/"))
         self.tree.mkdir()
         tmp_path.chmod(0o755)
 

@@ -17,9 +17,9 @@ from msgspec import Struct
 from overnight.errors import TrackError
 
 FENCE = "---"
-LARGEST = 64 << 10  # characters between the fences
-DEEPEST = 5  # mappings, lists and the words in them, one in another
-MOST = 2000  # words, lists and mappings
+MOST_HEAD_CHARACTERS = 64 << 10  # characters between the fences
+MOST_DEPTH = 5  # mappings, lists and the words in them, one in another
+MOST_WORDS = 2000  # words, lists and mappings
 
 
 class Entry(Struct, frozen=True):
@@ -44,7 +44,7 @@ def split(text: str, name: str) -> tuple[Entry | None, str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """What somebody may have meant who wrote a word that is not known, to go on a sentence."""
+    """The known word that is nearest to an unknown one, as the end of a sentence."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"
@@ -54,8 +54,9 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def _parsed(head: str, name: str) -> Entry | None:
-    if len(head) > LARGEST:
-        raise TrackError(f"{name}: the front matter is longer than {LARGEST >> 10} KiB: move prose below the second {FENCE}.")
+    if len(head) > MOST_HEAD_CHARACTERS:
+        raise TrackError(f"{name}: the front matter is longer than {MOST_HEAD_CHARACTERS >> 10} KiB: move prose below the "
+                         f"second {FENCE}.")
     try:
         return _Reader(head, name).document()
     except yaml.reader.ReaderError as error:
@@ -94,7 +95,7 @@ class _Reader:
         self.count += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
             raise self.wrong(event, "anchors (&), aliases (*) and tags (!) are not read here: write it out.")
-        if depth > DEEPEST or self.count > MOST:
+        if depth > MOST_DEPTH or self.count > MOST_WORDS:
             raise self.wrong(event, "the front matter is nested too deeply or too long: a team is a list of roles.")
         line = _line(event)
         if isinstance(event, yaml.SequenceStartEvent):

@@ -1,8 +1,9 @@
 """`program.md`: how the research is done, in markdown. Its optional front matter (YAML between `---` lines) names the
 team; the prose is for researchers that read.
 
-Covered: it may be competed over, so it can say who is asked, how often and with which words, and nothing else; what it
-names is a markdown file or a folder below its own, not hidden and not reached by a link that leads out; sizes are bounded.
+Covered: it may be competed over, so it can name the roles that are asked, how often and with which words, and nothing else;
+what it names is a markdown file or a folder below its own, not hidden and not reached by a link that leads out; sizes are
+bounded.
 Not covered: what its prose talks a researcher into, which is why no researcher measures or keeps anything.
 """
 
@@ -20,17 +21,17 @@ from overnight.errors import TrackError
 from overnight.track.frontmatter import meant, split
 from overnight.track.roles import KEYS, PROPOSE, Role, cast
 
-# Between these lines stands what an agent at the door has to know; researchers have a brief and do not read it.
+# Between these lines stands what a user's own agent has to know; researchers have a brief and do not read it.
 BEGIN, END = "<!-- overnight: for an agent that was asked to kick off -->", "<!-- overnight: end -->"
 DOOR = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(END)}$\n?", re.MULTILINE | re.DOTALL)
-LARGEST = 1 << 20  # bytes of program.md
-LARGEST_ROLE = 64 << 10  # bytes of a role's file
+MOST_PROGRAM_BYTES = 1 << 20  # bytes of program.md
+MOST_ROLE_BYTES = 64 << 10  # bytes of a role's file
 
 
 class Program(Struct, frozen=True):
     """The team and its instructions.
 
-    prose   the markdown below the front matter, without the part for an agent at the door
+    prose   the markdown below the front matter, without the part for a user's own agent
     sha256  of the texts of program.md and of every role's file
     """
 
@@ -114,7 +115,7 @@ class _Folder:
         self.texts = self.texts if self.any() else other.texts
 
     def text(self, name: str, most: int) -> str:
-        """The text of a markdown file. Raises TrackError, whose sentence goes on after the file's name."""
+        """The text of a markdown file. Raises TrackError, with a sentence that continues after the file's name."""
         path = self.root / name
         self._seen[path] = _looks(path)
         place = self.inside(name)
@@ -157,7 +158,7 @@ def _looks(path: Path) -> tuple[int, ...] | None:
 
 def _load(path: Path, folder: _Folder) -> Program:
     try:
-        text = folder.text(path.name, LARGEST)
+        text = folder.text(path.name, MOST_PROGRAM_BYTES)
     except TrackError as error:
         if not path.exists() and not path.is_symlink():
             return Program(sha256=_hash({}))
@@ -189,7 +190,7 @@ def _named(folder: _Folder | None, key: str, path: str) -> str:
         if folder is None:
             raise TrackError("is beside no program.md: write the program to a file")
         if key == "prose":
-            return folder.text(PurePosixPath(path).as_posix(), LARGEST_ROLE)
+            return folder.text(PurePosixPath(path).as_posix(), MOST_ROLE_BYTES)
         if not folder.inside(path).is_dir():
             raise TrackError("is no folder: make it, or name another")
     except TrackError as error:

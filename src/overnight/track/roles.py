@@ -1,7 +1,7 @@
-"""Who is on a team: the front matter of `program.md`, checked. Pure.
+"""The roles of a team: the front matter of `program.md`, checked. Pure.
 
-Covered: kinds, keys and values are the known ones and no others, shares fit together, somebody proposes; every mistake is
-one sentence with its line.
+Covered: kinds, keys and values are the known ones and no others, shares fit together, at least one role proposes; every mistake
+is one sentence with its line.
 Not covered: what a named file or folder is, which `program.py` looks at; whether a model, an agent or its key is there.
 """
 
@@ -18,12 +18,12 @@ from overnight.errors import TrackError
 from overnight.track.frontmatter import Entry, meant
 from overnight.track.units import seconds
 
-MOST = 32  # roles on a team
+MOST_ROLES = 32  # roles on a team
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 AGENT, ANSWER = 900.0, 300.0  # seconds that an agent has for a change, and a model for an answer
-LONGEST = 86_400.0  # seconds for one change of an agent
+MOST_AGENT_SECONDS = 86_400.0  # seconds for one change of an agent
 SLACK = 1e-9  # of sums of shares
-RESERVED = ("person",)  # who hands in a change by hand
+RESERVED = ("person",)  # the author of a change by hand
 # The keys of each kind besides `kind`.
 KEYS = {
     "knobs": ("share",),
@@ -42,7 +42,7 @@ PROPOSE = frozenset(KEYS) - ADVISE
 
 
 class Role(Struct, frozen=True):
-    """One on the team.
+    """One role of a team.
 
     kind     a researcher's ("knobs", "llm", "agent", "replay", "placebo"), or "scientist", "critic", "standup"
     model    "provider:name"; "" is the one that the command line names
@@ -175,15 +175,15 @@ class _Team:
             if role.name in names:
                 raise self.wrong(line, f"there are two roles of the name '{role.name}': rename one of them")
             names.add(role.name)
-        if len(roles) > MOST:
-            raise self.wrong(entry.line, f"there are {len(roles)} roles: a team has at most {MOST}")
+        if len(roles) > MOST_ROLES:
+            raise self.wrong(entry.line, f"there are {len(roles)} roles: a team has at most {MOST_ROLES}")
         if not any(role.kind in PROPOSE for role, _ in roles):
             kinds = ", ".join(kind for kind in KEYS if kind in PROPOSE)
-            raise self.wrong(entry.line, f"nobody on the team proposes: add a role of one of the kinds {kinds}")
+            raise self.wrong(entry.line, f"no role of the team proposes: add a role of one of the kinds {kinds}")
         self.check_shares(roles)
 
     def check_shares(self, roles: list[tuple[Role, int]]) -> None:
-        """That the shares leave something for everyone."""
+        """Raise TrackError where the shares leave nothing for some role."""
         total = 0.0
         for role, line in roles:
             total += role.share or 0.0
@@ -219,8 +219,8 @@ def _count(key: str) -> Callable[[str], int]:
 
 def _patience(text: str) -> float:
     value = seconds(text)
-    if value > LONGEST:
-        raise TrackError(f"timeout is at most {LONGEST / 3600:.0f}h, for the night waits so long for its end")
+    if value > MOST_AGENT_SECONDS:
+        raise TrackError(f"timeout is at most {MOST_AGENT_SECONDS / 3600:.0f}h, for the night waits so long for its end")
     return value
 
 

@@ -63,7 +63,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     memory: str = "1GiB"
 
 
-class Run(Struct, frozen=True, forbid_unknown_fields=True):
+class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """`[run]`: how one experiment is run.
 
     cpus       cores that one run gets for itself
@@ -71,7 +71,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     disk       bound of each place it may write to
     data       files and folders it may read besides its own tree
     python     the interpreter that `python` means (default: the one that Overnight runs on)
-    network    "loopback": the run may open TCP and UDP sockets to itself; nobody else can be reached either way
+    network    "loopback": the run may open TCP and UDP sockets to itself; nothing else can be reached either way
     gpus       whether the run and the oracle may use the machine's GPUs
     """
 
@@ -139,11 +139,11 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Track(Struct, frozen=True, forbid_unknown_fields=True):
-    """The contract. Nobody who competes may change it."""
+    """The contract of a track. No candidate may change it."""
 
     track: Head
     metric: Metric
-    run: Run
+    run: RunSpec
     oracle: Step | None = None
     score: Score | None = None
     referee: Referee = Referee()
@@ -333,7 +333,7 @@ def _check_metric(track: Track, wrong: Any) -> None:
     if metric.range is not None and not metric.range[0] < metric.range[1]:
         raise wrong("metric", "range", "range is the least and the most that can be true: write it like [0, 20].")
     if metric.source == "score" and track.score is None and metric.name not in HARNESS_METRICS:
-        raise wrong("metric", "name", f"nobody measures '{metric.name}': add a [score] command, or read it from the "
+        raise wrong("metric", "name", f"no command measures '{metric.name}': add a [score] command, or read it from the "
                     "output with from = \"output\" and a pattern (self-reported).")
     if metric.source == "output":
         try:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from overnight.errors import Away, TrackError
 from overnight.execution.mounts import interpreter
-from overnight.track.spec import Run
+from overnight.track.spec import RunSpec
 
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: trusted authorities
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -70,7 +70,7 @@ def _mounts(step: Path) -> Iterator[Path]:
     """What one step takes: a link, a virtual environment with its interpreter, a package of Node's, or the file alone."""
     environment = step.parent.parent
     if (environment / "pyvenv.cfg").exists():
-        yield from interpreter(Run(command=("python",), python=str(environment)), Path("/"))[1]
+        yield from interpreter(RunSpec(command=("python",), python=str(environment)), Path("/"))[1]
     elif step.is_symlink():
         yield step
     elif "node_modules" in step.parts:

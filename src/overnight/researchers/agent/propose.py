@@ -24,7 +24,7 @@ from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import AgentAccess
 from overnight.researchers.agent.taken import AgentOutput, SessionResult
 from overnight.track.roles import Role
-from overnight.track.spec import Run, Track
+from overnight.track.spec import RunSpec, Track
 from overnight.track.units import size
 
 LAUNCHER = Path(launcher.__file__).resolve()
@@ -72,7 +72,7 @@ class Agent:
         if self._call.acp:
             with extra("agents", f"role '{role.name}', which speaks the Agent Client Protocol,"):
                 importlib.import_module("acp")
-        self._own_python, self._own_mounts = interpreter(Run(command=("python",)), Path("/"))
+        self._own_python, self._own_mounts = interpreter(RunSpec(command=("python",)), Path("/"))
         self._lock, self._running, self._failed = threading.Lock(), set[Process](), 0
 
     def propose(self, brief: Brief) -> Change | None:

@@ -179,7 +179,7 @@ def key(model: ModelName, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def check(text: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. LanguageModel nobody."""
+    """Raise TrackError where a model cannot be asked: no such name, no key, packages missing. Makes no request."""
     found = named(text, environ)
     key(found, environ)
     family = found.provider if found.provider in ("anthropic", "google") else "openai"

@@ -1,6 +1,6 @@
-"""A change on its way to its verdict, on a thread of its own: nobody has to stay on the line.
+"""A change that waits for its verdict, on a thread of its own, so that no client has to stay connected.
 
-Covered: what breaks off leaves the change in the inbox or the journal, and whoever works next takes it up.
+Covered: an attempt that breaks off leaves the change in the inbox or the journal, where the next night finds it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from overnight.lab.lab import Lab
 from overnight.night import dispatch
 from overnight.night.session import opened
 
-GRACE = 5.0  # seconds that a run under way has to die in
+GRACE_SECONDS = 5.0  # in which a run under way has to end
 
 
-class Errand(threading.Thread):
-    """Brings a change that was handed in to its verdict: waits for the night at work, or measures here where there is none.
+class PendingTry(threading.Thread):
+    """Brings a submitted change to its verdict: waits for the night at work, or measures here where there is none.
 
     problem  why there is no verdict, when it is over; "" if there is one
     """
 
-    def __init__(self, folder: Path, wish: Try, sandbox_name: str, workers: int | None) -> None:
-        super().__init__(name=f"try {wish.request}", daemon=True)
-        self.wish, self.problem = wish, ""
+    def __init__(self, folder: Path, order: Try, sandbox_name: str, workers: int | None) -> None:
+        super().__init__(name=f"try {order.request}", daemon=True)
+        self.order, self.problem = order, ""
         self._folder, self._sandbox, self._workers = folder, sandbox_name, workers
         self._measures = self._stopping = False
 
     def run(self) -> None:
-        """Go."""
+        """Wait for the verdict, or measure the change; `problem` then says how it ended."""
         self.problem = "it broke off inside Overnight, and the change is not lost: the server's own output says more."
         try:
-            dispatch.verdict(opened(self._folder), self.wish, self._sandbox, self._workers, self._watch)
+            dispatch.verdict(opened(self._folder), self.order, self._sandbox, self._workers, self._watch)
             self.problem = ""
         except OvernightError as error:
             self.problem = str(error)
@@ -46,7 +46,7 @@ class Errand(threading.Thread):
             lab.stop("the server ended")
 
     def stop(self) -> None:
-        """End what it measures here, and return when that is dead; what waits for another's night ends with the process."""
+        """Stop measuring here, and return when the run has ended; a wait for another night ends with the process."""
         self._stopping = True
         if self._measures:
-            self.join(GRACE)
+            self.join(GRACE_SECONDS)
