@@ -50,8 +50,6 @@ class Known(Struct, array_like=True):
     curves: dict[str, dict[int, Curve]]
     held: dict[str, dict[int, float]]
     held_beside: dict[str, dict[int, float]]
-    confirmed: dict[str, set[int]]
-    calibration: list[int]
 
 
 class Record(Struct, array_like=True):

@@ -63,8 +63,6 @@ class Snapshot:
         seq, chain = journal.head
         if not (self._code and _keyed(state)) or state.records != seq or seq - self._seq < self.behind:
             return  # a state that is ahead of its journal, because the disk is full, is none
-        if state.opened is None or state.known.secret is None:
-            return  # without the track's key a state holds less than a replay with it would
         body = msgspec.msgpack.encode(Kept(self._code, seq, chain, msgspec.Raw(snapshot.encode(state))))
         with contextlib.suppress(OSError):
             _replace(self.path, hashlib.sha256(body).digest() + body)
