@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from typing import Any, Literal
 
@@ -9,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Past
-from overnight.lab.events import Decision
+from overnight.lab.events import Decision, Judged, Rebased
 from overnight.referee.decision import Ruling
+from overnight.referee.inference import mean
 from overnight.untrusted import line
 
 Metrics = dict[str, float]
@@ -97,6 +99,34 @@ class Experiment(Struct, array_like=True, gc=False):
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
         return line(self.message.partition("\n")[0], 300)
+
+    def put_on(self, event: Rebased, race: tuple[float, ...], fresh: tuple[float, ...]) -> None:
+        """It stands on another commit now; the differences so far go on as part of its race."""
+        self.earlier = mean(fresh or race) if race or fresh else None
+        self.carried = (*race, *fresh)
+        self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
+        self.confirming = self.pairs = self.fresh_pairs = 0
+        self.drawn, self.decided = (), None
+
+    def judge(self, event: Judged) -> None:
+        """It has a verdict."""
+        self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
+        self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
+
+    def reopen(self) -> None:
+        """A discarded experiment is raced on."""
+        self.verdict, self.reason, self.looks, self.confirming = "open", "", self.looks + 1, 0
+
+    def take_back(self) -> None:
+        """Nothing of a keep counts any more but what it wants to change."""
+        self.carried, self.runs, self.confirming, self.shift = (), 0, 0, 0.0
+        self.pairs, self.fresh_pairs, self.e_value = 0, 0, None
+        self.drawn, self.decided, self.earlier = (), None, None
+
+
+def mark(base_commit: str, patch: str) -> int:
+    """What tells whether two changes are the same: a hash of the diff and of what it stands on."""
+    return int.from_bytes(hashlib.sha256(f"{base_commit}\n{patch}".encode()).digest()[:8], "big")
 
 
 def packed(note: dict[str, Any]) -> bytes:

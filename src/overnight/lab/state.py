@@ -6,7 +6,6 @@ follows from it is recorded by the Lab, which stands on this.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -37,13 +36,13 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
-from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, packed, remembered, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Tally
 from overnight.lab.weighing import Weighing
-from overnight.referee import decision, holdout, inference
-from overnight.referee.stacks import Sizes, Stack, read
+from overnight.referee import decision, holdout
+from overnight.referee.stacks import Sizes, Stack, dropped, read
 from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
@@ -138,15 +137,9 @@ class State:
         """What changes when there is something new to go by: verdicts, the frontier, ideas."""
         return self.judged, self.frontier, self.ideas.next
 
-    @property
-    def _sigma(self) -> float:
-        return math.sqrt(self.known.seed_variance)
-
     def same(self, base_commit: str, patch: str) -> Experiment | None:
         """The experiment that tried this very change before, on the same commit; None if none did, or nobody has all of it."""
-        return None if len(patch) >= CUT else self.experiments.get(self._made.get(_mark(base_commit, patch), -1))
-
-    # -- ideas --
+        return None if len(patch) >= CUT else self.experiments.get(self._made.get(mark(base_commit, patch), -1))
 
     def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
         """An idea as researchers may know it."""
@@ -196,7 +189,7 @@ class State:
             experiment.request, experiment.company = event.request, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
-        self._made.setdefault(_mark(event.base_commit, event.patch), event.experiment)
+        self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 
@@ -208,14 +201,10 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
-        experiment.earlier = inference.mean(fresh or race) if race or fresh else None
-        experiment.carried = (*race, *fresh)
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)
         old = experiment.base_commit
-        experiment.base, experiment.base_commit, experiment.commit = event.base, event.base_commit, event.commit
-        experiment.confirming = experiment.pairs = experiment.fresh_pairs = 0
-        experiment.drawn, experiment.decided = (), None
+        experiment.put_on(event, race, fresh)
         self._let_go(old)
         self._weigh(experiment)
 
@@ -224,7 +213,7 @@ class State:
             self.open[number].company = min(self.open[number].company, len(event.experiments) + len(event.apart)) // 2
         if event.experiments:
             stack = Stack(event.experiments, event.commits, event.base_commit, event.seed,
-                          self.known.of(event.base_commit).get(event.seed, {}), self._sigma)
+                          self.known.of(event.base_commit).get(event.seed, {}), self.known.seed_variance**0.5)
             self.stacks[stack.name] = stack
             for number in event.experiments:
                 self.open[number].stack = stack.name
@@ -251,8 +240,8 @@ class State:
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
             self.known.add(event, metrics)
-            if mine.runs == 1 and not mine.carried and metrics:
-                self._looked(mine, event)
+            if mine.runs == 1 and not mine.carried and (pair := self.known.shared(mine).get(event.seed)):
+                self.sizes.saw(1, self.known.difference(pair), self.known.seed_variance**0.5)  # a first look at a single change
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
@@ -267,12 +256,6 @@ class State:
             if experiment.base_commit == event.commit and event.seed in self.known.of(experiment.commit):
                 self._weigh(experiment)
 
-    def _looked(self, experiment: Experiment, event: Measured) -> None:
-        """A single edit was looked at for the first time."""
-        pair = self.known.shared(experiment).get(event.seed)
-        if pair:
-            self.sizes.saw(1, self.known.difference(pair), self._sigma)
-
     def _screened(self, event: Measured, metrics: Metrics) -> None:
         """A run of a stack ended: settle what it settles."""
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
@@ -285,17 +268,17 @@ class State:
         stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
             -math.inf if event.outcome == "behind" else None
         if place == len(stack.members) and (gain := stack.gains[place]) is not None:
-            self.sizes.saw(place, gain, self._sigma)
+            self.sizes.saw(place, gain, self.known.seed_variance**0.5)
         told = read(stack)
-        new = [number for number in stack.members if number not in stack.settled]
-        for number in [n for n in new if n in told.dropped]:
-            self._leave(stack, number).decided = ("discard", _together(*told.dropped[number]), None)
-        for number in [n for n in new if n in told.apart]:
-            self._leave(stack, number).company = max(1, len(stack.members) // 2)
-        for number in [n for n in new if n in told.alone]:
-            experiment = self._leave(stack, number)
-            experiment.carried, experiment.used = (told.alone[number],), frozenset({stack.seed})
-            self._weigh(experiment)
+        for number in [n for n in stack.members if n not in stack.settled]:
+            if number in told.dropped:
+                self._leave(stack, number).decided = ("discard", dropped(*told.dropped[number]), None)
+            elif number in told.apart:
+                self._leave(stack, number).company = max(1, len(stack.members) // 2)
+            elif number in told.alone:
+                experiment = self._leave(stack, number)
+                experiment.carried, experiment.used = (told.alone[number],), frozenset({stack.seed})
+                self._weigh(experiment)
         if told.wanted is None:
             del self.stacks[stack.name]
 
@@ -306,9 +289,7 @@ class State:
 
     def _on_judged(self, event: Judged) -> None:
         experiment = self.open.pop(event.experiment)
-        experiment.verdict, experiment.reason = event.verdict, event.reason
-        experiment.effect, experiment.interval = event.effect, event.interval
-        experiment.pairs, experiment.fresh_pairs, experiment.e_value = event.pairs, event.fresh_pairs, event.e_value
+        experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
         experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
@@ -321,10 +302,9 @@ class State:
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
             self.gauge.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
-        ran = self.known.of(experiment.commit).keys()
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
         experiment.carried = race if again else ()
-        experiment.used = experiment.used | ran if again else NO_SEEDS
+        experiment.used = experiment.used | self.known.of(experiment.commit).keys() if again else NO_SEEDS
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
@@ -338,8 +318,7 @@ class State:
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
         self.pasts.forget(event.experiment)
-        experiment.verdict, experiment.reason, experiment.looks = "open", "", experiment.looks + 1
-        experiment.confirming = 0
+        experiment.reopen()
 
     def chain(self) -> list[Experiment]:
         """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
@@ -376,9 +355,7 @@ class State:
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self.pasts.forget(experiment.id)
-        experiment.carried, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
-        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
-        experiment.drawn, experiment.decided, experiment.earlier = (), None, None
+        experiment.take_back()
 
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which nobody is compared any more."""
@@ -421,14 +398,3 @@ _APPLY: dict[type, Any] = {
     Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,
     Organised: State._on_organised, Vetoed: State._on_vetoed,
 }
-
-
-def _together(count: int, gain: float) -> str:
-    """Why a part of a stack was dropped."""
-    if gain == -math.inf:
-        return f"no sign of an improvement: together with {count - 1} more it fell behind the frontier's curve"
-    return f"no sign of an improvement: together with {count - 1} more it came out {gain:+.3g} on one seed"
-
-
-def _mark(base_commit: str, patch: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{base_commit}\n{patch}".encode()).digest()[:8], "big")

@@ -99,6 +99,13 @@ def read(stack: Stack) -> Verdict:
     return Verdict(wanted, alone, dropped, tuple(apart))
 
 
+def dropped(count: int, gain: float) -> str:
+    """Why a part of a stack was dropped that holds so many edits and came out so, minus infinity where it fell behind."""
+    if gain == -math.inf:
+        return f"no sign of an improvement: together with {count - 1} more it fell behind the frontier's curve"
+    return f"no sign of an improvement: together with {count - 1} more it came out {gain:+.3g} on one seed"
+
+
 # ---- how many edits --------------------------------------------------------------------------------------------
 
 
