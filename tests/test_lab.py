@@ -194,7 +194,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
         if isinstance(event, Measured):
             ran.add(event.seed)
         elif isinstance(event, Proposed | Rebased):
-            own = night.lab.state.known.own_seeds(with_fields(night.lab.state.experiments[event.experiment], drawn=(),
+            own = night.lab.state.known.own_seeds(with_fields(night.lab.state.experiments[event.experiment], confirmation_seeds=(),
                                                            commit=event.commit))
             assert ran.isdisjoint(own)
 
@@ -284,7 +284,7 @@ def test_a_number_without_any_noise_is_kept_when_it_is_better():
 
     class Exact(FakeWorld):
         def value(self, commit, seed):
-            return 100.0 - self.worth[commit]
+            return 100.0 - self.priority[commit]
 
     night = Night(Exact(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0, -1.0))))).go(experiments=20)
     gains = {e.id: round(night.world.gain(e.commit, e.base_commit)) for e in night.lab.state.experiments.values()}
@@ -347,7 +347,7 @@ def test_evidence_against_an_older_frontier_is_carried_into_the_race_and_never_i
         race, fresh = record.known.pairs(record.experiments[event.experiment])
         record.apply(event)
         after = record.experiments[event.experiment]
-        assert after.carried == (*race, *fresh)
+        assert after.prior_differences == (*race, *fresh)
         assert after.fresh_pairs == 0
         seen += bool(race)
     assert seen
@@ -477,14 +477,14 @@ class Fixed(FakeWorld):
     """Seeds change nothing."""
 
     def value(self, commit, seed):
-        return 10.0 - self.worth[commit]
+        return 10.0 - self.priority[commit]
 
 
 class Tries(FakeWorld):
     """A run succeeds with a probability of a half, and more by what the commit is worth."""
 
     def value(self, commit, seed):
-        return float(lots_of(self.seed, commit, seed).random() < 0.5 + self.worth[commit])
+        return float(lots_of(self.seed, commit, seed).random() < 0.5 + self.priority[commit])
 
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
@@ -679,7 +679,7 @@ def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
     class Overlapping(FakeWorld):
         def _rebase(self, job):
             result = super()._rebase(job)
-            self.worth[result.commit] -= 2.2
+            self.priority[result.commit] -= 2.2
             return result
 
     reasons = [e.reason for seed in range(6)
@@ -774,16 +774,16 @@ def test_stopping_ends_a_night_at_once():
 
 def test_a_session_that_was_killed_lasted_until_its_last_record():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
-    lasted = lab.state.tally.last
+    lasted = lab.state.usage.last
     lab.apply(Started(lasted + 9999.0, 2, "fake", "0"))
-    assert lab.state.tally.seconds == pytest.approx(lasted)
+    assert lab.state.usage.seconds == pytest.approx(lasted)
 
 
 def test_a_session_that_ended_in_order_lasted_as_long_as_it_says():
     lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
     lab.apply(Stopped(100.0, 42.0))
     lab.apply(Started(9999.0, 2, "fake", "0"))
-    assert (lab.state.tally.seconds, lab.state.tally.capacity) == (42.0, 84.0)
+    assert (lab.state.usage.seconds, lab.state.usage.capacity) == (42.0, 84.0)
 
 
 def test_beginning_anew_forgets_the_experiments_but_not_their_numbers():
@@ -860,7 +860,7 @@ def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
         keeps = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
         kept += len(keeps)
         false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)
-        gain += night.world.worth[night.lab.state.commit] / 2
+        gain += night.world.priority[night.lab.state.commit] / 2
     assert gain > 25
     assert false / kept < 0.1
 

@@ -274,9 +274,9 @@ def test_calls_to_models_are_counted_for_the_session_and_for_their_proposal():
     calls = [Call("author", "m", "propose", 7, 100, 10, 0, 0.5), Call("author", "m", "repair", 7, 50, 5, 0, None),
              Call("author", "m", "propose", 8, outcome="timeout")]
     hear(done, *calls)
-    tally = again(done).state.tally
-    assert (tally.session.calls, tally.session.failed, tally.session.tokens, tally.session.unpriced) == (3, 1, 165, 1)
-    assert tally.asked[7].tokens == 165 and tally.asked[7].dollars == 0.5
+    usage = again(done).state.usage
+    assert (usage.session.calls, usage.session.failed, usage.session.tokens, usage.session.unpriced) == (3, 1, 165, 1)
+    assert usage.asked[7].tokens == 165 and usage.asked[7].dollars == 0.5
 
 
 # ---- veto ------------------------------------------------------------------------------------------------------

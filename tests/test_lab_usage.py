@@ -2,7 +2,7 @@
 
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
-from overnight.lab.usage import Tally
+from overnight.lab.usage import Usage
 
 
 def started(at, workers=2, sandbox="bubblewrap"):
@@ -14,16 +14,16 @@ def measured(busy=0.0, **more):
 
 
 def told(*events):
-    """A Tally that heard of these in their order, as a Lab tells it."""
-    tally = Tally()
+    """A Usage that heard of these in their order, as a Lab tells it."""
+    usage = Usage()
     for event in events:
-        {Started: tally.started, Stopped: tally.stopped, Measured: tally.measured}[type(event)](event)
-        tally.last = event.at
-    return tally
+        {Started: usage.started, Stopped: usage.stopped, Measured: usage.measured}[type(event)](event)
+        usage.last = event.at
+    return usage
 
 
 def test_before_anything_nothing_was_used():
-    assert (Tally().runs, Tally().seconds, Tally().capacity) == (0, 0.0, 0.0)
+    assert (Usage().runs, Usage().seconds, Usage().capacity) == (0, 0.0, 0.0)
 
 
 def test_a_run_beside_another_is_two():
@@ -35,28 +35,28 @@ def test_busy_seconds_add_up():
 
 
 def test_what_the_harness_took_is_told_by_part():
-    tally = told(measured(overhead={"log": 0.1, "tree": 0.2}), measured(overhead={"log": 0.3}),
+    usage = told(measured(overhead={"log": 0.1, "tree": 0.2}), measured(overhead={"log": 0.3}),
                  Stopped(0.0, 1.0, deciding=0.01, writing=0.02), Stopped(0.0, 1.0))
-    assert tally.parts == {"log": [0.1, 0.3], "tree": [0.2], "decision": [0.01], "journal": [0.02]}
+    assert usage.parts == {"log": [0.1, 0.3], "tree": [0.2], "decision": [0.01], "journal": [0.02]}
 
 
 def test_sessions_add_up_and_the_time_between_them_does_not_count():
-    tally = told(started(100.0, 2), Stopped(160.0, 60.0), started(1000.0, 4), Stopped(1010.0, 10.0))
-    assert (tally.seconds, tally.capacity) == (70.0, 160.0)
+    usage = told(started(100.0, 2), Stopped(160.0, 60.0), started(1000.0, 4), Stopped(1010.0, 10.0))
+    assert (usage.seconds, usage.capacity) == (70.0, 160.0)
 
 
 def test_a_session_under_way_lasts_until_its_last_record():
-    tally = told(started(100.0, 3))
-    tally.last = 130.0
-    assert (tally.seconds, tally.capacity) == (30.0, 90.0)
+    usage = told(started(100.0, 3))
+    usage.last = 130.0
+    assert (usage.seconds, usage.capacity) == (30.0, 90.0)
 
 
 def test_a_session_that_was_killed_ended_with_its_last_record():
-    tally = told(started(100.0, 2))
-    tally.last = 150.0
-    tally.started(started(9000.0, 1))
-    tally.last = 9005.0
-    assert (tally.seconds, tally.capacity) == (55.0, 105.0)
+    usage = told(started(100.0, 2))
+    usage.last = 150.0
+    usage.started(started(9000.0, 1))
+    usage.last = 9005.0
+    assert (usage.seconds, usage.capacity) == (55.0, 105.0)
 
 
 def test_every_sandbox_that_was_used_is_remembered():
@@ -64,18 +64,18 @@ def test_every_sandbox_that_was_used_is_remembered():
 
 
 def test_a_clock_that_went_back_takes_no_time_away():
-    tally = told(started(100.0, 2))
-    tally.last = 40.0
-    assert (tally.seconds, tally.capacity) == (0.0, 0.0)
+    usage = told(started(100.0, 2))
+    usage.last = 40.0
+    assert (usage.seconds, usage.capacity) == (0.0, 0.0)
 
 
 def test_a_session_that_was_killed_goes_on_with_its_budget_and_one_that_ended_does_not():
-    tally, call = told(started(0.0)), Call("author", "m", "propose", 1, 100, 20, dollars=0.5)
-    tally.called(call)
-    assert (tally.carried.tokens, tally.carried.dollars) == (120, 0.5)
-    tally.started(started(1.0))
-    assert tally.session.tokens == 120
-    tally.stopped(Stopped(2.0, 1.0))
-    assert tally.carried.tokens == 0
-    tally.started(started(3.0))
-    assert tally.session.tokens == 0 and tally.used["author"].tokens == 120
+    usage, call = told(started(0.0)), Call("author", "m", "propose", 1, 100, 20, dollars=0.5)
+    usage.called(call)
+    assert (usage.carried.tokens, usage.carried.dollars) == (120, 0.5)
+    usage.started(started(1.0))
+    assert usage.session.tokens == 120
+    usage.stopped(Stopped(2.0, 1.0))
+    assert usage.carried.tokens == 0
+    usage.started(started(3.0))
+    assert usage.session.tokens == 0 and usage.used["author"].tokens == 120

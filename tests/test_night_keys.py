@@ -27,7 +27,7 @@ def known(lab):
     """All that the record shows of a track; what would be drawn next is left out."""
     state = lab.state
     evidence = {n: (state.known.pairs(e), state.known.on_holdout(e), e.confirming, e.worth, e.decided) for n, e in state.open.items()}
-    held = state.gauge.read()
+    held = state.monitor.read()
     return {**reading._track(lab), **reading._team(lab), "evidence": evidence,
             "experiments": [reading._experiment(lab, number) for number in state.experiments],
             "numbers": (state.calibrated, state.known.kind, state.known.variance, state.alpha, state.noise, state.hits, held),

@@ -524,7 +524,7 @@ def test_the_same_evidence_at_a_tenth_of_the_level_takes_longer():
 
 
 KINDS = st.sampled_from(["noisy", "timing"])
-EVIDENCE = {"variance": st.floats(0.01, 100), "worthwhile": st.sampled_from([0.0, 0.1, 1.0, 5.0]), "lighter": st.booleans(),
+EVIDENCE = {"variance": st.floats(0.01, 100), "worthwhile": st.sampled_from([0.0, 0.1, 1.0, 5.0]), "simplifies": st.booleans(),
             "alpha": st.floats(1e-4, 0.25), "kind": KINDS}
 
 
@@ -532,7 +532,7 @@ EVIDENCE = {"variance": st.floats(0.01, 100), "worthwhile": st.sampled_from([0.0
 @given(promising, promising | st.lists(small, min_size=1, max_size=8), st.fixed_dictionaries(EVIDENCE))
 def test_a_keep_rests_on_fresh_pairs_and_on_evidence_at_its_level(race, fresh, given):
     ruling = step(race, fresh, **given)
-    if isinstance(ruling, Ruling) and ruling.verdict == "keep" and not given["lighter"]:
+    if isinstance(ruling, Ruling) and ruling.verdict == "keep" and not given["simplifies"]:
         assert ruling.effect > 0 and ruling.effect >= given["worthwhile"] and ruling.e_value * given["alpha"] >= 1
 
 
@@ -572,30 +572,30 @@ def test_a_keep_stays_one_when_its_fresh_pairs_are_all_better_by_the_same(fresh,
 
 
 def test_what_removes_code_and_is_no_worse_is_kept():
-    ruling, pairs = driven(0.0, lighter=True, worthwhile=1.0)
+    ruling, pairs = driven(0.0, simplifies=True, worthwhile=1.0)
     assert (ruling.verdict, pairs[1] >= POLICY.fresh_pairs) == ("keep", True)
     assert ruling.reason == "simplification: less code, and not worse by as much as is worthwhile"
 
 
 def test_what_removes_code_and_is_better_is_kept_for_that():
-    assert driven(2.0, lighter=True, worthwhile=1.0)[0].reason == "better on fresh seeds"
+    assert driven(2.0, simplifies=True, worthwhile=1.0)[0].reason == "better on fresh seeds"
 
 
 def test_what_removes_code_and_is_worse_by_what_is_worthwhile_is_discarded():
-    assert driven(-1.0, lighter=True, worthwhile=1.0)[0].verdict == "discard"
+    assert driven(-1.0, simplifies=True, worthwhile=1.0)[0].verdict == "discard"
 
 
 @pytest.mark.parametrize(("worthwhile", "verdict"), [(0.45, "discard"), (0.55, "keep")])
 def test_a_margin_that_noise_hides_is_none(worthwhile, verdict):
     """Of half the spread of a pair or more can be shown that it is kept to; less than that cannot."""
     patient = Policy(most_pairs=200, most_fresh=40)
-    evidence = Evidence((0.0,) * 150, (0.0,) * 40, 1.0, worthwhile=worthwhile, lighter=True)
+    evidence = Evidence((0.0,) * 150, (0.0,) * 40, 1.0, worthwhile=worthwhile, simplifies=True)
     assert next_step(evidence, patient).verdict == verdict
 
 
 def test_what_adds_code_for_less_than_is_worthwhile_is_discarded():
     assert ended([1.0] * 14, [1.0] * 4, worthwhile=2.0) == ("discard", "better, but by less than is worthwhile")
-    assert ended([1.0] * 14, [1.0] * 4, worthwhile=2.0, lighter=True)[0] == "keep"
+    assert ended([1.0] * 14, [1.0] * 4, worthwhile=2.0, simplifies=True)[0] == "keep"
 
 
 @pytest.mark.parametrize("kind", ["noisy", "deterministic"])
@@ -644,13 +644,13 @@ def test_rounding_does_not_make_a_number_depend_on_the_seed():
 
 
 def test_what_removes_code_and_is_equal_without_noise_is_kept_after_two_runs():
-    ruling, pairs = driven(0.0, lighter=True, **EXACT)
+    ruling, pairs = driven(0.0, simplifies=True, **EXACT)
     assert (ruling.verdict, pairs) == ("keep", (1, 1))
     assert ruling.reason == "simplification: less code, and not worse by as much as is worthwhile"
 
 
 def test_what_removes_code_and_is_worse_without_noise_is_discarded():
-    assert driven(-0.1, lighter=True, **EXACT)[0].verdict == "discard"
+    assert driven(-0.1, simplifies=True, **EXACT)[0].verdict == "discard"
 
 
 # ---- metrics of success or failure -----------------------------------------------------------------------------
@@ -755,8 +755,8 @@ ALL_KINDS = st.sampled_from(["noisy", "timing", "success", "deterministic"])
 @settings(max_examples=400)
 @given(st.lists(EXTREMES, max_size=14), st.lists(EXTREMES, max_size=26), st.sampled_from([0.0, 1e-300, 1.0, 1e300]),
        st.sampled_from([0.0, 5e-324, 1.0, 1e300]), st.booleans(), ALL_KINDS)
-def test_no_number_is_too_large_or_too_small(race, fresh, variance, worthwhile, lighter, kind):
-    ruling = step(race, fresh, variance=variance, worthwhile=worthwhile, lighter=lighter, kind=kind)
+def test_no_number_is_too_large_or_too_small(race, fresh, variance, worthwhile, simplifies, kind):
+    ruling = step(race, fresh, variance=variance, worthwhile=worthwhile, simplifies=simplifies, kind=kind)
     if isinstance(ruling, Ruling):
         assert math.isfinite(ruling.effect)
         assert math.isfinite(ruling.e_value)

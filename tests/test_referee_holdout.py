@@ -26,7 +26,7 @@ from overnight.night import night as wired
 from overnight.night.session import Session
 from overnight.referee import holdout
 from overnight.referee.decision import Evidence, Policy, Ruling
-from overnight.referee.holdout import DENIED, UNCHECKED, Asked, Gauge, read
+from overnight.referee.holdout import DENIED, UNCHECKED, Asked, OverfittingMonitor, read
 from overnight.repo import Repo
 from overnight.report import tables
 from overnight.track import spec
@@ -39,7 +39,7 @@ from overnight.views.track import track
 HELD = FAKE + 'holdout = "unseen.txt"\n'
 KEEP = Ruling("keep", "better on fresh seeds", 1.0, (0.5, 1.5), 60.0)
 NOISY = Evidence((1.0,) * 4, (1.0,) * 4, 0.01)
-LIGHTER = Evidence((1.0,) * 4, (1.0,) * 4, 0.01, worthwhile=0.5, lighter=True)
+LIGHTER = Evidence((1.0,) * 4, (1.0,) * 4, 0.01, worthwhile=0.5, simplifies=True)
 
 
 def pairs(*held, here=1.0):
@@ -123,7 +123,7 @@ def test_few_keeps_tell_no_interval(kept):
 
 
 def test_what_was_denied_is_counted_and_not_read():
-    gauge = Gauge([*asked(3, 1.0), *asked(2, -math.inf, kept=False)])
+    gauge = OverfittingMonitor([*asked(3, 1.0), *asked(2, -math.inf, kept=False)])
     assert (gauge.denied, gauge.read().share, gauge.of(1).kept) == (2, pytest.approx(1.0), True)
 
 
@@ -190,7 +190,7 @@ def test_no_job_and_no_metric_names_a_number_on_the_holdout():
 def test_the_holdout_is_asked_only_where_the_referee_would_keep():
     found = night()
     assert all(e.fresh_pairs and e.e_value and e.e_value > 5 for e in found.lab.state.experiments.values() if e.reason == DENIED)
-    assert len(found.lab.state.gauge.asked) == found.lab.state.counts["keep"] + sum(
+    assert len(found.lab.state.monitor.asked) == found.lab.state.counts["keep"] + sum(
         e.reason == DENIED for e in found.lab.state.experiments.values())
 
 
@@ -198,7 +198,7 @@ def test_a_replay_knows_the_same_gauge_and_verdicts():
     found, again = night(benches=3), Lab(State(), team("r"))
     for event in found.events:
         again.apply(event)
-    assert again.state.gauge == found.lab.state.gauge and len(again.state.gauge.asked) > 5
+    assert again.state.monitor == found.lab.state.monitor and len(again.state.monitor.asked) > 5
     assert again.state.known.held == found.lab.state.known.held
     assert {k: e.reason for k, e in again.state.experiments.items()} == {k: e.reason for k, e in found.lab.state.experiments.items()}
 
@@ -221,7 +221,7 @@ def test_a_record_of_before_there_were_holdout_numbers_still_replays():
     lab = Lab(State(), team("r"))
     for event in msgspec.json.decode(body, type=list[Event]):
         lab.apply(event)
-    assert lab.state.track.holdout == "unseen.txt" and lab.state.counts["keep"] > 0 and lab.state.gauge.asked == []
+    assert lab.state.track.holdout == "unseen.txt" and lab.state.counts["keep"] > 0 and lab.state.monitor.asked == []
 
 
 def test_a_time_is_held_against_the_run_beside_it():
@@ -254,7 +254,7 @@ def test_climbing_by_chance_is_rare():
     for seed in range(6):
         found = Night(Luck(seed, lambda lots: Idea(gain=2.0, correlation=0.9, carries=0.0), holdout=1.0), contract=HELD)
         found.go(experiments=40)
-        kept, asked_ = kept + found.lab.state.counts["keep"], asked_ + len(found.lab.state.gauge.asked)
+        kept, asked_ = kept + found.lab.state.counts["keep"], asked_ + len(found.lab.state.monitor.asked)
     assert asked_ > 100 and kept / asked_ < 0.05
 
 

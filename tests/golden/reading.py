@@ -51,7 +51,7 @@ def jobs(lab: Lab) -> list[list[object]]:
 
 def unwritten(lab: Lab) -> list[list[object]]:
     """The verdicts that a new session records at once, because a killed one could not. The Lab has them afterwards."""
-    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.state.tally.last)]
+    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.state.usage.last)]
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------
@@ -70,13 +70,13 @@ def _track(lab: Lab) -> dict[str, object]:
 
 
 def _numbers(lab: Lab) -> dict[str, object]:
-    known, held = lab.state.known, lab.state.gauge.read()
+    known, held = lab.state.known, lab.state.monitor.read()
     return {
         "runs": lab.state.runs, "calibrated": lab.state.calibrated, "kind": known.kind.name, "alpha": lab.state.alpha, "noise": lab.state.noise,
         "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.state.hits,
         "levels": [lab.state.level(0), lab.state.level(lab.state.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
         "calibration": list(known.calibration), "drift": list(known.drift.shifts),
-        "holdout": [held.keeps, lab.state.gauge.denied, held.here, held.there, held.share, held.interval],
+        "holdout": [held.keeps, lab.state.monitor.denied, held.here, held.there, held.share, held.interval],
     }
 
 
@@ -87,16 +87,16 @@ def _queue(lab: Lab) -> dict[str, object]:
 
 
 def _team(lab: Lab) -> dict[str, object]:
-    tally, attempts = lab.state.tally, lab.state.attempts
+    usage, attempts = lab.state.usage, lab.state.attempts
     return {
         "program": lab.state.program, "asked": dict(sorted(attempts.asked.items())),
         "thinking": {name: lab.roster.seconds(name) for name in sorted(attempts.asked)},
         "records": {name: [r.tried, r.kept, r.gain, r.cost] for name, r in sorted(attempts.records.items())},
-        "usage": {name: _use(use) for name, use in sorted(tally.used.items())}, "session_usage": _use(tally.session),
-        "carried_usage": _use(tally.carried),
-        "busy": tally.busy, "seconds": tally.seconds, "capacity": tally.capacity,
-        "overhead": {part: math.fsum(seconds) for part, seconds in sorted(tally.parts.items())},
-        "sandboxes": sorted(tally.sandboxes), "accounting": sorted(tally.accounting),
+        "usage": {name: _use(use) for name, use in sorted(usage.used.items())}, "session_usage": _use(usage.session),
+        "carried_usage": _use(usage.carried),
+        "busy": usage.busy, "seconds": usage.seconds, "capacity": usage.capacity,
+        "overhead": {part: math.fsum(seconds) for part, seconds in sorted(usage.parts.items())},
+        "sandboxes": sorted(usage.sandboxes), "accounting": sorted(usage.accounting),
     }
 
 
@@ -110,7 +110,7 @@ def _experiment(lab: Lab, number: int) -> dict[str, object]:
         "verdict": e.verdict, "base": e.base, "base_commit": e.base_commit, "commit": e.commit, "reason": e.reason,
         "researcher": e.researcher, "title": e.title, "effect": e.effect, "interval": e.interval, "pairs": e.pairs,
         "fresh_pairs": e.fresh_pairs, "e_value": e.e_value, "runs": e.runs, "metrics": dict(e.metrics), "cost": e.cost,
-        "size": e.grown, "idea": e.idea, "request": e.request, "log": e.log, "guard": e.strain, "reopened": e.looks,
+        "size": e.grown, "idea": e.idea, "request": e.request, "log": e.log, "guard": e.strain, "reopened": e.reopenings,
     }
 
 
@@ -119,8 +119,8 @@ def _open(lab: Lab, number: int) -> dict[str, object]:
     e = lab.state.open[number]
     race, fresh = lab.state.known.pairs(e)
     return {"confirming": e.confirming, "stacked": bool(e.stack), "waiting": e.waiting, "race": list(race),
-            "fresh": list(fresh), "priority": e.worth, "decided": e.decided[0] if e.decided else None,
-            "next_seeds": lab.state.known.fresh(e, e.confirming), "used_seeds": sorted(e.used), "largest_stack": e.company}
+            "fresh": list(fresh), "priority": e.priority, "decided": e.decided[0] if e.decided else None,
+            "next_seeds": lab.state.known.fresh(e, e.confirming), "used_seeds": sorted(e.used), "largest_stack": e.max_stack}
 
 
 def _job(job: Job) -> list[object]:

@@ -89,7 +89,7 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "
                "(`--restart` begins anew at your commit)")
-    if (carried := state.tally.carried).calls:
+    if (carried := state.usage.carried).calls:
         yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
     if cores > len(MACHINE):
         yield f"note: these workers want {cores} cores and there are {len(MACHINE)}, so runs will disturb each other"
@@ -101,5 +101,5 @@ def _say_end(state: State) -> None:
     click.echo(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
                f"{track.number(found.baseline, 5)} -> {track.number(found.frontier, 5)}{unit} "
                f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
-    if state.tally.session.calls:
-        click.echo(f"models in this session: {track.paid('', track.spent(state.tally.session))}")
+    if state.usage.session.calls:
+        click.echo(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

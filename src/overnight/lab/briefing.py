@@ -57,7 +57,7 @@ class Briefing:
 
     def left(self) -> Left:
         """What the session may still use."""
-        budget, used = self.flight.budget, self.state.tally.session
+        budget, used = self.flight.budget, self.state.usage.session
         return Left(None if budget.until is None else max(0.0, budget.until - self.flight.now),
                     None if budget.experiments is None else max(0, budget.experiments - self.flight.proposed),
                     None if budget.tokens is None else max(0, budget.tokens - used.tokens),

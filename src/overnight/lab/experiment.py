@@ -25,17 +25,17 @@ class Experiment(Struct, array_like=True, gc=False):
     """One experiment as the Lab knows it: the proposal, then its verdict. A track may have a hundred thousand, so what is empty
     or said again and again is shared, and the note is kept packed.
 
-    packed   the researcher's note as JSON; b"" where there is none
-    carried  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
-    company  how many edits may share a run with this one
-    crashed  seeds on which it failed and its base did not
-    looks    how often it was taken up again after a discard
-    asked    the seed of the brief that it answers
-    request  the mark of the order that handed it in; "" where a researcher proposed it
-    log      of its last run that failed
-    cost     seconds that its runs and the thinking took
-    shift    by how much the level of the metric is moved, by what was measured from the baseline up to it
-    credited its researcher's record has it
+    packed             the researcher's note as JSON; b"" where there is none
+    prior_differences  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
+    max_stack          how many edits may share a run with this one
+    crashed            seeds on which it failed and its base did not
+    reopenings         how often it was taken up again after a discard
+    asked              the seed of the brief that it answers
+    request            the mark of the order that handed it in; "" where a researcher proposed it
+    log                of its last run that failed
+    cost               seconds that its runs and the thinking took
+    shift              by how much the level of the metric is moved, by what was measured from the baseline up to it
+    credited           its researcher's record has it
     """
 
     id: int
@@ -56,15 +56,15 @@ class Experiment(Struct, array_like=True, gc=False):
     e_value: float | None = None
     runs: int = 0
     confirming: int = 0
-    carried: tuple[float, ...] = ()
-    earlier: float | None = None
+    prior_differences: tuple[float, ...] = ()
+    previous_effect: float | None = None
     used: frozenset[int] = NO_SEEDS
     crashed: frozenset[int] = NO_SEEDS
-    company: int = 99
-    looks: int = 0
+    max_stack: int = 99
+    reopenings: int = 0
     stack: str = ""
-    worth: float = 0.0
-    drawn: tuple[int, ...] = ()
+    priority: float = 0.0
+    confirmation_seeds: tuple[int, ...] = ()
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = {}
     strain: float | None = None
@@ -93,7 +93,7 @@ class Experiment(Struct, array_like=True, gc=False):
     @property
     def waiting(self) -> bool:
         """Whether nothing is known of it yet, alone or in a stack."""
-        return not (self.stack or self.carried or self.runs or self.decided)
+        return not (self.stack or self.prior_differences or self.runs or self.decided)
 
     @property
     def title(self) -> str:
@@ -102,11 +102,11 @@ class Experiment(Struct, array_like=True, gc=False):
 
     def put_on(self, event: Rebased, race: tuple[float, ...], fresh: tuple[float, ...]) -> None:
         """It stands on another commit now; the differences so far go on as part of its race."""
-        self.earlier = mean(fresh or race) if race or fresh else None
-        self.carried = (*race, *fresh)
+        self.previous_effect = mean(fresh or race) if race or fresh else None
+        self.prior_differences = (*race, *fresh)
         self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
         self.confirming = self.pairs = self.fresh_pairs = 0
-        self.drawn, self.decided = (), None
+        self.confirmation_seeds, self.decided = (), None
 
     def judge(self, event: Judged) -> None:
         """It has a verdict."""
@@ -115,13 +115,13 @@ class Experiment(Struct, array_like=True, gc=False):
 
     def reopen(self) -> None:
         """A discarded experiment is raced on."""
-        self.verdict, self.reason, self.looks, self.confirming = "open", "", self.looks + 1, 0
+        self.verdict, self.reason, self.reopenings, self.confirming = "open", "", self.reopenings + 1, 0
 
     def take_back(self) -> None:
         """Nothing of a keep counts any more but what it wants to change."""
-        self.carried, self.runs, self.confirming, self.shift = (), 0, 0, 0.0
+        self.prior_differences, self.runs, self.confirming, self.shift = (), 0, 0, 0.0
         self.pairs, self.fresh_pairs, self.e_value = 0, 0, None
-        self.drawn, self.decided, self.earlier = (), None, None
+        self.confirmation_seeds, self.decided, self.previous_effect = (), None, None
 
 
 def mark(base_commit: str, patch: str) -> int:

@@ -60,7 +60,7 @@ from overnight.referee import decision, inference
 from overnight.track.roles import Role
 from overnight.untrusted import line, plain
 
-MOST_LOOKS = 2  # times that a discarded experiment may be taken up again
+MOST_REOPENINGS = 2  # times that a discarded experiment may be taken up again
 
 
 class Lab:
@@ -270,7 +270,8 @@ class Lab:
         busy = self.state.open or len(self.flight) or self.flight.handed_in or self.proposing.willing()
         if busy or self.problem or not self.state.calibrated or not self.roster.proposers:
             return
-        left = [e for e in self.state.experiments.values() if e.carried and e.looks < MOST_LOOKS and (e.effect or 0.0) > 0]
+        left = [e for e in self.state.experiments.values()
+                if e.prior_differences and e.reopenings < MOST_REOPENINGS and (e.effect or 0.0) > 0]
         for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.benches]:
             yield self._happen(Reopened(at, experiment.id))
 

@@ -164,9 +164,9 @@ class Runs:
 
     def own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
         """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
-        if not experiment.drawn and experiment.confirming:
-            experiment.drawn = tuple(self.draw("confirm", experiment.commit, i) for i in range(OWN_SEEDS))
-        return experiment.drawn
+        if not experiment.confirmation_seeds and experiment.confirming:
+            experiment.confirmation_seeds = tuple(self.draw("confirm", experiment.commit, i) for i in range(OWN_SEEDS))
+        return experiment.confirmation_seeds
 
     def fresh(self, experiment: Experiment, count: int) -> list[int]:
         """The first `count` usable ones of them."""
@@ -228,7 +228,7 @@ class Runs:
         """Oriented differences on those seeds: (race, fresh)."""
         fresh = self.confirmed.get(experiment.commit, ())
         differences = {seed: self.difference(pair) for seed, pair in self.shared(experiment).items()}
-        return ((*experiment.carried, *(d for s, d in differences.items() if s not in fresh)),
+        return ((*experiment.prior_differences, *(d for s, d in differences.items() if s not in fresh)),
                 tuple(d for s, d in differences.items() if s in fresh))
 
     def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:

@@ -60,7 +60,7 @@ class Measuring:
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
         """What is measured first: the least. Where nobody waits for the verdict, the worth of a run decides."""
-        return not experiment.awaited, -experiment.worth, experiment.id
+        return not experiment.awaited, -experiment.priority, experiment.id
 
     def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:
         assert self.state.opened is not None
@@ -126,4 +126,4 @@ class Measuring:
 
     def stackable(self, experiment: Experiment, size: int) -> bool:
         """Whether an experiment may share its first run with others, where stacks have this size."""
-        return size > 1 and experiment.company > 1 and experiment.grown >= 0
+        return size > 1 and experiment.max_stack > 1 and experiment.grown >= 0

@@ -67,9 +67,9 @@ class Proposing:
 
     def _combine(self, free: Sequence[Experiment], count: int) -> Combine:
         """The oldest of them, as many as each one's company allows."""
-        while count > 1 and sum(e.company >= count for e in free) < count:
+        while count > 1 and sum(e.max_stack >= count for e in free) < count:
             count -= 1
-        chosen = [e for e in free if e.company >= count][:count]
+        chosen = [e for e in free if e.max_stack >= count][:count]
         return Combine(tuple(e.id for e in chosen), tuple((e.base_commit, e.commit) for e in chosen), self.state.commit)
 
     @property
@@ -166,5 +166,5 @@ class Proposing:
         least = (self._ahead * size if size > 1 else (benches + 1) // 2) + (not state.calibrated)
         if not self.roster.roles[name].thinks:
             return least
-        each = state.tally.busy / state.judged if state.judged else 0.0
+        each = state.usage.busy / state.judged if state.judged else 0.0
         return max(least, math.ceil(benches * self.roster.seconds(name) / each) if each else UNKNOWN)

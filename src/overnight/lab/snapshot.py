@@ -20,10 +20,10 @@ from overnight.lab.experiment import Experiment, Metrics, Pasts
 from overnight.lab.measurements import Runs
 from overnight.lab.queue import Ideas
 from overnight.lab.state import State
-from overnight.lab.usage import Tally
+from overnight.lab.usage import Usage
 from overnight.referee.curves import Curve
 from overnight.referee.drift import Drift
-from overnight.referee.holdout import Gauge
+from overnight.referee.holdout import OverfittingMonitor
 from overnight.referee.noise import Spread
 from overnight.referee.stacks import Sizes, Stack
 
@@ -73,8 +73,8 @@ class Record(Struct, array_like=True):
     frontier: int
     commit: str
     problem: str
-    tally: Tally
-    gauge: Gauge
+    usage: Usage
+    monitor: OverfittingMonitor
     _made: dict[int, int]
     taken_back: set[str]
     pasts: Pasts

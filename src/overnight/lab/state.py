@@ -39,7 +39,7 @@ from overnight.lab.events import (
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
-from overnight.lab.usage import Tally
+from overnight.lab.usage import Usage
 from overnight.lab.weighing import Weighing
 from overnight.referee import decision, holdout
 from overnight.referee.stacks import Sizes, Stack, dropped, read
@@ -76,8 +76,8 @@ class State:
         self.frontier, self.commit = BASELINE, ""
         self.problem = ""  # what the record shows to be wrong with the machine or the track
         self.policy = decision.Policy()
-        self.tally = Tally()
-        self.gauge = holdout.Gauge()
+        self.usage = Usage()
+        self.monitor = holdout.OverfittingMonitor()
         self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
         self.taken_back: set[str] = set()  # commits that were kept once
         self._weighing: Weighing | None = None
@@ -96,7 +96,7 @@ class State:
     @property
     def runs(self) -> int:
         """How many runs were made on the track."""
-        return self.tally.runs
+        return self.usage.runs
 
     @property
     def calibrated(self) -> bool:
@@ -161,7 +161,7 @@ class State:
         """Take up one recorded event; replaying a journal is nothing but this."""
         self.records += 1
         _APPLY[type(event)](self, event)
-        self.tally.last = event.at
+        self.usage.last = event.at
 
     def begin(self, event: Opened) -> None:
         """Nothing is known but that the track begins, or begins anew."""
@@ -172,13 +172,13 @@ class State:
         self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
 
     def _on_started(self, event: Started) -> None:
-        self.tally.started(event)
+        self.usage.started(event)
         self.attempts.begin()
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
     def _on_stopped(self, event: Stopped) -> None:
-        self.tally.stopped(event)
+        self.usage.stopped(event)
 
     def _on_proposed(self, event: Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
@@ -186,7 +186,7 @@ class State:
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
-            experiment.request, experiment.company = event.request, 1
+            experiment.request, experiment.max_stack = event.request, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
@@ -210,7 +210,7 @@ class State:
 
     def _on_stacked(self, event: Stacked) -> None:
         for number in event.apart:
-            self.open[number].company = min(self.open[number].company, len(event.experiments) + len(event.apart)) // 2
+            self.open[number].max_stack = min(self.open[number].max_stack, len(event.experiments) + len(event.apart)) // 2
         if event.experiments:
             stack = Stack(event.experiments, event.commits, event.base_commit, event.seed,
                           self.known.of(event.base_commit).get(event.seed, {}), self.known.seed_variance**0.5)
@@ -219,7 +219,7 @@ class State:
                 self.open[number].stack = stack.name
 
     def _on_measured(self, event: Measured) -> None:
-        self.tally.measured(event)
+        self.usage.measured(event)
         self.known.age(self.runs)
         self.next_run = max(self.next_run, event.run + 1)
         metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
@@ -240,7 +240,7 @@ class State:
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
             self.known.add(event, metrics)
-            if mine.runs == 1 and not mine.carried and (pair := self.known.shared(mine).get(event.seed)):
+            if mine.runs == 1 and not mine.prior_differences and (pair := self.known.shared(mine).get(event.seed)):
                 self.sizes.saw(1, self.known.difference(pair), self.known.seed_variance**0.5)  # a first look at a single change
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
@@ -274,10 +274,10 @@ class State:
             if number in told.dropped:
                 self._leave(stack, number).decided = ("discard", dropped(*told.dropped[number]), None)
             elif number in told.apart:
-                self._leave(stack, number).company = max(1, len(stack.members) // 2)
+                self._leave(stack, number).max_stack = max(1, len(stack.members) // 2)
             elif number in told.alone:
                 experiment = self._leave(stack, number)
-                experiment.carried, experiment.used = (told.alone[number],), frozenset({stack.seed})
+                experiment.prior_differences, experiment.used = (told.alone[number],), frozenset({stack.seed})
                 self._weigh(experiment)
         if told.wanted is None:
             del self.stacks[stack.name]
@@ -300,17 +300,17 @@ class State:
         experiment.credited = True  # also when it is judged again, on another frontier
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
-            self.gauge.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
+            self.monitor.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
-        experiment.carried = race if again else ()
+        experiment.prior_differences = race if again else ()
         experiment.used = experiment.used | self.known.of(experiment.commit).keys() if again else NO_SEEDS
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
         else:
             self.known.forget(experiment.commit)
-        experiment.drawn, experiment.decided, experiment.crashed = (), None, NO_SEEDS
+        experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
     def _on_reopened(self, event: Reopened) -> None:
@@ -345,7 +345,7 @@ class State:
         for experiment in later:
             experiment.verdict, experiment.reason = "open", ""
             self.open[experiment.id] = experiment
-        self.gauge.forget({e.id for e in (victim, *later)})
+        self.monitor.forget({e.id for e in (victim, *later)})
         victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
         self.counts["discard"] += 1
         self.pasts.add(remembered(victim))
@@ -385,7 +385,7 @@ class State:
         self.notes, self.learnt_at = event.notes, self.next_experiment
 
     def _on_called(self, event: Called) -> None:
-        self.tally.called(event.call)
+        self.usage.called(event.call)
 
     def _on_organised(self, event: Organised) -> None:
         self.program = event.sha256

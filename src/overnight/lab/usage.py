@@ -36,7 +36,7 @@ class Use(Struct):
         self.unpriced += call.dollars is None and call.outcome == "ok"
 
 
-class Tally(Struct):
+class Usage(Struct):
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
     came to, `session` what all did since the session began, or the killed one that it goes on with, `asked` those for one
     proposal, by its brief's seed."""

@@ -46,7 +46,7 @@ class Weighing:
     def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
                   alpha: float) -> decision.Evidence:
         return decision.Evidence(race, fresh, self.known.variance, alpha, self.track.metric.worthwhile,
-                                 experiment.grown < 0, self.known.kind.name, experiment.looks)
+                                 experiment.grown < 0, self.known.kind.name, experiment.reopenings)
 
     def _decide(self, experiment: Experiment, evidence: decision.Evidence, commit: str, strain: guards.Strain | None) -> None:
         fresh = evidence.fresh
@@ -55,7 +55,7 @@ class Weighing:
             last = len(fresh) >= self.policy.most_fresh or strain.share > 1
             step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
                 decision.More("confirm", len(fresh) + 1)
-        experiment.worth = priority.of(evidence, self.policy)
+        experiment.priority = priority.of(evidence, self.policy)
         experiment.decided = None
         if isinstance(step, decision.More):
             experiment.confirming = step.pairs if step.stage == "confirm" else 0
@@ -73,7 +73,7 @@ class Weighing:
 
 def _overlap(experiment: Experiment, step: decision.Ruling) -> str:
     """Two improvements need not add up: say so where this one shrank on the newer frontier."""
-    before, high = experiment.earlier, step.interval[1] if step.interval else None
+    before, high = experiment.previous_effect, step.interval[1] if step.interval else None
     if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
         return ""
     return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"

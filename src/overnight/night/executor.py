@@ -33,7 +33,7 @@ class Executor:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
-        carried = state.tally.carried
+        carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
         self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace)
         self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs")

@@ -61,9 +61,9 @@ class Evidence(Struct, frozen=True):
     variance    of one paired difference in a race, as known from the baseline and earlier candidates
     alpha       the level at which this claim may be made, from `alpha_wealth`
     worthwhile  smallest improvement that is worth a commit
-    lighter     the change removes code, so that it needs only to be no worse
+    simplifies  the change removes code, so that it needs only to be no worse
     kind        the name of the metric's kind
-    looks       how often the candidate was taken up again, because there was nothing new to try
+    reopenings  how often the candidate was taken up again, because there was nothing new to try
     """
 
     race: tuple[float, ...]
@@ -71,9 +71,9 @@ class Evidence(Struct, frozen=True):
     variance: float
     alpha: float = 0.1
     worthwhile: float = 0.0
-    lighter: bool = False
+    simplifies: bool = False
     kind: str = "noisy"
-    looks: int = 0
+    reopenings: int = 0
 
 
 class More(Struct, frozen=True):
@@ -96,7 +96,7 @@ class Ruling(Struct, frozen=True):
 def margin(evidence: Evidence) -> float:
     """How much worse the candidate may be: `worthwhile` for one that removes code, where noise lets that be shown."""
     visible = evidence.worthwhile >= 0.5 * math.sqrt(evidence.variance)
-    return evidence.worthwhile if evidence.lighter and visible else 0.0
+    return evidence.worthwhile if evidence.simplifies and visible else 0.0
 
 
 def futility_threshold(futile: float, evidence: Evidence) -> float:
@@ -105,7 +105,7 @@ def futility_threshold(futile: float, evidence: Evidence) -> float:
     Lower when there is nothing new to try. Going on is free of charge for an e-value: it may be stopped, and taken up again,
     at any time.
     """
-    return futile / AGAIN**evidence.looks
+    return futile / AGAIN**evidence.reopenings
 
 
 def alpha_wealth(level: float, keeps: int, runs: int) -> float:

@@ -81,7 +81,7 @@ class Reading(Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Gauge:
+class OverfittingMonitor:
     """Every question that was put to the holdout, oldest first."""
 
     asked: list[Asked] = field(default_factory=list)

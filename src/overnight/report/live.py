@@ -98,7 +98,7 @@ class Panel:
                  f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{state.runs} runs"]
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
-        if (used := state.tally.session).calls:
+        if (used := state.usage.session).calls:
             parts.append(escape(paid("", spent(used))))
         left = self._left()
         return Text.from_markup(" · ".join([*parts, left] if left else parts))

@@ -64,4 +64,4 @@ class EventSuite:
         state, story = State(), self.story()
         for event in story:
             state.apply(event)
-        assert state.tally.last == story[-1].at
+        assert state.usage.last == story[-1].at

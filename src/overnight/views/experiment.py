@@ -165,7 +165,7 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
     return ExperimentView(
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
         state.level(chosen.id) if compared else None, chosen.metrics, chosen.idea or None, chosen.grown,
-        spent(state.tally.asked[chosen.asked]) if chosen.asked in state.tally.asked else None)
+        spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
 
 
 def history(state: State) -> History:

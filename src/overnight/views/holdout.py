@@ -59,12 +59,12 @@ def holdout(state: State) -> HoldoutView | None:
     """What is known of the holdout; None where the track has none."""
     if not state.track.holdout:
         return None
-    found, questions = state.gauge.read(), []
-    for asked in state.gauge.asked:
+    found, questions = state.monitor.read(), []
+    for asked in state.monitor.asked:
         here, there = asked.gains
         questions.append(QuestionView(asked.experiment, asked.kept, here, None if asked.failed else there, len(asked.pairs),
                                       asked.failed))
-    return HoldoutView(found.keeps, found.here, found.there, found.share, found.interval, len(questions), state.gauge.denied,
+    return HoldoutView(found.keeps, found.here, found.there, found.share, found.interval, len(questions), state.monitor.denied,
                        tuple(questions))
 
 

@@ -111,8 +111,8 @@ class TrackView(Struct, frozen=True):
 
 def track(state: State) -> TrackView:
     """Where a track stands. Raises JournalError before it is opened."""
-    contract, known, tally = state.track, state.known, state.tally
-    parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in tally.parts.items() if seconds}
+    contract, known, usage = state.track, state.known, state.usage
+    parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in usage.parts.items() if seconds}
     counts = {plain: state.counts[verdict] for verdict, plain in PLAIN.items()}
     return TrackView(
         track=contract.name, goal=contract.track.goal,
@@ -120,21 +120,21 @@ def track(state: State) -> TrackView:
         baseline=state.level(BASELINE), frontier=state.level(state.frontier),
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
-        sandbox=", ".join(sorted(tally.sandboxes)), accounting=", ".join(sorted(tally.accounting)),
+        sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
         commit=state.commit, base_commit=known.baseline_commit, branch=f"overnight/{contract.name}",
         experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
-        runs=state.runs, seconds=round(tally.seconds, 1), busy_seconds=round(tally.busy, 3),
-        busy_share=round(tally.busy / tally.capacity, 4) if tally.capacity else None,
+        runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
+        busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,
         ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,
-        models={role: spent(use) for role, use in sorted(tally.used.items())},
+        models={role: spent(use) for role, use in sorted(usage.used.items())},
         overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state))
 
 
 def marks(state: State) -> tuple[str, ...]:
     """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
-    known = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.tally.sandboxes}
+    known = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.usage.sandboxes}
     return tuple(mark for mark, holds in known.items() if holds)
 
 

@@ -25,7 +25,7 @@ class Deterministic(Kind):
             return More("race", 1)
         effect = (*evidence.race, *evidence.fresh)[-1]
         better = effect > 0 and effect >= evidence.worthwhile
-        plain = evidence.lighter and (effect >= 0 or effect > -evidence.worthwhile)
+        plain = evidence.simplifies and (effect >= 0 or effect > -evidence.worthwhile)
         if not better and not plain:
             small = "better, but by less than is worthwhile" if effect > 0 else "no better; this metric has no noise"
             return Ruling("discard", small, effect, (effect, effect), 0.0)
