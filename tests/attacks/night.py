@@ -18,7 +18,7 @@ from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, St
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Job, Measure, Result
 from overnight.lab.lab import Lab
-from overnight.night.effects import Effects
+from overnight.night.effects import Effects, keep_logs
 from overnight.night.executor import Executor
 from overnight.night.session import Session
 from overnight.sandbox.unsandboxed import Unsandboxed
@@ -215,6 +215,7 @@ class Night:
         home = self.bait.folder / "plain"
         runner = Runner(load(self.folder), repo, Unsandboxed(), repo.head(), home)
         measured = runner.measure(Measure(1, 1, commit, 1, "race"))
+        keep_logs(home / "logs", measured)
         numbers = " ".join(f"{name}={value}" for name, value in measured.metrics.items())
         return said(home / "logs", measured.log) + f"\n{measured.reason}\n{numbers}"
 
