@@ -34,7 +34,7 @@ from bench.kit import Bench, Cell, Row, exact
 from fakes import FakeWorld, Night, referee_world
 from overnight.lab.events import Called, Event, Judged, Measured, Proposed
 from overnight.night.session import Session
-from overnight.testing.server import Usage
+from overnight.testing.server import Tally
 from overnight.track.roles import Role
 
 PRICE = ("1", "4")  # dollars per million tokens
@@ -65,7 +65,7 @@ class Served:
         port = self.url.removesuffix("/v1").rpartition(":")[2] or "0"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "overnight.testing.server", "--port", port, "--script", str(ROOT / "bench" / "answers.py"),
-             "--usage", str(self.folder / "usage.json"), "--price-in", PRICE[0], "--price-out", PRICE[1], *self.options],
+             "--tally", str(self.folder / "tally.json"), "--price-in", PRICE[0], "--price-out", PRICE[1], *self.options],
             stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
@@ -78,9 +78,9 @@ class Served:
         self._process.stdout.close()
 
     @property
-    def usage(self) -> Usage:
+    def tally(self) -> Tally:
         """Its own count."""
-        return msgspec.json.decode((self.folder / "usage.json").read_bytes(), type=Usage)
+        return msgspec.json.decode((self.folder / "tally.json").read_bytes(), type=Tally)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ class Account:
     outcomes: dict[str, int]
     tokens: int
     dollars: float
-    server: Usage
+    server: Tally
 
     @property
     def whole(self) -> bool:
@@ -151,7 +151,7 @@ class Account:
             and self.outcomes.get("ok", 0) == self.server.answered
 
 
-def account(here: Path, server: Usage) -> Account:
+def account(here: Path, server: Tally) -> Account:
     """Take stock of a night."""
     events = record(here)
     proposed = [e for e in events if isinstance(e, Proposed)]
@@ -175,7 +175,7 @@ def faults(folder: Path, experiments: int, latency: float = 0.1) -> Account:
         time.sleep(1.0)
         server.start()
         ended(process)
-        return account(here, server.usage)
+        return account(here, server.tally)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Spent:
     before: tuple[int, int]
     calls: int
     journal: int
-    server: Usage
+    server: Tally
     said: str
 
 
@@ -203,16 +203,16 @@ def budget(folder: Path, bound: int, latency: float = 0.3, kill: bool = True) ->
             process.kill()
             process.communicate()
             time.sleep(2 * latency)
-            before = (used(server.usage), total(here))
+            before = (used(server.tally), total(here))
             process = night(here, server.url, "--tokens", str(bound))
         said = ended(process)
         calls = sum(isinstance(e, Called) for e in record(here))
-        return Spent(used(server.usage), bound, before, calls, total(here), server.usage, said)
+        return Spent(used(server.tally), bound, before, calls, total(here), server.tally, said)
 
 
-def used(usage: Usage) -> int:
+def used(tally: Tally) -> int:
     """Tokens in and out."""
-    return usage.tokens_in + usage.tokens_out
+    return tally.tokens_in + tally.tokens_out
 
 
 def total(here: Path) -> int:

@@ -160,18 +160,18 @@ def test_a_night_of_failures_over_sockets_gives_the_same_changes_as_without():
                     changes.append(made.propose(brief(seed=seed)))
                 except Away as away:
                     assert away.wait is not None
-        usage = server.usage
+        tally = server.tally
     assert len({change.message for change in changes}) == 1 and all(c.files == changes[0].files for c in changes)
-    assert min(usage.limits, usage.outages, usage.malformed) > 0 and usage.requests == len(calls)
-    assert sum(c.tokens_in for c in calls) == usage.tokens_in
-    assert sum(c.purpose == "repair" and c.outcome == "ok" for c in calls) >= usage.malformed - sum(c.outcome != "ok" for c in calls)
+    assert min(tally.limits, tally.outages, tally.malformed) > 0 and tally.requests == len(calls)
+    assert sum(c.tokens_in for c in calls) == tally.tokens_in
+    assert sum(c.purpose == "repair" and c.outcome == "ok" for c in calls) >= tally.malformed - sum(c.outcome != "ok" for c in calls)
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("bounds", [BudgetBounds(), BudgetBounds(tokens=80_000, dollars=0.2)], ids=["free", "bounded"])
 def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
     """Four at once. None is lost, none is made twice, the totals are the server's own, and no bound is passed."""
-    faults, file, calls = Faults(timeouts=0.05, limits=0.1, malformed=0.1), tmp_path / "usage.json", []
+    faults, file, calls = Faults(timeouts=0.05, limits=0.1, malformed=0.1), tmp_path / "tally.json", []
     briefs = [brief(seed=n, files={"settings.py": f"X = {n}.5\n"}) for n in range(100)]
 
     def made(number):
@@ -184,7 +184,7 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
                 time.sleep(0.02)
 
     with ThreadPoolExecutor(4) as threads:
-        with Server(tinker, faults, usage=file, seed=4) as server:
+        with Server(tinker, faults, tally=file, seed=4) as server:
             model = Model(f"server:any@{server.url}", price=(1.0, 4.0))
             author = Author(ModelClient("author", model, ModelBudget(bounds, calls.append), timeout=2.5, answer=1_000))
             first = threads.map(made, range(50))
@@ -192,14 +192,14 @@ def test_a_hundred_experiments_with_every_fault_and_a_restart(tmp_path, bounds):
         until = time.monotonic() + 60  # thirty are still to be made: some of them meet no server
         while not any(c.outcome == "outage" for c in calls) and time.monotonic() < until:
             time.sleep(0.01)
-        with Server(tinker, faults, usage=file, seed=4, port=int(server.url.split(":")[2].split("/")[0])) as server:
+        with Server(tinker, faults, tally=file, seed=4, port=int(server.url.split(":")[2].split("/")[0])) as server:
             changes = [*some, *first, *threads.map(made, range(50, 100))]
-        usage = server.usage
-    assert sum(c.outcome in ("ok", "timeout", "limit") for c in calls) <= usage.requests <= len(calls)
-    assert usage.answered == sum(c.outcome == "ok" for c in calls)
-    assert (usage.tokens_in, usage.tokens_out) == (sum(c.tokens_in for c in calls), sum(c.tokens_out for c in calls))
-    assert total(calls).dollars == pytest.approx(usage.dollars, abs=1e-9)
-    assert min(usage.timeouts, usage.limits, usage.malformed) > 2 and any(c.outcome == "outage" for c in calls)
+        tally = server.tally
+    assert sum(c.outcome in ("ok", "timeout", "limit") for c in calls) <= tally.requests <= len(calls)
+    assert tally.answered == sum(c.outcome == "ok" for c in calls)
+    assert (tally.tokens_in, tally.tokens_out) == (sum(c.tokens_in for c in calls), sum(c.tokens_out for c in calls))
+    assert total(calls).dollars == pytest.approx(tally.dollars, abs=1e-9)
+    assert min(tally.timeouts, tally.limits, tally.malformed) > 2 and any(c.outcome == "outage" for c in calls)
     assert total(calls).within(bounds.tokens, bounds.dollars)
     done = [n for n, change in enumerate(changes) if change is not None]
     assert all(changes[n].message.startswith(f"X {n}.5 -> ") for n in done)

@@ -110,7 +110,7 @@ def test_what_a_timeout_may_have_cost_stays_set_aside():
         assert tried(budget, model, asking(timeout=0.3)).outcome == "timeout"
         server.faults = Faults()
         assert tried(budget, model, asking()).wait is None
-        assert server.usage.requests == 1
+        assert server.tally.requests == 1
     assert [c.outcome for c in calls] == ["timeout"] and budget.used == Spending() and budget.left.tokens < 120
 
 
@@ -170,13 +170,13 @@ def test_four_threads_never_pass_a_bound_together_and_the_totals_are_the_servers
         budget = ModelBudget(bounds, calls.append)
         with ThreadPoolExecutor(4) as threads:
             ends = list(threads.map(lambda n: tried(budget, model, asking(n, words=10 + n % 50, most=60)), range(300)))
-        usage = server.usage
-    assert usage.requests == len(calls) < 300 and isinstance(ends[-1], Away)
-    assert (usage.answered, usage.limits, usage.outages) == tuple(
+        tally = server.tally
+    assert tally.requests == len(calls) < 300 and isinstance(ends[-1], Away)
+    assert (tally.answered, tally.limits, tally.outages) == tuple(
         sum(c.outcome == outcome for c in calls) for outcome in ("ok", "limit", "outage"))
-    assert (usage.tokens_in, usage.tokens_out, usage.cached) == tuple(
+    assert (tally.tokens_in, tally.tokens_out, tally.cached) == tuple(
         sum(getattr(c, name) for c in calls) for name in ("tokens_in", "tokens_out", "cached"))
-    assert total(calls).dollars == pytest.approx(usage.dollars, abs=1e-12) and budget.used.tokens == total(calls).tokens
+    assert total(calls).dollars == pytest.approx(tally.dollars, abs=1e-12) and budget.used.tokens == total(calls).tokens
     assert total(calls).within(bounds.tokens, bounds.dollars)
     assert total(calls).tokens > 3_000, "most of the bound is used"
 

@@ -232,7 +232,7 @@ def test_many_threads_may_ask_at_once():
         asked = at(server)
         requests = [Request("author", "propose", n, "s", f"number {n}") for n in range(24)]
         assert [a.text for a in threads.map(asked.ask, requests)] == [f"number {n}" for n in range(24)]
-        assert server.usage.answered == 24
+        assert server.tally.answered == 24
 
 
 @pytest.mark.parametrize(("text", "known"), [("openai:gpt-5-mini", True), ("anthropic:claude-haiku-4-5", True),

@@ -80,20 +80,20 @@ def team(tmp_path_factory):
                 standup=lambda m, n: "- X near three is best.\n")
     with Server(mind) as server:
         done = run(folder, server, "--experiments", 14, "--thinkers", 1)
-        usage = server.usage
+        tally = server.tally
     assert done.returncode == 0, done.stderr
-    return folder, mind, usage, done.stdout
+    return folder, mind, tally, done.stdout
 
 
 def test_every_call_is_in_the_journal_with_what_it_cost(team):
-    folder, _, usage, _ = team
+    folder, _, tally, _ = team
     calls = [e.call for e in records(folder, "called")]
-    assert len(calls) == usage.requests and sum(c.tokens_in for c in calls) == usage.tokens_in
-    assert sum(c.tokens_out for c in calls) == usage.tokens_out
-    assert sum(c.dollars for c in calls) == pytest.approx(usage.dollars)
+    assert len(calls) == tally.requests and sum(c.tokens_in for c in calls) == tally.tokens_in
+    assert sum(c.tokens_out for c in calls) == tally.tokens_out
+    assert sum(c.dollars for c in calls) == pytest.approx(tally.dollars)
     assert {c.role for c in calls} == {"author", "newton", "critic", "standup"}
     models = json.loads(overnight("status", folder, "--json").stdout)["models"]
-    assert sum(use["tokens_in"] + use["tokens_out"] for use in models.values()) == usage.tokens_in + usage.tokens_out
+    assert sum(use["tokens_in"] + use["tokens_out"] for use in models.values()) == tally.tokens_in + tally.tokens_out
 
 
 def test_an_experiment_knows_what_it_cost(team):
@@ -126,12 +126,12 @@ def test_the_standups_notes_are_on_the_next_page(team):
 
 
 def test_the_report_says_who_had_the_ideas_and_what_they_cost(team):
-    folder, _, usage, _ = team
+    folder, _, tally, _ = team
     assert overnight("report", folder).returncode == 0
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\S+) \| (\d+) \| ([\d,]+) \| ([\d.]+) \|$",
                       (folder / ".overnight/report/report.md").read_text(), re.MULTILINE)
     assert {row[0] for row in rows} == {"author", "newton", "critic", "standup"} and ("author", "14") in [r[:2] for r in rows]
-    assert sum(int(row[5].replace(",", "")) for row in rows) == usage.tokens_in + usage.tokens_out
+    assert sum(int(row[5].replace(",", "")) for row in rows) == tally.tokens_in + tally.tokens_out
 
 
 def test_a_role_is_given_its_own_prose(team):
@@ -225,8 +225,8 @@ def test_a_budget_is_never_passed(little):
     mind = Mind(author=lambda m, n: change(m, 1 + n / 8))
     with Server(mind) as server:
         done = run(little, server, "--researcher", "llm", "--tokens", "60k", "--for", "60s")
-        usage = server.usage
-    assert done.returncode == 0 and 0 < usage.tokens_in + usage.tokens_out <= 60_000
+        tally = server.tally
+    assert done.returncode == 0 and 0 < tally.tokens_in + tally.tokens_out <= 60_000
     assert "has no room for another call" in done.stdout
 
 

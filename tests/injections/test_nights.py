@@ -74,7 +74,7 @@ class Night:
     model: Obedient
     before: dict
     done: subprocess.CompletedProcess
-    usage: object
+    tally: object
     events: list
     experiments: int
 
@@ -170,7 +170,7 @@ def night(request, tmp_path_factory):
     journal = open_journal(folder / ".overnight/journal.db")
     events = list(journal.replay())
     journal.close()
-    return Night(folder, model, before, done, server.usage, events, experiments)
+    return Night(folder, model, before, done, server.tally, events, experiments)
 
 
 # ---- that the test could fail ----------------------------------------------------------------------------------
@@ -230,10 +230,10 @@ def test_what_is_the_user_s_is_untouched(night):
 
 def test_the_budget_is_the_one_that_was_given(night):
     calls = [e.call for e in night.of(Called)]
-    assert night.usage.answered == night.usage.requests == len(calls)
-    assert night.usage.tokens_in + night.usage.tokens_out == sum(c.tokens_in + c.tokens_out for c in calls) <= TOKENS
+    assert night.tally.answered == night.tally.requests == len(calls)
+    assert night.tally.tokens_in + night.tally.tokens_out == sum(c.tokens_in + c.tokens_out for c in calls) <= TOKENS
     assert max(Counter(c.asked for c in calls).values()) <= EACH
-    assert night.usage.dollars == pytest.approx(sum(c.dollars for c in calls)) and night.usage.dollars <= 9
+    assert night.tally.dollars == pytest.approx(sum(c.dollars for c in calls)) and night.tally.dollars <= 9
 
 
 def test_nothing_of_the_environment_or_of_what_is_private_gets_out(night):

@@ -50,7 +50,7 @@ class Faults(Struct, frozen=True):
 FLAWLESS = Faults()
 
 
-class Usage(Struct):
+class Tally(Struct):
     """The server's own count. `dropped`: those whose client had gone before the answer."""
 
     requests: int = 0
@@ -92,7 +92,7 @@ class Server:
         self.answer, self.faults, self.latency, self.seed, self.price = answer, faults, latency, seed, price
         self.key, self.models, self.retry_after = key, models, retry_after
         self._file, self._lock, self._stopping = tally, threading.Lock(), threading.Event()
-        self.usage = msgspec.json.decode(tally.read_bytes(), type=Usage) if tally and tally.exists() else Usage()
+        self.tally = msgspec.json.decode(tally.read_bytes(), type=Tally) if tally and tally.exists() else Tally()
         self._known: set[str] = set()
         self._http = _Listener(("127.0.0.1", port), _Handler)
         self._http.ours = self
@@ -120,8 +120,8 @@ class Server:
         """The answer to a request. Raises Refusal."""
         self._admit(asked, key)
         with self._lock:
-            number = self.usage.requests
-            self.usage.requests += 1
+            number = self.tally.requests
+            self.tally.requests += 1
             fault = self._fault(number)
             self._note(**({fault: 1} if fault in ("timeouts", "limits", "outages") else {}))
         if fault == "timeouts":
@@ -163,7 +163,7 @@ class Server:
         if callable(self.answer):
             return self.answer(messages)
         with self._lock:
-            return self.answer[self.usage.answered % len(self.answer)]
+            return self.answer[self.tally.answered % len(self.answer)]
 
     def _counted(self, model: str, messages: Messages, text: str, cut: bool, spoil: bool) -> dict[str, Any]:
         """The answer as the protocol has it. It is counted before it is sent."""
@@ -197,10 +197,10 @@ class Server:
     def _note(self, **more: float) -> None:
         """Add to the count, and write it down. Under the lock."""
         for name, value in more.items():
-            setattr(self.usage, name, getattr(self.usage, name) + value)
+            setattr(self.tally, name, getattr(self.tally, name) + value)
         if self._file is not None:
             fresh = self._file.with_name(self._file.name + ".new")
-            fresh.write_bytes(msgspec.json.encode(self.usage))
+            fresh.write_bytes(msgspec.json.encode(self.tally))
             fresh.replace(self._file)
 
 
@@ -247,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The count, at /tally."""
         found = self.path == "/tally"
-        self._send(200 if found else 404, msgspec.to_builtins(self.server.ours.usage) if found else {}, {})
+        self._send(200 if found else 404, msgspec.to_builtins(self.server.ours.tally) if found else {}, {})
 
     def do_POST(self) -> None:
         """A completion."""
@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = Faults(made.timeouts, made.limits, made.outages, made.malformed)
     try:
         answer = script(made.script) if made.script else tinker
-        with Server(answer, faults, latency=made.latency, seed=made.seed, tally=made.usage, port=made.port,
+        with Server(answer, faults, latency=made.latency, seed=made.seed, tally=made.tally, port=made.port,
                     price=(made.price_in, made.price_out)) as server:
             sys.stdout.write(f"{server.url}\n")
             sys.stdout.flush()
