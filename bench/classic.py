@@ -158,7 +158,7 @@ def night(rule: str, seed: int, *, runs: int = RUNS, proposals: int = 10**9) -> 
     """A night by a rule."""
     done = Climb(WORLDS["reference"][0](seed), runs, proposals)
     RULES[rule](done)
-    return Outcome(done.world.priority[done.incumbent], [(c, t, False) for c, t in done.keeps], done.used, done.made)
+    return Outcome(done.world.worth[done.incumbent], [(c, t, False) for c, t in done.keeps], done.used, done.made)
 
 
 def rows(name: str, rule: str, nights: int, **given: int) -> Iterator[Row]:

@@ -64,7 +64,7 @@ def equal(_records: dict[str, allocation.Record], team: list[Kind], turn: int, _
 
 def oracle(_records: dict[str, allocation.Record], team: list[Kind], _turn: int, now: float, _seed: int) -> int:
     """The one that is best now."""
-    return max(range(len(team)), key=lambda i: team[i].priority(now))
+    return max(range(len(team)), key=lambda i: team[i].worth(now))
 
 
 def night(team: list[Kind], choice: Choice, budget: float, seed: int, lucky: bool = False) -> tuple[float, float]:

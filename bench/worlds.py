@@ -81,7 +81,7 @@ def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | Non
         if e.verdict == "keep":
             true = done.world.gain(e.commit, e.base_commit)
             keeps.append((e.effect, true, e.interval[0] <= true <= e.interval[1]))
-    return Outcome(done.world.priority[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments))
+    return Outcome(done.world.worth[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments))
 
 
 def figures(name: str, nights: Sequence[Outcome], false: str = "", covers: str = "") -> Iterator[Row]:

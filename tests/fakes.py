@@ -145,7 +145,7 @@ class FakeWorld:
         self.sign = -1.0 if direction == "minimize" else 1.0
         self.ideas_of = {"c0": baseline or Idea()}
         self.parents = {"c0": ""}
-        self.priority = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
+        self.worth = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
         self.lost = {"c0": 0.0}  # how much of that is not found on the holdout
         self._noise: dict[tuple[str, int], float] = {}
         self._answered = 0
@@ -167,11 +167,11 @@ class FakeWorld:
 
     def gain(self, commit: str, base: str) -> float:
         """By how much one commit is truly better than another, in the metric's unit."""
-        return (self.priority[commit] - self.priority[base]) * self.sigma
+        return (self.worth[commit] - self.worth[base]) * self.sigma
 
     def value(self, commit: str, seed: int) -> float:
         """What a run of this commit with this seed measures."""
-        return self.level + self.sign * self.sigma * (self.priority[commit] + self._luck(commit, seed))
+        return self.level + self.sign * self.sigma * (self.worth[commit] + self._luck(commit, seed))
 
     def _propose(self, job: Propose) -> Proposal:
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
@@ -192,7 +192,7 @@ class FakeWorld:
     def made(self, idea: Idea, parent: str, *what: object) -> str:
         """A commit of an idea on top of another; `what` tells it from others."""
         commit = self._commit(idea, parent, *what)
-        self.priority[commit] = self.priority[parent] + idea.gain
+        self.worth[commit] = self.worth[parent] + idea.gain
         self.lost[commit] = self.lost[parent] + (1 - idea.carries) * idea.gain
         return commit
 
@@ -209,7 +209,7 @@ class FakeWorld:
                 continue
             new = commit if top == base else self._commit(idea, top, commit)
             clash = lots_of(self.seed, "clash", new).uniform(0.0, self.clash) if kept else 0.0
-            self.priority[new] = self.priority[top] + idea.gain - clash
+            self.worth[new] = self.worth[top] + idea.gain - clash
             self.lost[new] = self.lost[top] + (1 - idea.carries) * idea.gain
             top = new
             kept.append((number, new))

@@ -284,7 +284,7 @@ def test_a_number_without_any_noise_is_kept_when_it_is_better():
 
     class Exact(FakeWorld):
         def value(self, commit, seed):
-            return 100.0 - self.priority[commit]
+            return 100.0 - self.worth[commit]
 
     night = Night(Exact(0, lambda lots: Idea(gain=lots.choice((1.0, 0.0, -1.0))))).go(experiments=20)
     gains = {e.id: round(night.world.gain(e.commit, e.base_commit)) for e in night.lab.state.experiments.values()}
@@ -477,14 +477,14 @@ class Fixed(FakeWorld):
     """Seeds change nothing."""
 
     def value(self, commit, seed):
-        return 10.0 - self.priority[commit]
+        return 10.0 - self.worth[commit]
 
 
 class Tries(FakeWorld):
     """A run succeeds with a probability of a half, and more by what the commit is worth."""
 
     def value(self, commit, seed):
-        return float(lots_of(self.seed, commit, seed).random() < 0.5 + self.priority[commit])
+        return float(lots_of(self.seed, commit, seed).random() < 0.5 + self.worth[commit])
 
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
@@ -679,7 +679,7 @@ def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
     class Overlapping(FakeWorld):
         def _rebase(self, job):
             result = super()._rebase(job)
-            self.priority[result.commit] -= 2.2
+            self.worth[result.commit] -= 2.2
             return result
 
     reasons = [e.reason for seed in range(6)
@@ -860,7 +860,7 @@ def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
         keeps = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
         kept += len(keeps)
         false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)
-        gain += night.world.priority[night.lab.state.commit] / 2
+        gain += night.world.worth[night.lab.state.commit] / 2
     assert gain > 25
     assert false / kept < 0.1
 
