@@ -26,7 +26,7 @@ def published(events):
 def known(lab):
     """All that the record shows of a track; what would be drawn next is left out."""
     state = lab.state
-    evidence = {n: (state.known.pairs(e), state.known.on_holdout(e), e.confirming, e.worth, e.decided) for n, e in state.open.items()}
+    evidence = {n: (state.known.pairs(e), state.known.on_holdout(e), e.confirming, e.priority, e.decided) for n, e in state.open.items()}
     held = state.monitor.read()
     return {**reading._track(lab), **reading._team(lab), "evidence": evidence,
             "experiments": [reading._experiment(lab, number) for number in state.experiments],
