@@ -25,8 +25,12 @@ ATTACKS = [
         return each(other=lambda: os.listdir(OTHER), trees=lambda: os.listdir(REPO + "/.overnight/trees"),
                     logs=lambda: os.listdir(REPO + "/.overnight/logs"))
         """, "not mounted", said=GONE, works="^probe: OPEN"),
-    probe("reads the journal and its key", KIND, "return open(REPO + '/.overnight/journal.db', 'rb').read(16)", "not mounted",
-          said=GONE, works="^probe: OPEN"),
+    probe("reads the journal and its key", KIND, """
+        keys = REPO + "/.overnight/keys/"
+        return each(journal=lambda: open(REPO + "/.overnight/journal.db", "rb").read(16),
+                    key=lambda: [open(keys + name, "rb").read(16) for name in os.listdir(keys)],
+                    state=lambda: os.listdir(REPO + "/.overnight"))
+        """, "not mounted", said=GONE, works="^probe: OPEN"),
     probe("reads the hidden labels", KIND, """
         return each(tree=lambda: open("labels.json").read(), source=lambda: open("/overnight/src/labels.json").read(),
                     repository=lambda: open(REPO + "/labels.json").read())

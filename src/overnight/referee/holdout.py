@@ -1,8 +1,8 @@
 """The holdout: whether what is gained on the scorer's own data is gained on private data as well. Pure.
 
 The runs that confirm a candidate are scored twice, the second time on the holdout. Where the referee would keep it, at
-least half of its gain must be found there too; researchers hear keep or discard, and no number. The gauge sums up what
-the keeps gained on either side, for the user alone.
+least half of its gain must be found there too; researchers hear keep or discard, and no number. The overfitting monitor
+sums up what the keeps gained on either side, for the user alone.
 Covered: answers that were learnt by heart, gains that are luck with the scorer's data, climbing: each question costs a
 full proof on the scorer's data, and its answer is one bit. Not covered: a holdout that resembles the scorer's data so
 closely that both are learnt by heart together, and luck with the holdout itself, which after k questions may amount to
@@ -70,8 +70,8 @@ class Asked(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """The gauge: what so many keeps gained on the scorer's data and on the holdout, and the share that carries over, with
-    its interval (None: too few keeps to tell)."""
+    """The overfitting monitor: what so many keeps gained on the scorer's data and on the holdout, and the share that carries
+    over, with its interval (None: too few keeps to tell)."""
 
     keeps: int
     here: float
@@ -90,10 +90,6 @@ class OverfittingMonitor:
     def denied(self) -> int:
         """How often the answer was no."""
         return sum(not a.kept for a in self.asked)
-
-    def of(self, experiment: int) -> Asked | None:
-        """The question about an experiment."""
-        return next((a for a in self.asked if a.experiment == experiment), None)
 
     def forget(self, experiments: set[int]) -> None:
         """What was kept of these was taken back."""
