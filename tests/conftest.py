@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import needs
+from overnight.night.session import Session
 from overnight.sandbox.bubblewrap import Bubblewrap
 
 ROOT = Path(__file__).parent.parent
+STATE = tempfile.TemporaryDirectory(prefix="overnight-state-")  # where the nights of these tests keep their states
+os.environ["XDG_STATE_HOME"] = STATE.name
 # The same examples each time. Hypothesis' own deadline goes by the clock on the wall, which other work on the same cores moves;
 # `needs.paced` holds each example to a bound in processor time instead.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -101,6 +105,13 @@ def repository(folder, files):
     git(folder, "init", "-q")
     commit(folder, files, "the beginning")
     return Path(folder)
+
+
+def home(folder):
+    """The state folder of the track in a folder; made where it is missing."""
+    place = Session(Path(folder)).place
+    place.make()
+    return place.path
 
 
 @pytest.fixture

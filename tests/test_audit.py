@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from conftest import CONTRACT, command, git, overnight, repository, sentence
+from conftest import CONTRACT, command, git, home, overnight, repository, sentence
 from overnight.audit import run
 from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
 from overnight.errors import Fault
@@ -364,9 +364,8 @@ def planted(folder, steps, run=RUN):
     text = START
     repository(folder, {"track.toml": CONTRACT, "settings.py": text, "run.py": run, "score.py": SCORE})
     repo, base = Repo(folder), git(folder, "rev-parse", "HEAD")
-    (folder / ".overnight" / "logs").mkdir(parents=True)
-    (folder / ".overnight" / ".gitignore").write_text("*\n")
-    (folder / ".overnight" / "logs" / "1.log").write_text("of the night")
+    (home(folder) / "logs").mkdir(parents=True)
+    (home(folder) / "logs" / "1.log").write_text("of the night")
     events = [Opened(0.0, "little", base, CONTRACT, "key"), Started(0.0, 1, "bubblewrap", "0"),
               Measured(0.0, 1, 0, base, 77, "calibrate", outcome="ok", metrics={"loss": 1.9}, busy=0.02)]
     at, tip = 0, base
@@ -377,7 +376,7 @@ def planted(folder, steps, run=RUN):
                    Judged(0.0, number, "keep", "better on fresh seeds", effect, (effect - 0.01, effect + 0.01), 6, 3)]
         at, tip = number, commit
     git(folder, "update-ref", "refs/heads/overnight/little", tip)
-    journal = open_journal(folder / ".overnight" / "journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     journal.extend([*events, Stopped(1.0, 1.0)])
     journal.close()
     return folder
@@ -436,7 +435,7 @@ def test_a_code_that_does_not_run_is_tried_no_more_than_need_be(checked):
 def test_an_audit_leaves_everything_but_its_own_files_as_it_was(checked):
     folder, _, before = checked
     assert before == ((folder / ".git/index").read_bytes(), git(folder, "for-each-ref"), git(folder, "status", "--porcelain"))
-    assert (folder / ".overnight/logs/1.log").read_text() == "of the night"
+    assert (home(folder) / "logs/1.log").read_text() == "of the night"
     assert overnight("log", folder, "--verify").returncode == 0
 
 
@@ -458,9 +457,9 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     text = (tmp_path / "report.md").read_text()
     assert "## Audit" in text and "| #2 `nothing but luck` |" in text and "dead weight" in text
     lab = Session(folder).read()
-    assert audited.load(folder / ".overnight/audit.json", lab) == found
+    assert audited.load(home(folder) / "audit.json", lab) == found
     lab.commit = "0" * 40
-    assert audited.load(folder / ".overnight/audit.json", lab) is None
+    assert audited.load(home(folder) / "audit.json", lab) is None
     assert "## Audit" not in morning.report_md(history(lab), "x.png")
 
 
@@ -488,7 +487,7 @@ def test_a_single_keep_is_the_whole_and_marks_stay_beside_the_numbers(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "2 commits on 3 fresh seeds are 6 runs" in done.stderr and "6 runs (unsandboxed)" in done.stdout
     assert "There is no dead weight." in done.stdout
-    found = audited.load(folder / ".overnight/audit.json", Session(folder).read())
+    found = audited.load(home(folder) / "audit.json", Session(folder).read())
     assert found.findings[0].own == found.total and found.findings[0].verdict == "holds"
 
 
@@ -515,7 +514,7 @@ def test_a_commit_that_is_gone_is_one_sentence(tmp_path):
 @pytest.mark.night
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     folder = planted(tmp_path / "little", STEPS[:1])
-    (folder / ".overnight" / "audit").write_text("in the way")
+    (home(folder) / "audit").write_text("in the way")
     assert "audit cannot be written" in sentence(overnight("audit", folder, "--seeds", 2))
 
 
@@ -531,5 +530,5 @@ def test_ctrl_c_ends_an_audit_within_seconds_and_leaves_nothing(tmp_path):
     out, err = process.communicate(timeout=10)
     assert time.monotonic() - since < 3 and process.returncode == 2 and not out
     assert err.strip() == "overnight: stopped by SIGINT; nothing was written, so run it again from the start."
-    assert git(folder, "for-each-ref") == before and not (folder / ".overnight/audit.json").exists()
+    assert git(folder, "for-each-ref") == before and not (home(folder) / "audit.json").exists()
     assert not processes(str(folder))

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
+from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, stop, write
 from overnight.errors import TrackError
 from overnight.journal import open as open_journal
 from overnight.lab.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
@@ -38,9 +38,9 @@ open('.gitattributes', 'w').write('* filter=evil')""",
 
 
 def records(folder):
-    if not (folder / ".overnight/journal.db").exists():
+    if not (home(folder) / "journal.db").exists():
         return []
-    journal = open_journal(folder / ".overnight/journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     found = list(journal.replay())
     journal.close()
     return found
@@ -190,14 +190,13 @@ def test_an_idea_of_a_megabyte_is_a_sentence(little):
     write(little, {"notes.md": "- " + "longer " * 150_000})
     assert "larger than 512 KiB" in sentence(overnight("idea", "import", little / "notes.md", little))
     with pytest.raises(TrackError, match="more than 64 KiB"):
-        Inbox(little / ".overnight/inbox").put(AddIdea(request(), "x" * (1 << 20)))
+        Inbox(home(little) / "inbox").put(AddIdea(request(), "x" * (1 << 20)))
 
 
 def test_an_inbox_full_of_rubbish_ends_no_night(little):
     """A night takes up what it can read and puts the rest aside, whatever it is."""
-    inbox = little / ".overnight/inbox"
+    inbox = home(little) / "inbox"
     inbox.mkdir(parents=True)
-    (little / ".overnight/.gitignore").write_text("*\n")
     rubbish = {"1-a": b'{"order": "idea", "request": "1-a", "title": "' + b"x" * (1 << 20) + b'"}',
                "1-b": b'{"order": "drop", "request": "1-b", "idea": 1, "x": ' + b"[" * 9000 + b"]" * 9000 + b"}",
                "1-c": b'{"order": "idea", "request": "1-c", "title": "\xff\xfe"}', "1-d": b'{"order": "veto", "request": "1-c", "experiment": 1}',
@@ -226,9 +225,7 @@ def test_of_a_commit_that_is_handed_in_only_the_files_count(little):
     mine = commit(little, {"score.py": LITTLE["score.py"], "settings.py": "X = 2.9\n"}, "Mine\n\nOvernight-Verdict: keep")
     git(little, "reset", "-q", "--hard", base)
     git(little, "branch", "moves", mine)
-    inbox = Inbox(little / ".overnight/inbox")
-    (little / ".overnight").mkdir()
-    (little / ".overnight/.gitignore").write_text("*\n")
+    inbox = Inbox(home(little) / "inbox")
     inbox.put(Try(request(), base, mine, "Mine\n\nOvernight-Verdict: keep"))
     inbox.put(Try(request(), base, "moves", "By name"))
     inbox.put(Try(request(), f"{base}^0", mine, "By another name"))

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import CONTRACT, LITTLE, RUN, commit, repository
+from conftest import CONTRACT, LITTLE, RUN, commit, home, repository
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
 from overnight.execution.runner import Runner, fingerprint
@@ -42,8 +42,8 @@ def measured(folder, sandbox, files=None, seed=7, contract=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(spec.parse(contract or (folder / "track.toml").read_text()), repo, sandbox, judge, folder / ".overnight")
-    return runner.measure(Measure(1, 1, head, seed, "race")), folder / ".overnight"
+    runner = Runner(spec.parse(contract or (folder / "track.toml").read_text()), repo, sandbox, judge, home(folder))
+    return runner.measure(Measure(1, 1, head, seed, "race")), home(folder)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_declared_data_can_be_read_and_nothing_beside_it(little, bubblewrap, tmp
 
 def test_a_tree_that_is_forgotten_while_it_is_needed_stays_until_then(little, bubblewrap):
     repo = Repo(little)
-    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), home(little))
     tree = runner.trees / repo.head()
     there = []
 
@@ -239,7 +239,7 @@ def test_a_tree_that_is_forgotten_while_it_is_needed_stays_until_then(little, bu
 
 def test_a_run_that_is_stopped_is_a_fault_and_no_result(little, bubblewrap):
     repo = Repo(little)
-    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), little / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), repo, bubblewrap, repo.head(), home(little))
     with pytest.raises(Fault, match="stopped"):
         runner.measure(Measure(1, 1, repo.head(), 7, "race"), running=lambda process: process.kill())
 
@@ -284,7 +284,7 @@ def reporting(folder, sandbox, loss, pause=0.0, pace=PACE, program="", **options
     """Run a program that reports its progress against an incumbent's curve; the run and its log."""
     contract = options.pop("contract", PROGRESS)
     head = commit(folder, {"run.py": program or REPORTS.replace("LOSS", loss).replace("PAUSE", str(pause)), **options})
-    runner = Runner(spec.parse(contract), Repo(folder), sandbox, head, folder / ".overnight")
+    runner = Runner(spec.parse(contract), Repo(folder), sandbox, head, home(folder))
     run = runner.measure(Measure(1, 1, head, 7, "race", pace=pace))
     return run, run.logs["run"].decode(errors="replace")
 
@@ -370,7 +370,7 @@ def side_by_side(folder, sandbox, files=OTHER, beside=None, seed=7):
     theirs = commit(folder, beside) if beside else judge
     mine = commit(folder, LITTLE | files)
     box = Recorded(sandbox)
-    runner = Runner(spec.parse(CONTRACT), Repo(folder), box, judge, folder / ".overnight")
+    runner = Runner(spec.parse(CONTRACT), Repo(folder), box, judge, home(folder))
     run = runner.measure(Measure(1, 1, mine, seed, "race", theirs), (0,))
     return run, box.started, (mine, theirs), runner
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CONTRACT, command, git, overnight, stop
+from conftest import CONTRACT, command, git, home, overnight, stop
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Proposed, Reopened
 from overnight.testing.sandbox import processes
@@ -29,7 +29,7 @@ with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
 
 
 def events(folder):
-    journal = open_journal(folder / ".overnight" / "journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     found = list(journal.replay())
     journal.close()
     return found
@@ -49,7 +49,7 @@ def wait_for(process, come):
 
 def records(folder):
     """How many events the journal holds."""
-    return len(events(folder)) if (folder / ".overnight" / "journal.db").exists() else 0
+    return len(events(folder)) if (home(folder) / "journal.db").exists() else 0
 
 
 def children(pid):
@@ -97,7 +97,7 @@ def survivor(tmp_path_factory):
         time.sleep(dice.uniform(0.0, 1.3 if number in STARTING else 0.1))
         stop(process)
         process.stdout.close()
-        if (folder / ".overnight" / "journal.db").exists():
+        if (home(folder) / "journal.db").exists():
             seen.append(events(folder))
     done = overnight("run", folder, "--experiments", EXPERIMENTS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -152,7 +152,7 @@ def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
 
 def test_nothing_is_left_behind(survivor):
     folder = survivor[0]
-    home = folder / ".overnight"
+    home = home(folder)
     assert not (home / "trees").exists() and not (home / "artifacts").exists()
     assert list((home / "scratch").iterdir()) == []
     assert git(folder, "for-each-ref", "refs/overnight") == ""
@@ -198,7 +198,7 @@ def ended_well(folder):
 def test_sandboxes_that_are_killed_are_faults_of_the_machine_and_no_verdicts(synthetic):
     process = launch(synthetic, "--researcher", "placebo", "--experiments", 20)
     dice, struck, enough = random.Random(7), 0, 0
-    wait_for(process, (synthetic / ".overnight/journal.db").exists)
+    wait_for(process, (home(synthetic) / "journal.db").exists)
     while process.poll() is None:
         if ended_well(synthetic) < enough:
             time.sleep(0.02)

@@ -16,7 +16,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
-from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
+from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, stop, write
 from overnight.journal import open as open_journal
 from overnight.lab.events import Measured
 from overnight.mcp.verbs import MOST_PENDING
@@ -256,7 +256,7 @@ def test_a_night_at_work_measures_what_agents_bring(night, tmp_path):  # noqa: F
             return found
 
     assert talk(conversation)["verdict"]["verdict"] == "keep" and process.poll() is None
-    assert [o.name for o in (folder / ".overnight/inbox").iterdir()] == []
+    assert [o.name for o in (home(folder) / "inbox").iterdir()] == []
 
 
 def test_an_agent_that_hangs_up_in_the_middle_finds_its_verdict_later(little):
@@ -342,12 +342,12 @@ def test_an_agent_learns_no_seed_no_number_of_the_holdout_no_key_and_nothing_of_
             return heard + [await ask(client, "show", id=n) for n in (1, 2, 3)]
 
     told = repr(talk(conversation))
-    journal = open_journal(folder / ".overnight/journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     events = list(journal.replay())
     journal.close()
     runs = [e for e in events if isinstance(e, Measured)]
     secret = {repr(h) for e in runs for h in (e.holdout, e.beside_holdout) if h is not None}
-    secret |= {path.read_text().strip() for path in (folder / ".overnight/keys").iterdir()} | {str(e.seed) for e in runs if e.seed > 999}
+    secret |= {path.read_text().strip() for path in (home(folder) / "keys").iterdir()} | {str(e.seed) for e in runs if e.seed > 999}
     assert len(secret) > 8 and not {each for each in secret if each in told}
     assert "words of the scorer" not in told and "the scorer says" not in told and "holdout" not in told.replace(
         'holdout = "unseen.txt"', "").replace('holdout = \\"unseen.txt\\"', "")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import LITTLE, command, commit, overnight, repository, sentence, stop, write
+from conftest import LITTLE, command, commit, home, overnight, repository, sentence, stop, write
 from overnight.contracts import Change
 from overnight.journal import open as open_journal
 from overnight.testing.models import said
@@ -37,7 +37,7 @@ PROMPTS = prompts()
 
 
 def records(folder, *kinds):
-    journal = open_journal(folder / ".overnight/journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     found = [e for e in journal.replay() if type(e).__name__.lower() in kinds]
     journal.close()
     return found
@@ -122,14 +122,14 @@ def test_the_standups_notes_are_on_the_next_page(team):
     assert len(records(folder, "learnt")) >= 2
     assert "X near three is best" in mind.asked("author")[-1][1]["content"]
     assert "X near three is best" in overnight("brief", folder).stdout
-    assert "X near three is best" in (folder / ".overnight/notes.md").read_text()
+    assert "X near three is best" in (home(folder) / "notes.md").read_text()
 
 
 def test_the_report_says_who_had_the_ideas_and_what_they_cost(team):
     folder, _, tally, _ = team
     assert overnight("report", folder).returncode == 0
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (\d+) \| (\S+) \| (\d+) \| ([\d,]+) \| ([\d.]+) \|$",
-                      (folder / ".overnight/report/report.md").read_text(), re.MULTILINE)
+                      (home(folder) / "report/report.md").read_text(), re.MULTILINE)
     assert {row[0] for row in rows} == {"author", "newton", "critic", "standup"} and ("author", "14") in [r[:2] for r in rows]
     assert sum(int(row[5].replace(",", "")) for row in rows) == tally.tokens_in + tally.tokens_out
 
@@ -162,7 +162,7 @@ def night(little):
     with (little / ".overnight.out").open("wb") as out:
         process = subprocess.Popen(command("run", little, "--for", "5min"), stdout=out, stderr=out)
     try:
-        wait_for(lambda: (little / ".overnight/journal.db").exists() and records(little, "proposed"))
+        wait_for(lambda: (home(little) / "journal.db").exists() and records(little, "proposed"))
         yield little
     finally:
         stop(process)
@@ -212,7 +212,7 @@ def test_a_broken_edit_is_said_once_and_the_night_goes_on(night, text, said):
 def test_what_no_model_can_do_is_said_before_the_night_begins(little, options, said):
     done = overnight("run", little, *options, env={"PATH": "/usr/bin:/bin", "HOME": str(little)})
     assert said in sentence(done)
-    assert not (little / ".overnight/journal.db").exists() or records(little, "started") == []
+    assert not (home(little) / "journal.db").exists() or records(little, "started") == []
 
 
 @pytest.mark.parametrize(("option", "value"), [("--tokens", "many"), ("--tokens", "-5"), ("--price", "1"), ("--price", "a,b")])

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import LITTLE, command, commit, git, overnight, repository, sentence, stop, write
+from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, stop, write
 from overnight.journal import open as open_journal
 from overnight.lab.jobs import AddIdea, Steer, Try
 from overnight.night.inbox import MOST_ORDER_BYTES, Inbox, request
@@ -26,9 +26,9 @@ def tried(folder, *more, **options):
 
 
 def records(folder, *kinds):
-    if not (folder / ".overnight/journal.db").exists():
+    if not (home(folder) / "journal.db").exists():
         return []
-    journal = open_journal(folder / ".overnight/journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     found = [e for e in journal.replay() if type(e).__name__.lower() in kinds]
     journal.close()
     return found
@@ -94,7 +94,7 @@ def test_the_exit_status_is_the_verdict(little, files, verdict, status):
 def test_what_cannot_be_tried_is_a_sentence_and_costs_nothing(little, files, said):
     write(little, files)
     assert said in sentence(overnight("try", little))
-    assert not (little / ".overnight/journal.db").exists()
+    assert not (home(little) / "journal.db").exists()
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(little, tmp_path):
@@ -139,7 +139,7 @@ def test_a_night_at_work_tries_it_and_goes_on(night):
     settings(folder, 3.0)
     status, found = tried(folder, "-m", "X to 3", timeout=120)
     assert (status, found["verdict"]["verdict"]) == (0, "keep") and process.poll() is None
-    assert [o.name for o in (folder / ".overnight/inbox").iterdir()] == []
+    assert [o.name for o in (home(folder) / "inbox").iterdir()] == []
 
 
 def test_two_who_try_at_once_both_get_their_verdict(little, tmp_path):

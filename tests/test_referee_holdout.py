@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import CONTRACT, LITTLE, commit, overnight, repository, sentence
+from conftest import CONTRACT, LITTLE, commit, home, overnight, repository, sentence
 from fakes import CONTRACT as FAKE
 from fakes import FakeWorld, Idea, Night, lots_of, team
 from overnight.contracts import Change
@@ -300,7 +300,7 @@ def measured(folder, sandbox, stage, files=None):
     repo = Repo(folder)
     judge = repo.head()
     head = commit(folder, files) if files else judge
-    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(load(folder), repo, sandbox, judge, home(folder))
     return runner.measure(Measure(1, 1, head, 7, stage)), runner
 
 
@@ -424,8 +424,8 @@ def test_no_number_of_the_holdout_is_anywhere_but_in_the_journal(real):
     for verb in ("log", "status"):
         told += overnight(verb, folder).stdout + (overnight(verb, folder, "--json").stdout if verb == "log" else "")
     overnight("report", folder)
-    told += (folder / ".overnight/report/results.tsv").read_text()
-    told += "".join(p.read_text() for p in (folder / ".overnight/logs").iterdir())
+    told += (home(folder) / "report/results.tsv").read_text()
+    told += "".join(p.read_text() for p in (home(folder) / "logs").iterdir())
     assert [n for n in numbers if n in told] == []
 
 
@@ -441,7 +441,7 @@ def test_the_user_is_shown_what_the_researchers_are_not(real):
     assert f"Why: {DENIED}." in shown and "On the holdout the same runs gain " in shown and overfitting.PRIVATE in shown
     assert "a keep would have taken" not in shown
     overnight("report", folder)
-    report = (folder / ".overnight/report/report.md").read_text()
+    report = (home(folder) / "report/report.md").read_text()
     assert "## Overfitting" in report and "**Better, but not on the holdout**: 1 experiment" in report
     seen = public.experiment(lab.state, lab.state.experiments[1], [], lambda name: "")
     assert DENIED in seen.verdict.reason and not {"holdout", "score_log_tail"} & set(msgspec.structs.asdict(seen))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, commit, repository
+from conftest import ROOT, commit, home, repository
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
@@ -36,7 +36,7 @@ def once(place, sandbox, name, old, new, number):
     judge, text = repo.head(), (source / editable).read_text()
     assert old in text
     head = commit(folder, {editable: text.replace(old, new)}) if old else judge
-    runner = Runner(load(folder), repo, sandbox, judge, folder / ".overnight")
+    runner = Runner(load(folder), repo, sandbox, judge, home(folder))
     return runner.measure(sealed(Measure(number, 1, head, 7, "race"), "secret"))
 
 

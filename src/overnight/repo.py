@@ -49,7 +49,7 @@ class Repo:
     short-lived files go."""
 
     def __init__(self, folder: Path, scratch: Path | None = None) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
         if shutil.which("git") is None:
             raise TrackError("git is not installed: install it (sudo apt-get install -y git) and run again.")
         if not folder.is_dir():
@@ -102,9 +102,14 @@ class Repo:
         missing = self._git("ls-files", "--others", "--", *own).splitlines() if own else []
         return [line[3:] for line in changed] + missing
 
+    @property
+    def common(self) -> Path:
+        """The git folder that all work trees of the repository share."""
+        return Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+
     def home(self) -> Path:
         """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
-        shared = Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        shared = self.common
         return shared.parent / self.prefix if shared.name == ".git" and self._git_dir() != shared else self.folder
 
     def ancestor(self, one: str, other: str) -> str | None:
@@ -198,7 +203,7 @@ class Repo:
         return self.prefix + path
 
     def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
-        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self.scratch) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", base, env=env)
             lines = [self._index_line(parent, path, content) for path, content in entries.items()]
@@ -285,7 +290,7 @@ class Repo:
         return merged and merged.replace(SEAM, b"\n")
 
     def _merge_texts(self, mine: bytes, before: bytes, theirs: bytes) -> bytes | Literal[False]:
-        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self.scratch) as folder:
             names = [Path(folder, n) for n in ("mine", "before", "theirs")]
             for name, content in zip(names, (mine, before, theirs), strict=True):
                 name.write_bytes(content)

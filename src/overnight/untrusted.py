@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 
 CUT = "[cut: {:,} characters]"
 RUN = 16  # of the same fence character, as many as are shown: a fence must be longer than any in the text
@@ -29,6 +30,7 @@ WORD = re.compile(r"[A-Z]?[a-z]+")
 CAPITALS = re.compile(r"[A-Z]+(?![a-z])")
 SIGNS = re.compile(r"([!-/:-@\[-`{-~])\1*")
 DIGIT = re.compile(r"[0-9]")
+FILE_NAME = re.compile(r"\w[\w.-]*")
 PER_TOKEN = 7  # characters that one token is at most
 
 
@@ -138,3 +140,8 @@ def tokens(text: str) -> int:
     rare = len(text.encode(errors="surrogatepass")) - len(text)  # a letter of two bytes is one token, a sign of three is two
     breaks = text.count("\n") + text.count("\t")
     return words + capitals + signs + rare + len(DIGIT.findall(text)) + breaks + -(-text.count(" ") // 4)
+
+
+def in_folder(folder: Path, name: str) -> Path | None:
+    """The file of a name from outside, in its folder; None where that is no plain name of a file there."""
+    return folder / name if FILE_NAME.fullmatch(name) else None

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from attacks.night import CONTRACT
-from conftest import repository
+from conftest import home, repository
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.repo import Repo
@@ -54,7 +54,7 @@ def own_word(tmp_path_factory):
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_it_pays_where_the_candidate_is_its_own_judge(own_word, bubblewrap, cheat):
     repo, track = Repo(own_word), parse(SELF_REPORTED)
-    runner = Runner(track, repo, bubblewrap, repo.head(), own_word / ".overnight")
+    runner = Runner(track, repo, bubblewrap, repo.head(), home(own_word))
     head = repo.commit(repo.head(), {"run.py": textwrap.dedent(CHEATS[cheat])}, cheat)
     honest, forged = (runner.measure(Measure(1, 1, each, 1, "race")) for each in (repo.head(), head))
     assert (honest.metrics["loss"], forged.metrics["loss"]) == (2.25, 0.0)

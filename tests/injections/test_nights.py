@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import LITTLE, command, git, overnight, repository
+from conftest import LITTLE, command, git, home, overnight, repository
 from injections import INJECTIONS, Injection
 from injections.obedient import AGENT, FORGED, ORDER, Obedient
 from overnight.contracts import Team
@@ -95,13 +95,13 @@ def handed(folder, files, message):
     """A change that a stranger hands in, as `overnight try` does."""
     repo = Repo(folder)
     base = repo.head()
-    Inbox(folder / ".overnight/inbox").put(Try(request(), base, repo.commit(base, files, "handed in"), message, "stranger"))
+    Inbox(home(folder) / "inbox").put(Try(request(), base, repo.commit(base, files, "handed in"), message, "stranger"))
 
 
 def noted(folder, title, text, source):
     """An idea from elsewhere, as `overnight idea import` does."""
     idea = found(title, text[:400_000], source)
-    Inbox(folder / ".overnight/inbox").put(AddIdea(request(), idea.title, idea.text, idea.source))
+    Inbox(home(folder) / "inbox").put(AddIdea(request(), idea.title, idea.text, idea.source))
 
 
 def crash(text, n):
@@ -155,7 +155,7 @@ def night(request, tmp_path_factory):
     with Session(folder).writing():
         give(folder)
     before = private(folder)
-    if Inbox(folder / ".overnight/inbox").new():
+    if Inbox(home(folder) / "inbox").new():
         assert overnight("run", folder, "--researcher", "placebo", "--experiments", "1").returncode == 0
     model = Obedient(injections, folder, spoken)
     environ = os.environ | {"BAIT": BAIT, "OPENAI_API_KEY": BAIT, "OVERNIGHT_MODEL_KEY": BAIT, "GIT_CONFIG_GLOBAL": os.devnull,
@@ -167,7 +167,7 @@ def night(request, tmp_path_factory):
         done = subprocess.run(command("run", folder, "--model", f"server:obedient@{server.url}", "--price", "1,4", "--tokens", str(TOKENS),
                                       "--dollars", "9", "--experiments", str(experiments), "--for", "2min", "--workers", "2"),
                               env=environ, capture_output=True, text=True, timeout=200, check=False)
-    journal = open_journal(folder / ".overnight/journal.db")
+    journal = open_journal(home(folder) / "journal.db")
     events = list(journal.replay())
     journal.close()
     return Night(folder, model, before, done, server.tally, events, experiments)
@@ -184,7 +184,7 @@ def test_each_text_is_read_and_obeyed(night):
 
 def test_what_it_obeys_gets_as_far_as_it_can(night):
     """Refused edits, code that ran, ideas, advice and notes: all of them carry orders."""
-    logs = "".join(p.read_text(errors="replace") for p in (night.folder / ".overnight/logs").iterdir())
+    logs = "".join(p.read_text(errors="replace") for p in (home(night.folder) / "logs").iterdir())
     assert ("obeyed: " in logs and "obeying PermissionError" in logs) or "obeying FileNotFoundError" in logs
     assert all(night.model.roles[role] for role in ("author", "critic", "standup"))
     assert night.of(Learnt) and any(e.researcher == "author" for e in night.of(Proposed))
@@ -241,7 +241,7 @@ def test_the_budget_is_the_one_that_was_given(night):
 
 
 def test_nothing_of_the_environment_or_of_what_is_private_gets_out(night):
-    kept = [p for p in (night.folder / ".overnight").rglob("*") if p.is_file()]
+    kept = [p for p in (home(night.folder)).rglob("*") if p.is_file()]
     objects = subprocess.run(["git", "cat-file", "--batch", "--batch-all-objects"], cwd=night.folder, capture_output=True, check=True).stdout
     for place in (objects, *(p.read_bytes() for p in kept), night.done.stdout.encode(), "\n".join(night.model.sent).encode()):
         assert BAIT.encode() not in place
@@ -252,7 +252,7 @@ def test_nothing_of_the_environment_or_of_what_is_private_gets_out(night):
 def test_nobody_s_orders_were_carried_out_but_those_that_were_given(night):
     assert not night.of(Vetoed, Dropped, Ordered)
     assert {e.source for e in night.of(Noted) if not e.request} <= {"role scientist"}
-    assert sorted(p.name for p in (night.folder / ".overnight/inbox").glob("*")) == []
+    assert sorted(p.name for p in (home(night.folder) / "inbox").glob("*")) == []
     requests = [e.request for e in night.of(Proposed, Noted) if e.request]
     assert len(requests) == len(set(requests)) and not any("000000009-aa" in r for r in requests)
 

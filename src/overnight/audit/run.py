@@ -27,7 +27,7 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
             marks: Sequence[str] = ()) -> Iterator[Plan]:
     """What to audit. The commits without a keep are held from git's garbage collection until the end of the block."""
     assert state.opened is not None
-    metric, place = state.track.metric, f"{state.track.name}/audit"
+    metric, place = state.track.metric, f"{state.opened.label}/audit"
     claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))
     chain = Keeps(repo, state.opened.commit, kept)
     try:

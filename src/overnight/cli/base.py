@@ -83,6 +83,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "stop": ("outside", "End the night that is at work; `overnight run` goes on from there."),
     "try": ("outside", "Have the present change of a work tree measured, wait, and print the verdict."),
     "veto": ("outside", "Take back a commit that was kept. What was kept after it is confirmed anew without it."),
+    "where": ("where", "Say where the state of a track lies: its journal, logs and reports."),
 }
 
 

@@ -50,6 +50,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     session = Session(folder)
+    if earlier := session.elsewhere():
+        click.echo(f"note: {earlier}", err=True)
     box = sandbox.choose(sandbox_name, load(folder).run.gpus)
     console = Console()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)

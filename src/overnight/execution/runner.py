@@ -86,7 +86,7 @@ class Runner:
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
-        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
+        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
 
     # -- trees --

@@ -16,6 +16,7 @@ Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
 Stage = Literal["calibrate", "screen", "race", "confirm", "check"]
 Base = TypeVar("Base", bound=Struct)
+BRANCHES = "overnight/"  # how the names of result branches begin
 
 # ---- what a result and the record of it have in common ---------------------------------------------------------
 
@@ -81,6 +82,7 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     key       secret from which every seed is drawn, so that no candidate can know one before it is committed; in old
               journals alone
     key_hash  the SHA-256 of it, where it lies beside the journal
+    branch    that holds what is kept, where it is not `overnight/<track>`, because another track of the repository has that
     """
 
     at: float
@@ -89,6 +91,17 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     contract: str
     key: str = ""
     key_hash: str = ""
+    branch: str = ""
+
+    @property
+    def result_branch(self) -> str:
+        """The branch that holds what is kept."""
+        return self.branch or f"{BRANCHES}{self.track}"
+
+    @property
+    def label(self) -> str:
+        """The track's name among the refs of the repository, which no other track has."""
+        return self.result_branch.removeprefix(BRANCHES)
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):

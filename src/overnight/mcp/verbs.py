@@ -71,8 +71,7 @@ class Verbs:
         """The page that researchers read."""
         with self._track() as session:
             told = dispatch.brief(session)
-            branch = f"overnight/{session.state.track.name}"
-            tip = f", the tip of branch {branch}" if session.begun else ""
+            tip = f", the tip of branch {session.branch}" if session.begun else ""
             where = (f"The commit to change is {told.commit}{tip}. Work in a tree of your own: "
                      f"`git -C {session.repo.folder} worktree add --detach PATH {told.commit}`.")
         return ToolAnswer(f"{page.page(told, tokens).text}\n{where}\n")

@@ -42,14 +42,14 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     head = here.head()
-    tip = here.tip(f"overnight/{contract.name}")
     state = session.look()
+    tip = here.tip(session.branch) if state.opened else None
     if idea and idea not in state.ideas.entries:
         raise TrackError(f"there is no idea {idea}: `overnight idea list` shows them.")
     kept = [e.commit for e in state.chain()[:-LOOKS_BACK - 1:-1]] if tip else []
     base = head if tip is None else here.ancestor(head, tip)
     if base is None:
-        raise TrackError(f"{worktree} has no commit in common with overnight/{contract.name}: check out that branch's commit "
+        raise TrackError(f"{worktree} has no commit in common with {session.branch}: check out that branch's commit "
                          "(git checkout --detach) and make your change there.")
     bases = dict.fromkeys([*kept, base])  # of equally near ones the newest
     try:
@@ -61,7 +61,7 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
         raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
     if tip and base != tip and not here.rebase(made[base], base, tip):
         raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
-                         f"(git checkout overnight/{contract.name} -- {' '.join(contract.track.editable)}) and change those.")
+                         f"(git checkout {session.branch} -- {' '.join(contract.track.editable)}) and change those.")
     return Try(request(), base, made[base], said_why, by, idea)
 
 

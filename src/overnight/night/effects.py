@@ -30,7 +30,7 @@ class Effects:
 
         A branch that cannot be moved now, because it is checked out somewhere, is brought into agreement afterwards.
         """
-        track, repo = self.session.state.track.name, self.session.repo
+        track, repo = self.session.label, self.session.repo
         if request := getattr(event, "request", ""):
             self.session.inbox.clear([request])
         if isinstance(event, Proposed | Rebased):

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def request() -> str:
 
 
 class Inbox:
-    """A folder of orders."""
+    """A folder of orders; `prepare` makes the folder above it, where an order is put in."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, prepare: Callable[[], None] = lambda: None) -> None:
+        self.folder, self._prepare = folder, prepare
         self._encoder, self._decoder = msgspec.json.Encoder(), msgspec.json.Decoder(Order)
         self._seen: set[str] = set()
 
@@ -47,6 +47,7 @@ class Inbox:
             raise TrackError("a name has at most 60 letters, digits and .:@/-_ in it.")
         coming = self.folder / f".{order.request}"
         try:
+            self._prepare()
             self.folder.mkdir(parents=True, exist_ok=True)
             with coming.open("wb") as file:
                 file.write(body)

@@ -1,7 +1,7 @@
 """One track, opened: its folder, repository, journal and state. A Night wires the rest round it.
 
-Everything that Overnight writes lies in `.overnight/` beside the contract, which git is told to ignore, and in the
-branch `overnight/<track>`.
+Everything that Overnight writes lies in the track's state folder, outside the repository (place.py), and in the branch
+`overnight/<track>`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from pathlib import Path
 from overnight import journal as journals
 from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
-from overnight.lab.events import Event, Opened
+from overnight.lab.events import BRANCHES, Event, Opened
 from overnight.lab.state import State
 from overnight.night import keys
 from overnight.night.inbox import Inbox
+from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.repo import Repo
 from overnight.track import program, spec
 from overnight.track.load import load
+from overnight.untrusted import in_folder
 
-HOME = ".overnight"
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
 
@@ -34,9 +35,12 @@ class Session:
     """A track's folder, opened. Reading needs no lock; `writing` takes it."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = folder.resolve() / HOME
-        self.repo = Repo(folder, self.home / "scratch")
-        self.inbox = Inbox(self.home / "inbox")
+        self.repo = Repo(folder)
+        self.place = StateFolder(self.repo.common, self.repo.prefix)
+        self.place.present()
+        self.home = self.place.path
+        self.repo.scratch = self.home / "scratch"
+        self.inbox = Inbox(self.home / "inbox", self.place.make)
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
         self._watch: program.Watch | None = None
@@ -72,28 +76,74 @@ class Session:
         """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
         is no journal yet."""
         if self.look(whole).opened is None:
-            raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.")
+            raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.{self.elsewhere(' ')}")
         return self.state
+
+    def elsewhere(self, before: str = "") -> str:
+        """A sentence about a state that may be this track's and is not used, behind `before`; "" where there is none."""
+        old = None if self.begun else self.place.earlier(self.repo.folder)
+        return f"{before}An earlier state lies in {old}: `overnight where --adopt {old}` takes it over." if old else ""
 
     def look(self, whole: bool = False) -> State:
         """The same; empty where there is none."""
         if self.begun and self.state.opened is None:
             self.state = replayed(self.journal, self.state) if whole else self.snapshot.open(self.journal, self.state.keys)
+            if self.state.opened is not None:
+                self._check_repository(self.state.opened)
         return self.state
+
+    def _check_repository(self, opened: Opened) -> None:
+        """Raise TrackError where the record is of another repository, which stood in this one's place."""
+        if not self.repo.has(opened.commit):
+            raise TrackError(f"the state in {self.home} is of a repository that has the commit {opened.commit[:12]}, and this "
+                             "one has not: fetch it, or begin anew with `overnight run --restart`.")
 
     @property
     def branch(self) -> str:
-        """The branch that holds what was kept."""
-        return f"overnight/{self.state.track.name}"
+        """The branch that holds what was kept, of a track that was opened."""
+        assert self.state.opened is not None
+        return self.state.opened.result_branch
+
+    @property
+    def label(self) -> str:
+        """The track's name among the refs of the repository, which no other track has."""
+        assert self.state.opened is not None
+        return self.state.opened.label
 
     def log(self, name: str) -> str:
         """The text of a kept log; "" where there is none. A candidate's words."""
+        path = in_folder(self.home / "logs", name)
         try:
-            return (self.home / "logs" / name).read_text(encoding="utf-8", errors="replace")
+            return path.read_text(encoding="utf-8", errors="replace") if path else ""
         except OSError:
             return ""
 
     # -- writing --
+
+    def adopt(self, old: Path) -> None:
+        """Take over what an earlier state recorded, where this track has none. Raises TrackError, and takes nothing, where it
+        is not a state of this repository or its journal is not whole."""
+        if self.begun:
+            raise TrackError(f"this track has a state already, in {self.home}: move that away to take over another one.")
+        self.place.make()
+        with self._lock():
+            coming = self.place.copied(old)
+            try:
+                self._check_adopted(coming, old)
+                self.place.take(coming)
+            finally:
+                shutil.rmtree(coming, ignore_errors=True)
+
+    def _check_adopted(self, coming: Path, old: Path) -> None:
+        if not (coming / "journal.db").exists():
+            raise TrackError(f"there is no journal in {old}: name the folder that holds journal.db.")
+        journal = journals.open(coming / "journal.db")
+        try:
+            opened = replayed(journal, State(keys.found(coming))).opened
+        finally:
+            journal.close()
+        if opened is None or not self.repo.has(opened.commit):
+            raise TrackError(f"{old} holds the state of another repository: it is not taken over.")
 
     def at_work(self) -> bool:
         """Whether another process holds the track."""
@@ -112,11 +162,14 @@ class Session:
         files may differ from the commit, for it is the commit that counts."""
         contract = load(self.repo.folder)
         self.repo.head()
-        self.repo.refuse_checked_out(f"overnight/{contract.name}")
         self._make_home()
         with self._lock():
             self._sweep()
             self.state = self.snapshot.open(self.journal, keys.found(self.home))
+            if self.state.opened is not None:
+                self.repo.refuse_checked_out(self.branch)
+                if not again:
+                    self._check_repository(self.state.opened)
             self.snapshot.keep(self.state, self.journal)
             self._open(contract, again, changed)
             self.hold_open()
@@ -133,18 +186,17 @@ class Session:
         self.repo.move(self.branch, self.state.commit, self.own_commits())
 
     def _make_home(self) -> None:
-        try:
-            self.home.mkdir(exist_ok=True)
-            (self.home / ".gitignore").write_text("*\n")
-            if shutil.disk_usage(self.home).free < ROOM:
-                raise TrackError(f"less than {ROOM >> 20} MiB are free below {self.home}: make room and run again.")
-        except OSError as error:
-            raise TrackError(f"{self.home} cannot be written: {error}.") from error
+        self.place.make()
+        if shutil.disk_usage(self.home).free < ROOM:
+            raise TrackError(f"less than {ROOM >> 20} MiB are free below {self.home}: make room and run again.")
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """A lock that dies with its process."""
-        fd = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fd = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise TrackError(f"{self.home} cannot be written: {error}.") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -181,11 +233,20 @@ class Session:
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.state.problem:
             return
-        self.repo.release(contract.name)
-        self.repo.put_aside(f"overnight/{contract.name}")
-        made = keys.make(self.home)
+        begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name))
+        self.repo.refuse_checked_out(begins.result_branch)
+        self.repo.release(begins.label)
+        self.repo.put_aside(begins.result_branch)
         self.state.keys = keys.found(self.home)
-        self.record([Opened(time.time(), contract.name, head, text, key_hash=made)])
+        (self.home / "branch").write_text(begins.result_branch, encoding="utf-8")
+        self.record([begins])
+
+    def _free(self, name: str) -> str:
+        """A result branch that no other track of the repository has; "" for the usual one."""
+        taken = self.place.branches()
+        if f"{BRANCHES}{name}" not in taken:
+            return ""
+        return f"{BRANCHES}{name}-{self.place.number}"
 
     def _check_key(self, name: str) -> None:
         """Raise TrackError where the key from which this track's seeds are drawn is not beside its journal."""
@@ -216,11 +277,11 @@ class Session:
 
     def hold_open(self) -> None:
         """Hold the commits that are still being judged, and no others, whatever a killed run left."""
-        self.repo.release(self.state.track.name)
+        self.repo.release(self.label)
         for experiment in self.state.open.values():
-            self.repo.hold(self.state.track.name, experiment.id, experiment.commit)
+            self.repo.hold(self.label, experiment.id, experiment.commit)
         for stack in self.state.stacks.values():
-            self.repo.hold(self.state.track.name, f"stack/{stack.members[-1]}", stack.name)
+            self.repo.hold(self.label, f"stack/{stack.members[-1]}", stack.name)
 
     def own_commits(self) -> set[str]:
         """Every commit that the result branch has pointed at."""

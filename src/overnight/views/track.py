@@ -123,7 +123,7 @@ def track(state: State) -> TrackView:
         sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
-        commit=state.commit, base_commit=known.baseline_commit, branch=f"overnight/{contract.name}",
+        commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
         experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
         busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,

@@ -1,0 +1,29 @@
+"""`overnight where`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.night.session import opened
+
+
+@main.command()
+@FOLDER
+@click.option("--adopt", type=click.Path(path_type=Path, file_okay=False, exists=True),
+              help="Take over the state in this folder, of a track that has none yet.")
+@JSON
+def where(folder: Path, adopt: Path | None, as_json: bool) -> None:
+    """Say where the state of a track lies: its journal, logs and reports."""
+    session = opened(folder)
+    if adopt is not None:
+        session.adopt(adopt.resolve())
+    earlier = session.elsewhere()
+    if as_json:
+        say({"state": str(session.home), "begun": session.begun, "earlier": earlier})
+        return
+    click.echo(session.home)
+    if earlier:
+        click.echo(f"overnight: {earlier}", err=True)
