@@ -41,7 +41,7 @@ def test_a_night_keeps_what_is_better_on_the_result_branch(night):
 
 def test_the_users_branch_index_and_tree_are_untouched(night):
     assert git(night, "rev-list", "--count", "HEAD") == "1"
-    assert git(night, "status", "--porcelain", "--ignored").== ""
+    assert git(night, "status", "--porcelain", "--ignored") == ""
     assert (night / "settings.py").read_text() == "X = 1.0\n"
 
 

@@ -152,13 +152,13 @@ def test_the_branch_holds_the_baseline_and_the_keeps(survivor):
 
 def test_nothing_is_left_behind(survivor):
     folder = survivor[0]
-    home = home(folder)
-    assert not (home / "trees").exists() and not (home / "artifacts").exists()
-    assert list((home / "scratch").iterdir()) == []
+    state = home(folder)
+    assert not (state / "trees").exists() and not (state / "artifacts").exists()
+    assert list((state / "scratch").iterdir()) == []
     assert git(folder, "for-each-ref", "refs/overnight") == ""
     assert git(folder, "worktree", "list").count("\n") == 0
     assert git(folder, "status", "--porcelain") == ""
-    assert processes(str(folder)) == []
+    assert processes(str(folder)) == [] and processes(str(state)) == []
 
 
 def test_interrupted_it_ends_soon_and_in_order_and_goes_on(synthetic):

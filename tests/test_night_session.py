@@ -197,6 +197,7 @@ def remembered(night, tmp_path):
     folder = tmp_path / "little"
     shutil.copytree(night, folder, symlinks=True)
     session = Session(folder)
+    session.adopt(home(night))
     writer = Snapshot(session.snapshot.path, behind=1)
     writer.keep(writer.open(session.journal, session.state.keys), session.journal)
     session.journal.close()
@@ -261,7 +262,7 @@ def test_the_seeds_key_is_new_with_each_beginning(little):
         assert overnight("run", little, "--restart", "--experiments", 1).returncode == 0
     opened = [e for e in events(little) if isinstance(e, Opened)]
     assert {e.key for e in opened} == {""} and len({e.key_hash for e in opened}) == 2
-    assert keys.foundhome(little).keys() == {e.key_hash for e in opened}
+    assert keys.found(home(little)).keys() == {e.key_hash for e in opened}
 
 
 def test_a_track_whose_key_is_lost_can_be_read_and_begun_anew_but_not_gone_on_with(little):

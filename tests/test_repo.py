@@ -22,7 +22,7 @@ def contract(editable='["settings.py", "lib/**"]'):
 def snapshot(folder):
     """Everything of the user's that a run must leave as it is."""
     files = {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*"))
-             if p.is_file() and ".git" not in p.parts and ".overnight" not in p.parts}
+             if p.is_file() and ".git" not in p.parts}
     return files, (folder / ".git/index").read_bytes(), (folder / ".git/HEAD").read_text(), git(folder, "rev-parse", "main")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 
 CUT = "[cut: {:,} characters]"
 RUN = 16  # of the same fence character, as many as are shown: a fence must be longer than any in the text
@@ -142,6 +141,6 @@ def tokens(text: str) -> int:
     return words + capitals + signs + rare + len(DIGIT.findall(text)) + breaks + -(-text.count(" ") // 4)
 
 
-def in_folder(folder: Path, name: str) -> Path | None:
-    """The file of a name from outside, in its folder; None where that is no plain name of a file there."""
-    return folder / name if FILE_NAME.fullmatch(name) else None
+def is_file_name(name: str) -> bool:
+    """Whether a name from outside is a plain file's in whatever folder it is put behind, and leads nowhere else."""
+    return FILE_NAME.fullmatch(name) is not None

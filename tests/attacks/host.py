@@ -15,7 +15,7 @@ from conftest import write
 SETTINGS = ("kernel/core_pattern", "kernel/modprobe", "kernel/hostname", "kernel/domainname", "kernel/randomize_va_space",
             "kernel/sysrq", "vm/overcommit_memory", "vm/drop_caches", "net/ipv4/ip_forward")
 SHARED = ("/", "/tmp", "/var/tmp", "/dev/shm", "/etc", "/usr", "/usr/bin", "/opt", "/run", "/dev")
-OURS = (".overnight", ".git/objects", ".git/refs/overnight", ".git/refs/heads/overnight", ".git/logs", ".git/packed-refs")
+OURS = ("state/overnight", ".git/objects", ".git/refs/overnight", ".git/refs/heads/overnight", ".git/logs", ".git/packed-refs")
 ENGINES = ("/containers/", "/docker/", "/netns")  # whose mounts come and go without us
 STRANGERS = 200_000  # user ids from here on are those of sandboxed code
 
@@ -38,6 +38,7 @@ class Bait:
         self.names = self._names()
 
     def _plant_files(self) -> None:
+        (self.folder / "state").mkdir()
         secret = f"{self.flag}\n"
         write(self.folder, {"host/secret.txt": secret, "host/other/run.py": secret, "home/.ssh/id_ed25519": secret,
                             "home/.config/key": secret, "data/words.txt": "some data\n", "data/deeper/more.txt": "more\n"})
@@ -49,7 +50,7 @@ class Bait:
 
     def _plant_environment(self) -> None:
         wanted = {"OPENAI_API_KEY": self.flag, "AWS_SECRET_ACCESS_KEY": self.flag, "HOME": str(self.folder / "home"),
-                  "PYTHONSTARTUP": str(self.folder / "host/secret.txt")}
+                  "PYTHONSTARTUP": str(self.folder / "host/secret.txt"), "XDG_STATE_HOME": str(self.folder / "state")}
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         self._leave.callback(_restore, before)
@@ -88,7 +89,7 @@ class Bait:
         return {
             "MARK": self.mark, "SECRET": str(self.folder / "host/secret.txt"), "OTHER": str(self.folder / "host/other"),
             "HOST": str(self.folder), "HOST_HOME": str(self.folder / "home"), "REPO": str(self.folder / "target"),
-            "DATA": str(self.folder / "data"), "SHM": str(self.shm), "TMP": str(self.tmp), "TCP": tcp, "UDP": udp,
+            "DATA": str(self.folder / "data"), "STATE": str(self.folder / "state/overnight"), "SHM": str(self.shm), "TMP": str(self.tmp), "TCP": tcp, "UDP": udp,
             "ABSTRACT": f"\0{self.mark}", "SOCKET": self.path, "VICTIM": self.victim.pid, "HARNESS": os.getpid(),
             "SECRET_FD": self.file, "ROOT_FD": self.root,
         }
@@ -187,7 +188,7 @@ def _descriptors() -> dict[str, str]:
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{name}")
-            if "/.overnight/" not in target and not target.startswith("/proc/"):
+            if "/state/overnight/" not in target and not target.startswith("/proc/"):
                 found[name] = target
     return found
 

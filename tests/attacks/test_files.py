@@ -22,14 +22,15 @@ ATTACKS = [
                     root=lambda: open("/root/.ssh/id_ed25519").read())
         """, "not mounted", said=GONE, works="^probe: OPEN"),
     probe("reads another experiment's tree", KIND, """
-        return each(other=lambda: os.listdir(OTHER), trees=lambda: os.listdir(REPO + "/.overnight/trees"),
-                    logs=lambda: os.listdir(REPO + "/.overnight/logs"))
+        state = (__import__("glob").glob(STATE + "/*/*") or [STATE])[0]
+        return each(other=lambda: os.listdir(OTHER), trees=lambda: os.listdir(state + "/trees"), logs=lambda: os.listdir(state + "/logs"))
         """, "not mounted", said=GONE, works="^probe: OPEN"),
     probe("reads the journal and its key", KIND, """
-        keys = REPO + "/.overnight/keys/"
-        return each(journal=lambda: open(REPO + "/.overnight/journal.db", "rb").read(16),
+        state = (__import__("glob").glob(STATE + "/*/*") or [STATE])[0]
+        keys = state + "/keys/"
+        return each(journal=lambda: open(state + "/journal.db", "rb").read(16),
                     key=lambda: [open(keys + name, "rb").read(16) for name in os.listdir(keys)],
-                    state=lambda: os.listdir(REPO + "/.overnight"))
+                    state=lambda: os.listdir(state))
         """, "not mounted", said=GONE, works="^probe: OPEN"),
     probe("reads the hidden labels", KIND, """
         return each(tree=lambda: open("labels.json").read(), source=lambda: open("/overnight/src/labels.json").read(),

@@ -191,9 +191,9 @@ ATTACKS = [
                 continue
         return found
         """, "own process namespace", works="^probe: OPEN"),
-    loot("looks for the journal's key", "return (lambda keys: open(keys + '/' + __import__('os').listdir(keys)[0], 'rb').read(100))(REPO + '/.overnight/keys')",
+    loot("looks for the journal's key", "return open((__import__('glob').glob(STATE + '/*/*/keys/*') or [STATE + '/key'])[0], 'rb').read(100)",
          "not mounted", works="^probe: OPEN"),
-    loot("reads the logs of others", "return os.listdir(REPO + '/.overnight/logs')", "not mounted", works="^probe: OPEN"),
+    loot("reads the logs of others", "return os.listdir((__import__('glob').glob(STATE + '/*/*/logs') or [STATE + '/logs'])[0])", "not mounted", works="^probe: OPEN"),
     # answers by heart, slack
     forge("is better by less than is worthwhile", "import json, time\nwith open(os.environ['OVERNIGHT_OUT'] + '/answer', 'w') as out:\n    out.write(json.dumps(1.0 + 0.009))",
           "the referee's worthwhile", honest=False, reason="less than is worthwhile"),

@@ -85,7 +85,7 @@ class Night:
 
 def private(folder):
     """What of a repository nobody but its user may change: files, head, branches, settings, hooks."""
-    places = [p for p in folder.rglob("*") if p.is_file() and not {".git", ".overnight"} & set(p.relative_to(folder).parts)]
+    places = [p for p in folder.rglob("*") if p.is_file() and ".git" not in p.relative_to(folder).parts]
     places += [folder / ".git" / n for n in ("config", "HEAD", "index", "info/exclude")] + sorted((folder / ".git/hooks").iterdir())
     refs = git(folder, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
     return {str(p): p.read_bytes() for p in places} | {"refs": [r for r in refs if not r.startswith(("refs/heads/overnight/", "refs/overnight/"))]}

@@ -23,7 +23,7 @@ from overnight.ideas import similarity
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
 from overnight.track.spec import Track
-from overnight.untrusted import in_folder, plain
+from overnight.untrusted import is_file_name, plain
 
 LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
 MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
@@ -92,8 +92,7 @@ class Desk:
     def _tail(self, past: Past) -> str:
         """The end of a failed run's log, without the output of its scoring."""
         try:
-            path = in_folder(self.logs, past.log) if self.logs else None
-            text = path.read_text(errors="replace") if path else ""
+            text = (self.logs / past.log).read_text(errors="replace") if self.logs and is_file_name(past.log) else ""
         except OSError:
             return ""
         return text[-TAIL:]

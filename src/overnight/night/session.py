@@ -26,7 +26,7 @@ from overnight.night.snapshot import Snapshot, replayed
 from overnight.repo import Repo
 from overnight.track import program, spec
 from overnight.track.load import load
-from overnight.untrusted import in_folder
+from overnight.untrusted import is_file_name
 
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
@@ -112,9 +112,8 @@ class Session:
 
     def log(self, name: str) -> str:
         """The text of a kept log; "" where there is none. A candidate's words."""
-        path = in_folder(self.home / "logs", name)
         try:
-            return path.read_text(encoding="utf-8", errors="replace") if path else ""
+            return (self.home / "logs" / name).read_text(encoding="utf-8", errors="replace") if is_file_name(name) else ""
         except OSError:
             return ""
 
@@ -133,6 +132,7 @@ class Session:
                 self.place.take(coming)
             finally:
                 shutil.rmtree(coming, ignore_errors=True)
+        self.state = State(keys.found(self.home))
 
     def _check_adopted(self, coming: Path, old: Path) -> None:
         if not (coming / "journal.db").exists():
