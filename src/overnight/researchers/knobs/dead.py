@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from overnight.researchers.knobs.edit import name_of
 
 
 def overridden(tree: ast.Module) -> set[str]:
     """Defaults that nothing uses: `setup(lr=)` of a function, `Config.depth` of a class with typed fields."""
-    calls = _calls(tree)
+    calls: dict[str, list[ast.Call]] = defaultdict(list)
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            calls[name_of(call.func)].append(call)
     dead: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             dead |= _unused(calls[node.name], _arguments(node), f"{node.name}(%s=)")
         elif isinstance(node, ast.ClassDef):
-            dead |= _unused(calls[node.name], list(_fields(node)), f"{node.name}.%s")
+            fields = [item.target.id for item in node.body
+                      if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
+            dead |= _unused(calls[node.name], fields, f"{node.name}.%s")
             for item in node.body:
                 if isinstance(item, ast.FunctionDef):
                     name = node.name if item.name == "__init__" else item.name
@@ -25,12 +32,8 @@ def overridden(tree: ast.Module) -> set[str]:
 
 def reporting(tree: ast.Module) -> set[str]:
     """Names that are read only by a print, or to decide whether to print."""
-    read = _loads(tree)
-    quiet: dict[str, int] = defaultdict(int)
-    for node in _quiet(tree):
-        for name, times in _loads(node).items():
-            quiet[name] += times
-    return {name for name, times in quiet.items() if times >= read[name]}
+    read = _loads([tree])
+    return {name for name, times in _loads(_quiet(tree)).items() if times >= read[name]}
 
 
 def _quiet(node: ast.AST) -> Iterator[ast.AST]:
@@ -45,50 +48,21 @@ def _quiet(node: ast.AST) -> Iterator[ast.AST]:
 def _reports(node: ast.stmt) -> bool:
     if isinstance(node, ast.If):
         return all(_reports(item) for item in [*node.body, *node.orelse])
-    call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute) and _called(call) == "print"
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and name_of(node.value.func) == "print"
 
 
-def _loads(tree: ast.AST) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            counts[node.id] += 1
-    return counts
-
-
-def _fields(node: ast.ClassDef) -> Iterator[str]:
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            yield item.target.id
+def _loads(nodes: Iterable[ast.AST]) -> Counter[str]:
+    """How often each name is read."""
+    return Counter(part.id for node in nodes for part in ast.walk(node)
+                   if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load))
 
 
 def _arguments(node: ast.FunctionDef) -> list[str]:
     return [spot.arg for spot in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
 
 
-def _calls(tree: ast.Module) -> dict[str, list[ast.Call]]:
-    calls: dict[str, list[ast.Call]] = defaultdict(list)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            calls[_called(node)].append(node)
-    return calls
-
-
-def _called(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
 def _unused(calls: list[ast.Call], names: list[str], where: str) -> set[str]:
-    """Of these names the ones that every call gives, by place or by keyword."""
-    if not calls or any(_opaque(call) for call in calls):
-        return set()
+    """Of these names the ones that every call gives, by place or by keyword; none where a call hides what it gives."""
     given = [{*names[: len(call.args)], *(keyword.arg for keyword in call.keywords)} for call in calls]
-    return {where % name for name in names if all(name in each for each in given)}
-
-
-def _opaque(call: ast.Call) -> bool:
-    """Whether a call hides what it gives behind * or **."""
-    return any(isinstance(item, ast.Starred) for item in call.args) or any(item.arg is None for item in call.keywords)
+    hidden = any(isinstance(item, ast.Starred) for call in calls for item in call.args) or any(None in each for each in given)
+    return set() if hidden or not calls else {where % name for name in names if all(name in each for each in given)}
