@@ -7,11 +7,11 @@ linear in the steps of the knobs, and one broken guard teaches what to leave alo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from overnight.contracts import Past
+from overnight.contracts import Brief
 from overnight.researchers.knobs.history import Trial
 from overnight.researchers.knobs.surrogate import Array, Flags, Moves
 
@@ -32,8 +32,12 @@ class Afford:
         """The probability of each move to break no guard."""
         rows = features(moves, ordered)
         deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, self._spread, rows) + NOISE**2)
-        z = (self._room - rows @ self._slopes) / deviation
-        return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+        return below((self._room - rows @ self._slopes) / deviation)
+
+
+def below(z: Array) -> Array:
+    """The probability of a standard normal variable to lie below each value."""
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
 
 
 def features(moves: Moves, ordered: Flags) -> Array:
@@ -42,17 +46,11 @@ def features(moves: Moves, ordered: Flags) -> Array:
     return np.asarray(np.where(ordered, away, (away != 0).astype(float)), dtype=np.float64)
 
 
-def strains(history: Sequence[Past], baseline: float | None) -> dict[int, float]:
-    """The strain of every experiment that has one; 0 is the baseline."""
-    known = {past.id: past.strain for past in history if past.strain}
-    return known | ({0: baseline} if baseline else {})
-
-
-def learn(known: Mapping[int, float], frontier: int, trials: Sequence[Trial], moves: Moves,
-          ordered: Flags) -> Afford | None:
+def learn(brief: Brief, trials: Sequence[Trial], moves: Moves, ordered: Flags) -> Afford | None:
     """The model of what these trials cost; None where there are no guards."""
-    if frontier not in known:
+    known = {past.id: past.strain for past in brief.history if past.strain} | ({0: brief.strain} if brief.strain else {})
+    if brief.frontier not in known:
         return None
     rows = [i for i, trial in enumerate(trials) if trial.past.id in known and trial.past.base in known]
     costs = np.array([math.log(known[trials[i].past.id] / known[trials[i].past.base]) for i in rows])
-    return Afford(-math.log(known[frontier]), features(moves, ordered)[rows], costs)
+    return Afford(-math.log(known[brief.frontier]), features(moves, ordered)[rows], costs)

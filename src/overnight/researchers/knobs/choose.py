@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 
+from overnight.contracts import Brief
 from overnight.researchers.knobs import afford, scales
 from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, KnobEvidence, Trial
@@ -34,56 +35,41 @@ class Choice(Struct, frozen=True):
     deviation: float
 
 
-def choose(
-    knobs: Sequence[Knob],
-    evidence: KnobEvidence,
-    noise: float | None,
-    seed: int,
-    frontier: int = 0,
-    strains: Mapping[int, float] | None = None,
-) -> Choice | None:
+def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: int) -> Choice | None:
     """The most promising configuration that was not tried; None when each has been."""
-    seen = _looked(knobs, evidence.trials)
-    singles = [{knob.id: value} for knob in knobs for value in _near(knob, seen)]
-    fresh = _untried(singles, evidence)
+    turns = {knob.id: knob.scale for knob in knobs}
+    seen = {(knob, scales.upwards(turns[knob], *pair))
+            for trial in evidence.trials for knob, pair in trial.move.items() if knob in turns}
     space = _Space(knobs)
-    unit, model = _fitted(space, evidence.trials, noise)
+    unit, model = _fitted(space, evidence.trials, brief.noise)
     spent = space.moves([(trial.base, trial.made) for trial in evidence.trials])
-    purse = afford.learn(strains or {}, frontier, evidence.trials, spent, space.ordered)
-    bar = BAR * (noise or 0.0) / unit
-    scored = _scored(fresh, space, model, purse, bar, seed)
+    purse = afford.learn(brief, evidence.trials, spent, space.ordered)
+    bar = BAR * (brief.noise or 0.0) / unit
+    singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen)], evidence)
+    scored = _scored(singles, space, model, purse, bar, seed)
     partners = [config for _, config, mean, _ in scored if mean > HOPE]
     joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
     best = max(scored + _scored(joint, space, model, purse, bar, seed), key=lambda item: item[0], default=None)
     return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
 
 
-def _looked(knobs: Sequence[Knob], trials: Sequence[Trial]) -> set[tuple[str, bool]]:
-    """(knob, whether upwards) for each direction that was looked at."""
-    turns = {knob.id: knob.scale for knob in knobs}
-    return {(knob, _up(turns[knob], *pair)) for trial in trials for knob, pair in trial.move.items() if knob in turns}
-
-
-def _up(scale: scales.Scale, before: Value, after: Value) -> bool:
-    return scales.position(scale, after) > scales.position(scale, before)
-
-
 def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
-    """The values to consider; the first look in a direction is no leap, unless there is nothing nearer."""
+    """The values to consider; the first look in a direction is no leap, unless there is nothing nearer. `seen` holds
+    (knob, whether upwards) for each direction that was looked at."""
     values = scales.moves(knob.scale, knob.value)
     if knob.scale.kind == "choice":
         return values
     here = scales.position(knob.scale, knob.value)
     picked = []
     for up in (True, False):
-        ahead = [value for value in values if _up(knob.scale, knob.value, value) == up]
+        ahead = [value for value in values if scales.upwards(knob.scale, knob.value, value) == up]
         away = [abs(scales.position(knob.scale, value) - here) for value in ahead]
         reach = math.inf if (knob.id, up) in seen else max([LEAP, min(away, default=0.0)])
         picked += [value for value, far in zip(ahead, away, strict=True) if far <= reach]
     return picked
 
 
-def _untried(configs: Iterable[Config], evidence: KnobEvidence) -> list[Config]:
+def _untried(configs: Sequence[Config], evidence: KnobEvidence) -> list[Config]:
     return [config for config in configs if frozenset(config.items()) not in evidence.tried]
 
 
@@ -102,9 +88,8 @@ def _combined(configs: Sequence[Config]) -> list[Config]:
 _Scored = list[tuple[float, Config, float, float]]
 
 
-def _scored(
-    configs: list[Config], space: _Space, model: Surrogate, purse: afford.Afford | None, bar: float, seed: int
-) -> _Scored:
+def _scored(configs: list[Config], space: _Space, model: Surrogate, purse: afford.Afford | None, bar: float,
+            seed: int) -> _Scored:
     """(expected improvement that keeps within the guards, configuration, mean, deviation), the best first; the seed
     breaks ties."""
     if not configs:
@@ -123,8 +108,7 @@ def improvement(mean: Array, deviation: Array) -> Array:
     """E[max(0, x)] of normal x."""
     z = mean / deviation
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    below = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
-    return np.asarray(deviation * density + mean * below)
+    return np.asarray(deviation * density + mean * afford.below(z))
 
 
 class _Space:
@@ -154,14 +138,11 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
     known = [trial for trial in trials if trial.past.effect is not None or trial.past.verdict == "crash"]
     waiting = [trial for trial in trials if trial.past.effect is None and trial.past.verdict == "open"]
     unit = _unit([trial.past.effect for trial in known if trial.past.effect is not None], noise)
-    effects, variances = _observed(known, unit, noise)
     model = Surrogate(space.worth, space.ordered)
-    moves = space.moves([(trial.base, trial.made) for trial in known])
-    model.fit(moves, effects, variances)
+    model.fit(space.moves([(trial.base, trial.made) for trial in known]), *_observed(known, unit, noise))
     if waiting:
         pending = space.moves([(trial.base, trial.made) for trial in waiting])
-        guess, _ = model.expect(pending)
-        model.extend(pending, guess, np.full(len(waiting), UNSURE / 4))
+        model.extend(pending, model.expect(pending)[0], np.full(len(waiting), UNSURE / 4))
     return unit, model
 
 

@@ -6,7 +6,7 @@ undoing the keeps between it and the frontier; where a step is unknown (another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -54,25 +54,20 @@ def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) ->
     lineage = _Lineage(history, frontier, values)
     known = [(past, move) for past, raw in turns if (move := _move(raw, values)) is not None]
     trials = [_trial(past, move, lineage.base(past), values) for past, move in _chosen(known)]
-    here = {_key(_made({}, move, values)) for past, move in known if past.base == frontier}
-    seen = {_key(config) for trial in trials for config in (trial.base, trial.made)}
-    return KnobEvidence(
-        trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values())
-    )
+    here = {frozenset(_made({}, move, values).items()) for past, move in known if past.base == frontier}
+    seen = {frozenset(config.items()) for trial in trials for config in (trial.base, trial.made)}
+    return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values()))
 
 
-def _kept(pasts: Any) -> tuple[int, int]:
+def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
     verdicts = [past.verdict for past in pasts]
     return len(verdicts), verdicts.count("keep")
 
 
 def _move(raw: Any, values: Mapping[str, Value]) -> Move | None:
     """What a note says was turned; None when it speaks of a knob that is gone or does not speak clearly."""
-    if not isinstance(raw, dict) or not raw or not all(isinstance(pair, list | tuple) for pair in raw.values()):
-        return None
-    if not all(knob in values and len(pair) == 2 for knob, pair in raw.items()):
-        return None
-    return {knob: (pair[0], pair[1]) for knob, pair in raw.items()}
+    clear = isinstance(raw, dict) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in raw.values())
+    return {knob: (old, new) for knob, (old, new) in raw.items()} if clear and raw and raw.keys() <= values.keys() else None
 
 
 def _chosen(known: list[tuple[Past, Move]]) -> list[tuple[Past, Move]]:
@@ -93,10 +88,6 @@ def _made(base: Config, move: Move, values: Mapping[str, Value]) -> Config:
     """A configuration after a move, without what equals the frontier."""
     config = base | {knob: new for knob, (_, new) in move.items()}
     return {knob: value for knob, value in config.items() if value != values[knob]}
-
-
-def _key(config: Config) -> frozenset[tuple[str, Value]]:
-    return frozenset(config.items())
 
 
 class _Lineage:

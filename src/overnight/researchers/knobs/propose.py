@@ -11,8 +11,7 @@ from typing import Any
 
 from overnight.contracts import Brief, Change, Past
 from overnight.researchers.knobs import history, mutate, scales
-from overnight.researchers.knobs.afford import strains
-from overnight.researchers.knobs.choose import Choice, choose
+from overnight.researchers.knobs.choose import choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
 from overnight.researchers.knobs.history import KnobEvidence
@@ -75,15 +74,12 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: ran
     widest = WIDEST + evidence.turned[0] // 4
     touched = {knob for trial in evidence.trials for knob in (*trial.move, *trial.base, *trial.made)}
     near = [knob for place, knob in enumerate(knobs) if place < widest or knob.id in touched]
-    known = strains(brief.history, brief.strain)
-    choice = choose(near, evidence, brief.noise, lots.randrange(1 << 32), brief.frontier, known) if near else None
-    return _change(brief, {knob.id: knob for knob in near}, choice, evidence) if choice else None
-
-
-def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: KnobEvidence) -> Change:
-    """The edit of the files, its message, and the note that later briefs bring back."""
-    text = message(choice, knobs, evidence.trials, brief.metric)
-    return Change(_files(brief, knobs, choice.made), text, _note(knobs, choice.made))
+    choice = choose(brief, near, evidence, lots.randrange(1 << 32)) if near else None
+    if choice is None:
+        return None
+    named = {knob.id: knob for knob in near}
+    text = message(choice, named, evidence.trials, brief.metric)
+    return Change(_files(brief, named, choice.made), text, _note(named, choice.made))
 
 
 def _files(brief: Brief, knobs: Mapping[str, Knob], made: Mapping[str, Value]) -> dict[str, str | None]:

@@ -52,7 +52,7 @@ def _reason(knob: Knob, choice: Choice, trials: Sequence[Trial]) -> str:
     if knob.scale.kind == "choice":
         return f"looked at before in #{mine[-1].past.id}, which {_outcome(mine[-1])}"
     last = kept[-1] if kept else mine[-1]
-    same = _upwards(knob, knob.value, choice.made[knob.id]) == _upwards(knob, *last.move[knob.id])
+    same = scales.upwards(knob.scale, knob.value, choice.made[knob.id]) == scales.upwards(knob.scale, *last.move[knob.id])
     return f"{'the same way as' if same else 'the other way than'} #{last.past.id}, which {_outcome(last)}"
 
 
@@ -60,7 +60,3 @@ def _outcome(trial: Trial) -> str:
     if trial.past.verdict == "keep":
         return "was kept"
     return "crashed" if trial.past.effect is None else f"gave {trial.past.effect:+.2g}"
-
-
-def _upwards(knob: Knob, before: scales.Value, after: scales.Value) -> bool:
-    return scales.position(knob.scale, after) > scales.position(knob.scale, before)
