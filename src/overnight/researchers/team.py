@@ -103,34 +103,35 @@ class TeamBuilder:
                              "`claude: {kind: agent, agent: claude}`.")
         return Agent(role, self.track, self.sandbox, self.workspace(), lambda told: page.page(told).text)
 
+    def _replay(self, role: Role) -> Researcher:
+        if not role.folder:
+            raise TrackError("replay needs a folder of patches: name a role for it in program.md, like "
+                             "`again: {kind: replay, folder: patches}`.")
+        return Replay(self.folder / role.folder, role.name)
+
     def _client(self, role: Role) -> ModelClient:
         from overnight.researchers.llm import model
+        from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
         from overnight.researchers.llm.client import ModelClient
         name = role.model or self.options.model
         if not name:
             raise TrackError(f"the role '{role.name}' needs a model: name one with --model, like openai:gpt-5-mini or "
                              "ollama:qwen3, or in program.md.")
+        options = self.options
         with self._lock:
             if name not in self._models:
                 model.check(name)
-                self._models[name] = model.Model(name, self.options.price)
-            found, budget = self._models[name], self._model_budget()
-        budget.check(found)
-        return ModelClient(role.name, found, budget, timeout=role.patience)
+                self._models[name] = model.Model(name, options.price)
+            if self._budget is None:
+                bounds = BudgetBounds(options.tokens, options.dollars, options.tokens_each, options.dollars_each)
+                self._budget = ModelBudget(bounds, self.spent, Spending(*options.spent))
+        self._budget.check(self._models[name])
+        return ModelClient(role.name, self._models[name], self._budget, timeout=role.patience)
 
     def close(self) -> None:
         """Wait up to CLOSE_SECONDS for calls under way, and hand on a record of those that go on."""
         if self._budget is not None:
             self._budget.close(CLOSE_SECONDS)
-
-    def _model_budget(self) -> ModelBudget:
-        """The session's budget, made at its first use."""
-        if self._budget is None:
-            from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
-            options = self.options
-            bounds = BudgetBounds(options.tokens, options.dollars, options.tokens_each, options.dollars_each)
-            self._budget = ModelBudget(bounds, self.spent, Spending(*options.spent))
-        return self._budget
 
 
 # The kinds that propose, as `track/roles.py` names them.
@@ -138,7 +139,7 @@ RESEARCHERS: dict[str, Callable[[TeamBuilder, Role], Researcher]] = {
     "knobs": TeamBuilder._knobs,
     "llm": TeamBuilder._author,
     "agent": TeamBuilder._agent,
-    "replay": lambda builder, role: Replay(_patches(role, builder.folder), role.name),
+    "replay": TeamBuilder._replay,
     "placebo": lambda builder, role: Placebo(),
 }
 
@@ -148,10 +149,3 @@ def _close(researchers: Mapping[str, Researcher]) -> None:
     for each in researchers.values():
         if (stop := getattr(each, "stop", None)) is not None:
             stop()
-
-
-def _patches(role: Role, folder: Path) -> Path:
-    if not role.folder:
-        raise TrackError("replay needs a folder of patches: name a role for it in program.md, like "
-                         "`again: {kind: replay, folder: patches}`.")
-    return folder / role.folder

@@ -159,12 +159,12 @@ def size(path: Path) -> int:
 def change(difference: Difference, said: AgentOutput, last_words: str, by: str) -> Change:
     """The change with its title and why: from the file that the agent was asked to write, or else from its last words. Raises
     EditError where nothing was changed."""
-    files = difference.files()
+    files, left_out = difference.files(), difference.left_out
     if not files:
-        others = f" but made {', '.join(map(_shown, difference.left_out[:NAMED]))}, which is not editable" \
-            if difference.left_out else ""
-        raise EditError(f"the agent changed nothing that may be edited{others}{_last(last_words)}.")
-    note = {"left out": [_shown(path) for path in difference.left_out[:20]]} if difference.left_out else {}
+        others = f" but made {', '.join(map(_shown, left_out[:NAMED]))}, which is not editable" if left_out else ""
+        said_last = f"; it last said: {line}" if (line := last_line(last_words)) else ""
+        raise EditError(f"the agent changed nothing that may be edited{others}{said_last}.")
+    note = {"left out": [_shown(path) for path in left_out[:20]]} if left_out else {}
     return Change(files, message(said.words, last_words, by), note)
 
 
@@ -194,9 +194,9 @@ def last_words(said: bytes) -> str:
     return paragraphs[-1][-WHY:] if paragraphs else ""
 
 
-def _last(words: str) -> str:
-    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
-    return f"; it last said: {line.strip().rstrip('.')[:200]}" if line else ""
+def last_line(words: str) -> str:
+    """The last line that says anything, bounded, without its full stop; "" where there is none."""
+    return next((line.strip().rstrip(".")[:200] for line in reversed(words.splitlines()) if line.strip()), "")
 
 
 def _shown(path: str) -> str:

@@ -50,11 +50,6 @@ class BudgetBounds(Struct, frozen=True):
     tokens_each: int | None = None
     dollars_each: float | None = None
 
-    @property
-    def of_dollars(self) -> bool:
-        """Whether prices must be known."""
-        return self.dollars is not None or self.dollars_each is not None
-
 
 class Spending(Struct, frozen=True):
     """Tokens of both directions, and US dollars."""
@@ -98,7 +93,7 @@ class ModelBudget:
 
     def check(self, model: LanguageModel) -> None:
         """Raise TrackError where dollars are bounded and a model's price is unknown."""
-        if self.bounds.of_dollars and model.price(1, 1) is None:
+        if (self.bounds.dollars, self.bounds.dollars_each) != (None, None) and model.price(1, 1) is None:
             raise TrackError(f"the price of {model.name} is unknown, so dollars cannot be bounded: give its price with "
                              "--price IN,OUT (dollars per million tokens), or bound tokens instead.")
 
@@ -119,7 +114,9 @@ class ModelBudget:
 
     def ask(self, model: LanguageModel, request: Request) -> ModelAnswer:
         """Make a call, if it fits. Raises Away (the night's bounds; the model's own reasons), EditError (the experiment's)."""
-        guess = self._guess(model.name, request)
+        with self._lock:
+            stretch = self._stretch.get(model.name, 1.0)
+        guess = int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1  # tokens of prompt, at the most
         most = self._most(model, guess, request.max_tokens)
         self._set_aside(model, request, most)
         call = Call(request.role, model.name, request.purpose, request.asked, outcome="outage")
@@ -136,16 +133,8 @@ class ModelBudget:
             call = msgspec.structs.replace(call, outcome="refused")
             raise
         finally:
-            self._settle(call, most)
-            self._record(ticket, call, began)
+            self._settle(ticket, call, most, began)
         return answer
-
-    def _record(self, ticket: object, call: Call, began: float) -> None:
-        """Hand on a call that ended, unless it was recorded when the night did."""
-        with self._lock:
-            if self._open.pop(ticket, None) is not None:
-                self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
-            self._settled.notify_all()
 
     def close(self, patience: float) -> None:
         """The night ends: no further call is made. Those under way have so many seconds; of the rest it is recorded that they
@@ -157,12 +146,6 @@ class ModelBudget:
             for call, began in self._open.values():
                 self._spent(msgspec.structs.replace(call, outcome="stopped", seconds=self._clock() - began))
             self._open.clear()
-
-    def _guess(self, name: str, request: Request) -> int:
-        """At most so many tokens of prompt, as far as is known of this model."""
-        with self._lock:
-            stretch = self._stretch.get(name, 1.0)
-        return int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1
 
     def _most(self, model: LanguageModel, guess: int, out: int) -> Spending:
         """The upper bound of a call. Raises Away where it cannot be known."""
@@ -176,26 +159,20 @@ class ModelBudget:
     def _set_aside(self, model: LanguageModel, request: Request, most: Spending) -> None:
         bounds = self.bounds
         with self._settled:
-            self._must_be_open()
             each = self._each.get(request.asked, NOTHING).plus(most)
             if not each.within(bounds.tokens_each, bounds.dollars_each):
                 raise EditError("another call could pass the budget of one experiment "
                                 f"({_bound(bounds.tokens_each, bounds.dollars_each)}).")
-            while not (gone := self._used.plus(self._lost).plus(most)).plus(self._aside).within(bounds.tokens, bounds.dollars):
+            while not self._closed and not (gone := self._used.plus(self._lost).plus(most)).plus(self._aside).within(
+                    bounds.tokens, bounds.dollars):
                 if not self._aside.tokens or not gone.within(bounds.tokens, bounds.dollars):
-                    raise self._full(model, most)
+                    price = "" if bounds.dollars is None else f" and ${most.dollars:.4f}"
+                    raise Away(f"the night's budget ({_bound(bounds.tokens, bounds.dollars)}) has no room for another call of "
+                               f"{model.name}, which may take {most.tokens:,} tokens{price}.")
                 self._settled.wait()
-                self._must_be_open()
+            if self._closed:
+                raise Away("the night is over.")
             self._aside, self._each[request.asked] = self._aside.plus(most), each
-
-    def _must_be_open(self) -> None:
-        if self._closed:
-            raise Away("the night is over.")
-
-    def _full(self, model: LanguageModel, most: Spending) -> Away:
-        price = "" if self.bounds.dollars is None else f" and ${most.dollars:.4f}"
-        return Away(f"the night's budget ({_bound(self.bounds.tokens, self.bounds.dollars)}) has no room for another call of "
-                    f"{model.name}, which may take {most.tokens:,} tokens{price}.")
 
     def _paid(self, call: Call, answer: ModelAnswer, guess: int, model: LanguageModel) -> Call:
         """The record of an answered call; where the server did not count, by the estimate."""
@@ -209,13 +186,16 @@ class ModelBudget:
         return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars,
                                        outcome="ok")
 
-    def _settle(self, call: Call, most: Spending) -> None:
-        """What a call really took, instead of what was set aside for it."""
+    def _settle(self, ticket: object, call: Call, most: Spending, began: float) -> None:
+        """Count what a call really took, instead of what was set aside for it, and hand its record on, unless it was recorded
+        when the night ended."""
         paid, lost = total([call]), most if call.outcome == "timeout" else NOTHING
         with self._lock:
             self._aside = self._aside.minus(most)
             self._used, self._lost = self._used.plus(paid), self._lost.plus(lost)
             self._each[call.asked] = self._each[call.asked].minus(most).plus(paid).plus(lost)
+            if self._open.pop(ticket, None) is not None:
+                self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
             self._settled.notify_all()
 
 
