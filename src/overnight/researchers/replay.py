@@ -51,29 +51,25 @@ class Replay:
         if brief.draft is not None:
             return brief.draft
         if brief.again is not None:
-            return self._again(brief)
+            again = [name for name in names(self.folder) if name == brief.again.note.get(NOTE)]
+            return next((tried for _, tried in _tried(self.folder, again, brief) if isinstance(tried, Change)), None)
         with self._lock:
             return self._next(brief)
 
-    def _again(self, brief: Brief) -> Change | None:
-        assert brief.again is not None
-        name = brief.again.note.get(NOTE)
-        if name not in names(self.folder):
-            return None
-        return next((tried for _, tried in _tried(self.folder, [name], brief) if isinstance(tried, Change)), None)
-
     def _next(self, brief: Brief) -> Change | None:
         left = [name for name in names(self.folder) if self._free(name, brief)]
-        digest = _digest(brief.files)
+        digest = hashlib.sha256(msgspec.json.encode(sorted(brief.files.items()))).hexdigest()
         fresh = [name for name in left if self._stuck.get(name, ("",))[0] != digest]
         for name, tried in _tried(self.folder, fresh, brief):
             if isinstance(tried, Change):
                 self._given[name] = brief.seed
                 return tried
             self._stuck[name] = (digest, tried)
-        if left:
-            raise EditError(_sentence([(name, self._stuck[name][1]) for name in left]))
-        return None
+        if not left:
+            return None
+        shown = "; ".join(f"{name} {self._stuck[name][1]}" for name in left[:SHOWN])
+        more = f"; and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        raise EditError(f"no patch that is left can be proposed on today's files: {shown}{more}.")
 
     def _free(self, name: str, brief: Brief) -> bool:
         """Whether a patch was not proposed yet, or in answer to this very brief. A history that was cut off at its old end
@@ -97,17 +93,6 @@ def names(folder: Path) -> list[str]:
     return found
 
 
-def _sentence(stuck: list[tuple[str, str]]) -> str:
-    """Why nothing was proposed."""
-    shown = "; ".join(f"{name} {why}" for name, why in stuck[:SHOWN])
-    more = f"; and {len(stuck) - SHOWN} more" if len(stuck) > SHOWN else ""
-    return f"no patch that is left can be proposed on today's files: {shown}{more}."
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(msgspec.json.encode(sorted(files.items()))).hexdigest()
-
-
 # ---- one patch -------------------------------------------------------------------------------------------------
 
 
@@ -124,12 +109,10 @@ def _tried(folder: Path, wanted: Iterable[str], brief: Brief) -> Iterator[tuple[
                 message, diff = _read(folder / name, Path(scratch))
                 _lay(tree, brief.files)
                 _apply(diff, brief, tree)
-                change = Change(_changes(tree, brief.files), message or name, {NOTE: name})
+                yield name, Change(_changes(tree, brief.files), message or name, {NOTE: name})
+                return
             except _Stuck as stuck:
                 yield name, str(stuck)
-                continue
-            yield name, change
-            return
 
 
 def _lay(tree: Path, files: Mapping[str, str]) -> None:

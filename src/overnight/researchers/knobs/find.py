@@ -18,8 +18,7 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, words
-from overnight.researchers.knobs.choices import alternatives
-from overnight.researchers.knobs.dead import overridden, reporting
+from overnight.researchers.knobs.clues import alternatives, overridden, reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, sources
 from overnight.researchers.knobs.scales import Scale, Value
 

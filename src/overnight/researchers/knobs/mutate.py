@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from overnight.researchers.knobs import words
-from overnight.researchers.knobs.dead import reporting
+from overnight.researchers.knobs.clues import reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
 
 FAMILIES = (  # what can stand in the place of what, where the same module offers it
