@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ class TeamBuilder:
         roles = tuple(roles)
         researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
         advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
-        made = Team(researchers, close=partial(_close, researchers))
+        made = Team(researchers, close=partial(_stop, researchers.values()))
         if advisers:
             from overnight.researchers.llm.roles import critic, scientist, standup
             if "critic" in advisers:
@@ -144,8 +144,7 @@ RESEARCHERS: dict[str, Callable[[TeamBuilder, Role], Researcher]] = {
 }
 
 
-def _close(researchers: Mapping[str, Researcher]) -> None:
+def _stop(researchers: Iterable[Researcher]) -> None:
     """End what agents have under way."""
-    for each in researchers.values():
-        if (stop := getattr(each, "stop", None)) is not None:
-            stop()
+    for each in researchers:
+        getattr(each, "stop", lambda: None)()

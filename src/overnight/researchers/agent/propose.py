@@ -3,6 +3,7 @@ the proposal."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
@@ -178,7 +179,7 @@ class Agent:
             beside = held.enter_context(ThreadPoolExecutor(1))  # this thread started the process and outlives it
             waiting = beside.submit(process.wait)
             try:
-                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.patience)
+                said = asyncio.run(protocol.converse(os.dup(heard), os.dup(told), text, self._role.patience))
             finally:
                 ours.close()
                 gate.hang_up()

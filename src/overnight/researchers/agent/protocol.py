@@ -1,4 +1,4 @@
-"""The Agent Client Protocol, our side of it: one session, one prompt, over two pipes to an agent in a sandbox.
+"""The Agent Client Protocol, the client's side of it: one session, one prompt, over two pipes to an agent in a sandbox.
 
 Covered: the agent's messages are bounded in length and number before anything looks at them, and what is no message is passed
 over; it is offered no file, no terminal and no login of the user; permissions are granted, for all that they open lies in the
@@ -34,12 +34,8 @@ GRACE = 5.0  # seconds that it has to stop once it was asked to
 LOGIN = -32000  # the protocol's number for "log in first"
 
 
-def converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
+async def converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
     """Hold a session over two descriptors, which are closed afterwards."""
-    return asyncio.run(_converse(reads, writes, text, seconds))
-
-
-async def _converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
     loop, said = asyncio.get_running_loop(), SessionResult()
     reader = asyncio.StreamReader(limit=LINE)
     with open(reads, "rb", buffering=0) as heard, open(writes, "wb", buffering=0) as told:
@@ -98,7 +94,7 @@ async def _prompt(connection: Any, session: str, text: str, until: float, said: 
 
 
 class Answers:
-    """What we answer to an agent: yes, as often as it asks."""
+    """What an agent is answered: yes, as often as it asks."""
 
     def __init__(self, said: SessionResult) -> None:
         self._said = said
@@ -168,15 +164,11 @@ class Pipe:
     def _noted(self, message: dict[str, Any]) -> None:
         """Count an update, and keep what it says."""
         self.said.updates += 1
-        params = message.get("params")
-        update = params.get("update") if isinstance(params, dict) else None
-        if not isinstance(update, dict):
-            return
-        content = update.get("content")
-        if update.get("sessionUpdate") == "agent_message_chunk" and isinstance(content, dict):
-            self.said.words = (self.said.words + str(content.get("text", "")))[-WORDS:]
-        elif update.get("sessionUpdate") == "tool_call":
-            self.said.words += "\n\n"  # what it says next is another paragraph
+        match message.get("params"):
+            case {"update": {"sessionUpdate": "agent_message_chunk", "content": {"text": text}}}:
+                self.said.words = (self.said.words + str(text))[-WORDS:]
+            case {"update": {"sessionUpdate": "tool_call"}}:
+                self.said.words += "\n\n"  # what it says next is another paragraph
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:

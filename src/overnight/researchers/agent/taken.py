@@ -85,35 +85,26 @@ class Difference:
 
     def files(self) -> dict[str, str | None]:
         """The change, by paths in the track's folder. Raises EditError."""
+        said = self._said
+        copies = [self._harvest / name for name in said.files.values() if name.isdecimal()]
+        many = len(said.files) + len(said.odd) + len(said.gone) > MOST_PATHS  # the launcher names fewer: the agent wrote this
+        if many or sum(copy.stat().st_size for copy in copies if copy.exists()) > MOST_BYTES:
+            raise EditError("the agent left more than can be looked at.")
         changed: dict[str, str | None] = {}
-        self._must_be_few()
-        for path in sorted({*self._said.files, *self._said.odd, *self._said.gone} - {self._page}):
-            if not self._is_other(path):
-                continue
+        for path in sorted({*said.files, *said.odd, *said.gone} - {self._page}):
+            before = self._before(path)
+            if path not in said.odd and before == (None if path in said.gone else self._bytes(path)):
+                continue  # as it was, whatever was said of it
             inside = path.removeprefix(self._prefix) if path.startswith(self._prefix) else None
             if inside is not None and any(covers(glob, inside) for glob in self._editable):
-                changed[inside] = None if path in self._said.gone else self._text(path)
-            elif self._before(path) is None:
+                changed[inside] = None if path in said.gone else self._text(path)
+            elif before is None:
                 self.left_out.append(path)  # what a program writes when it runs: logs, caches, results
             else:
                 raise EditError(f"the agent changed {_shown(path)}, which is not editable.")
-        if self._said.more and not changed:
-            raise EditError(f"the agent left {self._said.more:,} more files than can be looked at.")
+        if said.more and not changed:
+            raise EditError(f"the agent left {said.more:,} more files than can be looked at.")
         return changed
-
-    def _must_be_few(self) -> None:
-        """Raise EditError where more is named than its launcher would leave: then the agent has written that itself."""
-        said = self._said
-        sizes = (size(self._harvest / name) for name in said.files.values() if name.isdecimal())
-        if len(said.files) + len(said.odd) + len(said.gone) > MOST_PATHS or sum(sizes) > MOST_BYTES:
-            raise EditError("the agent left more than can be looked at.")
-
-    def _is_other(self, path: str) -> bool:
-        """Whether a path differs from the clean tree, whatever was said of it."""
-        if path in self._said.odd:
-            return True
-        before = self._before(path)
-        return before is not None if path in self._said.gone else before != self._bytes(path)
 
     def _before(self, path: str) -> bytes | None:
         """A file of the clean tree; None where there is none. Raises EditError for what is no path."""
@@ -146,14 +137,6 @@ class Difference:
             return content.decode()
         except ValueError as error:
             raise EditError(f"the agent made {_shown(path)} a binary file: only text can be proposed.") from error
-
-
-def size(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def change(difference: Difference, said: AgentOutput, last_words: str, by: str) -> Change:

@@ -101,7 +101,7 @@ class _Finder:
         if isinstance(node, Function):
             self._function(node, context)
         elif isinstance(node, ast.ClassDef):
-            self.body(node.body, _join(context, node.name), DEFAULT)
+            self.body(node.body, _spot(context, node.name, "."), DEFAULT)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             self._assign(node, context, worth)
         elif isinstance(node, ast.AugAssign):
@@ -122,7 +122,7 @@ class _Finder:
                 self.body(part.body, context, worth)
 
     def _function(self, node: Function | ast.Lambda, context: str, name: str = "") -> None:
-        where = _join(context, name or getattr(node, "name", "lambda"))
+        where = _spot(context, name or getattr(node, "name", "lambda"), ".")
         spots = [*node.args.posonlyargs, *node.args.args]
         with_default = [*spots[len(spots) - len(node.args.defaults) :], *node.args.kwonlyargs]
         for arg, value in zip(with_default, [*node.args.defaults, *node.args.kw_defaults], strict=True):
@@ -140,10 +140,10 @@ class _Finder:
             if isinstance(value, ast.Lambda):
                 self._function(value, context, name)
             elif isinstance(spot, ast.Subscript):
-                self._value(value, _inside(context, name), name, KEYWORD)
+                self._value(value, _spot(context, name), name, KEYWORD)
             else:
                 rank = worth if worth != CAPITALS or name.isupper() else TOP
-                self._value(value, _join(context, name), name, rank)
+                self._value(value, _spot(context, name, "."), name, rank)
 
     # -- values: a literal with a name of its own
 
@@ -190,13 +190,16 @@ class _Finder:
         """Literals inside an expression, called after the statement that they belong to."""
         value = literal(node)
         if value is not None:
-            self._inner(node, value, context, label, worth)
+            spot = _spot(context, label)
+            self._names[spot + "#"] += 1
+            plain = isinstance(value, str | bool) or value in PLAIN
+            self._see(node, f"{spot}#{self._names[spot + '#']}", label, value, 0.0 if plain else worth)
         elif isinstance(node, ast.Call):
             self._call(node, context, label, worth)
         elif isinstance(node, ast.Lambda):
             self._function(node, context, label)
         elif isinstance(node, ast.Dict):
-            self._value(node, _inside(context, label), label, KEYWORD if worth else 0.0)
+            self._value(node, _spot(context, label), label, KEYWORD if worth else 0.0)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             self.expression(node.left, context, label, worth)
             self.expression(node.right, context, label, 0.0 if literal(node.right) in (2, 3, 0.5, -0.5) else worth)
@@ -206,12 +209,6 @@ class _Finder:
         elif not isinstance(node, ast.JoinedStr):
             for part in _operands(node):
                 self.expression(part, context, label, worth)
-
-    def _inner(self, node: ast.expr, value: Value, context: str, label: str, worth: float) -> None:
-        spot = _inside(context, label)
-        self._names[spot + "#"] += 1
-        plain = isinstance(value, str | bool) or value in PLAIN
-        self._see(node, f"{spot}#{self._names[spot + '#']}", label, value, 0.0 if plain else worth)
 
     def _call(self, node: ast.Call, context: str, label: str, worth: float) -> None:
         """The arguments of a call; those with a keyword have a name. Quiet calls (print, seed) have no knobs."""
@@ -228,7 +225,7 @@ class _Finder:
             if option and given.arg == "default":
                 self._value(given.value, option, option.lstrip("-"), OPTION)
             elif not option and given.arg:
-                self._value(given.value, _inside(context, f"{name}({given.arg}=)"), given.arg, keyword)
+                self._value(given.value, _spot(context, f"{name}({given.arg}=)"), given.arg, keyword)
 
 
 def _structure(name: str, value: Value, worth: float) -> bool:
@@ -288,9 +285,5 @@ def _key(node: ast.expr | None) -> str:
     return repr(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str | int) else ""
 
 
-def _inside(context: str, label: str) -> str:
-    return f"{context}:{label}" if context else label
-
-
-def _join(context: str, name: str) -> str:
-    return f"{context}.{name}" if context else name
+def _spot(context: str, label: str, mark: str = ":") -> str:
+    return f"{context}{mark}{label}" if context else label

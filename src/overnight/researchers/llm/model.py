@@ -128,25 +128,23 @@ def named(text: str, environ: Mapping[str, str] = os.environ) -> ModelName:
     if not found or found[1] not in PROVIDERS:
         raise TrackError(f"'{text[:200]}' names no model: write provider:name, like openai:gpt-5-mini, ollama:qwen3 or "
                          f"server:NAME@http://127.0.0.1:8000/v1; the providers are {', '.join(PROVIDERS)}.")
-    provider, url = PROVIDERS[found[1]], found[3] or ""
-    if url and provider.keys:
-        raise TrackError(f"'{text[:200]}': {found[1]} has an address of its own; write server:NAME@URL for another server.")
-    url = url or provider.url or (environ.get(URL, "") if found[1] == "server" else "")
-    if found[1] == "server" and not url:
+    kind, name, given = found.groups()
+    provider = PROVIDERS[kind]
+    if given and provider.keys:
+        raise TrackError(f"'{text[:200]}': {kind} has an address of its own; write server:NAME@URL for another server.")
+    url = given or provider.url or (environ.get(URL, "") if kind == "server" else "")
+    if kind == "server" and not url:
         raise TrackError(f"'{text[:200]}' has no address: write server:NAME@http://host:port/v1 or set {URL}.")
-    return ModelName(found[1], found[2], _address(url, text))
-
-
-def _address(url: str, text: str) -> str:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        plain = not parts.username and not parts.password and parts.port != 0
+        fits = plain and parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        raise TrackError(f"'{text[:200]}': its address is no URL like http://127.0.0.1:8000/v1.") from None
-    if url and (parts.username or parts.password or not parts.hostname or parts.scheme not in ("http", "https")):
+        fits = False
+    if url and not fits:
         raise TrackError(f"'{text[:200]}': its address must be like http://127.0.0.1:8000/v1, without a user or a password; a "
                          f"key belongs into {KEY}.")
-    return url.rstrip("/")
+    return ModelName(kind, name, url.rstrip("/"))
 
 
 def key(model: ModelName, environ: Mapping[str, str] = os.environ) -> str:
