@@ -148,8 +148,8 @@ def _read(path: Path, scratch: Path) -> tuple[str, bytes]:
     done = _git(["mailinfo", "-k", "--encoding=UTF-8", "message", "diff"], scratch, content)
     if done.returncode:
         raise _Stuck("is no patch")
-    title = re.search(rb"^Subject: (.*)$", done.stdout, re.MULTILINE)
-    subject = re.sub(r"^\s*\[PATCH[^]]*\]\s*", "", title[1].decode(errors="replace")) if title else ""
+    title = re.search(rb"^Subject: (?:\s*\[PATCH[^]]*\])?(.*)$", done.stdout, re.MULTILINE)
+    subject = title[1].decode(errors="replace") if title else ""
     body = (scratch / "message").read_bytes().decode(errors="replace").strip("\n")
     return "\n\n".join(part for part in (subject.strip(), body) if part), (scratch / "diff").read_bytes()
 
@@ -159,12 +159,10 @@ def _apply(diff: bytes, brief: Brief, tree: Path) -> None:
     paths, level = _paths(diff, tree)
     deepest = min(path.count("/") for path in paths)
     fits = (n for n in range(deepest + 1) if all(_editable(path.split("/", n)[-1], brief) for path in paths))
-    more = next(fits, None)
-    if more is None:
+    if (more := next(fits, None)) is None:
         outside = next(path for path in paths if not _editable(path, brief))
         raise _Stuck(f"touches {outside[:200]!r}, which is not editable")
-    done = _git(["apply", "--whitespace=nowarn", f"-p{level + more}"], tree, diff)
-    if done.returncode:
+    if _git(["apply", "--whitespace=nowarn", f"-p{level + more}"], tree, diff).returncode:
         raise _Stuck("does not apply")
 
 
@@ -239,19 +237,17 @@ def patches(events: Iterable[Event], folder: Path) -> ExportedPatches:
 
 
 def _write(event: Proposed, folder: Path) -> Path:
+    """Write a patch as git writes and reads it."""
     title, _, body = event.message.strip().partition("\n")
+    body = body.strip("\n")
     slug = re.sub(r"[^a-z0-9.]+", "-", title.lower())[:50].strip("-.") or "change"
     path = folder / f"{event.experiment:04}-{slug}.patch"
-    path.write_bytes(_mail(event, title, body.strip("\n")).encode(errors="replace"))
-    return path
-
-
-def _mail(event: Proposed, title: str, body: str) -> str:
-    """A patch as git writes and reads it."""
     subject = title if title.isascii() else Header(title, "utf-8").encode()
     head = (f"From {event.commit} Mon Sep 17 00:00:00 2001\nFrom: Overnight <overnight@localhost>\nSubject: [PATCH] {subject}\n"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n")
-    return f"{head}{_CUTS.sub(' ', body)}\n---\n{event.patch}\n-- \nOvernight, experiment {event.experiment}\n"
+    mail = f"{head}{_CUTS.sub(' ', body)}\n---\n{event.patch}\n-- \nOvernight, experiment {event.experiment}\n"
+    path.write_bytes(mail.encode(errors="replace"))
+    return path
 
 
 # Lines of a message at which git would think that the diff, another header or another letter begins.

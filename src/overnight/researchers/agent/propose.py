@@ -91,7 +91,12 @@ class Agent:
             folder.chmod(0o755)  # the agent is another user
             command = self._command(brief, folder, way, program, gate)
             write(folder / "inputs", text, self._job(program, way, gate))
-            ended, said = self._conversed(command, gate, text) if self._call.acp else self._ran(command, gate)
+            if self._call.acp:
+                ended, said = self._conversed(command, gate, text)
+            else:
+                with self._started(command, gate) as process:
+                    ended = process.wait()
+                said = SessionResult(words=taken.last_words(ended.stdout))
             left = taken.leavings(folder / "left")
             self._must_be_whole(ended, left, said, gate)
             assert left is not None
@@ -159,12 +164,6 @@ class Agent:
         finally:
             with self._lock:
                 self._running.discard(process)
-
-    def _ran(self, command: Command, gate: Gate) -> tuple[Ended, SessionResult]:
-        """An agent that is given the brief and comes to its end."""
-        with self._started(command, gate) as process:
-            ended = process.wait()
-        return ended, SessionResult(words=taken.last_words(ended.stdout))
 
     def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, SessionResult]:
         """An agent that speaks the protocol: it has ended when it has answered."""

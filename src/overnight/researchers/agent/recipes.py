@@ -23,7 +23,6 @@ from overnight.track.roles import Role
 SHIPPED = Path(__file__).with_name("recipes.toml")
 OWN = "overnight/recipes.toml"  # below the user's folder of configuration
 ACP = "acp:"
-BRIEF = "{brief}"
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,7 +34,6 @@ class AgentOutput(Struct, frozen=True):
     gone     paths that were there before
     more     how many further ones there are
     code     the agent's exit status; None where it had to be ended
-    seconds  that it took
     words    what it wrote about its change
     """
 
@@ -43,7 +42,6 @@ class AgentOutput(Struct, frozen=True):
     gone: list[str]
     more: int
     code: int | None
-    seconds: float
     words: str
 
 
@@ -51,15 +49,12 @@ class SessionResult(Struct):
     """The result of a session with an agent.
 
     words     the end of what the agent said
-    updates   how many it sent, and `asked` how many permissions it wanted
     late      it had to be asked to stop
     trouble   why there was no regular end, "" if there was
     login     it needs a login
     """
 
     words: str = ""
-    updates: int = 0
-    asked: int = 0
     late: bool = False
     trouble: str = ""
     login: bool = False

@@ -222,9 +222,8 @@ def _swap(path: str, source: Source, statement: ast.stmt, where: str, swap: _Swa
     at, last = source.span(statement)
     body = getattr(statement, "body", None)
     head = source.text[at : source.span(body[0])[0] if isinstance(body, list) and body else last].rstrip()
-    after = head[: start - at] + new + head[end - at :]
+    known = f"{path}:{where}:{_plain(head)} => {_plain(head[: start - at] + new + head[end - at :])}"
     title = f"{kind} in `{_short(head)}` ({path})"
-    known = f"{path}:{where}:{_plain(head)} => {_plain(after)}"
     return Mutation(known, path, (start, end), new, title, "Its nearest relative, in its place.", worth)
 
 

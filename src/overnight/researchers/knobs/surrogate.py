@@ -113,9 +113,12 @@ class Surrogate:
 
     def _pair(self, knob: int, left: Moves, right: Moves) -> Array:
         """The difference kernel of one knob, such that a move of one step has variance 1."""
-        alike = _smooth if self._ordered[knob] else _same
-        made, base, other, origin = (ends[:, knob] for ends in (left.made, left.base, right.made, right.base))
-        whole = alike(made, other) - alike(made, origin) - alike(base, other) + alike(base, origin)
+        ends = [(a[:, knob, None], b[None, :, knob]) for a in (left.made, left.base) for b in (right.made, right.base)]
+        if self._ordered[knob]:
+            parts = [np.exp(-0.5 * ((a - b) / REACH) ** 2) for a, b in ends]
+        else:
+            parts = [(a == b).astype(np.float64) for a, b in ends]
+        whole = parts[0] - parts[1] - parts[2] + parts[3]
         return np.asarray(whole / (2 * (1 - np.exp(-0.5 / REACH**2)) if self._ordered[knob] else 2.0))
 
     def _mixed(self, left: Moves, right: Moves) -> Array:
@@ -145,14 +148,6 @@ class Surrogate:
 
 def _turned(moves: Moves, knob: int) -> Rows:
     return np.flatnonzero(moves.made[:, knob] != moves.base[:, knob])
-
-
-def _smooth(left: Array, right: Array) -> Array:
-    return np.asarray(np.exp(-0.5 * ((left[:, None] - right[None, :]) / REACH) ** 2))
-
-
-def _same(left: Array, right: Array) -> Array:
-    return np.asarray(left[:, None] == right[None, :], dtype=np.float64)
 
 
 def _squared(left: Array, right: Array) -> Array:

@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from overnight.contracts import Call, Left
+from overnight.contracts import Call
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm.model import ModelAnswer, Request
 from overnight.untrusted import tokens
@@ -77,18 +77,18 @@ class ModelBudget:
     """Keeps calls to models within their bounds, and hands on a record of each call. Safe for many threads.
 
     spent  gets each call as it ends, also those without an answer; from the thread that made it
-    used   what was spent before: a resumed night goes on from there
+    used   what the night has paid, or may have (a timeout); at first what was spent before, where a resumed night goes on
     """
 
     def __init__(self, bounds: BudgetBounds, spent: Callable[[Call], None], used: Spending = NOTHING,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self.bounds, self._spent, self._clock = bounds, spent, clock
+        self.bounds, self.used, self._spent, self._clock = bounds, used, spent, clock
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)  # a call ended, or the night did
         self._open: dict[object, tuple[Call, float]] = {}  # calls under way, and when they began
         self._closed = False
-        self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
-        self._each: dict[int, Spending] = {}  # all three of an experiment, by the seed of its brief
+        self._aside = NOTHING  # for calls under way
+        self._each: dict[int, Spending] = {}  # what an experiment used and set aside, by the seed of its brief
         self._stretch: dict[str, float] = {}  # model -> tokens that it counted for one of the estimate, at the most
 
     def check(self, model: LanguageModel) -> None:
@@ -96,21 +96,6 @@ class ModelBudget:
         if (self.bounds.dollars, self.bounds.dollars_each) != (None, None) and model.price(1, 1) is None:
             raise TrackError(f"the price of {model.name} is unknown, so dollars cannot be bounded: give its price with "
                              "--price IN,OUT (dollars per million tokens), or bound tokens instead.")
-
-    @property
-    def left(self) -> Left:
-        """What is left of the night's bounds, without what is set aside."""
-        with self._lock:
-            gone = self._used.plus(self._lost).plus(self._aside)
-        tokens, dollars = self.bounds.tokens, self.bounds.dollars
-        return Left(tokens=None if tokens is None else max(0, tokens - gone.tokens),
-                    dollars=None if dollars is None else max(0.0, dollars - gone.dollars))
-
-    @property
-    def used(self) -> Spending:
-        """What was spent, by the providers' own count."""
-        with self._lock:
-            return self._used
 
     def ask(self, model: LanguageModel, request: Request) -> ModelAnswer:
         """Make a call, if it fits. Raises Away (the night's bounds; the model's own reasons), EditError (the experiment's)."""
@@ -163,11 +148,11 @@ class ModelBudget:
             if not each.within(bounds.tokens_each, bounds.dollars_each):
                 raise EditError("another call could pass the budget of one experiment "
                                 f"({_bound(bounds.tokens_each, bounds.dollars_each)}).")
-            while not self._closed and not (gone := self._used.plus(self._lost).plus(most)).plus(self._aside).within(
-                    bounds.tokens, bounds.dollars):
-                if not self._aside.tokens or not gone.within(bounds.tokens, bounds.dollars):
+            night = (bounds.tokens, bounds.dollars)
+            while not self._closed and not (gone := self.used.plus(most)).plus(self._aside).within(*night):
+                if not self._aside.tokens or not gone.within(*night):
                     price = "" if bounds.dollars is None else f" and ${most.dollars:.4f}"
-                    raise Away(f"the night's budget ({_bound(bounds.tokens, bounds.dollars)}) has no room for another call of "
+                    raise Away(f"the night's budget ({_bound(*night)}) has no room for another call of "
                                f"{model.name}, which may take {most.tokens:,} tokens{price}.")
                 self._settled.wait()
             if self._closed:
@@ -189,11 +174,11 @@ class ModelBudget:
     def _settle(self, ticket: object, call: Call, most: Spending, began: float) -> None:
         """Count what a call really took, instead of what was set aside for it, and hand its record on, unless it was recorded
         when the night ended."""
-        paid, lost = total([call]), most if call.outcome == "timeout" else NOTHING
+        paid = most if call.outcome == "timeout" else total([call])
         with self._lock:
             self._aside = self._aside.minus(most)
-            self._used, self._lost = self._used.plus(paid), self._lost.plus(lost)
-            self._each[call.asked] = self._each[call.asked].minus(most).plus(paid).plus(lost)
+            self.used = self.used.plus(paid)
+            self._each[call.asked] = self._each[call.asked].minus(most).plus(paid)
             if self._open.pop(ticket, None) is not None:
                 self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
             self._settled.notify_all()

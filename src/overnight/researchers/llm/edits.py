@@ -167,20 +167,16 @@ def _bounded(path: str, files: Mapping[str, str], editable: Sequence[str]) -> No
 def _step(edit: Edit, text: str | None, name: str, there: Sequence[str]) -> str | None:
     """A file after one edit; None: it is gone."""
     if edit.kind == "new" or (edit.kind == "edit" and not edit.search and not text):
-        return _created(edit, text, name)
+        if text:
+            raise EditError(f"{name}: the file exists already; change it with 'FILE: path' and search lines.")
+        if edit.search:
+            raise EditError(f"{name}: a new file has nothing to search for; leave the SEARCH part empty.")
+        return "".join(line + "\n" for line in edit.replace)
     if text is None:
         near = difflib.get_close_matches(edit.path, there, 1)
-        raise EditError(f"{name}: there is no such file" + (f" (did you mean {near[0]}?)." if near else
-                                                           "; write 'NEW FILE: path' to make one."))
+        meant = f" (did you mean {near[0]}?)." if near else "; write 'NEW FILE: path' to make one."
+        raise EditError(f"{name}: there is no such file{meant}")
     return None if edit.kind == "delete" else _replaced(edit, text, name)
-
-
-def _created(edit: Edit, text: str | None, name: str) -> str:
-    if text:
-        raise EditError(f"{name}: the file exists already; change it with 'FILE: path' and search lines.")
-    if edit.search:
-        raise EditError(f"{name}: a new file has nothing to search for; leave the SEARCH part empty.")
-    return "".join(line + "\n" for line in edit.replace)
 
 
 def _replaced(edit: Edit, text: str, name: str) -> str:
@@ -212,13 +208,13 @@ def places(search: Sequence[str], lines: Sequence[str]) -> list[int]:
 
 
 def _only(at: Sequence[int], search: Sequence[str], lines: Sequence[str], name: str) -> int:
-    if len(at) == 1:
-        return at[0]
-    if at:
+    if not at:
+        raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
+    if len(at) > 1:
         where = ", ".join(str(n + 1) for n in at[:5])
         often = f"{len(at)} times" if len(at) < COUNTED else f"{COUNTED} times or more"
         raise EditError(f"{name}: the search text is found {often} (lines {where}): quote more lines around it.")
-    raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
+    return at[0]
 
 
 def _nearest(search: Sequence[str], lines: Sequence[str]) -> str:
