@@ -35,8 +35,9 @@ STRAIN_NOISE = 0.07  # standard deviation of a measured log of the strain
 
 
 class Choice(Struct, frozen=True):
-    """What to turn, and what the surrogate expects of it, in the metric's unit."""
+    """What to turn, its expected improvement that keeps within the guards, and what the surrogate expects of it."""
 
+    worth: float
     made: Config
     mean: float
     deviation: float
@@ -53,10 +54,10 @@ def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: in
     bar = BAR * (brief.noise or 0.0) / unit
     singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen)], evidence)
     scored = _scored(singles, space, model, chance, bar, seed)
-    partners = [config for _, config, mean, _ in scored if mean > HOPE]
+    partners = [each.made for each in scored if each.mean > HOPE]
     joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
-    best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda item: item[0], default=None)
-    return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
+    best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
+    return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit) if best else None
 
 
 def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
@@ -91,14 +92,12 @@ def _combined(configs: Sequence[Config]) -> list[Config]:
     return [config for group, config in joined if len(config) == len(group)]
 
 
-_Scored = list[tuple[float, Config, float, float]]
 Chance = Callable[[Moves], Array]
 
 
 def _scored(configs: list[Config], space: _Space, model: Surrogate, chance: Chance | None, bar: float,
-            seed: int) -> _Scored:
-    """(expected improvement that keeps within the guards, configuration, mean, deviation), the best first; the seed
-    breaks ties."""
+            seed: int) -> list[Choice]:
+    """Each configuration as a choice, in typical effects, the best first; the seed breaks ties."""
     if not configs:
         return []
     moves = space.moves([({}, config) for config in configs])
@@ -108,7 +107,7 @@ def _scored(configs: list[Config], space: _Space, model: Surrogate, chance: Chan
         worth *= chance(moves)
     ties = np.random.default_rng(seed).random(len(configs)) * 1e-3
     order = np.argsort(-worth * (1 + ties), kind="stable")
-    return [(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]
+    return [Choice(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]
 
 
 def improvement(mean: Array, deviation: Array) -> Array:
