@@ -58,26 +58,13 @@ class PlainProcess:
         shutil.copytree(command.tree, self._folder / "work", symlinks=True)
         (self._folder / "out").mkdir()
         self._process = subprocess.Popen(
-            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd, env=self._environment(),
+            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd,
+            env=world.environment(command, *map(str, (self._folder, self._folder / "out", command.inputs, command.secret))),
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
-        out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
-        assert self._process.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._process.stderr.fileno()), command.limits.output, self._end,
-                                  command.heard)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard)
         self._setup = self._clock.lap()
         self._started = time.monotonic()
-
-    def _environment(self) -> dict[str, str]:
-        command = self._command
-        own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._folder), "LANG": "C.UTF-8"}
-        own |= {"OVERNIGHT_OUT": str(self._folder / "out")} if command.harvest else {}
-        own |= {"OVERNIGHT_ARTIFACTS": str(command.inputs)} if command.inputs else {}
-        own |= {"OVERNIGHT_HOLDOUT": str(command.secret)} if command.secret else {}
-        return own | command.env
 
     def kill(self) -> None:
         """End the process group now."""

@@ -16,12 +16,13 @@ SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whol
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
-def environment(command: Command) -> dict[str, str]:
-    """The payload's whole environment."""
-    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
-    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
-    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
-    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
+def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", inputs: str = f"{OWN}/artifacts",
+                secret: str = f"{OWN}/holdout") -> dict[str, str]:
+    """The payload's whole environment. `out`, `inputs` and `secret` are where it finds these folders of the command."""
+    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "USER": "sandbox"}
+    own |= {"OVERNIGHT_OUT": out} if command.harvest else {}
+    own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
+    own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
     return own | command.env
 
 

@@ -28,6 +28,7 @@ from overnight.sandbox.world import OWN
 
 SILENCE_SECONDS = 30.0  # seconds that an answer of the init may take before the sandbox counts as failed
 UNSET = {"cpu", "msgqueue", "sigpending"}  # limits that the kernel of a backend may not know
+CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # of the init, not of the payload
 UID = 1000  # the payload's user, within the container's own numbers where it has them
 
 _SCRIPT = """\
@@ -60,7 +61,7 @@ exit 0
 _BEGIN = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
 
 
-def script(command: Command, rootfs: Rootfs, uid: int, slot: int | None) -> str:
+def script(command: Command, rootfs: Rootfs, slot: int | None) -> str:
     """The init as a bash script. `slot` is the descriptor number under which a socket reaches it."""
     to_init, from_init, stdin, stdout, stderr = own = _unused({*command.fds, slot})
     pipes = {to_init: f"<{TO_INIT}", from_init: f">{FROM_INIT}", stderr: f">{STDERR}", stdout: f">{STDOUT}",
@@ -74,7 +75,7 @@ def script(command: Command, rootfs: Rootfs, uid: int, slot: int | None) -> str:
         links="\n".join(_link(*each) for each in rootfs.links.items()),
         given=f"<&{stdin} >&{stdout} 2>&{stderr}", closed=" ".join(f"{fd}<&-" for fd in own),
         handed=" ".join(f"{fd}<&-" for fd in {*pipes, rootfs.socket} - {to_init, from_init, None}),
-        launch=shlex.join(_launcher(command, uid)))
+        launch=shlex.join(_launcher(command)))
 
 
 def _unused(fds: set[int | None]) -> list[int]:
@@ -86,9 +87,9 @@ def _link(place: str, target: str) -> str:
     return shlex.join(["mkdir", "-p", str(Path(place).parent)]) + " && " + shlex.join(["ln", "-s", target, place])
 
 
-def _launcher(command: Command, uid: int) -> list[str]:
+def _launcher(command: Command) -> list[str]:
     """The command that becomes the payload: change the user, set limits, copy the tree, enter it."""
-    drop = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
+    drop = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
             "--no-new-privs"]
     limits = world.bounds(command.limits, counted=True)
     bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]

@@ -7,20 +7,18 @@ when Overnight dies. CPU and memory are exact where a control group can be made,
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
 import subprocess
 import threading
 import time
 from contextlib import suppress
-from typing import Protocol
 
 from overnight.contracts import Command, Ended, Limits
 from overnight.errors import Fault
 from overnight.sandbox import watch
+from overnight.sandbox.backend import Backend
 from overnight.sandbox.containers import init
 from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Rootfs, reads
-from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.pump import Pump
 
@@ -28,47 +26,49 @@ POLL = 0.1  # seconds between two looks at memory
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
 HIGH = 100  # a descriptor's number that no engine uses
 GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
-_NUMBERS = itertools.count(1)  # of the control groups made here
 
 
-class Engine(Protocol):
+class Engine(Backend):
     """A container engine: how its containers are started, observed and removed.
 
     slot  the number under which one more descriptor reaches the first process inside; None: the engine passes none
     """
 
-    name: str
-    slot: int | None
+    slot: int | None = None
+
+    def launch(self, command: Command) -> ContainerProcess:
+        """Start a command. Raises Fault, OSError."""
+        return ContainerProcess(self, command)
 
     def owner(self) -> int | None:
         """The host's user number of the first process inside; None: the user of Overnight."""
-        ...
+        return None
 
     def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
         """The command that starts a container with its init, and ends when the container ends."""
-        ...
+        raise NotImplementedError
 
     def top(self, rootfs: Rootfs, monitor: int) -> int | None:
         """The host's number of the process that everything inside descends from; None: unknown."""
-        ...
+        raise NotImplementedError
 
     def memory(self, top: int, enough: int) -> int:
         """Bytes of memory held inside, as far as visible from the host; may be rough below `enough`."""
-        ...
+        return watch.memory_of(top, enough)
 
     def tasks(self, limits: Limits) -> int:
         """The most tasks of the host's kernel that the payload's processes may need."""
-        ...
+        return limits.processes
 
     def remove(self, rootfs: Rootfs) -> None:
         """Kill a container and remove it; a container that is gone already is no error."""
-        ...
+        raise NotImplementedError
 
 
 class ContainerProcess:
     """One command running in a container."""
 
-    def __init__(self, engine: Engine, command: Command, cgroups: Cgroups | None) -> None:
+    def __init__(self, engine: Engine, command: Command) -> None:
         self._engine, self._command = engine, command
         self._clock = watch.Clock()
         self._killed, self._over, self._removed = "", False, False
@@ -82,7 +82,7 @@ class ContainerProcess:
         self._rootfs = Rootfs(command, engine.owner())
         self._channel = init.InitChannel(self._rootfs)
         try:
-            self._start(cgroups)
+            self._start()
         except BaseException:
             self._close()
             raise
@@ -92,7 +92,7 @@ class ContainerProcess:
 
     # -- start --
 
-    def _start(self, cgroups: Cgroups | None) -> None:
+    def _start(self) -> None:
         held = [self._rootfs.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._rootfs.pipes.values())]
         try:
             self._monitor = self._launched()
@@ -102,7 +102,7 @@ class ContainerProcess:
             for fd in held:
                 os.close(fd)
         self._top = self._engine.top(self._rootfs, self._monitor.pid)
-        self._group = self._counted(cgroups)
+        self._group = self._counted()
         self._before = self._cpu()
 
     def _launched(self) -> subprocess.Popen[bytes]:
@@ -146,15 +146,15 @@ class ContainerProcess:
             ours = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
             theirs = os.dup(fd)
             self._pumps.append(Pump(theirs, ours) if inwards else Pump(ours, theirs))
-        out = rootfs.pipe(STDOUT, os.O_RDONLY) if command.stdout is None else None
-        self._drain = watch.Drain(out, rootfs.pipe(STDERR, os.O_RDONLY), command.limits.output, self._end, command.heard)
+        out, err = (os.fdopen(rootfs.pipe(name, os.O_RDONLY), "rb") if name not in given else None for name in (STDOUT, STDERR))
+        self._drain = watch.Drain(out, err, command.limits.output, self._end, command.heard)
 
-    def _counted(self, cgroups: Cgroups | None) -> Group | None:
+    def _counted(self) -> Group | None:
         """A control group around everything inside; None where none can be made."""
-        if cgroups is None or self._top is None:
+        if self._engine.groups is None or self._top is None:
             return None
         limits = self._command.limits
-        group = cgroups.make(f"run{next(_NUMBERS)}", limits.memory, self._engine.tasks(limits))
+        group = self._engine.groups.make(limits.memory, self._engine.tasks(limits))
         try:
             for pid in watch.tree(self._top):
                 group.add(pid)

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,7 +20,7 @@ from msgspec import Struct
 from overnight.contracts import Command
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.backend import BOX
 from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP
 
 TO_INIT, FROM_INIT, STDIN, STDOUT, STDERR = "to_init", "from_init", "stdin", "stdout", "stderr"
@@ -45,7 +42,7 @@ class Rootfs:
         """`owner` is the host's user number of the first process inside; None: the user of Overnight. Raises OSError, Fault."""
         self.owner, self.socket = owner, _socket(command.fds)
         self.name = watch.name_of(os.getpid())
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-{BOX}-"))
         self.root, self.door = self.folder / "root", self.folder / "door"
         self.links: dict[str, str] = {}  # made only once /tmp is mounted: place -> target
         self.folder.chmod(0o711)
@@ -149,35 +146,3 @@ def _socket(fds: tuple[int, ...]) -> int | None:
     if len(both) > 1:
         raise Fault("a container can be given one socket, and pipes.")
     return both[0] if both else None
-
-
-def prepare() -> cgroups.Cgroups | None:
-    """Remove the processes, control groups and folders that a killed Overnight left; returns where new groups can be made."""
-    left = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_left(path)]
-    for pid in (*watch.orphans(), *_at_work_in(left)):
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    groups = cgroups.find()
-    if groups is not None:
-        groups.sweep()
-    return groups
-
-
-def _is_left(path: Path) -> bool:
-    """Whether a folder belongs to a container of an Overnight process that is gone."""
-    found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
-    try:
-        return found is not None and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid()
-    except OSError:
-        return False
-
-
-def _at_work_in(folders: list[Path]) -> Iterator[int]:
-    """Processes whose command line names one of these folders."""
-    for entry in Path("/proc").iterdir() if folders else ():
-        with suppress(OSError):
-            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            if any(folder.name.encode() in words for folder in folders):
-                yield int(entry.name)

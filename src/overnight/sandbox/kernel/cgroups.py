@@ -8,10 +8,10 @@ this process. Not covered: version 2 with controllers that are bound to version 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +23,8 @@ from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
 SELF = "overnight"  # in version 2 the group of this process; in version 1 a folder that root made for a user
-_OURS = re.compile(r"(overnight-(\d+)-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, its own
+_OURS = re.compile(r"(overnight-\d+-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, a number
+_NUMBERS = itertools.count(1)  # of the groups that this process made
 
 
 class Cgroups:
@@ -34,9 +35,10 @@ class Cgroups:
         self._space = Path("/proc/self/ns/pid").stat().st_ino
         self._owner = f"{watch.name_of(os.getpid())}-{self._space}"
 
-    def make(self, name: str, memory: int, processes: int) -> Group:
-        """A new group, bounded to so many bytes and processes. A process uses each `name` once. Raises Fault."""
-        folders = {controller: home / f"{self._owner}-{name}" for controller, home in self.homes.items()}
+    def make(self, memory: int, processes: int) -> Group:
+        """A new group, bounded to so many bytes and processes. Raises Fault."""
+        name = f"{self._owner}-{next(_NUMBERS)}"
+        folders = {controller: home / name for controller, home in self.homes.items()}
         group = Group(self.version, folders, self._remove)
         try:
             group.open(memory, processes)
@@ -59,7 +61,7 @@ class Cgroups:
     def works(self) -> bool:
         """Whether a process can really be put under limits here."""
         try:
-            group = self.make(f"probe-{time.monotonic_ns()}", 64 << 20, 8)
+            group = self.make(64 << 20, 8)
         except Fault:
             return False
         process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -76,7 +78,7 @@ class Cgroups:
     def _is_left(self, folder: Path) -> bool:
         """Whether a group is one whose owner is gone. An owner in another pid namespace cannot be judged from here."""
         found = _OURS.fullmatch(folder.name)
-        left = found is not None and int(found[3]) == self._space and watch.name_of(found[2]) != found[1]
+        left = found is not None and int(found[2]) == self._space and watch.is_gone(found[1])
         return left and os.access(folder, os.W_OK)
 
 

@@ -89,16 +89,16 @@ class Group:
             self._places.append(place)
         values = {"memory": memory, "processes": processes + LAUNCHER}
         for name, value in self.version.bounds.items():
-            _write(self._file(name), value.format(**values))
+            self._file(name).write_text(value.format(**values))
         for name, value in self.version.wishes.items():
             with suppress(OSError):
-                _write(self._file(name), value.format(**values))
+                self._file(name).write_text(value.format(**values))
 
     def add(self, pid: int) -> None:
         """Put a process in, before it has children; what it held already stays on its old group's bill. Raises Fault."""
         try:
             for place in self._places:
-                _write(f"{place}/cgroup.procs", str(pid))
+                (place / "cgroup.procs").write_text(str(pid))
         except OSError as error:
             raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
 
@@ -141,8 +141,8 @@ class Group:
     def _kills(self) -> int:
         return _numbers(self._file(self.version.oom)).get("oom_kill", 0)
 
-    def _file(self, name: str) -> str:
-        return f"{self.folders[name.partition('.')[0]]}/{name}"
+    def _file(self, name: str) -> Path:
+        return self.folders[name.partition(".")[0]] / name
 
 
 # ---- the kernel's files ----------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def kill(places: list[Path]) -> None:
     for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
         for place in places:
             with suppress(OSError):
-                _write(f"{place}/{file}", value)
+                (place / file).write_text(value)
     until = time.monotonic() + KILL_WITHIN
     while sum(_slay(place) for place in places):
         if time.monotonic() > until:
@@ -192,30 +192,12 @@ def close(places: list[Path], remove: Callable[[Path], None]) -> None:
 def members(place: Path) -> list[int]:
     """The processes in a group; none when it is gone. Those of a pid namespace that we cannot see are 0: not told."""
     try:
-        return [pid for pid in map(int, _read(f"{place}/cgroup.procs").split()) if pid]
+        return [pid for pid in map(int, (place / "cgroup.procs").read_text().split()) if pid]
     except OSError:
         return []
 
 
-def _numbers(file: str) -> dict[str, int]:
+def _numbers(file: Path) -> dict[str, int]:
     """The lines of a file, each a name and a number; a number alone has the name "". Raises OSError."""
-    lines = [line.split() for line in _read(file).splitlines()]
+    lines = [line.split() for line in file.read_text().splitlines()]
     return {words[0] if words[1:] else "": int(words[-1]) for words in lines}
-
-
-def _read(file: str) -> str:
-    """A file of the kernel's; a third of the time that `open` takes. Raises OSError."""
-    fd = os.open(file, os.O_RDONLY)
-    try:
-        return b"".join(iter(lambda: os.read(fd, 1 << 16), b"")).decode()
-    finally:
-        os.close(fd)
-
-
-def _write(file: str, text: str) -> None:
-    """Raises OSError, also where the kernel has no such file (none can be made there)."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)

@@ -24,6 +24,7 @@ from msgspec import Struct
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
+from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.kernel.group import Group, GroupUsage
 from overnight.sandbox.world import OWN
 
@@ -40,7 +41,7 @@ class LaunchPlan(Struct, frozen=True):
     setup     bwrap's options
     launcher  what runs inside before the command
     filter    the BPF program that filters system calls
-    group     makes the cgroup that is to hold it; None: no cgroup
+    groups    where its cgroup can be made; None: nowhere
     owner     the number of the user under which it runs; None: the user of Overnight
     """
 
@@ -48,7 +49,7 @@ class LaunchPlan(Struct, frozen=True):
     setup: tuple[str, ...]
     launcher: tuple[str, ...]
     filter: bytes
-    group: Callable[[], Group] | None
+    groups: Cgroups | None
     owner: int | None
 
 
@@ -67,9 +68,12 @@ class BubblewrapProcess:
         told = self._open(command, plan, ready)
         try:
             with told:
-                self._group = plan.group() if plan.group is not None else None  # while bwrap is busy
+                if plan.groups is not None:
+                    self._group = plan.groups.make(command.limits.memory, command.limits.processes)  # while bwrap is busy
                 self._pid = self._first_process(told.read())
-            self._bound(command)
+            if self._group is not None:
+                self._group.add(self._pid)  # of which all others will be children, before there are any
+            watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
             self._release(ready, command, plan.owner)
         except BaseException:
             self._abandon()
@@ -107,13 +111,7 @@ class BubblewrapProcess:
             for fd in (options, rules, info_theirs, block_theirs, word_theirs):
                 os.close(fd)
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
-        out = None if self._monitor.stdout is None else os.dup(self._monitor.stdout.fileno())
-        assert self._monitor.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._monitor.stderr.fileno()), command.limits.output, self._end,
-                                  command.heard)
-        for stream in (self._monitor.stdout, self._monitor.stderr):
-            if stream is not None:
-                stream.close()
+        self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end, command.heard)
         return open(info, "rb")
 
     def _first_process(self, text: bytes) -> int:
@@ -123,12 +121,6 @@ class BubblewrapProcess:
         except (ValueError, ProcessLookupError):  # it was killed before it had said all, or said anything
             raise self._failed() from None
         return pid
-
-    def _bound(self, command: Command) -> None:
-        """Limits from outside on the process of which all others will be children, before there are any."""
-        if self._group is not None:
-            self._group.add(self._pid)
-        watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
 
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
         """Let the payload begin once every mount is in place, the folders that it may fill are open here, and its tree is
