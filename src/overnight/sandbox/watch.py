@@ -14,7 +14,6 @@ import select
 import signal
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -296,15 +295,3 @@ def folder_is_full(folder: int) -> bool:
     """Whether a tmpfs holds more names than are allowed (it has no limit of its own on them)."""
     room = os.fstatvfs(folder)
     return room.f_files - room.f_ffree > MOST_FILES
-
-
-class Clock:
-    """A stopwatch for the parts of a run."""
-
-    def __init__(self) -> None:
-        self._from = time.monotonic()
-
-    def lap(self) -> float:
-        """Seconds since the last call."""
-        before, self._from = self._from, time.monotonic()
-        return self._from - before
