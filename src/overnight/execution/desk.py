@@ -57,18 +57,17 @@ class Desk:
         change = researcher.propose(brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
-        first = self._made(job, brief, change)
+        first = self._made(job, job.commit, brief.files, change)
         return self._advised(job, brief, researcher, first) or first
 
-    def _made(self, job: Propose, brief: Brief, change: Change) -> Proposal:
-        """A change as a commit. Raises EditError."""
+    def _made(self, job: Propose | Accept, base: str, before: Mapping[str, str], change: Change) -> Proposal:
+        """A change to the files of a commit as a commit of its own. Raises EditError."""
         change = replace(change, message=said(change.message))
-        commit = self.repo.commit(job.commit, change.files, change.message)
-        if commit == job.commit:
+        commit = self.repo.commit(base, change.files, change.message)
+        if commit == base:
             raise EditError("the change changes nothing")
-        foul = self.repo.foul(job.commit, commit, self.track)
-        return Proposal(job, change, foul, commit=commit, patch=self.repo.patch(job.commit, commit),
-                        grown=grown(brief.files, change.files))
+        return Proposal(job, change, self.repo.foul(base, commit, self.track), commit=commit,
+                        patch=self.repo.patch(base, commit), grown=grown(before, change.files))
 
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
@@ -78,7 +77,7 @@ class Desk:
         with suppress(Away, EditError, TrackError):
             if advice := self.team.critic(brief, first.change, first.patch):
                 change = researcher.propose(replace(brief, draft=first.change, advice=said(advice)))
-                return self._made(job, brief, change) if change is not None else None
+                return self._made(job, job.commit, brief.files, change) if change is not None else None
         return None
 
     def full(self, commit: str, brief: Brief) -> Brief:
@@ -104,16 +103,12 @@ class Desk:
         foul = self.repo.foul(order.base, order.commit, self.track)
         before, after = self.repo.editable(order.base, self.track), self.repo.editable(order.commit, self.track)
         files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-        if not files and not foul:
-            return Proposal(job, reason="the change changes nothing")
-        change = Change(files, said(order.message))
         if foul:
-            return Proposal(job, change, foul)
+            return Proposal(job, Change(files, said(order.message)), foul)
         try:
-            commit = self.repo.commit(order.base, files, change.message)
+            return self._made(job, order.base, before, Change(files, order.message))
         except EditError as error:
             return Proposal(job, **refusal(error))
-        return Proposal(job, change, commit=commit, patch=self.repo.patch(order.base, commit), grown=grown(before, files))
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""

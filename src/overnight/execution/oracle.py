@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,8 +20,7 @@ from msgspec.structs import replace
 from overnight.contracts import Command, Ended, Process, Sandbox
 from overnight.errors import Fault
 
-MOST_ORACLES = 10_000  # oracles for one scorer
-FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish and our answers to it
+FRESH = b"+"  # the scorer's one-byte wish, and the answer to it
 
 
 def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[[Any], None]) -> tuple[Ended, Ended]:
@@ -60,7 +58,7 @@ class Oracles:
         self._failed: Ended | None = None  # the first that met a limit or broke, and was not merely ended by Overnight
         self._last: Ended | None = None
         self._cpu, self._peak = 0.0, 0
-        self._count, self._over = 0, False
+        self._over = False
 
     @contextmanager
     def started(self) -> Iterator[tuple[int, int]]:
@@ -86,26 +84,18 @@ class Oracles:
         finally:
             os.close(ask)
             os.close(answer)
-        self._count += 1
 
     def serve(self, wishes: socket.socket) -> None:
         """Give the scorer a fresh oracle as often as it asks for one, until it is dead. Raises Fault."""
         try:
             while wishes.recv(1) == FRESH:
-                self._grant(wishes)
+                self._end()
+                with self.started() as pipes:
+                    socket.send_fds(wishes, [FRESH], list(pipes))
         except ConnectionError:
             return  # it died while it waited for our answer
         finally:
             wishes.close()  # whatever went wrong, it must not wait for us
-
-    def _grant(self, wishes: socket.socket) -> None:
-        if self._count >= MOST_ORACLES:
-            text = f"a scorer may have {MOST_ORACLES:,} oracles".encode()
-            wishes.sendall(REFUSED + struct.pack(">H", len(text)) + text)
-            return
-        self._end()
-        with self.started() as pipes:
-            socket.send_fds(wishes, [FRESH], list(pipes))
 
     def _end(self) -> None:
         """Kill the oracle and keep how it ended. Raises Fault."""

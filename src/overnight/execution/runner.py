@@ -82,11 +82,9 @@ class Runner:
 
     def forget(self, commit: str) -> None:
         """Remove a commit's tree once no run needs it any more; it can be made again."""
-        with self._lock:
-            if self._using[commit]:
-                self._doomed.add(commit)
-                return
-        shutil.rmtree(self.trees / commit, ignore_errors=True)
+        self._doomed.add(commit)
+        with self.used(commit):
+            return
 
     @contextmanager
     def used(self, commit: str) -> Iterator[None]:
@@ -98,10 +96,9 @@ class Runner:
         finally:
             with self._lock:
                 self._using[commit] -= 1
-                last = not self._using[commit] and commit in self._doomed
-                self._doomed -= {commit} if last else set()
-            if last:
-                self.forget(commit)
+                if commit in self._doomed and not self._using[commit]:
+                    self._doomed.discard(commit)
+                    shutil.rmtree(self.trees / commit, ignore_errors=True)
 
     # -- one run --
 

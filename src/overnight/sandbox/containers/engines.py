@@ -8,15 +8,12 @@ channels. Folders mounted within a mounted folder are not shown.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import itertools
 import json
 import os
 import resource
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +140,9 @@ def _mount(mount: Mount, podman: bool) -> list[str]:
     if mount.source is None:
         more = ",notmpcopyup" if podman else ""
         return ["--tmpfs", f"{mount.place}:rw,exec,nosuid,nodev,size={mount.size},mode=1777{more}"]
-    fields = ["type=bind", f"src={mount.source}", f"dst={mount.place}", "bind-nonrecursive=true"]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([*fields, *([] if mount.writable else ["readonly"])])
-    return ["--mount", text.getvalue()]
+    fields = [f"src={mount.source}", f"dst={mount.place}"]  # in quotes, as in a line of CSV
+    quoted = [f'"{field.replace(chr(34), chr(34) * 2)}"' for field in fields]
+    return ["--mount", ",".join(["type=bind", *quoted, "bind-nonrecursive=true", *([] if mount.writable else ["readonly"])])]
 
 
 def _filter(command: Command) -> dict[str, Any]:
@@ -171,12 +167,5 @@ def _rule(name: str, index: int, operator: str, value: int) -> dict[str, Any]:
 
 def _archive(root: Path) -> bytes:
     """A folder as a tar archive without times and owners, so that equal folders give equal archives."""
-    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.mtime = member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        return member
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for path in sorted(root.rglob("*")):
-            archive.add(path, str(path.relative_to(root)), recursive=False, filter=plain)
-    return out.getvalue()
+    equal = ("--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
+    return subprocess.run(["tar", "-C", root, *equal, "-c", "."], capture_output=True, check=True).stdout

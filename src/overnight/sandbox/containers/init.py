@@ -12,7 +12,6 @@ allowed, or `files` and the archive.
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import shlex
@@ -97,12 +96,11 @@ def _launcher(command: Command) -> list[str]:
     return [*env, *drop, *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
 
 
-class InitChannel(io.RawIOBase):
-    """Overnight's end of the two pipes to and from a container init; read as a stream, it gives what the init sends."""
+class InitChannel:
+    """Overnight's end of the two pipes to and from a container init."""
 
     def __init__(self, rootfs: Rootfs) -> None:
         self._to_init, self._from_init = rootfs.pipe(TO_INIT, os.O_RDWR), rootfs.pipe(FROM_INIT, os.O_RDWR)
-        self._rest = b""
 
     def begun(self, rootfs: Rootfs) -> None:
         """Reopen both pipes for one direction each, so that the end of the init can be noticed."""
@@ -120,33 +118,29 @@ class InitChannel(io.RawIOBase):
 
     def hear(self, seconds: float) -> str | None:
         """The next line of the init; None when none came within `seconds`, "" when the init is gone."""
-        poll = select.poll()
-        poll.register(self._from_init, select.POLLIN)
-        if not poll.poll(max(0.0, seconds) * 1000):
+        if not self._sends(seconds):
             return None
         line = b""
         while not line.endswith(b"\n") and (byte := os.read(self._from_init, 1)):
             line += byte
         return line.decode().strip()
 
-    def readable(self) -> bool:
-        """True: the channel can be read."""
-        return True
+    def read(self, size: int) -> bytes:
+        """Some of what the init sends, as from a file. Raises Fault when nothing comes within SILENCE_SECONDS."""
+        if not self._sends(SILENCE_SECONDS):
+            raise Fault("the sandbox did not hand out what was left in it.")
+        return os.read(self._from_init, size)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read what the init sends. Raises Fault when nothing comes within SILENCE_SECONDS."""
+    def _sends(self, seconds: float) -> bool:
+        """Wait until there is something to read, or the init is gone; whether that was within `seconds`."""
         poll = select.poll()
         poll.register(self._from_init, select.POLLIN)
-        if not poll.poll(SILENCE_SECONDS * 1000):
-            raise Fault("the sandbox did not hand out what was left in it.")
-        return os.readv(self._from_init, [buffer])
+        return bool(poll.poll(max(0.0, seconds) * 1000))
 
     def close(self) -> None:
         """Close both pipes: an init that still lives ends itself."""
-        if not self.closed:
-            os.close(self._to_init)
-            os.close(self._from_init)
-        super().close()
+        os.close(self._to_init)
+        os.close(self._from_init)
 
 
 def harvest(channel: InitChannel, to: Path, limit: int) -> bool:
@@ -166,9 +160,9 @@ def harvest(channel: InitChannel, to: Path, limit: int) -> bool:
         raise Fault(f"the artefacts could not be kept: {error}.") from error
 
 
-def _unpack(archive: io.RawIOBase, to: Path, limit: int) -> bool:
+def _unpack(archive: InitChannel, to: Path, limit: int) -> bool:
     """Write the files of an archive; whether it held at most `limit` bytes."""
-    with tarfile.open(fileobj=io.BufferedReader(archive, 1 << 16), mode="r|") as members:
+    with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 16) as members:  # type: ignore[call-overload]  # it only reads
         for member in members:
             limit -= member.size
             if limit < 0:

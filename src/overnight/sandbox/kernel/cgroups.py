@@ -18,7 +18,7 @@ from pathlib import Path
 
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, members
+from overnight.sandbox.kernel.group import V1, V2, Group, Version, members
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
@@ -54,9 +54,11 @@ class Cgroups:
         homes = set(self.homes.values())
         beside = {other for home in homes if not home.is_mount() for other in _folders(home.parent)}
         for folder in sorted(f for home in homes | beside for f in _folders(home) if self._is_left(f)):
+            group = Group(self.version, {}, self._remove)
+            group.places.append(folder)
             with suppress(Fault):
-                kill([folder])
-                close([folder], self._remove)
+                group.kill()
+                group.close()
 
     def works(self) -> bool:
         """Whether a process can really be put under limits here."""

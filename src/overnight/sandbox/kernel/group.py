@@ -79,14 +79,14 @@ class Group:
 
     def __init__(self, version: Version, folders: dict[str, Path], remove: Callable[[Path], None]) -> None:
         self.version, self.folders, self._remove = version, folders, remove
-        self._places: list[Path] = []
+        self.places: list[Path] = []  # the folders that are made
         self._mark = self._peak = 0
 
     def open(self, memory: int, processes: int) -> None:
         """Make it, with its bounds. Raises OSError."""
         for place in dict.fromkeys(self.folders.values()):
             place.mkdir()
-            self._places.append(place)
+            self.places.append(place)
         values = {"memory": memory, "processes": processes + LAUNCHER}
         for name, value in self.version.bounds.items():
             self._file(name).write_text(value.format(**values))
@@ -97,7 +97,7 @@ class Group:
     def add(self, pid: int) -> None:
         """Put a process in, before it has children; what it held already stays on its old group's bill. Raises Fault."""
         try:
-            for place in self._places:
+            for place in self.places:
                 (place / "cgroup.procs").write_text(str(pid))
         except OSError as error:
             raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
@@ -122,11 +122,27 @@ class Group:
 
     def kill(self) -> None:
         """End everything in it, for good, and return when it is dead. Raises Fault when something outlives that."""
-        kill(self._places)
+        for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
+            for place in self.places:
+                with suppress(OSError):
+                    (place / file).write_text(value)
+        until = time.monotonic() + KILL_WITHIN
+        while sum(_slay(place) for place in self.places):
+            if time.monotonic() > until:
+                raise Fault("a process of a run cannot be killed: restart this machine.")
+            time.sleep(0.001)
 
     def close(self) -> None:
         """Remove it; one that is gone already is no error. Raises Fault when something still lives in it."""
-        close(self._places, self._remove)
+        until = time.monotonic() + CLOSE_WITHIN
+        for place in self.places:
+            while place.exists():
+                with suppress(OSError):
+                    self._remove(place)
+                    continue
+                if time.monotonic() > until:
+                    raise Fault(f"a control group could not be removed, something in it lives: {place}.")
+                time.sleep(0.001)
 
     def _look(self) -> None:
         """Note the peak: the kernel's mark if it rose since the last look, else what is held now, less the files read."""
@@ -148,19 +164,6 @@ class Group:
 # ---- the kernel's files ----------------------------------------------------------------------------------------
 
 
-def kill(places: list[Path]) -> None:
-    """End everything in some groups, for good. Raises Fault when something outlives that."""
-    for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
-        for place in places:
-            with suppress(OSError):
-                (place / file).write_text(value)
-    until = time.monotonic() + KILL_WITHIN
-    while sum(_slay(place) for place in places):
-        if time.monotonic() > until:
-            raise Fault("a process of a run cannot be killed: restart this machine.")
-        time.sleep(0.001)
-
-
 def _slay(place: Path) -> bool:
     """SIGKILL to all that is in a group; whether there was anything. By descriptor, and only to what is in the group once
     the descriptor is open: a number may have become another process's."""
@@ -174,19 +177,6 @@ def _slay(place: Path) -> bool:
             watch.slay(fd)
         os.close(fd)
     return bool(still)
-
-
-def close(places: list[Path], remove: Callable[[Path], None]) -> None:
-    """Remove some groups, as far as they are there. Raises Fault when something still lives in one."""
-    until = time.monotonic() + CLOSE_WITHIN
-    for place in places:
-        while place.exists():
-            with suppress(OSError):
-                remove(place)
-                continue
-            if time.monotonic() > until:
-                raise Fault(f"a control group could not be removed, something in it lives: {place}.")
-            time.sleep(0.001)
 
 
 def members(place: Path) -> list[int]:
