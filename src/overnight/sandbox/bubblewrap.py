@@ -20,8 +20,8 @@ from overnight.contracts import Command
 from overnight.sandbox import gpus, watch
 from overnight.sandbox.backend import Backend
 from overnight.sandbox.kernel import seccomp
-from overnight.sandbox.kernel.process import BubblewrapProcess, LaunchPlan
-from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP, environment
+from overnight.sandbox.kernel.process import BubblewrapProcess
+from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
 
@@ -57,15 +57,13 @@ class Bubblewrap(Backend):
     def launch(self, command: Command) -> BubblewrapProcess:
         """Start a command. Raises Fault, OSError."""
         owner = next(self._uids) if self._root else None
-        plan = LaunchPlan(bwrap=self.path, setup=tuple(self._setup(command)), launcher=tuple(self._launcher(command, owner)),
-                          filter=seccomp.program(command.network, self.counts), groups=self.groups, owner=owner)
-        return BubblewrapProcess(command, plan)
+        return BubblewrapProcess(command, [self.path, *self._launcher(command, owner)], self._setup(command),
+                                 seccomp.program(command.network, self.counts), self.groups, owner)
 
     def _launcher(self, command: Command, owner: int | None) -> list[str]:
         """The command inside that becomes the payload: change the user, wait for the word `go`, enter the tree. If Overnight
         dies before it says `go`, the payload never begins. LANG comes last, because loading a locale is slow."""
-        drop = [] if owner is None else ["/usr/bin/setpriv", "--reuid", str(owner), "--regid", str(owner), "--clear-groups",
-                                         "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        drop = [] if owner is None else become(owner)
         begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '
                  'exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
@@ -103,9 +101,7 @@ class Bubblewrap(Backend):
 def _world() -> Iterator[str]:
     """The read-only system: /usr and the few files of /etc that programs need to start."""
     yield from ("--ro-bind", "/usr", "/usr")
-    for name in SYSTEM:
-        if (path := Path("/", name)).exists():
-            yield from _bind(path)
+    yield from itertools.chain.from_iterable(map(_bind, system()))
     yield from ("--perms", "0755", "--dir", "/etc")
     for name in ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")

@@ -24,7 +24,6 @@ from overnight.sandbox import watch
 from overnight.sandbox.backend import BAIT, SMALLEST
 
 PROBES = Path(__file__).parent / "probes.py"
-MOST_TMP_BYTES = 50  # bytes of the path of the folder for temporary files
 OPEN = "OPEN"
 
 # What may be open in a sandbox with a kernel of its own between the code and the host's, or with other rules of rights.
@@ -33,9 +32,10 @@ INNER = frozenset({"makes a user namespace", "traces a process", "sets up io_uri
 
 
 def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Run the self-test. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
-    Raises SandboxMissing when anything else is open, Fault when the sandbox failed."""
-    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-{BAIT}-", dir=_place()) as name:
+    """Run the self-test, with its bait in /tmp: a socket's path has 108 bytes at most. Returns attempt -> what stopped it (an
+    errno's name, "absent") or OPEN for those that `inner` excuses. Raises SandboxMissing when anything else is open, Fault when
+    the sandbox failed."""
+    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-{BAIT}-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         found = _tried(sandbox, folder)
@@ -48,12 +48,6 @@ def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, 
 def fingerprint(found: dict[str, str]) -> str:
     """Twelve digits that stand for what a self-test found."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _place() -> Path:
-    """Where the bait lies: among temporary files, unless a socket there would have too long a name (108 bytes are the most)."""
-    usual = tempfile.gettempdir()
-    return Path(usual if len(usual.encode()) <= MOST_TMP_BYTES else "/tmp")
 
 
 def _tried(sandbox: Sandbox, folder: Path) -> dict[str, str]:

@@ -88,12 +88,10 @@ def _link(place: str, target: str) -> str:
 
 def _launcher(command: Command) -> list[str]:
     """The command that becomes the payload: change the user, set limits, copy the tree, enter it."""
-    drop = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
-            "--no-new-privs"]
     limits = world.bounds(command.limits, counted=True)
     bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]
     env = ["env", "-i", *(f"{name}={value}" for name, value in world.environment(command).items())]
-    return [*env, *drop, *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
+    return [*env, *world.become(UID), *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
 
 
 class InitChannel:

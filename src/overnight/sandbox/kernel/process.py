@@ -18,8 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
@@ -33,42 +31,28 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host, i
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
-class LaunchPlan(Struct, frozen=True):
-    """How to start a bubblewrap process.
-
-    setup     bwrap's options
-    launcher  what runs inside before the command
-    filter    the BPF program that filters system calls
-    groups    where its cgroup can be made; None: nowhere
-    owner     the number of the user under which it runs; None: the user of Overnight
-    """
-
-    bwrap: str
-    setup: tuple[str, ...]
-    launcher: tuple[str, ...]
-    filter: bytes
-    groups: Cgroups | None
-    owner: int | None
-
-
 class BubblewrapProcess(Supervised):
     """One command under bwrap. It has two processes to kill: bwrap's monitor on the host, and pid 1 inside."""
 
-    def __init__(self, command: Command, plan: LaunchPlan) -> None:
+    def __init__(self, command: Command, argv: list[str], setup: list[str], rules: bytes, groups: Cgroups | None,
+                 owner: int | None) -> None:
+        """`argv` is bwrap and, with it, what runs inside before the command; `setup` are bwrap's options, `rules` is the BPF
+        program that filters system calls. The cgroup is made in `groups`, if there is such a place. `owner` is the number of
+        the user under which the command runs; None: the user of Overnight. Raises Fault, OSError."""
         super().__init__(command)
         self._pidfd = -1
         self._writable: dict[str, int] = {}
         ready = f"/.ready-{secrets.token_hex(8)}"
-        told = self._open(command, plan, ready)
+        told = self._open(command, argv, setup, rules, ready)
         try:
             with told:
-                if plan.groups is not None:
-                    self._group = plan.groups.make(command.limits.memory, command.limits.processes)  # while bwrap is busy
+                if groups is not None:
+                    self._group = groups.make(command.limits.memory, command.limits.processes)  # while bwrap is busy
                 self._pid = self._first_process(told.read())
             if self._group is not None:
                 self._group.add(self._pid)  # of which all others will be children, before there are any
             watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
-            self._release(ready, command, plan.owner)
+            self._release(ready, command, owner)
         except BaseException:
             self._abandon()
             raise
@@ -76,24 +60,23 @@ class BubblewrapProcess(Supervised):
 
     # -- start --
 
-    def _open(self, command: Command, plan: LaunchPlan, ready: str) -> BinaryIO:
+    def _open(self, command: Command, argv: list[str], setup: list[str], rules: bytes, ready: str) -> BinaryIO:
         """Start bwrap, and a thread that reads its output. Returns the stream that names its first process. Raises OSError."""
         info, info_theirs = os.pipe()
         block_theirs, self._block = os.pipe()
         word_theirs, self._word = os.pipe()
-        setup = list(plan.setup)
         place = setup.index(f"{OWN}/work") - 5
-        setup[place:place] = ["--perms", "0555", "--dir", ready]
-        rules = _memory_file(plan.filter)
-        options = _memory_file("\0".join([*setup, "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
-                                          "--seccomp", str(rules)]).encode() + b"\0")
+        filters = _memory_file(rules)
+        options = _memory_file("\0".join([*setup[:place], "--perms", "0555", "--dir", ready, *setup[place:],
+                                          "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
+                                          "--seccomp", str(filters)]).encode() + b"\0")
         given = () if command.stdin is None else (command.stdin,)
         if given:
             os.fchmod(given[0], 0o666)  # the throw-away user opens it anew
         try:
             self._monitor = subprocess.Popen(
-                [plan.bwrap, "--args", str(options), "--", *plan.launcher],
-                env={}, close_fds=True, pass_fds=(options, rules, info_theirs, block_theirs, *given, *command.fds),
+                [argv[0], "--args", str(options), "--", *argv[1:]],
+                env={}, close_fds=True, pass_fds=(options, filters, info_theirs, block_theirs, *given, *command.fds),
                 stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
                 start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
         except OSError:
@@ -101,7 +84,7 @@ class BubblewrapProcess(Supervised):
                 os.close(fd)
             raise
         finally:
-            for fd in (options, rules, info_theirs, block_theirs, word_theirs):
+            for fd in (options, filters, info_theirs, block_theirs, word_theirs):
                 os.close(fd)
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
         self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end, command.heard)
