@@ -33,13 +33,8 @@ def choose(name: str, needs_gpus: bool = False) -> Sandbox:
     if os.uname().sysname != "Linux":
         raise SandboxMissing("there is no sandbox for this system yet: run Overnight on Linux (a virtual machine or a "
                              "container will do), or choose `--sandbox none` for code that you trust.")
-    if name == "bubblewrap":
-        return _examined(Bubblewrap())
-    return _examined(Gvisor() if name == "gvisor" else Containers(name))
-
-
-def _examined(sandbox: Backend) -> Backend:
-    """The sandbox, with what its self-test found. Raises SandboxMissing."""
+    made: dict[str, type[Backend]] = {"bubblewrap": Bubblewrap, "gvisor": Gvisor}
+    sandbox = made[name]() if name in made else Containers(name)
     sandbox.probe()
     try:
         sandbox.findings = selftest.examine(sandbox, selftest.INNER if isinstance(sandbox, Gvisor) else frozenset())

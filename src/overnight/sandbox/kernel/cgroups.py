@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from overnight.errors import Fault
@@ -62,20 +62,14 @@ class Cgroups:
 
     def works(self) -> bool:
         """Whether a process can really be put under limits here."""
-        try:
+        with suppress(Fault), ExitStack() as leave:
             group = self.make(64 << 20, 8)
-        except Fault:
-            return False
-        process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        try:
+            leave.callback(group.close)
+            process = leave.enter_context(subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
             group.add(process.pid)
             group.usage()
             return True
-        except Fault:
-            return False
-        finally:
-            process.communicate()
-            group.close()
+        return False
 
     def _is_left(self, folder: Path) -> bool:
         """Whether a group is one whose owner is gone. An owner in another pid namespace cannot be judged from here."""
