@@ -112,7 +112,7 @@ class Plan(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True):
-    """The whole audit, with every run, so that anybody can calculate it again.
+    """The whole audit, with every run, so that any reader can calculate it again.
 
     total        the frontier against the baseline
     ones         the sum of the own effects of the parts, on the seeds on which every commit ran; None where one has none

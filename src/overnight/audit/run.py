@@ -72,7 +72,7 @@ class Keeps:
         return self.repo.transplant(keep.commit, keep.base_commit, tip, f"Without #{keep.id}: {keep.title}", finely)
 
     def groups(self) -> list[list[Experiment]]:
-        """All keeps, divided so that each group can be taken out: who conflicts joins the later keep that is in the way."""
+        """All keeps, divided so that each group can be taken out: one that conflicts joins the later keep in the way."""
         group = {keep.id: [keep] for keep in self.kept}
         for place, keep in reversed(list(enumerate(self.kept))):
             while not self.without(group[keep.id]):
@@ -84,7 +84,7 @@ class Keeps:
 
 
 def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
-    """Fresh seeds: nobody could know them, and the night never used them."""
+    """Fresh seeds: no candidate could know them, and the night never used them."""
     used, seeds = {run.seed for run in night}, dict[int, None]()
     while len(seeds) < count:
         if (seed := secrets.randbits(31)) not in used:

@@ -29,7 +29,7 @@ from overnight.untrusted import plain
 LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
 MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
-OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
+TRAILER = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
@@ -174,7 +174,7 @@ def refusal(error: Away | EditError | TrackError) -> dict[str, Any]:
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of Overnight."""
-    return OURS.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
+    return TRAILER.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[
     failed by itself, else the last. Raises Fault."""
     oracles = Oracles(sandbox, oracle)
     running(oracles)
-    ours, theirs = socket.socketpair()
+    mine, theirs = socket.socketpair()
     try:
         with theirs, oracles.started() as (ask, answer):
             env = {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer), "OVERNIGHT_FRESH": str(theirs.fileno())}
@@ -36,14 +36,14 @@ def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[
             process = sandbox.start(command)
         running(process)
         with ThreadPoolExecutor(1) as beside:  # the thread that starts an oracle must outlive it
-            serving = beside.submit(oracles.serve, ours)
+            serving = beside.submit(oracles.serve, mine)
             scored = process.wait()
             oracles.kill()
             serving.result()
         return scored, oracles.ended()
     finally:
         oracles.close()
-        ours.close()
+        mine.close()
 
 
 class Oracles:
@@ -93,7 +93,7 @@ class Oracles:
                 with self.started() as pipes:
                     socket.send_fds(wishes, [FRESH], list(pipes))
         except ConnectionError:
-            return  # it died while it waited for our answer
+            return  # it died while it waited for the answer
         finally:
             wishes.close()  # whatever went wrong, it must not wait for us
 

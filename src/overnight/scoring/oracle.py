@@ -1,4 +1,4 @@
-"""The candidate as a process behind two pipes: it is asked, and answers within a time and with a size that we choose.
+"""The candidate as a process behind two pipes: it is asked, and answers within a time and with a size that the scorer chooses.
 
 A question is one line of JSON, `ask`, or one line with a number of bytes and then the bytes, `exchange`. An answer is one
 line of JSON, or raw bytes of a number known beforehand. A whole candidate:

@@ -7,10 +7,10 @@
 
 All questions are made before the candidate's first process is. Each trial has a process of its own in a fresh sandbox, so that
 nothing is carried from one to the next, sizes come in random order, and what was answered is checked at the end. The clock
-is ours and begins when the process is there to be asked; what it still does to get ready is in its first trial, or in a
+is the scorer's and begins when the process is there to be asked; what it still does to get ready is in its first trial, or in a
 warm-up that is allowed. Where a process has several questions, each lasts from the end of the one before to the last byte of
 its own answer, so that nothing happens in between: what a process puts off, it pays in the next.
-The cost of our own end (writing and reading JSON, two pipes) is in the number, the same for every candidate; it is not
+The cost of the scorer's own end (writing and reading JSON, two pipes) is in the number, the same for every candidate; it is not
 subtracted, since a difference of two noisy times can be driven under zero. Take cases large enough to outweigh it.
 
 Covered: clocks of the candidate's, work after the clock stops and between trials, answers that are promised and not given,

@@ -140,9 +140,8 @@ class ContainerProcess(Supervised):
         given |= {name: fd for name, fd in ((STDIN, command.stdin), (STDOUT, command.stdout)) if fd is not None}
         for name, fd in given.items():
             inwards = name == STDIN or (name != STDOUT and reads(fd))
-            ours = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
-            theirs = os.dup(fd)
-            self._pumps.append(Pump(theirs, ours) if inwards else Pump(ours, theirs))
+            inside, outside = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY), os.dup(fd)
+            self._pumps.append(Pump(outside, inside) if inwards else Pump(inside, outside))
         out, err = (os.fdopen(rootfs.pipe(name, os.O_RDONLY), "rb") if name not in given else None for name in (STDOUT, STDERR))
         self._drain = watch.Drain(out, err, command.limits.output, self._end, command.heard)
 

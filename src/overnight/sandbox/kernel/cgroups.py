@@ -23,7 +23,7 @@ from overnight.sandbox.kernel.group import V1, V2, Group, Version, members
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
 SELF = "overnight"  # in version 2 the group of this process; in version 1 a folder that root made for a user
-_OURS = re.compile(r"(overnight-\d+-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, a number
+_NAME = re.compile(r"(overnight-\d+-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, a number
 _NUMBERS = itertools.count(1)  # of the groups that this process made
 
 
@@ -73,7 +73,7 @@ class Cgroups:
 
     def _is_left(self, folder: Path) -> bool:
         """Whether a group is one whose owner is gone. An owner in another pid namespace cannot be judged from here."""
-        found = _OURS.fullmatch(folder.name)
+        found = _NAME.fullmatch(folder.name)
         left = found is not None and int(found[2]) == self._space and watch.is_gone(found[1])
         return left and os.access(folder, os.W_OK)
 
@@ -97,26 +97,26 @@ def candidates(root: Path = ROOT, own: Path = OWN) -> Iterator[Cgroups]:
 
 
 def _first(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
-    """Version 1: in our own groups; else in those called `overnight` that root made and gave to a user."""
-    ours = {name: _ours(root / name, own, name) for name in (*NEEDED, "cpuacct")}
-    yield V1, ours
-    given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in ours.items()}
+    """Version 1: in the groups of this process; else in those called `overnight` that root made and gave to a user."""
+    mine = {name: _mine(root / name, own, name) for name in (*NEEDED, "cpuacct")}
+    yield V1, mine
+    given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in mine.items()}
     if all(given.values()):
         yield V1, {name: found[0] for name, found in given.items()}
 
 
 def _second(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
-    """Version 2: in our own group if it is ours to divide, else in the nearest above it that is divided already."""
-    ours = _ours(root, own, "")
-    for home in _upwards(root, ours.parent if ours.name == SELF else ours):
-        if _divided(home, home == ours):
+    """Version 2: in the group of this process if it may divide it, else in the nearest above it that is divided already."""
+    mine = _mine(root, own, "")
+    for home in _upwards(root, mine.parent if mine.name == SELF else mine):
+        if _divided(home, home == mine):
             yield V2, dict.fromkeys((*NEEDED, "cpu"), home)
         if (home / "memory.max").exists() and (home / "memory.max").read_text().strip() != "max":
             return  # what lies above is outside a limit that is set for this process
 
 
-def _ours(mount: Path, own: Path, controller: str) -> Path:
-    """Our own group in one hierarchy; its root where we cannot see so far (a container's view of it begins with ours)."""
+def _mine(mount: Path, own: Path, controller: str) -> Path:
+    """The group of this process in one hierarchy; the hierarchy's root where that cannot be seen, as in a container."""
     for line in own.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(",") and ".." not in path and (mount / path[1:]).is_dir():
@@ -130,20 +130,20 @@ def _upwards(mount: Path, folder: Path) -> Iterator[Path]:
         yield from _upwards(mount, folder.parent)
 
 
-def _divided(home: Path, ours: bool) -> bool:
-    """Whether the groups below can be held to limits; sees to it where the group is ours."""
+def _divided(home: Path, own: bool) -> bool:
+    """Whether the groups below can be held to limits; sees to it where the group is the own one of this process."""
     switch = home / "cgroup.subtree_control"
     with suppress(OSError):
         if set(NEEDED) <= set(switch.read_text().split()):
             return True
-        if ours:
+        if own:
             _divide(home, switch)
             return True
     return False
 
 
 def _divide(home: Path, switch: Path) -> None:
-    """Hand the controllers down, out of our way if need be. Raises OSError."""
+    """Hand the controllers down, out of the way of this process if need be. Raises OSError."""
     try:
         switch.write_text("+memory +pids")
     except OSError as error:
@@ -154,7 +154,7 @@ def _divide(home: Path, switch: Path) -> None:
 
 
 def _may_move(home: Path) -> bool:
-    """Whether all that is in our group may be moved: it was handed over to us, is a container's, or holds us alone."""
+    """Whether all that is in the group of this process may be moved: it was handed over, is a container's or holds it alone."""
     for mark in ("user.delegate", "trusted.delegate"):  # set by systemd
         with suppress(OSError):
             if os.getxattr(home, mark) == b"1":
@@ -163,7 +163,7 @@ def _may_move(home: Path) -> bool:
 
 
 def _move(home: Path) -> None:
-    """Into a leaf of our group, everything that is in it. Raises OSError."""
+    """Into a leaf of the group of this process, everything that is in it. Raises OSError."""
     leaf = home / SELF
     leaf.mkdir(exist_ok=True)
     for pid in members(home):

@@ -180,7 +180,7 @@ def _slay(place: Path) -> bool:
 
 
 def members(place: Path) -> list[int]:
-    """The processes in a group; none when it is gone. Those of a pid namespace that we cannot see are 0: not told."""
+    """The processes in a group; none when it is gone. Those of a pid namespace that this process cannot see are 0: not told."""
     try:
         return [pid for pid in map(int, (place / "cgroup.procs").read_text().split()) if pid]
     except OSError:
