@@ -223,7 +223,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._limits(chart._scene(history(night.lab.state), 3.505), 0).y
+    low, high = chart._heights(chart._scene(history(night.lab.state), 3.505))
     assert 3.3 < low < 3.405 and 3.505 < high < 3.7
 
 
