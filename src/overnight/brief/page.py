@@ -22,6 +22,7 @@ from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
 LEAST = 2_000  # tokens: below that no page says enough
@@ -148,10 +149,10 @@ def _standing(brief: Brief) -> str:
     if first is not None and now is not None:
         gain = first - now if brief.direction == "minimize" else now - first
         said += [f"- `{line(brief.metric, 80)}`: {first:.6g}{unit} at the baseline, {now:.6g} at the frontier. Gain so far: "
-                 f"{gain:+.4g}."]
+                 f"{number(gain, 4, first, '+')}."]
     if brief.noise is not None:
-        said += [f"- A single paired difference scatters by {brief.noise:.3g} (standard deviation). To see a gain far below "
-                 "that takes many runs."]
+        said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
+                 "see a gain far below that takes many runs."]
     if brief.strain is not None:
         said += [f"- The baseline uses {brief.strain:.0%} of what the nearest guard allows."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])

@@ -11,9 +11,10 @@ from overnight.cli.base import FOLDER, JSON, CountType, main, say
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.night.session import Session, opened
+from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
-from overnight.views.track import number, paid, track
+from overnight.views.track import paid, track
 
 
 @main.command()

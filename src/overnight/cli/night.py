@@ -23,7 +23,7 @@ from overnight.researchers.team import ModelOptions
 from overnight.track.load import load
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model
-from overnight.track.units import seconds
+from overnight.track.units import number, seconds
 from overnight.views import track
 from overnight.workers.cores import MACHINE
 
@@ -99,7 +99,7 @@ def _say_end(state: State) -> None:
     found = track.track(state)
     unit = f" {found.unit}" if found.unit else ""
     click.echo(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
-               f"{track.number(found.baseline, 5)} -> {track.number(found.frontier, 5)}{unit} "
+               f"{number(found.baseline, 5)} -> {number(found.frontier, 5)}{unit} "
                f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
     if state.usage.session.calls:
         click.echo(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

@@ -25,10 +25,11 @@ from overnight.night import dispatch
 from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session, opened
 from overnight.repo import Repo
+from overnight.track.units import number
 from overnight.untrusted import line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named
-from overnight.views.track import number, track
+from overnight.views.track import track
 
 MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
@@ -96,7 +97,7 @@ class Verbs:
         with self._lab() as (_, state):
             every = list(state.experiments.values())
             shown = [public.listed(state, each) for each in every[-last:]]
-        lines = [f"#{e.id} {e.verdict.verdict} {effect(e.verdict)} {quoted(e.title, TITLE)}"
+        lines = [f"#{e.id} {e.verdict.verdict} {effect(e)} {quoted(e.title, TITLE)}"
                  + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in shown]
         more = len(every) - len(shown)
         head = [f"{more} older ones are left out."] if more else []

@@ -19,7 +19,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from overnight.lab.state import BASELINE
@@ -180,8 +179,8 @@ def _frame(axes: Axes) -> None:
 
 
 def _heading(figure: Figure, track: TrackView) -> None:
-    _fitted(figure.text(LEFT, 0.925, headline(track), fontsize=15.5, weight="bold"))
-    _fitted(figure.text(LEFT, 0.872, plain(track.goal, 160), color=GREY))
+    _fitted(figure, 0.925, headline(track), 15.5, weight="bold")
+    _fitted(figure, 0.872, plain(track.goal, 160), 10.5, color=GREY)
     unit = f" ({plain(track.unit, 24)})" if track.unit else ""
     better = "lower" if track.direction == "minimize" else "higher"
     figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}{unit}, {better} is better")
@@ -191,10 +190,10 @@ def _heading(figure: Figure, track: TrackView) -> None:
         right = badge.get_window_extent().x0 / (SIZE[0] * DPI) - 0.022
 
 
-def _fitted(text: Text) -> None:
-    """Make a line smaller where the picture is too narrow for it."""
-    room = (RIGHT - LEFT) * SIZE[0] * DPI
-    text.set_fontsize(text.get_fontsize() * min(1.0, room / text.get_window_extent().width))
+def _fitted(figure: Figure, y: float, text: str, size: float, **more: Any) -> None:
+    """A line of text, smaller where the picture is too narrow for it."""
+    line = figure.text(LEFT, y, text, fontsize=size, **more)
+    line.set_fontsize(size * min(1.0, (RIGHT - LEFT) * SIZE[0] * DPI / max(1.0, line.get_window_extent().width)))
 
 
 # ---- dots and lines --------------------------------------------------------------------------------------------
@@ -279,8 +278,8 @@ def _labels(axes: Axes, scene: Scene) -> None:
     for dot, moved in _chosen(axes, scene.sign, dots).items():
         along = _along(moved)
         place = (points * (along * cos + moved * sin), points * scene.sign * (along * sin - moved * cos))
-        axes.annotate(dot.label, (dot.x, dot.level), place, textcoords="offset points", rotation=scene.sign * math.degrees(ANGLE),
-                      rotation_mode="anchor", va="center", color="#0b6b3d", fontproperties=LABEL, zorder=3.3,
+        axes.annotate(dot.label, (dot.x, dot.level), place, textcoords="offset points", va="center", color="#0b6b3d",
+                      rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", fontproperties=LABEL, zorder=3.3,
                       bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6},
                       arrowprops=line if abs(moved) > 3 else None)
 

@@ -18,9 +18,10 @@ from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
+from overnight.track.units import number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
-from overnight.views.track import duration, marks, number, paid, spent
+from overnight.views.track import duration, marks, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -87,7 +88,8 @@ class Panel:
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
                                 f"[bold]{number(now, 5)}[/] {escape(metric.unit)}")
         if first is not None and now is not None and state.frontier:
-            text.append(f"   from {number(first, 5)} ({state.track.oriented(now - first):+.3g} better)", "green")
+            gain = number(state.track.oriented(now - first), 3, first, "+")
+            text.append(f"   from {number(first, 5)} ({gain} better)", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text

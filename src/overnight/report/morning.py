@@ -19,6 +19,7 @@ from overnight.lab.state import State
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
+from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
 from overnight.views.track import PLAIN, TrackView, duration, span
@@ -162,7 +163,7 @@ def _whose(told: History, found: ExperimentView) -> str:
 
 
 def _effect(found: ExperimentView) -> str:
-    return _round(effect(found.verdict))
+    return _round(effect(found))
 
 
 def _round(shown: str) -> str:
@@ -295,7 +296,7 @@ def _noise(track: TrackView) -> str:
     if track.noise is None:
         return ""
     same = " The same code and seed give the same number twice." if track.deterministic else ""
-    return f"{same} Here one pair's difference spreads by ±{track.noise:.2g}{_unit(track)}."
+    return f"{same} Here one pair's difference spreads by ±{number(track.noise, 2, track.baseline or 0.0)}{_unit(track)}."
 
 
 def _by_researcher(told: History) -> list[str]:
