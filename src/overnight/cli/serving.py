@@ -32,8 +32,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
     """
     with extra("mcp", "`overnight mcp`"):
         from overnight.mcp import server
-    from overnight.mcp.verbs import Verbs
-
+        from overnight.mcp.verbs import Verbs
     load(opened(folder).repo.folder)
     verbs = Verbs(folder, sandbox_name, workers)
     _ends_with(verbs)
