@@ -203,22 +203,16 @@ def _dots(axes: Axes, scene: Scene) -> None:
     low, high = axes.get_ylim()
     size = max(2.2, 5.4 * min(1.0, FEW / max(1, len(scene.discarded))) ** 0.3)
     seen = [(d.x, d.level) for d in scene.discarded]
-    inside = [place for place in seen if low <= place[1] <= high]
-    _marks(axes, inside, "o", size, FAINT, alpha=0.7, clip_on=False)
     step = 0.014 * (high - low)
     floor = low + step * (1 if scene.sign > 0 else 3.5)  # above the crashes
-    _marks(axes, [(x, high - step) for x, level in seen if level > high], "^", size, FAINT)
-    _marks(axes, [(x, floor) for x, level in seen if level < low], "v", size, FAINT)
+    groups = (("o", [(x, y) for x, y in seen if low <= y <= high]), ("^", [(x, high - step) for x, y in seen if y > high]),
+              ("v", [(x, floor) for x, y in seen if y < low]))
+    for marker, places in groups:
+        axes.plot([x for x, _ in places], [y for _, y in places], marker, markersize=size, color=FAINT, zorder=2, alpha=0.7,
+                  markeredgewidth=0, clip_on=False)
     for xs, marker, colour in ((scene.crashed, "x", CRASHED), (scene.fouled, "+", FOULED)):
-        _marks(axes, [(x, 0.02) for x in xs], marker, max(3.2, size * 0.85), colour, alpha=0.8,
-               transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
-
-
-def _marks(axes: Axes, places: Sequence[tuple[float, float]], marker: str, size: float, colour: str,
-           **more: Any) -> None:
-    if places:
-        xs, ys = zip(*places, strict=True)
-        axes.plot(xs, ys, marker, markersize=size, color=colour, zorder=2, **{"markeredgewidth": 0, **more})
+        axes.plot(xs, [0.02] * len(xs), marker, markersize=max(3.2, size * 0.85), color=colour, zorder=2, alpha=0.8,
+                  transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
 def _lines(axes: Axes, scene: Scene) -> None:
