@@ -43,7 +43,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
                        "reaches it may try changes; Ctrl-C ends it", err=True)
             server.http(verbs, host, sock)
         else:
-            server.stdio(verbs)
+            server.made(verbs).run("stdio")
     finally:
         verbs.close()
 

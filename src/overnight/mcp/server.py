@@ -75,12 +75,7 @@ def made(verbs: Verbs) -> MCPServer[None]:
     return server
 
 
-# ---- over stdio and HTTP ---------------------------------------------------------------------------------------
-
-
-def stdio(verbs: Verbs) -> None:
-    """Serve the one client at the other end of standard input and output, until it closes them."""
-    made(verbs).run("stdio")
+# ---- over HTTP -------------------------------------------------------------------------------------------------
 
 
 def listen(host: str, port: int) -> socket.socket:
