@@ -136,7 +136,9 @@ def features(text: str) -> Features:
             turned[key] = turned.get(key, True) and place in signs.turned
         if place not in signs.replaced and place < signs.why and name in glossary.terms:
             kinds[name] = glossary.terms[name].wider
-    numbers, ways = _numbers(stems, glossary), signs.ways()
+    numbers = frozenset(glossary.numbers[each] if each in glossary.numbers else float(each)
+                        for each in stems if each in glossary.numbers or each[0].isdigit())
+    ways = signs.ways()
     terms |= {f"~{way}": WAY for way in ways | ({"not"} if signs.turned else set())} | {f"#{n:g}": NUMBER for n in numbers}
     return Features(terms, {name: kind for name, kind in kinds.items() if kind},
                     frozenset(key for key, all_turned in turned.items() if all_turned), numbers, ways, sum(terms.values()))
@@ -192,12 +194,6 @@ def _named(stems: list[str], hits: list[tuple[str, list[int]]], spent: set[int],
             yield glossary.single[each], place
         elif each[0].isalpha() and each not in glossary.signs:
             yield "." + each, place
-
-
-def _numbers(stems: list[str], glossary: Glossary) -> frozenset[float]:
-    spoken = (glossary.numbers.get(each) for each in stems)
-    written = (float(each) for each in stems if each[0].isdigit())
-    return frozenset(n for n in (*spoken, *written) if n is not None)
 
 
 class _Signs:

@@ -44,7 +44,8 @@ def look(folder: Path, metric: str = "", entry: str = "") -> DetectedProject:
     if karpathy(folder):
         return _karpathy(folder)
     path, name = _printed(folder, metric, entry)
-    return DetectedProject(_slug(folder), f"The best {name} of {path}.", path, name, direction(name), path, _python(folder))
+    better = _points(name) or "minimize"
+    return DetectedProject(_slug(folder), f"The best {name} of {path}.", path, name, better, path, _python(folder))
 
 
 def karpathy(folder: Path) -> bool:
@@ -84,11 +85,6 @@ def _points(name: str) -> Direction | None:
     if any(words.endswith(w) or w + "_" in words for w in MORE):
         return "maximize"
     return "minimize" if any(words.endswith(w) or w + "_" in words for w in LESS) else None
-
-
-def direction(name: str) -> Direction:
-    """Which way a metric of that name gets better; `minimize` for a name that says nothing."""
-    return _points(name) or "minimize"
 
 
 def _slug(folder: Path) -> str:
