@@ -11,8 +11,10 @@ import pytest
 from hypothesis import settings
 
 import needs
+from overnight.night import trust
 from overnight.night.session import Session
 from overnight.sandbox.bubblewrap import Bubblewrap
+from overnight.track.load import load
 
 ROOT = Path(__file__).parent.parent
 STATE = tempfile.TemporaryDirectory(prefix="overnight-state-")  # where the nights of these tests keep their states
@@ -112,6 +114,14 @@ def home(folder):
     place = Session(Path(folder)).place
     place.make()
     return place.path
+
+
+def trusted(folder):
+    """The folder of a track, after its user granted all that it wants."""
+    session, contract = Session(Path(folder)), load(Path(folder))
+    session.place.make()
+    session.trust.grant((*trust.of_contract(contract, session.repo), *trust.of_roles(session.program.roles)))
+    return folder
 
 
 @pytest.fixture

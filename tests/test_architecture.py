@@ -18,6 +18,7 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "untrusted"},
+    {"files"},
     {"track"},
     {"referee", "repo"},
     {"lab"},

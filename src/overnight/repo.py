@@ -133,6 +133,10 @@ class Repo:
                 raise EditError(f"{path} is changed and may not be edited: take that back (git checkout {base[:7]} -- {path}).")
         return changed
 
+    def tracks(self, path: str) -> bool:
+        """Whether git knows a file at or below a path in the repository."""
+        return bool(self._git("ls-files", "-z", "--", f":/{path}" if False else path))
+
     def tip(self, branch: str) -> str | None:
         """The commit of a branch, None when there is no such branch."""
         return self._try("rev-parse", "--verify", "-q", f"refs/heads/{branch}^{{commit}}")

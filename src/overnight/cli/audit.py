@@ -14,6 +14,7 @@ from overnight import sandbox
 from overnight.audit import run
 from overnight.audit.arithmetic import Audit, Plan, conclude
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
+from overnight.cli.trust import allowed
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
@@ -36,7 +37,9 @@ from overnight.views import track
 def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
     session = Session(folder)
-    box = sandbox.choose(sandbox_name, load(folder).run.gpus)
+    contract = load(folder)
+    allowed(session, contract)
+    box = sandbox.choose(sandbox_name, contract.run.gpus)
     with session.scratch():
         if not session.read().frontier:
             raise TrackError("nothing was kept yet, so there is nothing to audit.")

@@ -68,6 +68,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "show": ("look", "One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."),
     "status": ("look", "Where a track stands."),
     "stop": ("outside", "End the night that is at work; `overnight run` goes on from there."),
+    "trust": ("trust", "Show what a track wants of this machine, and grant it."),
     "try": ("outside", "Have the present change of a work tree measured, wait, and print the verdict."),
     "veto": ("outside", "Take back a commit that was kept. What was kept after it is confirmed anew without it."),
     "where": ("where", "Say where the state of a track lies: its journal, logs and reports."),

@@ -9,6 +9,7 @@ import click
 
 from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main
+from overnight.cli.trust import allowed, wanted
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
@@ -27,12 +28,14 @@ from overnight.workers.cores import MACHINE, available
 @click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
-    Session(folder)
+    session = Session(folder)
     if (folder / spec.FILE).exists():
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     found = starting.look(folder, metric, entry)
     for path in starting.write(folder, found):
         click.echo(f"wrote {path}")
+    session.place.make()
+    session.trust.grant(wanted(session, load(folder)))  # its user looks at what was written, and commits it
     click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
 
@@ -45,6 +48,7 @@ def check(folder: Path, sandbox_name: str) -> None:
     contract = load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
+    allowed(session, contract)
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping
+from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
@@ -53,10 +54,12 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     session = Session(folder)
     if earlier := session.elsewhere():
         click.echo(f"note: {earlier}", err=True)
-    box = sandbox.choose(sandbox_name, load(folder).run.gpus)
+    contract = load(folder)
+    box = sandbox.choose(sandbox_name, contract.run.gpus)
     console = Console()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     wanted = ModelOptions(**options)
+    allowed(session, contract, _team(names, options["model"], session.program))
     with session.writing(again=restart), Night(session, box, workers, thinkers=thinkers, models=wanted, say=say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night, sandbox.advice(box)):

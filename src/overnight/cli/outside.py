@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
+from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.ideas import similarity
 from overnight.ideas.found import written
@@ -20,6 +21,7 @@ from overnight.night.dispatch import KnownIdea
 from overnight.night.inbox import request
 from overnight.night.session import opened
 from overnight.report.live import sentence
+from overnight.track.load import load
 from overnight.views import public
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line, named
@@ -44,6 +46,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
     session = opened(folder)
+    allowed(session, load(session.repo.folder))
     wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0)
     try:
         experiment, verdict = dispatch.attempt(session, wish, sandbox_name, workers, _tell)

@@ -16,6 +16,8 @@ from pathlib import Path
 from overnight.errors import TrackError
 from overnight.track.spec import RunSpec
 
+KERNEL = ("/proc", "/sys", "/dev", "/run")  # what is there is no data
+
 
 def interpreter(run: RunSpec, folder: Path) -> tuple[str, tuple[Path, ...]]:
     """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
@@ -31,10 +33,10 @@ def interpreter(run: RunSpec, folder: Path) -> tuple[str, tuple[Path, ...]]:
     home = python.parent.parent.resolve()
     if not (home / "pyvenv.cfg").exists():
         python = python.resolve()
-        return str(python), (_prefix(python),)
+        return str(python), (_installation(python),)
     _refuse_moved(home)
     python = home / python.parent.name / python.name
-    folders = tuple(dict.fromkeys([_prefix(python.resolve()), home]))
+    folders = tuple(dict.fromkeys([_installation(python.resolve()), home]))
     return str(python), (*folders, *(link for link in _links(python) if not any(map(link.is_relative_to, folders))))
 
 
@@ -49,11 +51,14 @@ def _refuse_moved(home: Path) -> None:
             raise TrackError(f"the virtual environment {home} was made as {made[1]} and has moved: make it anew where it is.")
 
 
-def _prefix(python: Path) -> Path:
-    """The installation that an interpreter belongs to."""
+def _installation(python: Path) -> Path:
+    """The installation that an interpreter belongs to. Raises TrackError for a file that is no interpreter's."""
     prefix = python.parent.parent
     if prefix in (Path("/"), Path.home()):
         raise TrackError(f"the interpreter {python} would open {prefix} to candidates: set [run] python to another one.")
+    if not (python.is_file() and os.access(python, os.X_OK) and any(prefix.glob("lib*/py*"))):
+        raise TrackError(f"[run] python leads to {python}, which is not the interpreter of an installation (there is no "
+                         f"{prefix}/lib/python3.*): name a virtual environment or its bin/python.")
     return prefix
 
 
@@ -69,12 +74,21 @@ def _links(path: Path) -> Iterator[Path]:
 
 
 def data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
-    """The files and folders that a track names besides its tree. Raises TrackError."""
+    """The files and folders that a track names besides its tree, in which a candidate finds data alone. Raises TrackError."""
+    found = named_data(run, folder)
+    for path in found:
+        _refuse_sockets(path)
+    return found
+
+
+def named_data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
+    """Where the data that a track names really lie. Raises TrackError."""
     found = tuple((folder / Path(text).expanduser()).resolve() for text in run.data)
     for text, path in zip(run.data, found, strict=True):
         if not path.exists():
             raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
-        _refuse_sockets(path)
+        if path == Path("/") or any(path.is_relative_to(place) for place in KERNEL):
+            raise TrackError(f"[run] data names {text}, which is {path}: name a file or a folder that holds the data alone.")
     return found
 
 

@@ -21,8 +21,9 @@ from typing import Any
 from msgspec.structs import replace
 
 import overnight
+from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Limits, Process, Sandbox
-from overnight.errors import Fault
+from overnight.errors import Fault, TrackError
 from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
@@ -59,14 +60,19 @@ class Runner:
         """A clean tree of a commit, made once; without the private files, but the judge's tree lacks the holdout alone."""
         def hide(making: Path) -> Path:
             for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
-                _remove(making / self.repo.prefix / hidden)
+                files.remove(making, self.repo.prefix + hidden)
             return making
         return self._made(f"judge-{commit}" if judge else commit, commit, hide)
 
     def holdout(self) -> Path:
         """The holdout as the contract's commit has it, apart from every tree; made once."""
-        private = Path(self.repo.prefix, self.track.holdout)
-        return self._made(f"holdout-{self.contract}", self.contract, lambda making: making / private)
+        private = self.repo.prefix + self.track.holdout
+
+        def apart(making: Path) -> Path:
+            if not files.present(making, private):
+                raise TrackError(f"the commit {self.contract[:7]} holds no {private}: commit it, or take `holdout` out.")
+            return making / private
+        return self._made(f"holdout-{self.contract}", self.contract, apart)
 
     def _made(self, name: str, commit: str, finish: Callable[[Path], Path]) -> Path:
         """A path below `trees`, made once: the part of a commit's tree that `finish` returns."""
@@ -74,10 +80,12 @@ class Runner:
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
             self.repo.checkout(commit, making)
-            part = finish(making)
-            with suppress(OSError):  # another worker was quicker
-                part.rename(path)
-            shutil.rmtree(making, ignore_errors=True)
+            try:
+                part = finish(making)
+                with suppress(OSError):  # another worker was quicker
+                    part.rename(path)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
         return path
 
     def forget(self, commit: str) -> None:
@@ -263,14 +271,6 @@ class _OneRun:
         self.busy += ended.wall
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self._add(part, time.perf_counter() - since - ended.wall)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder that may be there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def fingerprint(folder: Path) -> str:

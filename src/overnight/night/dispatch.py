@@ -27,8 +27,7 @@ from overnight.night.inbox import request
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.repo import Repo
-from overnight.track import spec
-from overnight.track.load import load
+from overnight.track.load import load, text_of
 
 ANSWER_SECONDS = 60.0  # within which a night at work must answer an order
 PAUSE = 0.3  # seconds between two looks at the journal
@@ -85,7 +84,7 @@ def brief(session: Session) -> Brief:
     contract = load(session.repo.folder)
     state, prose = session.look(), session.program.prose
     if state.opened is None:
-        text = (session.repo.folder / spec.FILE).read_text(encoding="utf-8")
+        text = text_of(session.repo.folder)
         state.apply(Opened(time.time(), contract.name, session.repo.head(), text))
     desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
     return desk.full(state.commit, Briefing(state, Flight(), Roster(state.attempts), prose).outside())

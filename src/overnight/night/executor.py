@@ -44,7 +44,7 @@ class Executor:
         runner, repo = self.runner, self.repo
         secrets = (self.session.home, repo.common, *((repo.folder / p).resolve() for p in runner.track.private))
         return AgentWorkspace(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
-                              (*runner.mounts, *runner.data), secrets)
+                              (*runner.mounts, *runner.data), secrets, repo.root)
 
     def build_team(self, roles: Iterable[Role]) -> None:
         """Replace the team by one with these roles. Raises TrackError, and keeps the old team, where a role cannot be had."""

@@ -14,6 +14,7 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
+from overnight.night import trust
 from overnight.night.effects import Effects
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
@@ -38,6 +39,7 @@ class Night:
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
                  models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
+        session.trust.require(trust.of_contract(session.state.track, session.repo))
         cpus = session.state.track.run.cpus
         benches = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
@@ -63,15 +65,24 @@ class Night:
 
     def organise(self, cast: Cast) -> None:
         """Take the team that the program asks for; `cast` says which roles that are. An edit of the program takes effect at the
-        next proposal. Raises TrackError where a role cannot be had."""
-        self._take(self.session.program, cast)
+        next proposal. Raises TrackError where a role cannot be had, or wants what the user has not granted."""
+        roles = cast(self.session.program)
+        self.session.trust.require(trust.of_roles(roles))
+        self._take(roles, self.session.program)
         self._cast = cast
 
-    def _take(self, program: Program, cast: Cast) -> tuple[Role, ...]:
-        roles = cast(program)
+    def _granted(self, roles: Iterable[Role]) -> Iterator[Role]:
+        """The roles that want nothing but what the user has granted; of the others it is said that they stay out."""
+        for role in roles:
+            if missing := self.session.trust.missing(trust.of_roles([role])):
+                self.say(f"{missing[0]}: that is not granted, so it stays out. Grant it with `overnight trust`, then save "
+                         "program.md again.")
+            else:
+                yield role
+
+    def _take(self, roles: tuple[Role, ...], program: Program) -> None:
         self.executor.build_team(roles)
         self.lab.organise(roles, program.prose)
-        return roles
 
     def _look_again(self, cast: Cast) -> None:
         """Take up the program if it was edited."""
@@ -80,7 +91,8 @@ class Night:
             self.say(found)
         elif found is not None:
             try:
-                roles = self._take(found, cast)
+                roles = tuple(self._granted(cast(found)))
+                self._take(roles, found)
             except TrackError as error:
                 self.say(f"{error} Until it is mended, the team stays as it was.")
             else:

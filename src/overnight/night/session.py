@@ -23,9 +23,10 @@ from overnight.night import keys
 from overnight.night.inbox import Inbox
 from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
+from overnight.night.trust import Trust
 from overnight.repo import Repo
 from overnight.track import program, spec
-from overnight.track.load import load
+from overnight.track.load import load, text_of
 from overnight.untrusted import is_file_name
 
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
@@ -43,6 +44,7 @@ class Session:
         self.inbox = Inbox(self.home / "inbox", self.place.make)
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
+        self.trust = Trust(self.home)
         self._watch: program.Watch | None = None
         self._journal: Journal[Event] | None = None
 
@@ -219,7 +221,7 @@ class Session:
 
     def _open(self, contract: spec.Track, again: bool, changed: bool) -> None:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
-        text = (self.repo.folder / spec.FILE).read_text(encoding="utf-8")
+        text = text_of(self.repo.folder)
         opened = self.state.opened
         if opened is not None and opened.key_hash and not again:
             self._check_key(opened.key_hash)

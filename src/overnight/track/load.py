@@ -7,22 +7,32 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from overnight import files
 from overnight.errors import TrackError
 from overnight.track.spec import FILE, Track, covers, line_of, parse
+
+MOST_CONTRACT_BYTES = 256 << 10
 
 
 def load(folder: Path) -> Track:
     """Read and check the contract of a folder. Raises TrackError with one sentence that says what to do."""
-    path = folder / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrackError(f"{path} cannot be read: {error}.") from error
+    text = text_of(folder)
     track = parse(text)
     check_files(track, folder, text)
     return track
+
+
+def text_of(folder: Path) -> str:
+    """The text of a folder's contract. Raises TrackError."""
+    try:
+        content = files.read(folder, FILE, MOST_CONTRACT_BYTES + 1)
+        if len(content) > MOST_CONTRACT_BYTES:
+            raise TrackError(f"{folder / FILE} is larger than {MOST_CONTRACT_BYTES >> 10} KiB: shorten it.")
+        return content.decode()
+    except FileNotFoundError:
+        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrackError(f"{folder / FILE} cannot be read: {error}.") from error
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -34,11 +44,11 @@ def _files(folder: Path) -> Iterator[str]:
 
 def check_files(track: Track, folder: Path, text: str = "") -> None:
     """What the contract names must exist, and what judges must not be editable. Raises TrackError."""
-    files = list(_files(folder))
+    names = list(_files(folder))
     for pattern in track.track.editable:
         if _leaves(pattern):
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
-        if not any(covers(pattern, f) for f in files):
+        if not any(covers(pattern, name) for name in names):
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
         for word in step.command[1:] if step is not None else ():
@@ -54,7 +64,11 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
         line = line_of(text, "score", "private" if track.score and path in track.score.private else "holdout")
         if _leaves(path):
             raise TrackError(f"{FILE}{line}: the private file {path} leaves the folder.")
-        if not (folder / path).exists():
+        try:
+            there = files.present(folder, path)
+        except TrackError as error:
+            raise TrackError(f"{FILE}{line}: the private file {error}") from error
+        if not there:
             raise TrackError(f"{FILE}{line}: the private file {path} does not exist.")
 
 

@@ -49,6 +49,7 @@ class AgentWorkspace(Struct, frozen=True):
     prefix    the track's folder in the tree: "" or "path/"
     python    what `python` means in there, and what must be mounted for it and for the track's data
     secrets   paths that no mount may open
+    untrusted the repository: a program that lies in it gets no key and reaches no host
     """
 
     tree: Callable[[str], Path]
@@ -57,6 +58,7 @@ class AgentWorkspace(Struct, frozen=True):
     python: str = ""
     mounts: tuple[Path, ...] = ()
     secrets: tuple[Path, ...] = ()
+    untrusted: Path | None = None
 
 
 class Agent:
@@ -78,10 +80,10 @@ class Agent:
 
     def propose(self, brief: Brief) -> Change | None:
         """Let the agent work on the brief's commit. Raises EditError, Away, and Fault when the machine failed."""
-        way = recipes.way(self._call.recipe, self._environ)
+        program = self._program()
+        way = recipes.way(self._recipe(program), self._environ)
         if way is None:
             raise Away(f"'{self.name}' has no key: set {' or '.join(self._call.recipe.keys)} and run again.")
-        program = self._program()
         text = self._page(brief) + self._instructions()
         scratch = self._workspace.scratch
         scratch.mkdir(parents=True, exist_ok=True)
@@ -116,6 +118,11 @@ class Agent:
         if word in ("python", "python3") and self._workspace.python:
             return programs.Program(self._workspace.python, (str(Path(self._workspace.python).parent),), ())
         return programs.found(word, self._environ.get("PATH", PATHS))
+
+    def _recipe(self, program: programs.Program) -> recipes.Recipe:
+        """What the program is given: nothing where it came with the repository, whatever its name is."""
+        place = self._workspace.untrusted
+        return recipes.Recipe() if place and Path(program.path).resolve().is_relative_to(place) else self._call.recipe
 
     def _instructions(self) -> str:
         left = self._role.patience

@@ -2,7 +2,7 @@
 come with Overnight; `~/.config/overnight/recipes.toml` holds the user's own, which go before.
 
 Covered: `program.md` names a recipe or a command, and neither a host nor a variable, for those are not its to give: a
-command gets those of the recipe of the same program, or none.
+command gets those of the recipe of the same program where that is found on PATH outside the repository, or none.
 Not covered: whether the program that is found under that name is the one that was meant.
 """
 
@@ -100,9 +100,9 @@ def understood(role: Role, recipes: Mapping[str, Recipe]) -> AgentCommand:
         more = shlex.split(recipe.model) if role.model else []
         words += [word.replace("{provider}", provider).replace("{name}", name) for word in more]
     if recipe is None:
-        program = Path(words[0]).name  # its recipe; an empty one where there is none
+        # the recipe of its program; an empty one where there is none, and for a path, which may lead to anything
         recipe = next((each for each in recipes.values() for command in (each.command, each.acp)
-                       if command and shlex.split(command)[0] == program), Recipe())
+                       if command and shlex.split(command)[0] == words[0]), Recipe())
     return AgentCommand(tuple(words), acp, recipe)
 
 

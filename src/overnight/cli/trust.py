@@ -1,0 +1,87 @@
+"""`overnight trust`, and the question that other commands ask before they run or send anything that is not granted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.night import trust as wanting
+from overnight.night.session import Session
+from overnight.track.load import load
+from overnight.track.roles import Role
+from overnight.track.spec import Track
+from overnight.untrusted import line
+
+WIDE = 300  # characters of a line
+
+
+@main.command()
+@FOLDER
+@click.option("--yes", is_flag=True, help="Grant it without a question, for scripts of your own.")
+@JSON
+def trust(folder: Path, yes: bool, as_json: bool) -> None:
+    """Show what a track wants of this machine, and grant it.
+
+    A track needs no grant for what it does with its own repository in a sandbox.
+    """
+    session = Session(folder)
+    contract = load(folder)
+    wants = wanted(session, contract, session.program.roles)
+    missing = session.trust.missing(wants)
+    if as_json:
+        say({"wants": sorted(set(wants)), "missing": missing})
+    else:
+        for text in _manifest(contract, session, wants, missing):
+            click.echo(text)
+    if missing and (yes or (not as_json and _confirmed())):
+        _grant(session, wants)
+    elif missing and not as_json:
+        session.trust.require(wants)
+
+
+def wanted(session: Session, contract: Track, roles: Sequence[Role] = ()) -> tuple[str, ...]:
+    """What a track wants beyond its repository and a sandbox, with the roles that are asked. Raises TrackError."""
+    return (*wanting.of_contract(contract, session.repo), *wanting.of_roles(roles))
+
+
+def allowed(session: Session, contract: Track, roles: Sequence[Role] = ()) -> None:
+    """Ask for what is not granted yet. Raises TrackError where it is refused, or where no terminal is there to ask."""
+    wants = wanted(session, contract, roles)
+    missing = session.trust.missing(wants)
+    if missing and sys.stdin.isatty() and sys.stderr.isatty():
+        for text in _manifest(contract, session, wants, missing):
+            click.echo(text, err=True)
+        if _confirmed():
+            _grant(session, (*wants, *session.trust.granted))
+            return
+    session.trust.require(wants)
+
+
+def _confirmed() -> bool:
+    return sys.stdin.isatty() and click.confirm("Grant what is marked +?", default=False, err=True)
+
+
+def _grant(session: Session, wants: Sequence[str]) -> None:
+    session.place.make()
+    session.trust.grant(wants)
+    click.echo("granted: what the track wants is pinned, and a change to it is asked again", err=True)
+
+
+def _manifest(contract: Track, session: Session, wants: Sequence[str], missing: Sequence[str]) -> Iterator[str]:
+    """A track's manifest, a line each."""
+    run = contract.run
+    yield f"track {contract.name} in {line(str(session.repo.folder), WIDE)}"
+    yield f"  may edit   {line(', '.join(contract.track.editable), WIDE)}"
+    for name, step in (("runs", run), ("scores", contract.score), ("answers", contract.oracle)):
+        if step is not None:
+            yield f"  {name:10} {line(' '.join(step.command), WIDE)}  (at most {step.timeout}, {step.memory}; in a sandbox)"
+    yield f"  takes      {run.cpus} cores, {run.processes} processes, {run.disk} of disk a run; network: {run.network}"
+    for need in sorted({*wants, *session.trust.granted}):
+        state = "+ not granted yet" if need in missing else "= granted" if need in wants else "- granted, not wanted any more"
+        yield f"  {state}: {need}"
+    if not wants:
+        yield "  nothing of this machine beyond its repository, so there is nothing to grant"
