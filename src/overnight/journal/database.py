@@ -14,23 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Select,
-    String,
-    Table,
-    create_engine,
-    event,
-    false,
-    inspect,
-    literal,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import Conflict, JournalError
@@ -39,16 +23,16 @@ from overnight.lab.events import Event
 ATTEMPTS, PAUSE = 300, 0.1  # to change a new file's mode; seconds between two of them
 VERSION = 2
 START = "0" * 64
-_tables = MetaData()
-_events = Table(
+_tables = sa.MetaData()
+_events = sa.Table(
     "events", _tables,
-    Column("track", String(255), primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("hash", String(64), nullable=False),
+    sa.Column("track", sa.String(255), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )
-_version = Table("schema", _tables, Column("version", Integer, primary_key=True))
-_format_1 = Table("events_1", MetaData(), *(Column(each.name, each.type) for each in _events.c if each.name != "track"))
+_version = sa.Table("schema", _tables, sa.Column("version", sa.Integer, primary_key=True))
+_format_1 = sa.Table("events_1", sa.MetaData(), *(sa.Column(c.name, c.type) for c in _events.c if c.name != "track"))
 
 
 class DatabaseJournal:
@@ -69,21 +53,21 @@ class DatabaseJournal:
     def _open(self) -> tuple[int, str]:
         """Number and hash of the last record, in tables that are made where there are none."""
         with self._engine.connect() as connection:
-            if not inspect(connection).has_table(_version.name) or self._format(connection) is None:
+            if not sa.inspect(connection).has_table(_version.name) or self._format(connection) is None:
                 connection.rollback()
                 _lock(connection)  # another process may be about to do the same
                 self._make(connection)
                 connection.commit()
             return self._last(connection)
 
-    def _make(self, connection: Connection) -> None:
+    def _make(self, connection: sa.Connection) -> None:
         _tables.create_all(connection)
         if self._format(connection) is None:
             connection.execute(_version.insert().values(version=VERSION))
 
-    def _format(self, connection: Connection) -> int | None:
+    def _format(self, connection: sa.Connection) -> int | None:
         """The format's version, None where there is none yet. Raises JournalError for a newer one."""
-        found = connection.execute(select(_version.c.version)).scalar()
+        found = connection.execute(sa.select(_version.c.version)).scalar()
         if found is not None and found > VERSION:
             raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
         return found
@@ -98,20 +82,20 @@ class DatabaseJournal:
             if self._format(connection) != VERSION:
                 connection.exec_driver_sql(f"ALTER TABLE {_events.name} RENAME TO {_format_1.name}")
                 _events.create(connection)
-                old = select(literal(""), *_format_1.c)
+                old = sa.select(sa.literal(""), *_format_1.c)
                 connection.execute(_events.insert().from_select(["track", "seq", "body", "hash"], old))
                 _format_1.drop(connection)
                 connection.execute(_version.update().values(version=VERSION))
             connection.commit()
 
-    def _rows(self, connection: Connection) -> Select[Any]:
+    def _rows(self, connection: sa.Connection) -> sa.Select[Any]:
         """What selects this track's records, in whichever format they are."""
-        rows = select(_events.c.seq, _events.c.body, _events.c.hash)
+        rows = sa.select(_events.c.seq, _events.c.body, _events.c.hash)
         if self._format(connection) == VERSION:
             return rows.where(_events.c.track == self.track)
-        return rows.where(false()) if self.track else rows
+        return rows.where(sa.false()) if self.track else rows
 
-    def _last(self, connection: Connection) -> tuple[int, str]:
+    def _last(self, connection: sa.Connection) -> tuple[int, str]:
         row = connection.execute(self._rows(connection).order_by(_events.c.seq.desc()).limit(1)).first()
         return (row.seq, row.hash) if row else (0, START)
 
@@ -137,7 +121,7 @@ class DatabaseJournal:
                                "make room and run again.") from error
         self._seq, self._hash = written
 
-    def _append(self, connection: Connection, events: Sequence[Event], seq: int, chain: str) -> tuple[int, str]:
+    def _append(self, connection: sa.Connection, events: Sequence[Event], seq: int, chain: str) -> tuple[int, str]:
         """Write events behind a record; number and hash of the last of them."""
         rows = []
         for each in events:
@@ -200,14 +184,14 @@ def link(before: str, body: bytes) -> str:
 # ---- what differs between databases ----------------------------------------------------------------------------
 
 
-def _connected(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
+def _connected(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "connect", _configure)
     return engine
 
 
-def _lock(connection: Connection) -> None:
+def _lock(connection: sa.Connection) -> None:
     """Begin a transaction in which no other process makes or migrates tables; a database that locks by itself needs nothing."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

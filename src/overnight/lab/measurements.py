@@ -8,6 +8,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
@@ -27,34 +28,46 @@ LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay f
 SMALLEST = 1e-150  # the same for differences
 TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
+
+@dataclass(eq=False, repr=False)
 class Runs:
     """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline.
 
     secret       what seeds are drawn from; None where it is not at hand: nothing new can be measured then
     calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
     confirmed    commit -> the fresh seeds on which it ran as a candidate
+    _stood       earlier incumbents: their standing, and seeds drawn for them
     """
 
-    def __init__(self, baseline: str, track: Track, secret: str | None) -> None:
-        self.track, self.secret, self.baseline_commit, self.incumbent = track, secret, baseline, baseline
-        self.calibration = [] if secret is None else [self.draw("calibrate", i) for i in range(CALIBRATION)]
-        self.confirmed: dict[str, set[int]] = defaultdict(set)
-        self.values: dict[str, dict[int, Metrics]] = defaultdict(dict)
-        self.beside: dict[str, dict[int, Metrics]] = defaultdict(dict)
-        self.repeat: Metrics | None = None
-        self.bad: set[int] = set()
-        self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
-        self._drawn, self._made = CALIBRATION, 0
-        self._standing = guards.begin(track.guard)
-        self._stood: dict[str, tuple[list[float], int]] = {}  # earlier incumbents: their standing, and seeds drawn for them
-        self._races: list[tuple[int, float]] = []
-        self._retired: noise.Spread = (0, 0.0)
-        self._variance: float | None = None  # what follows from them and the incumbents, until either changes
-        self._kind: Kind | None = None
-        self.drift = Drift()
-        self.curves: dict[str, dict[int, Curve]] = defaultdict(dict)
-        self.held: dict[str, dict[int, float]] = defaultdict(dict)
-        self.held_beside: dict[str, dict[int, float]] = defaultdict(dict)
+    baseline_commit: str
+    track: Track
+    secret: str | None
+    incumbent: str = ""
+    calibration: list[int] = field(default_factory=list)
+    confirmed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    values: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
+    beside: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
+    repeat: Metrics | None = None
+    bad: set[int] = field(default_factory=set)
+    _common: dict[int, int] = field(default_factory=dict)  # seed -> runs of the track when the incumbent ran on it
+    _drawn: int = CALIBRATION
+    _made: int = 0
+    _standing: list[float] = field(default_factory=list)
+    _stood: dict[str, tuple[list[float], int]] = field(default_factory=dict)
+    _races: list[tuple[int, float]] = field(default_factory=list)
+    _retired: noise.Spread = (0, 0.0)
+    _variance: float | None = None  # what follows from them and the incumbents, until either changes
+    _kind: Kind | None = None
+    drift: Drift = field(default_factory=Drift)
+    curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
+    held: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    held_beside: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def __post_init__(self) -> None:
+        self.incumbent = self.baseline_commit
+        self.calibration = [] if self.secret is None else [self.draw("calibrate", i) for i in range(CALIBRATION)]
+        self._common = dict.fromkeys(self.calibration, 0)
+        self._standing = guards.begin(self.track.guard)
 
     # -- what is known --
 

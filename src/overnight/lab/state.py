@@ -8,34 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 from overnight.contracts import Idea
 from overnight.errors import JournalError
-from overnight.lab import allocation
+from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
-from overnight.lab.events import (
-    Called,
-    Dropped,
-    Event,
-    Faulted,
-    Judged,
-    Learnt,
-    Measured,
-    Noted,
-    Opened,
-    Ordered,
-    Organised,
-    Passed,
-    Proposed,
-    Rebased,
-    Reopened,
-    Stacked,
-    Started,
-    Stopped,
-    Vetoed,
-)
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered, told
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
@@ -50,39 +29,48 @@ RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly a
 CUT = 64 << 10  # characters of a diff from which on it may not be the whole
 
 
+@dataclass(eq=False, repr=False)
 class State:
-    """One track's state. `keys` are those that lie beside the journal, by their hashes: without them all is known but what
-    seeds come next."""
+    """One track's state.
 
-    track: Track  # known from the record `opened` on
+    keys         those that lie beside the journal, by their hashes: without them all is known but what seeds come next
+    records      how many were applied
+    answered     requests of orders that were carried out or declined
+    researchers  those of the latest session
+    problem      what the record shows to be wrong with the machine or the track
+    taken_back   commits that were kept once
+    _made        hash of what a change is and stands on -> the experiment that had it first
+    """
 
-    def __init__(self, keys: Mapping[str, str] | None = None) -> None:
-        self.keys = dict(keys or {})
-        self.records = 0  # that were applied
-        self.next_run, self.next_experiment = 1, 1
-        self.attempts, self.ideas = Attempts(), Ideas()
-        self.answered: set[str] = set()  # requests of orders that were carried out or declined
-        self.paused, self.program = False, ""
-        self.researchers: tuple[str, ...] = ()  # those of the latest session
-        self._reset()
-
-    def _reset(self) -> None:
-        self.opened: Opened | None = None
-        self.experiments: dict[int, Experiment] = {}
-        self.open: dict[int, Experiment] = {}
-        self.stacks: dict[str, Stack] = {}
-        self.sizes = Sizes()
-        self.counts: Counter[str] = Counter()
-        self.frontier, self.commit = BASELINE, ""
-        self.problem = ""  # what the record shows to be wrong with the machine or the track
-        self.policy = decision.Policy()
-        self.usage = Usage()
-        self.monitor = holdout.OverfittingMonitor()
-        self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
-        self.taken_back: set[str] = set()  # commits that were kept once
-        self._weighing: Weighing | None = None
-        self.pasts = Pasts()
-        self.notes, self.learnt_at = "", 0
+    track: Track = field(init=False)  # known from the record `opened` on
+    keys: dict[str, str] = field(default_factory=dict)
+    records: int = 0
+    next_run: int = 1
+    next_experiment: int = 1
+    attempts: Attempts = field(default_factory=Attempts)
+    ideas: Ideas = field(default_factory=Ideas)
+    answered: set[str] = field(default_factory=set)
+    paused: bool = False
+    program: str = ""
+    researchers: tuple[str, ...] = ()
+    opened: events.Opened | None = None
+    experiments: dict[int, Experiment] = field(default_factory=dict)
+    open: dict[int, Experiment] = field(default_factory=dict)
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+    counts: Counter[str] = field(default_factory=Counter)
+    frontier: int = BASELINE
+    commit: str = ""
+    problem: str = ""
+    policy: decision.Policy = field(default_factory=decision.Policy)
+    usage: Usage = field(default_factory=Usage)
+    monitor: holdout.OverfittingMonitor = field(default_factory=holdout.OverfittingMonitor)
+    _made: dict[int, int] = field(default_factory=dict)
+    taken_back: set[str] = field(default_factory=set)
+    _weighing: Weighing | None = None
+    pasts: Pasts = field(default_factory=Pasts)
+    notes: str = ""
+    learnt_at: int = 0
 
     # -- what is known --
 
@@ -157,30 +145,31 @@ class State:
 
     # -- apply --
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
         self.records += 1
         _APPLY[type(event)](self, event)
         self.usage.last = event.at
 
-    def begin(self, event: Opened) -> None:
-        """Nothing is known but that the track begins, or begins anew."""
-        self._reset()
+    def _on_opened(self, event: events.Opened) -> None:
+        """Nothing is known but that the track begins, or begins anew, and what was before a session of it."""
+        vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
+                                     self.answered, self.paused, self.program, self.researchers)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
         self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
 
-    def _on_started(self, event: Started) -> None:
+    def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
         self.attempts.begin()
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
-    def _on_stopped(self, event: Stopped) -> None:
+    def _on_stopped(self, event: events.Stopped) -> None:
         self.usage.stopped(event)
 
-    def _on_proposed(self, event: Proposed) -> None:
+    def _on_proposed(self, event: events.Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
                                 event.message, event.at, packed(event.note), event.grown)
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
@@ -193,11 +182,11 @@ class State:
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 
-    def _on_passed(self, event: Passed) -> None:
+    def _on_passed(self, event: events.Passed) -> None:
         self.attempts.passed(event, self.news)
         self.ideas.passed(event)
 
-    def _on_rebased(self, event: Rebased) -> None:
+    def _on_rebased(self, event: events.Rebased) -> None:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
@@ -208,7 +197,7 @@ class State:
         self._let_go(old)
         self._weigh(experiment)
 
-    def _on_stacked(self, event: Stacked) -> None:
+    def _on_stacked(self, event: events.Stacked) -> None:
         for number in event.apart:
             self.open[number].max_stack = min(self.open[number].max_stack, len(event.experiments) + len(event.apart)) // 2
         if event.experiments:
@@ -218,7 +207,7 @@ class State:
             for number in event.experiments:
                 self.open[number].stack = stack.name
 
-    def _on_measured(self, event: Measured) -> None:
+    def _on_measured(self, event: events.Measured) -> None:
         self.usage.measured(event)
         self.known.age(self.runs)
         self.next_run = max(self.next_run, event.run + 1)
@@ -250,13 +239,13 @@ class State:
             self.known.hold(event)
             self._weigh_with(event)
 
-    def _weigh_with(self, event: Measured) -> None:
+    def _weigh_with(self, event: events.Measured) -> None:
         """Those whose pair is complete with a run of the commit that they are compared with."""
         for experiment in list(self.open.values()):
             if experiment.base_commit == event.commit and event.seed in self.known.of(experiment.commit):
                 self._weigh(experiment)
 
-    def _screened(self, event: Measured, metrics: Metrics) -> None:
+    def _screened(self, event: events.Measured, metrics: Metrics) -> None:
         """A run of a stack ended: settle what it settles."""
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
         if stack is None:
@@ -287,7 +276,7 @@ class State:
         self.experiments[number].stack = ""
         return self.experiments[number]
 
-    def _on_judged(self, event: Judged) -> None:
+    def _on_judged(self, event: events.Judged) -> None:
         experiment = self.open.pop(event.experiment)
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
@@ -313,7 +302,7 @@ class State:
         experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
-    def _on_reopened(self, event: Reopened) -> None:
+    def _on_reopened(self, event: events.Reopened) -> None:
         experiment = self.experiments[event.experiment]
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
@@ -328,7 +317,7 @@ class State:
             number = kept[-1].base
         return kept[::-1]
 
-    def _on_vetoed(self, event: Vetoed) -> None:
+    def _on_vetoed(self, event: events.Vetoed) -> None:
         """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is
         no more: it is put on the present one, raced and confirmed there."""
         self.answered.add(event.request)
@@ -363,38 +352,32 @@ class State:
                 and not any(e.base_commit == base for e in self.open.values()):
             self.known.forget(base)
 
-    def _on_faulted(self, event: Faulted) -> None:
+    def _on_faulted(self, event: events.Faulted) -> None:
         self.counts["fault"] += 1
 
     # -- what is heard --
 
-    def _on_noted(self, event: Noted) -> None:
+    def _on_noted(self, event: events.Noted) -> None:
         self.answered.add(event.request)
         self.ideas.noted(event)
 
-    def _on_dropped(self, event: Dropped) -> None:
+    def _on_dropped(self, event: events.Dropped) -> None:
         self.answered.add(event.request)
         self.ideas.dropped(event)
 
-    def _on_ordered(self, event: Ordered) -> None:
+    def _on_ordered(self, event: events.Ordered) -> None:
         self.answered.add(event.request)
         if not event.reason and event.order in ("pause", "resume"):
             self.paused = event.order == "pause"
 
-    def _on_learnt(self, event: Learnt) -> None:
+    def _on_learnt(self, event: events.Learnt) -> None:
         self.notes, self.learnt_at = event.notes, self.next_experiment
 
-    def _on_called(self, event: Called) -> None:
+    def _on_called(self, event: events.Called) -> None:
         self.usage.called(event.call)
 
-    def _on_organised(self, event: Organised) -> None:
+    def _on_organised(self, event: events.Organised) -> None:
         self.program = event.sha256
 
 
-_APPLY: dict[type, Any] = {
-    Opened: State.begin, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
-    Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
-    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
-    Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,
-    Organised: State._on_organised, Vetoed: State._on_vetoed,
-}
+_APPLY: dict[type, Any] = {kind: getattr(State, f"_on_{kind.__name__.lower()}") for kind in get_args(events.Event)}

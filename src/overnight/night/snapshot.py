@@ -53,7 +53,7 @@ class Snapshot:
     def open(self, journal: Journal[Event], keys: Mapping[str, str]) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
-        state = self._read(journal, keys) or State(keys)
+        state = self._read(journal, keys) or State(dict(keys))
         self._seq = state.records
         return replayed(journal, state)
 
