@@ -377,16 +377,16 @@ def side_by_side(folder, sandbox, files=OTHER, beside=None, seed=7):
 
 def test_a_run_beside_another_measures_both_with_the_same_seed(little, bubblewrap):
     run, started, commits, _ = side_by_side(little, bubblewrap, seed=10)
-    assert (run.outcome, run.metrics["loss"], run.beside["loss"]) == ("ok", 1.03, 4.03)
+    assert (run.outcome, run.metrics["loss"], run.paired_metrics["loss"]) == ("ok", 1.03, 4.03)
     assert {tree for tree, _, _ in started} == set(commits)
     assert {(seed, threads) for _, seed, threads in started} == {("10", "1")}
 
 
 def test_both_sides_measure_what_the_harness_measures(little, bubblewrap):
     run, *_ = side_by_side(little, bubblewrap, beside={"run.py": LITTLE["run.py"] + "sum(range(20_000_000))\n"})
-    assert run.metrics.keys() == run.beside.keys() >= {"loss", "wall_seconds", "cpu_seconds", "peak_memory"}
-    assert run.beside["cpu_seconds"] > run.metrics["cpu_seconds"]
-    assert run.busy >= run.metrics["wall_seconds"] + run.beside["wall_seconds"]
+    assert run.metrics.keys() == run.paired_metrics.keys() >= {"loss", "wall_seconds", "cpu_seconds", "peak_memory"}
+    assert run.paired_metrics["cpu_seconds"] > run.metrics["cpu_seconds"]
+    assert run.busy >= run.metrics["wall_seconds"] + run.paired_metrics["wall_seconds"]
 
 
 @pytest.mark.parametrize("seed", [6, 7, 8, 9])
@@ -403,13 +403,13 @@ def test_which_side_comes_first_cannot_be_told_from_a_runs_seed():
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_failure_of_the_other_side_leaves_nothing_beside(little, bubblewrap, seed):
     run, started, *_ = side_by_side(little, bubblewrap, beside={"run.py": "raise SystemExit('broken')\n"}, seed=seed)
-    assert (run.outcome, run.beside, len(started)) == ("ok", {}, 2) and run.metrics["loss"] > 0
+    assert (run.outcome, run.paired_metrics, len(started)) == ("ok", {}, 2) and run.metrics["loss"] > 0
 
 
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_failure_of_its_own_leaves_what_the_other_side_measured(little, bubblewrap, seed):
     run, *_ = side_by_side(little, bubblewrap, {"run.py": "raise SystemExit('broken')\n"}, seed=seed)
-    assert (run.outcome, run.metrics) == ("crash", {}) and "broken" in run.reason and run.beside["loss"] >= 4.0
+    assert (run.outcome, run.metrics) == ("crash", {}) and "broken" in run.reason and run.paired_metrics["loss"] >= 4.0
 
 
 def test_each_side_has_a_log_of_its_own(little, bubblewrap):

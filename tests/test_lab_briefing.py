@@ -53,7 +53,7 @@ def last(night):
 @pytest.fixture(scope="module")
 def long_night():
     """A simulated night of a thousand experiments."""
-    return Night(Writes(1, turned), benches=4).go(experiments=1000)
+    return Night(Writes(1, turned), measure_slots=4).go(experiments=1000)
 
 
 def test_a_brief_after_a_thousand_experiments_is_64_kib_on_the_wire_at_most(long_night):
@@ -63,7 +63,7 @@ def test_a_brief_after_a_thousand_experiments_is_64_kib_on_the_wire_at_most(long
 
 
 def test_whatever_researchers_write_a_brief_is_bounded():
-    job = last(Night(Writes(2, noisy), benches=4).go(experiments=1000))
+    job = last(Night(Writes(2, noisy), measure_slots=4).go(experiments=1000))
     judged = [each for each in job.brief.history if each.verdict != "open"]
     assert 400 < len(judged) < MOST_PASTS and len(msgspec.json.encode(judged)) <= PASTS + len(judged) + 2
     assert len(wire.encode(job)) <= PASTS + 16 * 16 * KIB  # the rest is under way
@@ -99,7 +99,7 @@ def test_a_long_note_is_not_brought_back_and_a_short_one_is():
 
 
 def test_a_proposer_is_told_of_the_newest_ideas_and_of_the_whole_of_its_own():
-    night = Night(FakeWorld(1), roles=[Role("llm", "llm"), *team("r")], thinkers=1, think=1.0)
+    night = Night(FakeWorld(1), roles=[Role("llm", "llm"), *team("r")], think_slots=1, think=1.0)
     orders = [AddIdea(f"r{n}", f"idea {n}", f"{n} " + "x" * 3000) for n in range(MOST_IDEAS + 20)]
     night._record([event for order in orders for event in night.lab.hear(order, 0.0)])
     brief = night.lab.briefing.role("llm", idea=1)

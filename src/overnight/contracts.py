@@ -70,7 +70,7 @@ class Past(Struct, frozen=True):
     note     what the researcher left with its Change; empty in a brief's history where it is more than 1 KiB of JSON
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
-    strain   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
+    guard_usage   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
     """
 
     id: int
@@ -82,7 +82,7 @@ class Past(Struct, frozen=True):
     pairs: int = 0
     reason: str = ""
     note: dict[str, Any] = {}
-    strain: float | None = None
+    guard_usage: float | None = None
     idea: int = 0
     log: str = ""
 
@@ -104,7 +104,7 @@ class Brief(Struct, frozen=True):
     frontier the experiment whose commit the frontier is (0: the baseline)
     commit   the commit that is to be changed, which the desk fills in: for researchers that want the whole tree
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
-    strain   of the baseline, like that of a Past
+    guard_usage   of the baseline, like that of a Past
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
@@ -129,7 +129,7 @@ class Brief(Struct, frozen=True):
     history: Sequence[Past]
     program: str
     seed: int
-    strain: float | None = None
+    guard_usage: float | None = None
     again: Past | None = None
     editable: tuple[str, ...] = ()
     unit: str = ""
@@ -182,7 +182,7 @@ class Researcher(Protocol):
 
 @dataclass(slots=True)
 class Team:
-    """Who works at the desk. `critic` reads a change of somebody who thinks, with its diff, and may say what is wrong with it;
+    """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
     `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `close` ends what
     they have under way."""
 
@@ -299,7 +299,7 @@ class Sandbox(Protocol):
 class Place(Protocol):
     """One place, as the code that carries out a job and the live view see it.
 
-    kind, number  of its name: "bench" and 2 of "bench 2"
+    kind, number  of its name: "measure" and 2 of "measure 2"
     cores         those that its run is pinned to; () where it is not
     job           what it does; None while it is free
     since         when it got the job, by the monotonic clock
@@ -325,7 +325,7 @@ class Workers(Protocol[Job, Result]):
         ...
 
     def idle(self) -> Sequence[str]:
-        """The names of the places that are free now, like "bench 2", "desk 1" or "thinker 1": a kind, a space, a number."""
+        """The names of the places that are free now, like "measure 2", "edit 1" or "think 1": a kind, a space, a number."""
         ...
 
     def start(self, job: Job, place: str) -> None:

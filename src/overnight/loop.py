@@ -46,7 +46,7 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
-                watch(_record(partial(_told, lab, result, keep), journal, pace, follow))
+                watch(_record(partial(_take_result, lab, result, keep), journal, pace, follow))
 
 
 def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
@@ -55,11 +55,11 @@ def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
 
 
 def kind(place: str) -> str:
-    """The kind of a place by its name: "bench" of "bench 2"."""
+    """The kind of a place by its name: "measure" of "measure 2"."""
     return place.partition(" ")[0]
 
 
-def _told(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
+def _take_result(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
     """What follows from a result; what it brings besides is kept before that is recorded. Raises Declined."""
     events = lab.tell(result, at)
     keep(result)
@@ -71,11 +71,11 @@ def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace:
     """Let the Lab take something, make durable what follows, and act on it."""
     start = time.perf_counter()
     events = take(time.time())
-    told = time.perf_counter()
+    decided = time.perf_counter()
     if events:
         journal.extend(events)
-    pace.deciding += told - start
-    pace.writing += time.perf_counter() - told
+    pace.deciding += decided - start
+    pace.writing += time.perf_counter() - decided
     for event in events:
         follow(event)
     return events

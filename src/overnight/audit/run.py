@@ -118,7 +118,7 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
     bad, good = Counter[str](), Counter[str]()
     whole, runs = len(waiting), list[Run]()
     while (waiting or flying) and not stopped():
-        while waiting and (place := next((p for p in workers.idle() if p.startswith("bench")), "")):
+        while waiting and (place := next((p for p in workers.idle() if p.startswith("measure")), "")):
             workers.start(waiting.popleft(), place)
             flying += 1
         if (result := workers.next(TICK)) is None:

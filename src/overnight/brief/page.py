@@ -152,8 +152,8 @@ def _standing(brief: Brief) -> str:
     if brief.noise is not None:
         said += [f"- A single paired difference scatters by {brief.noise:.3g} (standard deviation). To see a gain far below "
                  "that takes many runs."]
-    if brief.strain is not None:
-        said += [f"- The baseline uses {brief.strain:.0%} of what the nearest guard allows."]
+    if brief.guard_usage is not None:
+        said += [f"- The baseline uses {brief.guard_usage:.0%} of what the nearest guard allows."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
 
 
@@ -341,7 +341,7 @@ def as_json(brief: Brief) -> dict[str, Any]:
         "program": plain(brief.program, MOST_CHARACTERS),
         "role": plain(brief.role, MOST_CHARACTERS),
         "frontier": {"experiment": brief.frontier, "levels": [_finite(level) for level in brief.levels],
-                     "noise": _finite(brief.noise), "strain": _finite(brief.strain)},
+                     "noise": _finite(brief.noise), "guard_usage": _finite(brief.guard_usage)},
         "left": msgspec.to_builtins(brief.left),
     }
     theirs = {"files": _files(brief.files), "notes": plain(brief.notes, MOST_CHARACTERS), **_history(brief), **_wanted(brief),

@@ -49,8 +49,8 @@ def check(folder: Path, sandbox_name: str) -> None:
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
         found = checking.attempt(contract, commit, partial(_measured, session, runner, available()[:contract.run.cpus]))
-    benches = max(1, len(MACHINE) // contract.run.cpus)
-    for sentence in checking.words(contract, found, benches):
+    measure_slots = max(1, len(MACHINE) // contract.run.cpus)
+    for sentence in checking.words(contract, found, measure_slots):
         click.echo(sentence)
     if advice := sandbox.advice(box):
         click.echo(f"note: {advice}", err=True)

@@ -70,7 +70,7 @@ class Desk:
             raise EditError("the change changes nothing")
         foul = self.repo.foul(job.commit, commit, self.track)
         return Proposal(job, change, foul, commit=commit, patch=self.repo.patch(job.commit, commit),
-                        grown=grown(brief.files, change.files))
+                        size_delta=size_delta(brief.files, change.files))
 
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
@@ -115,7 +115,8 @@ class Desk:
             commit = self.repo.commit(order.base, files, change.message)
         except EditError as error:
             return Proposal(job, reason=said(str(error)))
-        return Proposal(job, change, commit=commit, patch=self.repo.patch(order.base, commit), grown=grown(before, files))
+        return Proposal(job, change, commit=commit, patch=self.repo.patch(order.base, commit),
+                        size_delta=size_delta(before, files))
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""
@@ -186,7 +187,7 @@ def said(message: str) -> str:
 # ---- how large code is -----------------------------------------------------------------------------------------
 
 
-def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
+def size_delta(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
     """By how much a change makes the code larger: `after` holds the files that it touches. Code that only moved out of the
     syntax, into strings, comments or files of another kind, has not become less."""
     sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]

@@ -27,7 +27,7 @@ from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
-from overnight.lab.jobs import LOG, Log, Measure, Measurement, Told, sealed
+from overnight.lab.jobs import LOG, Log, LogKind, Measure, Measurement, sealed
 from overnight.referee.curves import Pace
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track
@@ -35,7 +35,7 @@ from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
-_BESIDE: dict[Told, Told] = {"run": "beside", "score": "beside-score"}
+_PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -69,9 +69,9 @@ class RunRecord:
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self.add(part, time.perf_counter() - since - ended.wall)
 
-    def logs(self) -> dict[Told, Log]:
+    def logs(self) -> dict[LogKind, Log]:
         """The ends of what was said."""
-        said: dict[Told, Log] = {"run": self.said[-LOG:]}
+        said: dict[LogKind, Log] = {"run": self.said[-LOG:]}
         return said | {"score": self.judging[-LOG:]} if self.judging else said
 
 
@@ -147,15 +147,15 @@ class Runner:
         comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. Raises Fault when the
         machine failed."""
         job = job if job.secret else msgspec.structs.replace(sealed(job, ""), scorer_seed=job.seed)
-        if not job.beside:
+        if not job.paired_with:
             return self._measured(job, cores, worker, running)
-        other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
+        other = msgspec.structs.replace(job, commit=job.paired_with, paired_with="", pace=())
         order = job.scorer_seed % 2  # a candidate that knew it could leave the machine cold for the other
         found = [self._measured(side, cores, worker, running) for side in ((other, job) if order else (job, other))]
         mine, theirs = found[::-1] if order else found
-        logs = mine.logs | {_BESIDE[told]: log for told, log in theirs.logs.items()}
-        return msgspec.structs.replace(mine, logs=logs, beside=theirs.metrics, busy=mine.busy + theirs.busy,
-                                       beside_holdout=theirs.holdout)
+        logs = mine.logs | {_PAIRED[told]: log for told, log in theirs.logs.items()}
+        return msgspec.structs.replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
+                                       paired_holdout=theirs.holdout)
 
     def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None]) -> Measurement:
         record = RunRecord()

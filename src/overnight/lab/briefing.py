@@ -38,15 +38,15 @@ class Briefing:
         state, role, leased = self.state, self.roster.roles.get(name), self.leased()
         track, head, known = state.track, state.track.track, state.calibrated
         ideas = [state.idea(entry, leased) for entry in state.ideas] if queue else []
-        told = _bounded(ideas) if role is not None and role.proposes else ideas
+        shown = _bounded(ideas) if role is not None and role.proposes else ideas
         return Brief(
             goal=head.goal, metric=track.metric.name, direction=track.metric.direction, files={},
             frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
             history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
-            strain=max(guards.begin(track.guard), default=0.0) or None, again=again,
+            guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
             levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
-            ideas=told, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
+            ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
 
     def _seed(self, name: str, again: Past | None) -> int:
         """What the researcher draws from; proposals that one role makes at the same time differ in it."""

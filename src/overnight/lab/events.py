@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Call
@@ -23,32 +24,32 @@ Base = TypeVar("Base", bound=Struct)
 class Made(Struct, frozen=True, kw_only=True):
     """What a change came to.
 
-    commit  the change as a commit
-    patch   its diff, at most 64 KiB of it
-    grown   how much larger the code is: nodes of its syntax trees, or words where it is not Python
+    commit      the change as a commit
+    patch       its diff, at most 64 KiB of it
+    size_delta  how much larger the code is: nodes of its syntax trees, or words where it is not Python
     """
 
     commit: str = ""
     patch: str = ""
-    grown: int = 0
+    size_delta: int = msgspec.field(default=0, name="grown")
 
 
 class Ran(Struct, frozen=True, kw_only=True):
     """How a run ended.
 
-    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
-                "foul": the scorer caught it cheating
-    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
-    metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
-    reason      why it is not "ok", in a sentence
-    busy        seconds that the candidate's, oracle's and scorer's own processes took
-    overhead    what the harness took besides, by part, in seconds
-    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
-    sandbox     the backend and the hash of its self-test
-    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
-    artifacts   SHA-256 of what the run left, taken before anybody looked at it
-    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
-                not scored or gave no number. No researcher may ever read them
+    outcome         "behind": it was stopped because it could not catch up with the incumbent's curve any more;
+                    "foul": the scorer caught it cheating
+    paired_metrics  what the incumbent measured on the same cores right before or after, where the metric is a time
+    metrics         what the scorer and the harness measured; empty unless the outcome is "ok"
+    reason          why it is not "ok", in a sentence
+    busy            seconds that the candidate's, oracle's and scorer's own processes took
+    overhead        what the harness took besides, by part, in seconds
+    curve           steps and values that it reported of itself, thinned; empty where the track declares no [progress]
+    sandbox         the backend and the hash of its self-test
+    accounting      whether CPU and memory are the kernel's count of the whole tree or an estimate
+    artifacts       SHA-256 of what the run left, taken before anything looked at it
+    holdout         the metric on the track's holdout, and `paired_holdout` what the incumbent beside it gave; None where it was
+                    not scored or gave no number. No researcher may ever read them
     """
 
     outcome: Outcome
@@ -57,13 +58,13 @@ class Ran(Struct, frozen=True, kw_only=True):
     busy: float = 0.0
     overhead: dict[str, float] = {}
     worker: int = 0
-    beside: dict[str, float] = {}
+    paired_metrics: dict[str, float] = msgspec.field(default_factory=dict, name="beside")
     curve: Curve = ()
     sandbox: str = ""
     accounting: Accounting = "estimate"
     artifacts: str = ""
     holdout: float | None = None
-    beside_holdout: float | None = None
+    paired_holdout: float | None = msgspec.field(default=None, name="beside_holdout")
 
 
 def common(base: type[Base], result: Base) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Experiment(Struct, array_like=True, gc=False):
     message: str
     at: float = 0.0
     packed: bytes = b""
-    grown: int = 0
+    size_delta: int = 0
     verdict: Decision | Literal["open"] = "open"
     reason: str = ""
     effect: float | None = None
@@ -67,7 +67,7 @@ class Experiment(Struct, array_like=True, gc=False):
     confirmation_seeds: tuple[int, ...] = ()
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = {}
-    strain: float | None = None
+    guard_usage: float | None = None
     shift: float = 0.0
     idea: int = 0
     asked: int = 0
@@ -137,8 +137,8 @@ def packed(note: dict[str, Any]) -> bytes:
 def past(experiment: Experiment) -> Past:
     """An experiment as researchers may know it."""
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
-                experiment.log)
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage,
+                experiment.idea, experiment.log)
 
 
 def remembered(experiment: Experiment) -> Past:
@@ -167,9 +167,3 @@ class Pasts(Struct):
         """Forget an experiment whose verdict is none any more."""
         self.size -= sum(len(msgspec.json.encode(past)) for past in self.items if past.id == number)
         self.items = [past for past in self.items if past.id != number]
-
-
-def told(experiment: Experiment) -> str:
-    """What came of an experiment, in a few words."""
-    effect = "" if experiment.effect is None else f" {experiment.effect:+.3g}"
-    return f"{experiment.verdict}{effect}"

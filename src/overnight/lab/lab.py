@@ -30,8 +30,8 @@ MOST_REOPENINGS = 2  # times that a discarded experiment may be taken up again
 class Lab:
     """One track and one session on it: the record, what is in flight, and what comes next."""
 
-    def __init__(self, state: State, roles: Sequence[Role] = (), benches: int = 1) -> None:
-        self.state, self.flight = state, Flight(benches)
+    def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1) -> None:
+        self.state, self.flight = state, Flight(measure_slots)
         self.roster = Roster(state.attempts, roles)
         self.measuring = Measuring(state, self.flight)
         self.briefing = Briefing(state, self.flight, self.roster)
@@ -96,14 +96,14 @@ class Lab:
     # -- ask --
 
     def ask(self, now: float, idle: Sequence[str]) -> jobs.Job | None:
-        """The job that is worth most for one of the places that are free ("bench", "desk", "thinker"); None if there is
+        """The job that is worth most for one of the places that are free ("measure", "edit", "think"); None if there is
         none."""
         self.flight.now = now
         self.flight.lapse(now)
         if self._over(now) or self.state.opened is None or self.state.paused:
             return None
-        for place, wanted in (("bench", self.measuring.runs), ("desk", self.proposing.changes),
-                              ("thinker", self.proposing.thoughts)):
+        for place, wanted in (("measure", self.measuring.runs), ("edit", self.proposing.changes),
+                              ("think", self.proposing.thoughts)):
             if place in idle:
                 for job in wanted():
                     if job not in self.flight:
@@ -120,7 +120,7 @@ class Lab:
         result = self.flight.land(result)
         if not isinstance(result, jobs.Trouble):
             named = isinstance(result, jobs.Measurement) and result.worker
-            self.flight.worked(f"bench {named}" if named else result.job.place)
+            self.flight.worked(f"measure {named}" if named else result.job.place)
         return self._happen(chain(_TELL[type(result)](self, result, at), self._again(at)))
 
     def _happen(self, coming: Iterable[events.Event]) -> list[events.Event]:
@@ -217,9 +217,9 @@ class Lab:
 
     def _faulted(self, result: jobs.Trouble, at: float) -> Iterator[events.Event]:
         place, kind = result.place or result.job.place, result.job.place
-        others = self.flight.benches - 1 - len(self.flight.set_aside) if kind == "bench" and result.place else 0
+        others = self.flight.measure_slots - 1 - len(self.flight.set_aside) if kind == "measure" and result.place else 0
         stop = self.flight.failed(place, others)
-        aside = f"; {place} is set aside for this session" if place in self.flight.set_aside else ""
+        aside = f"; {place.replace(' ', ' slot ')} is set aside for this session" if place in self.flight.set_aside else ""
         yield events.Faulted(at, type(result.job).__name__.lower(), result.reason + aside)
         if stop:
             self.flight.problem = f"the machine failed {MOST_FAULTS} times in a row: {result.reason}"
@@ -241,7 +241,7 @@ class Lab:
             return
         left = [e for e in self.state.experiments.values()
                 if e.prior_differences and e.reopenings < MOST_REOPENINGS and (e.effect or 0.0) > 0]
-        for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.benches]:
+        for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.measure_slots]:
             yield events.Reopened(at, experiment.id)
 
     def _judged(self, at: float, experiment: Experiment, verdict: events.Decision, reason: str,
@@ -258,7 +258,7 @@ class Lab:
 
     def hear(self, letter: jobs.Letter, at: float) -> list[events.Event]:
         """Take an order, or the news of a call to a model; return what happened, already applied. A change that is handed in
-        is looked at first, by a desk. What was answered before is not taken up again."""
+        is looked at first, in an edit slot. What was answered before is not taken up again."""
         if isinstance(letter, Call):
             return self._happen([events.Called(at, letter)])
         if letter.request in self.state.answered:

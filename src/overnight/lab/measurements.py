@@ -46,7 +46,7 @@ class Runs:
     calibration: list[int] = field(default_factory=list)
     confirmed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     values: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
-    beside: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
+    paired: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
     repeat: Metrics | None = None
     bad: set[int] = field(default_factory=set)
     _common: dict[int, int] = field(default_factory=dict)  # seed -> runs of the track when the incumbent ran on it
@@ -61,7 +61,7 @@ class Runs:
     drift: Drift = field(default_factory=Drift)
     curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
     held: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
-    held_beside: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    held_paired: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def __post_init__(self) -> None:
         self.incumbent = self.baseline_commit
@@ -208,9 +208,9 @@ class Runs:
 
     def against(self, commit: str, base: str, seed: int) -> Metrics | None:
         """What the base measured on a seed: beside the commit's own run where that was done, else at some other time."""
-        return self.beside.get(commit, {}).get(seed) or self.of(base).get(seed)
+        return self.paired.get(commit, {}).get(seed) or self.of(base).get(seed)
 
-    def told(self, experiment: Experiment, seed: int) -> bool:
+    def counterpart_known(self, experiment: Experiment, seed: int) -> bool:
         """Whether the other side of a run is known, or never will be."""
         return self.kind.paired_in_time or seed in self.bad or seed in self.of(experiment.base_commit)
 
@@ -222,12 +222,9 @@ class Runs:
 
     def shared(self, experiment: Experiment) -> dict[int, guards.Pair]:
         """What an experiment and its base measured on the seeds that both have run."""
-        found = {}
-        for seed, metrics in self.of(experiment.commit).items():
-            theirs = self.against(experiment.commit, experiment.base_commit, seed)
-            if metrics and theirs:
-                found[seed] = (metrics, theirs)
-        return found
+        sides = ((seed, mine, self.against(experiment.commit, experiment.base_commit, seed))
+                 for seed, mine in self.of(experiment.commit).items())
+        return {seed: (mine, theirs) for seed, mine, theirs in sides if mine and theirs}
 
     def difference(self, pair: guards.Pair) -> float:
         """By how much the first of two runs is better."""
@@ -247,14 +244,14 @@ class Runs:
     def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
         """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
         mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
-            | self.held_beside.get(experiment.commit, {})
+            | self.held_paired.get(experiment.commit, {})
         turned, fresh = self.track.oriented, self.confirmed.get(experiment.commit, ())
         return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
                      for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
 
-    def strains(self, experiment: Experiment) -> list[guards.Strain]:
+    def guard_usage(self, experiment: Experiment) -> list[guards.GuardUsage]:
         """How near an experiment comes to each guard's bound."""
-        return guards.strains(self.track.guard, list(self.shared(experiment).values()), self._standing)
+        return guards.usage(self.track.guard, list(self.shared(experiment).values()), self._standing)
 
     # -- what happens --
 
@@ -276,8 +273,8 @@ class Runs:
         if event.stage == "confirm":
             self.confirmed[event.commit].add(event.seed)
         self.hold(event)
-        if event.beside:
-            self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
+        if event.paired_metrics:
+            self.paired[event.commit][event.seed] = {n: within(v) for n, v in event.paired_metrics.items()}
         elif self.kind.paired_in_time:
             self.bad.add(event.seed)
 
@@ -309,7 +306,7 @@ class Runs:
 
     def hold(self, event: Measured) -> None:
         """A run was scored on the holdout too."""
-        for place, number in ((self.held, event.holdout), (self.held_beside, event.beside_holdout)):
+        for place, number in ((self.held, event.holdout), (self.held_paired, event.paired_holdout)):
             if number is not None:
                 place[event.commit][event.seed] = within(number)
 
@@ -323,16 +320,16 @@ class Runs:
         """A commit is out: its runs do not count any more."""
         self.values.pop(commit, None)
         self.confirmed.pop(commit, None)
-        self.beside.pop(commit, None)
+        self.paired.pop(commit, None)
         self.curves.pop(commit, None)
         self.held.pop(commit, None)
-        self.held_beside.pop(commit, None)
+        self.held_paired.pop(commit, None)
 
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
         of the old incumbent stay for those that are still compared with it, until `forget`."""
         self._stood[self.incumbent] = self._standing, self._drawn
-        self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
+        self._standing = [s.share if s.relative else 0.0 for s in self.guard_usage(experiment)]
         fresh = self.confirmed.get(experiment.commit, ())
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
         if self.incumbent != self.baseline_commit:

@@ -78,8 +78,8 @@ class Measuring:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
         pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED else ()
-        beside = base if known.kind.paired_in_time else ""
-        return sealed(Measure(number, experiment, commit, seed, stage, beside, pace), known.key)
+        paired_with = base if known.kind.paired_in_time else ""
+        return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
@@ -101,7 +101,7 @@ class Measuring:
         if experiment.confirming:
             return known.fresh(experiment, experiment.confirming)
         mine = known.of(experiment.commit)
-        alone = [s for s in mine if not known.told(experiment, s)]
+        alone = [s for s in mine if not known.counterpart_known(experiment, s)]
         return alone or [s for commit, s in under_way if commit == experiment.commit] or [
             known.next_common(experiment.used | mine.keys())]
 
@@ -126,4 +126,4 @@ class Measuring:
 
     def stackable(self, experiment: Experiment, size: int) -> bool:
         """Whether an experiment may share its first run with others, where stacks have this size."""
-        return size > 1 and experiment.max_stack > 1 and experiment.grown >= 0
+        return size > 1 and experiment.max_stack > 1 and experiment.size_delta >= 0

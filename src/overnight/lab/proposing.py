@@ -20,7 +20,7 @@ UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how
 
 
 class Proposing:
-    """The work that the record asks of desks and thinkers, beside what is in flight.
+    """The work that the record asks of edit slots and think slots, beside what is in flight.
 
     conflicts  open experiments that git could not move to the frontier, and whose researcher is to make them anew
     """
@@ -32,11 +32,11 @@ class Proposing:
         self._refilled = -math.inf
         self._reported = 0
 
-    # -- what a desk may do --
+    # -- what an edit slot may do --
 
     def changes(self) -> Iterator[Job]:
-        """What desks may do, the most urgent first: look at changes handed in, move experiments to the frontier, put some on
-        one another, and ask researchers that need no time."""
+        """What edit slots may do, the most urgent first: look at changes handed in, move experiments to the frontier, put some
+        on one another, and ask researchers that need no time."""
         yield from map(Accept, self.flight.handed_in.values())
         running = {j.commit for j in self.flight.of(Measure)}
         stacked = self._stackable()
@@ -74,10 +74,10 @@ class Proposing:
 
     @property
     def _ahead(self) -> int:
-        """Stacks that should wait, so that no bench is without work."""
-        return self.flight.benches // 2 + 1
+        """Stacks that should wait, so that no measure slot is without work."""
+        return self.flight.measure_slots // 2 + 1
 
-    # -- what a thinker may do --
+    # -- what a think slot may do --
 
     def thoughts(self) -> Iterator[Job]:
         """What roles that think long may do: look back, fill the queue, make changes anew, propose."""
@@ -136,8 +136,8 @@ class Proposing:
         return self.may_propose() and not any(self.roster.here(n, self.flight.now) for n in self.willing())
 
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
-        """One more proposal at a place of this kind, if what waits and is under way would not keep the benches busy until it
-        comes. A role that thinks is held to its share; one that needs no time fills what is left."""
+        """One more proposal at a place of this kind, if what waits and is under way would not keep the measure slots busy until
+        it comes. A role that thinks is held to its share; one that needs no time fills what is left."""
         names = [n for n in self.willing() if self.roster.here(n, self.flight.now)]
         if not names or not self.may_propose():
             return
@@ -161,10 +161,10 @@ class Proposing:
         return waiting + sum(j.thinks == thinks for j in self.flight.of(Propose))
 
     def _wanted(self, name: str) -> int:
-        """How many proposals should be on their way, so that the benches have something to do while this researcher thinks."""
-        state, benches, size = self.state, self.flight.benches, self.measuring.size
-        least = (self._ahead * size if size > 1 else (benches + 1) // 2) + (not state.calibrated)
+        """How many proposals should be on their way, so that the measure slots have work while this researcher thinks."""
+        state, measure_slots, size = self.state, self.flight.measure_slots, self.measuring.size
+        least = (self._ahead * size if size > 1 else (measure_slots + 1) // 2) + (not state.calibrated)
         if not self.roster.roles[name].thinks:
             return least
         each = state.usage.busy / state.judged if state.judged else 0.0
-        return max(least, math.ceil(benches * self.roster.seconds(name) / each) if each else UNKNOWN)
+        return max(least, math.ceil(measure_slots * self.roster.seconds(name) / each) if each else UNKNOWN)

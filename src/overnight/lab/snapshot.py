@@ -27,7 +27,7 @@ def _record(name: str, owner: type, follows: Container[str], **shapes: object) -
 
 # Besides what follows from the record `opened`; experiments by their numbers where they stand a second time.
 Known = _record("Known", Runs, {"track", "secret", "baseline_commit", "_kind"})
-Record = _record("Record", State, {"track", "policy", "_weighing", "keys"}, experiments=list[Experiment], open=list[int],
+Record = _record("Record", State, {"track", "policy", "_known", "keys"}, experiments=list[Experiment], open=list[int],
                  counts=dict[str, int], known=Known | None)
 _ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Record)
 

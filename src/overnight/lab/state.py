@@ -15,11 +15,11 @@ from overnight.contracts import Idea
 from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
-from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
-from overnight.lab.weighing import Weighing
+from overnight.lab.weighing import weigh
 from overnight.referee import decision, holdout
 from overnight.referee.stacks import Sizes, Stack, dropped, read
 from overnight.track.spec import Track, parse
@@ -67,7 +67,7 @@ class State:
     monitor: holdout.OverfittingMonitor = field(default_factory=holdout.OverfittingMonitor)
     _made: dict[int, int] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
-    _weighing: Weighing | None = None
+    _known: Runs | None = None
     pasts: Pasts = field(default_factory=Pasts)
     notes: str = ""
     learnt_at: int = 0
@@ -77,9 +77,9 @@ class State:
     @property
     def known(self) -> Runs:
         """Every run that still counts. Raises JournalError before the track is opened."""
-        if self._weighing is None:
+        if self._known is None:
             raise JournalError("the track was never opened: its journal has no record of a beginning.")
-        return self._weighing.known
+        return self._known
 
     @property
     def runs(self) -> int:
@@ -89,7 +89,7 @@ class State:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        return self._weighing is not None and self.known.calibrated
+        return self._known is not None and self._known.calibrated
 
     @property
     def noise(self) -> float | None:
@@ -135,13 +135,12 @@ class State:
         busy = entry.id in leased or any(e.verdict == "open" for e in tried)
         state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
         given_up = "nobody could make a change of it" if entry.hopeless else ""
-        outcome = "; ".join(f"#{e.id} {told(e)}" for e in tried) or given_up
-        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), outcome)
+        came = (f"#{e.id} {e.verdict}{'' if e.effect is None else f' {e.effect:+.3g}'}" for e in tried)
+        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), "; ".join(came) or given_up)
 
     def _weigh(self, experiment: Experiment) -> None:
         """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
-        assert self._weighing is not None
-        self._weighing.weigh(experiment, self.alpha, self.commit)
+        weigh(experiment, self.known, self.policy, self.alpha, self.commit)
 
     # -- apply --
 
@@ -158,7 +157,7 @@ class State:
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
-        self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
+        self._known = Runs(event.commit, self.track, key)
 
     def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
@@ -171,7 +170,7 @@ class State:
 
     def _on_proposed(self, event: events.Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
-                                event.message, event.at, packed(event.note), event.grown)
+                                event.message, event.at, packed(event.note), event.size_delta)
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
@@ -252,23 +251,23 @@ class State:
             return
         for member in stack.members:
             self.experiments[member].cost += event.busy / len(stack.members)
-        theirs = event.beside or stack.standard
+        theirs = event.paired_metrics or stack.standard
         place = stack.position(event.commit)
         stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
             -math.inf if event.outcome == "behind" else None
         if place == len(stack.members) and (gain := stack.gains[place]) is not None:
             self.sizes.saw(place, gain, self.known.seed_variance**0.5)
-        told = read(stack)
+        found = read(stack)
         for number in [n for n in stack.members if n not in stack.settled]:
-            if number in told.dropped:
-                self._leave(stack, number).decided = ("discard", dropped(*told.dropped[number]), None)
-            elif number in told.apart:
+            if number in found.dropped:
+                self._leave(stack, number).decided = ("discard", dropped(*found.dropped[number]), None)
+            elif number in found.apart:
                 self._leave(stack, number).max_stack = max(1, len(stack.members) // 2)
-            elif number in told.alone:
+            elif number in found.alone:
                 experiment = self._leave(stack, number)
-                experiment.prior_differences, experiment.used = (told.alone[number],), frozenset({stack.seed})
+                experiment.prior_differences, experiment.used = (found.alone[number],), frozenset({stack.seed})
                 self._weigh(experiment)
-        if told.wanted is None:
+        if found.wanted is None:
             del self.stacks[stack.name]
 
     def _leave(self, stack: Stack, number: int) -> Experiment:

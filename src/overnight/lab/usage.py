@@ -62,7 +62,7 @@ class Usage(Struct):
 
     @property
     def capacity(self) -> float:
-        """Seconds that its benches had for runs."""
+        """Seconds that its measure slots had for runs."""
         return self._capacity + self._under_way() * self._workers
 
     def _under_way(self) -> float:
@@ -92,7 +92,7 @@ class Usage(Struct):
 
     def measured(self, event: Measured) -> None:
         """A run ended."""
-        self.runs += 2 if event.beside else 1
+        self.runs += 2 if event.paired_metrics else 1
         self.busy += event.busy
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():

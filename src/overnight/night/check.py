@@ -77,14 +77,14 @@ def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
 
 
-def words(track: Track, check: BaselineCheck, benches: int) -> Iterator[str]:
+def words(track: Track, check: BaselineCheck, measure_slots: int) -> Iterator[str]:
     """The result of a check, as sentences."""
     name, unit = track.metric.name, track.metric.unit
     if check.metric:
         yield f"{name} of the baseline: {check.metric[0]:.6g} {unit}".rstrip()
-        a_night = NIGHT / (check.wall + check.overhead) * benches
+        a_night = NIGHT / (check.wall + check.overhead) * measure_slots
         yield (f"one run takes {check.wall:.2f} s ({check.cpu:.2f} s of CPU, {check.peak_memory / 2**20:.0f} MiB) and "
-               f"{1000 * check.overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {benches} at a time")
+               f"{1000 * check.overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {measure_slots} at a time")
     if len(check.metric) > 1:
         same = abs(check.metric[0] - check.metric[1])
         shown = "the same number" if check.deterministic else f"a difference of {same:.3g} {unit}".rstrip()

@@ -1,4 +1,4 @@
-"""Carries out the jobs of one opened track: those of desks, benches and thinkers, with the team that its program asks for."""
+"""Carries out the jobs of one opened track in their slots, with the team that its program asks for."""
 
 from __future__ import annotations
 

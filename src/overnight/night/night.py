@@ -35,16 +35,16 @@ class Night:
     where     the name of the workers
     """
 
-    def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
-                 models: ModelOptions = NONE, machine: Cores = MACHINE,
+    def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
+                 think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
         cpus = session.state.track.run.cpus
-        benches = workers or max(1, len(machine) // cpus)
+        measure_slots = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
-        self.lab = Lab(session.state, benches=benches)
+        self.lab = Lab(session.state, measure_slots=measure_slots)
         self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
-        self.places = WORKERS[where](self.executor.work, benches, cpus, desks, thinkers, machine)
+        self.places = WORKERS[where](self.executor.work, measure_slots, cpus, edit_slots, think_slots, machine)
         self._cast: Cast | None = None
         self._began = time.monotonic()  # the session's length includes what came before its first run
 
@@ -116,8 +116,8 @@ class Night:
 
     def _record_start(self) -> None:
         box, roles = self.sandbox, self.lab.roster
-        self.session.record([Started(time.time(), self.lab.flight.benches, box.name, __version__, roles.proposers, box.identity,
-                                     box.findings)])
+        self.session.record([Started(time.time(), self.lab.flight.measure_slots, box.name, __version__, roles.proposers,
+                                     box.identity, box.findings)])
         if self._cast:
             self.session.record([organised(self.session.program.sha256, roles.roles.values())])
 

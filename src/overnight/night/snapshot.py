@@ -95,13 +95,13 @@ def _keyed(state: State) -> bool:
 @functools.cache
 def code() -> str:
     """A hash of the code that replays, the libraries' versions with it; "" where its source is not at hand."""
-    told = hashlib.sha256(f"{sys.version} {msgspec.__version__}".encode())
+    digest = hashlib.sha256(f"{sys.version} {msgspec.__version__}".encode())
     try:
         for path in _sources(Path(overnight.__file__).parent):
-            told.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     except OSError:
         return ""
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def _sources(root: Path) -> Iterator[Path]:

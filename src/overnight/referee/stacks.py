@@ -60,7 +60,7 @@ class Stack:
 
 
 class Verdict(Struct, frozen=True):
-    """What a stack says of its members: position of the next run (None: it is all told); gains of those that go on
+    """What a stack says of its members: position of the next run (None: no more is needed); gains of those that go on
     alone; what those are part of that are dropped, with the gain of that part; those that must be tried in smaller company.
     """
 
@@ -152,9 +152,9 @@ class Sizes:
     def saw(self, count: int, gain: float, sigma: float) -> None:
         """A stack of so many edits beat the frontier by `gain`."""
         if sigma > 0:
-            told = self.outcomes.setdefault(count, [])
-            told.append(max(-100.0, min(100.0, gain / sigma)))
-            del told[:-REMEMBERED]
+            outcomes = self.outcomes.setdefault(count, [])
+            outcomes.append(max(-100.0, min(100.0, gain / sigma)))
+            del outcomes[:-REMEMBERED]
             self.seen += 1
-            if self.seen % AGAIN == 0 or (count == 1 and len(told) == FIRST):
+            if self.seen % AGAIN == 0 or (count == 1 and len(outcomes) == FIRST):
                 self.size = size(self.outcomes)

@@ -1,4 +1,4 @@
-"""What a turn costs at the guards: a Bayesian linear model of the logarithm of the strain, one slope for each knob.
+"""What a turn costs at the guards: a Bayesian linear model of the logarithm of the guard usage, one slope for each knob.
 
 Cost is close to a product of powers (time grows with width times layers times steps), so its logarithm is close to
 linear in the steps of the knobs, and one broken guard teaches what to leave alone.
@@ -15,8 +15,8 @@ from overnight.contracts import Past
 from overnight.researchers.knobs.history import Trial
 from overnight.researchers.knobs.surrogate import Array, Flags, Moves
 
-SLOPE = 0.2  # what a step of a knob may do to the log of the strain, before anything is known: standard deviation
-NOISE = 0.07  # standard deviation of a measured log of the strain
+SLOPE = 0.2  # what a step of a knob may do to the log of the guard usage, before anything is known: standard deviation
+NOISE = 0.07  # standard deviation of a measured log of the guard usage
 
 
 class Afford:
@@ -42,9 +42,9 @@ def features(moves: Moves, ordered: Flags) -> Array:
     return np.asarray(np.where(ordered, away, (away != 0).astype(float)), dtype=np.float64)
 
 
-def strains(history: Sequence[Past], baseline: float | None) -> dict[int, float]:
-    """The strain of every experiment that has one; 0 is the baseline."""
-    known = {past.id: past.strain for past in history if past.strain}
+def guard_usage(history: Sequence[Past], baseline: float | None) -> dict[int, float]:
+    """The guard usage of every experiment that has one; 0 is the baseline."""
+    known = {past.id: past.guard_usage for past in history if past.guard_usage}
     return known | ({0: baseline} if baseline else {})
 
 

@@ -40,7 +40,7 @@ def choose(
     noise: float | None,
     seed: int,
     frontier: int = 0,
-    strains: Mapping[int, float] | None = None,
+    guard_usage: Mapping[int, float] | None = None,
 ) -> Choice | None:
     """The most promising configuration that was not tried; None when each has been."""
     seen = _looked(knobs, evidence.trials)
@@ -49,7 +49,7 @@ def choose(
     space = _Space(knobs)
     unit, model = _fitted(space, evidence.trials, noise)
     spent = space.moves([(trial.base, trial.made) for trial in evidence.trials])
-    purse = afford.learn(strains or {}, frontier, evidence.trials, spent, space.ordered)
+    purse = afford.learn(guard_usage or {}, frontier, evidence.trials, spent, space.ordered)
     bar = BAR * (noise or 0.0) / unit
     scored = _scored(fresh, space, model, purse, bar, seed)
     partners = [config for _, config, mean, _ in scored if mean > HOPE]

@@ -11,7 +11,7 @@ from typing import Any
 
 from overnight.contracts import Brief, Change, Past
 from overnight.researchers.knobs import history, mutate, scales
-from overnight.researchers.knobs.afford import strains
+from overnight.researchers.knobs.afford import guard_usage
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
@@ -75,7 +75,7 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: ran
     widest = WIDEST + evidence.turned[0] // 4
     touched = {knob for trial in evidence.trials for knob in (*trial.move, *trial.base, *trial.made)}
     near = [knob for place, knob in enumerate(knobs) if place < widest or knob.id in touched]
-    known = strains(brief.history, brief.strain)
+    known = guard_usage(brief.history, brief.guard_usage)
     choice = choose(near, evidence, brief.noise, lots.randrange(1 << 32), brief.frontier, known) if near else None
     return _change(brief, {knob.id: knob for knob in near}, choice, evidence) if choice else None
 
