@@ -177,7 +177,6 @@ class Researcher(Protocol):
     def propose(self, brief: Brief) -> Change | None:
         """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew. Raises
         EditError where what it made is no usable change, Away where it cannot work now or not at all."""
-        ...
 
 
 @dataclass(slots=True)
@@ -270,11 +269,9 @@ class Process(Protocol):
 
     def wait(self) -> Ended:
         """Block until its whole tree is dead, then harvest. Raises Fault when the sandbox failed, not the command."""
-        ...
 
     def kill(self) -> None:
         """End the whole tree now; `wait` still must be called."""
-        ...
 
 
 class Sandbox(Protocol):
@@ -290,7 +287,6 @@ class Sandbox(Protocol):
 
     def start(self, command: Command) -> Process:
         """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""
-        ...
 
 
 # ---- workers ---------------------------------------------------------------------------------------------------
@@ -313,7 +309,6 @@ class Place(Protocol):
 
     def running(self, process: Process) -> None:
         """The job says which process it waits for, so that closing can end it."""
-        ...
 
 
 class Workers(Protocol[Job, Result]):
@@ -322,24 +317,19 @@ class Workers(Protocol[Job, Result]):
     @property
     def places(self) -> Sequence[Place]:
         """All of them."""
-        ...
 
     def idle(self) -> Sequence[str]:
         """The names of the places that are free now, like "measure 2", "edit 1" or "think 1": a kind, a space, a number."""
-        ...
 
     def start(self, job: Job, place: str) -> None:
         """Begin a job at a free place of its kind."""
-        ...
 
     def next(self, timeout: float) -> Result | None:
         """The next finished job's result, a Trouble where it raised a Fault; None when there is none within so many seconds.
         Raises what else the job raised."""
-        ...
 
     def close(self) -> None:
         """Stop everything that is under way, and return when it is dead."""
-        ...
 
 
 # ---- journal ---------------------------------------------------------------------------------------------------
@@ -351,22 +341,17 @@ class Journal(Protocol[Event]):
     def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
         """Make events durable before returning, all or none of them, behind record `expected_seq` (None: behind the last that
         is known here). Raises Conflict where another process wrote meanwhile, else JournalError; then nothing was written."""
-        ...
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         """The events behind record `after`, oldest first; their numbers count from 1 without gaps. Raises JournalError where
         the chain of hashes is broken."""
-        ...
 
     @property
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record that is known here: they pin the whole past."""
-        ...
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
-        ...
 
     def close(self) -> None:
         """Let go of it."""
-        ...

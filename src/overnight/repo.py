@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -105,7 +106,7 @@ class Repo:
     def home(self) -> Path:
         """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
         shared = Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
-        return shared.parent / self.prefix if shared.name == ".git" and self._git_dir() != shared else self.folder
+        return shared.parent / self.prefix if shared.name == ".git" and self._git_dir != shared else self.folder
 
     def ancestor(self, one: str, other: str) -> str | None:
         """The newest commit that two have in common; None when there is none."""
@@ -162,17 +163,16 @@ class Repo:
         """Write the files of a commit below a folder. Raises Fault."""
         to.mkdir(parents=True, mode=0o755)
         to.chmod(0o755)
-        env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir())}
+        env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir)}
         done = _call(["checkout", "-q", "-f", commit, "--", "."], to, env, umask=0o022)
         Path(str(to) + ".index").unlink(missing_ok=True)
         if done.returncode:
             shutil.rmtree(to, ignore_errors=True)
             raise Fault(f"{commit[:7]} could not be checked out: {_said(done)}")
 
+    @cached_property
     def _git_dir(self) -> Path:
-        if not hasattr(self, "_found_git_dir"):
-            self._found_git_dir = Path(self._git("rev-parse", "--absolute-git-dir"))
-        return self._found_git_dir
+        return Path(self._git("rev-parse", "--absolute-git-dir"))
 
     # -- commits --
 

@@ -131,10 +131,6 @@ class Proposing:
         """Whether a researcher would propose, and the budget has room for it."""
         return bool(self.willing()) and not self.flight.full
 
-    def resting(self) -> bool:
-        """Whether every researcher that would propose is away for a while."""
-        return self.may_propose() and not any(self.roster.here(n, self.flight.now) for n in self.willing())
-
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
         """One more proposal at a place of this kind, if what waits and is under way would not keep the measure slots busy until
         it comes. A role that thinks is held to its share; one that needs no time fills what is left."""
