@@ -9,7 +9,7 @@ from fakes import FakeWorld, Idea, Night, team
 from overnight.brief import lessons
 from overnight.contracts import Change
 from overnight.lab import wire
-from overnight.lab.briefing import IDEA, MOST_IDEAS
+from overnight.lab.briefing import MOST_IDEA_CHARACTERS, MOST_IDEAS
 from overnight.lab.experiment import MOST_PASTS, PASTS, past
 from overnight.lab.jobs import AddIdea, Propose
 from overnight.researchers.knobs.history import read
@@ -104,5 +104,5 @@ def test_a_proposer_is_told_of_the_newest_ideas_and_of_the_whole_of_its_own():
     night._record([event for order in orders for event in night.lab.hear(order, 0.0)])
     brief = night.lab.briefing.role("llm", idea=1)
     assert len(brief.ideas) == MOST_IDEAS and brief.ideas[-1].title == f"idea {MOST_IDEAS + 19}"
-    assert {len(idea.text) for idea in brief.ideas} == {IDEA} and len(brief.idea.text) == 3002
+    assert {len(idea.text) for idea in brief.ideas} == {MOST_IDEA_CHARACTERS} and len(brief.idea.text) == 3002
     assert len(night.lab.briefing.outside().ideas) == MOST_IDEAS + 20

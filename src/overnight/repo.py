@@ -8,6 +8,7 @@ Not covered: what the allowed files do when they run, which is the sandbox's to 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import stat
@@ -58,18 +59,15 @@ class Repo:
         self.folder = folder.resolve()
         if self._try("rev-parse", "--is-bare-repository") == "true":
             raise TrackError(f"{folder} is a bare repository: clone it and run in the clone.")
-        self.root = self._found_root(folder)
-        self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
-
-    def _found_root(self, folder: Path) -> Path:
         try:
-            return Path(self._git("rev-parse", "--show-toplevel"))
+            self.root = Path(self._git("rev-parse", "--show-toplevel"))
         except Fault as fault:
             if "safe.directory" in str(fault):
                 raise TrackError(f"git refuses {folder}, because it belongs to another user: run as that user, or run "
                                  f"`git config --global --add safe.directory {self.folder}`.") from fault
             raise TrackError(f"{folder} is not in a git repository: run `git init` there and commit your files "
                              "first.") from fault
+        self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
 
     # -- asking --
 
@@ -345,14 +343,12 @@ class Repo:
         if f"branch refs/heads/{branch}" in self._git("worktree", "list", "--porcelain").splitlines():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
-    def put_aside(self, branch: str) -> str | None:
-        """Rename a result branch so that a new one can begin; its new name."""
-        if self.tip(branch) is None:
-            return None
-        self.refuse_checked_out(branch)
-        number = next(n for n in range(1, 10_000) if self.tip(f"{branch}-{n}") is None)
-        self._git("branch", "-m", branch, f"{branch}-{number}")
-        return f"{branch}-{number}"
+    def put_aside(self, branch: str) -> None:
+        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name."""
+        if self.tip(branch) is not None:
+            self.refuse_checked_out(branch)
+            number = next(n for n in itertools.count(1) if self.tip(f"{branch}-{n}") is None)
+            self._git("branch", "-m", branch, f"{branch}-{number}")
 
     def merge(self, branch: str) -> str:
         """Merge the result branch into the branch that is checked out. Raises TrackError."""

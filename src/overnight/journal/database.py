@@ -11,6 +11,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -43,27 +44,26 @@ class DatabaseJournal:
         self.path, self.track = name or url, track
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
-        self._engine = _connected(url)
+        self._engine = _made(url)
         self._migrated = False
-        try:
-            self._seq, self._hash = self._open()
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be opened: {_cause(error)}.") from error
-
-    def _open(self) -> tuple[int, str]:
-        """Number and hash of the last record, in tables that are made where there are none."""
-        with self._engine.connect() as connection:
+        with self._connected("opened") as connection:
             if not sa.inspect(connection).has_table(_version.name) or self._format(connection) is None:
                 connection.rollback()
                 _lock(connection)  # another process may be about to do the same
-                self._make(connection)
+                _tables.create_all(connection)
+                if self._format(connection) is None:
+                    connection.execute(_version.insert().values(version=VERSION))
                 connection.commit()
-            return self._last(connection)
+            self._seq, self._hash = self._last(connection)
 
-    def _make(self, connection: sa.Connection) -> None:
-        _tables.create_all(connection)
-        if self._format(connection) is None:
-            connection.execute(_version.insert().values(version=VERSION))
+    @contextmanager
+    def _connected(self, done: str) -> Iterator[sa.Connection]:
+        """A connection; a JournalError of one that fails says that the journal cannot be `done`."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise JournalError(f"the journal {self.path} cannot be {done}: {_cause(error)}.") from error
 
     def _format(self, connection: sa.Connection) -> int | None:
         """The format's version, None where there is none yet. Raises JournalError for a newer one."""
@@ -110,27 +110,22 @@ class DatabaseJournal:
                 self._migrated = True
             with self._engine.begin() as connection:
                 # where nothing else is expected than what is known, the primary key finds whoever was quicker
-                last = self.head if expected_seq in (None, self._seq) else self._last(connection)
-                if expected_seq not in (None, last[0]):
+                seq, chain = self.head if expected_seq in (None, self._seq) else self._last(connection)
+                if expected_seq not in (None, seq):
                     raise self._conflict()
-                written = self._append(connection, events, *last)
+                rows = []
+                for each in events:
+                    body = self._encoder.encode(each)
+                    seq, chain = seq + 1, link(chain, body)
+                    rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
+                if rows:
+                    connection.execute(_events.insert(), rows)
         except IntegrityError as error:
             raise self._conflict() from error
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
                                "make room and run again.") from error
-        self._seq, self._hash = written
-
-    def _append(self, connection: sa.Connection, events: Sequence[Event], seq: int, chain: str) -> tuple[int, str]:
-        """Write events behind a record; number and hash of the last of them."""
-        rows = []
-        for each in events:
-            body = self._encoder.encode(each)
-            seq, chain = seq + 1, link(chain, body)
-            rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
-        if rows:
-            connection.execute(_events.insert(), rows)
-        return seq, chain
+        self._seq, self._hash = seq, chain
 
     def _conflict(self) -> Conflict:
         return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
@@ -141,7 +136,7 @@ class DatabaseJournal:
         follower counts what it read and asks for what comes after. Raises JournalError."""
         seq, chain = after, START
         try:
-            with self._engine.connect() as connection:
+            with self._connected("read") as connection:
                 wanted = self._rows(connection).order_by(_events.c.seq)
                 wanted = wanted.where(_events.c.seq >= after) if after else wanted  # with the record that the next is linked to
                 rows = connection.execution_options(yield_per=5000).execute(wanted)
@@ -152,18 +147,13 @@ class DatabaseJournal:
                     if number != seq or said != chain:
                         raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
                     yield self._decoder.decode(body)
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
-        try:
-            with self._engine.connect() as connection:
-                row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
+        with self._connected("read") as connection:
+            row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
         return row.hash if row else None
 
     @property
@@ -184,7 +174,7 @@ def link(before: str, body: bytes) -> str:
 # ---- what differs between databases ----------------------------------------------------------------------------
 
 
-def _connected(url: str) -> sa.Engine:
+def _made(url: str) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure)

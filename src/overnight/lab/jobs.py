@@ -5,8 +5,9 @@ Each is a tagged record that msgspec encodes as JSON and decodes to the same rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -257,16 +258,13 @@ def sealed(job: Measure, key: str) -> Measure:
     return msgspec.structs.replace(job, scorer_seed=int(drawn("score")[:8], 16) >> 1, secret=drawn("secret"))
 
 
-def key(job: Job) -> tuple[object, ...]:
-    """What makes a job the same job, on whatever machine it was decoded."""
-    if isinstance(job, Measure):
-        return "measure", job.run, job.commit, job.seed
-    if isinstance(job, Think):
-        return "think", job.role, job.purpose
-    if isinstance(job, Accept):
-        return "accept", job.order.request
-    if isinstance(job, Combine):
-        return "combine", job.experiments, job.onto
-    if isinstance(job, Rebase):
-        return "rebase", job.experiment, job.commit, job.onto
-    return "propose", job.researcher, job.brief.seed
+SAME: dict[type, Callable[[Any], object]] = {  # what makes a job the same job, on whatever machine it was decoded
+    Measure: attrgetter("run", "commit", "seed"), Think: attrgetter("role", "purpose"), Accept: attrgetter("order.request"),
+    Combine: attrgetter("experiments", "onto"), Rebase: attrgetter("experiment", "commit", "onto"),
+    Propose: attrgetter("researcher", "brief.seed"),
+}
+
+
+def key(job: Job) -> tuple[str, object]:
+    """What is equal for two offers of the same job."""
+    return type(job).__name__, SAME[type(job)](job)

@@ -39,18 +39,15 @@ class Proposing:
         on one another, and ask researchers that need no time."""
         yield from map(Accept, self.flight.handed_in.values())
         running = {j.commit for j in self.flight.of(Measure)}
-        stacked = self._stackable()
+        size = self.measuring.size
+        stacked = [e for e in self.measuring.waiting() if self.measuring.stackable(e, size)]
         together = {e.id for e in stacked} if len(stacked) > 1 else set()
         old = [e for e in self._left_behind() if e.commit not in running]
         yield from (self._rebase(e) for e in old if e.id not in together)
         if self._stack_wanted(stacked, running):
-            yield self._combine(stacked, self.measuring.size)
+            yield self._combine(stacked, size)
         yield from self._proposals(False)
         yield from (self._rebase(e) for e in old if e.id in together)
-
-    def _stackable(self) -> list[Experiment]:
-        size = self.measuring.size
-        return [e for e in self.measuring.waiting() if self.measuring.stackable(e, size)]
 
     def _left_behind(self) -> Iterator[Experiment]:
         """Open experiments that stand on an older frontier and can be moved by git, or by a researcher that needs no time."""

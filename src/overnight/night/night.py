@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
-from overnight.night.effects import Effects
+from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions
@@ -103,7 +104,7 @@ class Night:
                 self.effects.follow(event)
             watch(late)
             pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
-                            keep=self.effects.keep)
+                            keep=partial(keep_logs, session.home / LOGS))
         finally:
             lasted = time.monotonic() - self._began
             self.close()
