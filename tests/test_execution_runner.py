@@ -13,7 +13,7 @@ from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
 from overnight.execution.runner import Runner, fingerprint
-from overnight.lab.jobs import LOG, Measure, sealed
+from overnight.lab.jobs import MOST_LOG_BYTES, Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
@@ -427,7 +427,7 @@ def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
 
 def test_the_log_is_kept_and_bounded(little, bubblewrap):
     run, _ = measured(little, bubblewrap, {"run.py": "print('x' * 300_000)\nprint('the end')\n"})
-    assert len(run.logs["run"]) == LOG and b"the end\n" in run.logs["run"]
+    assert len(run.logs["run"]) == MOST_LOG_BYTES and b"the end\n" in run.logs["run"]
 
 
 def test_nothing_of_a_run_stays_but_its_log_and_tree(little, bubblewrap):

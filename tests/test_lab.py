@@ -11,14 +11,14 @@ from msgspec.structs import replace as with_fields
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.lab.flight import MOST_FAULTS, Budget
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
 from overnight.lab.lab import Lab
-from overnight.lab.measurements import CALIBRATION, LASTING, MOST_BAD_SEEDS
-from overnight.lab.roster import MOST_PASSES
+from overnight.lab.measurements import CALIBRATION, LASTING_RUNS, MOST_BAD_SEEDS
+from overnight.lab.roster import MOST_PASSES_IN_A_ROW
 from overnight.lab.state import State
-from overnight.referee.drift import EVERY
-from overnight.referee.stacks import FIRST
+from overnight.referee.drift import RUNS_BETWEEN_LOOKS
+from overnight.referee.stacks import FIRST_SINGLE_EDITS
 
 
 def better(_lots):
@@ -402,7 +402,7 @@ def test_single_changes_are_looked_at_before_any_are_stacked():
     night = stacked()
     first = next(i for i, e in enumerate(night.events) if isinstance(e, Stacked))
     looked = {e.experiment for e in night.events[:first] if isinstance(e, Measured) and e.stage == "race" and e.experiment}
-    assert len(looked) >= FIRST
+    assert len(looked) >= FIRST_SINGLE_EDITS
 
 
 def test_a_stack_that_loses_is_dropped_whole_after_one_run_and_each_of_its_changes_says_so():
@@ -551,7 +551,7 @@ def test_where_numbers_do_not_repeat_themselves_old_runs_of_the_frontier_are_not
             ran[r.seed] = max(ran.get(r.seed, 0), 0) or night.runs.index(r)
     late = [r for r in night.runs[80:] if r.stage in ("race", "screen") and r.commit != "c0" and r.seed in ran]
     assert late
-    assert all(night.runs.index(r) - ran[r.seed] <= LASTING + 5 for r in late)
+    assert all(night.runs.index(r) - ran[r.seed] <= LASTING_RUNS + 5 for r in late)
 
 
 # ---- crashes, progress, simplicity -----------------------------------------------------------------------------
@@ -650,7 +650,7 @@ def test_less_code_that_is_worse_by_more_than_is_worthwhile_is_not_kept():
 def test_the_frontier_is_run_again_now_and_then():
     night = Night(FakeWorld(1, without_improvement), measure_slots=2).go(experiments=300)
     looks = [r for r in night.runs if r.stage == "check"]
-    assert len(looks) >= len(night.runs) // EVERY - 2
+    assert len(looks) >= len(night.runs) // RUNS_BETWEEN_LOOKS - 2
     assert all(r.metrics == next(e.metrics for e in night.runs if (e.commit, e.seed) == (r.commit, r.seed)) for r in looks)
     assert night.lab.problem == ""
 
@@ -664,7 +664,7 @@ def test_a_frontier_that_no_longer_gives_its_own_numbers_ends_the_night_before_a
 
     night = Night(Changed(1, without_improvement), measure_slots=1).go(experiments=500)
     assert night.lab.problem.startswith("the frontier no longer reproduces its own numbers")
-    assert night.lab.state.runs < 100 + 2 * EVERY
+    assert night.lab.state.runs < 100 + 2 * RUNS_BETWEEN_LOOKS
 
 
 def test_a_session_begins_by_looking_whether_the_machine_is_still_the_same():
@@ -704,8 +704,8 @@ def test_a_fault_counts_against_no_experiment():
 
 def test_faults_in_a_row_are_a_problem():
     night = Night(FakeWorld(0, faults=lambda job, number: isinstance(job, Measure) and number > 20)).go(experiments=90)
-    assert night.lab.problem == f"the machine failed {MOST_FAULTS} times in a row: the disk is full"
-    assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS
+    assert night.lab.problem == f"the machine failed {MOST_FAULTS_IN_A_ROW} times in a row: the disk is full"
+    assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS_IN_A_ROW
 
 
 def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
@@ -753,14 +753,14 @@ def test_after_the_time_nothing_new_begins():
 
 def test_a_researcher_that_passes_is_left_alone_until_there_is_another_verdict():
     night = Night(FakeWorld(0, lambda lots: Idea(nothing=True))).go()
-    assert sum(isinstance(e, Passed) for e in night.events) == MOST_PASSES
+    assert sum(isinstance(e, Passed) for e in night.events) == MOST_PASSES_IN_A_ROW
     assert night.lab.finished(night.now)
 
 
 def test_a_researcher_that_passes_is_asked_again_after_a_verdict():
     night = Night(FakeWorld(1, lambda lots: Idea(nothing=lots.random() < 0.3)), measure_slots=4).go(experiments=30)
     passes = [i for i, e in enumerate(night.events) if isinstance(e, Passed)]
-    assert len(passes) > MOST_PASSES
+    assert len(passes) > MOST_PASSES_IN_A_ROW
     assert len(night.lab.state.experiments) == 30
 
 

@@ -10,7 +10,7 @@ from overnight.brief import lessons
 from overnight.contracts import Change
 from overnight.lab import wire
 from overnight.lab.briefing import MOST_IDEA_CHARACTERS, MOST_IDEAS
-from overnight.lab.experiment import MOST_PASTS, PASTS, past
+from overnight.lab.experiment import MOST_PASTS, MOST_PASTS_BYTES, past
 from overnight.lab.jobs import AddIdea, Propose
 from overnight.researchers.knobs.history import read
 from overnight.track.roles import Role
@@ -65,8 +65,8 @@ def test_a_brief_after_a_thousand_experiments_is_64_kib_on_the_wire_at_most(long
 def test_whatever_researchers_write_a_brief_is_bounded():
     job = last(Night(Writes(2, noisy), measure_slots=4).go(experiments=1000))
     judged = [each for each in job.brief.history if each.verdict != "open"]
-    assert 400 < len(judged) < MOST_PASTS and len(msgspec.json.encode(judged)) <= PASTS + len(judged) + 2
-    assert len(wire.encode(job)) <= PASTS + 16 * 16 * KIB  # the rest is under way
+    assert 400 < len(judged) < MOST_PASTS and len(msgspec.json.encode(judged)) <= MOST_PASTS_BYTES + len(judged) + 2
+    assert len(wire.encode(job)) <= MOST_PASTS_BYTES + 16 * 16 * KIB  # the rest is under way
 
 
 def test_a_bounded_history_teaches_what_the_whole_of_it_would(long_night):
@@ -83,7 +83,7 @@ def test_a_bounded_history_teaches_what_the_whole_of_it_would(long_night):
 
 def test_the_size_of_what_is_remembered_is_kept_count_of(long_night):
     pasts = long_night.lab.state.pasts
-    assert pasts.size == sum(len(msgspec.json.encode(each)) for each in pasts.items) <= PASTS
+    assert pasts.size == sum(len(msgspec.json.encode(each)) for each in pasts.items) <= MOST_PASTS_BYTES
     number = pasts.items[3].id
     other = msgspec.json.decode(msgspec.json.encode(pasts), type=type(pasts))
     other.forget(number)

@@ -5,7 +5,7 @@ import pytest
 
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
-from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, SLACK_SECONDS, Flight, lease
 from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.track.spec import parse
 
@@ -64,7 +64,7 @@ def test_a_job_is_lost_when_its_lease_ends():
 def test_a_lease_covers_all_that_the_contract_allows_a_run():
     track = parse(CONTRACT)
     alone, paired = lease(JOB, track), lease(msgspec.structs.replace(JOB, paired_with="c0"), track)
-    assert alone > SLACK and paired - SLACK == 2 * (alone - SLACK)
+    assert alone > SLACK_SECONDS and paired - SLACK_SECONDS == 2 * (alone - SLACK_SECONDS)
 
 
 # ---- places that fail ------------------------------------------------------------------------------------------
@@ -86,12 +86,12 @@ def test_a_place_that_fails_again_and_again_is_set_aside_and_the_night_goes_on()
 
 def test_the_last_place_of_its_kind_ends_the_night():
     flight = Flight()
-    assert [flight.failed("measure 1", others=0) for _ in range(MOST_FAULTS)] == [False] * (MOST_FAULTS - 1) + [True]
+    assert [flight.failed("measure 1", others=0) for _ in range(MOST_FAULTS_IN_A_ROW)] == [False] * (MOST_FAULTS_IN_A_ROW - 1) + [True]
 
 
 def test_a_job_that_is_done_wipes_out_the_faults_of_its_place_alone():
     flight = Flight()
-    for _ in range(MOST_FAULTS - 1):
+    for _ in range(MOST_FAULTS_IN_A_ROW - 1):
         assert not flight.failed("measure 1", 1) and not flight.failed("measure 2", 1)
     flight.worked("measure 1")
     flight.failed("measure 1", 1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
 from overnight.lab import jobs
-from overnight.lab.jobs import LOG, Job, Letter, Measure, Measurement, Order, Result
+from overnight.lab.jobs import MOST_LOG_BYTES, Job, Letter, Measure, Measurement, Order, Result
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = {str: st.text(), int: st.integers(-2**63, 2**63 - 1), float: NUMBERS, bool: st.booleans(), bytes: st.binary(),
@@ -99,7 +99,7 @@ def test_the_files_of_logs_are_named_by_the_run():
     assert found.log == "7.log" and Measurement(found.job, outcome="ok").log == ""
 
 
-@pytest.mark.parametrize(("name", "length"), [("../../notes", 1), ("run", LOG + 1)])
+@pytest.mark.parametrize(("name", "length"), [("../../notes", 1), ("run", MOST_LOG_BYTES + 1)])
 def test_a_log_that_is_too_long_or_names_its_file_is_refused(name, length):
     body = msgspec.json.encode(Measurement(Measure(7, 1, "c", 3, "race"), {name: b"x" * length}, outcome="ok"))
     with pytest.raises(msgspec.ValidationError):

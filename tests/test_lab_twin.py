@@ -23,7 +23,7 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from overnight.contracts import Change
 from overnight.errors import Declined
 from overnight.lab.events import Judged, Measured, Proposed, Rebased, Reopened, Stacked
-from overnight.lab.flight import MOST_FAULTS, Budget, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, lease
 from overnight.lab.jobs import Accept, Job, Measurement, Proposal, Propose, Result, Think, Trouble, Try, key
 from overnight.track.roles import Role
 
@@ -366,7 +366,7 @@ def test_a_fault_that_is_told_again_is_not_counted_as_that_of_the_job_that_was_o
     lab.tell(fault, 0.0)
     again = lab.ask(0.0, ["edit"])
     assert key(again) == key(first)
-    for _ in range(MOST_FAULTS):
+    for _ in range(MOST_FAULTS_IN_A_ROW):
         with pytest.raises(Declined):
             lab.tell(fault, 0.0)
     assert not lab.problem and in_flight(lab)["edit"] == 1

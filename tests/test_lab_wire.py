@@ -59,7 +59,7 @@ def test_the_job_of_a_result_is_the_one_that_was_given_out_whatever_the_place_sa
 @pytest.mark.parametrize("pack", [bytes, zlib.compress])
 def test_a_message_beyond_all_bounds_is_not_read(pack):
     with pytest.raises(Declined, match="because it is more than 64 MiB"):
-        wire.result(pack(b" " * (wire.LARGEST + 1)))
+        wire.result(pack(b" " * (wire.MOST_MESSAGE_BYTES + 1)))
 
 
 def test_a_long_message_is_the_same_after_a_journey_and_shorter():

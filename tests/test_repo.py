@@ -8,7 +8,7 @@ import pytest
 
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
 from overnight.errors import EditError, Fault, TrackError
-from overnight.repo import LARGEST, MOST_FILES, SEAM, Repo
+from overnight.repo import MOST_FILES, MOST_TEXT_BYTES, SEAM, Repo
 from overnight.track import spec
 
 NEEDS = "git"
@@ -200,7 +200,7 @@ def test_what_is_said_of_a_path_that_is_none_is_plain_text(little):
     assert str(said.value).isprintable() and str(said.value).encode()
 
 
-@pytest.mark.parametrize("files", [{f"{n}": "x" for n in range(MOST_FILES + 1)}, {"a": "x" * (LARGEST + 1)}])
+@pytest.mark.parametrize("files", [{f"{n}": "x" for n in range(MOST_FILES + 1)}, {"a": "x" * (MOST_TEXT_BYTES + 1)}])
 def test_a_change_without_end_is_an_error_of_the_edit(little, files):
     repo = Repo(little)
     with pytest.raises(EditError, match="the change is more than"):

@@ -16,7 +16,7 @@ from overnight.lab.lab import Lab
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
 
 
-class Pace:
+class LoopTimes:
     """How long the loop itself takes: means over results, in seconds."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Pace:
 
 def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
         watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
-        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> Pace:
+        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> LoopTimes:
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
     came in meanwhile; `keep` takes from a result that was accepted what the record does not hold."""
-    pace = Pace()
+    pace = LoopTimes()
     while True:
         happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
         watch(happened)
@@ -66,7 +66,7 @@ def _take_result(lab: Lab, result: Result, keep: Callable[[Result], None], at: f
     return events
 
 
-def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,
+def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: LoopTimes,
             follow: Callable[[Event], None]) -> list[Event]:
     """Let the Lab take something, make durable what follows, and act on it."""
     start = time.perf_counter()

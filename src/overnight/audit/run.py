@@ -17,9 +17,9 @@ from overnight.lab.state import BASELINE, State
 from overnight.repo import Repo
 
 TICK = 0.25  # seconds between two looks at whether to stop
-HOPELESS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
-MOST_FAULTS = 3  # in a row, after which the machine is not tried again
-LARGEST = 1e150  # numbers beyond it are taken for it: their sums must stay finite
+MOST_FAILED_RUNS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
+MOST_FAULTS_IN_A_ROW = 3  # in a row, after which the machine is not tried again
+LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must stay finite
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
         flying -= 1
         if isinstance(result, Trouble):
             faults += 1
-            if faults >= MOST_FAULTS:
+            if faults >= MOST_FAULTS_IN_A_ROW:
                 raise Fault(f"the machine failed {faults} times in a row: {result.reason.rstrip('.')}.")
             waiting.appendleft(result.job)
         elif isinstance(result, Measurement):
@@ -135,12 +135,12 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
             run = _run(result, result.metrics.get(plan.metric))
             runs.append(run)
             (bad if run.value is None else good)[run.commit] += 1
-            if bad[run.commit] >= HOPELESS and not good[run.commit]:
+            if bad[run.commit] >= MOST_FAILED_RUNS and not good[run.commit]:
                 waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.frontier))
         watch(whole - len(waiting) - flying)
     return runs
 
 
 def _run(result: Measurement, value: float | None) -> Run:
-    number = None if value is None else max(-LARGEST, min(LARGEST, value))
+    number = None if value is None else max(-LARGEST_NUMBER, min(LARGEST_NUMBER, value))
     return Run(result.job.commit, result.job.seed, result.outcome, number, result.reason, round(result.busy, 6))

@@ -27,8 +27,8 @@ from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
-from overnight.lab.jobs import LOG, Log, LogKind, Measure, Measurement, sealed
-from overnight.referee.curves import Pace
+from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
+from overnight.referee.curves import CurveWatch
 from overnight.repo import Repo
 from overnight.track.spec import Score, Track
 from overnight.track.units import seconds, size
@@ -71,8 +71,8 @@ class RunRecord:
 
     def logs(self) -> dict[LogKind, Log]:
         """The ends of what was said."""
-        said: dict[LogKind, Log] = {"run": self.said[-LOG:]}
-        return said | {"score": self.judging[-LOG:]} if self.judging else said
+        said: dict[LogKind, Log] = {"run": self.said[-MOST_LOG_BYTES:]}
+        return said | {"score": self.judging[-MOST_LOG_BYTES:]} if self.judging else said
 
 
 class Runner:
@@ -179,7 +179,7 @@ class Runner:
                            holdout=holdout)
 
     def _measure(self, job: Measure, harvest: Path, cores: tuple[int, ...], record: RunRecord,
-                 running: Callable[[Any], None], pace: Pace | None) -> tuple[dict[str, float], float | None]:
+                 running: Callable[[Any], None], pace: CurveWatch | None) -> tuple[dict[str, float], float | None]:
         with record.timed("tree"):
             tree = self.tree(job.commit)
         run = self._run(job, tree, harvest, cores, record, running, pace)
@@ -219,16 +219,16 @@ class Runner:
             return None
         return number
 
-    def _pace(self, job: Measure) -> Pace | None:
+    def _pace(self, job: Measure) -> CurveWatch | None:
         """The listener to a run's progress; None where the track declares no [progress]."""
         progress = self.track.progress
         if progress is None:
             return None
-        return Pace(progress.pattern, job.pace, progress.direction or self.track.metric.direction, progress.patience,
+        return CurveWatch(progress.pattern, job.pace, progress.direction or self.track.metric.direction, progress.patience,
                     progress.margin)
 
     def _run(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
-             running: Callable[[Any], None], pace: Pace | None) -> Ended:
+             running: Callable[[Any], None], pace: CurveWatch | None) -> Ended:
         env = self._environment(job.seed, cores) | ({"PYTHONUNBUFFERED": "1"} if pace else {})
         step = self.track.run
         limits = Limits(wall=seconds(step.timeout), memory=size(step.memory), disk=size(step.disk), processes=step.processes)

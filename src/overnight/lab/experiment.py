@@ -16,8 +16,9 @@ from overnight.referee.inference import mean
 from overnight.untrusted import line
 
 Metrics = dict[str, float]
-MOST_PASTS, PASTS = 1000, 448 << 10  # judged experiments that a brief looks back on, and bytes of them as JSON
-KEPT, TITLE, NOTE = 600, 300, 1 << 10  # of one: characters of its message, of a title or a reason; bytes of its note
+MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
+# of one of them: its message, a title or a reason, its note
+MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -144,9 +145,10 @@ def past(experiment: Experiment) -> Past:
 def remembered(experiment: Experiment) -> Past:
     """A judged experiment as later briefs hold it: of what was not kept the title alone, and no note that is long."""
     found = past(experiment)
-    words = found.message[:KEPT] if found.verdict == "keep" else line(found.message.lstrip().partition("\n")[0], TITLE)
-    note = found.note if len(experiment.packed) <= NOTE else {}
-    return msgspec.structs.replace(found, message=words, reason=found.reason[:TITLE], note=note)
+    title = line(found.message.lstrip().partition("\n")[0], MOST_TITLE_CHARACTERS)
+    words = found.message[:MOST_MESSAGE_CHARACTERS] if found.verdict == "keep" else title
+    note = found.note if len(experiment.packed) <= MOST_NOTE_BYTES else {}
+    return msgspec.structs.replace(found, message=words, reason=found.reason[:MOST_TITLE_CHARACTERS], note=note)
 
 
 class Pasts(Struct):
@@ -160,7 +162,7 @@ class Pasts(Struct):
         """Take one more."""
         self.items.append(past)
         self.size += len(msgspec.json.encode(past))
-        while len(self.items) > MOST_PASTS or self.size > PASTS:
+        while len(self.items) > MOST_PASTS or self.size > MOST_PASTS_BYTES:
             self.size -= len(msgspec.json.encode(self.items.pop(0)))
 
     def forget(self, number: int) -> None:

@@ -20,9 +20,9 @@ from overnight.lab.jobs import ANSWERS, Job, Measure, Propose, Result, Try, key
 from overnight.track.spec import Track
 from overnight.track.units import seconds
 
-MOST_FAULTS = 3  # faults in a row after which a place is set aside, or the night is stopped where it is the last of its kind
-LEASES = {"edit": 3600.0, "think": 172_800.0}  # seconds; an agent may be given a day
-SLACK = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
+MOST_FAULTS_IN_A_ROW = 3  # then a place is set aside, or the night is stopped where it is the last of its kind
+LEASE_SECONDS = {"edit": 3600.0, "think": 172_800.0}  # seconds; an agent may be given a day
+SLACK_SECONDS = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
 Kind = TypeVar("Kind", bound=Job)
 Answer = TypeVar("Answer", bound=Result)
 
@@ -135,7 +135,7 @@ class Flight:
     def failed(self, place: str, others: int) -> bool:
         """A place failed with the machine; `others` are left of its kind. Whether this was once too often for the night."""
         self._faults[place] += 1
-        if self._faults[place] < MOST_FAULTS:
+        if self._faults[place] < MOST_FAULTS_IN_A_ROW:
             return False
         if others:
             self.set_aside.add(place)
@@ -146,6 +146,6 @@ def lease(job: Job, track: Track) -> float:
     """Seconds within which a job must have come back: for a run all that its contract allows it, on both sides of a pair and
     with the holdout, so that none is ever given up while it may still end well."""
     if not isinstance(job, Measure):
-        return LEASES[job.place]
+        return LEASE_SECONDS[job.place]
     steps = [track.run.timeout] + 2 * [step.timeout for step in (track.score, track.oracle) if step is not None]
-    return SLACK + (1 + bool(job.paired_with)) * sum(map(seconds, steps))
+    return SLACK_SECONDS + (1 + bool(job.paired_with)) * sum(map(seconds, steps))

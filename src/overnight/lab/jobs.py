@@ -17,8 +17,8 @@ from overnight.contracts import Brief, Call, Change
 from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
 
-LOG = 64 << 10  # bytes of a log that travel and are kept: its end
-Log = Annotated[bytes, Meta(max_length=LOG)]
+MOST_LOG_BYTES = 64 << 10  # bytes of a log that travel and are kept: its end
+Log = Annotated[bytes, Meta(max_length=MOST_LOG_BYTES)]
 # the log of a run or of its scoring, or that of what it is paired with
 LogKind = Literal["run", "score", "paired", "paired-score"]
 

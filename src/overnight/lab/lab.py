@@ -14,10 +14,10 @@ from overnight.contracts import Call
 from overnight.lab import events, jobs
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
-from overnight.lab.flight import MOST_FAULTS, Budget, Flight, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
 from overnight.lab.measuring import Measuring
 from overnight.lab.proposing import Proposing
-from overnight.lab.queue import TEXT, TITLE
+from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 from overnight.referee import decision, inference
@@ -222,7 +222,7 @@ class Lab:
         aside = f"; {place.replace(' ', ' slot ')} is set aside for this session" if place in self.flight.set_aside else ""
         yield events.Faulted(at, type(result.job).__name__.lower(), result.reason + aside)
         if stop:
-            self.flight.problem = f"the machine failed {MOST_FAULTS} times in a row: {result.reason}"
+            self.flight.problem = f"the machine failed {MOST_FAULTS_IN_A_ROW} times in a row: {result.reason}"
 
     # -- verdicts --
 
@@ -269,10 +269,11 @@ class Lab:
         return self._happen([_HEAR[type(letter)](self, letter, at)])
 
     def _add(self, order: jobs.AddIdea, at: float) -> events.Event:
-        title = line(order.title, TITLE)
+        title = line(order.title, MOST_TITLE_CHARACTERS)
         if not title:
             return events.Ordered(at, order.request, "idea", "the idea is empty: say in a few words what should be tried")
-        return events.Noted(at, self.state.ideas.next, title, plain(order.text, TEXT), line(order.source, TITLE), order.request)
+        text, source = plain(order.text, MOST_TEXT_CHARACTERS), line(order.source, MOST_TITLE_CHARACTERS)
+        return events.Noted(at, self.state.ideas.next, title, text, source, order.request)
 
     def _drop(self, order: jobs.DropIdea, at: float) -> events.Event:
         if order.idea not in self.state.ideas.entries or self.state.ideas.entries[order.idea].dropped:
@@ -288,7 +289,7 @@ class Lab:
         if order.experiment not in [e.id for e in self.state.chain()]:
             why = f"experiment {order.experiment} is not among what is kept, so there is nothing to take back"
             return events.Ordered(at, order.request, "veto", why)
-        return events.Vetoed(at, order.experiment, line(order.reason, TITLE), order.request)
+        return events.Vetoed(at, order.experiment, line(order.reason, MOST_TITLE_CHARACTERS), order.request)
 
 
 _HEAR: dict[type, Any] = {jobs.AddIdea: Lab._add, jobs.DropIdea: Lab._drop, jobs.Steer: Lab._steer, jobs.Veto: Lab._veto}

@@ -23,9 +23,9 @@ from overnight.track.spec import HARNESS_METRICS, Track
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
 MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
-LASTING = 60  # runs of the track for which an incumbent's run is paired with others, where its number does not repeat itself
-LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
-SMALLEST = 1e-150  # the same for differences
+LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
+LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite
+SMALLEST_DIFFERENCE = 1e-150  # the same for differences
 TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
 
@@ -153,12 +153,12 @@ class Runs:
     def _floor(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST) ** 2
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
         if variance is not None:
-            self._races, self._variance = [*self._races, (pairs, variance)][-noise.REMEMBERED :], None
+            self._races, self._variance = [*self._races, (pairs, variance)][-noise.MOST_RACES :], None
 
     # -- seeds --
 
@@ -202,7 +202,7 @@ class Runs:
         little of a new one: its seed is not raced on any more."""
         self._made = runs
         if self.calibrated and not self.deterministic:
-            self._common = {s: at for s, at in self._common.items() if runs - at < LASTING}
+            self._common = {s: at for s, at in self._common.items() if runs - at < LASTING_RUNS}
 
     # -- pairs --
 
@@ -348,4 +348,4 @@ class Runs:
 
 def within(number: float) -> float:
     """A number whose square is finite."""
-    return max(-LARGEST, min(LARGEST, number))
+    return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, number))

@@ -13,7 +13,7 @@ from overnight.lab.jobs import Combine, Measure, sealed
 from overnight.lab.state import BASELINE, State
 from overnight.referee.stacks import read
 
-UNPACED = 10  # of so many runs, one is never stopped for falling behind
+UNPACED_EVERY = 10  # of so many runs, one is never stopped for falling behind
 
 
 class Measuring:
@@ -77,7 +77,7 @@ class Measuring:
     def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True) -> Measure:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
-        pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED else ()
+        pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED_EVERY else ()
         paired_with = base if known.kind.paired_in_time else ""
         return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace), known.key)
 

@@ -15,8 +15,8 @@ from overnight.lab.roster import Roster
 from overnight.lab.state import State
 from overnight.track.roles import Role
 
-REFILLED = 3  # verdicts between two calls of a scientist at least
-UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how long it is measured
+VERDICTS_BETWEEN_REFILLS = 3  # verdicts between two calls of a scientist at least
+PROPOSALS_WHILE_UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how long it is measured
 
 
 class Proposing:
@@ -95,7 +95,7 @@ class Proposing:
         filled last."""
         scientist = self.roster.of_kind("scientist")
         return scientist is not None and self._free(scientist) and bool(self.roster.proposers) and not self.flight.full \
-            and self.state.judged - self._refilled >= REFILLED \
+            and self.state.judged - self._refilled >= VERDICTS_BETWEEN_REFILLS \
             and len(self.state.ideas.waiting(self.briefing.leased())) < scientist.below
 
     def can_redo(self, experiment: Experiment) -> bool:
@@ -160,4 +160,4 @@ class Proposing:
         if not self.roster.roles[name].thinks:
             return least
         each = state.usage.busy / state.judged if state.judged else 0.0
-        return max(least, math.ceil(measure_slots * self.roster.seconds(name) / each) if each else UNKNOWN)
+        return max(least, math.ceil(measure_slots * self.roster.seconds(name) / each) if each else PROPOSALS_WHILE_UNKNOWN)

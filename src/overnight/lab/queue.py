@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from overnight.lab.events import Dropped, Noted, Passed, Proposed
 
-TITLE, TEXT = 200, 4000  # characters
-MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea before it is left alone
-OWN = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
+MOST_TITLE_CHARACTERS, MOST_TEXT_CHARACTERS = 200, 4000
+MOST_PASSES_PER_IDEA = 2  # times that a researcher may fail to make a change of an idea before it is left alone
+OWN_IDEA_EVERY = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
 
 
 class Entry(Struct):
@@ -27,7 +27,7 @@ class Entry(Struct):
     @property
     def hopeless(self) -> bool:
         """Whether it was given up without an experiment."""
-        return not self.tried and self.passes >= MOST_PASSES
+        return not self.tried and self.passes >= MOST_PASSES_PER_IDEA
 
     @property
     def untried(self) -> bool:
@@ -72,6 +72,6 @@ class Ideas(Struct):
         """The idea that a researcher is asked to try when it was asked so often before; None: its own. A person's is
         always tried next."""
         free = self.waiting(leased)
-        if not free or (free[0].source != "person" and asked % OWN == OWN - 1):
+        if not free or (free[0].source != "person" and asked % OWN_IDEA_EVERY == OWN_IDEA_EVERY - 1):
             return None
         return free[0]

@@ -9,8 +9,8 @@ from overnight.lab import allocation
 from overnight.lab.attempts import Attempts, News
 from overnight.track.roles import Role
 
-MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
-THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
+MOST_PASSES_IN_A_ROW = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
+THINKING_SECONDS = 60.0  # seconds that a model or an agent is thought to take before it has made a change
 
 
 class Roster:
@@ -46,7 +46,7 @@ class Roster:
         """Proposers that are not gone for good, and have not passed again and again while there was nothing new: `news` is
         what is known now."""
         gone = self.gone()
-        return [n for n in self.proposers if n not in gone and self.attempts.passes(n, news) < MOST_PASSES]
+        return [n for n in self.proposers if n not in gone and self.attempts.passes(n, news) < MOST_PASSES_IN_A_ROW]
 
     def gone(self) -> dict[str, str]:
         """The roles that are away for the rest of the session, and why."""
@@ -55,7 +55,7 @@ class Roster:
     def seconds(self, name: str) -> float:
         """How long a role takes for a change, as far as that is known."""
         role = self.roles.get(name)
-        return self.attempts.seconds.get(name, THINKING if role and role.thinks else 0.0)
+        return self.attempts.seconds.get(name, THINKING_SECONDS if role and role.thinks else 0.0)
 
     def due(self, names: Sequence[str], flying: int = 0) -> str:
         """Whose turn it is among these, while so many are being asked."""

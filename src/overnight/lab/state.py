@@ -26,7 +26,7 @@ from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
-CUT = 64 << 10  # characters of a diff from which on it may not be the whole
+CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 
 
 @dataclass(eq=False, repr=False)
@@ -126,8 +126,9 @@ class State:
         return self.judged, self.frontier, self.ideas.next
 
     def same(self, base_commit: str, patch: str) -> Experiment | None:
-        """The experiment that tried this very change before, on the same commit; None if none did, or nobody has all of it."""
-        return None if len(patch) >= CUT else self.experiments.get(self._made.get(mark(base_commit, patch), -1))
+        """The experiment that tried this very change before, on the same commit; None if none did, or the patch may be cut."""
+        whole = len(patch) < CUT_PATCH_CHARACTERS
+        return self.experiments.get(self._made.get(mark(base_commit, patch), -1)) if whole else None
 
     def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
         """An idea as researchers may know it."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 
-LATEST = 1000  # times of each part of the harness that are remembered
+MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembered
 
 
 class Use(Struct):
@@ -101,7 +101,7 @@ class Usage(Struct):
     def _spent(self, part: str, seconds: float) -> None:
         spent = self.parts.setdefault(part, [])
         spent.append(seconds)
-        del spent[:-LATEST]
+        del spent[:-MOST_TIMES_PER_PART]
 
     def called(self, call: Call) -> None:
         """A call to a model ended."""

@@ -38,7 +38,7 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
     for guard in track.guard:
         if guard.metric not in runs[0].metrics:
             yield f"the guard on {guard.metric} never binds: no command measures {guard.metric}."
-    if track.progress is not None and len(runs[0].curve) < curves.FEWEST:
+    if track.progress is not None and len(runs[0].curve) < curves.FEWEST_REPORTS:
         yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
                "them, or mend the pattern.")
     if track.metric.worthwhile == 0:

@@ -96,7 +96,7 @@ class Night:
         """
         session, lab = self.session, self.lab
         self._record_start()
-        pace = loop.Pace()
+        pace = loop.LoopTimes()
         try:
             late = lab.begin(budget, time.time())
             session.journal.extend(late)

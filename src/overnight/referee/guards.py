@@ -16,7 +16,7 @@ from overnight.referee.distributions import student_quantile
 from overnight.track.spec import Guard
 from overnight.track.units import bound
 
-SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not
+SINGLE_PAIR_SLACK = 0.25  # how far beyond a bound one pair may lie by chance; half as far for two, and so on; a keep may not
 
 Pair = tuple[dict[str, float], dict[str, float]]  # what a candidate and its incumbent measured on one seed
 
@@ -88,4 +88,4 @@ def _text(guard: Guard) -> str | float:
 
 def hopeless(usage: GuardUsage, pairs: int) -> bool:
     """Whether a bound is passed by more than chance makes of so many pairs."""
-    return usage.share > 1 + SLACK / max(1, pairs)
+    return usage.share > 1 + SINGLE_PAIR_SLACK / max(1, pairs)

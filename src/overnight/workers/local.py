@@ -16,7 +16,7 @@ from overnight.errors import Fault
 from overnight.lab.jobs import Job, Result, Trouble
 from overnight.workers.cores import MACHINE, Cores, available
 
-PATIENCE = {"measure": 10.0, "edit": 1.0, "think": 1.0}  # seconds that closing waits for a place to stop
+CLOSING_SECONDS = {"measure": 10.0, "edit": 1.0, "think": 1.0}  # seconds that closing waits for a place to stop
 
 
 class Place(threading.Thread):
@@ -115,7 +115,7 @@ class LocalWorkers:
         for place in self.places:
             place.give(None)
         since = time.monotonic()
-        while any(p.is_alive() and time.monotonic() < since + PATIENCE[p.kind] for p in self.places):
+        while any(p.is_alive() and time.monotonic() < since + CLOSING_SECONDS[p.kind] for p in self.places):
             for place in self.places:
                 for process in list(place.processes):
                     process.kill()
