@@ -279,6 +279,11 @@ def team(*names: str) -> list[Role]:
     return [Role(name, name) for name in names]
 
 
+def resting(lab: Lab) -> bool:
+    """Whether every researcher that would propose is away for a while."""
+    return lab.proposing.may_propose() and not any(lab.roster.here(n, lab.flight.now) for n in lab.proposing.willing())
+
+
 class Night:
     """The loop against a FakeWorld: measure, edit and think slots, simulated seconds, every batch of events in order. Each
     thought takes between half and one and a half times `think`.
@@ -328,7 +333,7 @@ class Night:
                 heapq.heappush(flying, (self.now + lasts, len(self.jobs), job, lasts))
             if watch is not None:
                 watch(self)
-            if not flying and self.lab.proposing.resting():
+            if not flying and resting(self.lab):
                 self.now += 1.0
                 continue
             if not flying or (runs is not None and self.lab.state.runs >= runs):

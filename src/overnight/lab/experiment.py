@@ -114,16 +114,6 @@ class Experiment(Struct, array_like=True, gc=False):
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
 
-    def reopen(self) -> None:
-        """A discarded experiment is raced on."""
-        self.verdict, self.reason, self.reopenings, self.confirming = "open", "", self.reopenings + 1, 0
-
-    def take_back(self) -> None:
-        """Nothing of a keep counts any more but what it wants to change."""
-        self.prior_differences, self.runs, self.confirming, self.shift = (), 0, 0, 0.0
-        self.pairs, self.fresh_pairs, self.e_value = 0, 0, None
-        self.confirmation_seeds, self.decided, self.previous_effect = (), None, None
-
 
 def mark(base_commit: str, patch: str) -> int:
     """What tells whether two changes are the same: a hash of the diff and of what it stands on."""

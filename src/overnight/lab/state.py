@@ -307,7 +307,8 @@ class State:
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
         self.pasts.forget(event.experiment)
-        experiment.reopen()
+        experiment.verdict, experiment.reason, experiment.confirming = "open", "", 0
+        experiment.reopenings += 1
 
     def chain(self) -> list[Experiment]:
         """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
@@ -344,7 +345,9 @@ class State:
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self.pasts.forget(experiment.id)
-        experiment.take_back()
+        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
+        experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which nobody is compared any more."""

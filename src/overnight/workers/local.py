@@ -51,17 +51,15 @@ class Place(threading.Thread):
     def run(self) -> None:
         """Carry out jobs until there are no more."""
         while (job := self._jobs.get()) is not None:
-            result = self._carry_out(job)
+            result: Result | BaseException
+            try:
+                result = self._work(job, self)
+            except Fault as fault:
+                result = Trouble(job, str(fault), self.name)
+            except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
+                result = error
             self.processes.clear()
             self._results.put((self, result))
-
-    def _carry_out(self, job: Job) -> Result | BaseException:
-        try:
-            return self._work(job, self)
-        except Fault as fault:
-            return Trouble(job, str(fault), self.name)
-        except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
-            return error
 
 
 class LocalWorkers:
@@ -109,7 +107,7 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads. One that thinks on is left to end with us. Does nothing the second time."""
+        """Kill what is running and end the threads. One that thinks on is left to end with this process. Does nothing the second time."""
         self._closed = True
         self._machine.wake()
         for place in self.places:
