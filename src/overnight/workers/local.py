@@ -107,7 +107,8 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads. One that thinks on is left to end with this process. Does nothing the second time."""
+        """Kill what is running and end the threads. One that thinks on is left to end with this process. Does nothing the
+        second time."""
         self._closed = True
         self._machine.wake()
         for place in self.places:
