@@ -153,7 +153,7 @@ class Call(Struct, frozen=True):
     purpose  "propose", "repair", "critic", "scientist" or "standup"
     asked    the seed of the brief for which it was made
     cached   those of `tokens_in` that the provider had in its cache
-    dollars  its price; None where nobody knows it
+    dollars  its price; None where it is not known
     outcome  "ok", or why there was no answer: "timeout", "limit" (429), "outage", "refused", "stopped" (the night ended first)
     """
 
@@ -221,7 +221,7 @@ class Command(Struct, frozen=True):
     network  "none": no socket but a local one of its own; "loopback": TCP and UDP too, to itself
     gpus     whether it may use the machine's GPUs
     heard    called with each piece of captured stdout as it arrives, on a thread of the sandbox's; it must not raise, and
-             True ends the command. None: nobody listens
+             True ends the command. None: it is not listened to
     """
 
     argv: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 One table, only ever appended to. Each row's hash covers the row before it in its track, so that nothing can be changed, dropped
 or slipped in unseen: hash = sha256(previous hash + body). Covered: kill -9 and power loss at any instant (each append is
-one transaction, synced before it returns), edits of the past. Not covered: someone who rewrites the whole chain.
+one transaction, synced before it returns), edits of the past. Not covered: a writer that replaces the whole chain.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class DatabaseJournal:
                 self._migrate()
                 self._migrated = True
             with self._engine.begin() as connection:
-                # where nothing else is expected than what is known, the primary key finds whoever was quicker
+                # where nothing else is expected than what is known, the primary key finds a quicker writer
                 seq, chain = self.head if expected_seq in (None, self._seq) else self._last(connection)
                 if expected_seq not in (None, seq):
                     raise self._conflict()

@@ -2,8 +2,8 @@
 
 A role with a fixed share gets it. The others share the rest by verified gain per cost, as a bandit that is hard to impress:
 keeps are thought to come at a rate per cost that is the team's own until a role has shown otherwise, what a keep gained is
-shrunk towards the team's mean, evidence fades with every attempt of anybody (gains get harder as the frontier moves), and a
-part of the attempts is split evenly whatever was found. So nobody starves, one lucky keep changes little, and a newcomer
+shrunk towards the team's mean, evidence fades with every attempt of any role (gains get harder as the frontier moves), and a
+part of the attempts is split evenly whatever was found. So no role starves, one lucky keep changes little, and a newcomer
 counts as an average member. Costs may be in any unit, and gains in any other, if they are the same for all.
 
 `python -m bench shares` measures what it gains and loses against equal shares and against knowing who is best.

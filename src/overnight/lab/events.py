@@ -231,13 +231,13 @@ class Judged(Recorded, frozen=True):
 
 
 class Reopened(Recorded, frozen=True):
-    """Nobody has anything new to try: a discarded experiment that looked better than not is raced on from where it was."""
+    """No researcher has anything new to try: a discarded experiment that looked better than not is raced on."""
 
     experiment: int
 
 
 class Faulted(Recorded, frozen=True):
-    """The machine failed during a job. It counts against nobody; the job is done again."""
+    """The machine failed during a job. It counts against no experiment; the job is done again."""
 
     job: str
     reason: str
@@ -285,7 +285,7 @@ class Learnt(Recorded, frozen=True):
 
 
 class Ordered(Recorded, frozen=True):
-    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`.
+    """An order was carried out (pause, resume, stop), or could not be, for the `reason`.
 
     experiment  that a change which was handed in was before: it is not measured again
     """

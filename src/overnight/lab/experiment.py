@@ -88,7 +88,7 @@ class Experiment(Struct, array_like=True, gc=False):
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody handed it in and waits for the verdict."""
+        """Whether it was handed in by a caller that waits for the verdict."""
         return bool(self.request)
 
     @property

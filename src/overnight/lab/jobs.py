@@ -195,10 +195,16 @@ ANSWERS: dict[type, Any] = {  # the jobs that each result may answer
 }
 
 # ---- orders ----------------------------------------------------------------------------------------------------
-# What people and agents tell a night from outside. `request` is the sender's mark: an order is taken up once.
+# What people and agents tell a night from outside.
 
 
-class Try(Struct, frozen=True, tag="try", tag_field="order"):
+class Sent(Struct, frozen=True, tag_field="order"):
+    """What every order bears: `request` is the sender's mark, by which it is taken up once."""
+
+    request: str
+
+
+class Try(Sent, frozen=True, tag="try"):
     """Measure a change that was made by hand or by an agent in a worktree of its own.
 
     base    the commit that it stands on, which the result branch holds or stands on
@@ -206,7 +212,6 @@ class Try(Struct, frozen=True, tag="try", tag_field="order"):
     by      who hands it in: "person", the name of an agent
     """
 
-    request: str
     base: str
     commit: str
     message: str
@@ -214,33 +219,29 @@ class Try(Struct, frozen=True, tag="try", tag_field="order"):
     idea: int = 0
 
 
-class AddIdea(Struct, frozen=True, tag="idea", tag_field="order"):
+class AddIdea(Sent, frozen=True, tag="idea"):
     """Put an idea into the queue."""
 
-    request: str
     title: str
     text: str = ""
     source: str = "person"
 
 
-class DropIdea(Struct, frozen=True, tag="drop", tag_field="order"):
+class DropIdea(Sent, frozen=True, tag="drop"):
     """Take an idea from the queue."""
 
-    request: str
     idea: int
 
 
-class Steer(Struct, frozen=True, tag="steer", tag_field="order"):
+class Steer(Sent, frozen=True, tag="steer"):
     """Pause the night, resume it, or stop it."""
 
-    request: str
     what: Literal["pause", "resume", "stop"]
 
 
-class Veto(Struct, frozen=True, tag="veto", tag_field="order"):
+class Veto(Sent, frozen=True, tag="veto"):
     """Take a kept commit back."""
 
-    request: str
     experiment: int
     reason: str = ""
 

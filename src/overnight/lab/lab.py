@@ -1,6 +1,6 @@
 """The Lab: the state of one track and the choice of what to do next. Pure: no files, no clock, no network.
 
-`ask` gives a free place its next job, `tell` takes a result and `hear` what somebody orders; both say what happened, and
+`ask` gives a free place its next job, `tell` takes a result and `hear` an order from outside; both say what happened, and
 `apply` replays what happened. Every driver, from the local loop to a swarm, is a thin caller of these four.
 """
 
@@ -156,7 +156,7 @@ class Lab:
             yield events.Judged(at, number, "foul", result.foul)
 
     def _accepted(self, result: jobs.Proposal, order: jobs.Try, at: float) -> Iterator[events.Event]:
-        """A change that somebody handed in, now or in an earlier session."""
+        """A change that was handed in, now or in an earlier session."""
         if self.flight.handed_in.pop(order.request, None) is None or order.request in self.state.answered:
             return
         change = result.change
@@ -235,7 +235,7 @@ class Lab:
                 yield self._judged(at, experiment, verdict, reason, ruling)
 
     def _again(self, at: float) -> Iterator[events.Event]:
-        """Where nobody has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
+        """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
         busy = self.state.open or len(self.flight) or self.flight.handed_in or self.proposing.willing()
         if busy or self.problem or not self.state.calibrated or not self.roster.proposers:
             return

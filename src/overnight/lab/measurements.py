@@ -176,7 +176,7 @@ class Runs:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
     def own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
-        """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
+        """All seeds that may ever confirm this commit; they depend on it, so they were not known before."""
         if not experiment.confirmation_seeds and experiment.confirming:
             experiment.confirmation_seeds = tuple(self.draw("confirm", experiment.commit, i) for i in range(OWN_SEEDS))
         return experiment.confirmation_seeds

@@ -59,7 +59,7 @@ class Measuring:
         yield from self._screens(under_way)
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
-        """What is measured first: the least. Where nobody waits for the verdict, the worth of a run decides."""
+        """What is measured first: the least. Where no caller waits for the verdict, the priority of a run decides."""
         return not experiment.awaited, -experiment.priority, experiment.id
 
     def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:

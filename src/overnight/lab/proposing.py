@@ -16,7 +16,7 @@ from overnight.lab.state import State
 from overnight.track.roles import Role
 
 VERDICTS_BETWEEN_REFILLS = 3  # verdicts between two calls of a scientist at least
-PROPOSALS_WHILE_UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how long it is measured
+PROPOSALS_WHILE_UNKNOWN = 8  # proposals under way while it is not known how long one takes and how long it is measured
 
 
 class Proposing:
@@ -131,7 +131,7 @@ class Proposing:
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
         """One more proposal at a place of this kind, if what waits and is under way would not keep the measure slots busy until
         it comes. A role that thinks is held to its share; one that needs no time fills what is left."""
-        names = [n for n in self.willing() if self.roster.here(n, self.flight.now)]
+        state, names = self.state, [n for n in self.willing() if self.roster.here(n, self.flight.now)]
         if not names or not self.may_propose():
             return
         due = self.roster.due(names, sum(1 for _ in self.flight.of(Propose)))
@@ -140,12 +140,9 @@ class Proposing:
             if thinks and self.roster.ahead(name, names):
                 continue
             if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):
-                yield self._proposal(name, thinks)
-
-    def _proposal(self, name: str, thinks: bool) -> Propose:
-        state = self.state
-        idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
-        return Propose(name, state.frontier, state.commit, self.briefing.role(name, idea=idea.id if idea else 0), thinks)
+                idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
+                brief = self.briefing.role(name, idea=idea.id if idea else 0)
+                yield Propose(name, state.frontier, state.commit, brief, thinks)
 
     def _coming(self, thinks: bool) -> int:
         """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""

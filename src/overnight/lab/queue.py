@@ -14,7 +14,7 @@ OWN_IDEA_EVERY = 3  # of so many proposals, one is left to the researcher's own 
 
 
 class Entry(Struct):
-    """One idea. `tried` are its experiments, `passes` how often nobody could make a change of it."""
+    """One idea. `tried` are its experiments, `passes` how often no researcher could make a change of it."""
 
     id: int
     title: str
@@ -31,7 +31,7 @@ class Entry(Struct):
 
     @property
     def untried(self) -> bool:
-        """Whether it still waits for somebody."""
+        """Whether it still waits for a researcher."""
         return not (self.dropped or self.tried or self.hopeless)
 
 
@@ -59,12 +59,12 @@ class Ideas(Struct):
             self.entries[event.idea].tried.append(event.experiment)
 
     def passed(self, event: Passed) -> None:
-        """Nobody could make a change of one; that somebody was away says nothing of it."""
+        """No researcher could make a change of one; that a researcher was away says nothing of it."""
         if event.idea in self.entries and not event.away:
             self.entries[event.idea].passes += 1
 
     def waiting(self, leased: Collection[int] = ()) -> list[Entry]:
-        """Those that nobody has tried or works on: a person's first, then the oldest."""
+        """Those that were not tried and that no researcher works on: a person's first, then the oldest."""
         free = [e for e in self if e.untried and e.id not in leased]
         return sorted(free, key=lambda e: (e.source != "person", e.id))
 

@@ -234,7 +234,7 @@ class State:
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
-        elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
+        elif event.commit in self.known.values:  # an incumbent that was, with which an experiment is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
             self.known.hold(event)
             self._weigh_with(event)
@@ -330,7 +330,7 @@ class State:
         self.known.back(victim.base_commit)
         for experiment in (victim, *later):
             self._take_back(experiment)
-            if experiment.commit not in others:  # with which nobody is still compared
+            if experiment.commit not in others:  # with which no experiment is still compared
                 self.known.forget(experiment.commit)
         for experiment in later:
             experiment.verdict, experiment.reason = "open", ""
@@ -350,7 +350,7 @@ class State:
         experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 
     def _let_go(self, base: str) -> None:
-        """Forget the runs of an old incumbent with which nobody is compared any more."""
+        """Forget the runs of an old incumbent with which no experiment is compared any more."""
         if base not in (self.commit, self.known.baseline_commit) \
                 and not any(e.base_commit == base for e in self.open.values()):
             self.known.forget(base)

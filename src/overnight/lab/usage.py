@@ -12,7 +12,7 @@ MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembe
 
 
 class Use(Struct):
-    """What calls to language models came to. `unpriced` counts those whose price nobody knows."""
+    """What calls to language models came to. `unpriced` counts those whose price is not known."""
 
     calls: int = 0
     failed: int = 0

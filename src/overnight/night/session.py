@@ -98,7 +98,7 @@ class Session:
         except BlockingIOError:
             return True
         except OSError:
-            return False  # nobody ever held it
+            return False  # it was never held
         return False
 
     @contextmanager

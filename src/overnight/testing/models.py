@@ -32,7 +32,7 @@ SHOWN = re.compile(r'^\[untrusted data \w+: "([^"\n]+)" as it is now[^\n]*\n'  #
 
 
 class Scripted:
-    """A model in this process. `price`: dollars per million tokens (in, out); None: nobody knows."""
+    """A model in this process. `price`: dollars per million tokens (in, out); None: not known."""
 
     def __init__(self, answer: Says, name: str = "scripted:model", price: tuple[float, float] | None = (1.0, 4.0)) -> None:
         self.name, self._answer, self._price = name, answer, price

@@ -176,7 +176,7 @@ class Server:
                           "prompt_tokens_details": {"cached_tokens": cached}}}
 
     def _wait(self, seconds: float, connection: socket.socket) -> None:
-        """Wait, unless the client goes or the server stops: then there is nobody to answer."""
+        """Wait, unless the client goes or the server stops: then no client waits for an answer."""
         until = time.monotonic() + seconds
         while True:
             if self._stopping.is_set() or _gone(connection):
