@@ -192,7 +192,7 @@ class Network:
             self.send(job)
 
     def asked(self, free):
-        """The next job; where one is out at a time a desk's comes first, so that some wait and are stacked."""
+        """The next job; where one is out at a time an edit job comes first, so that some wait and are stacked."""
         first = self.lab.ask(self.now, ["edit"]) if self.single and free else None
         return first or self.lab.ask(self.now, list(free.elements()))
 
@@ -287,7 +287,7 @@ def test_with_one_job_at_a_time_the_whole_record_is_that_of_an_undisturbed_twin(
         count, harm = ((6, 1.0), (12, 1.0), (80, 5.0))[seed % 3]  # the more there are, and the worse, the more is stacked
         changes = [any_change(lots, f"p{n}", harm) for n in range(count)]
         handed = [any_change(lots, f"h{n}") for n in range(lots.randrange(4))]
-        text, places = contract(referee=f"may_crash = {lots.choice((0.0, 0.3))}"), Counter(bench=lots.choice((1, 3)), desk=1)
+        text, places = contract(referee=f"may_crash = {lots.choice((0.0, 0.3))}"), Counter(measure=lots.choice((1, 3)), edit=1)
         twin, other = (Network(Listed(seed, changes, handed, exact=seed % 6 == 4), text, each, places=places, single=True).go().sound()
                        for each in (CALM, DISTURBANCES[how]))
         assert written(other) == written(twin), seed
@@ -334,7 +334,7 @@ def test_with_many_jobs_at_a_time_the_verdicts_are_those_of_an_undisturbed_twin(
         lots = lots_of("many at a time", seed)
         changes = [clear(lots, kind, f"p{n}") for n in range(kind.count)]
         handed = [clear(lots, kind, f"h{n}") for n in range(lots.randrange(4))]
-        places = Counter(bench=lots.choice((1, 2, 5)), desk=1)
+        places = Counter(measure=lots.choice((1, 2, 5)), edit=1)
         twin, other = (Network(Listed(seed, changes, handed, exact=kind.exact), kind.text, each, places=places).go().sound()
                        for each in (CALM, DISTURBANCES[how]))
         assert outcomes(other.lab) == outcomes(twin.lab), seed
@@ -351,7 +351,7 @@ def test_with_many_jobs_at_a_time_the_verdicts_are_those_of_an_undisturbed_twin(
 
 
 def night_with(*roles):
-    """A calibrated night with a thinker."""
+    """A calibrated night with a think slot."""
     night = Night(FakeWorld(3), roles=roles, think_slots=1)
     begin(night.lab, ())
     while not night.lab.state.calibrated:

@@ -198,13 +198,13 @@ ANSWERS: dict[type, Any] = {  # the jobs that each result may answer
 # What people and agents tell a night from outside.
 
 
-class Sent(Struct, frozen=True, tag_field="order"):
+class Sent(Struct, frozen=True):
     """What every order bears: `request` is the sender's mark, by which it is taken up once."""
 
     request: str
 
 
-class Try(Sent, frozen=True, tag="try"):
+class Try(Sent, frozen=True, tag="try", tag_field="order"):
     """Measure a change that was made by hand or by an agent in a worktree of its own.
 
     base    the commit that it stands on, which the result branch holds or stands on
@@ -219,7 +219,7 @@ class Try(Sent, frozen=True, tag="try"):
     idea: int = 0
 
 
-class AddIdea(Sent, frozen=True, tag="idea"):
+class AddIdea(Sent, frozen=True, tag="idea", tag_field="order"):
     """Put an idea into the queue."""
 
     title: str
@@ -227,19 +227,19 @@ class AddIdea(Sent, frozen=True, tag="idea"):
     source: str = "person"
 
 
-class DropIdea(Sent, frozen=True, tag="drop"):
+class DropIdea(Sent, frozen=True, tag="drop", tag_field="order"):
     """Take an idea from the queue."""
 
     idea: int
 
 
-class Steer(Sent, frozen=True, tag="steer"):
+class Steer(Sent, frozen=True, tag="steer", tag_field="order"):
     """Pause the night, resume it, or stop it."""
 
     what: Literal["pause", "resume", "stop"]
 
 
-class Veto(Sent, frozen=True, tag="veto"):
+class Veto(Sent, frozen=True, tag="veto", tag_field="order"):
     """Take a kept commit back."""
 
     experiment: int
