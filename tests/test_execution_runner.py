@@ -415,11 +415,11 @@ def test_a_failure_of_its_own_leaves_what_the_other_side_measured(little, bubble
 def test_each_side_has_a_log_of_its_own(little, bubblewrap):
     run, *_ = side_by_side(little, bubblewrap, {"run.py": LITTLE["run.py"] + "print('mine')\n"},
                                      beside={"run.py": LITTLE["run.py"] + "print('theirs')\n"})
-    assert dict(run.files()) == {"1.log": b"mine\n", "1-beside.log": b"theirs\n"}
+    assert dict(run.files()) == {"1.log": b"mine\n", "1-paired.log": b"theirs\n"}
 
 
 def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
-    assert measured(little, bubblewrap)[0].beside == {}
+    assert measured(little, bubblewrap)[0].paired_metrics == {}
 
 
 # ---- what is left of a run -------------------------------------------------------------------------------------
