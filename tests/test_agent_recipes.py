@@ -33,8 +33,10 @@ def test_the_model_of_a_role_goes_into_the_command():
 
 
 def test_a_command_of_ones_own_gets_the_recipe_of_its_program_or_nothing():
-    own = recipes.understood(role("/opt/bin/claude -p --max-turns 9"), SHIPPED)
-    assert own.argv == ("/opt/bin/claude", "-p", "--max-turns", "9") and own.recipe == SHIPPED["claude"]
+    own = recipes.understood(role("claude -p --max-turns 9"), SHIPPED)
+    assert own.argv == ("claude", "-p", "--max-turns", "9") and own.recipe == SHIPPED["claude"]
+    assert recipes.understood(role("./tools/claude -p"), SHIPPED).recipe == recipes.Recipe()
+    assert recipes.understood(role("/opt/bin/claude -p"), SHIPPED).recipe == recipes.Recipe()
     assert recipes.understood(role("acp:claude-agent-acp --x"), SHIPPED).recipe == SHIPPED["claude"]
     other = recipes.understood(role("mytool --file {brief}"), SHIPPED)
     assert other.recipe == recipes.Recipe() and recipes.way(other.recipe, {"ANTHROPIC_API_KEY": "k"}).allowed == {}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, stop, write
+from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, stop, trusted, write
 from overnight.errors import TrackError
 from overnight.journal import open as open_journal
 from overnight.lab.events import Called, Judged, Noted, Organised, Passed, Proposed, Stopped
@@ -59,7 +59,7 @@ def night(tmp_path_factory):
         roles |= {way: f'kind: agent, agent: "python {way}.py", timeout: 5s' for way in WAYS}
         program = "---\nroles:\n" + "".join(f"  {name}: {{{role}, share: 0.11}}\n" for name, role in roles.items()) + "---\nBe bold.\n"
         ground = LITTLE | {"program.md": program} | {f"{way}.py": script for way, script in WAYS.items()}
-        folder = repository(tmp_path_factory.mktemp("bad") / "little", ground)
+        folder = trusted(repository(tmp_path_factory.mktemp("bad") / "little", ground))
         before = (folder / ".git/config").read_bytes(), sorted(os.listdir(folder / ".git/hooks"))
         done = overnight("run", folder, "--experiments", 6, "--thinkers", 1, "--for", "2min", timeout=240)
     return folder, done, records(folder), before
@@ -133,7 +133,7 @@ def test_a_program_that_breaks_under_way_is_said_and_the_night_goes_on(little):
         for broken, words in [
             ("---\nroles: [\n---\n", "the front matter is not YAML"),
             (sound.replace("placebo", "llm, model: x, prose: gone.md"), "prose 'gone.md' is missing"),
-            (sound.replace("placebo", 'llm, model: "openai:gpt-5"'), "set OPENAI_API_KEY"),
+            (sound.replace("placebo", 'llm, model: "openai:gpt-5"'), "no role is left that may propose"),
             (sound.replace("placebo", "replay, folder: ../.."), "leads out of the folder"),
         ]:
             write(little, {"program.md": broken})

@@ -13,7 +13,7 @@ import pytest
 
 from attacks.night import CONTRACT, repository
 from attacks.suite import Stopped, only, probe
-from conftest import LITTLE, sentence
+from conftest import LITTLE, sentence, trusted
 from conftest import overnight as command
 from overnight.contracts import Command, Limits
 from overnight.execution.mounts import interpreter
@@ -174,5 +174,6 @@ class TestNetwork(Stopped):
         folder = repository(tmp_path / "little", LITTLE | {"track.toml": contract})
         (tmp_path / "data/deeper").mkdir(parents=True)
         with contextlib.chdir(tmp_path / "data/deeper"), socket.socket(socket.AF_UNIX) as server:
+            trusted(folder)
             os.mkfifo("way") if kind == "pipe" else server.bind("way")
         assert "way" in sentence(command("check", folder))

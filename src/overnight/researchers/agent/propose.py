@@ -80,10 +80,12 @@ class Agent:
 
     def propose(self, brief: Brief) -> Change | None:
         """Let the agent work on the brief's commit. Raises EditError, Away, and Fault when the machine failed."""
-        program = self._program()
-        way = recipes.way(self._recipe(program), self._environ)
+        way = recipes.way(self._call.recipe, self._environ)
         if way is None:
             raise Away(f"'{self.name}' has no key: set {' or '.join(self._call.recipe.keys)} and run again.")
+        program = self._program()
+        if self._is_untrusted(program):
+            way = AgentAccess({}, {}, {})
         text = self._page(brief) + self._instructions()
         scratch = self._workspace.scratch
         scratch.mkdir(parents=True, exist_ok=True)
@@ -119,10 +121,10 @@ class Agent:
             return programs.Program(self._workspace.python, (str(Path(self._workspace.python).parent),), ())
         return programs.found(word, self._environ.get("PATH", PATHS))
 
-    def _recipe(self, program: programs.Program) -> recipes.Recipe:
-        """What the program is given: nothing where it came with the repository, whatever its name is."""
+    def _is_untrusted(self, program: programs.Program) -> bool:
+        """Whether the program came with the repository, so that it gets no key and reaches no host whatever its name is."""
         place = self._workspace.untrusted
-        return recipes.Recipe() if place and Path(program.path).resolve().is_relative_to(place) else self._call.recipe
+        return place is not None and Path(program.path).resolve().is_relative_to(place)
 
     def _instructions(self) -> str:
         left = self._role.patience
