@@ -1,0 +1,7 @@
+"""git, read through a store of our own: commits, clean trees, the boundary, the result branch. See store.py for what never runs."""
+
+from overnight.repo.repository import Repo
+from overnight.repo.trees import SEAM
+from overnight.repo.worktree import LARGEST, MOST_FILES
+
+__all__ = ["LARGEST", "MOST_FILES", "SEAM", "Repo"]
