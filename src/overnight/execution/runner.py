@@ -84,9 +84,10 @@ class Runner:
         for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
-        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.root / ".git",
+        mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
 
     # -- trees --
@@ -96,7 +97,7 @@ class Runner:
         path = self.trees / (f"judge-{commit}" if judge else commit)
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
-            self.repo.checkout(commit, making)
+            self.repo.checkout(commit, making, self.track.track.editable)
             for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
                 _remove(making / self.repo.prefix / hidden)
             try:
@@ -110,7 +111,7 @@ class Runner:
         path = self.trees / f"holdout-{self.contract}"
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
-            self.repo.checkout(self.contract, making)
+            self.repo.checkout(self.contract, making, self.track.track.editable)
             with suppress(OSError):  # another worker was quicker
                 (making / self.repo.prefix / self.track.holdout).rename(path)
             shutil.rmtree(making, ignore_errors=True)

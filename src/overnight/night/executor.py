@@ -42,7 +42,7 @@ class Executor:
         """Where agents work: they see what a run may see, and no more."""
         from overnight.researchers.agent import AgentWorkspace
         runner, repo = self.runner, self.repo
-        secrets = (self.session.home, repo.root / ".git", *((repo.folder / p).resolve() for p in runner.track.private))
+        secrets = (self.session.home, repo.common, *((repo.folder / p).resolve() for p in runner.track.private))
         return AgentWorkspace(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
                               (*runner.mounts, *runner.data), secrets)
 

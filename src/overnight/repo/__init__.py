@@ -1,4 +1,5 @@
-"""git, read through a store of our own: commits, clean trees, the boundary, the result branch. See store.py for what never runs."""
+"""git, read through a store of our own: commits, clean trees, the boundary, the result branch. See store.py for what never
+runs."""
 
 from overnight.repo.repository import Repo
 from overnight.repo.trees import SEAM

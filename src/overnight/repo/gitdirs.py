@@ -55,8 +55,8 @@ class GitDirs(NamedTuple):
 
 
 def discover(folder: Path) -> GitDirs:
-    """The work tree and the repository that a folder belongs to, which is a real path. Raises TrackError. Whether another user's
-    repository may be read is for the caller to ask (`foreign`)."""
+    """The work tree and the repository that a folder belongs to, which is a real path. Raises TrackError. Whether another
+    user's repository may be read is for the caller to ask (`foreign`)."""
     for place in (folder, *folder.parents):
         entry = place / ".git"
         try:
@@ -68,8 +68,8 @@ def discover(folder: Path) -> GitDirs:
         if stat.S_ISREG(mode):
             return _named(place, folder)
         if not stat.S_ISDIR(mode):
-            raise TrackError(f"{entry} is a link, and only a folder or a file of git's own is followed: clone the repository and "
-                             "run in the clone.")
+            raise TrackError(f"{entry} is a link, and only a folder or a file of git's own is followed: clone the repository "
+                             "and run in the clone.")
         if _is_git_folder(entry):
             return GitDirs(place, entry, entry)
     raise TrackError(f"{folder} is not in a git repository: run `git init` there and commit your files first.")
@@ -93,16 +93,16 @@ def _named(root: Path, folder: Path) -> GitDirs:
     """The repository that a `.git` file names. Raises TrackError where that one does not know the file."""
     own = _path(root, ".git", root, "gitdir: ")
     if own is None or not own.is_dir():
-        raise TrackError(f"{root / '.git'} names no git folder: mend it (`git worktree repair` in the main work tree), or clone "
-                         "the repository anew.")
+        raise TrackError(f"{root / '.git'} names no git folder: mend it (`git worktree repair` in the main work tree), or "
+                         "clone the repository anew.")
     common = _path(own, "commondir", own)
     if common is None:
         return _submodule(root, own)
     back = _path(own, "gitdir", own)
     known = common / "worktrees" == own.parent and _is_git_folder(common) and back is not None
     if not known or back is None or not _same(back.parent / ".git", root / ".git"):
-        raise TrackError(f"{folder} is no work tree that the repository {common} knows: make it there with `git worktree add`, or "
-                         "mend it with `git worktree repair`.")
+        raise TrackError(f"{folder} is no work tree that the repository {common} knows: make it there with `git worktree add`, "
+                         "or mend it with `git worktree repair`.")
     return GitDirs(root, own, common)
 
 

@@ -1,7 +1,7 @@
 """Files that Git LFS keeps: a commit holds a pointer, and the content lies in the git folder under its own hash.
 
-Covered: a content is used only where it has the hash and the size that the pointer names; no link is followed; no program of LFS
-runs and nothing is fetched.
+Covered: a content is used only where it has the hash and the size that the pointer names; no link is followed; no program of
+LFS runs and nothing is fetched.
 Not covered: storage in another place than `<git folder>/lfs` (lfs.storage).
 """
 
@@ -17,7 +17,8 @@ from overnight.errors import TrackError
 from overnight.repo import files
 
 LARGEST_POINTER = 1024  # bytes
-_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,19})\n")
+_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*"
+                      rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,19})\n")
 _BLOCK = 1 << 20
 
 
@@ -62,7 +63,8 @@ def fill(root: Path, name: str, common: Path) -> None:
     making.chmod(mode & 0o777)
     if found != wanted:
         making.unlink()
-        raise TrackError(f"the content of {name} in Git LFS is damaged: remove .git/{stored}, run `git lfs pull` and run again.")
+        raise TrackError(f"the content of {name} in Git LFS is damaged: remove .git/{stored}, run `git lfs pull` "
+                         "and run again.")
     making.replace(root / name)
 
 

@@ -1,4 +1,5 @@
-"""git's own diary of where a branch stood, continued when the user merges, so that `git reset --hard HEAD@{1}` takes it back."""
+"""git's own diary of where a branch stood, continued when the user merges, so that `git reset --hard HEAD@{1}` takes it
+back."""
 
 from __future__ import annotations
 

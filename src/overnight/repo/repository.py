@@ -17,7 +17,7 @@ from overnight.errors import EditError, Fault, TrackError
 from overnight.repo import lfs, reflog
 from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
-from overnight.repo.trees import FILES, GONE, SEAM, Change, Entry, Trees
+from overnight.repo.trees import FILES, GONE, Change, Entry, Trees
 from overnight.repo.worktree import LARGEST, MOST_FILES, Look, WorkTree, named_filters
 from overnight.track.spec import FILE, Track, covers
 
@@ -27,6 +27,7 @@ LONGEST = 1024  # bytes of a path that a change may name
 DEEPEST = 64  # parts of it
 LARGEST_PACK = 256 << 20  # bytes of a commit with what it stands on
 _BRANCHES = "refs/heads/"
+_OURSELVES = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
 
 
 class Repo:
@@ -60,8 +61,8 @@ class Repo:
         return head.removeprefix(_BRANCHES) if head.startswith(_BRANCHES) else None
 
     def dirty(self) -> list[str]:
-        """Tracked files of this folder that differ from the commit, and a track.toml or program.md outside it. Raises TrackError
-        where a filter keeps git from telling."""
+        """Tracked files of this folder that differ from the commit, and a track.toml or program.md outside it. Raises
+        TrackError where a filter keeps git from telling."""
         return self._work_tree.dirty(self.scratch)
 
     def home(self) -> Path:
@@ -87,8 +88,8 @@ class Repo:
 
     def present(self, base: str, track: Track, look: Look | None = None) -> dict[str, str | None]:
         """How the editable files of the work tree differ from a commit, as git would commit them: path in the folder -> text,
-        None where one is gone; `look`: the work tree as it was seen before. Raises EditError for what is no text, no plain file,
-        goes through a filter, or lies outside the boundary and is changed as well."""
+        None where one is gone; `look`: the work tree as it was seen before. Raises EditError for what is no text, no plain
+        file, goes through a filter, or lies outside the boundary and is changed as well."""
         tree, outside = look or self.look(track)
         changed: dict[str, str | None] = {}
         others = list(outside)
@@ -101,14 +102,16 @@ class Repo:
         for path in others:
             if not path.endswith(".md"):
                 inside = path.removeprefix(self.prefix)
-                raise EditError(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- {inside}).")
+                raise EditError(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
+                                f"{inside}).")
         return changed
 
     def _edited(self, change: Change, path: str) -> str | None:
         if change.after == GONE:
             return None
         if change.after not in FILES or change.after != (FILES[0] if change.before == GONE else change.before):
-            raise EditError(f"{path} has a kind or mode of its own, and only text can be tried: make it a plain file as before.")
+            raise EditError(f"{path} has a kind or mode of its own, and only text can be tried: make it a plain file as "
+                            "before.")
         try:
             return self._store.blob(change.new).decode()
         except UnicodeDecodeError as error:
@@ -145,8 +148,9 @@ class Repo:
     # -- trees --
 
     def checkout(self, commit: str, to: Path, raw: Sequence[str] = ()) -> None:
-        """Write the files of a commit below a folder, with the content of what Git LFS keeps, except for files of this folder that
-        `raw` covers: a candidate must not choose what is taken from LFS. Raises Fault, and TrackError where LFS lacks one."""
+        """Write the files of a commit below a folder, with the content of what Git LFS keeps, except for files of this folder
+        that `raw` covers: a candidate must not choose what is taken from LFS. Raises Fault, and TrackError where LFS lacks
+        one."""
         to.mkdir(parents=True, mode=0o755)
         to.chmod(0o755)
         index = Path(f"{to}.index")
@@ -175,8 +179,8 @@ class Repo:
         return named_filters(self._git("check-attr", "--cached", "-z", "--stdin", "filter", env=env, given=names, cwd=cwd))
 
     def refuse_filters(self, commit: str, track: Track) -> None:
-        """Raise TrackError where an editable file, the contract, the program or a file that a command names goes through a filter
-        at a commit: candidates and scorers would meet other bytes than the user does."""
+        """Raise TrackError where an editable file, the contract, the program or a file that a command names goes through a
+        filter at a commit: candidates and scorers would meet other bytes than the user does."""
         named = {FILE, "program.md", *track.private}
         for step in (track.run, track.oracle, track.score):
             named |= set(step.command) if step else set()
@@ -189,8 +193,8 @@ class Repo:
             inside = path.removeprefix(self.prefix) if path.startswith(self.prefix) else ""
             edited = any(covers(p, inside) for p in track.track.editable)
             if edited or (name != "lfs" and inside in named):
-                raise TrackError(f"{path} goes through the filter {name[:64]!r} (.gitattributes), which Overnight does not run: take it "
-                                 "out of the filter and commit it as it is.")
+                raise TrackError(f"{path} goes through the filter {name[:64]!r} (.gitattributes), which Overnight does not run: "
+                                 "take it out of the filter and commit it as it is.")
 
     # -- commits --
 
@@ -229,10 +233,10 @@ class Repo:
         with tempfile.TemporaryDirectory(prefix="overnight-", dir=self.scratch) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", base, env=env)
-            zero = self._store.format.zero
-            lines = [f"0 {zero}\t{path}\0" if entry is None else f"{entry[0]} {entry[1]}\t{path}\0" for path, entry in entries.items()]
+            gone = ("0", self._store.format.zero)
+            lines = (" ".join(entry or gone) + f"\t{path}\0" for path, entry in entries.items())
+            given = "".join(lines).encode(errors="surrogateescape")
             try:
-                given = "".join(lines).encode(errors="surrogateescape")
                 self._git("update-index", "-z", "--index-info", env=env, given=given)
             except Fault as fault:
                 if "path" in str(fault):  # git knows more names that are dangerous somewhere
@@ -241,9 +245,8 @@ class Repo:
             tree = self._git("write-tree", env=env)
         if not parents and tree == self._git("rev-parse", f"{base}^{{tree}}"):
             return base
-        lines = [word for parent in parents or (base,) for word in ("-p", parent)]
-        ours = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in (("NAME", NAME), ("EMAIL", EMAIL))}
-        return self._git("commit-tree", tree, *lines, "-F", "-", env=ours if who is None else who,
+        onto = [word for parent in parents or (base,) for word in ("-p", parent)]
+        return self._git("commit-tree", tree, *onto, "-F", "-", env=_OURSELVES if who is None else who,
                          given=message.encode(errors="surrogateescape"))
 
     def foul(self, base: str, commit: str, track: Track) -> str:

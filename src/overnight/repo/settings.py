@@ -35,12 +35,14 @@ def parsed(listing: str) -> Pairs:
 
 def chosen(pairs: Pairs, known: dict[str, str]) -> Pairs:
     """Those of a list, where their values are harmless words."""
-    return {name: pairs[name] for name, words in known.items() if name in pairs and re.fullmatch(words, pairs[name], re.IGNORECASE)}
+    there = ((name, pairs[name], words) for name, words in known.items() if name in pairs)
+    return {name: value for name, value, words in there if re.fullmatch(words, value, re.IGNORECASE)}
 
 
 def written(pairs: Pairs) -> str:
     """Settings as a configuration holds them."""
-    return "".join(f"[{name.partition('.')[0]}]\n\t{name.partition('.')[2]} = {_quoted(value)}\n" for name, value in pairs.items())
+    fields = ((*name.split(".", 1), _quoted(value)) for name, value in pairs.items())
+    return "".join(f"[{section}]\n\t{name} = {value}\n" for section, name, value in fields)
 
 
 def _quoted(value: str) -> str:
@@ -67,15 +69,16 @@ class Format(NamedTuple):
 def read_format(pairs: Pairs) -> Format:
     """How a repository holds its objects. Raises TrackError for what Overnight cannot read."""
     version = pairs.get("core.repositoryformatversion", "0")
-    found = {name.partition(".")[2]: value for name, value in pairs.items() if name.startswith("extensions.")} if version != "0" else {}
+    found = {name[len("extensions."):]: value for name, value in pairs.items() if name.startswith("extensions.") and version > "0"}
     if found.get("refstorage") == "reftable":
         raise TrackError("the repository keeps its branches as a reftable, which Overnight does not read: turn them into files "
                          "(git refs migrate --ref-format=files).")
     unknown = [name for name, value in found.items() if not re.fullmatch(_FORMATS.get(name, "(?!)"), value)]
     if version not in ("0", "1") or unknown:
-        raise TrackError(f"the repository has a format that Overnight does not know ({(unknown or [version])[0][:40]!r}): clone it "
-                         "without that and run in the clone.")
-    return Format(found.get("objectformat", "sha1"), any(name.endswith(".promisor") for name in pairs) or "partialclone" in found)
+        raise TrackError(f"the repository has a format that Overnight does not know ({(unknown or [version])[0][:40]!r}): "
+                         "clone it without that and run in the clone.")
+    partial = "partialclone" in found or any(name.endswith(".promisor") for name in pairs)
+    return Format(found.get("objectformat", "sha1"), partial)
 
 
 def check_work_tree(pairs: Pairs, root: Path, own: Path) -> None:
@@ -92,8 +95,8 @@ def check_work_tree(pairs: Pairs, root: Path, own: Path) -> None:
     except (OSError, ValueError):
         same = False
     if not same:
-        raise TrackError(f"the git folder {own} does not name {root} as its work tree (core.worktree in its configuration): clone "
-                         "the repository and run in the clone.")
+        raise TrackError(f"the git folder {own} does not name {root} as its work tree (core.worktree in its configuration): "
+                         "clone the repository and run in the clone.")
 
 
 def refuse_lists(pairs: Pairs, users: Pairs) -> None:

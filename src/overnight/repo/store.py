@@ -1,9 +1,9 @@
 """git, asked through a git folder of our own that leads to a repository's objects and branches and to nothing else of it.
 
-Covered: no git runs with the configuration, the hooks, the attributes or the environment of a repository, a work tree or a user;
-so no filter, driver, monitor, pager, editor, helper or remote of theirs runs, and nothing is fetched. Objects are read from this
-repository alone: links in it and alternates are refused, replacements and grafts are not applied. Branches that lead to other
-branches are not followed when they are written.
+Covered: no git runs with the configuration, the hooks, the attributes or the environment of a repository, a work tree or a
+user; so no filter, driver, monitor, pager, editor, helper or remote of theirs runs, and nothing is fetched. Objects are read
+from this repository alone: links in it and alternates are refused, replacements and grafts are not applied. Branches that lead
+to other branches are not followed when they are written.
 Not covered: a repository whose objects lie about themselves misleads only those who read it; bugs in git's own reading of
 objects, indexes and attributes.
 """
@@ -42,9 +42,9 @@ _OURS = """\
 """
 _HANDED_DOWN = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER", "LOGNAME", "EMAIL", "SYSTEMROOT",
                 *(f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")))
-_CLOSED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1",
-           "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_REPLACE_OBJECTS": "1",
-           "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat", "GIT_EDITOR": "false",
+_CLOSED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+           "GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none",
+           "GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat", "GIT_EDITOR": "false",
            "GIT_ASKPASS": "false", "GIT_SSH_COMMAND": "false", "LC_ALL": "C"}
 _USERS = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _SHARED = ("objects", "refs", "packed-refs", "shallow")
@@ -52,8 +52,8 @@ NO_HEAD = "refs/none"  # what is checked out in a git folder of ours that has no
 
 
 class Store:
-    """A repository's objects and branches. `kept`: a folder outside the repository in which our git folder may stay; otherwise it
-    is a temporary one."""
+    """A repository's objects and branches. `kept`: a folder outside the repository in which our git folder may stay; otherwise
+    it is a temporary one."""
 
     def __init__(self, dirs: GitDirs, kept: Path | None = None) -> None:
         self.dirs, self._kept, self._folder = dirs, kept, kept
@@ -102,10 +102,11 @@ class Store:
         lacks = self.format.partial and any(word in last for word in ("unable to read", "missing", "bad object", "not a tree"))
         return f"{last} (this is a partial clone, and Overnight fetches nothing: clone it whole)" if lacks else last
 
-    def _run(self, arguments: list[str], env: dict[str, str], given: bytes, umask: int, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, arguments: list[str], env: dict[str, str], given: bytes, umask: int,
+             cwd: Path) -> subprocess.CompletedProcess[bytes]:
         handed = {name: os.environ[name] for name in _HANDED_DOWN if name in os.environ}
-        return subprocess.run([self._git, *arguments], cwd=cwd, env={**handed, **_CLOSED, **env}, input=given, capture_output=True,
-                              check=False, start_new_session=True, umask=umask)
+        return subprocess.run([self._git, *arguments], cwd=cwd, env={**handed, **_CLOSED, **env}, input=given,
+                              capture_output=True, check=False, start_new_session=True, umask=umask)
 
     # -- our git folder --
 
@@ -131,11 +132,12 @@ class Store:
         for name in ("packed-refs", "shallow"):
             files.check(common, name)
         if (files.read(common, "objects/info/alternates") or b"").strip():
-            raise TrackError(f"the repository borrows objects from elsewhere ({common / 'objects/info/alternates'}), where Overnight "
-                             "does not follow: take them in (git repack -a -d, then remove that file).")
+            raise TrackError(f"the repository borrows objects from elsewhere ({common / 'objects/info/alternates'}), where "
+                             "Overnight does not follow: take them in (git repack -a -d, then remove that file).")
 
     def lay_out(self, folder: Path, head: str, more: settings.Pairs | None = None) -> None:
-        """Make a git folder that leads to the objects and branches of the repository, with nothing else of its configuration."""
+        """Make a git folder that leads to the objects and branches of the repository, with nothing else of its
+        configuration."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in _SHARED:
             link, target = folder / name, self.dirs.common / name
@@ -174,8 +176,9 @@ class Store:
         return found
 
     def _safe_directories(self) -> list[str]:
-        scopes = (self._protected(scope, "--includes", "-z", "--get-all", "safe.directory") for scope in ("--system", "--global"))
-        return [each for found in scopes for each in found.split("\0")[:-1]]
+        asked = ("--includes", "-z", "--get-all", "safe.directory")
+        found = (self._protected(scope, *asked) for scope in ("--system", "--global"))
+        return [each for values in found for each in values.split("\0")[:-1]]
 
     def _protected(self, *arguments: str) -> str:
         env = {name: os.environ[name] for name in _USERS if name in os.environ}
@@ -187,7 +190,8 @@ class Store:
 
     def _configuration(self) -> settings.Pairs:
         content = files.read(self.dirs.common, "config") or b""
-        done = self._run(["config", "--file", "-", "--no-includes", "--list", "-z"], {"GIT_DIR": os.devnull}, content, -1, Path("/"))
+        listing = ["config", "--file", "-", "--no-includes", "--list", "-z"]
+        done = self._run(listing, {"GIT_DIR": os.devnull}, content, -1, Path("/"))
         if done.returncode:
             raise TrackError(f"the configuration of {self.dirs.common} cannot be read ({self._complaint(done)}): mend it.")
         return settings.parsed(done.stdout.decode(errors="surrogateescape"))

@@ -49,8 +49,8 @@ class Trees:
         return there[0] if there else FILES[0], self._store.git("hash-object", "-w", "--stdin", given=content)
 
     def merged(self, old: str, new: str, onto: str, finely: bool, scratch: Path | None) -> dict[str, Entry | None] | None:
-        """What the change from one commit to another makes of a third, file by file: path -> its entry, None where it is gone. None on a
-        conflict. `finely`: changes of neighbouring lines do not conflict."""
+        """What the change from one commit to another makes of a third, file by file: path -> its entry, None where it is gone.
+        None on a conflict. `finely`: changes of neighbouring lines do not conflict."""
         theirs = {change.path: change for change in self.changes(old, onto)}
         entries: dict[str, Entry | None] = {}
         for change in self.changes(old, new):

@@ -1,12 +1,12 @@
 """A work tree, read: which files differ from the commit, and what git would commit of them.
 
 git looks at the tree with a copy of its index and a git folder of ours. Line ends, `ident` and encodings are git's own work and
-are done; a file that goes through a program of the user's (a filter) is known by its attributes, and is refused where git itself
-could not tell without that program that it is unchanged.
-Covered: the user's index stays as it is; files that may be committed are opened without following links, and git is given copies
-of them; what a filter would have hidden is never stored.
-Not covered: of a file that goes through a filter, a change within the second in which git last wrote its index; it is not taken.
-"""
+are done; a file that goes through a program of the user's (a filter) is known by its attributes, and is refused where git
+itself could not tell without that program that it is unchanged.
+Covered: the user's index stays as it is; files that may be committed are opened without following links, and git is given
+copies of them; what a filter would have hidden is never stored.
+Not covered: of a file that goes through a filter, a change within the second in which git last wrote its index; it is not
+taken. """
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class WorkTree:
             found = view.status("no", TrackError)
             own = [self._prefix + n for n in ("track.toml", "program.md") if (self._dirs.root / self._prefix / n).exists()]
             missing = view.git("ls-files", "-z", "--others", "--", *own).split("\0") if own else []
-            return [path for path, state in found.items() if state.strip()] + [n.removeprefix(self._prefix) for n in missing if n]
+            changed = [path for path, state in found.items() if state.strip()]
+            return changed + [name.removeprefix(self._prefix) for name in missing if name]
 
     def look(self, track: Track, scratch: Path | None) -> Look:
         """What git would commit of the folder. Raises EditError where that is nothing that can be tried."""
@@ -69,8 +70,8 @@ class WorkTree:
             return Look(view.git("write-tree", "--missing-ok"), outside)
 
     def bring(self, old: str, new: str, scratch: Path | None) -> None:
-        """Bring index and files from one commit to another, as a merge does. Raises Fault where a file is in the way, TrackError
-        where one goes through a filter."""
+        """Bring index and files from one commit to another, as a merge does. Raises Fault where a file is in the way,
+        TrackError where one goes through a filter."""
         with self._view(scratch) as view:
             names = view.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new).split("\0")
             view.refuse_filters([name for name in names if name], TrackError)
