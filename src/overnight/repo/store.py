@@ -56,7 +56,8 @@ class Store:
     it is a temporary one."""
 
     def __init__(self, dirs: GitDirs, kept: Path | None = None) -> None:
-        self.dirs, self._kept, self._folder = dirs, kept, kept
+        self.dirs, self._kept = dirs, kept
+        self._folder: Path | None = None
         self._lock = threading.Lock()
         self._git = _program(dirs)
         if foreign(dirs) and not settings.safe(self._safe_directories(), dirs.root):
