@@ -458,7 +458,7 @@ def test_a_repository_that_cannot_be_read_says_why(little, settings, why):
 
 def test_a_configuration_that_git_cannot_read_is_said(little):
     write(little, {".git/config": "[core\n"})
-    with pytest.raises(TrackError, match="the configuration of .* cannot be read"):
+    with pytest.raises(TrackError, match="the configuration .* cannot be read"):
         Repo(little)
 
 

@@ -19,7 +19,7 @@ _BOOLEAN = r"true|false|yes|no|on|off|1|0|"
 SHARED = {"core.sharedrepository": rf"{_BOOLEAN}|umask|group|all|world|everybody|0[0-7]{{3}}"}  # how new objects are written
 WORK_TREE = {"core.autocrlf": rf"{_BOOLEAN}|input", "core.eol": "lf|crlf|native", "core.filemode": _BOOLEAN,
              "core.symlinks": _BOOLEAN, "core.ignorecase": _BOOLEAN, "core.trustctime": _BOOLEAN,
-             "core.checkstat": "default|minimal"}  # what git would commit of a file
+             "core.checkstat": "default|minimal", "core.sparsecheckout": _BOOLEAN, "core.sparsecheckoutcone": _BOOLEAN}  # what git would commit of a file
 LISTS = ("core.attributesfile", "core.excludesfile")  # files with more attributes, and with what is not to be committed
 _FORMATS = {"objectformat": "sha1|sha256", "refstorage": "files|reftable", "noop": ".*", "partialclone": ".*",
             "preciousobjects": ".*", "worktreeconfig": ".*", "relativeworktrees": ".*"}

@@ -99,7 +99,8 @@ class Store:
     def said(self, done: subprocess.CompletedProcess[bytes]) -> str:
         """The last line of what git said is wrong."""
         lines = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
-        last = lines[-1].strip() if lines else f"status {done.returncode}"
+        fatal = [line for line in lines if line.startswith("fatal:")]
+        last = (fatal or lines or [f"status {done.returncode}"])[-1].strip()
         lacks = self.format.partial and any(word in last for word in ("unable to read", "missing", "bad object", "not a tree"))
         return f"{last} (this is a partial clone, and Overnight fetches nothing: clone it whole)" if lacks else last
 
@@ -190,11 +191,15 @@ class Store:
         return done.stdout.decode(errors="surrogateescape")
 
     def _configuration(self) -> settings.Pairs:
-        content = files.read(self.dirs.common, "config") or b""
+        pairs = self._listed(self.dirs.common / "config")
+        return pairs | self._listed(self.dirs.own / "config.worktree") if settings.true(pairs.get("extensions.worktreeconfig")) else pairs
+
+    def _listed(self, path: Path) -> settings.Pairs:
+        content = files.read(path.parent, path.name) or b""
         listing = ["config", "--file", "-", "--no-includes", "--list", "-z"]
         done = self._run(listing, {"GIT_DIR": os.devnull}, content, -1, Path("/"))
         if done.returncode:
-            raise TrackError(f"the configuration of {self.dirs.common} cannot be read ({self._complaint(done)}): mend it.")
+            raise TrackError(f"the configuration {path} cannot be read ({self._complaint(done)}): mend it.")
         return settings.parsed(done.stdout.decode(errors="surrogateescape"))
 
     @staticmethod

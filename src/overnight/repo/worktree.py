@@ -64,6 +64,8 @@ class WorkTree:
                     raise EditError(f"{path} is not merged: settle that first.")
             differing = [path for path, state in found.items() if state[1] != " "]
             may = {path for path in differing if any(covers(p, path.removeprefix(self._prefix)) for p in track.track.editable)}
+            if inner := next((path for path in may if path.endswith("/")), None):
+                raise EditError(f"{inner} is a repository of its own, and no plain file: move it away.")
             view.refuse_filters([path for path in may if found[path] == _NEW], EditError)
             view.stage(sorted(may))
             outside = tuple(path for path in differing if path not in may and found[path] != _NEW)
@@ -89,8 +91,8 @@ class WorkTree:
             store.folder  # noqa: B018 - whether the repository may be read at all
             store.lay_out(folder, dirs.head(), own | settings.users_lists(store.users))
             (folder / "info").mkdir()
-            for part in ("attributes", "exclude"):
-                if content := files.read(dirs.common, f"info/{part}"):
+            for place, part in ((dirs.common, "attributes"), (dirs.common, "exclude"), (dirs.own, "sparse-checkout")):
+                if content := files.read(place, f"info/{part}"):
                     (folder / "info" / part).write_bytes(content)
             _copy_index(dirs.own, folder)
             yield _View(dirs, store, self._prefix, folder)
@@ -116,6 +118,10 @@ class _View:
         listing = self.git("status", "--porcelain", "-z", "--no-renames", f"--untracked-files={untracked}", _TREE, "--",
                            self._prefix or ".")
         found = {entry[3:]: entry[:2] for entry in listing.split("\0") if entry}
+        if any(state[1] == "M" for state in found.values()):  # git calls a file of another length changed, whatever it converts
+            listing = self.git("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", _TREE)
+            same = {path for path, state in found.items() if state[1] == "M"} - {*listing.split("\0")}
+            found |= {path: found[path][0] + " " for path in same}
         for path, name in self._filters([path for path, state in found.items() if state[1] in "MA"]).items():
             if not (self._same_content(path) if name == "lfs" else not self._touched(path)):
                 raise error(_refusal(path, name))
