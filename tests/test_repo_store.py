@@ -386,10 +386,16 @@ def test_our_git_folder_goes_with_its_repository_and_comes_back_when_it_is_gone(
 
 
 def test_our_git_folder_may_stay_and_is_set_right_each_time(little, tmp_path, canary):
-    kept = tmp_path / "kept"
-    Repo(little, kept=kept).head()
+    kept = tmp_path / "state/git"
+    for place in ("nowhere/git", "state/git"):
+        repo = Repo(little)
+        repo.keep(tmp_path / place)
+        assert repo.head() and kept.exists() == (tmp_path / "state").exists()
+        (tmp_path / "state").mkdir(exist_ok=True)
     write(kept, {"config": f"[core]\n\tfsmonitor = {canary.program}\n"})
-    assert Repo(little, kept=kept).head() and str(canary.program) not in (kept / "config").read_text()
+    repo = Repo(little)
+    repo.keep(kept)
+    assert repo.head() and str(canary.program) not in (kept / "config").read_text()
 
 
 def test_nothing_of_ours_is_left_in_the_git_folder(little):

@@ -72,11 +72,15 @@ def discover(folder: Path) -> GitDirs:
                              "and run in the clone.")
         if _is_git_folder(entry):
             return GitDirs(place, entry, entry)
+        if any((entry / name).is_symlink() for name in ("HEAD", "objects", "refs")):
+            raise TrackError(f"{entry} is made of links, which Overnight does not follow: clone the repository and run "
+                             "in the clone.")
     raise TrackError(f"{folder} is not in a git repository: run `git init` there and commit your files first.")
 
 
 def foreign(dirs: GitDirs) -> bool:
-    """Whether anything of a repository belongs to another user than the one that runs this, by git's own rule."""
+    """Whether a repository belongs to another user than the one that runs this: git's own rule, for objects and branches
+    too."""
     users = {os.geteuid()}
     if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
         users.add(int(os.environ["SUDO_UID"]))

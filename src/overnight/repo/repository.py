@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from overnight.errors import EditError, Fault, TrackError
@@ -32,19 +33,24 @@ _OURSELVES = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER
 
 class Repo:
     """The repository that a folder belongs to. `prefix` is the folder's place in it, "" at its root; `scratch` is where
-    short-lived files go; `kept` a folder outside the repository where our git folder may stay from one use to the next."""
+    short-lived files go."""
 
-    def __init__(self, folder: Path, scratch: Path | None = None, kept: Path | None = None) -> None:
+    def __init__(self, folder: Path, scratch: Path | None = None) -> None:
         if not folder.is_dir():
             raise TrackError(f"there is no folder {folder}.")
         self.scratch, self.folder = scratch, folder.resolve()
         self.dirs = discover(self.folder)
         self.root, self.common = self.dirs.root, self.dirs.common
         self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
-        self._store = Store(self.dirs, kept)
+        self._store = Store(self.dirs)
         self._work_tree = WorkTree(self.dirs, self._store, self.prefix)
         self._git, self._ask = self._store.git, self._store.ask
         self._trees = Trees(self._store)
+
+    def keep(self, place: Path) -> None:
+        """Keep our git folder at a place of the user's outside the repository, from one use to the next, where the folder above
+        can be written; otherwise it is a temporary one."""
+        self._store.kept = place
 
     # -- asking --
 
@@ -193,8 +199,8 @@ class Repo:
             inside = path.removeprefix(self.prefix) if path.startswith(self.prefix) else ""
             edited = any(covers(p, inside) for p in track.track.editable)
             if edited or (name != "lfs" and inside in named):
-                raise TrackError(f"{path} goes through the filter {name[:64]!r} (.gitattributes), which Overnight does not run: "
-                                 "take it out of the filter and commit it as it is.")
+                raise TrackError(f"{path} goes through the filter {name[:64]!r} (.gitattributes), which Overnight does not "
+                                 "run: take it out of the filter and commit it as it is.")
 
     # -- commits --
 
@@ -324,7 +330,7 @@ class Repo:
         """Let it go, for what was kept is held by the branch; without a number, let all go."""
         below = f"refs/overnight/{track}/" + ("" if experiment is None else str(experiment))
         refs = (self._ask("for-each-ref", "--format=%(refname)", below) or "").splitlines()
-        if refs:
+        with suppress(Fault):  # what is held too long does no harm
             self._point(*(f"delete {ref}\0\0" for ref in refs))
 
     def move(self, branch: str, to: str, known: set[str]) -> None:

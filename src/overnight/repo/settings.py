@@ -19,7 +19,8 @@ _BOOLEAN = r"true|false|yes|no|on|off|1|0|"
 SHARED = {"core.sharedrepository": rf"{_BOOLEAN}|umask|group|all|world|everybody|0[0-7]{{3}}"}  # how new objects are written
 WORK_TREE = {"core.autocrlf": rf"{_BOOLEAN}|input", "core.eol": "lf|crlf|native", "core.filemode": _BOOLEAN,
              "core.symlinks": _BOOLEAN, "core.ignorecase": _BOOLEAN, "core.trustctime": _BOOLEAN,
-             "core.checkstat": "default|minimal", "core.sparsecheckout": _BOOLEAN, "core.sparsecheckoutcone": _BOOLEAN}  # what git would commit of a file
+             "core.checkstat": "default|minimal", "core.sparsecheckout": _BOOLEAN,
+             "core.sparsecheckoutcone": _BOOLEAN}  # what git would commit of a file
 LISTS = ("core.attributesfile", "core.excludesfile")  # files with more attributes, and with what is not to be committed
 _FORMATS = {"objectformat": "sha1|sha256", "refstorage": "files|reftable", "noop": ".*", "partialclone": ".*",
             "preciousobjects": ".*", "worktreeconfig": ".*", "relativeworktrees": ".*"}
@@ -69,7 +70,8 @@ class Format(NamedTuple):
 def read_format(pairs: Pairs) -> Format:
     """How a repository holds its objects. Raises TrackError for what Overnight cannot read."""
     version = pairs.get("core.repositoryformatversion", "0")
-    found = {name[len("extensions."):]: value for name, value in pairs.items() if name.startswith("extensions.") and version > "0"}
+    extensions = {name.removeprefix("extensions."): value for name, value in pairs.items() if name.startswith("extensions.")}
+    found = extensions if version > "0" else {}
     if found.get("refstorage") == "reftable":
         raise TrackError("the repository keeps its branches as a reftable, which Overnight does not read: turn them into files "
                          "(git refs migrate --ref-format=files).")
@@ -112,12 +114,15 @@ def users_lists(users: Pairs) -> Pairs:
     """The user's own files of attributes and exclusions, those that git takes by default included."""
     found = {}
     for name, usual in zip(LISTS, ("attributes", "ignore"), strict=True):
-        place = users.get(name) or f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/git/{usual}"
-        try:
-            found[name] = str(Path(place).expanduser())
-        except RuntimeError:  # there is no home
-            found[name] = os.devnull
+        found[name] = str(_expanded(users.get(name) or f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/git/{usual}"))
     return found
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no home
+        return Path(path.replace("~", "/nonexistent", 1))
 
 
 def safe(directories: Iterable[str], root: Path) -> bool:
@@ -125,5 +130,5 @@ def safe(directories: Iterable[str], root: Path) -> bool:
     found = False
     for each in directories:
         beneath = each.endswith("/*") and root.is_relative_to(each[:-2])
-        found = each != "" and (found or each == "*" or beneath or Path(each).expanduser() == root)
+        found = each != "" and (found or each == "*" or beneath or _expanded(each) == root)
     return found

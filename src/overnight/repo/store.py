@@ -44,7 +44,8 @@ _HANDED_DOWN = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER", "LOGNAME", "E
                 *(f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")))
 _CLOSED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
            "GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none",
-           "GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "GIT_PAGER": "cat", "GIT_EDITOR": "false",
+           "GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1",
+           "GIT_PAGER": "cat", "GIT_EDITOR": "false",
            "GIT_ASKPASS": "false", "GIT_SSH_COMMAND": "false", "LC_ALL": "C"}
 _USERS = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _SHARED = ("objects", "refs", "packed-refs", "shallow")
@@ -52,11 +53,12 @@ NO_HEAD = "refs/none"  # what is checked out in a git folder of ours that has no
 
 
 class Store:
-    """A repository's objects and branches. `kept`: a folder outside the repository in which our git folder may stay; otherwise
-    it is a temporary one."""
+    """A repository's objects and branches. `kept`: a folder of the user's outside the repository in which our git folder may
+    stay; otherwise it is a temporary one."""
 
-    def __init__(self, dirs: GitDirs, kept: Path | None = None) -> None:
-        self.dirs, self._kept = dirs, kept
+    def __init__(self, dirs: GitDirs) -> None:
+        self.dirs = dirs
+        self.kept: Path | None = None
         self._folder: Path | None = None
         self._lock = threading.Lock()
         self._git = _program(dirs)
@@ -118,7 +120,8 @@ class Store:
         with self._lock:
             if self._folder is None or not (self._folder / "HEAD").exists():
                 self._check()
-                self._folder = self._kept or self._temporary()
+                usable = self.kept is not None and os.access(self.kept.parent, os.W_OK)
+                self._folder = self.kept if usable and self.kept else self._temporary()
                 self.lay_out(self._folder, NO_HEAD)
             return self._folder
 
@@ -144,8 +147,9 @@ class Store:
         for name in _SHARED:
             link, target = folder / name, self.dirs.common / name
             if (name != "shallow" or target.exists()) and not (link.is_symlink() and link.readlink() == target):
-                link.unlink(missing_ok=True)
-                link.symlink_to(target)
+                making = folder / f"{name}.{os.urandom(4).hex()}"
+                making.symlink_to(target)
+                making.replace(link)
         sha256 = self.format.hash != "sha1"
         extension = {"extensions.objectformat": self.format.hash} if sha256 else {}
         pairs = {**extension, **settings.chosen(self.pairs, settings.SHARED), **(more or {})}
@@ -192,7 +196,8 @@ class Store:
 
     def _configuration(self) -> settings.Pairs:
         pairs = self._listed(self.dirs.common / "config")
-        return pairs | self._listed(self.dirs.own / "config.worktree") if settings.true(pairs.get("extensions.worktreeconfig")) else pairs
+        own = settings.true(pairs.get("extensions.worktreeconfig"))
+        return pairs | self._listed(self.dirs.own / "config.worktree") if own else pairs
 
     def _listed(self, path: Path) -> settings.Pairs:
         content = files.read(path.parent, path.name) or b""
