@@ -47,6 +47,11 @@ class Repo:
         self._git, self._ask = self._store.git, self._store.ask
         self._trees = Trees(self._store)
 
+    @property
+    def _short_lived(self) -> Path | None:
+        """Where short-lived files go; None for the system's own place, until there is another one."""
+        return self.scratch if self.scratch is not None and self.scratch.is_dir() else None
+
     def keep(self, place: Path) -> None:
         """Keep our git folder at a place of the user's outside the repository, from one use to the next, where the folder above
         can be written; otherwise it is a temporary one."""
@@ -69,7 +74,7 @@ class Repo:
     def dirty(self) -> list[str]:
         """Tracked files of this folder that differ from the commit, and a track.toml or program.md outside it. Raises
         TrackError where a filter keeps git from telling."""
-        return self._work_tree.dirty(self.scratch)
+        return self._work_tree.dirty(self._short_lived)
 
     def home(self) -> Path:
         """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
@@ -90,7 +95,7 @@ class Repo:
 
     def look(self, track: Track) -> Look:
         """What git would commit of this folder in its work tree. Raises EditError where that cannot be tried."""
-        return self._work_tree.look(track, self.scratch)
+        return self._work_tree.look(track, self._short_lived)
 
     def present(self, base: str, track: Track, look: Look | None = None) -> dict[str, str | None]:
         """How the editable files of the work tree differ from a commit, as git would commit them: path in the folder -> text,
@@ -134,9 +139,8 @@ class Repo:
     def text(self, commit: str, path: str) -> str | None:
         """A file's text at a commit, by its path in the folder; None when it is absent or no text."""
         try:
-            content = self._bytes(f"{commit}:{self.prefix}{path}")
-            return None if content is None else content.decode("utf-8")
-        except UnicodeDecodeError:
+            return self._store.blob(f"{commit}:{self.prefix}{path}").decode("utf-8")
+        except (Fault, UnicodeDecodeError):
             return None
 
     def editable(self, commit: str, track: Track) -> dict[str, str]:
@@ -190,7 +194,7 @@ class Repo:
         named = {FILE, "program.md", *track.private}
         for step in (track.run, track.oracle, track.score):
             named |= set(step.command) if step else set()
-        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self.scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._short_lived) as folder:
             index = Path(folder, "index")
             env = {"GIT_INDEX_FILE": str(index)}
             self._git("read-tree", commit, env=env)
@@ -236,7 +240,7 @@ class Repo:
 
     def _commit(self, base: str, entries: dict[str, Entry | None], message: str, parents: Sequence[str] = (),
                 who: dict[str, str] | None = None) -> str:
-        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self.scratch) as folder:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=self._short_lived) as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", base, env=env)
             gone = ("0", self._store.format.zero)
@@ -288,12 +292,8 @@ class Repo:
     def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False) -> str:
         """The change from one commit to another, on top of a third, merged file by file; `onto` itself where that changes
         nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict."""
-        entries = self._trees.merged(old, new, onto, finely, self.scratch)
+        entries = self._trees.merged(old, new, onto, finely, self._short_lived)
         return "" if entries is None else self._commit(onto, entries, message)
-
-    def _bytes(self, name: str) -> bytes | None:
-        done = self._store.call(["cat-file", "blob", name])
-        return done.stdout if done.returncode == 0 else None
 
     # -- journeys --
 
@@ -387,17 +387,17 @@ class Repo:
 
     def _joined(self, head: str, tip: str, base: str | None, message: str) -> str:
         """A commit that merges another one into the user's, by the user's own name. Raises Fault on a conflict."""
-        entries = None if base is None else self._trees.merged(base, tip, head, False, self.scratch)
+        entries = None if base is None else self._trees.merged(base, tip, head, False, self._short_lived)
         if entries is None:
             raise Fault("both changed the same lines")
         return self._commit(head, entries, message, (head, tip), self._store.identity())
 
     def _bring(self, branch: str, old: str, new: str, reason: str) -> None:
         """Bring the user's files, index and branch from one commit to another, or leave all three. Raises Fault."""
-        self._work_tree.bring(old, new, self.scratch)
+        self._work_tree.bring(old, new, self._short_lived)
         try:
             self._git("update-ref", f"{_BRANCHES}{branch}", new, old)
         except Fault:
-            self._work_tree.bring(new, old, self.scratch)
+            self._work_tree.bring(new, old, self._short_lived)
             raise
         reflog.note(self.dirs, f"{_BRANCHES}{branch}", old, new, f"{NAME} <{EMAIL}>", reason)
