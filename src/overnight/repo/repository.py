@@ -169,17 +169,14 @@ class Repo:
             done = self._store.call(["checkout", "-q", "-f", commit, "--", "."], umask=0o022, env=env, cwd=to)
             if done.returncode:
                 raise Fault(f"{commit[:7]} could not be checked out: {self._store.said(done)}")
-            for name in self._kept_by_lfs(index, env, to):
-                if not any(covers(p, name.removeprefix(self.prefix)) for p in raw):
-                    lfs.fill(to, name, self.common)
+            for path, name in self._filters(index, env, to).items():
+                if name == "lfs" and not any(covers(p, path.removeprefix(self.prefix)) for p in raw):
+                    lfs.fill(to, path, self.common)
         except (Fault, TrackError):
             shutil.rmtree(to, ignore_errors=True)
             raise
         finally:
             index.unlink(missing_ok=True)
-
-    def _kept_by_lfs(self, index: Path, env: dict[str, str], tree: Path) -> list[str]:
-        return [path for path, name in self._filters(index, env, tree).items() if name == "lfs"]
 
     def _filters(self, index: Path, env: dict[str, str], cwd: Path) -> dict[str, str]:
         """The filters of the files in an index, as its own attributes name them: path -> name."""
