@@ -3,6 +3,6 @@ runs."""
 
 from overnight.repo.repository import Repo
 from overnight.repo.trees import SEAM
-from overnight.repo.worktree import LARGEST, MOST_FILES
+from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES
 
-__all__ = ["LARGEST", "MOST_FILES", "SEAM", "Repo"]
+__all__ = ["MOST_FILES", "MOST_TEXT_BYTES", "SEAM", "Repo"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from overnight.errors import EditError, OvernightError, TrackError
 
-LARGEST_METADATA = 4 << 20  # bytes of a file by which git keeps house: a configuration, attributes, the name of a branch
+MOST_METADATA_BYTES = 4 << 20  # bytes of a file by which git keeps house: a configuration, attributes, the name of a branch
 
 
 def opened(root: Path, name: str, error: type[OvernightError] = EditError, flags: int = os.O_RDONLY) -> int | None:
@@ -43,7 +43,7 @@ def opened(root: Path, name: str, error: type[OvernightError] = EditError, flags
     return fd
 
 
-def read(root: Path, name: str, most: int = LARGEST_METADATA, error: type[OvernightError] = TrackError) -> bytes | None:
+def read(root: Path, name: str, most: int = MOST_METADATA_BYTES, error: type[OvernightError] = TrackError) -> bytes | None:
     """What a regular file beneath a folder holds; None where there is none. Raises `error` for anything else, and for a file of
     more than `most` bytes."""
     fd = opened(root, name, error)

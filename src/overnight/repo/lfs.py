@@ -16,10 +16,10 @@ from typing import BinaryIO, NamedTuple
 from overnight.errors import TrackError
 from overnight.repo import files
 
-LARGEST_POINTER = 1024  # bytes
+MOST_POINTER_BYTES = 1024  # bytes
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*"
                       rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,19})\n")
-_BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 class Pointer(NamedTuple):
@@ -50,7 +50,7 @@ def fill(root: Path, name: str, common: Path) -> None:
     if fd is None:
         return
     with open(fd, "rb") as file:
-        mode, wanted = os.fstat(fd).st_mode, pointer(file.read(LARGEST_POINTER + 1))
+        mode, wanted = os.fstat(fd).st_mode, pointer(file.read(MOST_POINTER_BYTES + 1))
     if wanted is None:
         return
     stored = f"lfs/objects/{wanted.sha256[:2]}/{wanted.sha256[2:4]}/{wanted.sha256}"
@@ -70,7 +70,7 @@ def fill(root: Path, name: str, common: Path) -> None:
 
 def _copied(content: BinaryIO, copy: BinaryIO | None) -> Pointer:
     digest, size = hashlib.sha256(), 0
-    while block := content.read(_BLOCK):
+    while block := content.read(_BLOCK_BYTES):
         digest.update(block)
         size += len(block)
         if copy is not None:

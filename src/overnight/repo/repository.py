@@ -8,6 +8,7 @@ Not covered: what the allowed files do when they run, which is the sandbox's to 
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -19,14 +20,14 @@ from overnight.repo import lfs, reflog
 from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
 from overnight.repo.trees import FILES, GONE, Change, Entry, Trees
-from overnight.repo.worktree import LARGEST, MOST_FILES, Look, WorkTree, named_filters
+from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES, Look, WorkTree, named_filters
 from overnight.track.spec import FILE, Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
-PATCH = 64 << 10  # bytes of a diff that are kept
-LONGEST = 1024  # bytes of a path that a change may name
-DEEPEST = 64  # parts of it
-LARGEST_PACK = 256 << 20  # bytes of a commit with what it stands on
+MOST_PATCH_BYTES = 64 << 10  # bytes of a diff that are kept
+MOST_PATH_BYTES = 1024  # bytes of a path that a change may name
+MOST_PATH_PARTS = 64  # parts of it
+MOST_PACK_BYTES = 256 << 20  # bytes of a commit with what it stands on
 _BRANCHES = "refs/heads/"
 _OURSELVES = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
 
@@ -152,7 +153,7 @@ class Repo:
 
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""
-        text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", base, commit)[:PATCH]
+        text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", base, commit)[:MOST_PATCH_BYTES]
         return text.encode(errors="surrogateescape").decode(errors="replace")
 
     # -- trees --
@@ -213,8 +214,8 @@ class Repo:
             message.encode()
         except UnicodeEncodeError as error:
             raise EditError(f"the change holds characters that are no text ({error.reason}).") from error
-        if len(files) > MOST_FILES or sum(len(content or b"") for content in contents.values()) > LARGEST:
-            raise EditError(f"the change is more than {MOST_FILES:,} files or {LARGEST >> 20} MiB of text.")
+        if len(files) > MOST_FILES or sum(len(content or b"") for content in contents.values()) > MOST_TEXT_BYTES:
+            raise EditError(f"the change is more than {MOST_FILES:,} files or {MOST_TEXT_BYTES >> 20} MiB of text.")
         there = self._entries(base, contents)
         entries = {path: None if content is None else self._trees.entry(there.get(path), path, content)
                    for path, content in contents.items()}
@@ -224,9 +225,9 @@ class Repo:
         """A path in the folder as one in the repository. Raises EditError for what is none."""
         parts = path.split("/")
         plain = path.isprintable()  # nothing that hides, turns or steers what a person reads
-        long = plain and (len(path.encode()) > LONGEST or any(len(p.encode()) > 255 for p in parts) or len(parts) > DEEPEST)
-        if not plain or long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
-            raise EditError(f"{path[:LONGEST]!r} is no path inside the repository.")
+        long = plain and (len(path.encode()) > MOST_PATH_BYTES or any(len(p.encode()) > 255 for p in parts))
+        if not plain or long or len(parts) > MOST_PATH_PARTS or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
+            raise EditError(f"{path[:MOST_PATH_BYTES]!r} is no path inside the repository.")
         return self.prefix + path
 
     def _entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
@@ -301,13 +302,13 @@ class Repo:
             raise Fault(f"there is no commit {commit[:40]} to send.")
         done = self._store.call(["pack-objects", "--revs", "--thin", "--stdout", "-q"],
                                 given="\n".join([commit, *(f"^{each}" for each in known), ""]).encode())
-        if done.returncode or len(done.stdout) > LARGEST_PACK:
+        if done.returncode or len(done.stdout) > MOST_PACK_BYTES:
             raise Fault(f"{commit[:7]} cannot be sent: {self._store.said(done) if done.returncode else 'it is too large'}.")
         return done.stdout
 
     def unpack(self, pack: bytes, commit: str) -> None:
         """Take a commit that came as a pack, whole and well-formed; no name points to it yet. Raises Fault."""
-        limit, whole = f"--max-input-size={LARGEST_PACK}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
+        limit, whole = f"--max-input-size={MOST_PACK_BYTES}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
         done = self._store.call(["index-pack", "--stdin", "--fix-thin", "--strict", limit], given=pack)
         if done.returncode or not self.has(commit) or self._ask(*whole) is None:
             raise Fault(f"the commit {commit[:7]} did not arrive whole: {self._store.said(done)}.")
@@ -347,14 +348,12 @@ class Repo:
         if f"{_BRANCHES}{branch}" in self.dirs.checked_out():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
-    def put_aside(self, branch: str) -> str | None:
-        """Rename a result branch so that a new one can begin; its new name."""
-        if (tip := self.tip(branch)) is None:
-            return None
-        self.refuse_checked_out(branch)
-        number = next(n for n in range(1, 10_000) if self.tip(f"{branch}-{n}") is None)
-        self._point(f"create {_BRANCHES}{branch}-{number}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
-        return f"{branch}-{number}"
+    def put_aside(self, branch: str) -> None:
+        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name."""
+        if tip := self.tip(branch):
+            self.refuse_checked_out(branch)
+            number = next(n for n in itertools.count(1) if self.tip(f"{branch}-{n}") is None)
+            self._point(f"create {_BRANCHES}{branch}-{number}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
 
     # -- the user's own act --
 

@@ -25,7 +25,7 @@ from overnight.repo.gitdirs import GitDirs
 from overnight.repo.store import Store
 from overnight.track.spec import Track, covers
 
-MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
+MOST_FILES, MOST_TEXT_BYTES = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 _UNMERGED = frozenset(("DD", "AU", "UD", "UA", "DU", "AA", "UU"))
 _NEW = "??"
 _TREE = "--ignore-submodules=dirty"  # git would look into a submodule by that one's own settings, which may run programs
@@ -196,9 +196,9 @@ def _copy(root: Path, name: str, to: Path) -> None:
     if fd is None:
         return
     with open(fd, "rb") as file:
-        content, mode = file.read(LARGEST + 1), os.fstat(fd).st_mode
-    if len(content) > LARGEST:
-        raise EditError(f"{name} is larger than {LARGEST >> 20} MiB.")
+        content, mode = file.read(MOST_TEXT_BYTES + 1), os.fstat(fd).st_mode
+    if len(content) > MOST_TEXT_BYTES:
+        raise EditError(f"{name} is larger than {MOST_TEXT_BYTES >> 20} MiB.")
     place = to / name
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
