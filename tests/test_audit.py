@@ -292,7 +292,7 @@ def test_a_change_beside_another_is_taken_out_finely(tmp_path, first, second, sh
     one = LINES.replace(first, first + "0")
     repo, (base, mine, tip) = stack(tmp_path, *map(shape, (LINES, one, one.replace(second, second + "0"))))
     made = repo.transplant(mine, base, tip, "without", finely=True)
-    assert repo._bytes(made, "a.py") == shape(LINES.replace(second, second + "0")).encode()
+    assert repo._store.blob(f"{made}:a.py") == shape(LINES.replace(second, second + "0")).encode()
 
 
 @pytest.mark.git

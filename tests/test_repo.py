@@ -217,7 +217,7 @@ def test_a_folder_is_not_overwritten_by_a_file(tmp_path):
 def test_a_path_that_is_a_pattern_to_git_is_a_name_like_others(little, path):
     repo = Repo(little)
     made = repo.commit(repo.head(), {path: "x"}, "m")
-    assert repo.text(made, path) == "x" and [c[3] for c in repo._changes(repo.head(), made)] == [path]
+    assert repo.text(made, path) == "x" and [c.path for c in repo._trees.changes(repo.head(), made)] == [path]
 
 
 def test_text_that_is_none_is_an_error_of_the_edit(little):

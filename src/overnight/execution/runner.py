@@ -49,6 +49,7 @@ class Runner:
         for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
@@ -79,7 +80,7 @@ class Runner:
         path = self.trees / name
         if not path.exists():
             making = self.trees / f"making-{os.urandom(6).hex()}"
-            self.repo.checkout(commit, making)
+            self.repo.checkout(commit, making, self.track.track.editable)
             try:
                 part = finish(making)
                 with suppress(OSError):  # another worker was quicker

@@ -182,7 +182,7 @@ class Verbs:
         place = Repo(self.folder / Path(worktree).expanduser())
         if place.folder == place.root and session.repo.prefix:
             place = Repo(place.root / session.repo.prefix)
-        if place.home().resolve() != session.repo.folder:
+        if not place.same(session.repo):
             raise TrackError(f"{line(worktree, TITLE)} is no work tree of {session.repo.folder}: make one there with "
                              "`git worktree add --detach PATH`.")
         return place.folder

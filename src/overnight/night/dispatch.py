@@ -40,6 +40,9 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     result commit that it is nearer to, for its author may have copied the frontier's files. Raises TrackError."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
+    if not here.same(session.repo):
+        raise TrackError(f"{worktree} is no work tree of {session.repo.folder}: make one there with "
+                         "`git worktree add --detach PATH`.")
     head = here.head()
     state = session.look()
     tip = here.tip(session.branch) if state.opened else None
@@ -52,7 +55,8 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
                          "(git checkout --detach) and make your change there.")
     bases = dict.fromkeys([*kept, base])  # of equally near ones the newest
     try:
-        made = {each: here.commit(each, here.present(each, contract), said_why) for each in bases}
+        look = here.look(contract)
+        made = {each: here.commit(each, here.present(each, contract, look), said_why) for each in bases}
     except EditError as error:
         raise TrackError(str(error)) from error
     base = min(bases, key=lambda each: here.distance(each, made[each]))

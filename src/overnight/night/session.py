@@ -42,6 +42,7 @@ class Session:
         self.place.present()
         self.home = self.place.path
         self.repo.scratch = self.home / "scratch"
+        self.repo.keep(self.home / "git")
         self.inbox = Inbox(self.home / "inbox", self.place.make)
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")

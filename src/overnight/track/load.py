@@ -25,13 +25,14 @@ def load(folder: Path) -> Track:
 def text_of(folder: Path) -> str:
     """The text of a folder's contract. Raises TrackError."""
     try:
-        content = files.read(folder, FILE, MOST_CONTRACT_BYTES + 1)
-        if len(content) > MOST_CONTRACT_BYTES:
-            raise TrackError(f"{folder / FILE} is larger than {MOST_CONTRACT_BYTES >> 10} KiB: shorten it.")
+        content = files.read(folder, FILE, MOST_CONTRACT_BYTES)
+    except OSError as error:
+        raise TrackError(f"{folder / FILE} cannot be read: {error}.") from error
+    if content is None:
+        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.")
+    try:
         return content.decode()
-    except FileNotFoundError:
-        raise TrackError(f"there is no {FILE} in {folder}: run `overnight init {folder}` first.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise TrackError(f"{folder / FILE} cannot be read: {error}.") from error
 
 

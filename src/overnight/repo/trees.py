@@ -1,0 +1,92 @@
+"""Trees of commits: what differs between two, and what the change from one to another makes of a third.
+
+Covered: contents are merged by git alone and by nothing that attributes or a configuration name (merge drivers).
+Not covered: a file that one side renamed is one that is gone and a new one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from overnight.errors import EditError
+from overnight.repo.store import Store
+
+SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
+GONE, FILES = "000000", ("100644", "100755")  # modes: of what is not there, of plain files
+Entry = tuple[str, str]  # a file in a tree: its mode and the hash of its content
+
+
+class Change(NamedTuple):
+    """One difference between two trees: modes and hashes of both sides, and the path."""
+
+    before: str
+    after: str
+    old: str
+    new: str
+    path: str
+
+
+class Trees:
+    """The trees of a repository."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def changes(self, base: str, commit: str) -> Iterator[Change]:
+        """What differs between two commits or trees."""
+        fields = self._store.git("diff-tree", "-r", "-z", "--no-renames", base, commit).split("\0")
+        for head, path in zip(fields[::2], fields[1::2], strict=False):
+            before, after, old, new, _ = head.lstrip(":").split(" ")
+            yield Change(before, after, old, new, path)
+
+    def entry(self, there: Entry | None, path: str, content: bytes) -> Entry:
+        """A file with new content, in the mode that it has. Raises EditError where there is a folder."""
+        if there is not None and there[0] == "040000":
+            raise EditError(f"{path!r} is a folder.")
+        return there[0] if there else FILES[0], self._store.git("hash-object", "-w", "--stdin", given=content)
+
+    def merged(self, old: str, new: str, onto: str, finely: bool, scratch: Path | None) -> dict[str, Entry | None] | None:
+        """What the change from one commit to another makes of a third, file by file: path -> its entry, None where it is gone.
+        None on a conflict. `finely`: changes of neighbouring lines do not conflict."""
+        theirs = {change.path: change for change in self.changes(old, onto)}
+        entries: dict[str, Entry | None] = {}
+        for change in self.changes(old, new):
+            other = theirs.get(change.path)
+            if other is None and change.before == GONE and any(_in_the_way(change, each) for each in theirs.values()):
+                return None
+            if other is None or (other.after, other.new) == (change.after, change.new):
+                entries[change.path] = None if change.after == GONE else (change.after, change.new)
+                continue
+            if not {change.before, change.after, other.after} <= {*FILES}:
+                return None
+            mode = change.after if other.after == change.before else other.after
+            content = self._merge_file(change, other, finely, scratch)
+            if content is False:
+                return None
+            entries[change.path] = self.entry((mode, ""), change.path, content)
+        return entries
+
+    def _merge_file(self, mine: Change, theirs: Change, finely: bool, scratch: Path | None) -> bytes | Literal[False]:
+        """The merged content; False on a conflict."""
+        before, ours, others = (self._store.blob(name) for name in (mine.old, mine.new, theirs.new))
+        versions = [ours, before, others]
+        if not finely or any(SEAM in version for version in versions):
+            return self._merge_texts(versions, scratch)
+        merged = self._merge_texts([version.replace(b"\n", SEAM) for version in versions], scratch)
+        return merged and merged.replace(SEAM, b"\n")
+
+    def _merge_texts(self, versions: Sequence[bytes], scratch: Path | None) -> bytes | Literal[False]:
+        with tempfile.TemporaryDirectory(prefix="overnight-", dir=scratch) as folder:
+            names = [Path(folder, n) for n in ("mine", "before", "theirs")]
+            for name, content in zip(names, versions, strict=True):
+                name.write_bytes(content)
+            done = self._store.call(["merge-file", "-p", "-q", *map(str, names)])
+        return done.stdout if done.returncode == 0 else False
+
+
+def _in_the_way(change: Change, other: Change) -> bool:
+    """Whether one names a folder where the other names a file."""
+    return other.after != GONE and (other.path.startswith(f"{change.path}/") or change.path.startswith(f"{other.path}/"))
