@@ -142,13 +142,13 @@ class Runner:
     # -- one run --
 
     def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
-                running: Callable[[Any], None] = lambda process: None) -> Measurement:
+                running: Callable[[Any], None] = lambda process: None, keep: Path | None = None) -> Measurement:
         """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
-        comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. Raises Fault when the
-        machine failed."""
+        comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. `keep`: where the
+        artefacts of a job with nothing beside it are left, for `score`. Raises Fault when the machine failed."""
         job = job if job.secret else msgspec.structs.replace(sealed(job, ""), scorer_seed=job.seed)
         if not job.beside:
-            return self._measured(job, cores, worker, running)
+            return self._measured(job, cores, worker, running, keep)
         other = msgspec.structs.replace(job, commit=job.beside, beside="", pace=())
         order = job.scorer_seed % 2  # a candidate that knew it could leave the machine cold for the other
         found = [self._measured(side, cores, worker, running) for side in ((other, job) if order else (job, other))]
@@ -157,22 +157,48 @@ class Runner:
         return msgspec.structs.replace(mine, logs=logs, beside=theirs.metrics, busy=mine.busy + theirs.busy,
                                        beside_holdout=theirs.holdout)
 
-    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None]) -> Measurement:
+    def score(self, job: Measure, harvest: Path, cores: tuple[int, ...] = (), oracle: tuple[str, ...] = ()) -> Measurement:
+        """Score artefacts that lie there already, as if a run of this job had left them; they stay. `oracle`: a command that
+        answers in the place of the contract's. Raises Fault when the machine failed."""
         record = RunRecord()
+
+        def work() -> tuple[dict[str, float], None]:
+            if self.track.score is None:
+                raise Invalid("invalid", "this track has no scorer")
+            metrics = self._score(job, self.track.score, self.tree(job.commit), harvest, cores, record, lambda process: None,
+                                  oracle=oracle)
+            return self._valid(metrics), None
+
+        return self._recorded(job, record, work)
+
+    def _measured(self, job: Measure, cores: tuple[int, ...], worker: int, running: Callable[[Any], None],
+                  keep: Path | None = None) -> Measurement:
+        record, pace = RunRecord(), self._pace(job)
+        harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
+
+        def work() -> tuple[dict[str, float], float | None]:
+            try:
+                return self._measure(job, harvest, cores, record, running, pace)
+            finally:
+                with record.timed("clean-up"):
+                    if keep is not None and harvest.exists():
+                        harvest.rename(keep)
+                    shutil.rmtree(harvest, ignore_errors=True)
+
+        return self._recorded(job, record, work, worker, pace)
+
+    def _recorded(self, job: Measure, record: RunRecord, work: Callable[[], tuple[dict[str, float], float | None]],
+                  worker: int = 0, pace: Pace | None = None) -> Measurement:
+        """What came of the work of a job, whichever way it ended."""
         outcome: Outcome = "ok"
         reason = ""
-        harvest = self.artifacts / f"{job.run}-{os.urandom(4).hex()}"
-        pace = self._pace(job)
         try:
             with self._used(job.commit):
-                metrics, holdout = self._measure(job, harvest, cores, record, running, pace)
+                metrics, holdout = work()
         except Invalid as invalid:
             metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
         except OSError as error:
             raise Fault(f"run {job.run} could not be carried out: {error}.") from error
-        finally:
-            with record.timed("clean-up"):
-                shutil.rmtree(harvest, ignore_errors=True)
         return Measurement(job, record.logs(), outcome=outcome, metrics=metrics, reason=reason, busy=record.busy,
                            overhead=record.overhead, worker=worker, curve=pace.reader.curve if pace else (),
                            sandbox=self.sandbox.identity, accounting=record.accounting, artifacts=record.artifacts,
@@ -196,10 +222,14 @@ class Runner:
         metrics |= {"cpu_seconds": record.cpu, "wall_seconds": run.wall, "peak_memory": float(record.peak)}
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
+        return self._valid(metrics), self._held(job, tree, harvest, cores, record, running)
+
+    def _valid(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Metrics among which is the track's, in its range. Raises Invalid."""
         if self.track.metric.name not in metrics:
             raise Invalid("invalid", f"the scorer does not give '{self.track.metric.name}'")
         within(self.track.metric.name, metrics[self.track.metric.name], self.track.metric.range)
-        return metrics, self._held(job, tree, harvest, cores, record, running)
+        return metrics
 
     def _held(self, job: Measure, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
               running: Callable[[Any], None]) -> float | None:
@@ -209,10 +239,7 @@ class Runner:
         if score is None or not score.holdout or job.stage not in HELD:
             return None
         try:
-            number = self._score(job, score, tree, harvest, cores, record, running, self.holdout()).get(name)
-            if number is None:
-                raise Invalid("invalid", f"the scorer does not give '{name}'")
-            within(name, number, self.track.metric.range)
+            number = self._valid(self._score(job, score, tree, harvest, cores, record, running, self.holdout()))[name]
         except Invalid as invalid:
             if job.stage == "calibrate":
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
@@ -234,7 +261,7 @@ class Runner:
         limits = Limits(wall=seconds(step.timeout), memory=size(step.memory), disk=size(step.disk), processes=step.processes)
         since = time.perf_counter()
         process = self.sandbox.start(Command(
-            argv=self._argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
+            argv=self.argv(step.command), tree=tree, cwd=self.repo.prefix or ".", limits=limits, harvest=harvest,
             env=env, mounts=(*self.mounts, *self.data), network=step.network, gpus=step.gpus,
             heard=pace.hear if pace else None))
         running(process)
@@ -243,7 +270,7 @@ class Runner:
         return ended
 
     def _score(self, job: Measure, score: Score, tree: Path, harvest: Path, cores: tuple[int, ...], record: RunRecord,
-               running: Callable[[Any], None], secret: Path | None = None) -> dict[str, float]:
+               running: Callable[[Any], None], secret: Path | None = None, oracle: tuple[str, ...] = ()) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
         with record.timed("tree"):
             judge = self.tree(self.contract, judge=True)
@@ -251,7 +278,7 @@ class Runner:
         env = self._environment(job.seed, cores)
         library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": job.secret}
         limits = Limits(wall=seconds(score.timeout), memory=size(score.memory))
-        command = Command(argv=self._argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
+        command = Command(argv=self.argv(score.command), tree=judge, cwd=self.repo.prefix or ".", limits=limits,
                           env=self._environment(job.scorer_seed, cores) | library,
                           inputs=harvest, secret=secret, mounts=(*self.mounts, *self.data, LIBRARY))
         if self.track.oracle is None:
@@ -259,7 +286,8 @@ class Runner:
             running(process)
             scored, answered = process.wait(), None
         else:
-            side = Command(argv=self._argv(self.track.oracle.command), tree=tree, cwd=command.cwd, env=env, inputs=harvest,
+            answering = oracle or self.argv(self.track.oracle.command)
+            side = Command(argv=answering, tree=tree, cwd=command.cwd, env=env, inputs=harvest,
                            limits=Limits(wall=seconds(self.track.oracle.timeout), memory=size(self.track.oracle.memory)),
                            mounts=(*self.mounts, *self.data), network=self.track.run.network, gpus=self.track.run.gpus)
             scored, answered = asked(self.sandbox, command, side, running)
@@ -272,7 +300,8 @@ class Runner:
         patience = seconds(self.track.oracle.timeout) if self.track.oracle is not None else 0.0
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
-    def _argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
+    def argv(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """A command of the contract, with the interpreter that it means by `python`."""
         return (self.python, *command[1:]) if command[0] in ("python", "python3") else command
 
     def _environment(self, seed: int, cores: tuple[int, ...]) -> dict[str, str]:

@@ -81,6 +81,7 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     key       secret from which every seed is drawn, so that no candidate can know one before it is committed; in old
               journals alone
     key_hash  the SHA-256 of it, where it lies beside the journal
+    forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
     """
 
     at: float
@@ -89,6 +90,7 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     contract: str
     key: str = ""
     key_hash: str = ""
+    forgeable: str = ""
 
 
 class Started(Struct, frozen=True, tag="started", tag_field="kind"):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from overnight.lab.jobs import Measure, Measurement, sealed
+from overnight.night.hostile import Attacked
 from overnight.referee import curves
 from overnight.track.spec import Track
 
@@ -22,6 +23,7 @@ class BaselineCheck(Struct, frozen=True):
     cpu           mean CPU seconds of the run alone
     peak_memory   bytes, the largest of the three
     problems      what is wrong, a sentence each
+    first         the first run
     """
 
     metric: tuple[float, ...]
@@ -30,6 +32,12 @@ class BaselineCheck(Struct, frozen=True):
     peak_memory: float
     overhead: float
     problems: tuple[str, ...]
+    first: Measurement
+
+    @property
+    def whole(self) -> bool:
+        """Whether no run failed."""
+        return len(self.metric) == 3
 
     @property
     def deterministic(self) -> bool:
@@ -53,7 +61,7 @@ def attempt(track: Track, commit: str, measure: Callable[[Measure], Measurement]
         cpu=sum(r.metrics["cpu_seconds"] for r in good) / max(1, len(good)),
         peak_memory=max((r.metrics["peak_memory"] for r in good), default=0.0),
         overhead=sum(sum(r.overhead.values()) for r in runs) / len(runs),
-        problems=tuple(_problems(track, runs)))
+        problems=tuple(_problems(track, runs)), first=runs[0])
 
 
 def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
@@ -75,6 +83,13 @@ def _problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
                "them, or mend the pattern.")
     if track.metric.worthwhile == 0:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
+
+
+def attack_words(attacked: Attacked) -> Iterator[str]:
+    """What came of the attack on the scorer, as sentences."""
+    yield f"the scorer was tried with {attacked.candidates} candidates and {attacked.results} results that are no good" + (
+        "" if attacked.findings else ": none of them did as well as the baseline")
+    yield from (f"{'wrong' if found.wrong else 'warning'}: {found.sentence}" for found in attacked.findings)
 
 
 def words(track: Track, check: BaselineCheck, benches: int) -> Iterator[str]:

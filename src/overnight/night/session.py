@@ -23,7 +23,7 @@ from overnight.night import keys
 from overnight.night.inbox import Inbox
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.repo import Repo
-from overnight.track import program, spec
+from overnight.track import program, scorer, spec
 from overnight.track.load import load
 
 HOME = ".overnight"
@@ -185,7 +185,8 @@ class Session:
         self.repo.put_aside(f"overnight/{contract.name}")
         made = keys.make(self.home)
         self.state.keys = keys.found(self.home)
-        self.record([Opened(time.time(), contract.name, head, text, key_hash=made)])
+        forgeable = scorer.forgeable(scorer.parsed(contract, lambda path: self.repo.text(head, path)))
+        self.record([Opened(time.time(), contract.name, head, text, key_hash=made, forgeable=forgeable)])
 
     def _check_key(self, name: str) -> None:
         """Raise TrackError where the key from which this track's seeds are drawn is not beside its journal."""
