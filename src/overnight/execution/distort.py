@@ -161,7 +161,7 @@ def _changed(value: Any, how: Distortion, met: int) -> Any:
     """The value with its numbers changed: those of fractions in lists, where there are any; else the next wider choice."""
     choices: list[Callable[[Leaf, bool], bool]] = [
         lambda leaf, listed: how.kind == "claim" and _near(leaf, how.score),
-        lambda leaf, listed: listed and isinstance(leaf, float) and not how.wide,
+        lambda leaf, listed: listed and isinstance(leaf, (float, str) if how.kind == "other" else float) and not how.wide,
         lambda leaf, listed: listed and _is_number(leaf) and not how.wide,
         lambda leaf, listed: isinstance(leaf, float) and not how.wide,
         lambda leaf, listed: _is_number(leaf),

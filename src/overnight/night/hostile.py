@@ -183,14 +183,15 @@ class Attack:
 
     def _by_numbers(self, made: Make, result: str, wide: bool = False, matter: bool = True) -> Iterator[Finding]:
         """Results whose numbers are not what they should be. `matter`: the score comes from them, for wrong ones change it;
-        else it means nothing when others leave it as it is."""
+        else it means nothing when others leave it as it is. `wide`: it does not come from what stands in lists."""
         claimed = self._scored(made(Distortion("claim", wide, self.score, self.better)))
         if claimed is not None and _close(claimed, self.better) and not _close(claimed, self.score):
             yield Finding(f"{result} that claims {self.better:.6g} scores {claimed:.6g}: the score is the candidate's own "
                           "number, so let the scorer compute it from what the run made.")
         for kind, (words, mend) in RESULTS.items():
             found = self._scored(made(Distortion(kind, wide)))
-            if self._no_worse(found) and (matter or self._gain(found) > self.baseline.spread):
+            telling = matter and not (wide and kind in ("half", "twice"))
+            if self._no_worse(found) and (telling or self._gain(found) > self.baseline.spread):
                 yield self._finding(words.format(result), found, mend)
 
     def _matter(self, wrong: Hostile | None) -> bool:
