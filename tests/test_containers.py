@@ -66,7 +66,7 @@ class TestPodman(Behaves, Contains):
 
     def test_what_a_killed_overnight_left_is_swept_up(self, podman, tmp_path):
         gone = subprocess.Popen(["sleep", "60"])
-        left = Path("/tmp", f"{watch.name_of(gone.pid)}-left")
+        left = Path("/tmp", f"{watch.name_of(gone.pid)}-box-leftover")
         left.mkdir()
         gone.kill()
         gone.wait()

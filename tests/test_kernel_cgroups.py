@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def place():
 @pytest.fixture
 def group(place):
     """A group for 100 MB and 20 processes."""
-    made = place.make(f"test-{time.monotonic_ns()}", 100 * MB, 20)
+    made = place.make(100 * MB, 20)
     yield made
     made.kill()
     made.close()
@@ -260,7 +259,7 @@ def test_killing_an_empty_group_does_nothing(group):
 
 
 def test_a_closed_group_is_gone_and_closing_again_is_no_error(place):
-    made = place.make("closed", 50 * MB, 5)
+    made = place.make(50 * MB, 5)
     before = exists(made)
     made.close()
     made.close()
@@ -282,15 +281,14 @@ def test_a_process_that_is_gone_cannot_be_put_in(group):
         group.add(gone.pid)
 
 
-def test_a_name_is_used_once(place, group):
-    name = group.folders["memory"].name.split("-", 4)[4]
-    with pytest.raises(Fault, match="could not be made"):
-        place.make(name, 50 * MB, 5)
-    assert exists(group)
+def test_each_group_has_a_name_of_its_own(place, group):
+    other = place.make(50 * MB, 5)
+    assert other.folders["memory"] != group.folders["memory"] and exists(group)
+    other.close()
 
 
 def test_the_account_of_a_group_that_is_gone_is_a_fault(place):
-    made = place.make("gone", 50 * MB, 5)
+    made = place.make(50 * MB, 5)
     made.close()
     with pytest.raises(Fault, match="could not be read"):
         made.usage()
@@ -299,7 +297,7 @@ def test_the_account_of_a_group_that_is_gone_is_a_fault(place):
 ABANDONS = """
     import os, subprocess, sys
     from overnight.sandbox import cgroups
-    group = cgroups.find().make("left", 50 << 20, 5)
+    group = cgroups.find().make(50 << 20, 5)
     process = subprocess.Popen(["/bin/sleep", "60"], stdout=2)
     group.add(process.pid)
     print(group.folders["memory"], flush=True)
@@ -346,7 +344,7 @@ ORDINARY = """
     if found is None:
         print("none")
     else:
-        group = found.make("user", 50 << 20, 5)
+        group = found.make(50 << 20, 5)
         process = subprocess.Popen(["/bin/sh", "-c", "read go; exec /usr/bin/tail /dev/zero"], stdin=subprocess.PIPE)
         group.add(process.pid)
         process.communicate(b"go")
@@ -529,12 +527,12 @@ def plain(tmp_path, version):
 
 @pytest.mark.parametrize(("version", "bounds"), BOUNDS, ids=["v1", "v2"])
 def test_bounds_are_written_under_the_names_of_the_version(tmp_path, version, bounds):
-    folder = plain(tmp_path, version).make("x", 1000, 5).folders["memory"]
+    folder = plain(tmp_path, version).make(1000, 5).folders["memory"]
     assert {path.name: path.read_text() for path in folder.iterdir()} == bounds | {"pids.max": str(5 + LAUNCHER)}
 
 
 def test_version_2_is_accounted_from_its_files(tmp_path):
-    group = plain(tmp_path, V2).make("x", 1000, 5)
+    group = plain(tmp_path, V2).make(1000, 5)
     for name, text in {"memory.peak": "900", "memory.current": "500", "memory.stat": "anon 200\nfile 250\nshmem 50\n",
                        "memory.events": "low 0\nmax 4\noom 2\noom_kill 2\noom_group_kill 1\n",
                        "cpu.stat": "usage_usec 1500000\nuser_usec 1\n"}.items():
@@ -543,7 +541,7 @@ def test_version_2_is_accounted_from_its_files(tmp_path):
 
 
 def test_a_kernel_without_a_mark_is_known_by_looks(tmp_path):
-    group = plain(tmp_path, V2).make("x", 1000, 5)
+    group = plain(tmp_path, V2).make(1000, 5)
     folder = group.folders["memory"]
     for name, text in {"memory.current": "500", "memory.stat": "file 250\nshmem 50\n", "memory.events": "oom_kill 0\n",
                        "cpu.stat": "usage_usec 0\n"}.items():
@@ -555,7 +553,7 @@ def test_a_kernel_without_a_mark_is_known_by_looks(tmp_path):
 
 def test_a_limit_that_cannot_be_written_is_a_fault_and_leaves_nothing(tmp_path):
     with pytest.raises(Fault, match="could not be made"):
-        Cgroups(V2, {"memory": tmp_path / "missing", "pids": tmp_path}, shutil.rmtree).make("x", 1000, 5)
+        Cgroups(V2, {"memory": tmp_path / "missing", "pids": tmp_path}, shutil.rmtree).make(1000, 5)
     assert not list(tmp_path.iterdir())
 
 

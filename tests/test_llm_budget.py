@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight.contracts import Call, Left
+from overnight.contracts import Call
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending, total
 from overnight.researchers.llm.model import Model, ModelAnswer, Request
@@ -26,6 +26,11 @@ def tried(budget, model, request):
         return budget.ask(model, request)
     except (Away, EditError) as error:
         return error
+
+
+def fits(budget):
+    """Whether there is room for one more call."""
+    return isinstance(tried(budget, Scripted(lambda messages: "a"), asking(99)), ModelAnswer)
 
 
 def night(bounds, answer=lambda messages: "a b c", **more):
@@ -68,7 +73,7 @@ def test_an_experiment_has_a_budget_of_its_own(bounds):
 def test_a_night_that_is_taken_up_again_goes_on_from_what_was_spent():
     budget, model, calls = night(BudgetBounds(tokens=2_000), used=Spending(1_990, 0.0))
     assert tried(budget, model, asking()).wait is None and not calls
-    assert budget.left == Left(tokens=10)
+    assert budget.used == Spending(1_990, 0.0)
 
 
 def test_without_a_price_dollars_cannot_be_bounded():
@@ -111,7 +116,7 @@ def test_what_a_timeout_may_have_cost_stays_set_aside():
         server.faults = Faults()
         assert tried(budget, model, asking()).wait is None
         assert server.tally.requests == 1
-    assert [c.outcome for c in calls] == ["timeout"] and budget.used == Spending() and budget.left.tokens < 120
+    assert [c.outcome for c in calls] == ["timeout"] and 60 < budget.used.tokens <= 120
 
 
 @pytest.mark.services
@@ -121,7 +126,8 @@ def test_a_refused_call_is_on_record_and_costs_nothing(faults, outcome):
     with Server(lambda messages: "a", faults) as server:
         budget = ModelBudget(BudgetBounds(tokens=120), calls.append)
         assert tried(budget, Model(f"server:any@{server.url}"), asking()).outcome == outcome
-    assert [(c.outcome, c.tokens_in, c.dollars) for c in calls] == [(outcome, 0, None)] and budget.left.tokens == 120
+    assert [(c.outcome, c.tokens_in, c.dollars) for c in calls] == [(outcome, 0, None)]
+    assert budget.used == Spending() and fits(budget)
 
 
 def test_an_error_of_ours_leaves_nothing_set_aside():
@@ -131,7 +137,8 @@ def test_an_error_of_ours_leaves_nothing_set_aside():
     budget, model, calls = night(BudgetBounds(tokens=120), broken)
     with pytest.raises(ZeroDivisionError):
         budget.ask(model, asking())
-    assert budget.left.tokens == 120 and [c.outcome for c in calls] == ["outage"]
+    assert [c.outcome for c in calls] == ["outage"]
+    assert budget.used == Spending() and fits(budget)
 
 
 def test_where_the_server_does_not_count_the_estimate_counts():

@@ -15,8 +15,9 @@ from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.report import chart, morning, tables
+from overnight.track import units
 from overnight.views import sentences
-from overnight.views.experiment import detail, history
+from overnight.views.experiment import detail, history, line
 from overnight.views.track import track
 
 CONTRACT = """
@@ -223,7 +224,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._limits(chart._scene(history(night.lab.state), 3.505), 0).y
+    low, high = chart._heights(chart._scene(history(night.lab.state), 3.505))
     assert 3.3 < low < 3.405 and 3.505 < high < 3.7
 
 
@@ -376,6 +377,22 @@ def test_a_night_that_kept_nothing_says_so():
 
 def test_a_track_that_was_only_opened_has_a_report():
     assert "The baseline was not measured." in report(Night(measure=False).lab.state)
+
+
+@pytest.mark.parametrize("tiny", [1.7e-300, 4e-17])
+def test_what_is_nothing_beside_the_numbers_shown_reads_0(tiny, tmp_path):
+    night = Night()
+    night.happen(Judged(0.0, night.propose("same")[0], "discard", "no sign", 0.0, (-tiny, tiny), 6, 3, 1.0))
+    night.judge("keep", gain=tiny, width=0.0)
+    text = report(night.stop()) + shown(night, 1, tmp_path) + line(history(night.lab.state).experiments[0])
+    assert "| 0 (0, 0) |" in text and "lies between 0 and 0 (95 % interval)" in text and "discard 0 [0, 0]" in text
+    assert "e-" not in text
+
+
+@pytest.mark.parametrize(("value", "scale", "said"), [
+    (1e-15, 0.0, "+1e-15"), (1e-15, 1.0, "0"), (-1e-11, 1.0, "-1e-11"), (-1.7e-300, 0.0, "0"), (1e-3, float("inf"), "+0.001")])
+def test_a_number_is_nothing_only_beside_far_larger_ones(value, scale, said):
+    assert units.number(value, 3, scale, "+") == said
 
 
 # ---- one experiment --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from overnight import sandbox
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import gpus, probes, selftest, watch
+from overnight.sandbox import backend, gpus, probes, selftest, watch
 from overnight.sandbox.unsandboxed import Unsandboxed
 
 NEEDS = "sandbox"
@@ -62,10 +62,16 @@ def short():
         yield Path(name)
 
 
-def test_nothing_is_left_of_the_bait(bubblewrap, short, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(short))
-    selftest.examine(bubblewrap)
-    assert not list(short.iterdir())
+def test_nothing_is_left_of_the_bait(bubblewrap):
+    seen = []
+
+    class Looks(type(bubblewrap)):
+        def start(self, command):
+            seen.extend(Path("/tmp").glob(f"{watch.name_of(os.getpid())}-bait-*"))
+            return bubblewrap.start(command)
+
+    selftest.examine(Looks())
+    assert seen and not any(path.exists() for path in seen)
 
 
 def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(bubblewrap, tmp_path, monkeypatch):
@@ -74,12 +80,13 @@ def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(bubblewrap
     assert selftest.examine(bubblewrap)
 
 
-def test_the_bait_of_one_that_was_killed_is_removed_and_that_of_the_living_is_not(bubblewrap, short, monkeypatch):
+def test_the_bait_of_one_that_was_killed_is_removed_and_nothing_else(short, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(short))
-    for owner in ("overnight-999999999-1", watch.name_of(os.getpid())):
-        (short / f"{owner}-bait-x").mkdir()
-    selftest.examine(bubblewrap)
-    assert [p.name for p in short.iterdir()] == [f"{watch.name_of(os.getpid())}-bait-x"]
+    mine = watch.name_of(os.getpid())
+    for name in ("overnight-999999999-1-bait-leftover", f"{mine}-bait-leftover", "overnight-2026-11-notes"):
+        (short / name).mkdir()
+    backend.sweep()
+    assert sorted(p.name for p in short.iterdir()) == sorted([f"{mine}-bait-leftover", "overnight-2026-11-notes"])
 
 
 def test_a_gpu_is_only_promised_where_there_is_one(tmp_path):

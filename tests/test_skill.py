@@ -10,12 +10,11 @@ from conftest import ROOT
 from overnight.cli import main
 from overnight.cli.base import COMMANDS
 from overnight.cli.outside import STATUS
-from overnight.track.init import DOOR
-from overnight.track.program import BEGIN
+from overnight.track import init
 
 SKILL = ROOT / "skills" / "overnight"
 PAGES = {name: (ROOT / name).read_text() for name in ("AGENTS.md", "llms.txt", "skills/overnight/SKILL.md", "docs/agents.md")}
-TEXTS = PAGES | {"program.md": DOOR.format(begin=BEGIN, end="", name="x")}
+TEXTS = PAGES | {"program.md": init.program("x", "")}
 
 
 def test_the_skill_is_one():

@@ -13,7 +13,8 @@
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
 """
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -78,3 +79,10 @@ class Away(OvernightError):
     def __init__(self, sentence: str, wait: float | None = None, outcome: str = "refused") -> None:
         super().__init__(sentence)
         self.wait, self.outcome = wait, outcome
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest to an unknown one, as the end of a sentence."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"

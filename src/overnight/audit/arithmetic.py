@@ -112,7 +112,7 @@ class Plan(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True):
-    """The whole audit, with every run, so that anybody can calculate it again.
+    """The whole audit, with every run, so that any reader can calculate it again.
 
     total        the frontier against the baseline
     ones         the sum of the own effects of the parts, on the seeds on which every commit ran; None where one has none
@@ -150,17 +150,18 @@ def conclude(plan: Plan, runs: Sequence[Run], at: float) -> Audit:
     findings = tuple(_finding(plan, keep, values, runs) for keep in plan.keeps)
     groups = tuple(_finding(plan, group, values, runs) for group in plan.groups)
     total = estimate(list(_gains(plan, values, plan.baseline).values()))
-    claimed, doubt = add_up(plan.keeps)
+    claimed, doubt = add_up([(keep.claimed, keep.claimed_interval) for keep in plan.keeps])
     bare = Audit(plan, at, total, None, None, claimed, doubt, _claim(plan.claimed, total), "unknown", findings, groups,
                  tuple(runs))
     ones, gap = _sums(plan, bare.parts, values)
-    return structs.replace(bare, ones=ones, gap=gap, sum=_sum(gap, _rounding(values)))
+    largest = max((abs(v) for known in values.values() for v in known.values()), default=0.0)
+    return structs.replace(bare, ones=ones, gap=gap, sum=_sum(gap, ROUNDING * largest))
 
 
-def add_up(keeps: Sequence[Keep]) -> tuple[float, float | None]:
-    """(what was claimed for all of them, half the width of its 95 % interval; None where one has no interval)."""
-    radii = [(k.claimed_interval[1] - k.claimed_interval[0]) / 2 for k in keeps if k.claimed_interval]
-    return math.fsum(k.claimed for k in keeps), math.hypot(*radii) if len(radii) == len(keeps) else None
+def add_up(claims: Sequence[tuple[float, tuple[float, float] | None]]) -> tuple[float, float | None]:
+    """What was claimed for all of them, each with its 95 % interval, and half the width of theirs; None where one has none."""
+    radii = [(interval[1] - interval[0]) / 2 for _, interval in claims if interval]
+    return math.fsum(claimed for claimed, _ in claims), math.hypot(*radii) if len(radii) == len(claims) else None
 
 
 def estimate(differences: Sequence[float]) -> Estimate | None:
@@ -215,10 +216,6 @@ def _sums(plan: Plan, parts: Sequence[Finding], values: Values) -> tuple[Estimat
     own = [_gains(plan, values, f.keep.without) for f in parts]
     sums = {s: math.fsum(gains[s] for gains in own) for s in total if all(s in gains for gains in own)}
     return estimate(list(sums.values())), estimate([total[s] - value for s, value in sums.items()])
-
-
-def _rounding(values: Values) -> float:
-    return ROUNDING * max((abs(v) for known in values.values() for v in known.values()), default=0.0)
 
 
 def _sum(gap: Estimate | None, rounding: float) -> Sum:

@@ -31,8 +31,8 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
     claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))
     chain = Keeps(repo, state.opened.commit, kept)
     try:
-        keeps = tuple(_alone(chain, experiment) for experiment in kept)
-        groups = tuple(_together(chain, group) for group in chain.groups() if len(group) > 1)
+        keeps = tuple(_part(chain, experiment) for experiment in kept)
+        groups = tuple(_part(chain, *group) for group in chain.groups() if len(group) > 1)
         for number, part in enumerate((*keeps, *groups), 1):
             if part.without:
                 repo.hold(place, number, part.without)
@@ -42,17 +42,15 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
         repo.release(place)
 
 
-def _alone(chain: Keeps, keep: Experiment) -> Keep:
-    clean = chain.without([keep], finely=False)
-    return Keep((keep.id,), keep.title, (keep.commit,), keep.effect or 0.0, keep.interval,
-                clean or chain.without([keep]), bool(clean))
-
-
-def _together(chain: Keeps, group: Sequence[Experiment]) -> Keep:
-    claimed, doubt = add_up([_alone(chain, keep) for keep in group])
-    clean = chain.without(group, finely=False)
-    return Keep(tuple(e.id for e in group), "", tuple(e.commit for e in group), claimed,
-                None if doubt is None else (claimed - doubt, claimed + doubt), clean or chain.without(group), bool(clean))
+def _part(chain: Keeps, *some: Experiment) -> Keep:
+    """One keep, or several that only go together."""
+    first, clean = some[0], chain.without(some, finely=False)
+    title, claimed, interval = first.title, first.effect or 0.0, first.interval
+    if len(some) > 1:
+        claimed, doubt = add_up([(keep.effect or 0.0, keep.interval) for keep in some])
+        title, interval = "", None if doubt is None else (claimed - doubt, claimed + doubt)
+    return Keep(tuple(e.id for e in some), title, tuple(e.commit for e in some), claimed, interval,
+                clean or chain.without(some), bool(clean))
 
 
 class Keeps:
@@ -74,7 +72,7 @@ class Keeps:
         return self.repo.transplant(keep.commit, keep.base_commit, tip, f"Without #{keep.id}: {keep.title}", finely)
 
     def groups(self) -> list[list[Experiment]]:
-        """All keeps, divided so that each group can be taken out: who conflicts joins the later keep that is in the way."""
+        """All keeps, divided so that each group can be taken out: one that conflicts joins the later keep in the way."""
         group = {keep.id: [keep] for keep in self.kept}
         for place, keep in reversed(list(enumerate(self.kept))):
             while not self.without(group[keep.id]):
@@ -86,7 +84,7 @@ class Keeps:
 
 
 def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
-    """Fresh seeds: nobody could know them, and the night never used them."""
+    """Fresh seeds: no candidate could know them, and the night never used them."""
     used, seeds = {run.seed for run in night}, dict[int, None]()
     while len(seeds) < count:
         if (seed := secrets.randbits(31)) not in used:
@@ -132,15 +130,12 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
         elif isinstance(result, Measurement):
             faults = 0
             keep(result)
-            run = _run(result, result.metrics.get(plan.metric))
+            value = result.metrics.get(plan.metric)
+            run = Run(result.job.commit, result.job.seed, result.outcome,
+                      None if value is None else max(-LARGEST, min(LARGEST, value)), result.reason, round(result.busy, 6))
             runs.append(run)
             (bad if run.value is None else good)[run.commit] += 1
             if bad[run.commit] >= HOPELESS and not good[run.commit]:
                 waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.frontier))
         watch(whole - len(waiting) - flying)
     return runs
-
-
-def _run(result: Measurement, value: float | None) -> Run:
-    number = None if value is None else max(-LARGEST, min(LARGEST, value))
-    return Run(result.job.commit, result.job.seed, result.outcome, number, result.reason, round(result.busy, 6))

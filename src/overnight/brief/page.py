@@ -22,6 +22,7 @@ from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
 LEAST = 2_000  # tokens: below that no page says enough
@@ -31,7 +32,7 @@ NAMES = 12  # files, globs or experiments that are named in one line
 SHORTEST = 150  # tokens below which the end of a log says nothing
 CUT = ", cut: its first "
 COMPARED = 1 << 16  # characters of a file up to which a draft is shown as a difference
-MOST_CHARACTERS, MOST_ENTRIES = 1 << 16, 200  # as data: characters of a text, entries of a list
+MOST_CHARACTERS, MOST_ENTRIES, MOST_LOGS = 1 << 16, 200, 8  # as data: characters of a text, entries of a list
 
 JUDGED = """\
 **How a change is judged.** No proposer's own measurements count. The change becomes a commit on the frontier, the \
@@ -105,15 +106,15 @@ def _foot(missing: Sequence[str]) -> str:
 def _lasting(brief: Brief) -> Iterator[Part]:
     lower = "lower" if brief.direction == "minimize" else "higher"
     unit = f" ({line(brief.unit, 40)})" if brief.unit else ""
-    yield layout.short( f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
+    yield layout.short(f"# Brief\n\nOne change to the code is wanted that makes `{line(brief.metric, 80)}`{unit} {lower}.")
     yield layout.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
-    yield layout.short( JUDGED)
+    yield layout.short(JUDGED)
     globs = [f"- `{line(glob, TITLE)}`" for glob in brief.editable]
     yield layout.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
     yield layout.long(4, brief.contract,
                    lambda n: f"## The contract: track.toml\n\n{fence(plain(brief.contract, n), 'toml')}", "the contract")
     yield layout.long(6, brief.program,
-                   lambda n: f"## The program: how to go about it\n\n{fence(plain(brief.program, n), 'markdown')}",
+                      lambda n: f"## The program: how to go about it\n\n{fence(plain(brief.program, n), 'markdown')}",
                    "the program")
     yield layout.long(3, brief.role,
                    lambda n: f"## Your role in the program\n\n{fence(plain(brief.role, n), 'markdown')}",
@@ -125,7 +126,7 @@ def _lasting(brief: Brief) -> Iterator[Part]:
 
 def _changing(brief: Brief) -> Iterator[Part]:
     found = lessons.failures(brief.history)
-    yield layout.short( _standing(brief))
+    yield layout.short(_standing(brief))
     yield Part(16, lambda room: _code(brief.files, room))
     yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
@@ -136,7 +137,7 @@ def _changing(brief: Brief) -> Iterator[Part]:
     yield layout.long(4, brief.notes, lambda n: "## What the lab has learnt\n\n" + fenced(
         brief.notes, "notes of the last standup", n), "the notes")
     yield Part(5, lambda room: _logs(brief, room))
-    yield layout.short( _left(brief.left))
+    yield layout.short(_left(brief.left))
     yield from _task(brief)
 
 
@@ -148,10 +149,10 @@ def _standing(brief: Brief) -> str:
     if first is not None and now is not None:
         gain = first - now if brief.direction == "minimize" else now - first
         said += [f"- `{line(brief.metric, 80)}`: {first:.6g}{unit} at the baseline, {now:.6g} at the frontier. Gain so far: "
-                 f"{gain:+.4g}."]
+                 f"{number(gain, 4, first, '+')}."]
     if brief.noise is not None:
-        said += [f"- A single paired difference scatters by {brief.noise:.3g} (standard deviation). To see a gain far below "
-                 "that takes many runs."]
+        said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
+                 "see a gain far below that takes many runs."]
     if brief.strain is not None:
         said += [f"- The baseline uses {brief.strain:.0%} of what the nearest guard allows."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
@@ -308,11 +309,11 @@ def _task(brief: Brief) -> Iterator[Part]:
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
-        yield layout.short( f"{TASK}{OWN}")
+        yield layout.short(f"{TASK}{OWN}")
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:
-    yield layout.short( f"{TASK}{task}")
+    yield layout.short(f"{TASK}{task}")
     yield layout.long(5, text, lambda n: fenced(text, what, n), what)
 
 
@@ -333,64 +334,43 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
 
 def as_json(brief: Brief) -> dict[str, Any]:
     """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
-    ours = {
-        "goal": plain(brief.goal, MOST_CHARACTERS),
-        "metric": {"name": line(brief.metric, 80), "direction": brief.direction, "unit": line(brief.unit, 40)},
-        "editable": [line(glob, TITLE) for glob in brief.editable[:MOST_ENTRIES]],
-        "contract": plain(brief.contract, MOST_CHARACTERS),
-        "program": plain(brief.program, MOST_CHARACTERS),
-        "role": plain(brief.role, MOST_CHARACTERS),
-        "frontier": {"experiment": brief.frontier, "levels": [_finite(level) for level in brief.levels],
-                     "noise": _finite(brief.noise), "strain": _finite(brief.strain)},
-        "left": msgspec.to_builtins(brief.left),
+    metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
+    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "strain": brief.strain}
+    ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
+            "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
+    files, logs = sorted(brief.files.items()), sorted(brief.logs.items())
+    again = brief.again and {**_past(brief.again), "message": brief.again.message}
+    theirs = {
+        "files": [{"path": path, "characters": len(text), "text": text} for path, text in files[:MOST_ENTRIES]],
+        "notes": brief.notes,
+        "experiments": Counter(past.verdict for past in brief.history),
+        "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST_ENTRIES:]],
+        "failed": lessons.failures(brief.history)[:MOST_ENTRIES],
+        "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:],
+        "idea": brief.idea, "again": again, "draft": brief.draft and _draft(brief.draft, brief.files), "advice": brief.advice,
+        "ideas": brief.ideas[-MOST_ENTRIES:],
+        "logs": [{"experiment": n, "text": plain(text, MOST_CHARACTERS, end=True)} for n, text in logs[-MOST_LOGS:]],
     }
-    theirs = {"files": _files(brief.files), "notes": plain(brief.notes, MOST_CHARACTERS), **_history(brief), **_wanted(brief),
-              "ideas": [_entry(idea) for idea in brief.ideas[-MOST_ENTRIES:]],
-              "logs": [{"experiment": n, "text": plain(brief.logs[n], MOST_CHARACTERS, end=True)}
-                       for n in sorted(brief.logs)[-8:]]}
-    return {**ours, **theirs, "untrusted": list(theirs), "left_out": _omitted(brief)}
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _files(files: dict[str, str]) -> list[dict[str, Any]]:
-    each = 4 * MOST_CHARACTERS // max(4, min(MOST_ENTRIES, len(files)))
-    return [{"path": line(path, TITLE), "characters": len(files[path]), "text": plain(files[path], each)}
-            for path in sorted(files)[:MOST_ENTRIES]]
-
-
-def _history(brief: Brief) -> dict[str, Any]:
-    found = lessons.failures(brief.history)
-    return {"experiments": dict(Counter(past.verdict for past in brief.history)),
-            "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST_ENTRIES:]],
-            "failed": [msgspec.to_builtins(msgspec.structs.replace(f, tried=f.tried[:MOST_ENTRIES]))
-                       for f in found[:MOST_ENTRIES]],
-            "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:]}
+    counts = {"files": (len(files), MOST_ENTRIES), "editable": (len(brief.editable), MOST_ENTRIES),
+              "ideas": (len(brief.ideas), MOST_ENTRIES), "logs": (len(logs), MOST_LOGS)}
+    left_out = [f"{count - most:,} of {count:,} {name}." for name, (count, most) in counts.items() if count > most]
+    found: dict[str, Any] = _bounded(msgspec.to_builtins({**ours, **theirs}), MOST_CHARACTERS)
+    return found | {"untrusted": list(theirs), "left_out": left_out}
 
 
 def _past(past: Past) -> dict[str, Any]:
-    return {"experiment": past.id, "base": past.base, "researcher": line(past.researcher, 80),
-            "title": lessons.title(past.message), "why": lessons.why(past.message), "effect": _finite(past.effect),
-            "pairs": past.pairs, "idea": past.idea}
+    return {"experiment": past.id, "base": past.base, "researcher": past.researcher, "title": lessons.title(past.message),
+            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea}
 
 
-def _entry(idea: Idea) -> dict[str, Any]:
-    return {"id": idea.id, "title": line(idea.title, TITLE), "text": plain(idea.text, 4 * TITLE), "state": idea.state,
-            "source": line(idea.source, 80), "tried": list(idea.tried[:MOST_ENTRIES]), "outcome": line(idea.outcome, TITLE)}
-
-
-def _wanted(brief: Brief) -> dict[str, Any]:
-    """What is to be done with what: null where it is not asked for."""
-    return {"idea": brief.idea and {**_entry(brief.idea), "text": plain(brief.idea.text, MOST_CHARACTERS)},
-            "again": brief.again and {**_past(brief.again), "message": plain(brief.again.message, MOST_CHARACTERS)},
-            "draft": brief.draft and plain(_draft(brief.draft, brief.files), MOST_CHARACTERS),
-            "advice": plain(brief.advice, MOST_CHARACTERS)}
-
-
-def _omitted(brief: Brief) -> list[str]:
-    """What the bounds of the data leave out."""
-    counts = {"files": len(brief.files), "editable": len(brief.editable), "ideas": len(brief.ideas)}
-    return [f"{count - MOST_ENTRIES:,} of {count:,} {name}." for name, count in counts.items() if count > MOST_ENTRIES] + (
-        [f"{len(brief.logs) - 8:,} of {len(brief.logs):,} logs."] if len(brief.logs) > 8 else [])
+def _bounded(value: Any, room: int) -> Any:
+    """Plain data with at most so many characters in a text, fewer in one of a long list, and null for what is no number."""
+    if isinstance(value, str):
+        return plain(value, room)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _bounded(each, room) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bounded(each, min(room, 4 * room // len(value))) for each in value[:MOST_ENTRIES]]
+    return value

@@ -29,40 +29,27 @@ WORKERS = click.option("--workers", type=click.IntRange(min=1),
                        help="Runs at a time (default: as many as there are cores for).")
 
 
-class CountType(click.ParamType[int]):
-    """A number like 500000, 500k or 2M."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The value as a whole number."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().lower()
-        scale = {"k": 1_000, "m": 1_000_000}.get(text[-1:], 1)
-        try:
-            found = float(text.rstrip("km")) * scale
-        except ValueError:
-            found = -1.0
-        if not 0 < found < 1e15:
-            self.fail(f"{value!r} is no number of tokens: write one like 500k or 2M.", param, ctx)
-        return int(found)
+def count(value: Any) -> int:
+    """A number like 500000, 500k or 2M, as an option's type."""
+    text = str(value).strip().lower()
+    try:
+        found = float(text.rstrip("km")) * {"k": 1_000, "m": 1_000_000}.get(text[-1:], 1)
+    except ValueError:
+        found = -1.0
+    if not 0 < found < 1e15:
+        raise click.BadParameter(f"{value!r} is no number of tokens: write one like 500k or 2M.")
+    return int(found)
 
 
-class PriceType(click.ParamType[tuple[float, float]]):
-    """IN,OUT in dollars per million tokens."""
-
-    name = "in,out"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The two prices, in and out."""
-        try:
-            into, out = (float(part) for part in value.split(","))
-        except ValueError:
-            into = out = -1.0
-        if not (0 <= into < 1e6 and 0 <= out < 1e6):
-            self.fail(f"{value!r} is no price: write two numbers like 0.25,2.", param, ctx)
-        return into, out
+def price(value: str) -> tuple[float, float]:
+    """IN,OUT in dollars per million tokens, as an option's type."""
+    try:
+        into, out = (float(part) for part in value.split(","))
+    except ValueError:
+        into = out = -1.0
+    if not (0 <= into < 1e6 and 0 <= out < 1e6):
+        raise click.BadParameter(f"{value!r} is no price: write two numbers like 0.25,2.")
+    return into, out
 
 
 COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads none of them

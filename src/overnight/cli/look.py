@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
-from overnight.cli.base import FOLDER, JSON, CountType, main, say
+from overnight.cli.base import FOLDER, JSON, count, main, say
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.night.session import Session, opened
+from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
-from overnight.views.track import number, paid, track
+from overnight.views.track import paid, track
 
 
 @main.command()
@@ -104,7 +105,7 @@ def report(folder: Path, to: Path | None) -> None:
 @main.command()
 @FOLDER
 @JSON
-@click.option("--tokens", type=CountType(), default=12_000, show_default=True, help="Of the page, at most.")
+@click.option("--tokens", type=count, default=12_000, show_default=True, help="Of the page, at most.")
 def brief(folder: Path, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
     from overnight.brief import page

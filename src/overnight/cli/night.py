@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from overnight import sandbox
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, CountType, PriceType, main, stopping
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
@@ -23,7 +23,7 @@ from overnight.researchers.team import ModelOptions
 from overnight.track.load import load
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model
-from overnight.track.units import seconds
+from overnight.track.units import number, seconds
 from overnight.views import track
 from overnight.workers.cores import MACHINE
 
@@ -39,10 +39,11 @@ from overnight.workers.cores import MACHINE
               help="Models and agents that think at a time.")
 @click.option("--model", default="", help="Of the roles that name none, like openai:gpt-5-mini or ollama:qwen3; without a "
                                           "team in program.md, an `llm` joins.")
-@click.option("--price", type=PriceType(), help="Dollars per million tokens of a model that the price list does not know.")
-@click.option("--tokens", type=CountType(), help="Use at most so many tokens in this session, like 500k or 2M.")
+@click.option("--price", type=price, metavar="IN,OUT",
+              help="Dollars per million tokens of a model that the price list does not know.")
+@click.option("--tokens", type=count, help="Use at most so many tokens in this session, like 500k or 2M.")
 @click.option("--dollars", type=click.FloatRange(min=0), help="Spend at most so much on models in this session.")
-@click.option("--tokens-each", type=CountType(), help="The same for one experiment, with its repairs.")
+@click.option("--tokens-each", type=count, help="The same for one experiment, with its repairs.")
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
@@ -63,7 +64,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
             Lines(session.state, console)
         try:
-            with stopping(lab), view:
+            with stopping(lab), view.screen:
                 night.run(Budget(until, experiments, options["tokens"], options["dollars"]), view)
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
@@ -99,7 +100,7 @@ def _say_end(state: State) -> None:
     found = track.track(state)
     unit = f" {found.unit}" if found.unit else ""
     click.echo(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
-               f"{track.number(found.baseline, 5)} -> {track.number(found.frontier, 5)}{unit} "
+               f"{number(found.baseline, 5)} -> {number(found.frontier, 5)}{unit} "
                f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
     if state.usage.session.calls:
         click.echo(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

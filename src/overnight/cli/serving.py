@@ -32,8 +32,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
     """
     with extra("mcp", "`overnight mcp`"):
         from overnight.mcp import server
-    from overnight.mcp.verbs import Verbs
-
+        from overnight.mcp.verbs import Verbs
     load(opened(folder).repo.folder)
     verbs = Verbs(folder, sandbox_name, workers)
     _ends_with(verbs)
@@ -44,7 +43,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
                        "reaches it may try changes; Ctrl-C ends it", err=True)
             server.http(verbs, host, sock)
         else:
-            server.stdio(verbs)
+            server.made(verbs).run("stdio")
     finally:
         verbs.close()
 

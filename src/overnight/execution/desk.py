@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
@@ -28,7 +29,7 @@ from overnight.untrusted import plain
 LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
 MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
-OURS = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
+TRAILER = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
@@ -42,35 +43,31 @@ class Desk:
     def propose(self, job: Propose) -> Proposal:
         """Ask the researcher, commit its change, and check the commit against the boundary."""
         since = time.monotonic()
-        proposal = self._proposed(job)
-        return msgspec.structs.replace(proposal, seconds=time.monotonic() - since)
+        try:
+            proposal = self._proposed(job)
+        except (Away, EditError, TrackError) as error:
+            proposal = Proposal(job, **refusal(error))
+        return replace(proposal, seconds=time.monotonic() - since)
 
     def _proposed(self, job: Propose) -> Proposal:
+        """The commit of a researcher's change. Raises Away, EditError, TrackError."""
         researcher, brief = self.team.researchers.get(job.researcher), self.full(job.commit, job.brief)
         if researcher is None:
             return Proposal(job, reason="it left the team", away=True)
-        try:
-            change = researcher.propose(brief)
-            if change is None:
-                return Proposal(job, reason="nothing left to try")
-            first = self._made(job, brief, change)
-        except Away as away:
-            return Proposal(job, reason=said(str(away)), away=True, wait=away.wait)
-        except EditError as error:
-            return Proposal(job, reason=said(str(error)))
-        except TrackError as error:  # what its role names is gone: the others go on
-            return Proposal(job, reason=said(str(error)), away=True)
+        change = researcher.propose(brief)
+        if change is None:
+            return Proposal(job, reason="nothing left to try")
+        first = self._made(job, job.commit, brief.files, change)
         return self._advised(job, brief, researcher, first) or first
 
-    def _made(self, job: Propose, brief: Brief, change: Change) -> Proposal:
-        """A change as a commit. Raises EditError."""
-        change = msgspec.structs.replace(change, message=said(change.message))
-        commit = self.repo.commit(job.commit, change.files, change.message)
-        if commit == job.commit:
+    def _made(self, job: Propose | Accept, base: str, before: Mapping[str, str], change: Change) -> Proposal:
+        """A change to the files of a commit as a commit of its own. Raises EditError."""
+        change = replace(change, message=said(change.message))
+        commit = self.repo.commit(base, change.files, change.message)
+        if commit == base:
             raise EditError("the change changes nothing")
-        foul = self.repo.foul(job.commit, commit, self.track)
-        return Proposal(job, change, foul, commit=commit, patch=self.repo.patch(job.commit, commit),
-                        grown=grown(brief.files, change.files))
+        return Proposal(job, change, self.repo.foul(base, commit, self.track), commit=commit,
+                        patch=self.repo.patch(base, commit), grown=grown(before, change.files))
 
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
@@ -79,14 +76,14 @@ class Desk:
             return None
         with suppress(Away, EditError, TrackError):
             if advice := self.team.critic(brief, first.change, first.patch):
-                change = researcher.propose(msgspec.structs.replace(brief, draft=first.change, advice=said(advice)))
-                return self._made(job, brief, change) if change is not None else None
+                change = researcher.propose(replace(brief, draft=first.change, advice=said(advice)))
+                return self._made(job, job.commit, brief.files, change) if change is not None else None
         return None
 
     def full(self, commit: str, brief: Brief) -> Brief:
         """A brief with the files, and the ends of some logs."""
         failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
-        return msgspec.structs.replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
+        return replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
                                        logs={past.id: self._tail(past) for past in failed})
 
     def _tail(self, past: Past) -> str:
@@ -106,16 +103,12 @@ class Desk:
         foul = self.repo.foul(order.base, order.commit, self.track)
         before, after = self.repo.editable(order.base, self.track), self.repo.editable(order.commit, self.track)
         files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-        if not files and not foul:
-            return Proposal(job, reason="the change changes nothing")
-        change = Change(files, said(order.message))
         if foul:
-            return Proposal(job, change, foul)
+            return Proposal(job, Change(files, said(order.message)), foul)
         try:
-            commit = self.repo.commit(order.base, files, change.message)
+            return self._made(job, order.base, before, Change(files, order.message))
         except EditError as error:
-            return Proposal(job, reason=said(str(error)))
-        return Proposal(job, change, commit=commit, patch=self.repo.patch(order.base, commit), grown=grown(before, files))
+            return Proposal(job, **refusal(error))
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""
@@ -124,12 +117,8 @@ class Desk:
             if job.purpose == "standup":
                 return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
             return Thought(job, ideas=new(self.team.scientist(brief), brief) if self.team.scientist else ())
-        except Away as away:
-            return Thought(job, reason=said(str(away)), away=True, wait=away.wait)
-        except EditError as error:
-            return Thought(job, reason=said(str(error)))
-        except TrackError as error:
-            return Thought(job, reason=said(str(error)), away=True)
+        except (Away, EditError, TrackError) as error:
+            return Thought(job, **refusal(error))
 
     # -- changes on top of others --
 
@@ -138,8 +127,7 @@ class Desk:
         merge goes back to its researcher."""
         commit = "" if job.anew else self.repo.rebase(job.commit, job.base_commit, job.onto)
         again = not commit
-        if again:
-            commit = self._again(job)
+        commit = commit or self._again(job)
         if commit and self.repo.foul(job.onto, commit, self.track):
             commit = ""
         return Rebasing(job, commit, again)
@@ -177,10 +165,16 @@ def new(ideas: Iterable[tuple[str, str]], brief: Brief) -> tuple[tuple[str, str]
 # ---- what a researcher says ------------------------------------------------------------------------------------
 
 
+def refusal(error: Away | EditError | TrackError) -> dict[str, Any]:
+    """What a Proposal or a Thought says where there is none. Where the role of a researcher names what is gone (a TrackError),
+    it is away, and the others go on."""
+    return {"reason": said(str(error)), "away": not isinstance(error, EditError), "wait": getattr(error, "wait", None)}
+
+
 def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of Overnight."""
-    return OURS.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
+    return TRAILER.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

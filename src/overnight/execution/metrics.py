@@ -13,7 +13,7 @@ import math
 import re
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from overnight.contracts import Ended
 from overnight.errors import Fault
@@ -43,22 +43,13 @@ def succeeded(ended: Ended, what: str, limit: float) -> None:
     if ended.killed:
         raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may")
     if ended.code:
-        raise Invalid("crash", f"{what} ended with {_status(ended.code)}{_last_line(ended.stderr)}")
-
-
-def _status(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"status {code}"
+        status = f"signal {-ended.code}" if ended.code < 0 else f"status {ended.code}"
+        last = _printable(_last_line(ended.stderr)[:200])
+        raise Invalid("crash", f"{what} ended with {status}{last and f': {last}'}")
 
 
 def _last_line(stderr: bytes) -> str:
-    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return f": {_printable(lines[-1].strip()[:200])}" if lines else ""
-
-
-def _kind(stderr: bytes) -> bytes:
-    """Of a traceback, which kind of error it was, if Python has that kind."""
-    name = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1].partition(":")[0]
-    return name.encode() if name.endswith("Error") and hasattr(builtins, name) else b""
+    return (stderr.decode(errors="replace").strip().splitlines() or [""])[-1].strip()
 
 
 def _printable(text: str) -> str:
@@ -69,8 +60,9 @@ def _printable(text: str) -> str:
 def read_metrics(scored: Ended, answered: Ended | None, limit: float, patience: float = 0.0) -> dict[str, float]:
     """The scorer's one JSON object as numbers. Raises Invalid with what is wrong about it, or what was foul."""
     if answered is not None and answered.killed != "stopped" and (answered.killed or scored.code):
-        told = msgspec.structs.replace(answered, stderr=_kind(answered.stderr))  # it heard the questions: none of its words
-        succeeded(told, "the oracle", patience)  # what it did explains what the scorer met
+        kind = _last_line(answered.stderr).partition(":")[0]
+        known = kind.encode() if kind.endswith("Error") and hasattr(builtins, kind) else b""  # it heard the questions: no words
+        succeeded(replace(answered, stderr=known), "the oracle", patience)  # what it did explains what the scorer met
     succeeded(scored, "the scorer", limit)
     try:
         found = json.loads(scored.stdout, object_pairs_hook=_once)

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from overnight.contracts import Command, Ended, Process, Sandbox
 from overnight.errors import Fault
 
-MOST_ORACLES = 10_000  # oracles for one scorer
-FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish and our answers to it
-Pipes = tuple[int, int]
+FRESH = b"+"  # the scorer's one-byte wish, and the answer to it
 
 
 def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[[Any], None]) -> tuple[Ended, Ended]:
@@ -31,35 +28,22 @@ def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[
     failed by itself, else the last. Raises Fault."""
     oracles = Oracles(sandbox, oracle)
     running(oracles)
-    ours, theirs = socket.socketpair()
+    mine, theirs = socket.socketpair()
     try:
-        with _given(oracles, theirs) as (ask, answer):
+        with theirs, oracles.started() as (ask, answer):
             env = {"OVERNIGHT_ASK": str(ask), "OVERNIGHT_ANSWER": str(answer), "OVERNIGHT_FRESH": str(theirs.fileno())}
-            command = msgspec.structs.replace(scorer, env=scorer.env | env, fds=(ask, answer, theirs.fileno()))
+            command = replace(scorer, env=scorer.env | env, fds=(ask, answer, theirs.fileno()))
             process = sandbox.start(command)
         running(process)
         with ThreadPoolExecutor(1) as beside:  # the thread that starts an oracle must outlive it
-            serving = beside.submit(oracles.serve, ours)
+            serving = beside.submit(oracles.serve, mine)
             scored = process.wait()
             oracles.kill()
             serving.result()
         return scored, oracles.ended()
     finally:
         oracles.close()
-        ours.close()
-
-
-@contextmanager
-def _given(oracles: Oracles, theirs: socket.socket) -> Iterator[Pipes]:
-    """The scorer's ends, open until it holds them itself."""
-    pipes: Pipes | None = None
-    try:
-        pipes = oracles.start()
-        yield pipes
-    finally:
-        theirs.close()
-        for fd in pipes or ():
-            os.close(fd)
+        mine.close()
 
 
 class Oracles:
@@ -71,52 +55,47 @@ class Oracles:
         self._process: Process | None = None
         self._waiting: Future[Ended] | None = None
         self._waiters = ThreadPoolExecutor(1)  # waiting is what holds a process to its limits
-        self._failed: Ended | None = None
+        self._failed: Ended | None = None  # the first that met a limit or broke, and was not merely ended by Overnight
         self._last: Ended | None = None
         self._cpu, self._peak = 0.0, 0
-        self._count, self._over = 0, False
+        self._over = False
 
-    def start(self) -> Pipes:
-        """A fresh oracle; the ends of its pipes for the scorer: where to ask, where the answer comes. Raises Fault."""
+    @contextmanager
+    def started(self) -> Iterator[tuple[int, int]]:
+        """A fresh oracle; the ends of its pipes for the scorer, where to ask and where the answer comes, open until the end of
+        the block. Raises Fault."""
         ask_theirs, ask = os.pipe()
         answer, answer_theirs = os.pipe()
+        try:
+            self._start(ask_theirs, answer_theirs)
+            yield ask, answer
+        finally:
+            os.close(ask)
+            os.close(answer)
+
+    def _start(self, ask: int, answer: int) -> None:
+        """Start an oracle that holds these ends itself from then on. Raises Fault."""
         try:
             with self._lock:
                 if self._over:
                     raise Fault("the oracle was stopped from outside.")
-                self._process = self._sandbox.start(
-                    msgspec.structs.replace(self._command, stdin=ask_theirs, stdout=answer_theirs))
+                self._process = self._sandbox.start(replace(self._command, stdin=ask, stdout=answer))
                 self._waiting = self._waiters.submit(self._process.wait)
-        except BaseException:
+        finally:
             os.close(ask)
             os.close(answer)
-            raise
-        finally:
-            os.close(ask_theirs)
-            os.close(answer_theirs)
-        self._count += 1
-        return ask, answer
 
     def serve(self, wishes: socket.socket) -> None:
         """Give the scorer a fresh oracle as often as it asks for one, until it is dead. Raises Fault."""
         try:
             while wishes.recv(1) == FRESH:
-                self._grant(wishes)
+                self._end()
+                with self.started() as pipes:
+                    socket.send_fds(wishes, [FRESH], list(pipes))
         except ConnectionError:
-            return  # it died while it waited for our answer
+            return  # it died while it waited for the answer
         finally:
             wishes.close()  # whatever went wrong, it must not wait for us
-
-    def _grant(self, wishes: socket.socket) -> None:
-        if self._count >= MOST_ORACLES:
-            return _refuse(wishes, f"a scorer may have {MOST_ORACLES:,} oracles")
-        self._end()
-        pipes = self.start()
-        try:
-            socket.send_fds(wishes, [FRESH], list(pipes))
-        finally:
-            for fd in pipes:
-                os.close(fd)
 
     def _end(self) -> None:
         """Kill the oracle and keep how it ended. Raises Fault."""
@@ -128,7 +107,8 @@ class Oracles:
             ended = waiting.result()
             self._last = ended
             self._cpu, self._peak = self._cpu + ended.cpu, max(self._peak, ended.peak_memory)
-            self._failed = self._failed or (ended if _failed(ended) else None)
+            if ended.killed not in ("", "stopped") or (not ended.killed and ended.code):
+                self._failed = self._failed or ended
 
     def kill(self) -> None:
         """End the oracle that there is, and start no other."""
@@ -143,7 +123,7 @@ class Oracles:
         self._end()
         found = self._failed or self._last
         assert found is not None
-        return msgspec.structs.replace(found, cpu=self._cpu, peak_memory=self._peak)
+        return replace(found, cpu=self._cpu, peak_memory=self._peak)
 
     def close(self) -> None:
         """Leave no process behind."""
@@ -151,13 +131,3 @@ class Oracles:
         with suppress(Fault):
             self._end()
         self._waiters.shutdown()
-
-
-def _failed(ended: Ended) -> bool:
-    """Whether it met a limit or broke, and was not merely ended by Overnight."""
-    return ended.killed not in ("", "stopped") or bool(not ended.killed and ended.code)
-
-
-def _refuse(wishes: socket.socket, why: str) -> None:
-    text = why.encode()[:1000]
-    wishes.sendall(REFUSED + struct.pack(">H", len(text)) + text)

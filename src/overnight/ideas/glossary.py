@@ -16,7 +16,6 @@ SLIP = 0.86  # how alike a word must be to one of the glossary to be that word m
 SHORTEST = 5  # letters of a word that may be misspelt: shorter ones are too like others
 STOPS = frozenset(".,;:()!?")
 _TOKEN = re.compile(r"(?<=[a-z])[-_]?\d+(?![\d.]*\d*[a-z])|\d+(?:\.\d+)?(?:e-?\d+)?|[a-z]+|[.,;:()!?]")
-_ROUGH = re.compile(r"[a-z]+|\d+")
 _PERCENT = re.compile(r"(?<=\d)\s*(?:%|percent|per cent)")
 _BRITISH = re.compile(r"(?<=[a-z]{3})is(e|ed|es|ing|ation|ations|er|ers)$")
 
@@ -78,11 +77,6 @@ def _token(found: re.Match[str], text: str) -> str:
         return stem(word)
     glued = found.start() > 0 and text[found.start() - 1].isalpha() and word[-1].isdigit()
     return "_" + word.lstrip("-_") if glued else word
-
-
-def rough(text: str) -> set[str]:
-    """The words and numbers of a text as they are written; quicker than its tokens."""
-    return set(_ROUGH.findall((text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()))
 
 
 Stem = Callable[[str], str]
@@ -200,26 +194,3 @@ def healed(word: str) -> str:
         return word
     near = _libraries()[1](word, known)
     return str(near[0]) if near else word
-
-
-# ---- what a word can be part of --------------------------------------------------------------------------------
-
-
-@cache
-def _parts() -> dict[str, set[str]]:
-    """stem -> every term that it names or is part of a name of."""
-    glossary = load()
-    parts: dict[str, set[str]] = {each: {term} for each, term in glossary.single.items()}
-    for phrase in (phrase for phrases in glossary.phrases.values() for phrase in phrases):
-        for each in phrase.stems:
-            parts.setdefault(each, set()).add(phrase.term)
-    for terms in parts.values():
-        terms |= {wider for term in terms if (wider := glossary.terms[term].wider)}
-    return parts
-
-
-@lru_cache(maxsize=1 << 16)
-def hints(word: str) -> frozenset[str]:
-    """All terms that a text with this word may have."""
-    each = healed(stem(word) if word.isalpha() else word)
-    return frozenset({"." + each, *_parts().get(each, ())})

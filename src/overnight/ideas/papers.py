@@ -39,27 +39,13 @@ def from_arxiv(query: str, most: int = 20, address: str | None = None, pause: fl
         raise TrackError(_why(error)) from error
     finally:
         client._session.close()
-    return [found(result.title, result.summary, f"arxiv:{_number(result)}") for result in results]
-
-
-def _number(result: arxiv.Result) -> str:
-    """The paper's number without its version."""
-    return line(str(result.get_short_id()).partition("v")[0], 60)
+    numbers = [line(str(result.get_short_id()).partition("v")[0], 60) for result in results]  # without their versions
+    return [found(result.title, result.summary, f"arxiv:{number}") for result, number in zip(results, numbers, strict=True)]
 
 
 def _client(most: int, address: str | None, pause: float) -> arxiv.Client:
+    """A client with a bound on the time and bytes of an answer: the package has none."""
     import arxiv
-    client = arxiv.Client(page_size=most, delay_seconds=pause, num_retries=RETRIES)
-    if address:
-        client.query_url_format = address + "?{}"
-    bounded = _bounded()
-    for scheme in ("http://", "https://"):
-        client._session.mount(scheme, bounded)
-    return client
-
-
-def _bounded() -> Any:
-    """What carries out requests, with a bound on the time and bytes of an answer: the package has none."""
     import requests
 
     class Bounded(requests.adapters.HTTPAdapter):
@@ -74,7 +60,12 @@ def _bounded() -> Any:
             answer._content = bytes(content)
             return answer
 
-    return Bounded()
+    client = arxiv.Client(page_size=most, delay_seconds=pause, num_retries=RETRIES)
+    if address:
+        client.query_url_format = address + "?{}"
+    for scheme in ("http://", "https://"):
+        client._session.mount(scheme, Bounded())
+    return client
 
 
 def _why(error: Exception) -> str:

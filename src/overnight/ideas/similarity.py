@@ -14,7 +14,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from overnight.errors import ExtraMissing
-from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, hints, load, rough, tokens
+from overnight.ideas.glossary import STOPS, Glossary, Phrase, healed, load, tokens
 
 MOST_COMPARED_CHARACTERS = 600  # of an idea: its title and the beginning of its text
 ALIKE = 0.45  # score from which two ideas count as the same one: python -m bench ideas
@@ -57,13 +57,15 @@ class Features(Struct, frozen=True):
     size: float
 
 
-def alike(text: str, others: Sequence[str], threshold: float = ALIKE) -> list[tuple[int, float]]:
+def alike(text: str, others: Sequence[str]) -> list[tuple[int, float]]:
     """Which of the others are the same idea in other words: their places and scores (0 to 1), best first. Without the extra
     `similarity`, which are the same text but for case and white space."""
     if missing():
         mine = _spaced(text)
         return [(place, 1.0) for place, other in enumerate(others) if _spaced(other) == mine]
-    return _alike(features(text[:MOST_COMPARED_CHARACTERS]), others, threshold)
+    found = features(text[:MOST_COMPARED_CHARACTERS])
+    scores = [(place, likeness(found, features(other[:MOST_COMPARED_CHARACTERS]))) for place, other in enumerate(others)]
+    return sorted((each for each in scores if each[1] >= ALIKE), key=lambda each: (-each[1], each[0]))
 
 
 def missing() -> str:
@@ -78,18 +80,6 @@ def missing() -> str:
 def _spaced(text: str) -> str:
     """A text whose case and white space say nothing."""
     return " ".join(text.casefold().split())
-
-
-def _alike(mine: Features, others: Sequence[str], threshold: float) -> list[tuple[int, float]]:
-    things = frozenset(term.lstrip("-") for term in mine.terms if term[0] not in "~#")
-    scores = ((place, likeness(mine, features(other[:MOST_COMPARED_CHARACTERS]))) for place, other in enumerate(others)
-              if _akin(things, other[:MOST_COMPARED_CHARACTERS]))
-    return sorted((found for found in scores if found[1] >= threshold), key=lambda found: (-found[1], found[0]))
-
-
-def _akin(things: frozenset[str], text: str) -> bool:
-    """Whether a text can have one of these terms at all: most of a queue has none, and is not read more closely."""
-    return any(not hints(word).isdisjoint(things) for word in rough(text))
 
 
 # ---- two ideas -------------------------------------------------------------------------------------------------
@@ -116,22 +106,13 @@ def _left(one: Features, two: Features, things: dict[str, float], turned: frozen
         left *= LONE_NUMBER
     if one.ways and two.ways and not one.ways & two.ways:
         left *= OTHER_WAY
-    if _kinds(one, two) & _kinds(two, one):
-        left *= OTHER_KIND
+    mine, theirs = one.terms.keys() - two.terms.keys(), two.terms.keys() - one.terms.keys()
+    if {one.kinds.get(term, "") for term in mine} & {two.kinds.get(term, "") for term in theirs} - {""}:
+        left *= OTHER_KIND  # Adam here and Lion there are two optimisers
     if not any(weight >= NAME for weight in things.values()):
-        left *= STRANGE ** min(len(_strange(one, two)), len(_strange(two, one)))
+        left *= STRANGE ** min(sum(term[0] == "." for term in terms) for terms in (mine, theirs))
     main = [term for term, weight in things.items() if weight >= max(things.values())]
     return left * (TURNED if main and turned.issuperset(main) else 1.0)
-
-
-def _strange(one: Features, two: Features) -> list[str]:
-    """Words of the first that are neither in the glossary nor in the second."""
-    return [term for term in one.terms if term[0] == "." and term not in two.terms]
-
-
-def _kinds(one: Features, two: Features) -> set[str]:
-    """Of which kinds the first has a thing that the second lacks: Adam here and Lion there are two optimisers."""
-    return {kind for term, kind in one.kinds.items() if term not in two.terms}
 
 
 # ---- one idea --------------------------------------------------------------------------------------------------
@@ -155,7 +136,9 @@ def features(text: str) -> Features:
             turned[key] = turned.get(key, True) and place in signs.turned
         if place not in signs.replaced and place < signs.why and name in glossary.terms:
             kinds[name] = glossary.terms[name].wider
-    numbers, ways = _numbers(stems, glossary), signs.ways()
+    numbers = frozenset(glossary.numbers[each] if each in glossary.numbers else float(each)
+                        for each in stems if each in glossary.numbers or each[0].isdigit())
+    ways = signs.ways()
     terms |= {f"~{way}": WAY for way in ways | ({"not"} if signs.turned else set())} | {f"#{n:g}": NUMBER for n in numbers}
     return Features(terms, {name: kind for name, kind in kinds.items() if kind},
                     frozenset(key for key, all_turned in turned.items() if all_turned), numbers, ways, sum(terms.values()))
@@ -211,12 +194,6 @@ def _named(stems: list[str], hits: list[tuple[str, list[int]]], spent: set[int],
             yield glossary.single[each], place
         elif each[0].isalpha() and each not in glossary.signs:
             yield "." + each, place
-
-
-def _numbers(stems: list[str], glossary: Glossary) -> frozenset[float]:
-    spoken = (glossary.numbers.get(each) for each in stems)
-    written = (float(each) for each in stems if each[0].isdigit())
-    return frozenset(n for n in (*spoken, *written) if n is not None)
 
 
 class _Signs:

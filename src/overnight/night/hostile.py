@@ -20,7 +20,7 @@ from msgspec import Struct
 from overnight.errors import EditError
 from overnight.execution import distort
 from overnight.execution.distort import Distortion
-from overnight.execution.runner import Runner
+from overnight.execution.runner import Becomes, Runner
 from overnight.lab.jobs import Measurement
 from overnight.track import scorer
 from overnight.track.spec import HARNESS_METRICS, Track
@@ -33,7 +33,7 @@ NEAR, FAR = 0.9, 4.5  # of a tolerance: within it, and well beyond
 PUSHES = ((1.0, 0.0), (0.0, 0.5), (-1.0, 0.0), (0.0, -0.5))  # shares of it that numbers are scaled and shifted by
 
 Files = dict[str, bytes]
-Hostile = Files | tuple[str, ...]  # what stands in a result's place: files, or the command of an oracle
+Hostile = Files | Becomes  # what stands in a result's place: files, or what becomes of an oracle's command
 Make = Callable[[Distortion], Hostile | None]  # None where a result cannot be distorted like that
 CANDIDATES = (  # what a candidate is called, its Python, and what its other files hold
     ("a candidate that ends at once with status 0", "import os\nos._exit(0)\n", ""),
@@ -165,14 +165,16 @@ class Attack:
 
     def by_answers(self) -> Iterator[Finding]:
         """Scores of oracles that answer what no honest one does."""
-        assert self.track.oracle is not None
-        python, command = self.runner.argv(("python",))[0], self.runner.argv(self.track.oracle.command)
+        python, text = self.runner.python, inspect.getsource(distort)
 
-        def made(how: Distortion) -> tuple[str, ...]:
-            return distort.filtered(python, command, how, inspect.getsource(distort))
+        def made(how: Distortion) -> Becomes:
+            return lambda argv: distort.filtered(python, argv, how, text)
 
-        none, wrong = (python, "-S", "-E", "-c", ""), made(Distortion("other"))
-        yield from self._nothing("an oracle that ends at once", none, "let the scorer fail where no answer comes")
+        def ends(argv: tuple[str, ...]) -> tuple[str, ...]:
+            return python, "-S", "-E", "-c", ""
+
+        wrong = made(Distortion("other"))
+        yield from self._nothing("an oracle that ends at once", ends, "let the scorer fail where no answer comes")
         unread = [*self._nothing("an oracle whose answers are all wrong", wrong, "let the scorer look at the answers")]
         yield from unread or self._by_numbers(made, "an oracle's answer")
 
@@ -223,11 +225,13 @@ class Attack:
         folder = self.runner.artifacts / "hostile"
         folder.mkdir()
         try:
-            for name, data in hostile.items() if isinstance(hostile, dict) else ():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(data)
-            oracle = () if isinstance(hostile, dict) else hostile
-            made = self.runner.score(self.baseline.run.job, self.baseline.artifacts if oracle else folder, self.cores, oracle)
+            if isinstance(hostile, dict):
+                for name, data in hostile.items():
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(data)
+                made = self.runner.score(self.baseline.run.job, folder, self.cores)
+            else:
+                made = self.runner.score(self.baseline.run.job, self.baseline.artifacts, self.cores, hostile)
         finally:
             shutil.rmtree(folder)
         self._timeouts += made.outcome == "timeout"

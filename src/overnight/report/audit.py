@@ -14,6 +14,7 @@ from overnight.audit.arithmetic import Audit, Estimate, Finding
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.report.tables import plain
+from overnight.track.units import number
 from overnight.views.track import span
 
 FILE = "audit.json"  # in the folder for what Overnight writes of a track
@@ -127,14 +128,15 @@ def _on_the_claim(audit: Audit) -> Iterator[str]:
         yield "Whether the night's claim holds is unknown: too few runs of both the baseline and the frontier ended well."
         return
     low, high = total.interval
-    interval = f"the audit's interval, {low:+.3g} to {high:+.3g}"
+    shown, *ends = (number(value, 3, total.effect, "+") for value in (claimed, low, high))
+    interval = f"the audit's interval, {' to '.join(ends)}"
     if audit.claim == "holds":
-        yield f"The night's claim holds: {claimed:+.3g} lies in {interval}."
+        yield f"The night's claim holds: {shown} lies in {interval}."
     else:
         word, side = ("much", "above") if audit.claim == "too high" else ("little", "below")
         both = math.hypot(audit.doubt or 0.0, high - total.effect)
         excuse = ", though by no more than both are uncertain" if abs(claimed - total.effect) <= both else ""
-        yield f"The night claimed too {word}: {claimed:+.3g} lies {side} {interval}{excuse}."
+        yield f"The night claimed too {word}: {shown} lies {side} {interval}{excuse}."
     if low <= 0:
         yield "That the frontier is better than the baseline is not shown."
 

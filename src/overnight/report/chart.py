@@ -6,13 +6,13 @@ The same history gives the same SVG, byte for byte. Nothing of pyplot's global s
 from __future__ import annotations
 
 import math
+import statistics
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,6 +48,7 @@ GAP = 21.0  # pixels between the middles of neighbouring labels
 FARTHEST = 60.0  # pixels that a label may be moved from its dot
 LEAD = 13.0  # pixels between a dot and its label
 FEW = 60  # experiments up to which dots are large
+WORSE = 0.6  # of the spread of what was kept: how far beyond it what was discarded is still shown
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn, and within which limits.
+    """What is drawn.
 
-    sign   1 where lower is better, else -1
-    start  the x of the baseline
+    sign        1 where lower is better, else -1
+    start, end  the x of the baseline, and of the last that is drawn
     """
 
     kept: tuple[Dot, ...]
@@ -77,18 +78,7 @@ class Scene:
     baseline: float
     sign: int
     start: float
-    x: tuple[float, float] = (0.0, 1.0)
-    y: tuple[float, float] = (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A label at its dot: where the dot is in pixels, how far the label was moved across its direction."""
-
-    dot: Dot
-    at: tuple[float, float]
-    width: float
-    moved: float = 0.0
+    end: float
 
 
 def draw(history: History, svg: Path, png: Path) -> None:
@@ -107,21 +97,20 @@ def _figure(history: History) -> Figure:
     _frame(axes)
     track, baseline = history.track, history.track.baseline
     if baseline is None or not math.isfinite(baseline):
-        _empty(axes, track.problem or "The baseline has not been measured yet.")
+        why = plain(track.problem or "The baseline has not been measured yet.", 90)
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
     else:
-        _fill(axes, track, _limits(_scene(history, baseline), max((e.id for e in history.experiments), default=0)))
+        scene = _scene(history, baseline)
+        margin = 0.015 * (scene.end - scene.start)
+        axes.set(xlim=(scene.start - margin, scene.end + margin), ylim=_heights(scene))
+        _labels(axes, scene)
+        _dots(axes, scene)
+        _lines(axes, scene)
+        _values(axes, scene, levels(track))
+        _legend(axes, scene, track)
     _heading(figure, track)
     return figure
-
-
-def _fill(axes: Axes, track: TrackView, scene: Scene) -> None:
-    tags = _settle(axes, scene)
-    scene = replace(scene, x=axes.get_xlim(), y=axes.get_ylim())
-    _dots(axes, scene)
-    _lines(axes, scene)
-    _values(axes, scene, levels(track))
-    _labels(axes, scene, tags)
-    _legend(axes, scene, track)
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------
@@ -131,14 +120,16 @@ def _scene(history: History, baseline: float) -> Scene:
     places, sign = _places(history), 1 if history.track.direction == "minimize" else -1
     dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
     ended: dict[str, list[float]] = {"crash": [], "foul": []}
+    end = places[BASELINE] + 1.0
     for experiment in history.experiments:
         x, verdict = max(experiment.id, places[experiment.parent] + 1), experiment.verdict.verdict
+        end = max(end, x)
         if dot := _dot(experiment, x, sign):
             dots[verdict].append(dot)
         elif verdict in ended:
             ended[verdict].append(x)
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
-                 tuple(ended["foul"]), baseline, sign, places[BASELINE])
+                 tuple(ended["foul"]), baseline, sign, places[BASELINE], end)
 
 
 def _places(history: History) -> dict[int, int]:
@@ -155,44 +146,23 @@ def _dot(experiment: ExperimentView, x: float, sign: int) -> Dot | None:
     if level is None or effect is None or not math.isfinite(level):
         return None
     ends = sorted(level - sign * (bound - effect) for bound in experiment.verdict.interval or (effect, effect))
-    return Dot(x, level, ends[0], ends[1], effect, _short(experiment.title))
-
-
-def _short(title: str) -> str:
-    """A title as a label: without the file it is about, with an arrow that is one."""
-    text = plain(title).replace("->", "→")
+    text = plain(experiment.title).replace("->", "→")
     head, bracket, path = text.rpartition(" (")
-    if bracket and path.endswith(")") and " " not in path:
-        text = head
-    return plain(text, MOST_LABEL_CHARACTERS)
-
-
-def _limits(scene: Scene, newest: int) -> Scene:
-    """Limits within which the frontier fills the picture; what is far worse will be clipped to the edge."""
-    measured_at = [d.x for d in (*scene.kept, *scene.discarded)]
-    last = max((*measured_at, *scene.crashed, *scene.fouled, scene.start + 1, newest))
-    margin = 0.015 * (last - scene.start)
-    return replace(scene, x=(scene.start - margin, last + margin), y=_heights(scene))
+    names_file = bracket and path.endswith(")") and " " not in path  # which a label has no room for
+    return Dot(x, level, ends[0], ends[1], effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
 
 
 def _heights(scene: Scene) -> tuple[float, float]:
-    """Worked out as "worse than the baseline", so that one rule serves both directions."""
-    baseline = scene.baseline
-    shown = [v for d in scene.kept for v in (d.level, d.low, d.high) if math.isfinite(v)]
-    core = [0.0, *(scene.sign * (v - baseline) for v in shown)]
-    others = [scene.sign * (d.level - baseline) for d in scene.discarded]
-    low, high = min(core), max(core)
-    usual = float(np.percentile(np.abs(others), 75)) if others else 0.0
-    spread = max(high - low, 0.5 * usual) or abs(baseline) * 0.1 or 1.0
-    if others:
-        high = max(high, min(float(np.percentile(others, 80)), high + (0.6 if low < 0 else 2.5) * spread))
-        low = min(low, max(min(others), low - 0.25 * spread))
-    if low == high:
-        low, high = -spread / 2, spread / 2
+    """Limits within which the frontier fills the picture; what is far worse lies beyond them."""
+    values = [v for d in scene.kept for v in (d.level, d.low, d.high) if math.isfinite(v)]
+    low, high = min([scene.baseline, *values]), max([scene.baseline, *values])
+    others = [d.level for d in scene.discarded]
+    usual = statistics.median(abs(v - scene.baseline) for v in others) if others else 0.0
+    spread = max(high - low, 2 * usual) or abs(scene.baseline) * 0.1 or 1.0
+    near = [v for v in others if low - WORSE * spread <= v <= high + WORSE * spread]
+    low, high = min([low, *near]), max([high, *near])
     room = max(high - low, 0.5 * spread)
-    low, high = low - 0.07 * room, max(high + 0.07 * room, 0.13 * room)
-    ends = (baseline + scene.sign * low, baseline + scene.sign * high)
-    return min(ends), max(ends)
+    return low - 0.1 * room, high + 0.1 * room
 
 
 # ---- axes and words around -------------------------------------------------------------------------------------
@@ -208,67 +178,41 @@ def _frame(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _empty(axes: Axes, why: str) -> None:
-    axes.set(xticks=[], yticks=[])
-    axes.text(0.5, 0.5, plain(why, 90), transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
-
-
 def _heading(figure: Figure, track: TrackView) -> None:
-    text, room = headline(track), (RIGHT - LEFT) * SIZE[0] * DPI
-    bold = FontProperties(size=15.5, weight="bold")
-    while bold.get_size_in_points() > 9 and _width(figure, text, bold) > room:
-        bold.set_size(bold.get_size_in_points() - 0.5)
-    figure.text(LEFT, 0.925, text, fontproperties=bold)
-    figure.text(LEFT, 0.872, _cut(figure, track.goal, FontProperties(size=10.5), room), color=GREY)
+    _fitted(figure, 0.925, headline(track), 15.5, weight="bold")
+    _fitted(figure, 0.872, plain(track.goal, 160), 10.5, color=GREY)
     unit = f" ({plain(track.unit, 24)})" if track.unit else ""
     better = "lower" if track.direction == "minimize" else "higher"
-    figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}{unit}, {better} is better", fontsize=10.5)
+    figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}{unit}, {better} is better")
     right = RIGHT - 0.006
     for mark in reversed(track.marks):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
-        right = badge.get_window_extent(_renderer(figure)).x0 / (SIZE[0] * DPI) - 0.022
+        right = badge.get_window_extent().x0 / (SIZE[0] * DPI) - 0.022
 
 
-def _renderer(figure: Figure) -> Any:
-    canvas: Any = figure.canvas
-    return canvas.get_renderer()
-
-
-def _width(figure: Figure, text: str, font: FontProperties) -> float:
-    """Width in pixels."""
-    return float(_renderer(figure).get_text_width_height_descent(text, font, False)[0])
-
-
-def _cut(figure: Figure, text: str, font: FontProperties, room: float) -> str:
-    most = 160
-    while most > 8 and _width(figure, plain(text, most), font) > room:
-        most -= 2
-    return plain(text, most)
+def _fitted(figure: Figure, y: float, text: str, size: float, **more: Any) -> None:
+    """A line of text, smaller where the picture is too narrow for it."""
+    line = figure.text(LEFT, y, text, fontsize=size, **more)
+    line.set_fontsize(size * min(1.0, (RIGHT - LEFT) * SIZE[0] * DPI / max(1.0, line.get_window_extent().width)))
 
 
 # ---- dots and lines --------------------------------------------------------------------------------------------
 
 
 def _dots(axes: Axes, scene: Scene) -> None:
-    low, high = scene.y
+    low, high = axes.get_ylim()
     size = max(2.2, 5.4 * min(1.0, FEW / max(1, len(scene.discarded))) ** 0.3)
     seen = [(d.x, d.level) for d in scene.discarded]
-    inside = [place for place in seen if low <= place[1] <= high]
-    _marks(axes, inside, "o", size, FAINT, alpha=0.7, clip_on=False)
     step = 0.014 * (high - low)
     floor = low + step * (1 if scene.sign > 0 else 3.5)  # above the crashes
-    _marks(axes, [(x, high - step) for x, level in seen if level > high], "^", size, FAINT)
-    _marks(axes, [(x, floor) for x, level in seen if level < low], "v", size, FAINT)
+    groups = (("o", [(x, y) for x, y in seen if low <= y <= high]), ("^", [(x, high - step) for x, y in seen if y > high]),
+              ("v", [(x, floor) for x, y in seen if y < low]))
+    for marker, places in groups:
+        axes.plot([x for x, _ in places], [y for _, y in places], marker, markersize=size, color=FAINT, zorder=2, alpha=0.7,
+                  markeredgewidth=0, clip_on=False)
     for xs, marker, colour in ((scene.crashed, "x", CRASHED), (scene.fouled, "+", FOULED)):
-        _marks(axes, [(x, 0.02) for x in xs], marker, max(3.2, size * 0.85), colour, alpha=0.8,
-               transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
-
-
-def _marks(axes: Axes, places: Sequence[tuple[float, float]], marker: str, size: float, colour: str,
-           **more: Any) -> None:
-    if places:
-        xs, ys = zip(*places, strict=True)
-        axes.plot(xs, ys, marker, markersize=size, color=colour, zorder=2, **{"markeredgewidth": 0, **more})
+        axes.plot(xs, [0.02] * len(xs), marker, markersize=max(3.2, size * 0.85), color=colour, zorder=2, alpha=0.8,
+                  transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
 def _lines(axes: Axes, scene: Scene) -> None:
@@ -280,7 +224,7 @@ def _lines(axes: Axes, scene: Scene) -> None:
     xs, ys = [d.x for d in scene.kept], [d.level for d in scene.kept]
     axes.vlines(xs, [d.low for d in scene.kept], [d.high for d in scene.kept], color=KEPT, linewidth=size * 0.7,
                 alpha=0.25, zorder=3.4)
-    axes.step([scene.start, *xs, scene.x[1]], [scene.baseline, *ys, ys[-1]], where="post", color=KEPT,
+    axes.step([scene.start, *xs, axes.get_xlim()[1]], [scene.baseline, *ys, ys[-1]], where="post", color=KEPT,
               linewidth=1.9, zorder=3.5)
     axes.plot(xs, ys, "o", markersize=size, color=KEPT, markeredgecolor="white", markeredgewidth=1, zorder=4)
 
@@ -290,7 +234,8 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
     rows = [(scene.baseline, f"{words[0]}\nbaseline", GREY, "normal")]
     if scene.kept:
         best = scene.kept[-1].level
-        need = 0.115 * (scene.y[1] - scene.y[0])
+        low, high = axes.get_ylim()
+        need = 0.115 * (high - low)
         push = scene.sign * max(0.0, need - abs(best - scene.baseline)) / 2
         rows = [(scene.baseline + push, *rows[0][1:]), (best - push, f"{words[1]}\nfrontier", KEPT, "bold")]
     for y, text, colour, weight in rows:
@@ -299,7 +244,7 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
 
 
 def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
-    low, high = scene.y
+    low, high = axes.get_ylim()
     beyond = sum(not low <= d.level <= high for d in scene.discarded)
     unseen = track.discarded - len(scene.discarded)
     dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)
@@ -317,42 +262,42 @@ def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
 # ---- labels ----------------------------------------------------------------------------------------------------
 
 
-def _settle(axes: Axes, scene: Scene) -> list[Tag]:
-    """Choose and place the labels, and widen the limits until they all lie inside."""
-    x, y = scene.x, scene.y
-    tags: list[Tag] = []
-    for _ in range(4):
-        axes.set(xlim=x, ylim=y)
-        tags = _choose(axes, scene)
-        right, beyond = _overflow(axes, scene, tags)
-        if right <= 0 and beyond <= 0:
-            break
-        x = (x[0], x[1] + max(0.0, right) * (x[1] - x[0]))
-        grown = max(0.0, beyond) * (y[1] - y[0])
-        y = (y[0], y[1] + grown) if scene.sign > 0 else (y[0] - grown, y[1])
-    return tags
+def _labels(axes: Axes, scene: Scene) -> None:
+    """Label the largest gains for whose labels there is room, after widening the limits by what they need."""
+    dots = sorted((d for d in scene.kept if d.label), key=lambda d: (-d.gain, d.x))
+    _widen(axes, scene.sign, _chosen(axes, scene.sign, dots))
+    cos, sin, points = math.cos(ANGLE), math.sin(ANGLE), 72 / DPI
+    line = {"arrowstyle": "-", "color": KEPT, "linewidth": 0.7, "alpha": 0.6, "relpos": (0, (1 - scene.sign) / 2),
+            "shrinkA": 0, "shrinkB": 0, "patchA": None}
+    for dot, moved in _chosen(axes, scene.sign, dots).items():
+        along = _along(moved)
+        place = (points * (along * cos + moved * sin), points * scene.sign * (along * sin - moved * cos))
+        axes.annotate(dot.label, (dot.x, dot.level), place, textcoords="offset points", va="center", color="#0b6b3d",
+                      rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", fontproperties=LABEL, zorder=3.3,
+                      bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6},
+                      arrowprops=line if abs(moved) > 3 else None)
 
 
-def _choose(axes: Axes, scene: Scene) -> list[Tag]:
-    """The largest gains for whose labels there is room, in the order of their places."""
-    chosen: list[Tag] = []
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    for dot in sorted((d for d in scene.kept if d.label), key=lambda d: (-d.gain, d.x)):
-        at = axes.transData.transform((dot.x, dot.level))
-        tag = Tag(dot, (float(at[0]), float(at[1])), _width(figure, dot.label, LABEL))
-        together = sorted([*chosen, tag], key=lambda t: (_across(t, scene.sign), t.dot.x))
-        moves = apart([_across(t, scene.sign) for t in together], GAP)
+def _along(moved: float) -> float:
+    """How far from its dot a label begins, in pixels, where it was moved across its direction."""
+    return LEAD + max(0.0, moved) / math.tan(ANGLE)
+
+
+def _chosen(axes: Axes, sign: int, dots: Sequence[Dot]) -> dict[Dot, float]:
+    """The first of the dots for whose labels there is room, each with how far its label is moved across its direction."""
+    def across(dot: Dot) -> float:  # where a label's line lies; it grows along the frontier
+        x, y = axes.transData.transform((dot.x, dot.level))
+        return float(x * math.sin(ANGLE) - sign * y * math.cos(ANGLE))
+
+    chosen: dict[Dot, float] = {}
+    for dot in dots:
+        together = sorted([*chosen, dot], key=lambda d: (across(d), d.x))
+        moves = apart([across(d) for d in together], GAP)
         if max(map(abs, moves)) <= FARTHEST:
-            chosen = [replace(t, moved=m) for t, m in zip(together, moves, strict=True)]
+            chosen = dict(zip(together, moves, strict=True))
         if len(chosen) >= MOST_LABELS:
             break
     return chosen
-
-
-def _across(tag: Tag, sign: int) -> float:
-    """Where a label's line lies, measured across its direction; it grows along the frontier."""
-    return tag.at[0] * math.sin(ANGLE) - sign * tag.at[1] * math.cos(ANGLE)
 
 
 def apart(places: Sequence[float], gap: float) -> list[float]:
@@ -367,32 +312,15 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
     return [value + index * gap - place for index, (value, place) in enumerate(zip(level, places, strict=True))]
 
 
-def _start(tag: Tag, sign: int) -> tuple[float, float]:
-    """Where a label begins, in pixels: along its direction from the dot, and across by as much as it was moved."""
-    along = LEAD + max(0.0, tag.moved) / math.tan(ANGLE)
-    cos, sin = math.cos(ANGLE), math.sin(ANGLE)
-    return (tag.at[0] + along * cos + tag.moved * sin, tag.at[1] + sign * (along * sin - tag.moved * cos))
-
-
-def _overflow(axes: Axes, scene: Scene, tags: Sequence[Tag]) -> tuple[float, float]:
-    """By what share of the axes the labels reach over the right edge, and over the edge they point at."""
-    box = axes.bbox
-    right = beyond = -1.0
-    for tag in tags:
-        x, y = _start(tag, scene.sign)
-        x, y = x + (tag.width + GAP / 2) * math.cos(ANGLE), y + scene.sign * (tag.width + GAP / 2) * math.sin(ANGLE)
-        right = max(right, (x - box.x1) / box.width)
-        edge = (y - box.y1 if scene.sign > 0 else box.y0 - y) / box.height
-        beyond = max(beyond, edge + (0.025 if scene.sign > 0 else 0.07))  # the marks at that edge stay free
-    return right, beyond
-
-
-def _labels(axes: Axes, scene: Scene, tags: Sequence[Tag]) -> None:
-    back = axes.transData.inverted()
-    for tag in tags:
-        x, y = back.transform(_start(tag, scene.sign))
-        if abs(tag.moved) > 3:
-            axes.plot([tag.dot.x, x], [tag.dot.level, y], color=KEPT, linewidth=0.7, alpha=0.6, zorder=3.2)
-        axes.text(x, y, tag.dot.label, rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", ha="left",
-                  va="center", color="#0b6b3d", fontproperties=LABEL, zorder=3.3,
-                  bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6})
+def _widen(axes: Axes, sign: int, chosen: dict[Dot, float]) -> None:
+    """Widen the limits, to the right and to where the labels point, until each label lies inside."""
+    (left, right), (low, high), box = axes.get_xlim(), axes.get_ylim(), axes.bbox
+    wider = taller = 1.0
+    renderer: Any = axes.figure.canvas
+    for dot, moved in chosen.items():
+        length = _along(moved) + renderer.get_renderer().get_text_width_height_descent(dot.label, LABEL, False)[0] + GAP
+        up = (dot.level - low if sign > 0 else high - dot.level) / (high - low)
+        wider = max(wider, (dot.x - left) / (right - left) / (1 - length * math.cos(ANGLE) / box.width))
+        taller = max(taller, up / (0.95 - length * math.sin(ANGLE) / box.height))
+    axes.set_xlim(left, left + wider * (right - left))
+    axes.set_ylim((low, low + taller * (high - low)) if sign > 0 else (high - taller * (high - low), high))

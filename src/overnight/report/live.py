@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,9 +19,10 @@ from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
+from overnight.track.units import number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
-from overnight.views.track import duration, marks, number, paid, spent
+from overnight.views.track import duration, marks, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -33,12 +35,7 @@ class Lines:
 
     def __init__(self, state: State, console: Console) -> None:
         self.state, self.console, self._said = state, console, ""
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
+        self.screen = nullcontext()
 
     def __call__(self, events: Sequence[Event]) -> None:
         """Print what happened."""
@@ -50,22 +47,15 @@ class Lines:
 
 
 class Panel:
-    """One screen that is drawn again while things happen. `until` is when the session ends, on the monotonic clock, and
-    `experiments` how many it may try; None: as many as it likes."""
+    """What is drawn again while things happen, on `screen`, a context. `until` is when the session ends, on the monotonic
+    clock, and `experiments` how many it may try; None: as many as it likes."""
 
     def __init__(self, state: State, console: Console, places: Sequence[Place], until: float | None,
                  experiments: int | None) -> None:
         self.state, self.places, self.until, self.left = state, places, until, experiments
         self.began = time.monotonic()
         self.last: deque[Text] = deque(maxlen=LAST)
-        self.live = Live(console=console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> Panel:
-        self.live.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.live.__exit__(None, None, None)
+        self.screen = Live(console=console, auto_refresh=False, transient=True)
 
     def __call__(self, events: Sequence[Event]) -> None:
         """Apply new events and redraw."""
@@ -75,7 +65,7 @@ class Panel:
             if text := sentence(self.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
                 self.last.append(Text(text, style=shade, no_wrap=True, overflow="ellipsis"))
-        self.live.update(self.draw(), refresh=True)
+        self.screen.update(self.draw(), refresh=True)
 
     def draw(self) -> Group:
         """The screen: headline, counts, places, last verdicts."""
@@ -87,7 +77,8 @@ class Panel:
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
                                 f"[bold]{number(now, 5)}[/] {escape(metric.unit)}")
         if first is not None and now is not None and state.frontier:
-            text.append(f"   from {number(first, 5)} ({state.track.oriented(now - first):+.3g} better)", "green")
+            gain = number(state.track.oriented(now - first), 3, first, "+")
+            text.append(f"   from {number(first, 5)} ({gain} better)", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
@@ -100,15 +91,10 @@ class Panel:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := state.usage.session).calls:
             parts.append(escape(paid("", spent(used))))
-        left = self._left()
-        return Text.from_markup(" · ".join([*parts, left] if left else parts))
-
-    def _left(self) -> str:
-        parts = [f"{duration(self.until - time.monotonic())} left"] if self.until is not None else \
-            [f"{duration(time.monotonic() - self.began)} so far"]
-        if self.left is not None:
-            parts.append(f"{self.left} experiments left")
-        return ", ".join(parts)
+        now = time.monotonic()
+        left = f"{duration(now - self.began)} so far" if self.until is None else f"{duration(self.until - now)} left"
+        left += "" if self.left is None else f", {self.left} experiments left"
+        return Text.from_markup(" · ".join([*parts, left]))
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -118,25 +104,18 @@ class Panel:
         return table
 
 
-class RunCounter:
+class RunCounter(Progress):
     """How many of a known number of runs are done: a bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self, whole: int, console: Console) -> None:
-        self.whole, self.console, self.said = whole, console, time.monotonic()
-        self.bar = Progress(BarColumn(), MofNCompleteColumn(), "runs", TimeRemainingColumn(), console=console,
-                            transient=True, disable=not console.is_terminal)
-        self.task = self.bar.add_task("", total=whole)
-
-    def __enter__(self) -> RunCounter:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        super().__init__(BarColumn(), MofNCompleteColumn(), "runs", TimeRemainingColumn(), console=console, transient=True,
+                         disable=not console.is_terminal)
+        self.whole, self.said = whole, time.monotonic()
+        self.task = self.add_task("", total=whole)
 
     def __call__(self, done: int) -> None:
         """So many are done now."""
-        self.bar.update(self.task, completed=done)
+        self.update(self.task, completed=done)
         if not self.console.is_terminal and time.monotonic() >= self.said + PAUSE:
             self.said = time.monotonic()
             self.console.print(f"{done} of {self.whole} runs", highlight=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from overnight.lab.state import State
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
 from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
+from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
 from overnight.views.track import PLAIN, TrackView, duration, span
@@ -48,20 +49,14 @@ def write(state: State, folder: Path, audit: Audit | None = None) -> ReportFiles
     told = history(state)
     table.write_text(results_tsv(told), encoding="utf-8")
     try:
-        draw = _draw()
+        with extra("charts", "drawing the report's pictures"):
+            from overnight.report import chart  # takes half a second
     except ExtraMissing as error:
         report.write_text(report_md(told, "", audit), encoding="utf-8")
         return ReportFiles(paths[:2], str(error))
     report.write_text(report_md(told, png.name, audit), encoding="utf-8")
-    draw(told, svg, png)
+    chart.draw(told, svg, png)
     return ReportFiles(paths)
-
-
-def _draw() -> Callable[[History, Path, Path], None]:
-    """What draws the chart into two files. Raises ExtraMissing."""
-    with extra("charts", "drawing the report's pictures"):
-        from overnight.report import chart  # takes half a second
-    return chart.draw
 
 
 def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -> str:
@@ -151,18 +146,17 @@ def _kept(told: History) -> list[str]:
     first, _ = levels(told.track)
     decimals = len(first.partition(".")[2]) if "e" not in first else 0
     head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)", f"{code(told.track.metric, 32)} then")
-    rows = [(str(e.id), f"`{e.commit[:7]}`", _whose(told, e), _effect(e), f"{e.verdict.pairs} ({e.verdict.fresh_pairs})",
-             f"{e.level:.{decimals}f}") for e in told.kept]
+    rows = []
+    for each in told.kept:
+        by = proposer(each, told.team)
+        what = f"{code(each.title)} by {code(by, 40)}" if by else code(each.title)
+        pairs = f"{each.verdict.pairs} ({each.verdict.fresh_pairs})"
+        rows.append((str(each.id), f"`{each.commit[:7]}`", what, _effect(each), pairs, f"{each.level:.{decimals}f}"))
     return ["## What was kept", _table(head, rows)]
 
 
-def _whose(told: History, found: ExperimentView) -> str:
-    by = proposer(found, told.team)
-    return f"{code(found.title)} by {code(by, 40)}" if by else code(found.title)
-
-
 def _effect(found: ExperimentView) -> str:
-    return _round(effect(found.verdict))
+    return _round(effect(found))
 
 
 def _round(shown: str) -> str:
@@ -211,8 +205,8 @@ def _learned(told: History) -> list[str]:
         if experiment.verdict.verdict == "discard":
             groups[_kind(experiment.verdict)].append(experiment)
     parts = ["## What was learned"] if groups else []
-    for kind, order in ORDER.items():
-        if found := sorted(groups[kind], key=order):
+    for kind in KINDS:
+        if found := sorted(groups[kind], key=lambda e: (-abs(e.verdict.effect or 0.0), e.id)):
             more = f", of which {EXAMPLES}" if len(found) > EXAMPLES else ""
             rows = [(str(e.id), code(e.title), _effect(e), str(e.verdict.pairs), code(e.verdict.reason))
                     for e in found[:EXAMPLES]]
@@ -222,7 +216,7 @@ def _learned(told: History) -> list[str]:
 
 
 def _kind(verdict: VerdictView) -> str:
-    """What a discarded experiment teaches; the keys of ORDER."""
+    """What a discarded experiment teaches; one of KINDS."""
     if verdict.reason.startswith("breaks the guard"):
         return GUARD
     if verdict.reason in (DENIED, UNCHECKED):
@@ -241,15 +235,7 @@ WORSE, NEUTRAL = "Made it worse", "Made no difference that could be seen"
 SMALL, FADED = "Better, but by less than is worthwhile", "Looked better, but not on fresh seeds"
 GUARD, UNKNOWN = "Broke a guard", "Dropped in a stack, or never compared"
 OVERFIT = "Better, but not on the holdout"
-ORDER = {
-    WORSE: lambda e: e.verdict.effect or 0.0,
-    SMALL: lambda e: -(e.verdict.effect or 0.0),
-    FADED: lambda e: -(e.verdict.effect or 0.0),
-    OVERFIT: lambda e: -(e.verdict.effect or 0.0),
-    NEUTRAL: lambda e: (-e.verdict.pairs, e.id),
-    GUARD: lambda e: e.id,
-    UNKNOWN: lambda e: e.id,
-}
+KINDS = (WORSE, SMALL, FADED, OVERFIT, NEUTRAL, GUARD, UNKNOWN)
 
 
 def _ended(told: History, verdict: str, title: str) -> list[str]:
@@ -271,31 +257,24 @@ def _ended(told: History, verdict: str, title: str) -> list[str]:
 
 
 def _decided(track: TrackView) -> list[str]:
+    noise = asked = ""
+    if track.noise is not None:
+        noise = " The same code and seed give the same number twice." if track.deterministic else ""
+        noise += f" Here one pair's difference spreads by ±{number(track.noise, 2, track.baseline or 0.0)}{_unit(track)}."
+    if track.holdout is not None:
+        asked = (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no researcher "
+                 "ever sees.")
     return ["## How it was decided", " ".join([
         "A change and the commit that it stands on are run with the same seed, so that luck which both share cancels",
-        f"out: that is a pair, and its difference says more than two scores.{_noise(track)} After each pair the referee",
+        f"out: that is a pair, and its difference says more than two scores.{noise} After each pair the referee",
         "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
         f"better must show it again on at least {track.least_fresh_pairs} seeds that were drawn after its commit existed.",
         f"It is kept when the evidence of all pairs is strong enough (now {track.evidence_wanted:.3g} to 1: more after many",
         f"runs without a keep, so that at most {100 * track.false_share:g} % of what is kept is false) and the fresh seeds",
-        f"speak for it by themselves; only what they showed is reported as its gain.{_on_holdout(track)}",
+        f"speak for it by themselves; only what they showed is reported as its gain.{asked}",
         "While most changes are worth nothing, several are stacked in one run, and looked at one by one only if together",
         "they win. No candidate and no language model has a say in that.",
     ])]
-
-
-def _on_holdout(track: TrackView) -> str:
-    if track.holdout is None:
-        return ""
-    return (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no "
-            "researcher ever sees.")
-
-
-def _noise(track: TrackView) -> str:
-    if track.noise is None:
-        return ""
-    same = " The same code and seed give the same number twice." if track.deterministic else ""
-    return f"{same} Here one pair's difference spreads by ±{track.noise:.2g}{_unit(track)}."
 
 
 def _by_researcher(told: History) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from overnight.untrusted import line
-from overnight.views.experiment import ExperimentView, History
+from overnight.views.experiment import History
 from overnight.views.track import TrackView
 
 TITLE = 120  # characters of a title that are shown
@@ -20,27 +20,20 @@ def results_tsv(history: History) -> str:
 
     The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
     """
-    judged = [e for e in history.experiments if e.verdict.verdict != "open"]
-    rows = [["commit", plain(history.track.metric), "memory_gb", "status", "description"], *_baseline(history.track)]
-    return "".join("\t".join(row) + "\n" for row in [*rows, *map(_row, judged)])
+    track = history.track
+    rows = [["commit", plain(track.metric), "memory_gb", "status", "description"]]
+    if track.baseline is not None:
+        rows.append(_row(track.base_commit, track.baseline, track.baseline_metrics, "keep", "baseline"))
+    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, e.title)
+             for e in history.experiments if e.verdict.verdict != "open"]
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def _baseline(track: TrackView) -> list[list[str]]:
-    if track.baseline is None:
-        return []
-    memory = track.baseline_metrics.get("peak_memory", 0.0)
-    return [[track.base_commit[:7], f"{track.baseline:.6f}", f"{memory / GIB:.1f}", "keep", "baseline"]]
-
-
-def _row(found: ExperimentView) -> list[str]:
-    memory = found.metrics.get("peak_memory", 0.0) if found.level is not None else 0.0
-    return [found.commit[:7], f"{found.level or 0.0:.6f}", f"{memory / GIB:.1f}", found.verdict.verdict, _cell(found.title)]
-
-
-def _cell(title: str) -> str:
-    """A title that no spreadsheet takes for a formula."""
-    text = plain(title)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+def _row(commit: str, level: float | None, metrics: dict[str, float], status: str, title: str) -> list[str]:
+    memory, text = metrics.get("peak_memory", 0.0) if level is not None else 0.0, plain(title)
+    if text.startswith(("=", "+", "-", "@")):
+        text = f"'{text}"  # which a spreadsheet would take for a formula
+    return [commit[:7], f"{level or 0.0:.6f}", f"{memory / GIB:.1f}", status, text]
 
 
 # ---- words and numbers -----------------------------------------------------------------------------------------

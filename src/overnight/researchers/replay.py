@@ -51,29 +51,25 @@ class Replay:
         if brief.draft is not None:
             return brief.draft
         if brief.again is not None:
-            return self._again(brief)
+            again = [name for name in names(self.folder) if name == brief.again.note.get(NOTE)]
+            return next((tried for _, tried in _tried(self.folder, again, brief) if isinstance(tried, Change)), None)
         with self._lock:
             return self._next(brief)
 
-    def _again(self, brief: Brief) -> Change | None:
-        assert brief.again is not None
-        name = brief.again.note.get(NOTE)
-        if name not in names(self.folder):
-            return None
-        return next((tried for _, tried in _tried(self.folder, [name], brief) if isinstance(tried, Change)), None)
-
     def _next(self, brief: Brief) -> Change | None:
         left = [name for name in names(self.folder) if self._free(name, brief)]
-        digest = _digest(brief.files)
+        digest = hashlib.sha256(msgspec.json.encode(sorted(brief.files.items()))).hexdigest()
         fresh = [name for name in left if self._stuck.get(name, ("",))[0] != digest]
         for name, tried in _tried(self.folder, fresh, brief):
             if isinstance(tried, Change):
                 self._given[name] = brief.seed
                 return tried
             self._stuck[name] = (digest, tried)
-        if left:
-            raise EditError(_sentence([(name, self._stuck[name][1]) for name in left]))
-        return None
+        if not left:
+            return None
+        shown = "; ".join(f"{name} {self._stuck[name][1]}" for name in left[:SHOWN])
+        more = f"; and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        raise EditError(f"no patch that is left can be proposed on today's files: {shown}{more}.")
 
     def _free(self, name: str, brief: Brief) -> bool:
         """Whether a patch was not proposed yet, or in answer to this very brief. A history that was cut off at its old end
@@ -97,17 +93,6 @@ def names(folder: Path) -> list[str]:
     return found
 
 
-def _sentence(stuck: list[tuple[str, str]]) -> str:
-    """Why nothing was proposed."""
-    shown = "; ".join(f"{name} {why}" for name, why in stuck[:SHOWN])
-    more = f"; and {len(stuck) - SHOWN} more" if len(stuck) > SHOWN else ""
-    return f"no patch that is left can be proposed on today's files: {shown}{more}."
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(msgspec.json.encode(sorted(files.items()))).hexdigest()
-
-
 # ---- one patch -------------------------------------------------------------------------------------------------
 
 
@@ -124,12 +109,10 @@ def _tried(folder: Path, wanted: Iterable[str], brief: Brief) -> Iterator[tuple[
                 message, diff = _read(folder / name, Path(scratch))
                 _lay(tree, brief.files)
                 _apply(diff, brief, tree)
-                change = Change(_changes(tree, brief.files), message or name, {NOTE: name})
+                yield name, Change(_changes(tree, brief.files), message or name, {NOTE: name})
+                return
             except _Stuck as stuck:
                 yield name, str(stuck)
-                continue
-            yield name, change
-            return
 
 
 def _lay(tree: Path, files: Mapping[str, str]) -> None:
@@ -165,8 +148,8 @@ def _read(path: Path, scratch: Path) -> tuple[str, bytes]:
     done = _git(["mailinfo", "-k", "--encoding=UTF-8", "message", "diff"], scratch, content)
     if done.returncode:
         raise _Stuck("is no patch")
-    title = re.search(rb"^Subject: (.*)$", done.stdout, re.MULTILINE)
-    subject = re.sub(r"^\s*\[PATCH[^]]*\]\s*", "", title[1].decode(errors="replace")) if title else ""
+    title = re.search(rb"^Subject: (?:\s*\[PATCH[^]]*\])?(.*)$", done.stdout, re.MULTILINE)
+    subject = title[1].decode(errors="replace") if title else ""
     body = (scratch / "message").read_bytes().decode(errors="replace").strip("\n")
     return "\n\n".join(part for part in (subject.strip(), body) if part), (scratch / "diff").read_bytes()
 
@@ -176,12 +159,10 @@ def _apply(diff: bytes, brief: Brief, tree: Path) -> None:
     paths, level = _paths(diff, tree)
     deepest = min(path.count("/") for path in paths)
     fits = (n for n in range(deepest + 1) if all(_editable(path.split("/", n)[-1], brief) for path in paths))
-    more = next(fits, None)
-    if more is None:
+    if (more := next(fits, None)) is None:
         outside = next(path for path in paths if not _editable(path, brief))
         raise _Stuck(f"touches {outside[:200]!r}, which is not editable")
-    done = _git(["apply", "--whitespace=nowarn", f"-p{level + more}"], tree, diff)
-    if done.returncode:
+    if _git(["apply", "--whitespace=nowarn", f"-p{level + more}"], tree, diff).returncode:
         raise _Stuck("does not apply")
 
 
@@ -256,19 +237,17 @@ def patches(events: Iterable[Event], folder: Path) -> ExportedPatches:
 
 
 def _write(event: Proposed, folder: Path) -> Path:
+    """Write a patch as git writes and reads it."""
     title, _, body = event.message.strip().partition("\n")
+    body = body.strip("\n")
     slug = re.sub(r"[^a-z0-9.]+", "-", title.lower())[:50].strip("-.") or "change"
     path = folder / f"{event.experiment:04}-{slug}.patch"
-    path.write_bytes(_mail(event, title, body.strip("\n")).encode(errors="replace"))
-    return path
-
-
-def _mail(event: Proposed, title: str, body: str) -> str:
-    """A patch as git writes and reads it."""
     subject = title if title.isascii() else Header(title, "utf-8").encode()
     head = (f"From {event.commit} Mon Sep 17 00:00:00 2001\nFrom: Overnight <overnight@localhost>\nSubject: [PATCH] {subject}\n"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n")
-    return f"{head}{_CUTS.sub(' ', body)}\n---\n{event.patch}\n-- \nOvernight, experiment {event.experiment}\n"
+    mail = f"{head}{_CUTS.sub(' ', body)}\n---\n{event.patch}\n-- \nOvernight, experiment {event.experiment}\n"
+    path.write_bytes(mail.encode(errors="replace"))
+    return path
 
 
 # Lines of a message at which git would think that the diff, another header or another letter begins.

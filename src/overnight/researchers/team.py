@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from overnight.brief import page
 from overnight.contracts import Call, Researcher, Sandbox, Team
 from overnight.errors import TrackError
+from overnight.researchers.agent import Agent, AgentWorkspace
+from overnight.researchers.llm.author import Author
+from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
+from overnight.researchers.llm.client import ModelClient
+from overnight.researchers.llm.model import Model, check
+from overnight.researchers.llm.roles import critic, scientist, standup
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
 from overnight.track.roles import ADVISE, Role
 from overnight.track.spec import Track
 
-if TYPE_CHECKING:  # imported when a role wants them, for they load much that other commands need not wait for
-    from overnight.researchers.agent import AgentWorkspace
-    from overnight.researchers.llm.budget import ModelBudget
-    from overnight.researchers.llm.client import ModelClient
-    from overnight.researchers.llm.model import Model
-
 CLOSE_SECONDS = 3.0  # that calls to models have to end when the night does
 
 
-class ModelOptions(Struct, frozen=True):
-    """Which models are asked, and what they may cost in a session; None is no bound.
+class ModelOptions(BudgetBounds, frozen=True):
+    """Which models are asked, and what they may cost in a session.
 
     model   of the roles that name none
     price   dollars per million tokens, in and out, of models that the price list does not know
-    each    those with it are bounds for one experiment
     spent   tokens and dollars that count already: those of a session that was killed, with which this one goes on
     """
 
     model: str = ""
     price: tuple[float, float] | None = None
-    tokens: int | None = None
-    dollars: float | None = None
-    tokens_each: int | None = None
-    dollars_each: float | None = None
     spent: tuple[int, float] = (0, 0.0)
 
 
@@ -71,15 +64,13 @@ class TeamBuilder:
         roles = tuple(roles)
         researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
         advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
-        made = Team(researchers, close=partial(_close, researchers))
-        if advisers:
-            from overnight.researchers.llm.roles import critic, scientist, standup
-            if "critic" in advisers:
-                words = next(role.prose for role in roles if role.kind == "critic")
-                made.critic = lambda told, change, patch: critic(
-                    advisers["critic"], msgspec.structs.replace(told, role=words), change, patch)
-            made.scientist = partial(scientist, advisers["scientist"]) if "scientist" in advisers else None
-            made.standup = partial(standup, advisers["standup"]) if "standup" in advisers else None
+        made = Team(researchers, close=partial(_stop, researchers.values()))
+        if "critic" in advisers:
+            words = next(role.prose for role in roles if role.kind == "critic")
+            made.critic = lambda told, change, patch: critic(
+                advisers["critic"], msgspec.structs.replace(told, role=words), change, patch)
+        made.scientist = partial(scientist, advisers["scientist"]) if "scientist" in advisers else None
+        made.standup = partial(standup, advisers["standup"]) if "standup" in advisers else None
         return made
 
     def _researcher(self, role: Role) -> Researcher:
@@ -89,69 +80,52 @@ class TeamBuilder:
         return RESEARCHERS[role.kind](self, role)
 
     def _knobs(self, _role: Role) -> Researcher:
-        from overnight.researchers.knobs import Knobs
+        from overnight.researchers.knobs import Knobs  # loads numpy, for which other commands need not wait
         return Knobs()
 
-    def _author(self, role: Role) -> Researcher:
-        from overnight.researchers.llm.author import Author
-        return Author(self._client(role))
-
     def _agent(self, role: Role) -> Researcher:
-        from overnight.researchers.agent import Agent
         if not role.agent:
             raise TrackError("an agent needs to be named: give it a role in program.md, like "
                              "`claude: {kind: agent, agent: claude}`.")
         return Agent(role, self.track, self.sandbox, self.workspace(), lambda told: page.page(told).text)
 
+    def _replay(self, role: Role) -> Researcher:
+        if not role.folder:
+            raise TrackError("replay needs a folder of patches: name a role for it in program.md, like "
+                             "`again: {kind: replay, folder: patches}`.")
+        return Replay(self.folder / role.folder, role.name)
+
     def _client(self, role: Role) -> ModelClient:
-        from overnight.researchers.llm import model
-        from overnight.researchers.llm.client import ModelClient
         name = role.model or self.options.model
         if not name:
             raise TrackError(f"the role '{role.name}' needs a model: name one with --model, like openai:gpt-5-mini or "
                              "ollama:qwen3, or in program.md.")
         with self._lock:
             if name not in self._models:
-                model.check(name)
-                self._models[name] = model.Model(name, self.options.price)
-            found, budget = self._models[name], self._model_budget()
-        budget.check(found)
-        return ModelClient(role.name, found, budget, timeout=role.patience)
+                check(name)
+                self._models[name] = Model(name, self.options.price)
+            if self._budget is None:
+                self._budget = ModelBudget(self.options, self.spent, Spending(*self.options.spent))
+        self._budget.check(self._models[name])
+        return ModelClient(role.name, self._models[name], self._budget, timeout=role.patience)
 
     def close(self) -> None:
         """Wait up to CLOSE_SECONDS for calls under way, and hand on a record of those that go on."""
         if self._budget is not None:
             self._budget.close(CLOSE_SECONDS)
 
-    def _model_budget(self) -> ModelBudget:
-        """The session's budget, made at its first use."""
-        if self._budget is None:
-            from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
-            options = self.options
-            bounds = BudgetBounds(options.tokens, options.dollars, options.tokens_each, options.dollars_each)
-            self._budget = ModelBudget(bounds, self.spent, Spending(*options.spent))
-        return self._budget
-
 
 # The kinds that propose, as `track/roles.py` names them.
 RESEARCHERS: dict[str, Callable[[TeamBuilder, Role], Researcher]] = {
     "knobs": TeamBuilder._knobs,
-    "llm": TeamBuilder._author,
+    "llm": lambda builder, role: Author(builder._client(role)),
     "agent": TeamBuilder._agent,
-    "replay": lambda builder, role: Replay(_patches(role, builder.folder), role.name),
+    "replay": TeamBuilder._replay,
     "placebo": lambda builder, role: Placebo(),
 }
 
 
-def _close(researchers: Mapping[str, Researcher]) -> None:
+def _stop(researchers: Iterable[Researcher]) -> None:
     """End what agents have under way."""
-    for each in researchers.values():
-        if (stop := getattr(each, "stop", None)) is not None:
-            stop()
-
-
-def _patches(role: Role, folder: Path) -> Path:
-    if not role.folder:
-        raise TrackError("replay needs a folder of patches: name a role for it in program.md, like "
-                         "`again: {kind: replay, folder: patches}`.")
-    return folder / role.folder
+    for each in researchers:
+        getattr(each, "stop", lambda: None)()

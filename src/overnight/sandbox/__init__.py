@@ -11,6 +11,7 @@ import os
 from overnight.contracts import Sandbox
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import gpus, selftest
+from overnight.sandbox.backend import Backend
 from overnight.sandbox.bubblewrap import Bubblewrap
 from overnight.sandbox.containers.engines import Containers
 from overnight.sandbox.containers.gvisor import Gvisor
@@ -32,17 +33,8 @@ def choose(name: str, needs_gpus: bool = False) -> Sandbox:
     if os.uname().sysname != "Linux":
         raise SandboxMissing("there is no sandbox for this system yet: run Overnight on Linux (a virtual machine or a "
                              "container will do), or choose `--sandbox none` for code that you trust.")
-    return _examined(_made(name))
-
-
-def _made(name: str) -> Bubblewrap | Gvisor | Containers:
-    if name == "bubblewrap":
-        return Bubblewrap()
-    return Gvisor() if name == "gvisor" else Containers(name)
-
-
-def _examined(sandbox: Bubblewrap | Gvisor | Containers) -> Sandbox:
-    """The sandbox, with what its self-test found. Raises SandboxMissing."""
+    made: dict[str, type[Backend]] = {"bubblewrap": Bubblewrap, "gvisor": Gvisor}
+    sandbox = made[name]() if name in made else Containers(name)
     sandbox.probe()
     try:
         sandbox.findings = selftest.examine(sandbox, selftest.INNER if isinstance(sandbox, Gvisor) else frozenset())
@@ -54,4 +46,4 @@ def _examined(sandbox: Bubblewrap | Gvisor | Containers) -> Sandbox:
 
 def advice(sandbox: Sandbox) -> str:
     """How to get exact limits and accounts on this machine; "" where they are exact, or cannot be."""
-    return "" if isinstance(sandbox, Unsandboxed) or getattr(sandbox, "counts", True) else cgroups.advice()
+    return cgroups.advice() if isinstance(sandbox, Backend) and not sandbox.counts else ""

@@ -13,28 +13,23 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import cache, partial
+from collections.abc import Iterator
 from pathlib import Path
 
-from overnight.contracts import Command, Limits
-from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import gpus, selftest, watch
-from overnight.sandbox.kernel import cgroups, group, seccomp
-from overnight.sandbox.kernel.process import BubblewrapProcess, LaunchPlan
-from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP, environment
+from overnight.contracts import Command
+from overnight.sandbox import gpus, watch
+from overnight.sandbox.backend import Backend
+from overnight.sandbox.kernel import seccomp
+from overnight.sandbox.kernel.process import BubblewrapProcess
+from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
-INSTALL = "sudo apt-get install -y bubblewrap"
 
+_APPARMOR = ("AppArmor forbids user namespaces: install the profile bwrap-userns-restrict, or run "
+             "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`")
 _REASONS = {
-    "uid map: Permission denied": "AppArmor forbids user namespaces: install the profile bwrap-userns-restrict, or run "
-    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
-    "RTM_NEWADDR": "AppArmor forbids user namespaces: install the profile bwrap-userns-restrict, or run "
-    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+    "uid map: Permission denied": _APPARMOR,
+    "RTM_NEWADDR": _APPARMOR,
     "No permissions to create new namespace": "this container or kernel forbids namespaces: run "
     "`sudo sysctl kernel.unprivileged_userns_clone=1` on the machine, or give the container --privileged",
     "nesting depth": "user namespaces are switched off: run `sudo sysctl user.max_user_namespaces=15000`, or be root",
@@ -44,67 +39,31 @@ _REASONS = {
 }
 
 
-class Bubblewrap:
+class Bubblewrap(Backend):
     """Runs commands under `bwrap`, as root or as an ordinary user."""
 
-    name = "bubblewrap"
+    name, program, title, install = "bubblewrap", "bwrap", "bubblewrap", "sudo apt-get install -y bubblewrap"
+    instead = "`--sandbox none` for code that you trust"
+    reasons = _REASONS
 
     def __init__(self) -> None:
-        self.identity, self.findings = self.name, dict[str, str]()
-        self._bwrap = shutil.which("bwrap") or ""
+        super().__init__()
         self._root = os.geteuid() == 0
         first = FIRST_UID + os.getpid() % 100_000 * UIDS
         self._uids = itertools.cycle(range(first, first + UIDS))
-        self._numbers = itertools.count(1)
         self._name = watch.name_of(os.getpid())
-        self._groups: cgroups.Cgroups | None = None
         watch.adopt_orphans()
 
-    def probe(self) -> None:
-        """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
-        if not self._bwrap:
-            raise SandboxMissing(f"bubblewrap is not installed: run `{INSTALL}`, or choose `--sandbox none` "
-                                 "for code that you trust.")
-        self._sweep()
-        self._groups = cgroups.find()
-        if self._groups is not None:
-            self._groups.sweep()
-        selftest.begin(self, _why)
-
-    @staticmethod
-    def _sweep() -> None:
-        """Kill sandboxes that an Overnight was setting up when it was killed: bwrap would wait for ever."""
-        for pid in watch.orphans():
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-
-    @property
-    def counts(self) -> bool:
-        """Whether the kernel counts and bounds what a whole tree of processes takes."""
-        return self._groups is not None
-
-    def start(self, command: Command) -> BubblewrapProcess:
-        """Start a command. Raises Fault."""
-        try:
-            owner = next(self._uids) if self._root else None
-            plan = LaunchPlan(bwrap=self._bwrap, setup=tuple(self._setup(command)), owner=owner,
-                        launcher=tuple(self._launcher(command, owner)), group=self._group_for(command.limits),
-                        filter=seccomp.program(command.network, memory_bounded=self._groups is not None))
-            return BubblewrapProcess(command, plan)
-        except OSError as error:
-            raise Fault(f"the sandbox could not be started: {error}.") from error
-
-    def _group_for(self, limits: Limits) -> Callable[[], group.Group] | None:
-        """A function that makes the cgroup of a command; None where none can be made."""
-        if self._groups is None:
-            return None
-        return partial(self._groups.make, str(next(self._numbers)), limits.memory, limits.processes)
+    def launch(self, command: Command) -> BubblewrapProcess:
+        """Start a command. Raises Fault, OSError."""
+        owner = next(self._uids) if self._root else None
+        return BubblewrapProcess(command, [self.path, *self._launcher(command, owner)], self._setup(command),
+                                 seccomp.program(command.network, self.counts), self.groups, owner)
 
     def _launcher(self, command: Command, owner: int | None) -> list[str]:
         """The command inside that becomes the payload: change the user, wait for the word `go`, enter the tree. If Overnight
         dies before it says `go`, the payload never begins. LANG comes last, because loading a locale is slow."""
-        drop = [] if owner is None else ["/usr/bin/setpriv", "--reuid", str(owner), "--regid", str(owner), "--clear-groups",
-                                         "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        drop = [] if owner is None else become(owner)
         begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '
                  'exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
@@ -139,20 +98,10 @@ class Bubblewrap:
         ]
 
 
-@cache
-def _world() -> tuple[str, ...]:
+def _world() -> Iterator[str]:
     """The read-only system: /usr and the few files of /etc that programs need to start."""
-    return tuple(_system())
-
-
-def _system() -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr")
-    for name in SYSTEM:
-        path = Path("/", name)
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), str(path))
-        elif path.is_dir():
-            yield from ("--ro-bind", str(path), str(path))
+    yield from itertools.chain.from_iterable(map(_bind, system()))
     yield from ("--perms", "0755", "--dir", "/etc")
     for name in ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
@@ -168,11 +117,3 @@ def _bind(path: Path) -> Iterator[str]:
         yield from ("--symlink", str(path.readlink()), str(path))
     else:
         yield from ("--ro-bind", str(path), str(path))
-
-
-def _why(text: str) -> str:
-    """bwrap's error as one sentence that says what to do."""
-    found = next((advice for sign, advice in _REASONS.items() if sign in text), "")
-    said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
-    return (f"bubblewrap does not work here ({said}): {found or 'see its message'}; or choose `--sandbox none` "
-            "for code that you trust.")

@@ -11,21 +11,19 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from overnight.contracts import Command, Limits, Sandbox
+from overnight.contracts import Command, Sandbox
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import watch
+from overnight.sandbox.backend import BAIT, SMALLEST
 
 PROBES = Path(__file__).parent / "probes.py"
-MOST_TMP_BYTES = 50  # bytes of the path of the folder for temporary files
-LIMITS = Limits(wall=20.0, memory=256 << 20, disk=16 << 20, processes=32)
 OPEN = "OPEN"
 
 # What may be open in a sandbox with a kernel of its own between the code and the host's, or with other rules of rights.
@@ -33,23 +31,11 @@ INNER = frozenset({"makes a user namespace", "traces a process", "sets up io_uri
                    "has no filter of calls", "may gain rights", "writes core_pattern", "reads the keyring"})
 
 
-def begin(sandbox: Sandbox, why: Callable[[str], str]) -> None:
-    """Run the smallest payload. Raises SandboxMissing, with the text of `why` for its error output, when it does not run."""
-    with tempfile.TemporaryDirectory() as empty:
-        Path(empty).chmod(0o755)
-        try:
-            ended = sandbox.start(Command(argv=("/bin/true",), tree=Path(empty), limits=LIMITS)).wait()
-        except Fault as fault:
-            raise SandboxMissing(why(str(fault))) from fault
-    if ended.code:
-        raise SandboxMissing(why(ended.stderr.decode(errors="replace")))
-
-
 def examine(sandbox: Sandbox, inner: frozenset[str] = frozenset()) -> dict[str, str]:
-    """Run the self-test. Returns attempt -> what stopped it (an errno's name, "absent") or OPEN for those that `inner` excuses.
-    Raises SandboxMissing when anything else is open, Fault when the sandbox failed."""
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-bait-", dir=_place()) as name:
+    """Run the self-test, with its bait in /tmp: a socket's path has 108 bytes at most. Returns attempt -> what stopped it (an
+    errno's name, "absent") or OPEN for those that `inner` excuses. Raises SandboxMissing when anything else is open, Fault when
+    the sandbox failed."""
+    with tempfile.TemporaryDirectory(prefix=f"{watch.name_of(os.getpid())}-{BAIT}-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
         found = _tried(sandbox, folder)
@@ -64,28 +50,15 @@ def fingerprint(found: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _place() -> Path:
-    """Where the bait lies: among temporary files, unless a socket there would have too long a name (108 bytes are the most)."""
-    usual = tempfile.gettempdir()
-    return Path(usual if len(usual.encode()) <= MOST_TMP_BYTES else "/tmp")
-
-
-def _sweep() -> None:
-    """Remove the bait of an Overnight that was killed meanwhile."""
-    for path in _place().glob("overnight-*-bait-*"):
-        owner = path.name.partition("-bait-")[0]
-        if owner != watch.name_of(owner.split("-")[1]):
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def _tried(sandbox: Sandbox, folder: Path) -> dict[str, str]:
     tree, out = folder / "tree", folder / "out"
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     tree.mkdir()
     (tree / "probes.py").write_bytes(PROBES.read_bytes())
     with _bait(folder) as bait:
         (tree / "bait.json").write_text(json.dumps(bait))
-        ended = sandbox.start(Command(argv=(_python(), "-I", "-S", "probes.py"), tree=tree, limits=LIMITS, harvest=out,
-                                      mounts=_mounts())).wait()
+        ended = sandbox.start(Command(argv=(str(python), "-I", "-S", "probes.py"), tree=tree, limits=SMALLEST, harvest=out,
+                                      mounts=(python.parent.parent,))).wait()
     try:
         found: dict[str, str] = json.loads((out / "found.json").read_text())
     except (OSError, ValueError):
@@ -118,12 +91,4 @@ def _bait(folder: Path) -> Iterator[dict[str, object]]:
         os.environ["OVERNIGHT_BAIT"] = nonce
         stack.callback(os.environ.pop, "OVERNIGHT_BAIT", None)
         yield {"nonce": nonce, "secret": str(secret), "port": tcp.getsockname()[1], "socket": str(folder / "socket"),
-               "start": Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19], "bound": LIMITS.disk}
-
-
-def _python() -> str:
-    return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
-
-
-def _mounts() -> tuple[Path, ...]:
-    return (Path(_python()).parent.parent,)
+               "start": Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19], "bound": SMALLEST.disk}

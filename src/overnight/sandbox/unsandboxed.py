@@ -12,13 +12,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
+from overnight.sandbox.supervised import Supervised
 
 
 class Unsandboxed:
@@ -45,78 +44,48 @@ def _bounds(command: Command) -> list[str]:
     return prefix
 
 
-class PlainProcess:
+class PlainProcess(Supervised):
     """One command as a plain process group."""
 
     def __init__(self, command: Command) -> None:
-        self._command = command
-        self._clock = watch.Clock()
-        self._killed, self._over = "", False
-        self._ending = threading.Lock()
+        super().__init__(command)
+        self._reaped = False
         beside = command.harvest or command.inputs
         self._folder = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
         shutil.copytree(command.tree, self._folder / "work", symlinks=True)
         (self._folder / "out").mkdir()
         self._process = subprocess.Popen(
-            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd, env=self._environment(),
+            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd,
+            env=world.environment(command, *map(str, (self._folder, self._folder / "out", command.inputs, command.secret))),
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
-        out = None if self._process.stdout is None else os.dup(self._process.stdout.fileno())
-        assert self._process.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._process.stderr.fileno()), command.limits.output, self._end,
-                                  command.heard)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
-        self._setup = self._clock.lap()
-        self._started = time.monotonic()
+        self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard)
+        self._begun()
 
-    def _environment(self) -> dict[str, str]:
-        command = self._command
-        own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._folder), "LANG": "C.UTF-8"}
-        own |= {"OVERNIGHT_OUT": str(self._folder / "out")} if command.harvest else {}
-        own |= {"OVERNIGHT_ARTIFACTS": str(command.inputs)} if command.inputs else {}
-        own |= {"OVERNIGHT_HOLDOUT": str(command.secret)} if command.secret else {}
-        return own | command.env
+    def _slay(self) -> None:
+        if not self._reaped:  # as long as the number of the group is its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
-    def kill(self) -> None:
-        """End the process group now."""
-        self._end("stopped")
-
-    def _end(self, reason: str) -> None:
-        """Kill the group, as long as its number is its own."""
-        with self._ending:
-            self._killed = self._killed or reason
-            if not self._over:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+    def _used(self) -> tuple[float, int]:
+        return watch.cpu_of(self._process.pid), watch.memory_of(self._process.pid, self._limits.memory)
 
     def wait(self) -> Ended:
         """Block until the process has ended, then end what it left behind and take its artefacts."""
         fd = os.pidfd_open(self._process.pid)
-        deadline = self._started + self._command.limits.wall
-        cpu, peak = 0.0, 0
-        while not watch.dead(fd, min(0.1, max(0.0, deadline - time.monotonic()))):
-            cpu = max(cpu, watch.cpu_of(self._process.pid))
-            peak = max(peak, watch.memory_of(self._process.pid, self._command.limits.memory))
-            if time.monotonic() >= deadline:
-                self._end("time")
-            elif peak > self._command.limits.memory:
-                self._end("memory")
-        wall = time.monotonic() - self._started
-        self._clock.lap()
+        while not watch.dead(fd, self._patience()):
+            self._look()
+        self._over()
         os.close(fd)
         self._end("")  # before it is reaped, and its number is reused
         with self._ending:
-            self._over = True
+            self._reaped = True
         status, usage = os.wait4(self._process.pid, 0)[1:]
-        code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._cpu = max(self._cpu, usage.ru_utime + usage.ru_stime)
+        self._peak = self._peak or usage.ru_maxrss << 10
         self._take()
-        stdout, stderr = self._drain.result()
-        return Ended(code=code, killed=watch.reason(self._killed, code), wall=wall,
-                     cpu=max(cpu, usage.ru_utime + usage.ru_stime),
-                     peak_memory=peak or usage.ru_maxrss << 10, setup=self._setup + self._clock.lap(),
-                     stdout=stdout, stderr=stderr)
+        return self._ended(self._process.returncode)
 
     def _take(self) -> None:
         if self._command.harvest is not None:

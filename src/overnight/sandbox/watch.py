@@ -9,16 +9,15 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
 import resource
 import select
 import signal
 import stat
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from overnight.errors import Fault
 
@@ -31,14 +30,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Drain(threading.Thread):
-    """Reads two pipes to their end and keeps the last TAIL bytes of each. Calls `end` with "output" once past `limit`
-    bytes, and with "behind" when `heard`, which is called with each piece of stdout, returns True."""
+    """Reads two pipes to their end, closes them and keeps the last TAIL bytes of each. Calls `end` with "output" once past
+    `limit` bytes, and with "behind" when `heard`, which is called with each piece of stdout, returns True."""
 
-    def __init__(self, out: int | None, err: int, limit: int, end: Callable[[str], None],
+    def __init__(self, out: IO[bytes] | None, err: IO[bytes] | None, limit: int, end: Callable[[str], None],
                  heard: Callable[[bytes], bool] | None = None) -> None:
         super().__init__(daemon=True)
-        self._kept: dict[int, bytes] = {fd: b"" for fd in (out, err) if fd is not None}
-        self._out, self._err = out, err
+        self._streams = {stream.fileno(): (name, stream) for name, stream in (("out", out), ("err", err)) if stream}
+        self._kept = {"out": b"", "err": b""}
         self._left = limit
         self._end, self._heard = end, heard
         self.start()
@@ -46,31 +45,31 @@ class Drain(threading.Thread):
     def run(self) -> None:
         """Read until every process that held the two pipes has closed them."""
         poll = select.poll()
-        for fd in self._kept:
+        for fd in self._streams:
             poll.register(fd, select.POLLIN)
-        still = set(self._kept)
-        while still:
+        while self._streams:
             for fd, _ in poll.poll():
-                chunk = os.read(fd, 1 << 16)
-                if not chunk:
+                name, stream = self._streams[fd]
+                if chunk := os.read(fd, 1 << 16):
+                    self._take(name, chunk)
+                else:
                     poll.unregister(fd)
-                    os.close(fd)
-                    still.discard(fd)
-                self._take(fd, chunk)
+                    del self._streams[fd]
+                    stream.close()
 
-    def _take(self, fd: int, chunk: bytes) -> None:
-        self._kept[fd] = (self._kept[fd] + chunk)[-TAIL:]
+    def _take(self, name: str, chunk: bytes) -> None:
+        self._kept[name] = (self._kept[name] + chunk)[-TAIL:]
         before, self._left = self._left, self._left - len(chunk)
         if self._left < 0 <= before:
             self._end("output")
-        if fd == self._out and self._heard is not None and self._heard(chunk):
+        if name == "out" and self._heard is not None and self._heard(chunk):
             self._heard = None
             self._end("behind")
 
     def result(self) -> tuple[bytes, bytes]:
         """The last bytes of stdout and stderr; to be called when every writer is dead."""
         self.join(timeout=5.0)
-        return (b"" if self._out is None else self._kept[self._out]), self._kept[self._err]
+        return self._kept["out"], self._kept["err"]
 
 
 def reason(killed: str, code: int) -> str:
@@ -92,10 +91,8 @@ def dead(pidfd: int, seconds: float) -> bool:
 
 def slay(pidfd: int) -> None:
     """SIGKILL by descriptor; a process that is gone already is no error."""
-    try:
+    with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 # ---- size of a tree of processes -------------------------------------------------------------------------------
@@ -130,16 +127,9 @@ def name_of(pid: int | str) -> str:
         return ""
 
 
-def orphans() -> Iterator[int]:
-    """Processes of an Overnight that is gone: its name stands in their command line."""
-    for entry in Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-        except OSError:
-            continue
-        names = [w.decode() for w in words if re.fullmatch(rb"overnight-\d+-\d+", w)]
-        if names and names[0] != name_of(names[0].split("-")[1]):
-            yield int(entry.name)
+def is_gone(name: str) -> bool:
+    """Whether the process that `name_of` gave this name has ended."""
+    return name != name_of(name.split("-")[1])
 
 
 def _stat(pid: int | str) -> list[str]:
@@ -177,20 +167,20 @@ def _bytes(path: Path, *names: str) -> int:
 
 def bounds(**limits: int) -> list[str]:
     """Options for the program prlimit."""
-    return [f"--{name}={_allowed(number, limits[name])}" for name, number in _numbers(limits)]
+    return [f"--{name}={allowed(_number(name), wanted)}" for name, wanted in limits.items()]
 
 
 def limit(pid: int, **limits: int) -> None:
     """Bound a process and those that it will start. Raises OSError."""
-    for name, number in _numbers(limits):
-        resource.prlimit(pid, number, (_allowed(number, limits[name]),) * 2)
+    for name, wanted in limits.items():
+        resource.prlimit(pid, _number(name), (allowed(_number(name), wanted),) * 2)
 
 
-def _numbers(limits: Iterable[str]) -> list[tuple[str, int]]:
-    return [(name, getattr(resource, f"RLIMIT_{name.upper()}")) for name in limits]
+def _number(name: str) -> int:
+    return int(getattr(resource, f"RLIMIT_{name.upper()}"))
 
 
-def _allowed(number: int, wanted: int) -> int:
+def allowed(number: int, wanted: int) -> int:
     """The wanted limit, or this process's own hard limit where that is lower."""
     most = resource.getrlimit(number)[1]
     return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
@@ -200,12 +190,8 @@ def cpu_of(pid: int) -> float:
     """CPU seconds of a tree of processes up to now, with what its waited-for children took."""
     total = 0
     for each in tree(pid):
-        try:
-            fields = _stat(each)
-        except OSError:
-            continue
-        if len(fields) > 14:
-            total += sum(int(f) for f in fields[11:15])
+        with suppress(OSError):
+            total += sum(map(int, _stat(each)[11:15]))
     return total / _TICKS
 
 
@@ -295,13 +281,9 @@ def _copy_one(fd: int, to: Path, budget: list[int], deeper: int, longer: int) ->
         _copy_folder(fd, to, budget, deeper - 1, longer)
     elif stat.S_ISREG(what.st_mode) and what.st_nlink == 1 and what.st_size <= budget[0]:
         budget[0] -= what.st_size
-        _copy_bytes(fd, to, what.st_size)
-
-
-def _copy_bytes(fd: int, to: Path, count: int) -> None:
-    with to.open("wb") as out:
-        os.fchmod(out.fileno(), 0o644)
-        _send(fd, out.fileno(), count)
+        with to.open("wb") as out:
+            os.fchmod(out.fileno(), 0o644)
+            _send(fd, out.fileno(), what.st_size)
 
 
 def plain(name: str) -> bool:
@@ -313,15 +295,3 @@ def folder_is_full(folder: int) -> bool:
     """Whether a tmpfs holds more names than are allowed (it has no limit of its own on them)."""
     room = os.fstatvfs(folder)
     return room.f_files - room.f_ffree > MOST_FILES
-
-
-class Clock:
-    """A stopwatch for the parts of a run."""
-
-    def __init__(self) -> None:
-        self._from = time.monotonic()
-
-    def lap(self) -> float:
-        """Seconds since the last call."""
-        before, self._from = self._from, time.monotonic()
-        return self._from - before

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 from overnight.contracts import Command, Limits
 
 OWN = "/overnight"  # the folder of Overnight inside; no host keeps data under that name
 TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
-SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64")  # beside /usr, folders or links into it
 ETC = ("ld.so.cache", "alternatives", "localtime")  # all of /etc that programs need to start
 FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where no control group counts what its sockets and pipes hold
 SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
-def environment(command: Command) -> dict[str, str]:
-    """The payload's whole environment."""
-    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "USER": "sandbox"}
-    own |= {"OVERNIGHT_OUT": f"{OWN}/out"} if command.harvest else {}
-    own |= {"OVERNIGHT_ARTIFACTS": f"{OWN}/artifacts"} if command.inputs else {}
-    own |= {"OVERNIGHT_HOLDOUT": f"{OWN}/holdout"} if command.secret else {}
+def system() -> list[Path]:
+    """The folders of programs and libraries beside /usr; most of them are links into it."""
+    return [path for name in ("bin", "sbin", "lib", "lib32", "lib64") if (path := Path("/", name)).exists()]
+
+
+def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", inputs: str = f"{OWN}/artifacts",
+                secret: str = f"{OWN}/holdout") -> dict[str, str]:
+    """The payload's whole environment. `out`, `inputs` and `secret` are where it finds these folders of the command."""
+    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "USER": "sandbox"}
+    own |= {"OVERNIGHT_OUT": out} if command.harvest else {}
+    own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
+    own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
     return own | command.env
+
+
+def become(user: int) -> list[str]:
+    """The beginning of a command that runs the rest of it as another user, without any right of the one before."""
+    return ["/usr/bin/setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "--inh-caps=-all",
+            "--bounding-set=-all", "--no-new-privs"]
 
 
 def bounds(limits: Limits, counted: bool) -> dict[str, int]:

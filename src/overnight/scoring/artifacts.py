@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 256 << 20  # of an artefact, unless the scorer says otherwise
 HEADER = 4 << 20  # bytes of a header
 DIMENSIONS = 16
-_NPY = re.compile(rb"\{'descr': '([<|])([a-z]\d)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n?")
+_NPY = re.compile(rb"\{'descr': '([<|])([a-z]\d)', 'fortran_order': (True|False), "
+                  rb"'shape': \(((?:\d{1,15}, ?)*(?:\d{1,15})?)\), \} *\n?")
 _KINDS = {"BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "BF16": "<u2", "U32": "<u4",
           "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8"}
 
@@ -66,8 +67,7 @@ def array(name: str, shape: tuple[int | None, ...] | None = None, dtype: str = "
         raise Broken(f"{what} is not a .npy file of plain numbers.")
     if found[2].decode() != f"{kind.kind}{kind.itemsize}" or (found[1] == b"|") != (kind.itemsize == 1):
         raise Broken(f"{what} holds {(found[1] + found[2]).decode()}, not {dtype}.")
-    sides = [side.strip() for side in found[4].split(b",")]
-    sizes = tuple(_size(side, what) for side in (sides if sides[-1] else sides[:-1]))
+    sizes = tuple(map(int, re.findall(rb"\d+", found[4])))
     _fits(sizes, shape, what)
     if math.prod(sizes) * kind.itemsize != len(body):
         raise Broken(f"{what} holds {len(body)} bytes, which is not what its shape {sizes} takes.")
@@ -127,12 +127,6 @@ def _npy_header(data: bytes, what: str) -> tuple[bytes, memoryview]:
     if data[:6] != b"\x93NUMPY" or data[6:8] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00") or size > len(data) - begin:
         raise Broken(f"{what} is not a .npy file.")
     return data[begin:begin + min(size, HEADER)], memoryview(data)[begin + size:]
-
-
-def _size(side: bytes, what: str) -> int:
-    if not re.fullmatch(rb"\d{1,15}", side):
-        raise Broken(f"{what} has no shape.")
-    return int(side)
 
 
 def _fits(sizes: tuple[int, ...], shape: tuple[int | None, ...] | None, what: str) -> None:

@@ -22,7 +22,7 @@ class KeyedRandom(random.Random):
     """`random.Random` over a keyed stream: everything that it can draw, but its state can be neither read nor set."""
 
     def __init__(self, key: bytes) -> None:
-        self._key, self._blocks, self._held, self._at = key, 0, b"", 0
+        self._key, self._blocks, self._held = key, 0, b""
         self.gauss_next = None  # what gauss() of the standard library keeps for its next call
 
     def random(self) -> float:
@@ -35,20 +35,12 @@ class KeyedRandom(random.Random):
 
     def randbytes(self, n: int) -> bytes:
         """So many bytes."""
-        end = self._at + n
-        if end > len(self._held):
-            self._make(end - len(self._held))
-            end = n
-        drawn = self._held[self._at:end]
-        self._at = end
+        if (missing := n - len(self._held)) > 0:
+            blocks = range(self._blocks, self._blocks - missing // -BLOCK)
+            self._blocks = blocks.stop
+            self._held += b"".join(hashlib.shake_256(self._key + i.to_bytes(8, "big")).digest(BLOCK) for i in blocks)
+        drawn, self._held = self._held[:n], self._held[n:]
         return drawn
-
-    def _make(self, missing: int) -> None:
-        """Have so many more bytes at hand, and forget those that were drawn."""
-        blocks = range(self._blocks, self._blocks - missing // -BLOCK)
-        self._blocks = blocks.stop
-        more = (hashlib.shake_256(self._key + n.to_bytes(8, "big")).digest(BLOCK) for n in blocks)
-        self._held, self._at = b"".join((self._held[self._at:], *more)), 0
 
     def seed(self, *_: object, **__: object) -> NoReturn:
         """Raises NotImplementedError: the key comes from the harness."""

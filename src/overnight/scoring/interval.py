@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
+from operator import mul
 
 from overnight.scoring.answer import Broken
 
@@ -34,8 +36,8 @@ class Interval:
             raise Broken("a number is too large to be evaluated.") from None
         if not math.isfinite(near):
             raise Broken(f"a number is {near}.")
-        low, high = _down(near) if near > value else near, _up(near) if near < value else near
-        return _finite(low, high)
+        return _finite(math.nextafter(near, -math.inf) if near > value else near,
+                       math.nextafter(near, math.inf) if near < value else near)
 
     def __add__(self, other: Exact | Interval) -> Interval:
         return _outward(self.low + (o := _operand(other)).low, self.high + o.high)
@@ -72,11 +74,8 @@ class Interval:
         if not isinstance(power, int) or power < 1:
             raise TypeError("an interval is raised to whole powers from 1 on")
         base = abs(self) if power % 2 == 0 else self
-        low, high = Interval(base.low, base.low), Interval(base.high, base.high)
-        result = low, high
-        for _ in range(power - 1):
-            result = result[0] * low, result[1] * high
-        return Interval(max(result[0].low, 0.0) if base.low >= 0 else result[0].low, result[1].high)
+        low, high = (reduce(mul, [Interval(end, end)] * power) for end in (base.low, base.high))
+        return Interval(max(low.low, 0.0) if base.low >= 0 else low.low, high.high)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -100,17 +99,9 @@ def _operand(value: Exact | Interval) -> Interval:
     return Interval.of(value)
 
 
-def _down(value: float) -> float:
-    return math.nextafter(value, -math.inf)
-
-
-def _up(value: float) -> float:
-    return math.nextafter(value, math.inf)
-
-
 def _outward(low: float, high: float) -> Interval:
     """What was rounded to the nearest float is off by less than the step to the next one."""
-    return _finite(_down(low), _up(high))
+    return _finite(math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
 
 
 def _finite(low: float, high: float) -> Interval:

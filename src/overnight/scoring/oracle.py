@@ -1,4 +1,4 @@
-"""The candidate as a process behind two pipes: it is asked, and answers within a time and with a size that we choose.
+"""The candidate as a process behind two pipes: it is asked, and answers within a time and with a size that the scorer chooses.
 
 A question is one line of JSON, `ask`, or one line with a number of bytes and then the bytes, `exchange`. An answer is one
 line of JSON, or raw bytes of a number known beforehand. A whole candidate:
@@ -21,9 +21,10 @@ import os
 import select
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from overnight.scoring.answer import Broken, Foul, parse
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MOST_ANSWER_BYTES = 1 << 20  # bytes of an answer in JSON
 PIPE = 1 << 20  # bytes that a pipe may hold, as much as Linux gives an ordinary user
 CHUNK = 1 << 16  # bytes read at once where the length of an answer is not known
+Some = TypeVar("Some", bytes, int)
 _JSON = json.JSONEncoder(allow_nan=False)
 
 
@@ -71,7 +73,7 @@ class Oracle:
         deadline = self._send((_JSON.encode(message).encode() + b"\n",), within)
         line = bytearray()
         while not line.endswith(b"\n"):
-            line += self._piece(deadline, within)
+            line += self._got(lambda: os.read(self._answer, CHUNK), deadline, within)
             end = line.find(b"\n", max(0, len(line) - CHUNK))
             if (end if end >= 0 else len(line)) > longest:
                 raise Broken(f"an answer is longer than {longest} bytes.")
@@ -90,7 +92,7 @@ class Oracle:
         with memoryview(answer) as room:
             at = 0
             while at < expect:
-                at += self._into(room[at:], deadline, within)
+                at += self._got(partial(os.readv, self._answer, [room[at:]]), deadline, within)
         self._received(deadline, within)
         return answer
 
@@ -150,27 +152,14 @@ class Oracle:
         """Whether something lies there to be read; its end does not count."""
         return any(event & select.POLLIN for _, event in self._readable.poll(0))
 
-    def _piece(self, deadline: float, within: float) -> bytes:
-        """Some of the answer, at least one byte."""
-        piece = None
-        while piece is None:
+    def _got(self, read: Callable[[], Some], deadline: float, within: float) -> Some:
+        """What `read` reads of the answer, at least one byte."""
+        while True:
             _wait(self._readable, deadline, within)
             with suppress(BlockingIOError):  # the candidate itself may have taken what there was
-                piece = os.read(self._answer, CHUNK)
-        if not piece:
-            raise Broken("the oracle ended before it answered.")
-        return piece
-
-    def _into(self, room: memoryview, deadline: float, within: float) -> int:
-        """Read some of the answer to where it belongs; how many bytes, at least one."""
-        count = None
-        while count is None:
-            _wait(self._readable, deadline, within)
-            with suppress(BlockingIOError):
-                count = os.readv(self._answer, [room])
-        if not count:
-            raise Broken("the oracle ended before it had answered everything.")
-        return count
+                if got := read():
+                    return got
+                raise Broken("the oracle ended before it answered.")
 
     def _received(self, deadline: float, within: float) -> None:
         now = time.monotonic()
@@ -192,7 +181,7 @@ def fresh() -> Oracle:
         harness.sendall(b"+")
         said, fds, _, _ = socket.recv_fds(harness, 1, 2)
         if said != b"+" or len(fds) != 2:
-            raise RuntimeError(f"no fresh oracle could be had: {_why_not(harness) if said == b'-' else 'the harness is gone'}")
+            raise RuntimeError("no fresh oracle could be had: the harness is gone")
     finally:
         harness.detach()
     for fd in fds:
@@ -211,12 +200,6 @@ def all_finite(array: numpy.ndarray[Any, Any], what: str) -> None:
                 raise Broken(f"{what} holds a number that is not finite.")
 
 
-def _why_not(harness: socket.socket) -> str:
-    """The harness' sentence: two bytes of length, then UTF-8."""
-    size = int.from_bytes(harness.recv(2, socket.MSG_WAITALL), "big")
-    return harness.recv(size, socket.MSG_WAITALL).decode(errors="replace")
-
-
 def _wait(poll: select.poll, deadline: float, within: float) -> None:
     """Sleep until a pipe is ready. Raises Broken at the deadline."""
     left = deadline - time.monotonic()
@@ -226,7 +209,5 @@ def _wait(poll: select.poll, deadline: float, within: float) -> None:
 
 def _widen(pipe: int) -> None:
     """Let a pipe hold more, where the kernel has room for it."""
-    try:
+    with suppress(OSError):  # as many large pipes as a user may have: it is slower, nothing else
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
-    except OSError:
-        return  # as many large pipes as a user may have: it is slower, nothing else

@@ -45,7 +45,8 @@ def ask(oracle: Oracle, rows: Sequence[Any], outputs: int, lots: random.Random, 
     order = list(range(len(rows)))
     lots.shuffle(order)
     found: Predictions = [()] * len(rows)
-    for picked in _batches(order, batch):
+    for start in range(0, len(order), batch):
+        picked = order[start:start + batch]
         answers = _answers(oracle, [rows[i] for i in picked], outputs, within)
         for index, line in zip(picked, answers, strict=True):
             found[index] = line
@@ -74,11 +75,6 @@ def _spread(predictions: Predictions) -> float:
     return single[len(single) * 3 // 4] - single[len(single) // 4] if single else 0.0
 
 
-def _batches(order: list[int], batch: int) -> Iterator[list[int]]:
-    for start in range(0, len(order), batch):
-        yield order[start:start + batch]
-
-
 def _answers(oracle: Oracle, rows: list[Any], outputs: int, within: float) -> list[Sequence[float]]:
     """What the candidate says about these rows."""
     packed = [_packed(row) for row in rows]
@@ -89,31 +85,21 @@ def _answers(oracle: Oracle, rows: list[Any], outputs: int, within: float) -> li
     header = {"rows": len(rows), "columns": len(payload) // (4 * len(rows)), "outputs": outputs}
     if len(payload) != 4 * len(rows) * int(header["columns"]):
         raise ValueError("the rows do not all have as many features.")
-    numbers = _floats(oracle.exchange(header, payload, 4 * len(rows) * outputs, within))
+    numbers = array("f", bytes(oracle.exchange(header, payload, 4 * len(rows) * outputs, within)))
+    if not all(map(math.isfinite, numbers)):
+        raise Broken("a prediction holds a number that is not finite.")
     return [numbers[i:i + outputs] for i in range(0, len(numbers), outputs)]
 
 
 def _packed(row: Any) -> bytes | None:
-    """A row of floats as float32 in little-endian order; None for rows of another kind."""
+    """A row of floats as float32, little-endian as every processor that there is a sandbox for; None for rows of another
+    kind."""
     if isinstance(row, str | bytes | dict):
         return None
     try:
-        data = array("f", row)
+        return array("f", row).tobytes()
     except TypeError:  # a list of something else
         return None
-    if sys.byteorder == "big":
-        data.byteswap()
-    return data.tobytes()
-
-
-def _floats(data: bytearray) -> array[float]:
-    numbers = array("f")
-    numbers.frombytes(data)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    if not all(map(math.isfinite, numbers)):
-        raise Broken("a prediction holds a number that is not finite.")
-    return numbers
 
 
 def _checked(answer: object, rows: int, outputs: int) -> list[Sequence[float]]:
@@ -136,7 +122,7 @@ def classification(predictions: Predictions, labels: Sequence[int]) -> dict[str,
 
     The probability of a class is the softmax of the scores, so that scores that do not sum to anything gain nothing. A label
     that shares the highest score with others counts as its part of a right answer."""
-    right = math.fsum(_right(line, label) for line, label in _pairs(predictions, labels))
+    right = math.fsum((line[label] == max(line)) / line.count(max(line)) for line, label in _pairs(predictions, labels))
     loss = math.fsum(_loss(line, label) for line, label in _pairs(predictions, labels))
     found = {"accuracy": right / len(labels), "log_loss": loss / len(labels)}
     if len(predictions[0]) == 2 and len(set(labels)) == 2:
@@ -168,11 +154,6 @@ def auc(scores: Sequence[float], labels: Sequence[int]) -> float:
         wins += here * (below + (end - start - here) / 2)
         below, start = below + end - start - here, end
     return wins / (ones * below)
-
-
-def _right(line: Sequence[float], label: int) -> float:
-    best = max(line)
-    return 0.0 if line[label] < best else 1.0 / sum(score == best for score in line)
 
 
 def _loss(line: Sequence[float], label: int) -> float:

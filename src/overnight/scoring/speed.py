@@ -7,10 +7,10 @@
 
 All questions are made before the candidate's first process is. Each trial has a process of its own in a fresh sandbox, so that
 nothing is carried from one to the next, sizes come in random order, and what was answered is checked at the end. The clock
-is ours and begins when the process is there to be asked; what it still does to get ready is in its first trial, or in a
+is the scorer's and begins when the process is there to be asked; what it still does to get ready is in its first trial, or in a
 warm-up that is allowed. Where a process has several questions, each lasts from the end of the one before to the last byte of
 its own answer, so that nothing happens in between: what a process puts off, it pays in the next.
-The cost of our own end (writing and reading JSON, two pipes) is in the number, the same for every candidate; it is not
+The cost of the scorer's own end (writing and reading JSON, two pipes) is in the number, the same for every candidate; it is not
 subtracted, since a difference of two noisy times can be driven under zero. Take cases large enough to outweigh it.
 
 Covered: clocks of the candidate's, work after the clock stops and between trials, answers that are promised and not given,
@@ -100,7 +100,9 @@ def measure(make_case: Callable[[random.Random, int], Any], right: Callable[[Any
     laps = _Laps()
     for plan in plans:
         _session(plan, early, laps, within, warm_up_within, start, clock)
-    _check(laps.answers, right)
+    for trial, answer in laps.answers:
+        if not right(trial.question, answer):
+            raise Broken(f"an answer to a question of size {trial.size} is wrong.")
     return {"seconds": laps.start + sum(lap for _, lap in laps.counted),
             "typical_seconds": laps.start + _typical(laps.counted), "warm_up_seconds": laps.warm_up}
 
@@ -134,8 +136,11 @@ def _session(plan: list[_Trial], early: int, laps: _Laps, within: float, warm_up
     oracle = start()
     began = last = clock()
     for number, trial in enumerate(plan):
-        laps.answers.append((trial, _answer(oracle, trial.question, within)))
+        question = trial.question
+        answer = (oracle.exchange(question.header, question.payload, question.expect, within) if isinstance(question, Raw)
+                  else oracle.ask(question, within, MOST_ANSWER_BYTES))
         now = clock()
+        laps.answers.append((trial, answer))
         if number == early == 0 and len(plan) > 1:
             laps.start += now - last
         elif number >= early:
@@ -148,12 +153,6 @@ def _session(plan: list[_Trial], early: int, laps: _Laps, within: float, warm_up
     oracle.close()
 
 
-def _answer(oracle: Oracle, question: Any, within: float) -> Any:
-    if isinstance(question, Raw):
-        return oracle.exchange(question.header, question.payload, question.expect, within)
-    return oracle.ask(question, within, MOST_ANSWER_BYTES)
-
-
 def _all_different(trials: Any) -> None:
     """Raise ValueError where a question comes twice: its answer could be kept."""
     seen: set[bytes] = set()
@@ -163,12 +162,6 @@ def _all_different(trials: Any) -> None:
         if mark in seen:
             raise ValueError(f"make_case drew the same question of size {trial.size} twice: leave it more choice.")
         seen.add(mark)
-
-
-def _check(answers: list[tuple[_Trial, Any]], right: Callable[[Any, Any], bool]) -> None:
-    for trial, answer in answers:
-        if not right(trial.question, answer):
-            raise Broken(f"an answer to a question of size {trial.size} is wrong.")
 
 
 def _typical(laps: list[tuple[int, float]]) -> float:

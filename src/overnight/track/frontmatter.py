@@ -7,9 +7,7 @@ Not covered: what the words mean, which is the reader's to check.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator
 
 import yaml
 from msgspec import Struct
@@ -17,6 +15,7 @@ from msgspec import Struct
 from overnight.errors import TrackError
 
 FENCE = "---"
+HEAD_LINES = 2  # the number in its file of the first line between the fences
 MOST_HEAD_CHARACTERS = 64 << 10  # characters between the fences
 MOST_DEPTH = 5  # mappings, lists and the words in them, one in another
 MOST_WORDS = 2000  # words, lists and mappings
@@ -43,13 +42,6 @@ def split(text: str, name: str) -> tuple[Entry | None, str]:
     return _parsed(found[1], name), found[2] or ""
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """The known word that is nearest to an unknown one, as the end of a sentence."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"
-
-
 # ---- reading ---------------------------------------------------------------------------------------------------
 
 
@@ -58,73 +50,53 @@ def _parsed(head: str, name: str) -> Entry | None:
         raise TrackError(f"{name}: the front matter is longer than {MOST_HEAD_CHARACTERS >> 10} KiB: move prose below the "
                          f"second {FENCE}.")
     try:
-        return _Reader(head, name).document()
+        _check(head, name)
+        node = yaml.compose(head, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
-        raise TrackError(f"{name} (line {head[:error.position].count(chr(10)) + 2}): the front matter holds a character that "
-                         "YAML does not allow: take it out.") from error
+        line = head[:error.position].count("\n") + HEAD_LINES
+        raise TrackError(f"{name} (line {line}): the front matter holds a character that YAML does not allow: take it "
+                         "out.") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f" (line {mark.line + 2})" if mark else ""
+        where = f" (line {mark.line + HEAD_LINES})" if mark else ""
         raise TrackError(f"{name}{where}: the front matter is not YAML: {error.problem or error.context}.") from error
+    found = _entry(node, name) if node else None
+    return found if found and found.value != "" else None
 
 
-class _Reader:
-    """Events to entries."""
-
-    def __init__(self, head: str, name: str) -> None:
-        self.name, self.count = name, 0
-        self.events: Iterator[yaml.Event] = yaml.parse(head, Loader=yaml.SafeLoader)
-
-    def wrong(self, event: yaml.Event, sentence: str) -> TrackError:
-        return TrackError(f"{self.name} (line {_line(event)}): {sentence}")
-
-    def document(self) -> Entry | None:
-        """The one document there is."""
-        next(self.events)  # the stream begins
-        if isinstance(next(self.events), yaml.StreamEndEvent):
-            return None
-        found = self.node(next(self.events), 1)
-        next(self.events)  # the document ends
-        after = next(self.events)
-        if not isinstance(after, yaml.StreamEndEvent):
-            raise self.wrong(after, "the front matter is one document: take out the line that begins another.")
-        return None if found.value == "" else found
-
-    def node(self, event: yaml.Event, depth: int) -> Entry:
-        """What begins with this event."""
-        self.count += 1
+def _check(head: str, name: str) -> None:
+    """Raise TrackError for what would multiply or make something, before anything is made."""
+    depth = words = documents = 0
+    for event in yaml.parse(head, Loader=yaml.SafeLoader):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise _wrong(name, event, "the front matter is one document: take out the line that begins another.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
-            raise self.wrong(event, "anchors (&), aliases (*) and tags (!) are not read here: write it out.")
-        if depth > MOST_DEPTH or self.count > MOST_WORDS:
-            raise self.wrong(event, "the front matter is nested too deeply or too long: a team is a list of roles.")
-        line = _line(event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Entry(line, tuple(self.node(e, depth + 1) for e in self.until(yaml.SequenceEndEvent)))
-        if isinstance(event, yaml.MappingStartEvent):
-            return Entry(line, self.mapping(depth))
-        assert isinstance(event, yaml.ScalarEvent)
-        plain = event.style is None and event.value in ("~", "null")
-        return Entry(line, "" if plain else event.value)
-
-    def mapping(self, depth: int) -> dict[str, Entry]:
-        """The keys of a mapping that has begun."""
-        found: dict[str, Entry] = {}
-        for event in self.until(yaml.MappingEndEvent):
-            key = self.node(event, depth + 1).value
-            if not isinstance(key, str) or not key:
-                raise self.wrong(event, "a key is a word, followed by a colon.")
-            if key in found:
-                raise self.wrong(event, f"'{key[:80]}' is there twice: take one of them out.")
-            found[key] = Entry(_line(event), self.node(next(self.events), depth + 1).value)
-        return found
-
-    def until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
-        """The events up to the one that ends this list or mapping."""
-        while not isinstance(event := next(self.events), end):
-            yield event
+            raise _wrong(name, event, "anchors (&), aliases (*) and tags (!) are not read here: write it out.")
+        words += isinstance(event, yaml.NodeEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth + isinstance(event, yaml.ScalarEvent) > MOST_DEPTH or words > MOST_WORDS:
+            raise _wrong(name, event, "the front matter is nested too deeply or too long: a team is a list of roles.")
 
 
-def _line(event: yaml.Event) -> int:
-    """Where an event begins; the front matter begins on the second line of its file."""
-    assert event.start_mark is not None
-    return event.start_mark.line + 2
+def _entry(node: yaml.Node, name: str) -> Entry:
+    line = node.start_mark.line + HEAD_LINES
+    if isinstance(node, yaml.SequenceNode):
+        return Entry(line, tuple(_entry(each, name) for each in node.value))
+    if not isinstance(node, yaml.MappingNode):
+        plain = getattr(node, "style", None) is None and node.value in ("~", "null")
+        return Entry(line, "" if plain else node.value)
+    found: dict[str, Entry] = {}
+    for key, value in node.value:
+        word = _entry(key, name).value
+        if not isinstance(word, str) or not word:
+            raise _wrong(name, key, "a key is a word, followed by a colon.")
+        if word in found:
+            raise _wrong(name, key, f"'{word[:80]}' is there twice: take one of them out.")
+        found[word] = Entry(key.start_mark.line + HEAD_LINES, _entry(value, name).value)
+    return Entry(line, found)
+
+
+def _wrong(name: str, where: yaml.Event | yaml.Node, sentence: str) -> TrackError:
+    assert where.start_mark is not None
+    return TrackError(f"{name} (line {where.start_mark.line + HEAD_LINES}): {sentence}")

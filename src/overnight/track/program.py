@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
-from overnight.errors import TrackError
-from overnight.track.frontmatter import meant, split
+from overnight.errors import TrackError, meant
+from overnight.track.frontmatter import split
 from overnight.track.roles import KEYS, PROPOSE, Role, cast
 
 # Between these lines stands what a user's own agent has to know; researchers have a brief and do not read it.

@@ -7,15 +7,14 @@ Not covered: what a named file or folder is, which `program.py` looks at; whethe
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
-from overnight.errors import TrackError
-from overnight.track.frontmatter import Entry, meant
+from overnight.errors import TrackError, meant
+from overnight.track.frontmatter import Entry
 from overnight.track.units import seconds
 
 MOST_ROLES = 32  # roles on a team
@@ -36,6 +35,12 @@ KEYS = {
     "standup": ("model", "prose", "timeout", "every"),
 }
 NEEDED = {"agent": ("agent", "claude"), "replay": ("folder", "patches")}  # the key that a kind cannot do without; an example
+NUMBERS: dict[str, tuple[type[float], int, str]] = {  # key -> type, the most that it may be, and how it is written
+    "share": (float, 1, "auto or a number above 0 and up to 1, like 0.5"),
+    "every": (int, 100_000, "a whole number from 1 to 100000"),
+    "below": (int, 100_000, "a whole number from 1 to 100000"),
+}
+LINES = {"model": 200, "agent": 2000}  # characters of a line of text
 READ = frozenset({"llm", "agent"})
 ADVISE = frozenset({"scientist", "critic", "standup"})
 PROPOSE = frozenset(KEYS) - ADVISE
@@ -90,7 +95,7 @@ def needs_model(role: Role) -> bool:
 def cast(head: Entry, name: str, look: Callable[[str, str], str]) -> tuple[Role, ...]:
     """The roles that front matter names. `look` is given a key and the path that it names, and returns what is to stand in
     its place. Raises TrackError."""
-    return _Team(name, look).read(head)
+    return tuple(role for role, _ in _Team(name, look).read(head))
 
 
 class _Team:
@@ -102,8 +107,8 @@ class _Team:
     def wrong(self, line: int, sentence: str) -> TrackError:
         return TrackError(f"{self.name} (line {line}): {sentence}.")
 
-    def read(self, head: Entry) -> tuple[Role, ...]:
-        """The whole of it."""
+    def read(self, head: Entry) -> list[tuple[Role, int]]:
+        """The whole of it: each role with its line."""
         found = head.value
         if not isinstance(found, dict):
             raise self.wrong(head.line, "the front matter names the team: write `researchers: [knobs]`, or `roles:` and roles "
@@ -117,7 +122,7 @@ class _Team:
         key, entry = next(iter(found.items()))
         roles = self.kinds(entry) if key == "researchers" else self.roles(entry)
         self.check(roles, entry)
-        return tuple(role for role, _ in roles)
+        return roles
 
     def kinds(self, entry: Entry) -> list[tuple[Role, int]]:
         """The short form: a list of kinds."""
@@ -161,20 +166,35 @@ class _Team:
 
     def value(self, key: str, entry: Entry) -> Any:
         """What a key says, as its own type."""
-        if not isinstance(entry.value, str):
+        text = entry.value
+        if not isinstance(text, str):
             raise self.wrong(entry.line, f"{key} is one word or number, not a list or a mapping")
+        if key in LINES:
+            if not text.strip() or len(text) > LINES[key] or not text.isprintable():
+                raise self.wrong(entry.line, f"{key} is one line of at most {LINES[key]} characters")
+            return text.strip()
+        if key == "share" and text == "auto":
+            return None
+        if key in NUMBERS:
+            kind, most, written = NUMBERS[key]
+            try:
+                number = kind(text)
+            except ValueError:
+                number = 0
+            if not 0 < number <= most:
+                raise self.wrong(entry.line, f"{key} is {written}, not {_quoted(text)}")
+            return number
         try:
-            return _VALUES[key](entry.value) if key in _VALUES else self.look(key, entry.value)
+            return _patience(text) if key == "timeout" else self.look(key, text)
         except TrackError as error:
             raise self.wrong(entry.line, str(error).rstrip(".")) from error
 
     def check(self, roles: list[tuple[Role, int]], entry: Entry) -> None:
         """What they must be together."""
-        names: set[str] = set()
-        for role, line in roles:
-            if role.name in names:
+        names = [role.name for role, _ in roles]
+        for place, (role, line) in enumerate(roles):
+            if role.name in names[:place]:
                 raise self.wrong(line, f"there are two roles of the name '{role.name}': rename one of them")
-            names.add(role.name)
         if len(roles) > MOST_ROLES:
             raise self.wrong(entry.line, f"there are {len(roles)} roles: a team has at most {MOST_ROLES}")
         if not any(role.kind in PROPOSE for role, _ in roles):
@@ -199,48 +219,8 @@ def _quoted(value: object) -> str:
     return repr(value[:80]) if isinstance(value, str) else "that is no word"
 
 
-def _share(text: str) -> float | None:
-    if text == "auto":
-        return None
-    value = _number(text, float)
-    if value is None or not 0 < value <= 1:
-        raise TrackError(f"share is auto or a number above 0 and up to 1, like 0.5, not {_quoted(text)}")
-    return float(value)
-
-
-def _count(key: str) -> Callable[[str], int]:
-    def counted(text: str) -> int:
-        value = _number(text, int)
-        if value is None or not 1 <= value <= 100_000:
-            raise TrackError(f"{key} is a whole number from 1 to 100000, not {_quoted(text)}")
-        return int(value)
-    return counted
-
-
 def _patience(text: str) -> float:
     value = seconds(text)
     if value > MOST_AGENT_SECONDS:
         raise TrackError(f"timeout is at most {MOST_AGENT_SECONDS / 3600:.0f}h, for the night waits so long for its end")
     return value
-
-
-def _number(text: str, kind: type[int] | type[float]) -> float | None:
-    try:
-        value = kind(text) if len(text) < 40 else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _words(key: str, most: int) -> Callable[[str], str]:
-    def checked(text: str) -> str:
-        if not text.strip() or len(text) > most or not text.isprintable():
-            raise TrackError(f"{key} is one line of at most {most} characters")
-        return text.strip()
-    return checked
-
-
-_VALUES: dict[str, Callable[[str], Any]] = {
-    "share": _share, "every": _count("every"), "below": _count("below"), "timeout": _patience,
-    "model": _words("model", 200), "agent": _words("agent", 2000),
-}

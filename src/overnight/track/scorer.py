@@ -8,10 +8,10 @@ Not covered: other languages, installed packages, names that are put together wh
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import PurePosixPath
 
 from overnight.track.spec import Track
 
@@ -33,20 +33,20 @@ Trees = dict[str, ast.Module]
 
 def parsed(track: Track, read: Read) -> Trees:
     """The scorer's files by path, those that are Python and can be parsed."""
-    waiting = [PurePosixPath(word) for word in (track.score.command if track.score else ()) if word.endswith(".py")]
+    waiting = [word for word in (track.score.command if track.score else ()) if word.endswith(".py")]
     found: Trees = {}
     while waiting:
-        path = waiting.pop()
-        text = None if str(path) in found else read(str(path))
+        path = posixpath.normpath(waiting.pop())
+        text = None if path in found else read(path)
         if text is None:
             continue
         try:
-            found[str(path)] = ast.parse(text)
+            found[path] = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):
             continue
-        for name in _imports(found[str(path)]).values():
+        for name in _imports(found[path]).values():
             parts = name.split(".")
-            waiting += [path.parent.joinpath(*parts[:n]).with_suffix(".py") for n in range(1, len(parts) + 1)]
+            waiting += [posixpath.join(posixpath.dirname(path), *parts[:n]) + ".py" for n in range(1, len(parts) + 1)]
     return found
 
 

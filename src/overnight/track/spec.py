@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Direction, Network
-from overnight.errors import TrackError
+from overnight.errors import TrackError, meant
 from overnight.track.units import bound, seconds, size
 
 Made = TypeVar("Made")
@@ -194,11 +194,13 @@ def parse(text: str) -> Track:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
-    _check_keys(fields, text)
-    for nth, table in enumerate(fields.get("guard", ())):
+    guards = fields.get("guard")
+    for nth, table in enumerate(guards if isinstance(guards, list) else ()):
         _converted({"guard": table}, _OneGuard, text, nth)
     track = _converted(fields, Track, text)
-    _check_values(track, text)
+    for section, key, sentence, nth in _faults(track):
+        line = line_of(text, section, key, nth) or line_of(text, section, "", nth)
+        raise TrackError(f"{FILE}{line}: {sentence}")
     return track
 
 
@@ -227,142 +229,113 @@ def line_of(text: str, section: str, key: str, nth: int = 0) -> str:
     return ""
 
 
-def _known(struct: type[Struct]) -> dict[str, str]:
-    return {field.encode_name: field.name for field in msgspec.structs.fields(struct)}
-
-
-def _sections() -> dict[str, type[Struct]]:
-    """Section name -> its record, from the types of Track."""
-    found = {}
-    for name, hint in get_type_hints(Track).items():
-        options = [hint, *get_args(hint)]
-        found[name] = next(o for o in options if isinstance(o, type) and issubclass(o, Struct))
-    return found
-
-
-def _check_keys(fields: dict[str, Any], text: str) -> None:
-    sections = _sections()
-    for name, value in fields.items():
-        if name not in sections:
-            line = line_of(text, name, "") or line_of(text, "", name)
-            raise TrackError(f"{FILE}{line}: unknown section [{name}]{_near(name, sections)}.")
-        if name == "guard" and not isinstance(value, list):
-            raise TrackError(f"{FILE}{line_of(text, name, '')}: there may be several guards: write [[guard]] for each.")
-        for nth, table in enumerate(value if isinstance(value, list) else [value]):
-            for key in table if isinstance(table, dict) else ():
-                if key not in (known := _known(sections[name])):
-                    line = line_of(text, name, key, nth)
-                    raise TrackError(f"{FILE}{line}: unknown key '{key}' in [{name}]{_near(key, known)}.")
-
-
-def _near(word: str, known: dict[str, Any]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else f"; known are {', '.join(known)}"
-
-
-def _explain(message: str, text: str, nth: int = 0) -> str:
-    """msgspec's message in our words: where, then what."""
+def _explain(message: str, text: str, nth: int) -> str:
+    """msgspec's message in words of the contract: where, then what."""
     what, _, where = message.partition(" - at `$.")
     path = re.sub(r"\[\d*\.*\]", "", where.rstrip("`"))
     section, _, key = path.partition(".")
+    sections = {field.name: field.type for field in msgspec.structs.fields(Track)}
+    kinds = (sections.get(section), *get_args(sections.get(section)))  # the record, or it and what makes it optional or a list
+    known = {field.encode_name: field.type for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)
+             for field in msgspec.structs.fields(kind)}
+    if unknown := re.search(r"unknown field `(.+)`", what):
+        word = unknown[1]
+        if section:
+            return f"{FILE}{line_of(text, section, word, nth)}: unknown key '{word}' in [{section}]{meant(word, known)}."
+        return f"{FILE}{line_of(text, word, '') or line_of(text, '', word)}: unknown section [{word}]{meant(word, sections)}."
     if missing := re.search(r"missing required field `(\w+)`", what):
-        if not section:
-            return f"{FILE}: the section [{missing[1]}] is missing."
-        return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
+        if section:
+            return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
+        return f"{FILE}: the section [{missing[1]}] is missing."
     line = line_of(text, section, key, nth) or line_of(text, "", section)
-    return f"{FILE}{line}: {path} {_must(what, section, key)}."
+    if path == "guard":
+        return f"{FILE}{line}: there may be several guards: write [[guard]] for each."
+    return f"{FILE}{line}: {path} {_must(what, known.get(key))}."
 
 
-def _must(what: str, section: str, key: str) -> str:
-    """What msgspec expected, in words."""
+def _must(what: str, hint: Any) -> str:
+    """What msgspec expected of a value of this type, in words."""
     if types := re.fullmatch(r"Expected `(.+)`, got `(.+)`", what):
         wanted = " or ".join(_WORDS.get(name, name) for name in types[1].split(" | ") if name != "null")
         return f"must be {wanted}, not {_WORDS.get(types[2], types[2])}"
     if what.startswith("Invalid enum value"):
-        struct = _sections()[section]
-        hint = get_type_hints(struct)[_known(struct)[key]]
         options = [o for part in get_args(hint) for o in (get_args(part) or [part]) if o is not type(None)]
         return "must be " + " or ".join(f'"{option}"' for option in options)
     return f"is wrong: {what}"
 
 
-def _check_values(track: Track, text: str) -> None:
-    def wrong(section: str, key: str, sentence: str, nth: int = 0) -> TrackError:
-        line = line_of(text, section, key, nth) or line_of(text, section, "", nth)
-        return TrackError(f"{FILE}{line}: {sentence}")
+# ---- what the values must be -----------------------------------------------------------------------------------
 
+Problem = tuple[str, str, str, int]  # section, key, sentence, and which of several sections of that name
+
+
+def _faults(track: Track) -> Iterator[Problem]:
+    """What is wrong with the values, in the order in which the user is told; each check may assume those before it."""
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
-        raise wrong("track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.")
+        yield "track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.", 0
     if not track.track.editable:
-        raise wrong("track", "editable", "nothing may be edited: name at least one file.")
+        yield "track", "editable", "nothing may be edited: name at least one file.", 0
     if not 0 <= track.metric.worthwhile < math.inf:
-        raise wrong("metric", "worthwhile", "worthwhile is a size: write a number that is not negative.")
+        yield "metric", "worthwhile", "worthwhile is a size: write a number that is not negative.", 0
     for key in ("cpus", "processes"):
         if getattr(track.run, key) < 1:
-            raise wrong("run", key, f"{key} must be at least 1.")
+            yield "run", key, f"{key} must be at least 1.", 0
     for key, least, most in (("false_share", 1e-6, 0.5), ("may_crash", 0.0, 0.5), ("stack", 1, 5)):
         if not least <= getattr(track.referee, key) <= most:
-            raise wrong("referee", key, f"{key} must be between {least:g} and {most:g}.")
+            yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:
-            raise wrong(section, "command", f"[{section}] has an empty command.")
-        for key, parse_value in (("timeout", seconds), ("memory", size), ("disk", size)):
+            yield section, "command", f"[{section}] has an empty command.", 0
+        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
             if hasattr(step, key):
-                _parsed(parse_value, getattr(step, key), wrong, section, key)
-    _check_metric(track, wrong)
-    _check_holdout(track, wrong)
+                yield from _misread(unit, getattr(step, key), section, key)
+    yield from _of_metric(track)
     if track.progress is not None:
-        _check_progress(track.progress, wrong)
+        yield from _of_progress(track.progress)
     for nth, guard in enumerate(track.guard):
         if (guard.at_most is None) == (guard.at_least is None):
-            raise wrong("guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.", nth)
-        limit = guard.at_most if guard.at_most is not None else guard.at_least
-        assert limit is not None
-        _parsed(bound, limit, wrong, "guard", "at_most" if guard.at_most is not None else "at_least", nth)
+            yield "guard", "metric", f"the guard on {guard.metric} needs either at_most or at_least.", nth
+        for key in ("at_most", "at_least"):
+            if (limit := getattr(guard, key)) is not None:
+                yield from _misread(bound, limit, "guard", key, nth)
 
 
-def _parsed(parse_value: Any, value: Any, wrong: Any, section: str, key: str, nth: int = 0) -> None:
+def _misread(unit: Callable[[Any], object], value: str | float, section: str, key: str, nth: int = 0) -> Iterator[Problem]:
     try:
-        parse_value(value)
+        unit(value)
     except TrackError as error:
-        raise wrong(section, key, str(error), nth) from error
+        yield section, key, str(error), nth
 
 
-def _check_metric(track: Track, wrong: Any) -> None:
+def _mismatched(pattern: str, groups: int, section: str, sentence: str) -> Iterator[Problem]:
+    try:
+        if not pattern or re.compile(pattern).groups != groups:
+            yield section, "pattern", sentence, 0
+    except re.error as error:
+        yield section, "pattern", f"the pattern is no regular expression: {error}.", 0
+
+
+def _of_metric(track: Track) -> Iterator[Problem]:
     metric = track.metric
     if metric.range is not None and not metric.range[0] < metric.range[1]:
-        raise wrong("metric", "range", "range is the least and the most that can be true: write it like [0, 20].")
+        yield "metric", "range", "range is the least and the most that can be true: write it like [0, 20].", 0
     if metric.source == "score" and track.score is None and metric.name not in HARNESS_METRICS:
-        raise wrong("metric", "name", f"no command measures '{metric.name}': add a [score] command, or read it from the "
-                    "output with from = \"output\" and a pattern (self-reported).")
+        yield ("metric", "name", f"no command measures '{metric.name}': add a [score] command, or read it from the output with "
+               "from = \"output\" and a pattern (self-reported).", 0)
     if metric.source == "output":
-        try:
-            groups = re.compile(metric.pattern).groups if metric.pattern else 0
-        except re.error as error:
-            raise wrong("metric", "pattern", f"the pattern is no regular expression: {error}.") from error
-        if groups != 1:
-            raise wrong("metric", "pattern", "from = \"output\" needs a pattern with exactly one group, "
-                        f"like '^{metric.name}:\\s*(\\S+)'.")
+        yield from _mismatched(metric.pattern, 1, "metric", "from = \"output\" needs a pattern with exactly one group, "
+                               f"like '^{metric.name}:\\s*(\\S+)'.")
     elif metric.pattern:
-        raise wrong("metric", "pattern", "a pattern is only read with from = \"output\".")
+        yield "metric", "pattern", "a pattern is only read with from = \"output\".", 0
+    if track.holdout and (track.self_reported or metric.name in HARNESS_METRICS):
+        yield ("score", "holdout", f"the holdout says nothing about {metric.name}, which [score] does not measure: take "
+               "`holdout` out, or let the scorer give the metric.", 0)
 
 
-def _check_holdout(track: Track, wrong: Any) -> None:
-    if track.holdout and (track.self_reported or track.metric.name in HARNESS_METRICS):
-        raise wrong("score", "holdout", f"the holdout says nothing about {track.metric.name}, which [score] does not measure: "
-                    "take `holdout` out, or let the scorer give the metric.")
-
-
-def _check_progress(progress: Progress, wrong: Any) -> None:
-    try:
-        groups = re.compile(progress.pattern).groups
-    except re.error as error:
-        raise wrong("progress", "pattern", f"the pattern is no regular expression: {error}.") from error
-    if groups != 2:
-        raise wrong("progress", "pattern", "[progress] needs a pattern with exactly two groups, step and value, "
-                    "like '^step (\\d+) loss (\\S+)'.")
+def _of_progress(progress: Progress) -> Iterator[Problem]:
+    yield from _mismatched(progress.pattern, 2, "progress", "[progress] needs a pattern with exactly two groups, step and "
+                           "value, like '^step (\\d+) loss (\\S+)'.")
     if not 0 <= progress.patience < NEARLY_DONE:
-        raise wrong("progress", "patience", f"patience is a share of the run: write a number from 0 to below "
-                    f"{NEARLY_DONE:g}.")
+        yield "progress", "patience", f"patience is a share of the run: write a number from 0 to below {NEARLY_DONE:g}.", 0
     if not 1 <= progress.margin < math.inf:
-        raise wrong("progress", "margin", "margin says how many times faster a run may still learn: write 1 or more.")
+        yield "progress", "margin", "margin says how many times faster a run may still learn: write 1 or more.", 0

@@ -1,4 +1,4 @@
-"""Durations, sizes and bounds as the contract writes them: "90s", "2GiB", "1.25x". Pure."""
+"""Durations, sizes and bounds as the contract writes them ("90s", "2GiB", "1.25x"), and numbers as people read them. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from overnight.errors import TrackError
 
+NEGLIGIBLE = 1e-12  # share of the numbers beside it below which a number is rounding, and reads 0
+LEAST = 1e-200  # below it a number is no measurement, but what keeps a spread from being nothing
 _NUMBER = r"(\d+\.?\d*)"
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -47,3 +49,12 @@ def bound(text: str | float) -> tuple[float, bool]:
         except TrackError:
             continue
     raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
+
+
+def number(value: float | None, digits: int = 4, scale: float = 0.0, sign: str = "") -> str:
+    """A number for people, with so many digits: an en dash where there is none, 0 where it is nothing beside others of the size
+    `scale`. `sign` is "+" for a difference, which shows its direction."""
+    if value is None:
+        return "–"
+    nothing = abs(value) < LEAST or abs(value) < NEGLIGIBLE * abs(scale) < math.inf
+    return "0" if nothing else f"{value:{sign}.{digits}g}"

@@ -208,9 +208,9 @@ def _tail(text: str) -> str:
 # ---- in words --------------------------------------------------------------------------------------------------
 
 
-def effect(verdict: VerdictView) -> str:
-    """An effect with its interval, positive is better."""
-    return span(verdict.effect, verdict.interval)
+def effect(found: ExperimentView) -> str:
+    """The effect of an experiment with its interval, positive is better."""
+    return span(found.verdict.effect, found.verdict.interval, found.level)
 
 
 def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
@@ -218,7 +218,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    return f"#{found.id} {verdict.verdict:7} {effect(verdict)}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.verdict:7} {effect(found)}  {by}{found.title}{why}"
 
 
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:

@@ -76,20 +76,17 @@ def sentence(found: HoldoutView | None, unit: str) -> str:
     if not found.keeps:
         return f"nothing was kept yet, so nothing is known of the holdout{asked}"
     unit = f" {unit}" if unit else ""
+    doubt = " (too few keeps to tell)"
+    if found.interval is not None:
+        low, high = found.interval
+        doubt = f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
     return (f"validation improved by {found.scorer:.3g}{unit}, the holdout by {found.holdout:.3g}: {percent(found.share)} "
-            f"carries over{_doubt(found)}{asked}")
+            f"carries over{doubt}{asked}")
 
 
 def percent(share: float | None) -> str:
     """A share in percent; an en dash where there is none."""
     return "–" if share is None else f"{100 * share:.0f} %"
-
-
-def _doubt(found: HoldoutView) -> str:
-    if found.interval is None:
-        return " (too few keeps to tell)"
-    low, high = found.interval
-    return f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def advice(found: HoldoutView) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.kinds import KINDS
+from overnight.track.units import number
 from overnight.untrusted import visible
 from overnight.views import holdout
 from overnight.views.experiment import DetailView, RunView, VerdictView
-from overnight.views.track import TrackView, number
+from overnight.views.track import TrackView
 
 
 def words(track: TrackView, found: DetailView) -> str:
@@ -43,7 +44,7 @@ def _compared_run(run: RunView, metric: str, kept: bool) -> str:
     if run.base is None or run.better_by is None:
         later = "as the frontier, beside a later change" if kept else "–"
         return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else later}"
-    return f"{number(mine, 6):12} {number(run.base, 6):16} {run.better_by:+.4g}"
+    return f"{number(mine, 6):12} {number(run.base, 6):16} {number(run.better_by, 4, mine, '+')}"
 
 
 # ---- the verdict, explained ------------------------------------------------------------------------------------
@@ -93,19 +94,15 @@ def _compared(track: TrackView, found: DetailView) -> Iterator[str]:
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
     yield f"Compared: each run of it with a run of its base {how}. That makes {verdict.pairs} " + (
         f"pairs, {fresh} of them on seeds that were drawn after its commit existed." if verdict.pairs > 1 else "pair.")
-    effect = verdict.effect or 0.0
-    shown = f"{track.metric} {'better' if effect >= 0 else 'worse'} by {abs(effect):.3g}"
+    effect, level = verdict.effect or 0.0, found.level or 0.0
+    shown = f"{track.metric} {'better' if effect >= 0 else 'worse'} by {number(abs(effect), 3, level)}"
     of = "on those fresh seeds alone" if fresh else "in the race, which picks the lucky, so no claim rests on it"
-    yield f"{shown} {track.unit}".rstrip() + f" on average, {of}." + _range(verdict)
+    yield f"{shown} {track.unit}".rstrip() + f" on average, {of}."
+    if verdict.interval is not None:
+        low, high = (number(bound, 3, max(abs(effect), abs(level)), "+") for bound in verdict.interval)
+        yield f"The true gain lies between {low} and {high} (95 % interval)."
     if timed and (ratio := _ratio(found, track.metric)):
         yield f"The ratio of the medians is {ratio:.4g}."
-
-
-def _range(verdict: VerdictView) -> str:
-    if verdict.interval is None:
-        return ""
-    low, high = verdict.interval
-    return f" The true gain lies between {low:+.3g} and {high:+.3g} (95 % interval)."
 
 
 def _ratio(found: DetailView, metric: str) -> float | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from msgspec import Struct
 
 from overnight.lab.state import BASELINE, State
 from overnight.lab.usage import Use
+from overnight.track.units import number
 from overnight.views.holdout import HoldoutView, holdout
 
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
@@ -161,19 +163,11 @@ def paid(role: str, use: SpentView) -> str:
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A number for people; an en dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
-def span(effect: float | None, interval: tuple[float, float] | None) -> str:
-    """An effect with its interval, positive is better; an en dash where there is none."""
-    if effect is None:
-        return "–"
-    if interval is None:
-        return f"{effect:+.3g}"
-    low, high = interval
-    return f"{effect:+.3g} [{low:+.3g}, {high:+.3g}]"
+def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
+    """An effect with its interval, positive is better, of a metric that stands at `level`; an en dash where there is none."""
+    sizes = [abs(value) for value in (effect, level, *(interval or ())) if value is not None and math.isfinite(value)]
+    shown, *ends = [number(value, 3, max(sizes, default=0.0), "+") for value in (effect, *(interval or ()))]
+    return f"{shown} [{', '.join(ends)}]" if ends and effect is not None else shown
 
 
 def duration(seconds: float) -> str:

@@ -12,21 +12,25 @@ it can read: the tree, its own key; and another account at the same host is behi
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import os
 import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 PORT = 443  # where nothing else is said
 MOST_AT_ONCE = 64  # connections
 MOST_BYTES = 2 << 30  # both ways together, in one attempt
-HEAD, HEAD_WITHIN = 8 << 10, 10.0  # bytes of a request to the gate, and seconds in which it must have been made
+HEAD, HEAD_WITHIN = 1 << 16, 10.0  # bytes of a request to the gate, and seconds in which it must have been made
 CONNECT_WITHIN = 20.0  # seconds
 WISH, REFUSED = b"+", b"-"
 Target = tuple[str, int]
 Resolve = Callable[[str, int], Sequence[str]]
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def target(text: str) -> Target:
@@ -49,123 +53,91 @@ def public(address: str) -> bool:
 
 
 class Gate:
-    """Serves one agent. `allowed` says of each target whether it may lie on this machine or its network; `resolve` gives the
-    addresses of a name. `sent` and `received` count bytes, `refused` holds what was asked for in vain, `unreached` why an
-    allowed host could not be reached."""
+    """Serves one agent, on a thread of its own. `allowed` says of each target whether it may lie on this machine or its
+    network; `resolve` gives the addresses of a name. `sent` and `received` count bytes, `refused` holds what was asked for in
+    vain, `unreached` why an allowed host could not be reached."""
 
     def __init__(self, allowed: Mapping[Target, bool], resolve: Resolve = looked_up) -> None:
         self._allowed, self._resolve = dict(allowed), resolve
         self.sent = self.received = 0
         self.refused: list[str] = []
         self.unreached = ""
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._over = False
         self._line, self.theirs = socket.socketpair()
-        self._start(self._serve)
-
-    # -- life --
+        self._line.setblocking(False)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
 
     def hang_up(self) -> None:
-        """Tell the launcher that its agent is no longer wanted."""
+        """Tell the launcher that its agent is no longer wanted; every connection ends."""
         with suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End every connection, and return when nothing of this runs any more."""
         self.hang_up()
-        with self._lock:
-            self._over = True
-            for each in self._open:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
         self.theirs.close()
-        for thread in list(self._threads):
-            thread.join(CONNECT_WITHIN)
+        self._thread.join(CONNECT_WITHIN)
         self._line.close()
 
-    def _start(self, what: Callable[..., None], *given: object) -> threading.Thread:
-        thread = threading.Thread(target=what, args=given, daemon=True)
-        with self._lock:
-            self._threads = [t for t in self._threads if t.is_alive()]
-            self._threads.append(thread)
-            thread.start()
-        return thread
-
-    def _hold(self, each: socket.socket) -> None:
-        """Note a socket that is to be ended with the gate. Raises OSError when the gate is closed."""
-        with self._lock:
-            if self._over:
-                each.close()
-                raise OSError("the gate is closed")
-            self._open.add(each)
-
-    def _drop(self, each: socket.socket) -> None:
-        with self._lock:
-            self._open.discard(each)
-        each.close()
-
-    # -- asking --
-
-    def _serve(self) -> None:
-        """Give a descriptor for each wish."""
+    async def _serve(self) -> None:
+        """Give a descriptor for each wish, until either side hangs up; what is still open then is cancelled."""
+        loop, attended = asyncio.get_running_loop(), set[asyncio.Task[None]]()
         with suppress(OSError):
-            while self._line.recv(1):
-                if len(self._open) >= 2 * MOST_AT_ONCE:
-                    self._line.sendall(REFUSED)
+            while await loop.sock_recv(self._line, 1):
+                if len(attended) >= MOST_AT_ONCE:
+                    self._line.send(REFUSED)
                     continue
                 ours, theirs = socket.socketpair()
-                self._hold(ours)
+                attended.add(task := loop.create_task(self._attend(ours)))
+                task.add_done_callback(attended.discard)
                 with theirs:
                     socket.send_fds(self._line, [WISH], [theirs.fileno()])
-                self._start(self._attend, ours)
 
-    def _attend(self, client: socket.socket) -> None:
+    async def _attend(self, ours: socket.socket) -> None:
         """One connection from inside."""
-        try:
-            status, server, rest = self._admitted(client)
-            client.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
-            if server is not None:
-                self._join(client, server, rest)
-        except OSError:
-            pass  # it is over, from whichever side
-        finally:
-            self._drop(client)
+        asking, answer = await _opened(sock=ours)
+        held = [answer]
+        with suppress(OSError):  # it is over, from whichever side
+            try:
+                status, server = await self._admitted(asking)
+                held += [server[1]] if server is not None else []
+                answer.write(f"HTTP/1.1 {status}\r\n\r\n".encode())
+                await answer.drain()
+                if server is not None:
+                    await asyncio.gather(self._carry(asking, server[1], "sent"), self._carry(server[0], answer, "received"))
+            finally:
+                for writer in held:
+                    writer.transport.abort()
 
-    def _admitted(self, client: socket.socket) -> tuple[str, socket.socket | None, bytes]:
-        """The answer to a request, the connection that it asked for, and what the client said too early. Raises OSError."""
-        client.settimeout(HEAD_WITHIN)
-        said = b""
-        while b"\r\n\r\n" not in said:
-            if len(said) > HEAD or not (more := client.recv(HEAD)):
-                return "400 the request is no request", None, b""
-            said += more
-        client.settimeout(None)
-        head, _, rest = said.partition(b"\r\n\r\n")
+    async def _admitted(self, asking: asyncio.StreamReader) -> tuple[str, Stream | None]:
+        """The answer to a request, and the connection that it asked for."""
+        try:
+            async with asyncio.timeout(HEAD_WITHIN):
+                head = await asking.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            return "400 the request is no request", None
         found = re.match(rb"CONNECT ([!-~]{1,300}) HTTP/1\.[01]\r?\n?", head)
         if found is None:
-            return "405 only CONNECT is known here", None, b""
+            return "405 only CONNECT is known here", None
         try:
             wanted = target(found[1].decode())
         except ValueError:
             wanted = ("", 0)
         if wanted not in self._allowed:
             self._refuse(found[1].decode())
-            return "403 this host is not allowed", None, b""
-        server = self._connected(wanted)
-        return ("502 the host cannot be reached" if server is None else "200 OK"), server, rest
+            return "403 this host is not allowed", None
+        server = await self._connected(wanted)
+        return ("502 the host cannot be reached" if server is None else "200 OK"), server
 
     def _refuse(self, what: str) -> None:
-        with self._lock:
-            if len(self.refused) < 100:
-                self.refused.append(what)
+        if len(self.refused) < 100:
+            self.refused.append(what)
 
-    def _connected(self, wanted: Target) -> socket.socket | None:
+    async def _connected(self, wanted: Target) -> Stream | None:
         """A connection to an allowed target: to the very address that was looked at."""
         host, port = wanted
         try:
-            addresses = self._resolve(host, port)
+            addresses = await asyncio.to_thread(self._resolve, host, port)
         except OSError as error:
             self.unreached = f"{host} cannot be looked up ({error.strerror or error})"
             return None
@@ -174,39 +146,28 @@ class Gate:
             self._refuse(f"{host} at {', '.join(addresses) or 'no address'}")
         for address in fit:
             try:
-                server = socket.create_connection((address, port), CONNECT_WITHIN)
+                async with asyncio.timeout(CONNECT_WITHIN):
+                    return await _opened(host=address, port=port)
             except OSError as error:
-                self.unreached = f"{host}:{port} cannot be reached ({error.strerror or error})"
-                continue
-            server.settimeout(None)
-            self._hold(server)
-            return server
+                why = os.strerror(error.errno) if error.errno else "no answer"
+                self.unreached = f"{host}:{port} cannot be reached ({why})"
         return None
 
-    # -- carrying --
-
-    def _join(self, client: socket.socket, server: socket.socket, rest: bytes) -> None:
-        """Carry bytes both ways until both sides have ended."""
-        try:
-            self._count("sent", len(rest))
-            server.sendall(rest)
-            back = self._start(self._carry, server, client, "received")
-            self._carry(client, server, "sent")
-            back.join()
-        finally:
-            self._drop(server)
-
-    def _carry(self, source: socket.socket, to: socket.socket, way: str) -> None:
+    async def _carry(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, way: str) -> None:
+        """Carry bytes one way until that side has ended, or the agent has had its share."""
         with suppress(OSError):
-            while chunk := source.recv(1 << 16):
-                self._count(way, len(chunk))
-                to.sendall(chunk)
+            while chunk := await source.read(1 << 16):
+                setattr(self, way, getattr(self, way) + len(chunk))
+                if self.sent + self.received > MOST_BYTES:
+                    break
+                to.write(chunk)
+                await to.drain()
         with suppress(OSError):
-            to.shutdown(socket.SHUT_WR)
+            to.write_eof()
 
-    def _count(self, way: str, many: int) -> None:
-        """Raises OSError when the agent has had its share."""
-        with self._lock:
-            setattr(self, way, getattr(self, way) + many)
-            if self.sent + self.received > MOST_BYTES:
-                raise OSError("too much was sent")
+
+async def _opened(**where: Any) -> Stream:
+    """A connection that, when it has drained, has sent all. Raises OSError."""
+    reader, writer = await asyncio.open_connection(limit=HEAD, **where)
+    writer.transport.set_write_buffer_limits(0)
+    return reader, writer

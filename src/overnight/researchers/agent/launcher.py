@@ -45,10 +45,8 @@ def main() -> None:
     folder = root / job["cwd"]
     if job["acp"]:
         os.write(1, json.dumps({"cwd": str(folder)}).encode() + b"\n")
-    started = time.monotonic()
     code = run(job, folder, env, line)
-    left = found(root, before, out)
-    left |= {"code": code, "seconds": time.monotonic() - started, "words": words(folder / job["words"])}
+    left = found(root, before, out) | {"code": code, "words": words(folder / job["words"])}
     (out / "left.json").write_text(json.dumps(left))
 
 

@@ -71,18 +71,11 @@ def _mounts(step: Path) -> Iterator[Path]:
     environment = step.parent.parent
     if (environment / "pyvenv.cfg").exists():
         yield from interpreter(RunSpec(command=("python",), python=str(environment)), Path("/"))[1]
-    elif step.is_symlink():
-        yield step
-    elif "node_modules" in step.parts:
-        yield _package(step)
+    elif "node_modules" in step.parts and not step.is_symlink():
+        first = step.parts.index("node_modules") + 1  # the outermost package that holds the file
+        yield Path(*step.parts[: first + (2 if step.parts[first].startswith("@") else 1)])
     else:
         yield step
-
-
-def _package(step: Path) -> Path:
-    """The outermost package of Node's that holds a file."""
-    first = step.parts.index("node_modules") + 1
-    return Path(*step.parts[:first + (2 if step.parts[first].startswith("@") else 1)])
 
 
 def certificates() -> tuple[tuple[Path, ...], dict[str, str]]:

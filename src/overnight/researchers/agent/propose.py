@@ -3,14 +3,15 @@ the proposal."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
-import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -67,7 +68,7 @@ class Agent:
         self.name = role.name
         self._role, self._track, self._sandbox, self._workspace, self._page = role, track, sandbox, workspace, page
         self._environ = dict(os.environ) if environ is None else dict(environ)
-        self._resolve = resolve
+        self._resolve, self._home = resolve, Path(self._environ.get("HOME") or "/")
         self._call = recipes.understood(role, recipes.load(self._environ))
         if self._call.acp:
             with extra("agents", f"role '{role.name}', which speaks the Agent Client Protocol,"):
@@ -82,10 +83,20 @@ class Agent:
             raise Away(f"'{self.name}' has no key: set {' or '.join(self._call.recipe.keys)} and run again.")
         program = self._program()
         text = self._page(brief) + self._instructions()
-        with self._folder() as folder, self._gate(way) as gate:
+        scratch = self._workspace.scratch
+        scratch.mkdir(parents=True, exist_ok=True)
+        with (tempfile.TemporaryDirectory(prefix="agent-", dir=scratch, ignore_cleanup_errors=True) as made,
+              closing(Gate(way.allowed, self._resolve)) as gate):
+            folder = Path(made)
+            folder.chmod(0o755)  # the agent is another user
             command = self._command(brief, folder, way, program, gate)
             write(folder / "inputs", text, self._job(program, way, gate))
-            ended, said = self._conversed(command, gate, text) if self._call.acp else self._ran(command, gate)
+            if self._call.acp:
+                ended, said = self._conversed(command, gate, text)
+            else:
+                with self._started(command, gate) as process:
+                    ended = process.wait()
+                said = SessionResult(words=taken.last_words(ended.stdout))
             left = taken.leavings(folder / "left")
             self._must_be_whole(ended, left, said, gate)
             assert left is not None
@@ -112,42 +123,22 @@ class Agent:
             editable=", ".join(f"`{glob}`" for glob in self._track.track.editable), words=WORDS,
             run=" ".join(self._track.run.command), time=f"{left / 60:.0f} minutes" if left >= 120 else f"{left:.0f} seconds")
 
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        """A folder for one attempt."""
-        folder = self._workspace.scratch / f"agent-{os.urandom(6).hex()}"
-        folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    @contextmanager
-    def _gate(self, way: AgentAccess) -> Iterator[Gate]:
-        gate = Gate(way.allowed, self._resolve)
-        try:
-            yield gate
-        finally:
-            gate.close()
-
     def _job(self, program: programs.Program, way: AgentAccess, gate: Gate) -> dict[str, object]:
         """What the launcher is to do."""
-        home = Path(self._environ.get("HOME") or "/")
         return {"argv": [program.path, *self._call.argv[1:]], "acp": self._call.acp, "cwd": self._workspace.prefix or ".",
                 "seconds": self._role.patience + (2 * launcher.GRACE if self._call.acp else 0), "words": WORDS,
-                "home": [[str((home / name).resolve()), name] for name in self._home(home)],
+                "home": [[str(path), name] for name, path in self._copied()],
                 "line": gate.theirs.fileno(), "proxy": bool(way.allowed), "routes": way.routes}
 
-    def _home(self, home: Path) -> list[str]:
-        """What the recipe names of the user's home, as far as it is there."""
-        return [name for name in self._call.recipe.home if (home / name).exists()]
+    def _copied(self) -> list[tuple[str, Path]]:
+        """What the recipe names of the user's home, as far as it is there: by its name in it, and where it lies."""
+        return [(name, (self._home / name).resolve()) for name in self._call.recipe.home if (self._home / name).exists()]
 
     def _command(self, brief: Brief, folder: Path, way: AgentAccess, program: programs.Program, gate: Gate) -> Command:
         """The launcher with the agent, as it is shut in."""
-        home = Path(self._environ.get("HOME") or "/")
-        named = [*((home / name).resolve() for name in self._home(home)),
-                 *(Path(path).expanduser().resolve() for path in self._call.recipe.mounts)]
-        programs.refuse([*named, *program.mounts], self._workspace.secrets, home)
+        further = [Path(path).expanduser().resolve() for path in self._call.recipe.mounts]
+        named = [*(path for _, path in self._copied()), *further]
+        programs.refuse([*named, *program.mounts], self._workspace.secrets, self._home)
         trusted, variables = programs.certificates()
         folders = [str(Path(self._workspace.python).parent)] if self._workspace.python else []
         env = variables | way.env | {"PATH": ":".join(dict.fromkeys([*folders, *program.folders, *PATHS.split(":")]))}
@@ -174,12 +165,6 @@ class Agent:
             with self._lock:
                 self._running.discard(process)
 
-    def _ran(self, command: Command, gate: Gate) -> tuple[Ended, SessionResult]:
-        """An agent that is given the brief and comes to its end."""
-        with self._started(command, gate) as process:
-            ended = process.wait()
-        return ended, SessionResult(words=taken.last_words(ended.stdout))
-
     def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, SessionResult]:
         """An agent that speaks the protocol: it has ended when it has answered."""
         from overnight.researchers.agent import protocol  # slow to import, and in an extra
@@ -193,7 +178,7 @@ class Agent:
             beside = held.enter_context(ThreadPoolExecutor(1))  # this thread started the process and outlives it
             waiting = beside.submit(process.wait)
             try:
-                said = protocol.converse(os.dup(heard), os.dup(told), text, self._role.patience)
+                said = asyncio.run(protocol.converse(os.dup(heard), os.dup(told), text, self._role.patience))
             finally:
                 ours.close()
                 gate.hang_up()
@@ -204,13 +189,13 @@ class Agent:
 
     def _must_be_whole(self, ended: Ended, left: AgentOutput | None, said: SessionResult, gate: Gate) -> None:
         """Raise EditError or Away unless the agent came to an end from which its files can be taken."""
+        words = taken.last_words(ended.stderr)
         if ended.killed:
             raise EditError(f"the agent was ended: {ENDED.get(ended.killed, 'it was stopped from outside')}.")
         if left is None:
-            raise EditError("the agent ended its own launcher, so nothing that it left can be taken"
-                            f"{_shown(taken.last_words(ended.stderr))}.")
+            raise EditError(f"the agent ended its own launcher, so nothing that it left can be taken{_shown(words)}.")
         if left.code == launcher.UNSTARTED:
-            raise Away(f"'{self.name}' cannot work{_shown(taken.last_words(ended.stderr))}.")
+            raise Away(f"'{self.name}' cannot work{_shown(words)}.")
         if said.login:
             keys = " or ".join(self._call.recipe.keys) or "the key of its recipe"
             raise Away(f"'{self.name}' needs a login: set {keys} and run again.")
@@ -218,7 +203,7 @@ class Agent:
             self._failed = 0
             return
         how = said.trouble or (f"it ended with status {left.code}" if left.code > 0 else f"signal {-left.code} ended it")
-        sentence = f"the agent failed: {how}{_shown(taken.last_words(ended.stderr) or said.words)}."
+        sentence = f"the agent failed: {how}{_shown(words or said.words)}."
         if gate.unreached and not gate.received:
             raise Away(f"'{self.name}' has no way to its model: {gate.unreached}.", UNREACHED)
         self._failed += 1
@@ -265,5 +250,4 @@ def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
 
 
 def _shown(words: str) -> str:
-    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
-    return f" ({line.strip().rstrip('.')[:200]})" if line else ""
+    return f" ({line})" if (line := taken.last_line(words)) else ""

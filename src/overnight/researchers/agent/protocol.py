@@ -1,4 +1,4 @@
-"""The Agent Client Protocol, our side of it: one session, one prompt, over two pipes to an agent in a sandbox.
+"""The Agent Client Protocol, the client's side of it: one session, one prompt, over two pipes to an agent in a sandbox.
 
 Covered: the agent's messages are bounded in length and number before anything looks at them, and what is no message is passed
 over; it is offered no file, no terminal and no login of the user; permissions are granted, for all that they open lies in the
@@ -14,16 +14,8 @@ import time
 from contextlib import suppress
 from typing import Any, cast
 
-from acp import PROTOCOL_VERSION, RequestError, connect_to_agent, text_block
+from acp import PROTOCOL_VERSION, RequestError, connect_to_agent, schema, text_block
 from acp.interfaces import Client
-from acp.schema import (
-    AllowedOutcome,
-    ClientCapabilities,
-    DeniedOutcome,
-    PermissionOption,
-    RequestPermissionResponse,
-    ToolCallUpdate,
-)
 from pydantic import ValidationError
 
 from overnight.researchers.agent.taken import SessionResult
@@ -34,12 +26,8 @@ GRACE = 5.0  # seconds that it has to stop once it was asked to
 LOGIN = -32000  # the protocol's number for "log in first"
 
 
-def converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
+async def converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
     """Hold a session over two descriptors, which are closed afterwards."""
-    return asyncio.run(_converse(reads, writes, text, seconds))
-
-
-async def _converse(reads: int, writes: int, text: str, seconds: float) -> SessionResult:
     loop, said = asyncio.get_running_loop(), SessionResult()
     reader = asyncio.StreamReader(limit=LINE)
     with open(reads, "rb", buffering=0) as heard, open(writes, "wb", buffering=0) as told:
@@ -62,8 +50,8 @@ async def _session(pipe: Pipe, text: str, until: float) -> None:
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + until - time.monotonic()):
             cwd = await pipe.place()
-            connection = connect_to_agent(cast(Client, Answers(said)), cast(Any, pipe))
-            await connection.initialize(protocol_version=PROTOCOL_VERSION, client_capabilities=ClientCapabilities())
+            connection = connect_to_agent(cast(Client, Answers()), cast(Any, pipe))
+            await connection.initialize(protocol_version=PROTOCOL_VERSION, client_capabilities=schema.ClientCapabilities())
             session = (await connection.new_session(cwd=cwd, mcp_servers=[])).session_id
         await _prompt(connection, session, text, until, said)
     except TimeoutError:
@@ -98,23 +86,19 @@ async def _prompt(connection: Any, session: str, text: str, until: float, said: 
 
 
 class Answers:
-    """What we answer to an agent: yes, as often as it asks."""
+    """What an agent is answered: yes, as often as it asks."""
 
-    def __init__(self, said: SessionResult) -> None:
-        self._said = said
-
-    async def request_permission(self, session_id: str, tool_call: ToolCallUpdate, options: list[PermissionOption],
-                                 **more: Any) -> RequestPermissionResponse:
+    async def request_permission(self, session_id: str, tool_call: schema.ToolCallUpdate,
+                                 options: list[schema.PermissionOption], **more: Any) -> schema.RequestPermissionResponse:
         """The first option that allows."""
-        self._said.asked += 1
         allows = [option.option_id for option in options if option.kind.startswith("allow")]
         if not allows:
-            return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
-        return RequestPermissionResponse(outcome=AllowedOutcome(option_id=allows[0], outcome="selected"))
+            return schema.RequestPermissionResponse(outcome=schema.DeniedOutcome(outcome="cancelled"))
+        return schema.RequestPermissionResponse(outcome=schema.AllowedOutcome(option_id=allows[0], outcome="selected"))
 
 
 class Pipe:
-    """Messages, one a line. Updates are counted here and go no further."""
+    """Messages, one a line. Updates go no further."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: SessionResult) -> None:
         self._reader, self._writer, self.said = reader, writer, said
@@ -166,17 +150,12 @@ class Pipe:
         return line
 
     def _noted(self, message: dict[str, Any]) -> None:
-        """Count an update, and keep what it says."""
-        self.said.updates += 1
-        params = message.get("params")
-        update = params.get("update") if isinstance(params, dict) else None
-        if not isinstance(update, dict):
-            return
-        content = update.get("content")
-        if update.get("sessionUpdate") == "agent_message_chunk" and isinstance(content, dict):
-            self.said.words = (self.said.words + str(content.get("text", "")))[-WORDS:]
-        elif update.get("sessionUpdate") == "tool_call":
-            self.said.words += "\n\n"  # what it says next is another paragraph
+        """Keep what an update says."""
+        match message.get("params"):
+            case {"update": {"sessionUpdate": "agent_message_chunk", "content": {"text": text}}}:
+                self.said.words = (self.said.words + str(text))[-WORDS:]
+            case {"update": {"sessionUpdate": "tool_call"}}:
+                self.said.words += "\n\n"  # what it says next is another paragraph
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:

@@ -23,7 +23,6 @@ from overnight.track.roles import Role
 SHIPPED = Path(__file__).with_name("recipes.toml")
 OWN = "overnight/recipes.toml"  # below the user's folder of configuration
 ACP = "acp:"
-BRIEF = "{brief}"
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,23 +96,14 @@ def understood(role: Role, recipes: Mapping[str, Recipe]) -> AgentCommand:
         words = shlex.split(recipe.acp if acp else recipe.command)
         if not words:
             raise TrackError(f"role '{role.name}': the recipe '{text}' has no {'acp ' if acp else ''}command.")
-        words += _model(recipe, role.model)
-    return AgentCommand(tuple(words), acp, recipe or _of_program(words[0], recipes))
-
-
-def _of_program(word: str, recipes: Mapping[str, Recipe]) -> Recipe:
-    """The recipe in which a program is called; an empty one where there is none."""
-    named = Path(word).name
-    return next((recipe for recipe in recipes.values() for command in (recipe.command, recipe.acp)
-                 if command and shlex.split(command)[0] == named), Recipe())
-
-
-def _model(recipe: Recipe, model: str) -> list[str]:
-    """The words that name a model."""
-    if not model:
-        return []
-    provider, _, name = model.rpartition(":")
-    return [word.replace("{provider}", provider).replace("{name}", name) for word in shlex.split(recipe.model)]
+        provider, _, name = role.model.rpartition(":")
+        more = shlex.split(recipe.model) if role.model else []
+        words += [word.replace("{provider}", provider).replace("{name}", name) for word in more]
+    if recipe is None:
+        program = Path(words[0]).name  # its recipe; an empty one where there is none
+        recipe = next((each for each in recipes.values() for command in (each.command, each.acp)
+                       if command and shlex.split(command)[0] == program), Recipe())
+    return AgentCommand(tuple(words), acp, recipe)
 
 
 class AgentAccess(Struct, frozen=True):
@@ -133,23 +123,19 @@ def way(recipe: Recipe, environ: Mapping[str, str]) -> AgentAccess | None:
     """What the recipe asks for of an environment; None where no key of it is set."""
     env = {name: environ[name] for name in (*recipe.keys, *recipe.env) if environ.get(name)} | recipe.fixed
     addresses = {name: environ[name] for name in recipe.urls if environ.get(name)}
-    if recipe.keys and not any(name in env for name in recipe.keys) and not addresses:
+    if recipe.keys and env.keys().isdisjoint(recipe.keys) and not addresses:
         return None
-    allowed = {target(host): _is_address(target(host)[0]) for host in recipe.hosts}
+    targets = [target(host) for host in recipe.hosts]  # one that is given as an address may lie anywhere: its user knows where
+    allowed = {(host, port): host == "localhost" or ":" in host or host.replace(".", "").isdecimal() for host, port in targets}
     routes = {}
     for name, address in addresses.items():
-        where, url, plain = _address(name, address)
-        allowed[where] = True
+        (host, port), url, plain = _address(name, address)
+        allowed[host, port] = True
         if plain:
-            routes[name] = (f"[{where[0]}]:{where[1]}" if ":" in where[0] else f"{where[0]}:{where[1]}", url)
+            routes[name] = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}", url)
         else:
             env[name] = address
     return AgentAccess(env, allowed, routes)
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host was given as an address, so that its user knows where it lies."""
-    return host == "localhost" or ":" in host or host.replace(".", "").isdecimal()
 
 
 def _address(name: str, address: str) -> tuple[Target, str, bool]:

@@ -34,7 +34,6 @@ class AgentOutput(Struct, frozen=True):
     gone     paths that were there before
     more     how many further ones there are
     code     the agent's exit status; None where it had to be ended
-    seconds  that it took
     words    what it wrote about its change
     """
 
@@ -43,7 +42,6 @@ class AgentOutput(Struct, frozen=True):
     gone: list[str]
     more: int
     code: int | None
-    seconds: float
     words: str
 
 
@@ -51,15 +49,12 @@ class SessionResult(Struct):
     """The result of a session with an agent.
 
     words     the end of what the agent said
-    updates   how many it sent, and `asked` how many permissions it wanted
     late      it had to be asked to stop
     trouble   why there was no regular end, "" if there was
     login     it needs a login
     """
 
     words: str = ""
-    updates: int = 0
-    asked: int = 0
     late: bool = False
     trouble: str = ""
     login: bool = False
@@ -85,35 +80,26 @@ class Difference:
 
     def files(self) -> dict[str, str | None]:
         """The change, by paths in the track's folder. Raises EditError."""
+        said = self._said
+        copies = [self._harvest / name for name in said.files.values() if name.isdecimal()]
+        many = len(said.files) + len(said.odd) + len(said.gone) > MOST_PATHS  # the launcher names fewer: the agent wrote this
+        if many or sum(copy.stat().st_size for copy in copies if copy.exists()) > MOST_BYTES:
+            raise EditError("the agent left more than can be looked at.")
         changed: dict[str, str | None] = {}
-        self._must_be_few()
-        for path in sorted({*self._said.files, *self._said.odd, *self._said.gone} - {self._page}):
-            if not self._is_other(path):
-                continue
+        for path in sorted({*said.files, *said.odd, *said.gone} - {self._page}):
+            before = self._before(path)
+            if path not in said.odd and before == (None if path in said.gone else self._bytes(path)):
+                continue  # as it was, whatever was said of it
             inside = path.removeprefix(self._prefix) if path.startswith(self._prefix) else None
             if inside is not None and any(covers(glob, inside) for glob in self._editable):
-                changed[inside] = None if path in self._said.gone else self._text(path)
-            elif self._before(path) is None:
+                changed[inside] = None if path in said.gone else self._text(path)
+            elif before is None:
                 self.left_out.append(path)  # what a program writes when it runs: logs, caches, results
             else:
                 raise EditError(f"the agent changed {_shown(path)}, which is not editable.")
-        if self._said.more and not changed:
-            raise EditError(f"the agent left {self._said.more:,} more files than can be looked at.")
+        if said.more and not changed:
+            raise EditError(f"the agent left {said.more:,} more files than can be looked at.")
         return changed
-
-    def _must_be_few(self) -> None:
-        """Raise EditError where more is named than its launcher would leave: then the agent has written that itself."""
-        said = self._said
-        sizes = (size(self._harvest / name) for name in said.files.values() if name.isdecimal())
-        if len(said.files) + len(said.odd) + len(said.gone) > MOST_PATHS or sum(sizes) > MOST_BYTES:
-            raise EditError("the agent left more than can be looked at.")
-
-    def _is_other(self, path: str) -> bool:
-        """Whether a path differs from the clean tree, whatever was said of it."""
-        if path in self._said.odd:
-            return True
-        before = self._before(path)
-        return before is not None if path in self._said.gone else before != self._bytes(path)
 
     def _before(self, path: str) -> bytes | None:
         """A file of the clean tree; None where there is none. Raises EditError for what is no path."""
@@ -148,23 +134,15 @@ class Difference:
             raise EditError(f"the agent made {_shown(path)} a binary file: only text can be proposed.") from error
 
 
-def size(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def change(difference: Difference, said: AgentOutput, last_words: str, by: str) -> Change:
     """The change with its title and why: from the file that the agent was asked to write, or else from its last words. Raises
     EditError where nothing was changed."""
-    files = difference.files()
+    files, left_out = difference.files(), difference.left_out
     if not files:
-        others = f" but made {', '.join(map(_shown, difference.left_out[:NAMED]))}, which is not editable" \
-            if difference.left_out else ""
-        raise EditError(f"the agent changed nothing that may be edited{others}{_last(last_words)}.")
-    note = {"left out": [_shown(path) for path in difference.left_out[:20]]} if difference.left_out else {}
+        others = f" but made {', '.join(map(_shown, left_out[:NAMED]))}, which is not editable" if left_out else ""
+        said_last = f"; it last said: {line}" if (line := last_line(last_words)) else ""
+        raise EditError(f"the agent changed nothing that may be edited{others}{said_last}.")
+    note = {"left out": [_shown(path) for path in left_out[:20]]} if left_out else {}
     return Change(files, message(said.words, last_words, by), note)
 
 
@@ -194,9 +172,9 @@ def last_words(said: bytes) -> str:
     return paragraphs[-1][-WHY:] if paragraphs else ""
 
 
-def _last(words: str) -> str:
-    line = next((line for line in reversed(words.splitlines()) if line.strip()), "")
-    return f"; it last said: {line.strip().rstrip('.')[:200]}" if line else ""
+def last_line(words: str) -> str:
+    """The last line that says anything, bounded, without its full stop; "" where there is none."""
+    return next((line.strip().rstrip(".")[:200] for line in reversed(words.splitlines()) if line.strip()), "")
 
 
 def _shown(path: str) -> str:

@@ -1,19 +1,25 @@
-"""Which knobs to turn next: expected improvement over single moves, then over two or three of them at once."""
+"""Which knobs to turn next: expected improvement over single moves, then over two or three of them at once.
+
+What a move costs at the guards is learnt beside it. Cost is close to a product of powers (time grows with width times layers
+times steps), so the logarithm of the strain is close to linear in the steps of the knobs, and one broken guard teaches what to
+leave alone.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
 
-from overnight.researchers.knobs import afford, scales
+from overnight.contracts import Brief
+from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, KnobEvidence, Trial
 from overnight.researchers.knobs.scales import Value
-from overnight.researchers.knobs.surrogate import Array, Moves, Surrogate
+from overnight.researchers.knobs.surrogate import Array, Flags, Moves, Surrogate
 
 BAR = 0.7  # of the noise of one pair: a smaller improvement would not pass the referee
 WORST = 4.0  # typical effects: a loss beyond this tells no more
@@ -24,66 +30,53 @@ LEAP = 1.2  # steps; the furthest first look in a direction
 HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
 TOGETHER = 3  # knobs turned at once, at most
+SLOPE = 0.2  # what a step of a knob may do to the log of the strain, before anything is known: standard deviation
+STRAIN_NOISE = 0.07  # standard deviation of a measured log of the strain
 
 
 class Choice(Struct, frozen=True):
-    """What to turn, and what the surrogate expects of it, in the metric's unit."""
+    """What to turn, its expected improvement that keeps within the guards, and what the surrogate expects of it."""
 
+    worth: float
     made: Config
     mean: float
     deviation: float
 
 
-def choose(
-    knobs: Sequence[Knob],
-    evidence: KnobEvidence,
-    noise: float | None,
-    seed: int,
-    frontier: int = 0,
-    strains: Mapping[int, float] | None = None,
-) -> Choice | None:
+def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: int) -> Choice | None:
     """The most promising configuration that was not tried; None when each has been."""
-    seen = _looked(knobs, evidence.trials)
-    singles = [{knob.id: value} for knob in knobs for value in _near(knob, seen)]
-    fresh = _untried(singles, evidence)
-    space = _Space(knobs)
-    unit, model = _fitted(space, evidence.trials, noise)
-    spent = space.moves([(trial.base, trial.made) for trial in evidence.trials])
-    purse = afford.learn(strains or {}, frontier, evidence.trials, spent, space.ordered)
-    bar = BAR * (noise or 0.0) / unit
-    scored = _scored(fresh, space, model, purse, bar, seed)
-    partners = [config for _, config, mean, _ in scored if mean > HOPE]
-    joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
-    best = max(scored + _scored(joint, space, model, purse, bar, seed), key=lambda item: item[0], default=None)
-    return Choice(best[1], best[2] * unit, best[3] * unit) if best else None
-
-
-def _looked(knobs: Sequence[Knob], trials: Sequence[Trial]) -> set[tuple[str, bool]]:
-    """(knob, whether upwards) for each direction that was looked at."""
     turns = {knob.id: knob.scale for knob in knobs}
-    return {(knob, _up(turns[knob], *pair)) for trial in trials for knob, pair in trial.move.items() if knob in turns}
-
-
-def _up(scale: scales.Scale, before: Value, after: Value) -> bool:
-    return scales.position(scale, after) > scales.position(scale, before)
+    seen = {(knob, scales.upwards(turns[knob], *pair))
+            for trial in evidence.trials for knob, pair in trial.move.items() if knob in turns}
+    space = _Space(knobs)
+    unit, model = _fitted(space, evidence.trials, brief.noise)
+    chance = _affordable(brief, evidence.trials, space)
+    bar = BAR * (brief.noise or 0.0) / unit
+    singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen)], evidence)
+    scored = _scored(singles, space, model, chance, bar, seed)
+    partners = [each.made for each in scored if each.mean > HOPE]
+    joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
+    best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
+    return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit) if best else None
 
 
 def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
-    """The values to consider; the first look in a direction is no leap, unless there is nothing nearer."""
+    """The values to consider; the first look in a direction is no leap, unless there is nothing nearer. `seen` holds
+    (knob, whether upwards) for each direction that was looked at."""
     values = scales.moves(knob.scale, knob.value)
     if knob.scale.kind == "choice":
         return values
     here = scales.position(knob.scale, knob.value)
     picked = []
     for up in (True, False):
-        ahead = [value for value in values if _up(knob.scale, knob.value, value) == up]
+        ahead = [value for value in values if scales.upwards(knob.scale, knob.value, value) == up]
         away = [abs(scales.position(knob.scale, value) - here) for value in ahead]
         reach = math.inf if (knob.id, up) in seen else max([LEAP, min(away, default=0.0)])
         picked += [value for value, far in zip(ahead, away, strict=True) if far <= reach]
     return picked
 
 
-def _untried(configs: Iterable[Config], evidence: KnobEvidence) -> list[Config]:
+def _untried(configs: Sequence[Config], evidence: KnobEvidence) -> list[Config]:
     return [config for config in configs if frozenset(config.items()) not in evidence.tried]
 
 
@@ -99,32 +92,61 @@ def _combined(configs: Sequence[Config]) -> list[Config]:
     return [config for group, config in joined if len(config) == len(group)]
 
 
-_Scored = list[tuple[float, Config, float, float]]
+Chance = Callable[[Moves], Array]
 
 
-def _scored(
-    configs: list[Config], space: _Space, model: Surrogate, purse: afford.Afford | None, bar: float, seed: int
-) -> _Scored:
-    """(expected improvement that keeps within the guards, configuration, mean, deviation), the best first; the seed
-    breaks ties."""
+def _scored(configs: list[Config], space: _Space, model: Surrogate, chance: Chance | None, bar: float,
+            seed: int) -> list[Choice]:
+    """Each configuration as a choice, in typical effects, the best first; the seed breaks ties."""
     if not configs:
         return []
     moves = space.moves([({}, config) for config in configs])
     mean, deviation = model.expect(moves)
     worth = improvement(mean - bar, deviation)
-    if purse is not None:
-        worth *= purse.chance(moves, space.ordered)
+    if chance is not None:
+        worth *= chance(moves)
     ties = np.random.default_rng(seed).random(len(configs)) * 1e-3
     order = np.argsort(-worth * (1 + ties), kind="stable")
-    return [(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]
+    return [Choice(float(worth[i]), configs[i], float(mean[i]), float(deviation[i])) for i in order]
 
 
 def improvement(mean: Array, deviation: Array) -> Array:
     """E[max(0, x)] of normal x."""
     z = mean / deviation
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    below = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
-    return np.asarray(deviation * density + mean * below)
+    return np.asarray(deviation * density + mean * _below(z))
+
+
+def _below(z: Array) -> Array:
+    """The probability of a standard normal variable to lie below each value."""
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+
+
+def _affordable(brief: Brief, trials: Sequence[Trial], space: _Space) -> Chance | None:
+    """What says how likely moves from the frontier are to break no guard, by a Bayesian linear model of what these trials cost,
+    with one slope for each knob; None where there are no guards."""
+    known = {past.id: past.strain for past in brief.history if past.strain} | ({0: brief.strain} if brief.strain else {})
+    if brief.frontier not in known:
+        return None
+    paid = [trial for trial in trials if trial.past.id in known and trial.past.base in known]
+    costs = np.array([math.log(known[trial.past.id] / known[trial.past.base]) for trial in paid])
+    turned = _steps(space.moves([(trial.base, trial.made) for trial in paid]), space.ordered)
+    spread = np.linalg.inv(np.eye(turned.shape[1]) / SLOPE**2 + turned.T @ turned / STRAIN_NOISE**2)
+    slopes = spread @ turned.T @ costs / STRAIN_NOISE**2
+    room = -math.log(known[brief.frontier])
+
+    def chance(moves: Moves) -> Array:
+        rows = _steps(moves, space.ordered)
+        deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, spread, rows) + STRAIN_NOISE**2)
+        return _below((room - rows @ slopes) / deviation)
+
+    return chance
+
+
+def _steps(moves: Moves, ordered: Flags) -> Array:
+    """Steps turned of ordered knobs; for choices, whether they were turned."""
+    away = moves.made - moves.base
+    return np.where(ordered, away, (away != 0).astype(float))
 
 
 class _Space:
@@ -154,14 +176,11 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
     known = [trial for trial in trials if trial.past.effect is not None or trial.past.verdict == "crash"]
     waiting = [trial for trial in trials if trial.past.effect is None and trial.past.verdict == "open"]
     unit = _unit([trial.past.effect for trial in known if trial.past.effect is not None], noise)
-    effects, variances = _observed(known, unit, noise)
     model = Surrogate(space.worth, space.ordered)
-    moves = space.moves([(trial.base, trial.made) for trial in known])
-    model.fit(moves, effects, variances)
+    model.fit(space.moves([(trial.base, trial.made) for trial in known]), *_observed(known, unit, noise))
     if waiting:
         pending = space.moves([(trial.base, trial.made) for trial in waiting])
-        guess, _ = model.expect(pending)
-        model.extend(pending, guess, np.full(len(waiting), UNSURE / 4))
+        model.extend(pending, model.expect(pending)[0], np.full(len(waiting), UNSURE / 4))
     return unit, model
 
 

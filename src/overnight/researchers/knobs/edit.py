@@ -10,7 +10,7 @@ import ast
 import re
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from overnight.errors import EditError
 
@@ -23,15 +23,16 @@ FILTERS = threading.Lock()  # warnings.catch_warnings changes the whole process
 
 
 class Source:
-    """A Python text, its tree, and the way from a node to its characters. Raises EditError when it does not parse."""
+    """A Python text, its tree, and the way from a node to its characters. Raises what `ast.parse` raises for a text that
+    does not parse."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._skip = len(BOM) if text.startswith(BOM) else 0
-        self.tree = _tree(text[self._skip :])
-        ends = [match.end() for match in NEWLINE.finditer(text)]
-        self.starts = [self._skip, *ends]
-        self._lines = [text[start:end] for start, end in zip(self.starts, [*ends, len(text)], strict=True)]
+        first = len(BOM) if text.startswith(BOM) else 0
+        with FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.tree = ast.parse(text[first:])
+        self.starts = [first, *(match.end() for match in NEWLINE.finditer(text)), len(text)]
 
     def span(self, node: Spanned) -> Span:
         """The characters of a statement or an expression."""
@@ -46,22 +47,34 @@ class Source:
 
     def line(self, number: int) -> Span:
         """The characters of a line, counted from 1, with its end."""
-        start = self.starts[number - 1]
-        return start, start + len(self._lines[number - 1])
+        return self.starts[number - 1], self.starts[number]
 
     def _at(self, line: int, column: int) -> int:
-        written = self._lines[line - 1]
-        if not written.isascii():
-            column = len(written.encode()[:column].decode())
-        return self.starts[line - 1] + column
+        start, end = self.line(line)
+        written = self.text[start:end]
+        return start + (column if written.isascii() else len(written.encode()[:column].decode()))
 
 
 def parse(text: str) -> Source | None:
     """The source, or None when it is not Python."""
     try:
         return Source(text)
-    except EditError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def sources(files: Mapping[str, str | None]) -> Iterator[tuple[str, Source]]:
+    """The paths and sources of all Python files that parse, in the order of their paths."""
+    for path in sorted(files):
+        if path.endswith(".py") and (source := parse(files[path] or "")) is not None:
+            yield path, source
+
+
+def name_of(node: ast.AST | None) -> str:
+    """The last name of a name or an attribute: `F.relu` is `relu`; "" for anything else."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def splice(text: str, edits: Sequence[tuple[Span, str]]) -> str:
@@ -86,12 +99,3 @@ def _apart(text: str, start: int, end: int, new: str) -> str:
 
 def _word(character: str) -> bool:
     return character.isalnum() or character == "_"
-
-
-def _tree(text: str) -> ast.Module:
-    try:
-        with FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise EditError(f"this is not Python that can be read: {error}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import re
 import tokenize
 from collections import Counter
@@ -17,9 +18,8 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, words
-from overnight.researchers.knobs.choices import alternatives
-from overnight.researchers.knobs.dead import overridden, reporting
-from overnight.researchers.knobs.edit import Source, Span, parse
+from overnight.researchers.knobs.clues import alternatives, overridden, reporting
+from overnight.researchers.knobs.edit import Source, Span, name_of, sources
 from overnight.researchers.knobs.scales import Scale, Value
 
 CAPITALS, TOP, DEFAULT, OPTION, LOCAL, KEYWORD, INNER = 1.0, 0.9, 0.75, 0.75, 0.6, 0.5, 0.25
@@ -56,58 +56,11 @@ class Knob(Struct, frozen=True):
 def find(files: Mapping[str, str | None]) -> list[Knob]:
     """The knobs of all Python files that parse, the most promising first. Raises TrackError for a bad comment."""
     found: list[Knob] = []
-    for path in sorted(files):
-        source = parse(files[path] or "") if path.endswith(".py") else None
-        if source is not None:
-            found += in_source(path, source)
+    for path, source in sources(files):
+        finder = _Finder(path, source)
+        finder.body(source.tree.body, "", CAPITALS)
+        found += finder.knobs
     return sorted(found, key=lambda knob: -knob.worth)
-
-
-def in_source(path: str, source: Source) -> list[Knob]:
-    """The knobs of one file, in the order in which they stand there."""
-    asked = _comments(path, source)
-    named = alternatives(source.tree)
-    finder = _Finder(source)
-    finder.body(source.tree.body, "", CAPITALS)
-    dead = overridden(source.tree) | reporting(source.tree)
-    made = (_knob(path, source, seen, asked, named, dead) for seen in finder.seen)
-    return [knob for knob in made if knob is not None]
-
-
-class _Seen(Struct, frozen=True):
-    """A literal that was met: its node, what it is called, whether and how much it is worth turning."""
-
-    node: ast.expr
-    line: int
-    where: str
-    name: str
-    value: Value
-    worth: float
-
-
-def _knob(
-    path: str,
-    source: Source,
-    seen: _Seen,
-    asked: Mapping[int, Scale | None],
-    named: Mapping[str, tuple[str, ...]],
-    dead: set[str],
-) -> Knob | None:
-    """The knob that a literal is, or None when it is not worth one."""
-    text, label = source.cut(seen.node), seen.where.replace("#1", "") if "(" not in seen.where else seen.where
-    dull = seen.where in dead or text[:2].lower() in ("0x", "0b", "0o")
-    worth = 0.0 if dull else seen.worth * words.promise(seen.name)
-    scale = scales.guess(seen.name, seen.value, text, named.get(seen.name.lower(), ()))
-    if seen.line in asked:
-        wanted = asked[seen.line]
-        if wanted is None:
-            return None
-        if not scales.suits(wanted, seen.value):
-            raise TrackError(f"{path}:{seen.line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
-        scale, worth = wanted, ASKED_FOR
-    if worth <= 0 or not scales.moves(scale, seen.value):
-        return None
-    return Knob(f"{path}:{seen.where}", path, label, source.span(seen.node), text, seen.value, scale, worth)
 
 
 def _comments(path: str, source: Source) -> dict[int, Scale | None]:
@@ -127,11 +80,13 @@ def _comments(path: str, source: Source) -> dict[int, Scale | None]:
 
 
 class _Finder:
-    """Walks a module and writes down every literal, with its name and its worth (0: only if a comment asks)."""
+    """Walks a module and collects its knobs, in the order in which they stand there."""
 
-    def __init__(self, source: Source) -> None:
-        self.seen: list[_Seen] = []
-        self._source = source
+    def __init__(self, path: str, source: Source) -> None:
+        self.knobs: list[Knob] = []
+        self._path, self._source = path, source
+        self._asked, self._choices = _comments(path, source), alternatives(source.tree)
+        self._dead = overridden(source.tree) | reporting(source.tree)
         self._names: Counter[str] = Counter()
 
     # -- statements
@@ -143,41 +98,36 @@ class _Finder:
 
     def statement(self, node: ast.stmt, context: str, worth: float) -> None:
         """One statement; `worth` is that of a plain assignment here."""
-        inside = LOCAL if worth == CAPITALS else worth
         if isinstance(node, Function):
             self._function(node, context)
         elif isinstance(node, ast.ClassDef):
-            self.body(node.body, _join(context, node.name), DEFAULT)
+            self.body(node.body, _spot(context, node.name, "."), DEFAULT)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             self._assign(node, context, worth)
-        elif isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.Delete | ast.Match):
-            return
         elif isinstance(node, ast.AugAssign):
             self.expression(node.value, context, _target(node.target), INNER)
-        else:
-            self._compound(node, context, inside)
+        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.Delete | ast.Match):
+            self._compound(node, context, type(node).__name__.lower(), LOCAL if worth == CAPITALS else worth)
 
-    def _compound(self, node: ast.stmt, context: str, worth: float) -> None:
+    def _compound(self, node: ast.AST, context: str, kind: str, worth: float) -> None:
         """Whatever holds expressions, blocks or both."""
-        kind = type(node).__name__.lower()
         for part in ast.iter_child_nodes(node):
             if isinstance(part, ast.expr):
                 self.expression(part, context, kind, INNER)
             elif isinstance(part, ast.stmt):
                 self.statement(part, context, worth)
-            elif isinstance(part, ast.ExceptHandler):
-                self.body(part.body, context, worth)
             elif isinstance(part, ast.withitem):
                 self.expression(part.context_expr, context, kind, INNER)
+            elif isinstance(part, ast.ExceptHandler):
+                self.body(part.body, context, worth)
 
     def _function(self, node: Function | ast.Lambda, context: str, name: str = "") -> None:
-        where = _join(context, name or getattr(node, "name", "lambda"))
+        where = _spot(context, name or getattr(node, "name", "lambda"), ".")
         spots = [*node.args.posonlyargs, *node.args.args]
-        given = node.args.defaults
-        pairs = [*zip(spots[len(spots) - len(given) :], given, strict=True)]
-        pairs += [(arg, value) for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if value]
-        for arg, value in pairs:
-            self._value(value, f"{where}({arg.arg}=)", arg.arg, DEFAULT)
+        with_default = [*spots[len(spots) - len(node.args.defaults) :], *node.args.kwonlyargs]
+        for arg, value in zip(with_default, [*node.args.defaults, *node.args.kw_defaults], strict=True):
+            if value is not None:
+                self._value(value, f"{where}({arg.arg}=)", arg.arg, DEFAULT)
         if isinstance(node, ast.Lambda):
             self.expression(node.body, where, "return", INNER)
         else:
@@ -190,10 +140,10 @@ class _Finder:
             if isinstance(value, ast.Lambda):
                 self._function(value, context, name)
             elif isinstance(spot, ast.Subscript):
-                self._value(value, _inside(context, name), name, KEYWORD)
+                self._value(value, _spot(context, name), name, KEYWORD)
             else:
                 rank = worth if worth != CAPITALS or name.isupper() else TOP
-                self._value(value, f"{context}.{name}" if context else name, name, rank)
+                self._value(value, _spot(context, name, "."), name, rank)
 
     # -- values: a literal with a name of its own
 
@@ -214,9 +164,25 @@ class _Finder:
             self.expression(node, context, label, INNER if worth else 0.0)
 
     def _see(self, node: ast.expr, where: str, name: str, value: Value, worth: float) -> None:
+        """Make a knob of a literal with a name of its own, if it is worth turning (0: only if a comment asks for it)."""
         self._names[where] += 1
-        where = where if self._names[where] == 1 else f"{where}#{self._names[where]}"
-        self.seen.append(_Seen(node, node.lineno, where, name, value, 0.0 if words.never(name) else worth))
+        if self._names[where] > 1:
+            where = f"{where}#{self._names[where]}"
+        text, line = self._source.cut(node), node.lineno
+        dull = where in self._dead or words.never(name) or text[:2].lower() in ("0x", "0b", "0o")
+        worth = 0.0 if dull else worth * words.promise(name)
+        scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
+        if line in self._asked:
+            wanted = self._asked[line]
+            if wanted is None:
+                return
+            if not scales.suits(wanted, value):
+                raise TrackError(f"{self._path}:{line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
+            scale, worth = wanted, ASKED_FOR
+        if worth > 0 and scales.moves(scale, value):
+            label = where if "(" in where else where.replace("#1", "")
+            self.knobs.append(
+                Knob(f"{self._path}:{where}", self._path, label, self._source.span(node), text, value, scale, worth))
 
     # -- expressions: literals without a name
 
@@ -224,13 +190,16 @@ class _Finder:
         """Literals inside an expression, called after the statement that they belong to."""
         value = literal(node)
         if value is not None:
-            self._inner(node, value, context, label, worth)
+            spot = _spot(context, label)
+            self._names[spot + "#"] += 1
+            plain = isinstance(value, str | bool) or value in PLAIN
+            self._see(node, f"{spot}#{self._names[spot + '#']}", label, value, 0.0 if plain else worth)
         elif isinstance(node, ast.Call):
             self._call(node, context, label, worth)
         elif isinstance(node, ast.Lambda):
             self._function(node, context, label)
         elif isinstance(node, ast.Dict):
-            self._value(node, _inside(context, label), label, KEYWORD if worth else 0.0)
+            self._value(node, _spot(context, label), label, KEYWORD if worth else 0.0)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             self.expression(node.left, context, label, worth)
             self.expression(node.right, context, label, 0.0 if literal(node.right) in (2, 3, 0.5, -0.5) else worth)
@@ -241,26 +210,22 @@ class _Finder:
             for part in _operands(node):
                 self.expression(part, context, label, worth)
 
-    def _inner(self, node: ast.expr, value: Value, context: str, label: str, worth: float) -> None:
-        spot = _inside(context, label)
-        self._names[spot + "#"] += 1
-        plain = isinstance(value, str | bool) or value in PLAIN
-        self._see(node, f"{spot}#{self._names[spot + '#']}", label, value, 0.0 if plain else worth)
-
     def _call(self, node: ast.Call, context: str, label: str, worth: float) -> None:
         """The arguments of a call; those with a keyword have a name. Quiet calls (print, seed) have no knobs."""
         name = _target(node.func)
         quiet = name in words.QUIET_CALLS
         inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
-        option = _option(node)
-        self.expression(node.func, context, label, inner) if isinstance(node.func, ast.Attribute) else None
+        first = node.args[0] if node.args and name == "add_argument" else None
+        option = str(first.value) if isinstance(first, ast.Constant) else ""  # `--lr` of `add_argument("--lr", ...)`
+        if isinstance(node.func, ast.Attribute):
+            self.expression(node.func, context, label, inner)
         for argument in node.args:
             self.expression(argument, context, label, inner)
         for given in node.keywords:
             if option and given.arg == "default":
                 self._value(given.value, option, option.lstrip("-"), OPTION)
             elif not option and given.arg:
-                self._value(given.value, _inside(context, f"{name}({given.arg}=)"), given.arg, keyword)
+                self._value(given.value, _spot(context, f"{name}({given.arg}=)"), given.arg, keyword)
 
 
 def _structure(name: str, value: Value, worth: float) -> bool:
@@ -274,30 +239,17 @@ def _structure(name: str, value: Value, worth: float) -> bool:
 
 
 def literal(node: ast.expr) -> Value | None:
-    """The value of a number, boolean or string that is written out; `-3` and `2**19` count as written out."""
-    if isinstance(node, ast.Constant):
-        plain = isinstance(node.value, bool | int | float | str)
-        return node.value if plain and not _odd(node.value) else None  # type: ignore[return-value]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        number = literal(node.operand)
-        return None if number is None or isinstance(number, bool | str) else -number
-    return _power(node)
-
-
-def _odd(value: object) -> bool:
-    return isinstance(value, float) and (value != value or abs(value) == float("inf"))
-
-
-def _power(node: ast.expr) -> int | None:
-    """`2**19` and `1 << 19`."""
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow | ast.LShift):
-        return None
-    base, exponent = node.left, node.right
-    if not isinstance(base, ast.Constant) or not isinstance(exponent, ast.Constant):
-        return None
-    fits = base.value == (2 if isinstance(node.op, ast.Pow) else 1) and isinstance(base.value, int)
-    whole = isinstance(exponent.value, int) and not isinstance(exponent.value, bool) and 3 <= exponent.value <= 62
-    return 1 << int(str(exponent.value)) if fits and whole else None
+    """The value of a number, boolean or string that is written out; `-3`, `2**19` and `1 << 19` count as written out."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() as value):
+            return None if isinstance(value, float) and not math.isfinite(value) else value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as operand):
+            number = literal(operand)
+            return None if number is None or isinstance(number, bool | str) else -number
+        case ast.BinOp(left=ast.Constant(value=int() as base), op=op, right=ast.Constant(value=int() as exponent)):
+            power = (isinstance(op, ast.Pow) and base == 2) or (isinstance(op, ast.LShift) and base == 1)
+            return 1 << exponent if power and 3 <= exponent <= 62 else None
+    return None
 
 
 def _pairs(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -323,27 +275,15 @@ def _operands(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _target(node: ast.expr) -> str:
-    """The last name of a target or a function: `self.lr` is `lr`, `group['lr']` is `lr`."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
+    """The name of what is set: `self.lr` is `lr`, `group['lr']` is `lr`."""
     if isinstance(node, ast.Subscript):
         return _key(node.slice).strip("'") or _target(node.value)
-    return node.id if isinstance(node, ast.Name) else ""
+    return name_of(node)
 
 
 def _key(node: ast.expr | None) -> str:
     return repr(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str | int) else ""
 
 
-def _option(node: ast.Call) -> str:
-    """`--lr` of an `add_argument("--lr", ...)`."""
-    first = node.args[0] if node.args and _target(node.func) == "add_argument" else None
-    return str(first.value) if isinstance(first, ast.Constant) else ""
-
-
-def _inside(context: str, label: str) -> str:
-    return f"{context}:{label}" if context else label
-
-
-def _join(context: str, name: str) -> str:
-    return f"{context}.{name}" if context else name
+def _spot(context: str, label: str, mark: str = ":") -> str:
+    return f"{context}{mark}{label}" if context else label

@@ -6,7 +6,7 @@ undoing the keeps between it and the frontier; where a step is unknown (another 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -49,30 +49,31 @@ class KnobEvidence(Struct, frozen=True):
 
 def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> KnobEvidence:
     """The evidence on knobs that have these values at the frontier."""
-    turns = [(past, past.note["set"]) for past in history if past.note.get("kind") == "knobs" and "set" in past.note]
+    turns = [(past, raw) for past in history if (raw := _noted(past))]
     mutations = {str(past.note.get("id")): past for past in history if past.note.get("kind") == "mutation"}
     lineage = _Lineage(history, frontier, values)
-    known = [(past, move) for past, raw in turns if (move := _move(raw, values)) is not None]
+    known = [(past, move) for past, raw in turns if (move := _move(raw, values))]
     trials = [_trial(past, move, lineage.base(past), values) for past, move in _chosen(known)]
-    here = {_key(_made({}, move, values)) for past, move in known if past.base == frontier}
-    seen = {_key(config) for trial in trials for config in (trial.base, trial.made)}
-    return KnobEvidence(
-        trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values())
-    )
+    here = {frozenset(_made({}, move, values).items()) for past, move in known if past.base == frontier}
+    seen = {frozenset(config.items()) for trial in trials for config in (trial.base, trial.made)}
+    return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values()))
 
 
-def _kept(pasts: Any) -> tuple[int, int]:
+def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
     verdicts = [past.verdict for past in pasts]
     return len(verdicts), verdicts.count("keep")
 
 
-def _move(raw: Any, values: Mapping[str, Value]) -> Move | None:
-    """What a note says was turned; None when it speaks of a knob that is gone or does not speak clearly."""
-    if not isinstance(raw, dict) or not raw or not all(isinstance(pair, list | tuple) for pair in raw.values()):
-        return None
-    if not all(knob in values and len(pair) == 2 for knob, pair in raw.items()):
-        return None
-    return {knob: (pair[0], pair[1]) for knob, pair in raw.items()}
+def _noted(past: Past) -> dict[str, Any]:
+    """What the note of an experiment says of knobs."""
+    raw = past.note.get("set") if past.note.get("kind") == "knobs" else None
+    return raw if isinstance(raw, dict) else {}
+
+
+def _move(raw: Mapping[str, Any], values: Mapping[str, Value]) -> Move:
+    """What was turned; empty where a knob of it is gone or the note does not speak clearly."""
+    clear = all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in raw.values())
+    return {knob: (old, new) for knob, (old, new) in raw.items()} if clear and raw.keys() <= values.keys() else {}
 
 
 def _chosen(known: list[tuple[Past, Move]]) -> list[tuple[Past, Move]]:
@@ -93,10 +94,6 @@ def _made(base: Config, move: Move, values: Mapping[str, Value]) -> Config:
     """A configuration after a move, without what equals the frontier."""
     config = base | {knob: new for knob, (_, new) in move.items()}
     return {knob: value for knob, value in config.items() if value != values[knob]}
-
-
-def _key(config: Config) -> frozenset[tuple[str, Value]]:
-    return frozenset(config.items())
 
 
 class _Lineage:
@@ -126,6 +123,4 @@ class _Lineage:
 
     def _steps(self, past: Past) -> Move:
         """The known knobs that an experiment turned, whatever else it did."""
-        raw = past.note.get("set") if past.note.get("kind") == "knobs" else None
-        present = {knob: pair for knob, pair in raw.items() if knob in self._values} if isinstance(raw, dict) else {}
-        return _move(present, self._values) or {}
+        return _move({knob: pair for knob, pair in _noted(past).items() if knob in self._values}, self._values)

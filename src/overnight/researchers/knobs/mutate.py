@@ -15,54 +15,33 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from overnight.researchers.knobs import words
-from overnight.researchers.knobs.dead import reporting
-from overnight.researchers.knobs.edit import Source, Span, parse, splice
+from overnight.researchers.knobs.clues import reporting
+from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
 
-SIBLINGS: dict[str, tuple[str, ...]] = {  # what can stand in, where the same module offers it
-    "relu": ("gelu", "silu", "leaky_relu", "tanh"),
-    "gelu": ("silu", "relu", "mish"),
-    "silu": ("gelu", "relu", "mish"),
-    "tanh": ("gelu", "relu"),
-    "sigmoid": ("tanh",),
-    "leaky_relu": ("relu", "gelu", "silu"),
-    "ReLU": ("GELU", "SiLU", "LeakyReLU"),
-    "GELU": ("SiLU", "ReLU", "Mish"),
-    "SiLU": ("GELU", "ReLU", "Mish"),
-    "Tanh": ("GELU", "ReLU"),
-    "LayerNorm": ("RMSNorm",),
-    "RMSNorm": ("LayerNorm",),
-    "rms_norm": ("layer_norm",),
-    "layer_norm": ("rms_norm",),
-    "Adam": ("AdamW", "NAdam"),
-    "AdamW": ("Adam", "NAdam"),
-    "SGD": ("Adam", "AdamW"),
-    "RMSprop": ("Adam", "AdamW"),
-    "xavier_uniform_": ("orthogonal_", "kaiming_uniform_", "xavier_normal_"),
-    "xavier_normal_": ("orthogonal_", "kaiming_normal_", "xavier_uniform_"),
-    "kaiming_uniform_": ("orthogonal_", "xavier_uniform_"),
-    "kaiming_normal_": ("orthogonal_", "xavier_normal_"),
-    "quicksort": ("mergesort", "heapsort"),
-    "list": ("deque",),
-    "mean": ("median",),
-    "median": ("mean",),
-    "gauss": ("uniform",),
-    "sqrt": ("cbrt",),
-    "floor": ("ceil",),
-    "ceil": ("floor",),
-}
+FAMILIES = (  # what can stand in the place of what, where the same module offers it
+    ("relu", "gelu silu leaky_relu tanh"),
+    ("gelu silu", "silu gelu relu mish"),
+    ("tanh leaky_relu", "gelu relu"),
+    ("sigmoid", "tanh"),
+    ("ReLU", "GELU SiLU LeakyReLU"),
+    ("GELU SiLU", "SiLU GELU ReLU Mish"),
+    ("Tanh", "GELU ReLU"),
+    ("LayerNorm RMSNorm", "RMSNorm LayerNorm"),
+    ("rms_norm layer_norm", "layer_norm rms_norm"),
+    ("Adam AdamW", "AdamW Adam NAdam"),
+    ("SGD RMSprop", "Adam AdamW"),
+    ("xavier_uniform_ kaiming_uniform_", "orthogonal_ kaiming_uniform_ xavier_uniform_"),
+    ("xavier_normal_ kaiming_normal_", "orthogonal_ kaiming_normal_ xavier_normal_"),
+    ("quicksort", "mergesort heapsort"),
+    ("list", "deque"),
+    ("mean median", "median mean"),
+    ("gauss", "uniform"),
+    ("sqrt", "cbrt"),
+    ("floor ceil", "ceil floor"),
+)
+SIBLINGS = {name: [other for other in others.split() if other != name] for names, others in FAMILIES for name in names.split()}
 PLAIN_MATHS = words.among("mean median gauss sqrt floor ceil list sigmoid")
-OPERATORS: dict[type[ast.AST], tuple[str, str]] = {
-    ast.Add: ("+", "-"),
-    ast.Sub: ("-", "+"),
-    ast.Mult: ("*", "/"),
-    ast.Div: ("/", "*"),
-    ast.Lt: ("<", "<="),
-    ast.LtE: ("<=", "<"),
-    ast.Gt: (">", ">="),
-    ast.GtE: (">=", ">"),
-    ast.And: ("and", "or"),
-    ast.Or: ("or", "and"),
-}
+OPERATORS = {"+": "-", "-": "+", "*": "/", "/": "*", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "and": "or", "or": "and"}
 SIBLING, REFINED, CALLED, SWAPPED, ODD, CALCULATED, COMPARED = 1.0, 0.5, 0.3, 0.15, 0.1, 0.05, 0.03  # how promising
 ASIDE = words.among("serve save load report log print plot main test tests eval evaluate estimate flops parse repr")
 FEEDS = words.among("append extend add appendleft push heappush update setdefault backward step start join close")
@@ -91,13 +70,10 @@ class Mutation(Struct, frozen=True):
     worth: float
 
 
-def pick(
-    files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random
-) -> tuple[Mutation, str] | None:
+def pick(files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random) -> tuple[Mutation, str] | None:
     """A mutation that was not tried, and the file as it then reads; the more promising kinds more often."""
     fresh = [edit for edit in mutations(files) if edit.id not in tried]
-    drawn = sorted(fresh, key=lambda edit: lots.random() ** (1 / edit.worth), reverse=True)
-    for edit in drawn:
+    for edit in sorted(fresh, key=lambda edit: lots.random() ** (1 / edit.worth), reverse=True):
         text = splice(files[edit.path] or "", [(edit.span, edit.new)])
         if compiles(text):
             return edit, text
@@ -116,11 +92,9 @@ def compiles(text: str) -> bool:
 def mutations(files: Mapping[str, str | None]) -> list[Mutation]:
     """Every mutation of every Python file that parses, each identity once."""
     found: dict[str, Mutation] = {}
-    for path in sorted(files):
-        source = parse(files[path] or "") if path.endswith(".py") else None
-        if source is not None:
-            for edit in _in_source(path, source):
-                found.setdefault(edit.id, edit)
+    for path, source in sources(files):
+        for edit in _in_source(path, source):
+            found.setdefault(edit.id, edit)
     return list(found.values())
 
 
@@ -128,25 +102,24 @@ def _in_source(path: str, source: Source) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
     shown = reporting(source.tree)
     for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
-        for place, statement in enumerate(block.body):
-            if not _quiet(statement) and not _only_for(statement, shown):
-                yield from _left_out(path, source, block, place)
-                for node in _expressions(statement):
-                    for swap in _swaps(source, node, functions):
-                        yield _swap(path, source, statement, block.where, swap)
+        for statement in block.body:
+            given = _given(statement)
+            if _quiet(statement) or (given and given <= shown):  # or all that it does is to set what is only printed
+                continue
+            yield from _left_out(path, source, block, statement)
+            for node in _expressions(statement):
+                for swap in _swaps(source, node, functions):
+                    yield _swap(path, source, statement, block.where, swap)
 
 
 class _Block(Struct, frozen=True):
-    """Statements that stand together, the qualified name of what holds them, their function and its names."""
+    """Statements that stand together, the qualified name of what holds them, their function and the line where it first gives
+    each name a value."""
 
     body: list[ast.stmt]
     where: str
     scope: ast.AST
     bound: dict[str, int]
-
-    def bound_before(self, line: int) -> set[str]:
-        """The names that the function has given a value above a line, its arguments among them."""
-        return {name for name, first in self.bound.items() if first < line}
 
 
 def _bound(scope: ast.AST) -> dict[str, int]:
@@ -165,16 +138,14 @@ def _blocks(block: _Block) -> Iterator[_Block]:
     if not isinstance(block.scope, ast.ClassDef):
         yield block
     for statement in block.body:
-        where, scope, bound = block.where, block.scope, block.bound
+        where, scope, bound, name = block.where, block.scope, block.bound, ""
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            where, scope = f"{where}.{statement.name}" if where else statement.name, statement
-            if words.named(statement.name, ASIDE):
-                continue
-            bound = _bound(statement)
-        elif _is_main(statement):
+            name = statement.name
+            where, scope, bound = f"{where}.{name}".lstrip("."), statement, _bound(statement)
+        if _is_main(statement) or words.named(name, ASIDE):
             continue
-        parts = [getattr(statement, field, []) for field in ("body", "orelse", "finalbody")]
-        for part in [*parts, *(handler.body for handler in getattr(statement, "handlers", []))]:
+        holders = [statement, *getattr(statement, "handlers", [])]
+        for part in (getattr(holder, field, []) for holder in holders for field in ("body", "orelse", "finalbody")):
             if part:
                 yield from _blocks(_Block(part, where, scope, bound))
 
@@ -183,23 +154,17 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
     """The expressions of a statement itself, without its blocks, annotations, indices and f-strings."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return
-    skip = {id(getattr(statement, "annotation", None))}
-    todo = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr) and id(part) not in skip]
+    todo = [part for part in ast.iter_child_nodes(statement)
+            if isinstance(part, ast.expr) and part is not getattr(statement, "annotation", None)]
     while todo:
         node = todo.pop(0)
         yield node
         if isinstance(node, ast.Subscript):
             todo.append(node.value)
         elif not isinstance(node, ast.JoinedStr) and not _silent(node):
-            todo += _parts(node)
-
-
-def _parts(node: ast.expr) -> list[ast.expr]:
-    """The expressions directly inside another, through keywords and comprehensions."""
-    inside: list[ast.AST] = []
-    for part in ast.iter_child_nodes(node):
-        inside += ast.iter_child_nodes(part) if isinstance(part, ast.comprehension | ast.keyword) else [part]
-    return [part for part in inside if isinstance(part, ast.expr)]
+            for part in ast.iter_child_nodes(node):
+                inside = ast.iter_child_nodes(part) if isinstance(part, ast.comprehension | ast.keyword) else [part]
+                todo += [each for each in inside if isinstance(each, ast.expr)]
 
 
 # ---- siblings --------------------------------------------------------------------------------------------------
@@ -209,22 +174,23 @@ _Swap = tuple[Span, str, str, float]
 
 def _swaps(source: Source, node: ast.expr, functions: set[str]) -> Iterator[_Swap]:
     """(span, new text, in words, worth) of what can stand in for this expression or its operator."""
-    if isinstance(node, ast.Name | ast.Attribute):
-        yield from _renamed(source, node, functions)
-    elif isinstance(node, ast.BinOp) and not _text(node.left) and not _text(node.right):
-        yield from _operator(source, node.op, node.left, node.right, CALCULATED)
-    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-        yield from _operator(source, node.ops[0], node.left, node.comparators[0], COMPARED)
-    elif isinstance(node, ast.BoolOp) and len(node.values) == 2:
-        yield from _operator(source, node.op, node.values[0], node.values[1], COMPARED)
-    elif isinstance(node, ast.Call):
-        yield from _called(source, node)
+    match node:
+        case ast.Name() | ast.Attribute():
+            yield from _renamed(source, node, functions)
+        case ast.BinOp(left=left, right=right) if not _text(left) and not _text(right):
+            yield from _operator(source, left, right, CALCULATED)
+        case ast.Compare(left=left, comparators=[right]) | ast.BoolOp(values=[left, right]):
+            yield from _operator(source, left, right, COMPARED)
+        case ast.Call():
+            yield from _called(source, node)
 
 
-def _renamed(source: Source, node: ast.Name | ast.Attribute, functions: set[str]) -> Iterator[_Swap]:
+def _renamed(source: Source, node: ast.expr, functions: set[str]) -> Iterator[_Swap]:
     """A function by its sibling, where the module or the file is known to have it."""
-    name = node.id if isinstance(node, ast.Name) else node.attr
-    library = isinstance(node, ast.Attribute) and _root(node.value) in LIBRARIES
+    name, root = name_of(node), node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    library = root is not node and name_of(root) in LIBRARIES
     _, end = source.span(node)
     for other in SIBLINGS.get(name, ()):
         if library or other in functions:
@@ -236,41 +202,36 @@ def _renamed(source: Source, node: ast.Name | ast.Attribute, functions: set[str]
 
 def _called(source: Source, node: ast.Call) -> Iterator[_Swap]:
     """`sorted(x)` the other way round; the square of an activation."""
-    name = _called_name(node)
-    start, end = source.span(node)
+    name, (start, end) = name_of(node.func), source.span(node)
     if name == "sorted" and node.args and not any(item.arg == "reverse" for item in node.keywords):
         yield (end - 1, end), ", reverse=True)", "sorted the other way round", SWAPPED
     if name == "relu":
         yield (start, end), f"({source.text[start:end]} ** 2)", "relu squared", SIBLING
 
 
-def _operator(source: Source, op: ast.AST, left: ast.expr, right: ast.expr, worth: float) -> Iterator[_Swap]:
+def _operator(source: Source, left: ast.expr, right: ast.expr, worth: float) -> Iterator[_Swap]:
     """An operator by its sibling; it stands between the two, beside brackets and blanks."""
-    if type(op) not in OPERATORS:
-        return
-    old, new = OPERATORS[type(op)]
     start, end = source.span(left)[1], source.span(right)[0]
-    match = re.fullmatch(rf"[\s)]*({re.escape(old)})[\s(]*", source.text[start:end])
-    if match:
-        yield (start + match.start(1), start + match.end(1)), new, f"{old} -> {new}", worth
+    match = re.fullmatch(r"[\s)]*([^\s()]+)[\s(]*", source.text[start:end])
+    if match and (new := OPERATORS.get(match[1])):
+        yield (start + match.start(1), start + match.end(1)), new, f"{match[1]} -> {new}", worth
 
 
 def _swap(path: str, source: Source, statement: ast.stmt, where: str, swap: _Swap) -> Mutation:
     (start, end), new, kind, worth = swap
-    head = _head(source, statement)
-    at = source.span(statement)[0]
-    after = head[: start - at] + new + head[end - at :]
+    at, last = source.span(statement)
+    body = getattr(statement, "body", None)
+    head = source.text[at : source.span(body[0])[0] if isinstance(body, list) and body else last].rstrip()
+    known = f"{path}:{where}:{_plain(head)} => {_plain(head[: start - at] + new + head[end - at :])}"
     title = f"{kind} in `{_short(head)}` ({path})"
-    known = f"{path}:{where}:{_plain(head)} => {_plain(after)}"
     return Mutation(known, path, (start, end), new, title, "Its nearest relative, in its place.", worth)
 
 
 # ---- leaving out -----------------------------------------------------------------------------------------------
 
 
-def _left_out(path: str, source: Source, block: _Block, place: int) -> Iterator[Mutation]:
+def _left_out(path: str, source: Source, block: _Block, statement: ast.stmt) -> Iterator[Mutation]:
     """The file without this statement, if what follows it can do without."""
-    statement = block.body[place]
     worth = _loss(statement, block)
     if not worth or len(block.body) == 1 or _leaves(statement):
         return
@@ -285,29 +246,27 @@ def _loss(statement: ast.stmt, block: _Block) -> float:
 
     Without `x = norm(x)` or `x += y` there still is an x; without a call its effect is missing, which may be a gain.
     """
-    if isinstance(statement, ast.Expr):
-        name = _called_name(statement.value)
-        return CALLED if name and name not in FEEDS and not _silent(statement.value) else 0.0
-    if isinstance(statement, ast.AugAssign):
-        return (
-            REFINED if not isinstance(statement.value, ast.Constant) and isinstance(statement.target, ast.Name) else 0.0
-        )
-    if isinstance(statement, ast.If):
-        settings = any(isinstance(node, ast.Name) and node.id.isupper() for node in ast.walk(statement.test))
-        parts = [_loss(part, block) for part in (*statement.body, *statement.orelse)]
-        return 0.0 if settings else min(parts)
-    if isinstance(statement, ast.Assign):
-        bound, read = _given(statement), _names(statement.value, ast.Load)
-        before = bound <= block.bound_before(statement.lineno)
-        return (REFINED if bound & read else ODD) if bound and before else 0.0
+    match statement:
+        case ast.Expr(value=ast.Call(func=function) as call):
+            return CALLED if (name := name_of(function)) and name not in FEEDS and not _silent(call) else 0.0
+        case ast.AugAssign(target=ast.Name(), value=value):
+            return 0.0 if isinstance(value, ast.Constant) else REFINED
+        case ast.If(test=test, body=body, orelse=orelse):
+            settings = any(isinstance(node, ast.Name) and node.id.isupper() for node in ast.walk(test))
+            return 0.0 if settings else min(_loss(part, block) for part in (*body, *orelse))
+        case ast.Assign(value=value):
+            bound, read = _given(statement), _names(value, ast.Load)
+            before = all(block.bound.get(name, statement.lineno) < statement.lineno for name in bound)
+            return (REFINED if bound & read else ODD) if bound and before else 0.0
     return 0.0
 
 
 def _given(statement: ast.stmt) -> set[str]:
     """The names that an assignment gives a value to, without those of comprehensions inside it."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", statement)]
-    plain = isinstance(statement, ast.Assign | ast.AugAssign)
-    return {name for target in targets for name in _names(target, ast.Store)} if plain else set()
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
+        return set()
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return {name for target in targets for name in _names(target, ast.Store)}
 
 
 def _names(node: ast.AST, kind: type[ast.expr_context]) -> set[str]:
@@ -337,50 +296,24 @@ def _whole_lines(source: Source, statement: ast.stmt) -> tuple[Span, str]:
 
 def _quiet(statement: ast.stmt) -> bool:
     """Whether a statement is none of a researcher's business: prints, errors, imports, reading the surroundings."""
-    if isinstance(statement, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal):
-        return True
-    if _is_main(statement):
-        return True
-    return isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or _silent(statement.value))
-
-
-def _only_for(statement: ast.stmt, shown: set[str]) -> bool:
-    """Whether all that a statement does is to give values to names that are only printed."""
-    bound = _given(statement)
-    return bool(bound) and bound <= shown
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant) or _silent(statement.value)
+    kinds = ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal
+    return isinstance(statement, kinds) or _is_main(statement)
 
 
 def _is_main(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
 
 
-def _called_name(node: ast.AST) -> str:
-    """The last name of the function that is called; "" when it is no call."""
-    function = getattr(node, "func", None)
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
 def _silent(node: ast.expr) -> bool:
     """A call that reports, reads or writes."""
-    name = _called_name(node)
+    name = name_of(node.func) if isinstance(node, ast.Call) else ""
     return name in words.QUIET_CALLS or name.startswith(("read", "write", "save", "dump", "load", "__"))
 
 
 def _text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _head(source: Source, statement: ast.stmt) -> str:
-    """A statement without its blocks."""
-    start, end = source.span(statement)
-    body = getattr(statement, "body", None)
-    return source.text[start : source.span(body[0])[0] if isinstance(body, list) and body else end].rstrip()
 
 
 def _plain(text: str) -> str:

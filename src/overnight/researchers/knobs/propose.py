@@ -11,17 +11,18 @@ from typing import Any
 
 from overnight.contracts import Brief, Change, Past
 from overnight.researchers.knobs import history, mutate, scales
-from overnight.researchers.knobs.afford import strains
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
-from overnight.researchers.knobs.history import KnobEvidence
-from overnight.researchers.knobs.say import message, title
+from overnight.researchers.knobs.history import KnobEvidence, Trial
 from overnight.researchers.knobs.scales import Value
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
 FIRST = 6  # turns of knobs before the first structural edit
 SHARE = 0.17  # of proposals that are structural edits while neither kind does better
+FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A quarter"}
+TOGETHER = {2: "Both at once", 3: "All three at once"}
+
 
 
 class Knobs:
@@ -58,7 +59,7 @@ def _again(brief: Brief, past: Past) -> Change | None:
     made = {knob: value for knob, value in wanted.items() if knobs[knob].value != value}
     if not made:
         return None
-    text = f"{title(made, knobs)}\n\nMade anew on a newer frontier, where it no longer applied as text: {past.message}"
+    text = f"{_title(made, knobs)}\n\nMade anew on a newer frontier, where it no longer applied as text: {past.message}"
     return Change(_files(brief, knobs, made), text, _note(knobs, made))
 
 
@@ -75,15 +76,12 @@ def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: ran
     widest = WIDEST + evidence.turned[0] // 4
     touched = {knob for trial in evidence.trials for knob in (*trial.move, *trial.base, *trial.made)}
     near = [knob for place, knob in enumerate(knobs) if place < widest or knob.id in touched]
-    known = strains(brief.history, brief.strain)
-    choice = choose(near, evidence, brief.noise, lots.randrange(1 << 32), brief.frontier, known) if near else None
-    return _change(brief, {knob.id: knob for knob in near}, choice, evidence) if choice else None
-
-
-def _change(brief: Brief, knobs: dict[str, Knob], choice: Choice, evidence: KnobEvidence) -> Change:
-    """The edit of the files, its message, and the note that later briefs bring back."""
-    text = message(choice, knobs, evidence.trials, brief.metric)
-    return Change(_files(brief, knobs, choice.made), text, _note(knobs, choice.made))
+    choice = choose(brief, near, evidence, lots.randrange(1 << 32)) if near else None
+    if choice is None:
+        return None
+    named = {knob.id: knob for knob in near}
+    text = _message(choice, named, evidence.trials, brief.metric)
+    return Change(_files(brief, named, choice.made), text, _note(named, choice.made))
 
 
 def _files(brief: Brief, knobs: Mapping[str, Knob], made: Mapping[str, Value]) -> dict[str, str | None]:
@@ -104,3 +102,55 @@ def _mutated(picked: tuple[mutate.Mutation, str] | None) -> Change | None:
         return None
     edit, text = picked
     return Change({edit.path: text}, f"{edit.title}\n\n{edit.why}", {"kind": "mutation", "id": edit.id})
+
+
+# ---- what the commit message says: what changed and why it was tried -----------------------------------------------
+
+
+def _message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial], metric: str) -> str:
+    """Title, blank line, reason."""
+    turned = [knobs[knob] for knob in choice.made]
+    lines = [f"{_size(knob, choice)}: {_reason(knob, choice, trials)}." for knob in turned]
+    if len(turned) > 1:
+        each = [f"- {knob.label} {line[0].lower()}{line[1:]}" for knob, line in zip(turned, lines, strict=True)]
+        lines = [f"{TOGETHER[len(turned)]}, since each alone may be lost in the noise.", *each]
+    if any(trial.past.pairs for trial in trials):
+        lines.append(f"The surrogate expects {choice.mean:+.2g} ± {choice.deviation:.2g} {metric} (+ is better).")
+    return f"{_title(choice.made, knobs)}\n\n" + "\n".join(lines)
+
+
+def _title(made: Mapping[str, Value], knobs: Mapping[str, Knob]) -> str:
+    """What was turned, from what to what, and where."""
+    turned = [knobs[knob] for knob in made]
+    changes = [f"{knob.label} {knob.text} -> {scales.write(made[knob.id], knob.text)}" for knob in turned]
+    return f"{', '.join(changes)} ({', '.join(sorted({knob.path for knob in turned}))})"
+
+
+def _size(knob: Knob, choice: Choice) -> str:
+    """By how much, in a word."""
+    old, new = knob.value, choice.made[knob.id]
+    if isinstance(new, bool):
+        return "Switched " + ("on" if new else "off")
+    if isinstance(old, str) or isinstance(new, str):
+        return "Exchanged"
+    up = "Raised" if new > old else "Lowered"
+    return FACTORS.get(new / old, up) if old else up
+
+
+def _reason(knob: Knob, choice: Choice, trials: Sequence[Trial]) -> str:
+    """Why this knob and why this way."""
+    mine = [trial for trial in trials if knob.id in trial.move and trial.past.verdict != "open"]
+    if not mine:
+        return "first look at it"
+    kept = [trial for trial in mine if trial.past.verdict == "keep"]
+    if knob.scale.kind == "choice":
+        return f"looked at before in #{mine[-1].past.id}, which {_outcome(mine[-1])}"
+    last = kept[-1] if kept else mine[-1]
+    same = scales.upwards(knob.scale, knob.value, choice.made[knob.id]) == scales.upwards(knob.scale, *last.move[knob.id])
+    return f"{'the same way as' if same else 'the other way than'} #{last.past.id}, which {_outcome(last)}"
+
+
+def _outcome(trial: Trial) -> str:
+    if trial.past.verdict == "keep":
+        return "was kept"
+    return "crashed" if trial.past.effect is None else f"gave {trial.past.effect:+.2g}"

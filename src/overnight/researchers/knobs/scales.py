@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 
 from msgspec import Struct
 
@@ -48,28 +48,18 @@ class Scale(Struct, frozen=True):
 
 def guess(name: str, value: Value, text: str, choices: tuple[Value, ...] = ()) -> Scale:
     """The scale that a name and a default suggest."""
-    if isinstance(value, bool):
-        return Scale("choice", choices=(False, True))
-    if isinstance(value, str):
-        return Scale("choice", choices=choices)
+    if isinstance(value, bool | str):
+        return Scale("choice", choices=choices if isinstance(value, str) else (False, True))
     if isinstance(value, int):
-        return _of_int(name, value, text)
-    return _of_float(name, value)
-
-
-def _of_int(name: str, value: int, text: str) -> Scale:
-    power = "**" in text or "<<" in text or words.named(name, words.POWERS)
-    if power and value > 0 and value.bit_count() == 1:
-        return Scale("size", low=1, halfway=False)
-    if abs(value) >= 16 or (value >= 8 and words.named(name, words.SIZES)):
-        return Scale("size" if rung(value) is not None else "log", low=1 if value > 0 else -math.inf)
-    return Scale("int", low=min(1, value), high=max(8, 4 * value))
-
-
-def _of_float(name: str, value: float) -> Scale:
+        power = "**" in text or "<<" in text or words.named(name, words.POWERS)
+        if power and value > 0 and value.bit_count() == 1:
+            return Scale("size", low=1, halfway=False)
+        if abs(value) >= 16 or (value >= 8 and words.named(name, words.SIZES)):
+            return Scale("size" if rung(value) is not None else "log", low=1 if value > 0 else -math.inf)
+        return Scale("int", low=min(1, value), high=max(8, 4 * value))
     if 0.8 <= value < 1 or (0.5 <= value < 1 and words.named(name, words.NEAR_ONE)):
         return Scale("near1", low=0.0, high=1.0)
-    if 0 <= value <= 1 and (value == 0 or words.named(name, words.FRACTION)):
+    if value == 0 or (0 <= value <= 1 and words.named(name, words.FRACTION)):
         return Scale("fraction", low=0.0, high=1.0)
     return Scale("log")
 
@@ -92,19 +82,20 @@ def position(scale: Scale, value: Value) -> float:
     return math.log2(max(abs(value), TINY))
 
 
+def upwards(scale: Scale, before: Value, after: Value) -> bool:
+    """Whether a turn goes up on a scale."""
+    return position(scale, after) > position(scale, before)
+
+
 def moves(scale: Scale, value: Value) -> list[Value]:
     """The values worth a try from here, each at most once, small steps first."""
     if scale.kind == "choice" or isinstance(value, str):
         return [choice for choice in scale.choices if choice != value]
     steps = [sign * step for step in STEPS for sign in (1, -1)]
     if scale.kind == "int":
-        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + (
-            [2 * value, value // 2] if value else [4, 8]
-        )
-    elif scale.kind == "size" and isinstance(value, int) and rung(value) is not None:
-        raw = [
-            _on_rung((rung(value) or 0) + step) for step in ((1, -1, 2, -2, 4, -4) if scale.halfway else (2, -2, 4, -4))
-        ]
+        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + ([2 * value, value // 2] if value else [4, 8])
+    elif scale.kind == "size" and isinstance(value, int) and (here := rung(value)) is not None:
+        raw = [_on_rung(here + step) for step in ((1, -1) if scale.halfway else ()) + (2, -2, 4, -4)]
     elif scale.kind == "linear":
         raw = [value + step * (scale.high - scale.low) / 8 for step in steps]
     elif scale.kind == "fraction" and value in (0, 1):
@@ -171,22 +162,14 @@ def write(value: Value, like: str) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
-        return _write_int(value, like)
-    return _write_float(value, like)
-
-
-def _write_int(value: int, like: str) -> str:
-    power = re.fullmatch(r"(2\s*\*\*\s*|1\s*<<\s*)\d+", like)
-    if power and value > 0 and value.bit_count() == 1:
-        return power.group(1) + str(value.bit_length() - 1)
-    return f"{value:_}" if "_" in like else str(value)
-
-
-def _write_float(value: float, like: str) -> str:
+        power = re.fullmatch(r"(2\s*\*\*\s*|1\s*<<\s*)\d+", like)
+        if power and value > 0 and value.bit_count() == 1:
+            return f"{power[1]}{value.bit_length() - 1}"
+        return f"{value:_}" if "_" in like else str(value)
     mark = re.search(r"[eE]", like)
     if mark and value:
         digits, exponent = f"{Decimal(repr(value)).normalize():e}".split("e")
-        return f"{digits}{mark.group()}{int(exponent)}"
+        return f"{digits}{mark[0]}{int(exponent)}"
     fixed = format(Decimal(repr(value)), "f")
     return fixed if "." in fixed else fixed + ".0"
 
@@ -197,30 +180,27 @@ def _write_float(value: float, like: str) -> str:
 def comment(text: str, where: str) -> Scale | None:
     """What a `# knob:` comment asks for; None for `off`. Raises TrackError when it cannot be read."""
     rest = text.strip()
-    ranged = RANGE.fullmatch(rest)
     if rest == "off":
         return None
-    if ranged:
-        return _ranged(ranged.group(1), ranged.group(2), ranged.group(3), where)
+    if ranged := RANGE.fullmatch(rest):
+        kind, low, high = ranged.groups()
+        return _ranged(cast(Kind, kind), low, high, f"{where}: `# knob: {kind} {low}..{high}`")
     if rest.startswith("choice ") and len(rest.split()) > 2:
         return Scale("choice", choices=tuple(_value(word) for word in rest.split()[1:]))
-    raise TrackError(
-        f"{where}: `# knob: {rest}` is not understood; write `log 1e-4..1e-1`, `linear 0..1`, `int 1..8`, "
-        "`size 32..512`, `choice a b c` or `off`"
-    )
+    raise TrackError(f"{where}: `# knob: {rest}` is not understood; write `log 1e-4..1e-1`, `linear 0..1`, `int 1..8`, "
+                     "`size 32..512`, `choice a b c` or `off`")
 
 
-def _ranged(kind: str, low: str, high: str, where: str) -> Scale:
+def _ranged(kind: Kind, low: str, high: str, said: str) -> Scale:
     try:
-        bounds = float(low), float(high)
+        scale = Scale(kind, float(low), float(high))
     except ValueError as error:
-        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` has a bound that is not a number") from error
-    if bounds[0] >= bounds[1]:
-        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` must go from the smaller to the larger number")
-    if kind in ("log", "size") and bounds[0] <= 0:
-        raise TrackError(f"{where}: `# knob: {kind} {low}..{high}` must stay above 0, or be linear")
-    kinds: dict[str, Kind] = {"log": "log", "linear": "linear", "int": "int", "size": "size"}
-    return Scale(kinds[kind], *bounds)
+        raise TrackError(f"{said} has a bound that is not a number") from error
+    if scale.low >= scale.high:
+        raise TrackError(f"{said} must go from the smaller to the larger number")
+    if kind in ("log", "size") and scale.low <= 0:
+        raise TrackError(f"{said} must stay above 0, or be linear")
+    return scale
 
 
 def _value(word: str) -> Value:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 REACH = 2.0  # steps over which one knob's effect stays alike
 TOGETHER = 4.0  # the same for all knobs at once
@@ -30,7 +31,7 @@ class Moves(Struct, frozen=True):
     base: Array
     made: Array
 
-    def take(self, rows: NDArray[np.intp]) -> Moves:
+    def take(self, rows: Rows) -> Moves:
         """Some of the rows."""
         return Moves(self.base[rows], self.made[rows])
 
@@ -38,31 +39,27 @@ class Moves(Struct, frozen=True):
 class Surrogate:
     """Fitted to moves and their effects, it says what to expect of other moves."""
 
-    def __init__(self, worth: Array, ordered: NDArray[np.bool_]) -> None:
-        self._worth = worth
+    def __init__(self, worth: Array, ordered: Flags) -> None:
         self._variance = worth**2
         self._ordered = ordered
         self._moves = Moves(np.zeros((0, len(worth))), np.zeros((0, len(worth))))
+        self._effects = self._noise = self._weights = np.zeros(0)
         self._chol: Array = np.zeros((0, 0))
-        self._weights: Array = np.zeros(0)
-        self._effects: Array = np.zeros(0)
-        self._noise: Array = np.zeros(0)
 
     def fit(self, moves: Moves, effects: Array, noise: Array) -> None:
         """Learn from effects (in units of a typical one) with these noise variances."""
         self._moves, self._effects, self._noise = moves, effects, noise
-        blocks = [self._block(knob, moves, moves) for knob in range(len(self._worth))]
+        turned = [_turned(moves, knob) for knob in range(len(self._variance))]
+        blocks = [(rows, self._pair(knob, moves.take(rows), moves.take(rows))) for knob, rows in enumerate(turned)]
         for _ in range(ROUNDS if len(effects) else 0):
-            inverse, weights = self._solve(moves, effects, noise)
-            self._learn(blocks, inverse, weights)
-        self._solve(moves, effects, noise)
+            self._learn(blocks, self._solve())
+        self._solve()
 
     def extend(self, moves: Moves, effects: Array, noise: Array) -> None:
         """Add rows without learning anew how much each knob matters."""
-        both = Moves(np.vstack([self._moves.base, moves.base]), np.vstack([self._moves.made, moves.made]))
-        self._moves = both
+        self._moves = Moves(np.vstack([self._moves.base, moves.base]), np.vstack([self._moves.made, moves.made]))
         self._effects, self._noise = np.append(self._effects, effects), np.append(self._noise, noise)
-        self._solve(both, self._effects, self._noise)
+        self._solve()
 
     def expect(self, moves: Moves) -> tuple[Array, Array]:
         """The mean effect of each move and its standard deviation."""
@@ -74,16 +71,18 @@ class Surrogate:
         left = self._own(moves) - np.einsum("ij,ij->j", explained, explained)
         return mean, np.sqrt(np.maximum(left, 1e-12))
 
-    def _solve(self, moves: Moves, effects: Array, noise: Array) -> tuple[Array, Array]:
-        full = self._covariance(moves, moves)
-        full += np.diag(noise + 1e-6 + ROUNDING * full.diagonal().max(initial=0.0))
+    def _solve(self) -> Array:
+        """Weigh what was observed by the present variances; the inverse of its covariance."""
+        full = self._covariance(self._moves, self._moves)
+        full += np.diag(self._noise + 1e-6 + ROUNDING * full.diagonal().max(initial=0.0))
         self._chol = np.asarray(np.linalg.cholesky(full), dtype=np.float64)
         inverse = np.asarray(np.linalg.inv(full), dtype=np.float64)
-        self._weights = np.asarray(inverse @ (effects - self._prior(moves)))
-        return inverse, self._weights
+        self._weights = np.asarray(inverse @ (self._effects - self._prior(self._moves)))
+        return inverse
 
-    def _learn(self, blocks: list[tuple[NDArray[np.intp], Array]], inverse: Array, weights: Array) -> None:
+    def _learn(self, blocks: list[tuple[Rows, Array]], inverse: Array) -> None:
         """One round: a knob whose moves explain more than they should grows, one that explains nothing shrinks."""
+        weights = self._weights
         found, wanted = np.zeros(len(blocks)), np.zeros(len(blocks))
         for knob, (rows, block) in enumerate(blocks):
             if len(rows):
@@ -98,6 +97,7 @@ class Surrogate:
         return np.asarray(-CAUTION * (np.minimum(away, 3.0) ** 2) @ np.sqrt(self._variance))
 
     def _away(self, moves: Moves) -> Array:
+        """How far each knob is turned; a choice is turned or not."""
         distance = np.abs(moves.made - moves.base)
         return np.where(self._ordered, distance, (distance > 0).astype(float))
 
@@ -105,31 +105,30 @@ class Surrogate:
 
     def _covariance(self, left: Moves, right: Moves) -> Array:
         total = np.zeros((len(left.base), len(right.base)))
-        for knob in range(len(self._worth)):
+        for knob, variance in enumerate(self._variance):
             rows, columns = _turned(left, knob), _turned(right, knob)
             if len(rows) and len(columns):
-                total[np.ix_(rows, columns)] += self._variance[knob] * self._pair(
-                    knob, left.take(rows), right.take(columns)
-                )
+                total[np.ix_(rows, columns)] += variance * self._pair(knob, left.take(rows), right.take(columns))
         return total + self._mixed(left, right)
-
-    def _block(self, knob: int, left: Moves, right: Moves) -> tuple[NDArray[np.intp], Array]:
-        rows = _turned(left, knob)
-        return rows, self._pair(knob, left.take(rows), right.take(rows))
 
     def _pair(self, knob: int, left: Moves, right: Moves) -> Array:
         """The difference kernel of one knob, such that a move of one step has variance 1."""
-        ends = (left.made[:, knob], left.base[:, knob], right.made[:, knob], right.base[:, knob])
-        made, base, other, origin = ends
-        alike = _smooth if self._ordered[knob] else _same
-        whole = alike(made, other) - alike(made, origin) - alike(base, other) + alike(base, origin)
+        ends = [(a[:, knob, None], b[None, :, knob]) for a in (left.made, left.base) for b in (right.made, right.base)]
+        if self._ordered[knob]:
+            parts = [np.exp(-0.5 * ((a - b) / REACH) ** 2) for a, b in ends]
+        else:
+            parts = [(a == b).astype(np.float64) for a, b in ends]
+        whole = parts[0] - parts[1] - parts[2] + parts[3]
         return np.asarray(whole / (2 * (1 - np.exp(-0.5 / REACH**2)) if self._ordered[knob] else 2.0))
 
     def _mixed(self, left: Moves, right: Moves) -> Array:
         """The difference kernel of all knobs together; only differences of configurations count."""
-        scale = MIXED * TOGETHER**2 * float(np.mean(np.sort(self._variance)[-5:])) if len(self._variance) else 0.0
         parts = [self._joint(a, b) for a in (left.made, left.base) for b in (right.made, right.base)]
-        return np.asarray(scale * (parts[0] - parts[1] - parts[2] + parts[3]))
+        return np.asarray(self._mixing() * (parts[0] - parts[1] - parts[2] + parts[3]))
+
+    def _mixing(self) -> float:
+        """The variance that belongs to all knobs together."""
+        return MIXED * TOGETHER**2 * float(np.mean(np.sort(self._variance)[-5:])) if len(self._variance) else 0.0
 
     def _joint(self, left: Array, right: Array) -> Array:
         ordered = self._ordered
@@ -140,24 +139,15 @@ class Surrogate:
 
     def _own(self, moves: Moves) -> Array:
         """The prior variance of each move."""
-        away = np.abs(moves.made - moves.base)
+        away = self._away(moves)
         smooth = (1 - np.exp(-0.5 * (away / REACH) ** 2)) / (1 - np.exp(-0.5 / REACH**2))
-        total = np.where(self._ordered, smooth, (away > 0).astype(float)) @ self._variance
-        scale = MIXED * TOGETHER**2 * float(np.mean(np.sort(self._variance)[-5:])) if len(self._variance) else 0.0
-        square = np.sum(np.where(self._ordered, away**2, (away > 0).astype(float)), axis=1)
-        return np.asarray(total + scale * 2 * (1 - np.exp(-0.5 * square / TOGETHER**2)))
+        total = np.where(self._ordered, smooth, away) @ self._variance
+        square = np.sum(away**2, axis=1)
+        return np.asarray(total + self._mixing() * 2 * (1 - np.exp(-0.5 * square / TOGETHER**2)))
 
 
-def _turned(moves: Moves, knob: int) -> NDArray[np.intp]:
+def _turned(moves: Moves, knob: int) -> Rows:
     return np.flatnonzero(moves.made[:, knob] != moves.base[:, knob])
-
-
-def _smooth(left: Array, right: Array) -> Array:
-    return np.asarray(np.exp(-0.5 * ((left[:, None] - right[None, :]) / REACH) ** 2))
-
-
-def _same(left: Array, right: Array) -> Array:
-    return np.asarray(left[:, None] == right[None, :], dtype=np.float64)
 
 
 def _squared(left: Array, right: Array) -> Array:

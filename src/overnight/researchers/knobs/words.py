@@ -54,15 +54,10 @@ QUIET_CALLS = among(
 )
 
 
-def parts(name: str) -> list[str]:
-    """The words of an identifier: `headDim`, `HEAD_DIM` and `head_dim` are alike."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[^A-Za-z0-9]+", spaced.lower()) if word]
-
-
 def named(name: str, words: frozenset[str]) -> bool:
-    """Whether one of the name's words is among these."""
-    return any(word in words for word in parts(name))
+    """Whether one of the name's words is among these: those of `headDim`, `HEAD_DIM` and `head_dim` are alike."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return not words.isdisjoint(re.split(r"[^a-z0-9]+", spaced.lower()))
 
 
 def never(name: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from overnight.contracts import Call, Left
+from overnight.contracts import Call
 from overnight.errors import Away, EditError, TrackError
 from overnight.researchers.llm.model import ModelAnswer, Request
 from overnight.untrusted import tokens
@@ -50,11 +50,6 @@ class BudgetBounds(Struct, frozen=True):
     tokens_each: int | None = None
     dollars_each: float | None = None
 
-    @property
-    def of_dollars(self) -> bool:
-        """Whether prices must be known."""
-        return self.dollars is not None or self.dollars_each is not None
-
 
 class Spending(Struct, frozen=True):
     """Tokens of both directions, and US dollars."""
@@ -82,44 +77,31 @@ class ModelBudget:
     """Keeps calls to models within their bounds, and hands on a record of each call. Safe for many threads.
 
     spent  gets each call as it ends, also those without an answer; from the thread that made it
-    used   what was spent before: a resumed night goes on from there
+    used   what the night has paid, or may have (a timeout); at first what was spent before, where a resumed night goes on
     """
 
     def __init__(self, bounds: BudgetBounds, spent: Callable[[Call], None], used: Spending = NOTHING,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self.bounds, self._spent, self._clock = bounds, spent, clock
+        self.bounds, self.used, self._spent, self._clock = bounds, used, spent, clock
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)  # a call ended, or the night did
         self._open: dict[object, tuple[Call, float]] = {}  # calls under way, and when they began
         self._closed = False
-        self._used, self._lost, self._aside = used, NOTHING, NOTHING  # of the night: paid; perhaps paid; under way
-        self._each: dict[int, Spending] = {}  # all three of an experiment, by the seed of its brief
+        self._aside = NOTHING  # for calls under way
+        self._each: dict[int, Spending] = {}  # what an experiment used and set aside, by the seed of its brief
         self._stretch: dict[str, float] = {}  # model -> tokens that it counted for one of the estimate, at the most
 
     def check(self, model: LanguageModel) -> None:
         """Raise TrackError where dollars are bounded and a model's price is unknown."""
-        if self.bounds.of_dollars and model.price(1, 1) is None:
+        if (self.bounds.dollars, self.bounds.dollars_each) != (None, None) and model.price(1, 1) is None:
             raise TrackError(f"the price of {model.name} is unknown, so dollars cannot be bounded: give its price with "
                              "--price IN,OUT (dollars per million tokens), or bound tokens instead.")
 
-    @property
-    def left(self) -> Left:
-        """What is left of the night's bounds, without what is set aside."""
-        with self._lock:
-            gone = self._used.plus(self._lost).plus(self._aside)
-        tokens, dollars = self.bounds.tokens, self.bounds.dollars
-        return Left(tokens=None if tokens is None else max(0, tokens - gone.tokens),
-                    dollars=None if dollars is None else max(0.0, dollars - gone.dollars))
-
-    @property
-    def used(self) -> Spending:
-        """What was spent, by the providers' own count."""
-        with self._lock:
-            return self._used
-
     def ask(self, model: LanguageModel, request: Request) -> ModelAnswer:
         """Make a call, if it fits. Raises Away (the night's bounds; the model's own reasons), EditError (the experiment's)."""
-        guess = self._guess(model.name, request)
+        with self._lock:
+            stretch = self._stretch.get(model.name, 1.0)
+        guess = int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1  # tokens of prompt, at the most
         most = self._most(model, guess, request.max_tokens)
         self._set_aside(model, request, most)
         call = Call(request.role, model.name, request.purpose, request.asked, outcome="outage")
@@ -136,16 +118,8 @@ class ModelBudget:
             call = msgspec.structs.replace(call, outcome="refused")
             raise
         finally:
-            self._settle(call, most)
-            self._record(ticket, call, began)
+            self._settle(ticket, call, most, began)
         return answer
-
-    def _record(self, ticket: object, call: Call, began: float) -> None:
-        """Hand on a call that ended, unless it was recorded when the night did."""
-        with self._lock:
-            if self._open.pop(ticket, None) is not None:
-                self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
-            self._settled.notify_all()
 
     def close(self, patience: float) -> None:
         """The night ends: no further call is made. Those under way have so many seconds; of the rest it is recorded that they
@@ -157,12 +131,6 @@ class ModelBudget:
             for call, began in self._open.values():
                 self._spent(msgspec.structs.replace(call, outcome="stopped", seconds=self._clock() - began))
             self._open.clear()
-
-    def _guess(self, name: str, request: Request) -> int:
-        """At most so many tokens of prompt, as far as is known of this model."""
-        with self._lock:
-            stretch = self._stretch.get(name, 1.0)
-        return int(stretch * sum(tokens(text) + FRAME for text in request.texts)) + 1
 
     def _most(self, model: LanguageModel, guess: int, out: int) -> Spending:
         """The upper bound of a call. Raises Away where it cannot be known."""
@@ -176,26 +144,20 @@ class ModelBudget:
     def _set_aside(self, model: LanguageModel, request: Request, most: Spending) -> None:
         bounds = self.bounds
         with self._settled:
-            self._must_be_open()
             each = self._each.get(request.asked, NOTHING).plus(most)
             if not each.within(bounds.tokens_each, bounds.dollars_each):
                 raise EditError("another call could pass the budget of one experiment "
                                 f"({_bound(bounds.tokens_each, bounds.dollars_each)}).")
-            while not (gone := self._used.plus(self._lost).plus(most)).plus(self._aside).within(bounds.tokens, bounds.dollars):
-                if not self._aside.tokens or not gone.within(bounds.tokens, bounds.dollars):
-                    raise self._full(model, most)
+            night = (bounds.tokens, bounds.dollars)
+            while not self._closed and not (gone := self.used.plus(most)).plus(self._aside).within(*night):
+                if not self._aside.tokens or not gone.within(*night):
+                    price = "" if bounds.dollars is None else f" and ${most.dollars:.4f}"
+                    raise Away(f"the night's budget ({_bound(*night)}) has no room for another call of "
+                               f"{model.name}, which may take {most.tokens:,} tokens{price}.")
                 self._settled.wait()
-                self._must_be_open()
+            if self._closed:
+                raise Away("the night is over.")
             self._aside, self._each[request.asked] = self._aside.plus(most), each
-
-    def _must_be_open(self) -> None:
-        if self._closed:
-            raise Away("the night is over.")
-
-    def _full(self, model: LanguageModel, most: Spending) -> Away:
-        price = "" if self.bounds.dollars is None else f" and ${most.dollars:.4f}"
-        return Away(f"the night's budget ({_bound(self.bounds.tokens, self.bounds.dollars)}) has no room for another call of "
-                    f"{model.name}, which may take {most.tokens:,} tokens{price}.")
 
     def _paid(self, call: Call, answer: ModelAnswer, guess: int, model: LanguageModel) -> Call:
         """The record of an answered call; where the server did not count, by the estimate."""
@@ -209,13 +171,16 @@ class ModelBudget:
         return msgspec.structs.replace(call, tokens_in=into, tokens_out=out, cached=answer.cached, dollars=dollars,
                                        outcome="ok")
 
-    def _settle(self, call: Call, most: Spending) -> None:
-        """What a call really took, instead of what was set aside for it."""
-        paid, lost = total([call]), most if call.outcome == "timeout" else NOTHING
+    def _settle(self, ticket: object, call: Call, most: Spending, began: float) -> None:
+        """Count what a call really took, instead of what was set aside for it, and hand its record on, unless it was recorded
+        when the night ended."""
+        paid = most if call.outcome == "timeout" else total([call])
         with self._lock:
             self._aside = self._aside.minus(most)
-            self._used, self._lost = self._used.plus(paid), self._lost.plus(lost)
-            self._each[call.asked] = self._each[call.asked].minus(most).plus(paid).plus(lost)
+            self.used = self.used.plus(paid)
+            self._each[call.asked] = self._each[call.asked].minus(most).plus(paid)
+            if self._open.pop(ticket, None) is not None:
+                self._spent(msgspec.structs.replace(call, seconds=self._clock() - began))
             self._settled.notify_all()
 
 

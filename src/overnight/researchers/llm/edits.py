@@ -42,10 +42,11 @@ COUNTED = 100  # places of a search text that are looked for
 BLOCK = re.compile(r"(<{5,})[ \t]*SEARCH[ \t]*")
 # Both take the rest of a line as it is: a pattern that also looked for its end would take hours for some lines.
 HEAD = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(NEW FILE|DELETE FILE|FILE)[ \t]*:(.+)", re.IGNORECASE)
-NAMED = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(?:TITLE[ \t]*:)?(.*)", re.IGNORECASE)
+MARKS = re.compile(r"[ \t]*(?:[#*]+[ \t]*)?(TITLE[ \t]*:)?", re.IGNORECASE)  # before the words of a title
 
 Lines = tuple[str, ...]
 Kind = Literal["edit", "new", "delete"]
+KINDS: dict[str, Kind] = {"FILE": "edit", "NEW FILE": "new", "DELETE FILE": "delete"}
 
 
 class Edit(Struct, frozen=True):
@@ -96,7 +97,7 @@ def parse(text: str) -> ParsedAnswer:
         else:
             number += 1
             if (found := HEAD.fullmatch(line)) and (path := _path(found[2])):
-                head = (_kind(found[1]), path)
+                head = (KINDS[found[1].upper()], path)
                 edits += [Edit(path, "delete")] if head[0] == "delete" else []
             elif head is None:
                 prose.append(line)
@@ -112,11 +113,6 @@ def _path(text: str) -> str:
     bare = text.strip(" \t*")
     bare = bare[1:] if bare[:1] in ("`", "'", '"') and len(bare) > 1 else bare
     return bare[:-1] if bare[-1:] in ("`", "'", '"') and len(bare) > 1 else bare
-
-
-def _kind(word: str) -> Kind:
-    first = word[:1].lower()
-    return "new" if first == "n" else "delete" if first == "d" else "edit"
 
 
 def _block(lines: Sequence[str], start: int, width: int, head: tuple[Kind, str] | None, count: int) -> tuple[Edit, int]:
@@ -135,17 +131,12 @@ def _block(lines: Sequence[str], start: int, width: int, head: tuple[Kind, str] 
 
 def _titled(prose: Sequence[str], edits: Iterable[Edit]) -> ParsedAnswer:
     said = [line for line in prose if not line.lstrip().startswith("```")]
-    named = ((n, _title(line)) for n, line in enumerate(said))
     first = next((n for n, line in enumerate(said) if re.match(r"[ \t#*]*TITLE[ \t]*:", line, re.IGNORECASE)), 0)
-    at, title = next(((n, name) for n, name in named if n >= first and name), (0, ""))
+    names = ((n, MARKS.sub("", said[n], count=1).strip(" \t*")) for n in range(first, len(said)))
+    at, title = next(((n, name) for n, name in names if name), (0, ""))
     if not title:
         raise EditError("the answer has no title: begin with 'TITLE: what the change does'.")
     return ParsedAnswer(title[:TITLE], "\n".join(said[at + 1:]).strip()[:WHY], tuple(edits))
-
-
-def _title(line: str) -> str:
-    found = NAMED.fullmatch(line)
-    return found[1].strip(" \t*") if found else line.strip()
 
 
 # ---- applying --------------------------------------------------------------------------------------------------
@@ -176,20 +167,16 @@ def _bounded(path: str, files: Mapping[str, str], editable: Sequence[str]) -> No
 def _step(edit: Edit, text: str | None, name: str, there: Sequence[str]) -> str | None:
     """A file after one edit; None: it is gone."""
     if edit.kind == "new" or (edit.kind == "edit" and not edit.search and not text):
-        return _created(edit, text, name)
+        if text:
+            raise EditError(f"{name}: the file exists already; change it with 'FILE: path' and search lines.")
+        if edit.search:
+            raise EditError(f"{name}: a new file has nothing to search for; leave the SEARCH part empty.")
+        return "".join(line + "\n" for line in edit.replace)
     if text is None:
         near = difflib.get_close_matches(edit.path, there, 1)
-        raise EditError(f"{name}: there is no such file" + (f" (did you mean {near[0]}?)." if near else
-                                                           "; write 'NEW FILE: path' to make one."))
+        meant = f" (did you mean {near[0]}?)." if near else "; write 'NEW FILE: path' to make one."
+        raise EditError(f"{name}: there is no such file{meant}")
     return None if edit.kind == "delete" else _replaced(edit, text, name)
-
-
-def _created(edit: Edit, text: str | None, name: str) -> str:
-    if text:
-        raise EditError(f"{name}: the file exists already; change it with 'FILE: path' and search lines.")
-    if edit.search:
-        raise EditError(f"{name}: a new file has nothing to search for; leave the SEARCH part empty.")
-    return "".join(line + "\n" for line in edit.replace)
 
 
 def _replaced(edit: Edit, text: str, name: str) -> str:
@@ -221,13 +208,13 @@ def places(search: Sequence[str], lines: Sequence[str]) -> list[int]:
 
 
 def _only(at: Sequence[int], search: Sequence[str], lines: Sequence[str], name: str) -> int:
-    if len(at) == 1:
-        return at[0]
-    if at:
+    if not at:
+        raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
+    if len(at) > 1:
         where = ", ".join(str(n + 1) for n in at[:5])
         often = f"{len(at)} times" if len(at) < COUNTED else f"{COUNTED} times or more"
         raise EditError(f"{name}: the search text is found {often} (lines {where}): quote more lines around it.")
-    raise EditError(f"{name}: the search text is not in the file. {_nearest(search, lines)}")
+    return at[0]
 
 
 def _nearest(search: Sequence[str], lines: Sequence[str]) -> str:

@@ -25,8 +25,7 @@ import random
 import re
 import ssl
 import threading
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -112,26 +111,12 @@ class ModelAnswer(Struct, frozen=True):
     cut: bool = False
 
 
-class ModelFailure(Struct, frozen=True):
-    """Why there is no answer. `final`: trying again will not help; `wait`: the seconds that the server asks for."""
-
-    sentence: str
-    outcome: str
-    wait: float | None = None
-    final: bool = False
-
-
 class ModelName(Struct, frozen=True):
     """A model's name, taken apart."""
 
     provider: str
     name: str
     url: str = ""
-
-    @property
-    def local(self) -> bool:
-        """Whether it is on this machine: no proxy is asked then."""
-        return (urlsplit(self.url).hostname or "") in ("127.0.0.1", "localhost", "::1")
 
 
 # ---- names and keys --------------------------------------------------------------------------------------------
@@ -143,25 +128,23 @@ def named(text: str, environ: Mapping[str, str] = os.environ) -> ModelName:
     if not found or found[1] not in PROVIDERS:
         raise TrackError(f"'{text[:200]}' names no model: write provider:name, like openai:gpt-5-mini, ollama:qwen3 or "
                          f"server:NAME@http://127.0.0.1:8000/v1; the providers are {', '.join(PROVIDERS)}.")
-    provider, url = PROVIDERS[found[1]], found[3] or ""
-    if url and provider.keys:
-        raise TrackError(f"'{text[:200]}': {found[1]} has an address of its own; write server:NAME@URL for another server.")
-    url = url or provider.url or (environ.get(URL, "") if found[1] == "server" else "")
-    if found[1] == "server" and not url:
+    kind, name, given = found.groups()
+    provider = PROVIDERS[kind]
+    if given and provider.keys:
+        raise TrackError(f"'{text[:200]}': {kind} has an address of its own; write server:NAME@URL for another server.")
+    url = given or provider.url or (environ.get(URL, "") if kind == "server" else "")
+    if kind == "server" and not url:
         raise TrackError(f"'{text[:200]}' has no address: write server:NAME@http://host:port/v1 or set {URL}.")
-    return ModelName(found[1], found[2], _address(url, text))
-
-
-def _address(url: str, text: str) -> str:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        plain = not parts.username and not parts.password and parts.port != 0
+        fits = plain and parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        raise TrackError(f"'{text[:200]}': its address is no URL like http://127.0.0.1:8000/v1.") from None
-    if url and (parts.username or parts.password or not parts.hostname or parts.scheme not in ("http", "https")):
+        fits = False
+    if url and not fits:
         raise TrackError(f"'{text[:200]}': its address must be like http://127.0.0.1:8000/v1, without a user or a password; a "
                          f"key belongs into {KEY}.")
-    return url.rstrip("/")
+    return ModelName(kind, name, url.rstrip("/"))
 
 
 def key(model: ModelName, environ: Mapping[str, str] = os.environ) -> str:
@@ -220,39 +203,35 @@ class Model:
     def ask(self, request: Request) -> ModelAnswer:
         """One request. Raises Away: with a wait where it may go better later, without one where it will not; EditError where
         the conversation has become too long for the model."""
+        from pydantic_ai.exceptions import AgentRunError, UserError
+        before = self._failures
         try:
-            secret = key(self._named, self._environ)
+            answer = asyncio.run(self._ask(request, key(self._named, self._environ)))
         except TrackError as error:
             raise Away(str(error)) from error
-        before = self._failures
-        answer = asyncio.run(self._ask(request, secret))
-        if isinstance(answer, ModelFailure):
-            raise self._away(answer, before, request)
+        except (AgentRunError, UserError) as error:
+            if (final := self._final(error, request)) is not None:
+                raise final from error
+            raise self._passing(*self._failure(error, request), before, request.asked) from error
+        except UNREADABLE as error:
+            sentence = f"{self.name} gave an answer that cannot be read ({type(error).__name__})."
+            raise self._passing(sentence, "refused", None, before, request.asked) from error
         with self._lock:
             self._failures, self._answered = 0, True
         return answer
 
-    async def _ask(self, request: Request, secret: str) -> ModelAnswer | ModelFailure:
+    async def _ask(self, request: Request, secret: str) -> ModelAnswer:
+        """One request, over a connection of its own: each has its own event loop."""
+        import httpx2
         from pydantic_ai.direct import model_request
-        from pydantic_ai.exceptions import AgentRunError, UserError
         from pydantic_ai.settings import ModelSettings
         settings = ModelSettings(max_tokens=request.max_tokens, timeout=request.timeout, request_timeout=request.timeout,
                                  max_retries=0, cache={"messages": bool(request.conversation)})
-        try:
-            async with self._spoken(secret, request.timeout) as model:
-                return self._answer(await model_request(model, _messages(request), model_settings=settings))
-        except (AgentRunError, UserError) as error:
-            return self._failure(error, request)
-        except UNREADABLE as error:
-            return ModelFailure(f"{self.name} gave an answer that cannot be read ({type(error).__name__}).", "refused")
-
-    @asynccontextmanager
-    async def _spoken(self, secret: str, timeout: float) -> AsyncIterator[Spoken]:
-        """The model as pydantic-ai speaks to it, over a connection of its own: each request has its own event loop."""
-        import httpx2
-        limits = httpx2.Timeout(timeout, connect=min(CONNECT, timeout))
-        async with httpx2.AsyncClient(timeout=limits, trust_env=not self._named.local, verify=_trusted()) as client:
-            yield _speak(self._named, self._base_url or None, secret, client)
+        limits = httpx2.Timeout(request.timeout, connect=min(CONNECT, request.timeout))
+        local = urlsplit(self._named.url).hostname in ("127.0.0.1", "localhost", "::1")  # then no proxy is asked
+        async with httpx2.AsyncClient(timeout=limits, trust_env=not local, verify=_trusted()) as client:
+            model = _speak(self._named, self._base_url or None, secret, client)
+            return self._answer(await model_request(model, _messages(request), model_settings=settings))
 
     def _answer(self, response: ModelResponse) -> ModelAnswer:
         from pydantic_ai.messages import TextPart
@@ -265,60 +244,49 @@ class Model:
         dollars = self.price(into, out, cached, written) if counted else None
         return ModelAnswer(whole(text), into, out, cached, dollars, counted, response.finish_reason == "length")
 
-    def _failure(self, error: Exception, request: Request) -> ModelFailure:
-        """What a provider's error means. Raises EditError."""
+    def _final(self, error: Exception, request: Request) -> Away | None:
+        """A provider's error that trying again will not mend; None for any other. Raises EditError."""
         from pydantic_ai import exceptions as e
         if isinstance(error, e.ModelContextWindowExceededError):
             if request.conversation:
                 raise EditError(f"the conversation has become longer than {self.name} can read.")
-            return ModelFailure(f"{self.name} cannot read a page that long: choose a model with a larger context.", "refused",
-                           final=True)
+            return Away(f"{self.name} cannot read a page that long: choose a model with a larger context.")
         if isinstance(error, e.ModelQuotaExceededError):
-            return ModelFailure(f"{self.name}: the account has no credit left: top it up, or choose another model.", "limit",
-                           final=True)
-        if isinstance(error, e.ModelRateLimitError):
-            return ModelFailure(f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after)
+            return Away(f"{self.name}: the account has no credit left: top it up, or choose another model.", outcome="limit")
         if isinstance(error, e.ModelAuthenticationError):
-            return ModelFailure(f"{self.name} refuses the key: check {self._variable}.", "refused", final=True)
+            variable = " or ".join(PROVIDERS[self._named.provider].keys) or KEY
+            return Away(f"{self.name} refuses the key: check {variable}.")
         if isinstance(error, e.ModelNotFoundError):
             close = getattr(error, "suggested_model_id", None)
             meant = f" (did you mean {close}?)" if close else ""
-            return ModelFailure(f"{self.name}: there is no such model{meant}: check its name{self._elsewhere}.", "refused",
-                           final=True)
-        return self._passing(error, request)
+            where = " and its address" if self._base_url else ""
+            return Away(f"{self.name}: there is no such model{meant}: check its name{where}.")
+        return None
 
-    def _passing(self, error: Exception, request: Request) -> ModelFailure:
-        """Errors that may be gone the next time."""
+    def _failure(self, error: Exception, request: Request) -> tuple[str, str, float | None]:
+        """A provider's error that may pass: a sentence, the outcome, and the seconds that the server asks for."""
         from pydantic_ai import exceptions as e
+        if isinstance(error, e.ModelRateLimitError):
+            return f"{self.name} takes no more requests at the moment (429).", "limit", error.retry_after
         sent = getattr(error, "phase", None) not in ("connect", "pool")
         if isinstance(error, e.ModelTimeoutError | e.ModelRequestTimeout) and sent:
-            return ModelFailure(f"{self.name} gave no answer within {request.timeout:g} s.", "timeout")
+            return f"{self.name} gave no answer within {request.timeout:g} s.", "timeout", None
         if isinstance(error, e.ModelConnectionError):
             why = "the connection broke" if sent else "cannot be reached: see whether its server and the network are up"
-            return ModelFailure(f"{self.name}: {why}.", "outage")
+            return f"{self.name}: {why}.", "outage", None
         if isinstance(error, e.ModelUnavailableError | e.ModelServerError):
-            return ModelFailure(f"{self.name} fails for reasons of its own: {_words(error)}.", "outage",
-                           getattr(error, "retry_after", None))
-        return ModelFailure(f"{self.name} gave no answer: {_words(error)}.", "refused")
+            words = f"{self.name} fails for reasons of its own: {_words(error)}."
+            return words, "outage", getattr(error, "retry_after", None)
+        return f"{self.name} gave no answer: {_words(error)}.", "refused", None
 
-    @property
-    def _elsewhere(self) -> str:
-        return " and its address" if self._base_url else ""
-
-    @property
-    def _variable(self) -> str:
-        return " or ".join(PROVIDERS[self._named.provider].keys) or KEY
-
-    def _away(self, failure: ModelFailure, before: int, request: Request) -> Away:
-        """What a failure means for the next request. Those that were under way together count as one failure."""
+    def _passing(self, sentence: str, outcome: str, asked_for: float | None, before: int, seed: int) -> Away:
+        """What a failure that may pass means for the next request. Those that were under way together count as one."""
         with self._lock:
             self._failures += self._failures == before
             row, patience = max(1, self._failures), GRACE if self._answered else MOST_FAILURES
-        if failure.final:
-            return Away(failure.sentence, None, failure.outcome)
         if row >= patience:
-            return Away(f"{failure.sentence} That was failure {row} in a row: it is not asked again.", None, failure.outcome)
-        return Away(failure.sentence, wait(row, request.asked, failure.wait), failure.outcome)
+            return Away(f"{sentence} That was failure {row} in a row: it is not asked again.", None, outcome)
+        return Away(sentence, wait(row, seed, asked_for), outcome)
 
 
 def wait(row: int, seed: int, asked_for: float | None = None) -> float:
@@ -354,20 +322,15 @@ def _messages(request: Request) -> list[ModelMessage]:
 
 def _speak(model: ModelName, base_url: str | None, secret: str, client: Any) -> Spoken:
     """pydantic-ai's own object for a model."""
-    if model.provider == "anthropic":
-        from pydantic_ai.models.anthropic import AnthropicModel
-        from pydantic_ai.providers.anthropic import AnthropicProvider
-        return AnthropicModel(model.name, provider=AnthropicProvider(api_key=secret, base_url=base_url, http_client=client))
-    if model.provider == "google":
-        from pydantic_ai.models.google import GoogleModel
-        from pydantic_ai.providers.google import GoogleProvider
-        return GoogleModel(model.name, provider=GoogleProvider(api_key=secret, base_url=base_url, http_client=client))
+    from pydantic_ai.models import infer_model
     from pydantic_ai.models.openai import OpenAIChatModel
-    if model.provider == "openai":
-        from pydantic_ai.providers.openai import OpenAIProvider
-        return OpenAIChatModel(model.name, provider=OpenAIProvider(api_key=secret, base_url=base_url, http_client=client))
     from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers import infer_provider_class
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+    if PROVIDERS[model.provider].keys:
+        kind = "openai-chat" if model.provider == "openai" else model.provider
+        provider: Any = infer_provider_class(kind)
+        return infer_model(f"{kind}:{model.name}", lambda _: provider(api_key=secret, base_url=base_url, http_client=client))
     served = OpenAICompatibleProvider(model.provider, base_url=base_url or "", api_key=secret or "none", http_client=client)
     old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)  # the only one that they all know
     return OpenAIChatModel(model.name, provider=served, profile=old_name)

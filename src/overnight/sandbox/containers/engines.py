@@ -8,30 +8,24 @@ channels. Folders mounted within a mounted folder are not shown.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import itertools
 import json
 import os
 import resource
-import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
-from overnight.contracts import Command, Limits
-from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import gpus, selftest, watch
+from overnight.contracts import Command
+from overnight.errors import Fault
+from overnight.sandbox import gpus, watch
 from overnight.sandbox.containers import init
-from overnight.sandbox.containers.process import ContainerProcess
-from overnight.sandbox.containers.rootfs import Mount, Rootfs, prepare
-from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.containers.process import Engine
+from overnight.sandbox.containers.rootfs import Mount, Rootfs
 from overnight.sandbox.world import NO_CORE, TMP
 
 INSTALL = {"podman": "sudo apt-get install -y podman runc uidmap", "docker": "sudo apt-get install -y docker.io"}
-CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # the init's, not the payload's
 FIRST_UID, UIDS, RANGES = 1 << 30, 1 << 16, 1 << 14  # user numbers of containers that root starts, a range for each
 IMAGE = "overnight-empty"  # Docker's, made here of nothing: places to mount on
 PROFILE = Path("/usr/share/containers/seccomp.json")  # Podman's own filter of system calls
@@ -55,56 +49,33 @@ _REASONS = {
 }
 
 
-class Containers:
+class Containers(Engine):
     """Runs commands in containers of one engine, "podman" or "docker"."""
 
+    reasons = _REASONS
+
     def __init__(self, name: str = "podman") -> None:
-        self.name = self.identity = name
-        self.findings = dict[str, str]()
-        self.slot = 3 if name == "podman" else None
-        self._engine = shutil.which(name) or ""
-        self._root = os.geteuid() == 0
+        self.name = self.program = self.title = name
+        self.install, self.slot = INSTALL[name], 3 if name == "podman" else None
+        super().__init__()
         self._ranges = itertools.cycle(range(RANGES))
-        self._groups: cgroups.Cgroups | None = None
-
-    def probe(self) -> None:
-        """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
-        if not self._engine:
-            raise SandboxMissing(f"{self.name} is not installed: run `{INSTALL[self.name]}`, "
-                                 "or choose `--sandbox bubblewrap`.")
-        self._groups = prepare()
-        selftest.begin(self, self._why)
-
-    def start(self, command: Command) -> ContainerProcess:
-        """Start a command. Raises Fault."""
-        try:
-            return ContainerProcess(self, command, self._groups)
-        except OSError as error:
-            raise Fault(f"the sandbox could not be started: {error}.") from error
-
-    @property
-    def counts(self) -> bool:
-        """Whether the kernel counts and bounds what a whole tree of processes takes."""
-        return self._groups is not None
-
-    # -- what is common to both engines --
 
     def owner(self) -> int | None:
         """The first host user of the container's own range, where Overnight is root and the engine makes user namespaces."""
-        if not self._root:
+        if os.geteuid() != 0:
             return None
         return FIRST_UID + (os.getpid() * 64 + next(self._ranges)) % RANGES * UIDS if self.name == "podman" else 0
 
     def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
         """`podman run` on an empty root filesystem, or `docker run` on an image of it."""
         (rootfs.folder / "seccomp.json").write_text(json.dumps(_filter(command)))
-        first = ["/bin/bash", "-c", init.script(command, rootfs, init.UID, self.slot), rootfs.name]
+        first = ["/bin/bash", "-c", init.script(command, rootfs, self.slot), rootfs.name]
         for name in _FILES:
             (rootfs.root / name).touch()
         if self.name == "podman":
-            return [self._engine, *_manager(), "run", *_common(command, rootfs, True), *_podman(rootfs),
+            return [self.path, *_manager(), "run", *_common(command, rootfs, True), *_podman(rootfs),
                     "--rootfs", str(rootfs.root), *first]
-        return [self._engine, "run", *_common(command, rootfs, False), "--pull=never", self._image(rootfs), *first]
+        return [self.path, "run", *_common(command, rootfs, False), "--pull=never", self._image(rootfs), *first]
 
     def top(self, rootfs: Rootfs, monitor: int) -> int | None:
         """The process number on the host of the container's init."""
@@ -113,20 +84,12 @@ class Containers:
         said = self._do("inspect", "--format", "{{.State.Pid}}", rootfs.folder.name)
         return int(said) if said.isdigit() and int(said) else None
 
-    def memory(self, top: int, enough: int) -> int:
-        """Bytes of memory that the processes inside hold."""
-        return watch.memory_of(top, enough)
-
-    def tasks(self, limits: Limits) -> int:
-        """As many tasks as processes: each process inside is one on the host."""
-        return limits.processes
-
     def remove(self, rootfs: Rootfs) -> None:
         """End a container by force."""
         self._do("rm", "--force", rootfs.folder.name)
 
     def _do(self, *arguments: str) -> str:
-        return subprocess.run([self._engine, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        return subprocess.run([self.path, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               check=False).stdout.strip()
 
     def _image(self, rootfs: Rootfs) -> str:
@@ -134,29 +97,22 @@ class Containers:
         archive = _archive(rootfs.root)
         image = f"{IMAGE}:{hashlib.sha256(archive).hexdigest()[:16]}"
         if not self._do("images", "--quiet", image):
-            done = subprocess.run([self._engine, "import", "-", image], input=archive, capture_output=True, check=False)
+            done = subprocess.run([self.path, "import", "-", image], input=archive, capture_output=True, check=False)
             if done.returncode:
                 raise Fault(f"the sandbox could not be started: {done.stderr.decode(errors='replace').strip()}")
         return image
 
-    def _why(self, text: str) -> str:
-        """The engine's error as one sentence that says what to do."""
-        found = next((advice for sign, advice in _REASONS.items() if sign in text), "")
-        said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
-        return f"{self.name} does not work here ({said}): {found or 'see its message'}; or choose `--sandbox bubblewrap`."
-
 
 def _common(command: Command, rootfs: Rootfs, podman: bool) -> list[str]:
     """Options that both engines know."""
-    limits, most = command.limits, resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    processes = 4096 if most == resource.RLIM_INFINITY else min(4096, most)
+    limits, processes = command.limits, watch.allowed(resource.RLIMIT_NPROC, 4096)
     shared = max(TMP, limits.memory // 4)
     return [
         "--rm", "--name", rootfs.folder.name, "--hostname", "sandbox", "--user", "0:0", "--workdir", "/", "--read-only",
         "--network", "none", "--ipc", "private", "--log-driver", "none", "--shm-size", str(shared),
         "--memory", str(limits.memory), "--memory-swap", str(limits.memory), "--pids-limit", str(limits.processes + 2),
         "--ulimit", "nofile=1024:1024", "--ulimit", f"nproc={processes}:{processes}", "--ulimit", f"core={NO_CORE}:{NO_CORE}",
-        "--cap-drop", "ALL", *itertools.chain.from_iterable(("--cap-add", name) for name in CAPABILITIES),
+        "--cap-drop", "ALL", *itertools.chain.from_iterable(("--cap-add", name) for name in init.CAPABILITIES),
         "--security-opt", "no-new-privileges", "--security-opt", "label=disable",
         *(["--security-opt", f"seccomp={rootfs.folder / 'seccomp.json'}"] if PROFILE.exists() else []),
         *itertools.chain.from_iterable(_mount(mount, podman) for mount in rootfs.mounts),
@@ -184,10 +140,9 @@ def _mount(mount: Mount, podman: bool) -> list[str]:
     if mount.source is None:
         more = ",notmpcopyup" if podman else ""
         return ["--tmpfs", f"{mount.place}:rw,exec,nosuid,nodev,size={mount.size},mode=1777{more}"]
-    fields = ["type=bind", f"src={mount.source}", f"dst={mount.place}", "bind-nonrecursive=true"]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([*fields, *([] if mount.writable else ["readonly"])])
-    return ["--mount", text.getvalue()]
+    fields = [f"src={mount.source}", f"dst={mount.place}"]  # in quotes, as in a line of CSV
+    quoted = [f'"{field.replace(chr(34), chr(34) * 2)}"' for field in fields]
+    return ["--mount", ",".join(["type=bind", *quoted, "bind-nonrecursive=true", *([] if mount.writable else ["readonly"])])]
 
 
 def _filter(command: Command) -> dict[str, Any]:
@@ -212,12 +167,5 @@ def _rule(name: str, index: int, operator: str, value: int) -> dict[str, Any]:
 
 def _archive(root: Path) -> bytes:
     """A folder as a tar archive without times and owners, so that equal folders give equal archives."""
-    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.mtime = member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        return member
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for path in sorted(root.rglob("*")):
-            archive.add(path, str(path.relative_to(root)), recursive=False, filter=plain)
-    return out.getvalue()
+    equal = ("--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner")
+    return subprocess.run(["tar", "-C", root, *equal, "-c", "."], capture_output=True, check=True).stdout

@@ -9,60 +9,31 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from overnight.contracts import Command, Limits
-from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import selftest, watch
+from overnight.errors import Fault
+from overnight.sandbox import watch
 from overnight.sandbox.containers import init
-from overnight.sandbox.containers.process import ContainerProcess
-from overnight.sandbox.containers.rootfs import Mount, Rootfs, prepare
-from overnight.sandbox.kernel import cgroups
+from overnight.sandbox.containers.process import ContainerProcess, Engine
+from overnight.sandbox.containers.rootfs import Mount, Rootfs
 from overnight.sandbox.world import TMP
 
-INSTALL = "sudo apt-get install -y runsc"
-CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_DAC_OVERRIDE")  # the init's, not the payload's
 
-
-class Gvisor:
+class Gvisor(Engine):
     """Runs commands under `runsc`, as root or as an ordinary user."""
 
-    name = "gvisor"
-    slot: int | None = 0  # runsc hands over the three standard descriptors alone
+    name, program, title, install = "gvisor", "runsc", "gVisor", "sudo apt-get install -y runsc"
+    slot = 0  # runsc hands over the three standard descriptors alone
 
-    def __init__(self) -> None:
-        self.identity, self.findings = self.name, dict[str, str]()
-        self._runsc = shutil.which("runsc") or ""
-        self._groups: cgroups.Cgroups | None = None
-
-    def probe(self) -> None:
-        """Run the smallest payload. Raises SandboxMissing with what to install or choose."""
-        if not self._runsc:
-            raise SandboxMissing(f"gVisor is not installed: run `{INSTALL}`, or choose `--sandbox bubblewrap`.")
-        self._groups = prepare()
-        selftest.begin(self, _why)
-
-    def start(self, command: Command) -> ContainerProcess:
-        """Start a command. Raises Fault."""
+    def launch(self, command: Command) -> ContainerProcess:
+        """Start a command. Raises Fault, OSError."""
         if command.gpus:
             raise Fault("gVisor shows no GPU to what it runs: choose `--sandbox bubblewrap` for this track.")
-        try:
-            return ContainerProcess(self, command, self._groups)
-        except OSError as error:
-            raise Fault(f"the sandbox could not be started: {error}.") from error
-
-    @property
-    def counts(self) -> bool:
-        """Whether the kernel counts and bounds what a whole tree of processes takes."""
-        return self._groups is not None
-
-    def owner(self) -> int | None:
-        """None: the container's first process runs as the user of Overnight."""
-        return None
+        return super().launch(command)
 
     def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
         """`runsc run`, with a bundle in the container's folder."""
@@ -71,7 +42,7 @@ class Gvisor:
 
     def _options(self, rootfs: Rootfs) -> list[str]:
         user = [] if os.geteuid() == 0 else ["--rootless"]
-        return [self._runsc, "--root", str(rootfs.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
+        return [self.path, "--root", str(rootfs.folder / "state"), "--platform=ptrace", "--network=none", "--host-fifo=open",
                 "--ignore-cgroups", *user]
 
     def top(self, rootfs: Rootfs, monitor: int) -> int | None:
@@ -94,7 +65,7 @@ class Gvisor:
 
 def _bundle(command: Command, rootfs: Rootfs) -> dict[str, Any]:
     """The container as the Open Container Initiative describes one."""
-    capabilities = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
+    capabilities = dict.fromkeys(("bounding", "effective", "permitted"), tuple(f"CAP_{name}" for name in init.CAPABILITIES))
     shared = max(TMP, command.limits.memory // 4)
     mounts = [Mount("/dev", size=4096), Mount("/dev/shm", size=shared), Mount("/sys", size=4096), *rootfs.mounts]
     return {
@@ -102,7 +73,7 @@ def _bundle(command: Command, rootfs: Rootfs) -> dict[str, Any]:
         "process": {
             "user": {"uid": 0, "gid": 0}, "cwd": "/", "noNewPrivileges": True, "capabilities": capabilities,
             "env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
-            "args": ["/bin/bash", "-c", init.script(command, rootfs, init.UID, Gvisor.slot), rootfs.name],
+            "args": ["/bin/bash", "-c", init.script(command, rootfs, Gvisor.slot), rootfs.name],
         },
         "root": {"path": str(rootfs.root), "readonly": True},
         "hostname": "sandbox",
@@ -117,12 +88,6 @@ def _mount(mount: Mount) -> dict[str, Any]:
         return {"destination": mount.place, "type": "tmpfs", "source": "tmpfs", "options": options}
     return {"destination": mount.place, "type": "bind", "source": str(mount.source),
             "options": ["rbind", "rw" if mount.writable else "ro"]}
-
-
-def _why(text: str) -> str:
-    """The error of `runsc` as one sentence that says what to do."""
-    said = text.strip().splitlines()[-1] if text.strip() else "it said nothing"
-    return f"gVisor does not work here ({said}): see its message, or choose `--sandbox bubblewrap`."
 
 
 def _served(pid: int) -> int:

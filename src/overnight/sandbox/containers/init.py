@@ -12,7 +12,6 @@ allowed, or `files` and the archive.
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import shlex
@@ -28,6 +27,7 @@ from overnight.sandbox.world import OWN
 
 SILENCE_SECONDS = 30.0  # seconds that an answer of the init may take before the sandbox counts as failed
 UNSET = {"cpu", "msgqueue", "sigpending"}  # limits that the kernel of a backend may not know
+CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL", "DAC_OVERRIDE")  # of the init, not of the payload
 UID = 1000  # the payload's user, within the container's own numbers where it has them
 
 _SCRIPT = """\
@@ -60,7 +60,7 @@ exit 0
 _BEGIN = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
 
 
-def script(command: Command, rootfs: Rootfs, uid: int, slot: int | None) -> str:
+def script(command: Command, rootfs: Rootfs, slot: int | None) -> str:
     """The init as a bash script. `slot` is the descriptor number under which a socket reaches it."""
     to_init, from_init, stdin, stdout, stderr = own = _unused({*command.fds, slot})
     pipes = {to_init: f"<{TO_INIT}", from_init: f">{FROM_INIT}", stderr: f">{STDERR}", stdout: f">{STDOUT}",
@@ -74,7 +74,7 @@ def script(command: Command, rootfs: Rootfs, uid: int, slot: int | None) -> str:
         links="\n".join(_link(*each) for each in rootfs.links.items()),
         given=f"<&{stdin} >&{stdout} 2>&{stderr}", closed=" ".join(f"{fd}<&-" for fd in own),
         handed=" ".join(f"{fd}<&-" for fd in {*pipes, rootfs.socket} - {to_init, from_init, None}),
-        launch=shlex.join(_launcher(command, uid)))
+        launch=shlex.join(_launcher(command)))
 
 
 def _unused(fds: set[int | None]) -> list[int]:
@@ -86,22 +86,19 @@ def _link(place: str, target: str) -> str:
     return shlex.join(["mkdir", "-p", str(Path(place).parent)]) + " && " + shlex.join(["ln", "-s", target, place])
 
 
-def _launcher(command: Command, uid: int) -> list[str]:
+def _launcher(command: Command) -> list[str]:
     """The command that becomes the payload: change the user, set limits, copy the tree, enter it."""
-    drop = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--inh-caps=-all", "--bounding-set=-all",
-            "--no-new-privs"]
     limits = world.bounds(command.limits, counted=True)
     bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]
     env = ["env", "-i", *(f"{name}={value}" for name, value in world.environment(command).items())]
-    return [*env, *drop, *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
+    return [*env, *world.become(UID), *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
 
 
-class InitChannel(io.RawIOBase):
-    """Overnight's end of the two pipes to and from a container init; read as a stream, it gives what the init sends."""
+class InitChannel:
+    """Overnight's end of the two pipes to and from a container init."""
 
     def __init__(self, rootfs: Rootfs) -> None:
         self._to_init, self._from_init = rootfs.pipe(TO_INIT, os.O_RDWR), rootfs.pipe(FROM_INIT, os.O_RDWR)
-        self._rest = b""
 
     def begun(self, rootfs: Rootfs) -> None:
         """Reopen both pipes for one direction each, so that the end of the init can be noticed."""
@@ -119,33 +116,29 @@ class InitChannel(io.RawIOBase):
 
     def hear(self, seconds: float) -> str | None:
         """The next line of the init; None when none came within `seconds`, "" when the init is gone."""
-        poll = select.poll()
-        poll.register(self._from_init, select.POLLIN)
-        if not poll.poll(max(0.0, seconds) * 1000):
+        if not self._sends(seconds):
             return None
         line = b""
         while not line.endswith(b"\n") and (byte := os.read(self._from_init, 1)):
             line += byte
         return line.decode().strip()
 
-    def readable(self) -> bool:
-        """True: the channel can be read."""
-        return True
+    def read(self, size: int) -> bytes:
+        """Some of what the init sends, as from a file. Raises Fault when nothing comes within SILENCE_SECONDS."""
+        if not self._sends(SILENCE_SECONDS):
+            raise Fault("the sandbox did not hand out what was left in it.")
+        return os.read(self._from_init, size)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read what the init sends. Raises Fault when nothing comes within SILENCE_SECONDS."""
+    def _sends(self, seconds: float) -> bool:
+        """Wait until there is something to read, or the init is gone; whether that was within `seconds`."""
         poll = select.poll()
         poll.register(self._from_init, select.POLLIN)
-        if not poll.poll(SILENCE_SECONDS * 1000):
-            raise Fault("the sandbox did not hand out what was left in it.")
-        return os.readv(self._from_init, [buffer])
+        return bool(poll.poll(max(0.0, seconds) * 1000))
 
     def close(self) -> None:
         """Close both pipes: an init that still lives ends itself."""
-        if not self.closed:
-            os.close(self._to_init)
-            os.close(self._from_init)
-        super().close()
+        os.close(self._to_init)
+        os.close(self._from_init)
 
 
 def harvest(channel: InitChannel, to: Path, limit: int) -> bool:
@@ -165,9 +158,9 @@ def harvest(channel: InitChannel, to: Path, limit: int) -> bool:
         raise Fault(f"the artefacts could not be kept: {error}.") from error
 
 
-def _unpack(archive: io.RawIOBase, to: Path, limit: int) -> bool:
+def _unpack(archive: InitChannel, to: Path, limit: int) -> bool:
     """Write the files of an archive; whether it held at most `limit` bytes."""
-    with tarfile.open(fileobj=io.BufferedReader(archive, 1 << 16), mode="r|") as members:
+    with tarfile.open(fileobj=archive, mode="r|", bufsize=1 << 16) as members:  # type: ignore[call-overload]  # it only reads
         for member in members:
             limit -= member.size
             if limit < 0:

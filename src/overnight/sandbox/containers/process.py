@@ -7,92 +7,89 @@ when Overnight dies. CPU and memory are exact where a control group can be made,
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
+import select
 import subprocess
 import threading
 import time
 from contextlib import suppress
-from typing import Protocol
 
 from overnight.contracts import Command, Ended, Limits
 from overnight.errors import Fault
 from overnight.sandbox import watch
+from overnight.sandbox.backend import Backend
 from overnight.sandbox.containers import init
 from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Rootfs, reads
-from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.kernel.group import Group
-from overnight.sandbox.pump import Pump
+from overnight.sandbox.supervised import POLL, Supervised
 
-POLL = 0.1  # seconds between two looks at memory
+CHUNK_BYTES = 1 << 20  # that are copied at once from one pipe to another
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
 HIGH = 100  # a descriptor's number that no engine uses
 GONE_WITHIN = 10.0  # seconds that a container may take to end what is in it, and to go
-_NUMBERS = itertools.count(1)  # of the control groups made here
 
 
-class Engine(Protocol):
+class Engine(Backend):
     """A container engine: how its containers are started, observed and removed.
 
     slot  the number under which one more descriptor reaches the first process inside; None: the engine passes none
     """
 
-    name: str
-    slot: int | None
+    slot: int | None = None
+
+    def launch(self, command: Command) -> ContainerProcess:
+        """Start a command. Raises Fault, OSError."""
+        return ContainerProcess(self, command)
 
     def owner(self) -> int | None:
         """The host's user number of the first process inside; None: the user of Overnight."""
-        ...
+        return None
 
     def argv(self, command: Command, rootfs: Rootfs) -> list[str]:
         """The command that starts a container with its init, and ends when the container ends."""
-        ...
+        raise NotImplementedError
 
     def top(self, rootfs: Rootfs, monitor: int) -> int | None:
         """The host's number of the process that everything inside descends from; None: unknown."""
-        ...
+        raise NotImplementedError
 
     def memory(self, top: int, enough: int) -> int:
         """Bytes of memory held inside, as far as visible from the host; may be rough below `enough`."""
-        ...
+        return watch.memory_of(top, enough)
 
     def tasks(self, limits: Limits) -> int:
         """The most tasks of the host's kernel that the payload's processes may need."""
-        ...
+        return limits.processes
 
     def remove(self, rootfs: Rootfs) -> None:
         """Kill a container and remove it; a container that is gone already is no error."""
-        ...
+        raise NotImplementedError
 
 
-class ContainerProcess:
+class ContainerProcess(Supervised):
     """One command running in a container."""
 
-    def __init__(self, engine: Engine, command: Command, cgroups: Cgroups | None) -> None:
-        self._engine, self._command = engine, command
-        self._clock = watch.Clock()
-        self._killed, self._over, self._removed = "", False, False
+    def __init__(self, engine: Engine, command: Command) -> None:
+        super().__init__(command)
+        self._engine = engine
+        self._closed = self._removed = False
         self._told = 0.0  # time at which the init was first told to end
-        self._ending = threading.Lock()
         self._pumps: list[Pump] = []
-        self._group: Group | None = None
-        self._top: int | None = None
         self._before = 0.0  # CPU seconds used before the payload began
         self._monitor: subprocess.Popen[bytes] | None = None
         self._rootfs = Rootfs(command, engine.owner())
         self._channel = init.InitChannel(self._rootfs)
         try:
-            self._start(cgroups)
+            self._start()
         except BaseException:
             self._close()
             raise
-        self._setup_seconds = self._clock.lap()
-        self._started = time.monotonic()
+        self._begun()
         self._channel.say("go")
 
     # -- start --
 
-    def _start(self, cgroups: Cgroups | None) -> None:
+    def _start(self) -> None:
         held = [self._rootfs.pipe(name, os.O_RDWR) for name in (STDIN, STDOUT, STDERR, *self._rootfs.pipes.values())]
         try:
             self._monitor = self._launched()
@@ -102,8 +99,8 @@ class ContainerProcess:
             for fd in held:
                 os.close(fd)
         self._top = self._engine.top(self._rootfs, self._monitor.pid)
-        self._group = self._counted(cgroups)
-        self._before = self._cpu()
+        self._group = self._counted()
+        self._before = watch.cpu_of(self._top) if self._top is not None else 0.0
 
     def _launched(self) -> subprocess.Popen[bytes]:
         """The engine's process, with the socket under the number that it needs. Raises OSError, Fault."""
@@ -143,18 +140,17 @@ class ContainerProcess:
         given |= {name: fd for name, fd in ((STDIN, command.stdin), (STDOUT, command.stdout)) if fd is not None}
         for name, fd in given.items():
             inwards = name == STDIN or (name != STDOUT and reads(fd))
-            ours = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY)
-            theirs = os.dup(fd)
-            self._pumps.append(Pump(theirs, ours) if inwards else Pump(ours, theirs))
-        out = rootfs.pipe(STDOUT, os.O_RDONLY) if command.stdout is None else None
-        self._drain = watch.Drain(out, rootfs.pipe(STDERR, os.O_RDONLY), command.limits.output, self._end, command.heard)
+            inside, outside = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY), os.dup(fd)
+            self._pumps.append(Pump(outside, inside) if inwards else Pump(inside, outside))
+        out, err = (os.fdopen(rootfs.pipe(name, os.O_RDONLY), "rb") if name not in given else None for name in (STDOUT, STDERR))
+        self._drain = watch.Drain(out, err, command.limits.output, self._end, command.heard)
 
-    def _counted(self, cgroups: Cgroups | None) -> Group | None:
+    def _counted(self) -> Group | None:
         """A control group around everything inside; None where none can be made."""
-        if cgroups is None or self._top is None:
+        if self._engine.groups is None or self._top is None:
             return None
         limits = self._command.limits
-        group = cgroups.make(f"run{next(_NUMBERS)}", limits.memory, self._engine.tasks(limits))
+        group = self._engine.groups.make(limits.memory, self._engine.tasks(limits))
         try:
             for pid in watch.tree(self._top):
                 group.add(pid)
@@ -165,62 +161,35 @@ class ContainerProcess:
 
     # -- end --
 
-    def kill(self) -> None:
-        """End the whole tree now; nothing happens when it is dead."""
-        self._end("stopped")
+    def _slay(self) -> None:
+        self._told = self._told or time.monotonic()
+        if not self._closed:
+            self._channel.say("end")
 
-    def _end(self, reason: str) -> None:
-        with self._ending:
-            self._told = self._told if self._killed else time.monotonic()
-            self._killed = self._killed or reason
-            if not self._over:
-                self._channel.say("end")
+    def _used(self) -> tuple[float, int]:
+        if self._top is None:
+            return 0.0, 0
+        return watch.cpu_of(self._top) - self._before, self._engine.memory(self._top, self._limits.memory)
 
     def wait(self) -> Ended:
         """Block until the tree is dead, then take its artefacts. Raises Fault."""
         try:
-            code, cpu, peak = self._watch()
-            wall = time.monotonic() - self._started
-            self._clock.lap()
-            if self._group is not None:
-                usage = self._group.usage()
-                cpu, peak = usage.cpu, usage.peak_memory
-                if usage.killed:
-                    self._killed = self._killed or "memory"
-            self._take(code)
+            while (said := self._channel.hear(max(0.001, self._patience()))) is None:
+                self._look()
+                self._insist()
+            self._over()
+            self._count()
+            status = int(said.split()[1]) if said else None  # None: the init died with everything inside
+            self._take(status)
         finally:
             self._close()
-        stdout, stderr = self._drain.result()
-        code = -9 if code is None else code if code < 128 else 128 - code
-        return Ended(code=code, killed=watch.reason(self._killed, code), wall=wall, cpu=cpu, peak_memory=peak,
-                     setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr,
-                     accounting="estimate" if self._group is None else "exact")
-
-    def _watch(self) -> tuple[int | None, float, int]:
-        """Wait until everything inside is dead: the exit status (None: the init died with it), CPU seconds and peak bytes."""
-        limits, cpu, peak = self._command.limits, 0.0, 0
-        due = self._started + limits.wall
-        while (said := self._channel.hear(min(POLL, max(0.001, due - time.monotonic())))) is None:
-            cpu, peak = max(cpu, self._cpu()), max(peak, self._memory())
-            if time.monotonic() >= due:
-                self._end("time")
-            if self._group.out_of_memory() if self._group else peak > limits.memory:
-                self._end("memory")
-            self._insist()
-        return (int(said.split()[1]) if said else None), cpu, peak
+        return self._ended(-9 if status is None else status if status < 128 else 128 - status)
 
     def _insist(self) -> None:
         """Remove the container by force where its init has not ended it in time."""
         if self._killed and not self._removed and time.monotonic() > self._told + GONE_WITHIN:
             self._removed = True
             self._engine.remove(self._rootfs)
-
-    def _cpu(self) -> float:
-        return 0.0 if self._group or self._top is None else watch.cpu_of(self._top) - self._before
-
-    def _memory(self) -> int:
-        """Bytes of memory inside; 0 where a control group counts them."""
-        return 0 if self._group or self._top is None else self._engine.memory(self._top, self._command.limits.memory)
 
     def _take(self, code: int | None) -> None:
         """Copy the artefacts. Raises Fault where the container was killed by something else than Overnight."""
@@ -237,7 +206,7 @@ class ContainerProcess:
     def _close(self) -> None:
         """Release everything; the init ends itself when its pipes are closed."""
         with self._ending:
-            self._over = True
+            self._closed = True
             self._channel.close()
         if self._monitor is not None:
             try:
@@ -253,3 +222,27 @@ class ContainerProcess:
             with suppress(Fault):
                 self._group.close()
         self._rootfs.close()
+
+
+class Pump(threading.Thread):
+    """Copies everything from one descriptor to another; it owns both and closes them."""
+
+    def __init__(self, source: int, to: int) -> None:
+        super().__init__(daemon=True)
+        self._source, self._to = source, to
+        self.start()
+
+    def run(self) -> None:
+        """Copy until the source ends or the reader of the target is gone."""
+        poll = select.poll()
+        poll.register(self._source, select.POLLIN)
+        poll.register(self._to, 0)  # tells only of errors: that its readers are gone
+        try:
+            while self._to not in (came := dict(poll.poll())):
+                if not came or not os.splice(self._source, self._to, CHUNK_BYTES):
+                    break
+        except OSError:  # the reader is gone
+            return
+        finally:
+            os.close(self._source)
+            os.close(self._to)

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,8 +20,8 @@ from msgspec import Struct
 from overnight.contracts import Command
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.kernel import cgroups
-from overnight.sandbox.world import ETC, OWN, SYSTEM, TMP
+from overnight.sandbox.backend import BOX
+from overnight.sandbox.world import ETC, OWN, TMP, system
 
 TO_INIT, FROM_INIT, STDIN, STDOUT, STDERR = "to_init", "from_init", "stdin", "stdout", "stderr"
 
@@ -45,14 +42,13 @@ class Rootfs:
         """`owner` is the host's user number of the first process inside; None: the user of Overnight. Raises OSError, Fault."""
         self.owner, self.socket = owner, _socket(command.fds)
         self.name = watch.name_of(os.getpid())
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-{BOX}-"))
         self.root, self.door = self.folder / "root", self.folder / "door"
         self.links: dict[str, str] = {}  # made only once /tmp is mounted: place -> target
         self.folder.chmod(0o711)
         self.pipes = {fd: f"fd{fd}" for fd in command.fds if fd != self.socket}
         self._open_door(owner)
-        self.mounts = sorted(self._mounts(command), key=lambda m: m.place.count("/"))
-        self._furnish()
+        self._furnish(command)
 
     def _open_door(self, owner: int | None) -> None:
         self.door.mkdir(mode=0o700)
@@ -64,9 +60,12 @@ class Rootfs:
                 os.chown(path, owner, owner)
 
     def _mounts(self, command: Command) -> Iterator[Mount]:
-        yield from _world()
+        yield Mount("/usr", Path("/usr"))
+        for path in (Path("/etc", name) for name in ETC):
+            if path.exists():
+                yield Mount(str(path), path.resolve())
         yield Mount("/tmp", size=max(TMP, command.limits.disk))
-        for path in command.mounts:
+        for path in (*system(), *command.mounts):
             if path.is_symlink() and not path.is_relative_to("/usr"):
                 self._link(path)
             elif not path.is_relative_to("/usr"):
@@ -90,27 +89,22 @@ class Rootfs:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(path.readlink())
 
-    def _furnish(self) -> None:
-        """Make the places to mount on, whatever the umask."""
+    def _furnish(self, command: Command) -> None:
+        """Say what is mounted, and make the places to mount on, whatever the umask."""
         before = os.umask(0o022)
         try:
             for name in ("proc", "dev", "sys", "run", "etc"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            for name in SYSTEM:
-                if Path("/", name).is_symlink():
-                    (self.root / name).symlink_to(Path("/", name).readlink())
+            self.mounts = sorted(self._mounts(command), key=lambda m: m.place.count("/"))
             for mount in self.mounts:
-                self._place(mount)
+                place = self.root / mount.place[1:]
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if mount.source is None or mount.source.is_dir():
+                    place.mkdir(exist_ok=True)
+                else:
+                    place.touch()
         finally:
             os.umask(before)
-
-    def _place(self, mount: Mount) -> None:
-        place = self.root / mount.place[1:]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if mount.source is None or mount.source.is_dir():
-            place.mkdir(exist_ok=True)
-        else:
-            place.touch()
 
     def pipe(self, name: str, flags: int) -> int:
         """A descriptor of one pipe."""
@@ -119,19 +113,6 @@ class Rootfs:
     def close(self) -> None:
         """Remove the folder with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _world() -> Iterator[Mount]:
-    """The read-only system: /usr and the few files of /etc that programs need to start."""
-    yield Mount("/usr", Path("/usr"))
-    for name in SYSTEM:
-        path = Path("/", name)
-        if path.is_dir() and not path.is_symlink():
-            yield Mount(str(path), path)
-    for name in ETC:
-        path = Path("/etc", name)
-        if path.exists():
-            yield Mount(str(path), path.resolve())
 
 
 def reads(fd: int) -> bool:
@@ -149,35 +130,3 @@ def _socket(fds: tuple[int, ...]) -> int | None:
     if len(both) > 1:
         raise Fault("a container can be given one socket, and pipes.")
     return both[0] if both else None
-
-
-def prepare() -> cgroups.Cgroups | None:
-    """Remove the processes, control groups and folders that a killed Overnight left; returns where new groups can be made."""
-    left = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_left(path)]
-    for pid in (*watch.orphans(), *_at_work_in(left)):
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    groups = cgroups.find()
-    if groups is not None:
-        groups.sweep()
-    return groups
-
-
-def _is_left(path: Path) -> bool:
-    """Whether a folder belongs to a container of an Overnight process that is gone."""
-    found = re.fullmatch(r"(overnight-(\d+)-\d+)-.+", path.name)
-    try:
-        return found is not None and found[1] != watch.name_of(found[2]) and path.lstat().st_uid == os.geteuid()
-    except OSError:
-        return False
-
-
-def _at_work_in(folders: list[Path]) -> Iterator[int]:
-    """Processes whose command line names one of these folders."""
-    for entry in Path("/proc").iterdir() if folders else ():
-        with suppress(OSError):
-            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            if any(folder.name.encode() in words for folder in folders):
-                yield int(entry.name)

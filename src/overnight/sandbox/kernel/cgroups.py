@@ -8,22 +8,23 @@ this process. Not covered: version 2 with controllers that are bound to version 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from overnight.errors import Fault
 from overnight.sandbox import watch
-from overnight.sandbox.kernel.group import V1, V2, Group, Version, close, kill, members
+from overnight.sandbox.kernel.group import V1, V2, Group, Version, members
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 NEEDED = ("memory", "pids")  # version 2 counts CPU without its `cpu` controller
 SELF = "overnight"  # in version 2 the group of this process; in version 1 a folder that root made for a user
-_OURS = re.compile(r"(overnight-(\d+)-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, its own
+_NAME = re.compile(r"(overnight-\d+-\d+)-(\d+)-.+")  # a group's name: its owner, the owner's pid namespace, a number
+_NUMBERS = itertools.count(1)  # of the groups that this process made
 
 
 class Cgroups:
@@ -34,9 +35,10 @@ class Cgroups:
         self._space = Path("/proc/self/ns/pid").stat().st_ino
         self._owner = f"{watch.name_of(os.getpid())}-{self._space}"
 
-    def make(self, name: str, memory: int, processes: int) -> Group:
-        """A new group, bounded to so many bytes and processes. A process uses each `name` once. Raises Fault."""
-        folders = {controller: home / f"{self._owner}-{name}" for controller, home in self.homes.items()}
+    def make(self, memory: int, processes: int) -> Group:
+        """A new group, bounded to so many bytes and processes. Raises Fault."""
+        name = f"{self._owner}-{next(_NUMBERS)}"
+        folders = {controller: home / name for controller, home in self.homes.items()}
         group = Group(self.version, folders, self._remove)
         try:
             group.open(memory, processes)
@@ -52,31 +54,27 @@ class Cgroups:
         homes = set(self.homes.values())
         beside = {other for home in homes if not home.is_mount() for other in _folders(home.parent)}
         for folder in sorted(f for home in homes | beside for f in _folders(home) if self._is_left(f)):
+            group = Group(self.version, {}, self._remove)
+            group.places.append(folder)
             with suppress(Fault):
-                kill([folder])
-                close([folder], self._remove)
+                group.kill()
+                group.close()
 
     def works(self) -> bool:
         """Whether a process can really be put under limits here."""
-        try:
-            group = self.make(f"probe-{time.monotonic_ns()}", 64 << 20, 8)
-        except Fault:
-            return False
-        process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        try:
+        with suppress(Fault), ExitStack() as leave:
+            group = self.make(64 << 20, 8)
+            leave.callback(group.close)
+            process = leave.enter_context(subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
             group.add(process.pid)
             group.usage()
             return True
-        except Fault:
-            return False
-        finally:
-            process.communicate()
-            group.close()
+        return False
 
     def _is_left(self, folder: Path) -> bool:
         """Whether a group is one whose owner is gone. An owner in another pid namespace cannot be judged from here."""
-        found = _OURS.fullmatch(folder.name)
-        left = found is not None and int(found[3]) == self._space and watch.name_of(found[2]) != found[1]
+        found = _NAME.fullmatch(folder.name)
+        left = found is not None and int(found[2]) == self._space and watch.is_gone(found[1])
         return left and os.access(folder, os.W_OK)
 
 
@@ -99,26 +97,26 @@ def candidates(root: Path = ROOT, own: Path = OWN) -> Iterator[Cgroups]:
 
 
 def _first(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
-    """Version 1: in our own groups; else in those called `overnight` that root made and gave to a user."""
-    ours = {name: _ours(root / name, own, name) for name in (*NEEDED, "cpuacct")}
-    yield V1, ours
-    given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in ours.items()}
+    """Version 1: in the groups of this process; else in those called `overnight` that root made and gave to a user."""
+    mine = {name: _mine(root / name, own, name) for name in (*NEEDED, "cpuacct")}
+    yield V1, mine
+    given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in mine.items()}
     if all(given.values()):
         yield V1, {name: found[0] for name, found in given.items()}
 
 
 def _second(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
-    """Version 2: in our own group if it is ours to divide, else in the nearest above it that is divided already."""
-    ours = _ours(root, own, "")
-    for home in _upwards(root, ours.parent if ours.name == SELF else ours):
-        if _divided(home, home == ours):
+    """Version 2: in the group of this process if it may divide it, else in the nearest above it that is divided already."""
+    mine = _mine(root, own, "")
+    for home in _upwards(root, mine.parent if mine.name == SELF else mine):
+        if _divided(home, home == mine):
             yield V2, dict.fromkeys((*NEEDED, "cpu"), home)
         if (home / "memory.max").exists() and (home / "memory.max").read_text().strip() != "max":
             return  # what lies above is outside a limit that is set for this process
 
 
-def _ours(mount: Path, own: Path, controller: str) -> Path:
-    """Our own group in one hierarchy; its root where we cannot see so far (a container's view of it begins with ours)."""
+def _mine(mount: Path, own: Path, controller: str) -> Path:
+    """The group of this process in one hierarchy; the hierarchy's root where that cannot be seen, as in a container."""
     for line in own.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(",") and ".." not in path and (mount / path[1:]).is_dir():
@@ -132,20 +130,20 @@ def _upwards(mount: Path, folder: Path) -> Iterator[Path]:
         yield from _upwards(mount, folder.parent)
 
 
-def _divided(home: Path, ours: bool) -> bool:
-    """Whether the groups below can be held to limits; sees to it where the group is ours."""
+def _divided(home: Path, own: bool) -> bool:
+    """Whether the groups below can be held to limits; sees to it where the group is the own one of this process."""
     switch = home / "cgroup.subtree_control"
     with suppress(OSError):
         if set(NEEDED) <= set(switch.read_text().split()):
             return True
-        if ours:
+        if own:
             _divide(home, switch)
             return True
     return False
 
 
 def _divide(home: Path, switch: Path) -> None:
-    """Hand the controllers down, out of our way if need be. Raises OSError."""
+    """Hand the controllers down, out of the way of this process if need be. Raises OSError."""
     try:
         switch.write_text("+memory +pids")
     except OSError as error:
@@ -156,7 +154,7 @@ def _divide(home: Path, switch: Path) -> None:
 
 
 def _may_move(home: Path) -> bool:
-    """Whether all that is in our group may be moved: it was handed over to us, is a container's, or holds us alone."""
+    """Whether all that is in the group of this process may be moved: it was handed over, is a container's or holds it alone."""
     for mark in ("user.delegate", "trusted.delegate"):  # set by systemd
         with suppress(OSError):
             if os.getxattr(home, mark) == b"1":
@@ -165,7 +163,7 @@ def _may_move(home: Path) -> bool:
 
 
 def _move(home: Path) -> None:
-    """Into a leaf of our group, everything that is in it. Raises OSError."""
+    """Into a leaf of the group of this process, everything that is in it. Raises OSError."""
     leaf = home / SELF
     leaf.mkdir(exist_ok=True)
     for pid in members(home):

@@ -79,26 +79,26 @@ class Group:
 
     def __init__(self, version: Version, folders: dict[str, Path], remove: Callable[[Path], None]) -> None:
         self.version, self.folders, self._remove = version, folders, remove
-        self._places: list[Path] = []
+        self.places: list[Path] = []  # the folders that are made
         self._mark = self._peak = 0
 
     def open(self, memory: int, processes: int) -> None:
         """Make it, with its bounds. Raises OSError."""
         for place in dict.fromkeys(self.folders.values()):
             place.mkdir()
-            self._places.append(place)
+            self.places.append(place)
         values = {"memory": memory, "processes": processes + LAUNCHER}
         for name, value in self.version.bounds.items():
-            _write(self._file(name), value.format(**values))
+            self._file(name).write_text(value.format(**values))
         for name, value in self.version.wishes.items():
             with suppress(OSError):
-                _write(self._file(name), value.format(**values))
+                self._file(name).write_text(value.format(**values))
 
     def add(self, pid: int) -> None:
         """Put a process in, before it has children; what it held already stays on its old group's bill. Raises Fault."""
         try:
-            for place in self._places:
-                _write(f"{place}/cgroup.procs", str(pid))
+            for place in self.places:
+                (place / "cgroup.procs").write_text(str(pid))
         except OSError as error:
             raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
 
@@ -122,11 +122,27 @@ class Group:
 
     def kill(self) -> None:
         """End everything in it, for good, and return when it is dead. Raises Fault when something outlives that."""
-        kill(self._places)
+        for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
+            for place in self.places:
+                with suppress(OSError):
+                    (place / file).write_text(value)
+        until = time.monotonic() + KILL_WITHIN
+        while sum(_slay(place) for place in self.places):
+            if time.monotonic() > until:
+                raise Fault("a process of a run cannot be killed: restart this machine.")
+            time.sleep(0.001)
 
     def close(self) -> None:
         """Remove it; one that is gone already is no error. Raises Fault when something still lives in it."""
-        close(self._places, self._remove)
+        until = time.monotonic() + CLOSE_WITHIN
+        for place in self.places:
+            while place.exists():
+                with suppress(OSError):
+                    self._remove(place)
+                    continue
+                if time.monotonic() > until:
+                    raise Fault(f"a control group could not be removed, something in it lives: {place}.")
+                time.sleep(0.001)
 
     def _look(self) -> None:
         """Note the peak: the kernel's mark if it rose since the last look, else what is held now, less the files read."""
@@ -141,24 +157,11 @@ class Group:
     def _kills(self) -> int:
         return _numbers(self._file(self.version.oom)).get("oom_kill", 0)
 
-    def _file(self, name: str) -> str:
-        return f"{self.folders[name.partition('.')[0]]}/{name}"
+    def _file(self, name: str) -> Path:
+        return self.folders[name.partition(".")[0]] / name
 
 
 # ---- the kernel's files ----------------------------------------------------------------------------------------
-
-
-def kill(places: list[Path]) -> None:
-    """End everything in some groups, for good. Raises Fault when something outlives that."""
-    for file, value in (("pids.max", "0"), ("cgroup.kill", "1")):  # nothing forks faster than it is killed
-        for place in places:
-            with suppress(OSError):
-                _write(f"{place}/{file}", value)
-    until = time.monotonic() + KILL_WITHIN
-    while sum(_slay(place) for place in places):
-        if time.monotonic() > until:
-            raise Fault("a process of a run cannot be killed: restart this machine.")
-        time.sleep(0.001)
 
 
 def _slay(place: Path) -> bool:
@@ -176,46 +179,15 @@ def _slay(place: Path) -> bool:
     return bool(still)
 
 
-def close(places: list[Path], remove: Callable[[Path], None]) -> None:
-    """Remove some groups, as far as they are there. Raises Fault when something still lives in one."""
-    until = time.monotonic() + CLOSE_WITHIN
-    for place in places:
-        while place.exists():
-            with suppress(OSError):
-                remove(place)
-                continue
-            if time.monotonic() > until:
-                raise Fault(f"a control group could not be removed, something in it lives: {place}.")
-            time.sleep(0.001)
-
-
 def members(place: Path) -> list[int]:
-    """The processes in a group; none when it is gone. Those of a pid namespace that we cannot see are 0: not told."""
+    """The processes in a group; none when it is gone. Those of a pid namespace that this process cannot see are 0: not told."""
     try:
-        return [pid for pid in map(int, _read(f"{place}/cgroup.procs").split()) if pid]
+        return [pid for pid in map(int, (place / "cgroup.procs").read_text().split()) if pid]
     except OSError:
         return []
 
 
-def _numbers(file: str) -> dict[str, int]:
+def _numbers(file: Path) -> dict[str, int]:
     """The lines of a file, each a name and a number; a number alone has the name "". Raises OSError."""
-    lines = [line.split() for line in _read(file).splitlines()]
+    lines = [line.split() for line in file.read_text().splitlines()]
     return {words[0] if words[1:] else "": int(words[-1]) for words in lines}
-
-
-def _read(file: str) -> str:
-    """A file of the kernel's; a third of the time that `open` takes. Raises OSError."""
-    fd = os.open(file, os.O_RDONLY)
-    try:
-        return b"".join(iter(lambda: os.read(fd, 1 << 16), b"")).decode()
-    finally:
-        os.close(fd)
-
-
-def _write(file: str, text: str) -> None:
-    """Raises OSError, also where the kernel has no such file (none can be made there)."""
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)

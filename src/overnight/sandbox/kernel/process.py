@@ -12,91 +12,71 @@ import json
 import os
 import secrets
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
-from overnight.sandbox.kernel.group import Group, GroupUsage
+from overnight.sandbox.kernel.cgroups import Cgroups
+from overnight.sandbox.supervised import Supervised
 from overnight.sandbox.world import OWN
 
-POLL = 0.1  # seconds between two looks at memory and file counts
 SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host, in every sandbox: any user may open them
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
-class LaunchPlan(Struct, frozen=True):
-    """How to start a bubblewrap process.
-
-    setup     bwrap's options
-    launcher  what runs inside before the command
-    filter    the BPF program that filters system calls
-    group     makes the cgroup that is to hold it; None: no cgroup
-    owner     the number of the user under which it runs; None: the user of Overnight
-    """
-
-    bwrap: str
-    setup: tuple[str, ...]
-    launcher: tuple[str, ...]
-    filter: bytes
-    group: Callable[[], Group] | None
-    owner: int | None
-
-
-class BubblewrapProcess:
+class BubblewrapProcess(Supervised):
     """One command under bwrap. It has two processes to kill: bwrap's monitor on the host, and pid 1 inside."""
 
-    def __init__(self, command: Command, plan: LaunchPlan) -> None:
-        self._limits, self._harvest = command.limits, command.harvest
-        self._group: Group | None = None
-        self._clock = watch.Clock()
-        self._killed = ""
-        self._ending = threading.Lock()
+    def __init__(self, command: Command, argv: list[str], setup: list[str], rules: bytes, groups: Cgroups | None,
+                 owner: int | None) -> None:
+        """`argv` is bwrap and, with it, what runs inside before the command; `setup` are bwrap's options, `rules` is the BPF
+        program that filters system calls. The cgroup is made in `groups`, if there is such a place. `owner` is the number of
+        the user under which the command runs; None: the user of Overnight. Raises Fault, OSError."""
+        super().__init__(command)
         self._pidfd = -1
         self._writable: dict[str, int] = {}
         ready = f"/.ready-{secrets.token_hex(8)}"
-        told = self._open(command, plan, ready)
+        told = self._open(command, argv, setup, rules, ready)
         try:
             with told:
-                self._group = plan.group() if plan.group is not None else None  # while bwrap is busy
+                if groups is not None:
+                    self._group = groups.make(command.limits.memory, command.limits.processes)  # while bwrap is busy
                 self._pid = self._first_process(told.read())
-            self._bound(command)
-            self._release(ready, command, plan.owner)
+            if self._group is not None:
+                self._group.add(self._pid)  # of which all others will be children, before there are any
+            watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
+            self._release(ready, command, owner)
         except BaseException:
             self._abandon()
             raise
-        self._setup_seconds = self._clock.lap()
-        self._started = time.monotonic()
+        self._begun()
 
     # -- start --
 
-    def _open(self, command: Command, plan: LaunchPlan, ready: str) -> BinaryIO:
+    def _open(self, command: Command, argv: list[str], setup: list[str], rules: bytes, ready: str) -> BinaryIO:
         """Start bwrap, and a thread that reads its output. Returns the stream that names its first process. Raises OSError."""
         info, info_theirs = os.pipe()
         block_theirs, self._block = os.pipe()
         word_theirs, self._word = os.pipe()
-        setup = list(plan.setup)
         place = setup.index(f"{OWN}/work") - 5
-        setup[place:place] = ["--perms", "0555", "--dir", ready]
-        rules = _memory_file(plan.filter)
-        options = _memory_file("\0".join([*setup, "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
-                                          "--seccomp", str(rules)]).encode() + b"\0")
+        filters = _memory_file(rules)
+        options = _memory_file("\0".join([*setup[:place], "--perms", "0555", "--dir", ready, *setup[place:],
+                                          "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
+                                          "--seccomp", str(filters)]).encode() + b"\0")
         given = () if command.stdin is None else (command.stdin,)
         if given:
             os.fchmod(given[0], 0o666)  # the throw-away user opens it anew
         try:
             self._monitor = subprocess.Popen(
-                [plan.bwrap, "--args", str(options), "--", *plan.launcher],
-                env={}, close_fds=True, pass_fds=(options, rules, info_theirs, block_theirs, *given, *command.fds),
+                [argv[0], "--args", str(options), "--", *argv[1:]],
+                env={}, close_fds=True, pass_fds=(options, filters, info_theirs, block_theirs, *given, *command.fds),
                 stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
                 start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
         except OSError:
@@ -104,16 +84,10 @@ class BubblewrapProcess:
                 os.close(fd)
             raise
         finally:
-            for fd in (options, rules, info_theirs, block_theirs, word_theirs):
+            for fd in (options, filters, info_theirs, block_theirs, word_theirs):
                 os.close(fd)
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
-        out = None if self._monitor.stdout is None else os.dup(self._monitor.stdout.fileno())
-        assert self._monitor.stderr is not None
-        self._drain = watch.Drain(out, os.dup(self._monitor.stderr.fileno()), command.limits.output, self._end,
-                                  command.heard)
-        for stream in (self._monitor.stdout, self._monitor.stderr):
-            if stream is not None:
-                stream.close()
+        self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end, command.heard)
         return open(info, "rb")
 
     def _first_process(self, text: bytes) -> int:
@@ -124,18 +98,12 @@ class BubblewrapProcess:
             raise self._failed() from None
         return pid
 
-    def _bound(self, command: Command) -> None:
-        """Limits from outside on the process of which all others will be children, before there are any."""
-        if self._group is not None:
-            self._group.add(self._pid)
-        watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
-
     def _release(self, ready: str, command: Command, owner: int | None) -> None:
         """Let the payload begin once every mount is in place, the folders that it may fill are open here, and its tree is
         laid out."""
         root = Path(f"/proc/{self._pid}/root")
         self._until(lambda: (root / ready[1:]).exists())
-        for name in BOUNDED if self._harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
+        for name in BOUNDED if command.harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
             self._writable[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
         try:
@@ -178,83 +146,50 @@ class BubblewrapProcess:
 
     # -- end --
 
-    def _end(self, reason: str) -> None:
+    def _slay(self) -> None:
         """Kill the monitor first: then this process becomes the parent of pid 1, and reads its resource usage."""
-        with self._ending:
-            self._killed = self._killed or reason
-            for fd in (self._monitor_fd, self._pidfd):
-                if fd >= 0:
-                    watch.slay(fd)
+        for fd in (self._monitor_fd, self._pidfd):
+            if fd >= 0:
+                watch.slay(fd)
 
-    def kill(self) -> None:
-        """End the whole tree now; nothing happens when it is dead."""
-        self._end("stopped")
+    def _used(self) -> tuple[float, int]:
+        return watch.cpu_of(self._pid), watch.memory_of(self._pid, self._limits.memory)
 
     def wait(self) -> Ended:
         """Block until the tree is dead, then take its artefacts."""
         try:
-            seen = self._watch()
+            while not watch.dead(self._monitor_fd, self._patience()):
+                self._look()
+                if any(map(watch.folder_is_full, self._writable.values())):
+                    self._end("disk")
         except BaseException:
             self._abandon()  # no payload goes on unwatched
             raise
-        wall = time.monotonic() - self._started
-        self._clock.lap()
+        self._over()
         code = self._monitor.wait()
         watch.slay(self._pidfd)
-        usage = self._account()
+        reaped = self._account()
         try:
-            exact = self._counted()
-            outside = code < 0 and not self._killed  # a payload's signal is reported as 128 and more
-            if outside or (usage is None and not self._killed):
+            self._count()
+            outside = code < 0 or not reaped  # a payload's signal is reported as 128 and more
+            if outside and not self._killed:
                 raise Fault("the sandbox was killed from outside.")
-            if self._harvest is not None and not watch.reason(self._killed, code):
-                watch.harvest(self._writable["overnight/out"], self._harvest, self._limits.disk)
+            if self._command.harvest is not None and not watch.reason(self._killed, code):
+                watch.harvest(self._writable["overnight/out"], self._command.harvest, self._limits.disk)
         finally:
             self._close()
-        stdout, stderr = self._drain.result()
-        cpu, peak = (max(pair) for pair in zip(seen, usage or (0.0, 0), strict=True))
-        return Ended(code=code if code < 128 else 128 - code, killed=watch.reason(self._killed, code), wall=wall,
-                     cpu=exact.cpu if exact else cpu, peak_memory=exact.peak_memory if exact else int(peak),
-                     setup=self._setup_seconds + self._clock.lap(), stdout=stdout, stderr=stderr,
-                     accounting="exact" if exact else "estimate")
+        return self._ended(code if code < 128 else 128 - code)
 
-    def _watch(self) -> tuple[float, int]:
-        """Hold the payload to its limits until it is dead. Returns the CPU seconds and peak bytes that polling saw, where no
-        group counts them."""
-        peak, cpu, deadline = 0, 0.0, self._started + self._limits.wall
-        while not watch.dead(self._monitor_fd, min(POLL, max(0.0, deadline - time.monotonic()))):
-            if self._group is None:
-                peak = max(peak, used := watch.memory_of(self._pid, self._limits.memory))
-                cpu = max(cpu, watch.cpu_of(self._pid))
-                full = used > self._limits.memory
-            else:
-                full = self._group.out_of_memory()
-            if time.monotonic() >= deadline:
-                self._end("time")
-            elif full:
-                self._end("memory")
-            elif any(map(watch.folder_is_full, self._writable.values())):
-                self._end("disk")
-        return cpu, peak
-
-    def _counted(self) -> GroupUsage | None:
-        """The kernel's account of the whole tree, now that it is dead. What it killed for memory is never a success."""
-        if self._group is None:
-            return None
-        usage = self._group.usage()
-        if usage.killed:
-            self._killed = self._killed or "memory"
-        return usage
-
-    def _account(self) -> tuple[float, int] | None:
-        """CPU seconds and peak bytes of what pid 1 waited for; the kernel makes this process its parent when the monitor dies.
-        None when the monitor has reaped it, which it only does when pid 1 was killed."""
+    def _account(self) -> bool:
+        """Take CPU seconds and peak bytes of what pid 1 waited for; the kernel makes this process its parent when the monitor
+        dies. False when the monitor has reaped it, which it only does when pid 1 was killed."""
         watch.dead(self._pidfd, START_WITHIN)
         try:
             usage = os.wait4(self._pid, 0)[2]
         except ChildProcessError:
-            return None
-        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+            return False
+        self._cpu, self._peak = max(self._cpu, usage.ru_utime + usage.ru_stime), max(self._peak, usage.ru_maxrss << 10)
+        return True
 
     def _close(self) -> None:
         with self._ending:
