@@ -1,6 +1,7 @@
 """`check` attacks the scorer: each way to be fooled is found and said, and a scorer that is well written passes."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -20,6 +21,15 @@ def said(folder, sandbox):
 def test_a_scorer_that_can_be_fooled_is_found(tmp_path, bubblewrap, name):
     solve, score, sentences = FOOLED[name]
     assert said(made(tmp_path, solve, score), bubblewrap) == sentences
+
+
+def test_the_scorer_can_read_what_is_hostile_whatever_the_umask(tmp_path, bubblewrap):
+    solve, score, sentences = FOOLED["what is no number is passed over"]
+    before = os.umask(0o077)
+    try:
+        assert said(made(tmp_path, solve, score), bubblewrap) == sentences
+    finally:
+        os.umask(before)
 
 
 # ---- oracles ---------------------------------------------------------------------------------------------------

@@ -145,8 +145,8 @@ class Attack:
 
     def by_files(self, tolerances: Iterable[tuple[float, str]]) -> Iterator[Finding]:
         """Scores of files that no honest run leaves."""
-        paths = [p for p in sorted(self.baseline.artifacts.rglob("*")) if p.is_file() and not p.is_symlink()]
-        names = [p.relative_to(self.baseline.artifacts).as_posix() for p in paths]
+        names = _files(self.baseline.artifacts)
+        paths = [self.baseline.artifacts / name for name in names]
         if names:
             yield from self._nothing("a result of no files", {}, "let the scorer fail where an artefact is missing")
             empty = dict.fromkeys(names, b"")
@@ -222,18 +222,15 @@ class Attack:
         if hostile is None or self.results >= MOST_SCORINGS or self._timeouts >= MOST_TIMEOUTS:
             return None
         self.results += 1
-        folder = self.runner.artifacts / "hostile"
-        folder.mkdir()
-        try:
-            if isinstance(hostile, dict):
-                for name, data in hostile.items():
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    (folder / name).write_bytes(data)
-                made = self.runner.score(self.baseline.run.job, folder, self.cores)
-            else:
-                made = self.runner.score(self.baseline.run.job, self.baseline.artifacts, self.cores, hostile)
-        finally:
+        job, folder = self.baseline.run.job, self.runner.artifacts / "hostile"
+        if isinstance(hostile, dict):
+            shutil.copytree(self.baseline.artifacts, folder)  # with its modes: the scorer may be another user
+            for path in _files(folder):
+                (folder / path).write_bytes(hostile[path]) if path in hostile else (folder / path).unlink()
+            made = self.runner.score(job, folder, self.cores)
             shutil.rmtree(folder)
+        else:
+            made = self.runner.score(job, self.baseline.artifacts, self.cores, hostile)
         self._timeouts += made.outcome == "timeout"
         return self._number(made)
 
@@ -251,6 +248,11 @@ class Attack:
 
     def _finding(self, words: str, found: float, mend: str, wrong: bool = False) -> Finding:
         return Finding(f"{words} scores {found:.6g}, no worse than the baseline's {self.score:.6g}: {mend}.", wrong)
+
+
+def _files(folder: Path) -> list[str]:
+    """The names of the files of a harvest, which are plain ones."""
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def _close(one: float, other: float) -> bool:
