@@ -232,29 +232,29 @@ class Busy:
     thought  mean seconds of thinking for one
     """
 
-    benches: int
+    measure_slots: int
     busy: float
     thinking: float
     each: float
     thought: float
-    thinkers: int
+    think_slots: int
     by_model: float
 
     @property
     def ideal(self) -> float:
         """The busy share if thinkers never rest."""
-        return min(1.0, self.thinkers * self.each / (self.thought * self.benches))
+        return min(1.0, self.think_slots * self.each / (self.thought * self.measure_slots))
 
     @property
     def waiting(self) -> float:
         """The busy share if each thinker waited for its verdict: machine repair, M/M/B with a finite source."""
         weights = [1.0]
-        for n in range(1, self.thinkers + 1):
-            weights.append(weights[-1] * (self.thinkers - n + 1) * self.each / (min(n, self.benches) * self.thought))
-        return sum(min(n, self.benches) * w for n, w in enumerate(weights)) / (self.benches * sum(weights))
+        for n in range(1, self.think_slots + 1):
+            weights.append(weights[-1] * (self.think_slots - n + 1) * self.each / (min(n, self.measure_slots) * self.thought))
+        return sum(min(n, self.measure_slots) * w for n, w in enumerate(weights)) / (self.measure_slots * sum(weights))
 
 
-def taken(events: Sequence[Event], benches: int, thinks: Callable[[str], bool]) -> Busy:
+def taken(events: Sequence[Event], measure_slots: int, thinks: Callable[[str], bool]) -> Busy:
     """A night's shares, by its record."""
     proposed = [e for e in events if isinstance(e, Proposed)]
     first, last = proposed[0].at, proposed[-1].at
@@ -262,25 +262,26 @@ def taken(events: Sequence[Event], benches: int, thinks: Callable[[str], bool]) 
     judged = [e for e in events if isinstance(e, Judged) and first < e.at <= last]
     thought = [e.thinking for e in proposed if thinks(e.researcher)]
     busy, lasted = sum(e.busy + sum(e.overhead.values()) for e in runs), last - first
-    return Busy(benches, busy / (lasted * benches), sum(thought[THINKERS:]) / (lasted * THINKERS), busy / max(1, len(judged)),
+    return Busy(measure_slots, busy / (lasted * measure_slots), sum(thought[THINKERS:]) / (lasted * THINKERS),
+                busy / max(1, len(judged)),
                 sum(thought) / len(thought), THINKERS, len(thought) / len(proposed))
 
 
-def simulated(kinds: Sequence[str], benches: int, latency: float, seed: int) -> Busy:
+def simulated(kinds: Sequence[str], measure_slots: int, latency: float, seed: int) -> Busy:
     """A simulated night in the reference world, with runs of a second."""
     roles = [Role(kind, kind) for kind in kinds]
-    done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=latency)
-    return taken(done.go(until=max(1000.0, 100 * latency)).events, benches, lambda name: name == "llm")
+    done = Night(FakeWorld(seed, referee_world), measure_slots=measure_slots, roles=roles, think_slots=THINKERS, think=latency)
+    return taken(done.go(until=max(1000.0, 100 * latency)).events, measure_slots, lambda name: name == "llm")
 
 
-def measured(folder: Path, kinds: Sequence[str], benches: int, latency: float, seconds: int) -> Busy:
+def measured(folder: Path, kinds: Sequence[str], measure_slots: int, latency: float, seconds: int) -> Busy:
     """A real night whose runs sleep, with a scripted model so many times slower."""
     team = f"---\nresearchers: [{', '.join(kinds)}]\n---\n"
     run = (ROOT / "tracks" / "synthetic" / "run.py").read_text()
     here = track(folder, team, **{"run.py": run + SLOWLY % SLEEP})
     with serving(folder, "--latency", str(latency * SLEEP)) as server:
-        ended(night(here, server.url, "--for", f"{seconds}s", "--workers", str(benches)))
-    return taken(record(here), benches, lambda name: name == "llm")
+        ended(night(here, server.url, "--for", f"{seconds}s", "--workers", str(measure_slots)))
+    return taken(record(here), measure_slots, lambda name: name == "llm")
 
 
 # ---- the bench -------------------------------------------------------------------------------------------------
@@ -324,17 +325,17 @@ def idle_rows(name: str, found: Busy, alone: bool) -> Iterator[Row]:
     yield exact(f"{name}: thinkers busy", found.thinking)
 
 
-def simulated_rows(kinds: Sequence[str], benches: int, latency: float) -> Iterator[Row]:
+def simulated_rows(kinds: Sequence[str], measure_slots: int, latency: float) -> Iterator[Row]:
     """A simulated night."""
-    name = f"idle, simulated, {' + '.join(kinds)}, {benches} benches, latency {latency:g}"
-    yield from idle_rows(name, simulated(kinds, benches, latency, 0), kinds == ("llm",))
+    name = f"idle, simulated, {' + '.join(kinds)}, {measure_slots} benches, latency {latency:g}"
+    yield from idle_rows(name, simulated(kinds, measure_slots, latency, 0), kinds == ("llm",))
 
 
-def measured_rows(kinds: Sequence[str], benches: int) -> Iterator[Row]:
+def measured_rows(kinds: Sequence[str], measure_slots: int) -> Iterator[Row]:
     """A real night of three minutes whose model thinks twenty times as long as a run takes."""
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder), kinds, benches, 20, 180)
-    yield from idle_rows(f"idle, measured, {' + '.join(kinds)}, {benches} benches", found, kinds == ("llm",))
+        found = measured(Path(folder), kinds, measure_slots, 20, 180)
+    yield from idle_rows(f"idle, measured, {' + '.join(kinds)}, {measure_slots} benches", found, kinds == ("llm",))
 
 
 def cells(quick: bool) -> Iterator[Cell]:
@@ -343,11 +344,12 @@ def cells(quick: bool) -> Iterator[Cell]:
     for kill in () if quick else (False, True):
         yield Cell(f"budget {kill}", partial(budget_rows, 150_000, kill, 0.3))
     for kinds in (("llm",), ("knobs", "llm")):
-        for benches in (1,) if quick else (1, 2):
+        for measure_slots in (1,) if quick else (1, 2):
             for latency in (20,) if quick else (2, 20, 100):
-                yield Cell(f"simulated {kinds} {benches} {latency}", partial(simulated_rows, kinds, benches, latency))
-    for kinds, benches in () if quick else ((("llm",), 1), (("llm",), 2), (("knobs", "llm"), 2)):
-        yield Cell(f"measured {kinds} {benches}", partial(measured_rows, kinds, benches))
+                name = f"simulated {kinds} {measure_slots} {latency}"
+                yield Cell(name, partial(simulated_rows, kinds, measure_slots, latency))
+    for kinds, measure_slots in () if quick else ((("llm",), 1), (("llm",), 2), (("knobs", "llm"), 2)):
+        yield Cell(f"measured {kinds} {measure_slots}", partial(measured_rows, kinds, measure_slots))
 
 
 BENCH = Bench("minds", "Nights with models that fail or are slow: nothing is lost or twice, bounds hold, benches keep busy.",

@@ -22,8 +22,8 @@ class Queue(Lab):
         """A job as ever, or one more proposal."""
         job = super().ask(now, idle)
         coming = len(self.measuring.waiting()) + sum(1 for _ in self.flight.of(Propose))
-        short = self.state.calibrated and coming < QUEUE * self.flight.benches
-        if job is None and "desk" in idle and short and self.proposing.may_propose():
+        short = self.state.calibrated and coming < QUEUE * self.flight.measure_slots
+        if job is None and "edit" in idle and short and self.proposing.may_propose():
             name = self.roster.proposers[0]
             job = Propose(name, self.state.frontier, self.state.commit, self.briefing.role(name))
             self.flight.give(job, now + lease(job, self.state.track))
@@ -51,8 +51,8 @@ class Served(Measuring):
 class InOrder(Queue):
     """The same queue, first come, first served."""
 
-    def __init__(self, state: State, roles: Sequence[Role] = (), benches: int = 1) -> None:
-        super().__init__(state, roles, benches)
+    def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1) -> None:
+        super().__init__(state, roles, measure_slots)
         self.measuring = Served(self.measuring)
 
 

@@ -38,14 +38,14 @@ def nothing(world: str, nights: int, proposals: int) -> Cell:
     return Cell(f"null nights, {world}", rows)
 
 
-def order(benches: int, nights: int, runs: int) -> Cell:
+def order(measure_slots: int, nights: int, runs: int) -> Cell:
     """What is measured first where the queue of ideas is never empty, the same nights in either order."""
-    name = f"{benches} benches, {QUEUE} ideas wait for each"
+    name = f"{measure_slots} benches, {QUEUE} ideas wait for each"
 
     def rows() -> Iterator[Row]:
         gains = []
         for title, lab in ORDERS.items():
-            given = {"benches": benches, "desks": 8, "contract": ONE, "lab": lab, "runs": runs}
+            given = {"measure_slots": measure_slots, "edit_slots": 8, "contract": ONE, "lab": lab, "runs": runs}
             done = in_parallel(partial(night, "reference", **given), range(40_000, 40_000 + nights))
             gains.append([n.gain for n in done])
             yield mean(f"{name}, {title}: true gain", gains[-1], unit="sd")
@@ -83,10 +83,11 @@ def cells(quick: bool) -> Iterator[Cell]:
         false, covers = ("", "") if world == SMALL else (FALSE, COVERS)
         for name, text in ((world, ""), (f"{world}, one change a run", contract + STACK))[:1 if quick else 2]:
             yield cell(name, 20_000, nights(30), world, false, covers, contract=text)
-    for benches in (8,) if quick else (1, 2, 8, 32):
-        yield cell(f"{benches} benches", 30_000, nights(40), "reference", benches=benches, desks=1 + benches // 8)
-    for benches in (1,) if quick else (1, 4):
-        yield order(benches, nights(20), 500 if quick else RUNS)
+    for measure_slots in (8,) if quick else (1, 2, 8, 32):
+        yield cell(f"{measure_slots} benches", 30_000, nights(40), "reference", measure_slots=measure_slots,
+                   edit_slots=1 + measure_slots // 8)
+    for measure_slots in (1,) if quick else (1, 4):
+        yield order(measure_slots, nights(20), 500 if quick else RUNS)
     for wanted in () if quick else LEVELS:
         yield cell(f"false_share {wanted:g}", 50_000, 30, "reference", f"<= {wanted:g}",
                    contract=CONTRACT + f"[referee]\nfalse_share = {wanted}\n")

@@ -33,7 +33,7 @@ from overnight.night.snapshot import BEHIND, Snapshot
 FULL, RESULTS, OPEN = 100_000, 2000, 1000
 PATCH = "".join(f"-LEARNING_RATE = {i}e-3\n+LEARNING_RATE = {i}.5e-3\n" for i in range(45))
 NOTE = {"knobs": {f"train.py:KNOB_{i}": [0.1 * i, 0.2 * i] for i in range(3)}, "kind": "constant"}
-PLACES = ("bench",) * 4 + ("desk",)
+PLACES = ("measure",) * 4 + ("edit",)
 OPENED = {FULL: "<= 3"}  # seconds, asked at that size alone
 HELD = {FULL: "<= 2"}  # KiB, the same
 
@@ -46,7 +46,7 @@ def rare(lots: random.Random) -> Idea:
 
 def build(path: Path, experiments: int) -> FakeWorld:
     """Write the journal; returns the world that it tells of."""
-    night = Night(FakeWorld(1, rare), benches=4).go(experiments=experiments)
+    night = Night(FakeWorld(1, rare), measure_slots=4).go(experiments=experiments)
     journal = open_journal(path)
     for events in batched(map(fuller, night.events)):
         journal.extend(events)
@@ -160,7 +160,7 @@ def at_size(experiments: int, results: int, openings: int) -> Iterator[Row]:
 
 def crowded(results: int) -> Iterator[Row]:
     """`ask` and `tell` with a thousand open candidates."""
-    night = Night(FakeWorld(1, referee_world), benches=4).go(experiments=10)
+    night = Night(FakeWorld(1, referee_world), measure_slots=4).go(experiments=10)
     lab, world = night.lab, night.world
     for _ in range(OPEN):
         number, idea = lab.state.next_experiment, referee_world(lots_of("crowd", lab.state.next_experiment))

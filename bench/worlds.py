@@ -70,11 +70,12 @@ class Outcome:
     proposals: int
 
 
-def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | None = None, benches: int = 1,
-          contract: str = "", desks: int = 1, key: int = 0, lab: type[Lab] = Lab) -> Outcome:
+def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | None = None, measure_slots: int = 1,
+          contract: str = "", edit_slots: int = 1, key: int = 0, lab: type[Lab] = Lab) -> Outcome:
     """A night of the Lab."""
     make, text = WORLDS.get(name) or NOTHING[name]
-    done = Night(make(seed), contract=contract or text, benches=benches, desks=desks, key=f"{key}{seed}", lab=lab)
+    done = Night(make(seed), contract=contract or text, measure_slots=measure_slots, edit_slots=edit_slots, key=f"{key}{seed}",
+                 lab=lab)
     done.go(runs=runs, experiments=proposals)
     keeps = []
     for e in done.lab.state.experiments.values():

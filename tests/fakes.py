@@ -219,10 +219,10 @@ class FakeWorld:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
-        beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
+        beside = {self.metric: self.ran(job.paired_with, job.seed)} if job.paired_with else {}
         metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
-        return Measurement(job, outcome="ok", metrics=metrics, beside=beside,
-                           holdout=self.held(job.commit, job), beside_holdout=self.held(job.beside, job))
+        return Measurement(job, outcome="ok", metrics=metrics, paired_metrics=beside,
+                           holdout=self.held(job.commit, job), paired_holdout=self.held(job.paired_with, job))
 
     def held(self, commit: str, job: Measure) -> float | None:
         """What the same run gives on the holdout, where it is asked."""
@@ -279,29 +279,34 @@ def team(*names: str) -> list[Role]:
     return [Role(name, name) for name in names]
 
 
+def resting(lab: Lab) -> bool:
+    """Whether every researcher that would propose is away for a while."""
+    return lab.proposing.may_propose() and not any(lab.roster.here(n, lab.flight.now) for n in lab.proposing.willing())
+
+
 class Night:
-    """The loop against a FakeWorld: benches, desks and thinkers, simulated seconds, every batch of events in order. Each
+    """The loop against a FakeWorld: measure, edit and think slots, simulated seconds, every batch of events in order. Each
     thought takes between half and one and a half times `think`.
 
     `past` is the record of an earlier session, killed or not; the same world carries on from it.
     """
 
     def __init__(self, world: FakeWorld, *, contract: str = CONTRACT, researchers: Sequence[str] = ("r",),
-                 benches: int = 2, desks: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
-                 key: str = "key", lab: Callable[..., Lab] = Lab, roles: Sequence[Role] = (), thinkers: int = 0,
+                 measure_slots: int = 2, edit_slots: int = 1, past: Iterable[Event] = (), run: float = 1.0, propose: float = 0.01,
+                 key: str = "key", lab: Callable[..., Lab] = Lab, roles: Sequence[Role] = (), think_slots: int = 0,
                  think: float = 20.0) -> None:
-        self.world, self.benches, self.lasts = world, benches, {"bench": run, "desk": propose, "thinker": think}
-        self.places = ["bench"] * benches + ["desk"] * desks + ["thinker"] * thinkers
-        self.lab = lab(State(), roles or team(*researchers), benches)
+        self.world, self.measure_slots, self.lasts = world, measure_slots, {"measure": run, "edit": propose, "think": think}
+        self.places = ["measure"] * measure_slots + ["edit"] * edit_slots + ["think"] * think_slots
+        self.lab = lab(State(), roles or team(*researchers), measure_slots)
         self.batches: list[list[Event]] = []
         self.jobs: list[Job] = []
-        self.idled = 0.0  # seconds of free benches while the time went on
+        self.idled = 0.0  # seconds of free measure slots while the time went on
         self.now = 0.0
         past = list(past)
         for event in past:
             self.lab.apply(event)
         start: list[Event] = [] if past else [Opened(0.0, "fake", "c0", contract, key)]
-        self._record([*start, Started(0.0, benches, "fake", "0", self.lab.roster.proposers)], apply=True)
+        self._record([*start, Started(0.0, measure_slots, "fake", "0", self.lab.roster.proposers)], apply=True)
         self._past = past
 
     @property
@@ -328,20 +333,20 @@ class Night:
                 heapq.heappush(flying, (self.now + lasts, len(self.jobs), job, lasts))
             if watch is not None:
                 watch(self)
-            if not flying and self.lab.proposing.resting():
+            if not flying and resting(self.lab):
                 self.now += 1.0
                 continue
             if not flying or (runs is not None and self.lab.state.runs >= runs):
                 break
             ends, _, job, lasted = heapq.heappop(flying)
-            self.idled += (ends - self.now) * idle.count("bench")
+            self.idled += (ends - self.now) * idle.count("measure")
             self.now = ends
             idle.append(job.place)
             self._record(self.lab.tell(_timed(self.world.answer(job), lasted), self.now))
         return self
 
     def _lasts(self, job: Job) -> float:
-        spread = 1.0 if job.place == "thinker" else 0.2
+        spread = 1.0 if job.place == "think" else 0.2
         return self.lasts[job.place] * (1 + spread * (len(self.jobs) * 0.618034 % 1.0 - 0.5))
 
     def _record(self, events: list[Event], apply: bool = False) -> None:

@@ -207,7 +207,7 @@ class Bench:
         self.answers, self.job, self.jobs = answers, None, []
 
     def idle(self):
-        return [] if self.job else ["bench 1"]
+        return [] if self.job else ["measure 1"]
 
     def start(self, job, _place):
         self.job = job

@@ -180,7 +180,7 @@ def test_the_referee_s_picture_is_of_the_rows_that_its_bench_prints(tmp_path):
 
 
 def test_what_is_worth_most_first_gains_more_than_first_come_where_many_ideas_wait():
-    done = {lab: Night(FakeWorld(1, referee_world), contract=ONE, benches=1, desks=8, lab=lab) for lab in ORDERS.values()}
+    done = {lab: Night(FakeWorld(1, referee_world), contract=ONE, measure_slots=1, edit_slots=8, lab=lab) for lab in ORDERS.values()}
     queues = {lab: [] for lab in done}
     for lab, night in done.items():
         night.go(runs=600, watch=lambda night, lab=lab: queues[lab].append(len(night.lab.measuring.waiting())))

@@ -19,7 +19,7 @@ from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
 
 CODE = "X = 1.0\nY = 2.0\n"
-BRIEF = Brief("The lowest loss.", "loss", "minimize", {"settings.py": CODE}, 0, 0.02, (), "Be bold.\n", 7, strain=0.8,
+BRIEF = Brief("The lowest loss.", "loss", "minimize", {"settings.py": CODE}, 0, 0.02, (), "Be bold.\n", 7, guard_usage=0.8,
               editable=("settings.py",), unit="bits", contract='[track]\nname = "little"\n', levels=(3.5, 3.5))
 
 
@@ -47,7 +47,7 @@ WILD = st.one_of(st.text(st.characters(), max_size=60), st.sampled_from(
 NUMBERS = st.one_of(st.none(), st.floats())
 COUNTS = st.integers(0, 10**6)
 PASTS = st.builds(Past, COUNTS, COUNTS, WILD, st.sampled_from(["keep", "discard", "crash", "foul", "open", "vetoed"]), WILD, NUMBERS,
-                  COUNTS, WILD, strain=NUMBERS)
+                  COUNTS, WILD, guard_usage=NUMBERS)
 IDEAS = st.builds(Idea, COUNTS, WILD, WILD, WILD, st.sampled_from(["open", "leased", "tried", "dropped"]),
                   st.lists(COUNTS, max_size=20).map(tuple), WILD)
 CHANGES = st.builds(Change, st.dictionaries(WILD, st.one_of(st.none(), WILD), max_size=3), WILD)
@@ -177,7 +177,7 @@ def test_words_that_look_like_a_number_s_place_are_told_apart():
 
 def test_the_guard_that_broke_is_named():
     reason = "breaks the guard on cpu_seconds: {}x of the baseline's where 1.25x is the bound"
-    history = [past(i, "Wider", reason=reason.format(f"1.{i}"), effect=0.1, strain=1.1) for i in (3, 4)]
+    history = [past(i, "Wider", reason=reason.format(f"1.{i}"), effect=0.1, guard_usage=1.1) for i in (3, 4)]
     failed = section(page(but(history=history)).text, "What failed")
     assert "\"breaks the guard on cpu_seconds: Nx of the baseline's where 1.25x is the bound\"" in failed
     assert '"Wider" (#3, #4): +0.1; 2 of them past a guard' in failed

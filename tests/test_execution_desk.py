@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight.contracts import Brief, Change, Past, Team
-from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, grown, said
+from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, said, size_delta
 from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 from overnight.track import spec
@@ -69,7 +69,7 @@ def proposed(folder, base, files):
 
 def test_a_proposal_is_a_commit_with_its_diff_and_its_size(little, base):
     found = proposed(little, base, {"settings.py": LINES + "A = 1\n"})
-    assert (found.foul, found.reason, found.grown) == ("", "", code_size("a.py", "A = 1\n") - code_size("a.py", ""))
+    assert (found.foul, found.reason, found.size_delta) == ("", "", code_size("a.py", "A = 1\n") - code_size("a.py", ""))
     assert Repo(little).text(found.commit, "settings.py") == LINES + "A = 1\n" and "+A = 1" in found.patch
 
 
@@ -227,31 +227,31 @@ def test_an_empty_file_is_as_large_as_a_docstring():
 
 def test_a_change_grows_by_the_files_that_it_touches():
     before = {"a.py": FUNCTION, "b.py": FUNCTION, "notes.md": "one two"}
-    assert grown(before, {"a.py": FUNCTION}) == 0
-    assert grown(before, {"a.py": FUNCTION + "x = 1\n"}) == code_size("a.py", "x = 1\n") - code_size("a.py", "") > 0
-    assert grown(before, {"notes.md": "one two three"}) == 1
-    assert grown(before, {"new.md": "one two three"}) == 3
+    assert size_delta(before, {"a.py": FUNCTION}) == 0
+    assert size_delta(before, {"a.py": FUNCTION + "x = 1\n"}) == code_size("a.py", "x = 1\n") - code_size("a.py", "") > 0
+    assert size_delta(before, {"notes.md": "one two three"}) == 1
+    assert size_delta(before, {"new.md": "one two three"}) == 3
 
 
 def test_a_change_that_removes_code_grows_by_less_than_nothing():
     before = {"a.py": FUNCTION + "x = 1\n", "notes.md": "one two"}
-    assert grown(before, {"a.py": FUNCTION}) < 0 and grown(before, {"notes.md": None}) == -2
+    assert size_delta(before, {"a.py": FUNCTION}) < 0 and size_delta(before, {"notes.md": None}) == -2
 
 
 @pytest.mark.parametrize("after", [{"a.py": f"exec({FUNCTION!r})\n"}, {"a.py": f'"""{FUNCTION}"""\nexec(__doc__)\n'},
                                    {"a.py": "import b\n", "b.py": "((" + FUNCTION},
                                    {"a.py": "exec(open('b.txt').read())\n", "b.txt": FUNCTION}])
 def test_code_that_moves_out_of_the_syntax_does_not_become_less(after):
-    assert grown({"a.py": FUNCTION}, after) >= 0
+    assert size_delta({"a.py": FUNCTION}, after) >= 0
 
 
 def test_turning_a_constant_makes_code_neither_larger_nor_smaller():
-    assert grown({"a.py": "RATE = 0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
-    assert grown({"a.py": "RATE = -0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
+    assert size_delta({"a.py": "RATE = 0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
+    assert size_delta({"a.py": "RATE = -0.1\n"}, {"a.py": "RATE = 0.25\n"}) == 0
 
 
 def test_code_that_no_longer_parses_is_not_called_smaller():
-    assert grown({"a.py": FUNCTION}, {"a.py": "def ("}) == 0
+    assert size_delta({"a.py": FUNCTION}, {"a.py": "def ("}) == 0
 
 
 # ---- what a researcher says ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from conftest import CONTRACT, LITTLE, RUN, commit, repository
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
 from overnight.execution.runner import Runner, fingerprint
-from overnight.lab.jobs import LOG, Measure, sealed
+from overnight.lab.jobs import MOST_LOG_BYTES, Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
@@ -377,16 +377,16 @@ def side_by_side(folder, sandbox, files=OTHER, beside=None, seed=7):
 
 def test_a_run_beside_another_measures_both_with_the_same_seed(little, bubblewrap):
     run, started, commits, _ = side_by_side(little, bubblewrap, seed=10)
-    assert (run.outcome, run.metrics["loss"], run.beside["loss"]) == ("ok", 1.03, 4.03)
+    assert (run.outcome, run.metrics["loss"], run.paired_metrics["loss"]) == ("ok", 1.03, 4.03)
     assert {tree for tree, _, _ in started} == set(commits)
     assert {(seed, threads) for _, seed, threads in started} == {("10", "1")}
 
 
 def test_both_sides_measure_what_the_harness_measures(little, bubblewrap):
     run, *_ = side_by_side(little, bubblewrap, beside={"run.py": LITTLE["run.py"] + "sum(range(20_000_000))\n"})
-    assert run.metrics.keys() == run.beside.keys() >= {"loss", "wall_seconds", "cpu_seconds", "peak_memory"}
-    assert run.beside["cpu_seconds"] > run.metrics["cpu_seconds"]
-    assert run.busy >= run.metrics["wall_seconds"] + run.beside["wall_seconds"]
+    assert run.metrics.keys() == run.paired_metrics.keys() >= {"loss", "wall_seconds", "cpu_seconds", "peak_memory"}
+    assert run.paired_metrics["cpu_seconds"] > run.metrics["cpu_seconds"]
+    assert run.busy >= run.metrics["wall_seconds"] + run.paired_metrics["wall_seconds"]
 
 
 @pytest.mark.parametrize("seed", [6, 7, 8, 9])
@@ -403,23 +403,23 @@ def test_which_side_comes_first_cannot_be_told_from_a_runs_seed():
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_failure_of_the_other_side_leaves_nothing_beside(little, bubblewrap, seed):
     run, started, *_ = side_by_side(little, bubblewrap, beside={"run.py": "raise SystemExit('broken')\n"}, seed=seed)
-    assert (run.outcome, run.beside, len(started)) == ("ok", {}, 2) and run.metrics["loss"] > 0
+    assert (run.outcome, run.paired_metrics, len(started)) == ("ok", {}, 2) and run.metrics["loss"] > 0
 
 
 @pytest.mark.parametrize("seed", [6, 7])
 def test_a_failure_of_its_own_leaves_what_the_other_side_measured(little, bubblewrap, seed):
     run, *_ = side_by_side(little, bubblewrap, {"run.py": "raise SystemExit('broken')\n"}, seed=seed)
-    assert (run.outcome, run.metrics) == ("crash", {}) and "broken" in run.reason and run.beside["loss"] >= 4.0
+    assert (run.outcome, run.metrics) == ("crash", {}) and "broken" in run.reason and run.paired_metrics["loss"] >= 4.0
 
 
 def test_each_side_has_a_log_of_its_own(little, bubblewrap):
     run, *_ = side_by_side(little, bubblewrap, {"run.py": LITTLE["run.py"] + "print('mine')\n"},
                                      beside={"run.py": LITTLE["run.py"] + "print('theirs')\n"})
-    assert dict(run.files()) == {"1.log": b"mine\n", "1-beside.log": b"theirs\n"}
+    assert dict(run.files()) == {"1.log": b"mine\n", "1-paired.log": b"theirs\n"}
 
 
 def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
-    assert measured(little, bubblewrap)[0].beside == {}
+    assert measured(little, bubblewrap)[0].paired_metrics == {}
 
 
 # ---- what is left of a run -------------------------------------------------------------------------------------
@@ -427,7 +427,7 @@ def test_a_run_by_itself_has_nothing_beside(little, bubblewrap):
 
 def test_the_log_is_kept_and_bounded(little, bubblewrap):
     run, _ = measured(little, bubblewrap, {"run.py": "print('x' * 300_000)\nprint('the end')\n"})
-    assert len(run.logs["run"]) == LOG and b"the end\n" in run.logs["run"]
+    assert len(run.logs["run"]) == MOST_LOG_BYTES and b"the end\n" in run.logs["run"]
 
 
 def test_nothing_of_a_run_stays_but_its_log_and_tree(little, bubblewrap):

@@ -11,14 +11,14 @@ from msgspec.structs import replace as with_fields
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
-from overnight.lab.flight import MOST_FAULTS, Budget
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
 from overnight.lab.lab import Lab
-from overnight.lab.measurements import CALIBRATION, LASTING, MOST_BAD_SEEDS
-from overnight.lab.roster import MOST_PASSES
+from overnight.lab.measurements import CALIBRATION, LASTING_RUNS, MOST_BAD_SEEDS
+from overnight.lab.roster import MOST_PASSES_IN_A_ROW
 from overnight.lab.state import State
-from overnight.referee.drift import EVERY
-from overnight.referee.stacks import FIRST
+from overnight.referee.drift import RUNS_BETWEEN_LOOKS
+from overnight.referee.stacks import FIRST_SINGLE_EDITS
 
 
 def better(_lots):
@@ -64,7 +64,7 @@ def test_the_baseline_is_measured_first_on_five_seeds_the_first_of_them_twice():
 
 
 def test_no_candidate_runs_before_the_baseline_is_known():
-    runs = Night(FakeWorld(), benches=8).go(experiments=5).runs
+    runs = Night(FakeWorld(), measure_slots=8).go(experiments=5).runs
     assert [r.stage for r in runs].index("race") == CALIBRATION + 1
 
 
@@ -100,10 +100,10 @@ def test_seeds_cannot_be_foretold_without_the_key():
 # ---- places ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("benches", [1, 2, 5, 16])
-def test_no_bench_is_idle_while_something_can_be_proposed(benches):
-    night = Night(FakeWorld(3), benches=benches).go(until=60.0)
-    assert night.idled / (night.now * benches) < 0.05
+@pytest.mark.parametrize("measure_slots", [1, 2, 5, 16])
+def test_no_bench_is_idle_while_something_can_be_proposed(measure_slots):
+    night = Night(FakeWorld(3), measure_slots=measure_slots).go(until=60.0)
+    assert night.idled / (night.now * measure_slots) < 0.05
 
 
 def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
@@ -113,12 +113,12 @@ def test_what_waits_for_a_bench_stays_short_while_a_desk_is_fast():
         flying = {j.experiment for j in night.lab.flight.of(Measure)}
         waits.append(sum(not e.runs and e.id not in flying for e in night.lab.state.open.values()))
 
-    Night(FakeWorld(3), contract=ALONE, benches=4).go(experiments=100, watch=watch)
+    Night(FakeWorld(3), contract=ALONE, measure_slots=4).go(experiments=100, watch=watch)
     assert max(waits) <= 3
 
 
 def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
-    night = Night(FakeWorld(1, referee_world), benches=1)
+    night = Night(FakeWorld(1, referee_world), measure_slots=1)
 
     def watch(night):
         confirming = [e for e in night.lab.state.open.values() if e.confirming and e.base_commit == night.lab.state.commit]
@@ -131,7 +131,7 @@ def test_a_candidate_that_waits_for_confirmation_comes_before_all_others():
 
 
 def test_a_candidate_races_on_one_seed_at_a_time():
-    night = Night(FakeWorld(2, referee_world), benches=6)
+    night = Night(FakeWorld(2, referee_world), measure_slots=6)
 
     def watch(night):
         racing = Counter((j.experiment, j.commit) for j in night.lab.flight.of(Measure)
@@ -142,7 +142,7 @@ def test_a_candidate_races_on_one_seed_at_a_time():
 
 
 def test_asking_is_deterministic():
-    nights = [Night(FakeWorld(5, mixed), benches=3).go(experiments=40) for _ in range(2)]
+    nights = [Night(FakeWorld(5, mixed), measure_slots=3).go(experiments=40) for _ in range(2)]
     assert nights[0].jobs == nights[1].jobs
 
 
@@ -173,7 +173,7 @@ def test_a_worse_candidate_is_not_kept_where_more_is_better():
 
 
 def test_a_keep_rests_on_runs_of_both_sides_on_seeds_drawn_after_the_commit():
-    night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
+    night = Night(FakeWorld(0, better), measure_slots=1).go(experiments=1)
     kept = night.lab.state.experiments[1]
     own = set(night.lab.state.known.own_seeds(kept))
     on = {r.commit: {s.seed for s in night.runs if s.commit == r.commit} & own for r in night.runs}
@@ -188,7 +188,7 @@ def test_confirming_seeds_are_other_ones_for_another_commit():
 
 
 def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
-    night = Night(FakeWorld(1, referee_world), benches=1).go(runs=600)
+    night = Night(FakeWorld(1, referee_world), measure_slots=1).go(runs=600)
     ran: set[int] = set()
     for event in night.events:
         if isinstance(event, Measured):
@@ -201,7 +201,7 @@ def test_nobody_runs_a_confirming_seed_before_its_commit_exists():
 
 def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
     world = FakeWorld(0, better)
-    night = Night(world, benches=1).go(experiments=1)
+    night = Night(world, measure_slots=1).go(experiments=1)
     kept, own = night.lab.state.experiments[1], set(night.lab.state.known.own_seeds(night.lab.state.experiments[1]))
     fresh = {r.seed for r in night.runs if r.commit == kept.commit} & own
     pairs = [world.value("c0", s) - world.value(kept.commit, s) for s in fresh]
@@ -209,7 +209,7 @@ def test_the_effect_of_a_keep_comes_from_the_fresh_pairs_alone():
 
 
 def test_the_frontier_moves_by_nothing_but_a_keep():
-    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
+    night = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=60)
     lab = Lab(State(), team("r"), 3)
     for event in night.events:
         before = lab.state.commit
@@ -220,13 +220,13 @@ def test_the_frontier_moves_by_nothing_but_a_keep():
 
 
 def test_each_keep_stands_on_the_one_before():
-    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=60)
+    night = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=60)
     kept = [night.lab.state.experiments[e.experiment] for e in night.events if isinstance(e, Judged) and e.verdict == "keep"]
     assert all(later.base_commit == earlier.commit for earlier, later in pairwise(kept))
 
 
 def test_the_level_of_the_frontier_is_the_baseline_moved_by_what_was_kept():
-    night = Night(FakeWorld(4, mixed), benches=1).go(experiments=40)
+    night = Night(FakeWorld(4, mixed), measure_slots=1).go(experiments=40)
     kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
     assert night.lab.state.level(night.lab.state.frontier) == pytest.approx(night.lab.state.level(0) - sum(e.effect for e in kept))
 
@@ -313,7 +313,7 @@ def test_candidates_that_diverge_do_not_blind_the_night():
     def wild(lots):
         return dataclasses.replace(referee_world(lots), wild=0.02)
 
-    assert sum(Night(FakeWorld(seed, wild), benches=1).go(runs=1000).lab.state.counts["keep"] for seed in range(3)) >= 6
+    assert sum(Night(FakeWorld(seed, wild), measure_slots=1).go(runs=1000).lab.state.counts["keep"] for seed in range(3)) >= 6
 
 
 # ---- the merge queue -------------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_candidates_that_diverge_do_not_blind_the_night():
 
 @functools.cache
 def rebased(seed=4, ideas=mixed):
-    return Night(FakeWorld(seed, ideas), benches=4).go(experiments=80)
+    return Night(FakeWorld(seed, ideas), measure_slots=4).go(experiments=80)
 
 
 def test_what_stood_on_an_older_frontier_is_put_on_the_new_one_and_confirmed_there():
@@ -366,11 +366,11 @@ def test_every_record_names_the_commit_of_the_base_that_it_names():
 
 def test_a_rebase_onto_a_frontier_that_moved_meanwhile_is_asked_for_again():
     lab = Lab(State(), team("r"), 2)
-    night = Night(FakeWorld(0, better), benches=1).go(experiments=1)
+    night = Night(FakeWorld(0, better), measure_slots=1).go(experiments=1)
     for event in [*night.events, Proposed(1.0, 2, 0, "c0", commit="old", researcher="r", message="late")]:
         lab.apply(event)
     lab.begin(Budget(), 1.0)
-    job = lab.ask(1.0, ["desk"])
+    job = lab.ask(1.0, ["edit"])
     assert isinstance(job, Rebase) and (job.experiment, job.commit, job.base_commit, job.onto) == (2, "old", "c0", lab.state.commit)
     late = Rebase(2, "old", "c0", "older")
     lab.flight.give(late, 9.0)  # as it was asked for before the frontier moved
@@ -387,11 +387,11 @@ def test_no_commit_is_run_twice_on_one_seed_but_for_the_first_of_the_baseline():
 
 
 def stacked(ideas=without_improvement, seed=1, **others):
-    return Night(FakeWorld(seed, ideas, **others), benches=2).go(experiments=300)
+    return Night(FakeWorld(seed, ideas, **others), measure_slots=2).go(experiments=300)
 
 
 def test_where_most_changes_are_worth_nothing_they_are_stacked_and_runs_are_saved():
-    alone = Night(FakeWorld(1, without_improvement), benches=2, contract=ALONE).go(experiments=300)
+    alone = Night(FakeWorld(1, without_improvement), measure_slots=2, contract=ALONE).go(experiments=300)
     night = stacked()
     assert any(len(e.experiments) > 2 for e in night.events if isinstance(e, Stacked))
     assert not any(isinstance(e, Stacked) for e in alone.events)
@@ -402,7 +402,7 @@ def test_single_changes_are_looked_at_before_any_are_stacked():
     night = stacked()
     first = next(i for i, e in enumerate(night.events) if isinstance(e, Stacked))
     looked = {e.experiment for e in night.events[:first] if isinstance(e, Measured) and e.stage == "race" and e.experiment}
-    assert len(looked) >= FIRST
+    assert len(looked) >= FIRST_SINGLE_EDITS
 
 
 def test_a_stack_that_loses_is_dropped_whole_after_one_run_and_each_of_its_changes_says_so():
@@ -415,7 +415,7 @@ def test_a_stack_that_loses_is_dropped_whole_after_one_run_and_each_of_its_chang
 
 
 def test_the_runs_of_a_stack_are_all_on_one_seed_and_a_keep_of_its_changes_has_its_own_pairs():
-    night = Night(FakeWorld(3, referee_world), benches=2).go(runs=900)
+    night = Night(FakeWorld(3, referee_world), measure_slots=2).go(runs=900)
     stacks = [e for e in night.events if isinstance(e, Stacked)]
     for stack in stacks:
         assert {r.seed for r in night.runs if r.commit in stack.commits and r.stage == "screen"} <= {stack.seed}
@@ -426,7 +426,7 @@ def test_the_runs_of_a_stack_are_all_on_one_seed_and_a_keep_of_its_changes_has_i
 
 
 def test_a_stack_is_never_kept_as_such():
-    night = Night(FakeWorld(3, referee_world), benches=2).go(runs=900)
+    night = Night(FakeWorld(3, referee_world), measure_slots=2).go(runs=900)
     tops = {e.commits[-1] for e in night.events if isinstance(e, Stacked) and e.experiments}
     assert tops.isdisjoint({e.commit for e in night.lab.state.experiments.values() if e.verdict == "keep"})
 
@@ -445,7 +445,7 @@ def test_a_stack_that_crashes_is_taken_apart_until_the_culprit_stands_alone():
                 commit = self.parents[commit]
             return super()._measure(job)
 
-    night = Night(Chain(2, ideas), benches=2).go(experiments=300)
+    night = Night(Chain(2, ideas), measure_slots=2).go(experiments=300)
     crashed = {e.id for e in night.lab.state.experiments.values() if e.verdict == "crash"}
     wrong = {e.id for e in night.lab.state.experiments.values() if night.world.ideas_of[e.commit].outcome != "ok"}
     assert crashed <= wrong
@@ -462,7 +462,7 @@ def test_changes_that_conflict_are_left_out_of_the_stack_and_tried_in_smaller_co
 
 
 def test_a_stack_that_was_put_together_for_an_older_frontier_is_put_together_again():
-    lab = Night(FakeWorld(3, referee_world), benches=2).go(runs=400).lab
+    lab = Night(FakeWorld(3, referee_world), measure_slots=2).go(runs=400).lab
     before = dict(lab.state.stacks)
     job = Combine((1, 2), (("a", "b"), ("c", "d")), "older")
     lab.flight.give(job, 9.0)
@@ -488,7 +488,7 @@ class Tries(FakeWorld):
 
 
 def test_a_metric_without_noise_takes_one_run_for_a_discard_and_two_pairs_for_a_keep():
-    night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), benches=1).go(experiments=20)
+    night = Night(Fixed(0, lambda lots: Idea(gain=lots.choice((0.0, 1.0)))), measure_slots=1).go(experiments=20)
     assert night.lab.state.known.kind.name == "deterministic"
     for e in night.lab.state.experiments.values():
         assert (e.verdict, e.pairs) == (("keep", 2) if night.world.ideas_of[e.commit].gain else ("discard", 1))
@@ -506,9 +506,9 @@ def test_a_metric_of_successes_is_found_out_and_judged_by_wins_and_losses():
 
 def test_a_time_is_measured_beside_the_frontier_and_paired_with_that_run():
     timed = CONTRACT.replace('"minimize"', '"minimize"\nkind = "timing"')
-    night = Night(FakeWorld(0, better, drift=0.5), contract=timed, benches=1).go(experiments=2)
+    night = Night(FakeWorld(0, better, drift=0.5), contract=timed, measure_slots=1).go(experiments=2)
     own = [r for r in night.runs if r.stage != "calibrate" and r.stage != "check"]
-    assert all(r.beside for r in own)
+    assert all(r.paired_metrics for r in own)
     assert night.lab.state.experiments[1].verdict == "keep"
     assert night.lab.state.experiments[1].effect == pytest.approx(3.0, abs=1.5)  # the machine got slower by far more meanwhile
 
@@ -531,10 +531,10 @@ class Wavering(FakeWorld):
 ])
 def test_a_metric_that_is_declared_deterministic_and_is_not_is_a_problem_that_stays(sigma, said):
     contract = CONTRACT.replace('"minimize"', '"minimize"\nkind = "deterministic"')
-    night = Night(Wavering(0, sigma=sigma), contract=contract, benches=1).go(experiments=3)
+    night = Night(Wavering(0, sigma=sigma), contract=contract, measure_slots=1).go(experiments=3)
     assert "y is declared deterministic in track.toml, but" in night.lab.problem and said in night.lab.problem
     assert not any(isinstance(e, Judged) for e in night.events)
-    again = Night(night.world, contract=contract, benches=1, past=night.events).go(experiments=3)
+    again = Night(night.world, contract=contract, measure_slots=1, past=night.events).go(experiments=3)
     assert again.lab.problem == night.lab.problem and len(again.runs) == len(night.runs)
 
 
@@ -544,14 +544,14 @@ def test_a_declared_metric_that_repeats_itself_is_judged_as_such():
 
 
 def test_where_numbers_do_not_repeat_themselves_old_runs_of_the_frontier_are_not_raced_against():
-    night = Night(FakeWorld(1, without_improvement, drift=0.01), benches=1).go(experiments=300)
+    night = Night(FakeWorld(1, without_improvement, drift=0.01), measure_slots=1).go(experiments=300)
     ran = {}
     for r in night.runs:
         if r.commit == "c0":
             ran[r.seed] = max(ran.get(r.seed, 0), 0) or night.runs.index(r)
     late = [r for r in night.runs[80:] if r.stage in ("race", "screen") and r.commit != "c0" and r.seed in ran]
     assert late
-    assert all(night.runs.index(r) - ran[r.seed] <= LASTING + 5 for r in late)
+    assert all(night.runs.index(r) - ran[r.seed] <= LASTING_RUNS + 5 for r in late)
 
 
 # ---- crashes, progress, simplicity -----------------------------------------------------------------------------
@@ -567,8 +567,8 @@ class Sometimes(FakeWorld):
 
 
 def test_one_crash_where_the_frontier_runs_well_is_a_crash_unless_the_contract_allows_some():
-    strict = Night(Sometimes(1, better), benches=1).go(experiments=12)
-    lenient = Night(Sometimes(1, better), benches=1, contract=CONTRACT + "[referee]\nmay_crash = 0.4\n").go(experiments=12)
+    strict = Night(Sometimes(1, better), measure_slots=1).go(experiments=12)
+    lenient = Night(Sometimes(1, better), measure_slots=1, contract=CONTRACT + "[referee]\nmay_crash = 0.4\n").go(experiments=12)
     assert strict.lab.state.counts["crash"] > lenient.lab.state.counts["crash"]
     kept = [e for e in lenient.lab.state.experiments.values() if e.verdict == "keep"]
     assert any(r.outcome == "crash" for e in kept for r in lenient.runs if r.experiment == e.id)
@@ -584,7 +584,7 @@ def test_a_crash_where_the_frontier_crashes_too_is_nobody_s():
             fails = job.seed not in self.first and job.seed % 16 == 0
             return type(result)(job, outcome="crash", reason="an odd seed") if fails else result
 
-    night = Night(Both(3, better), benches=1).go(experiments=30)
+    night = Night(Both(3, better), measure_slots=1).go(experiments=30)
     assert night.lab.state.counts["crash"] == 0
     assert any(r.outcome == "crash" for r in night.runs)
 
@@ -616,10 +616,10 @@ def test_a_candidate_is_given_the_frontier_s_curve_on_its_seed_and_the_frontier_
 class Lighter(FakeWorld):
     """Every change removes code."""
 
-    grown = -5
+    size_delta = -5
 
     def _propose(self, job):
-        return with_fields(super()._propose(job), grown=self.grown)
+        return with_fields(super()._propose(job), size_delta=self.size_delta)
 
 
 SIMPLER = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 0.5')
@@ -627,15 +627,15 @@ SIMPLER = CONTRACT.replace('"minimize"', '"minimize"\nworthwhile = 0.5')
 
 def test_less_code_that_is_no_worse_is_kept_as_a_simplification():
     same = Idea(correlation=0.98)
-    night = Night(Lighter(2, lambda lots: same), contract=SIMPLER, benches=1).go(experiments=6)
+    night = Night(Lighter(2, lambda lots: same), contract=SIMPLER, measure_slots=1).go(experiments=6)
     assert any(e.verdict == "keep" and e.reason.startswith("simplification") for e in night.lab.state.experiments.values())
 
 
 def test_more_code_that_is_no_better_is_not_kept():
     class Heavier(Lighter):
-        grown = 5
+        size_delta = 5
 
-    night = Night(Heavier(2, lambda lots: Idea(correlation=0.98)), contract=SIMPLER, benches=1).go(experiments=6)
+    night = Night(Heavier(2, lambda lots: Idea(correlation=0.98)), contract=SIMPLER, measure_slots=1).go(experiments=6)
     assert night.lab.state.counts["keep"] == 0
 
 
@@ -648,9 +648,9 @@ def test_less_code_that_is_worse_by_more_than_is_worthwhile_is_not_kept():
 
 
 def test_the_frontier_is_run_again_now_and_then():
-    night = Night(FakeWorld(1, without_improvement), benches=2).go(experiments=300)
+    night = Night(FakeWorld(1, without_improvement), measure_slots=2).go(experiments=300)
     looks = [r for r in night.runs if r.stage == "check"]
-    assert len(looks) >= len(night.runs) // EVERY - 2
+    assert len(looks) >= len(night.runs) // RUNS_BETWEEN_LOOKS - 2
     assert all(r.metrics == next(e.metrics for e in night.runs if (e.commit, e.seed) == (r.commit, r.seed)) for r in looks)
     assert night.lab.problem == ""
 
@@ -662,9 +662,9 @@ def test_a_frontier_that_no_longer_gives_its_own_numbers_ends_the_night_before_a
             moved = {"y": result.metrics["y"] + 1.0} if self.measured > 100 else result.metrics
             return with_fields(result, metrics=moved)
 
-    night = Night(Changed(1, without_improvement), benches=1).go(experiments=500)
+    night = Night(Changed(1, without_improvement), measure_slots=1).go(experiments=500)
     assert night.lab.problem.startswith("the frontier no longer reproduces its own numbers")
-    assert night.lab.state.runs < 100 + 2 * EVERY
+    assert night.lab.state.runs < 100 + 2 * RUNS_BETWEEN_LOOKS
 
 
 def test_a_session_begins_by_looking_whether_the_machine_is_still_the_same():
@@ -683,7 +683,7 @@ def test_an_improvement_that_shrank_on_the_newer_frontier_is_said_to_overlap():
             return result
 
     reasons = [e.reason for seed in range(6)
-               for e in Night(Overlapping(seed, better, sigma=0.3), benches=4).go(experiments=12).lab.state.experiments.values()]
+               for e in Night(Overlapping(seed, better, sigma=0.3), measure_slots=4).go(experiments=12).lab.state.experiments.values()]
     assert any("overlaps with what was kept since" in reason for reason in reasons)
 
 
@@ -697,15 +697,15 @@ def test_a_fault_is_recorded_and_the_job_asked_for_again():
 
 
 def test_a_fault_counts_against_no_experiment():
-    plain = Night(FakeWorld(0, mixed), benches=1).go(experiments=20)
-    faulty = Night(FakeWorld(0, mixed, faults=lambda job, number: number % 5 == 0), benches=1).go(experiments=20)
+    plain = Night(FakeWorld(0, mixed), measure_slots=1).go(experiments=20)
+    faulty = Night(FakeWorld(0, mixed, faults=lambda job, number: number % 5 == 0), measure_slots=1).go(experiments=20)
     assert verdicts(faulty) == verdicts(plain)
 
 
 def test_faults_in_a_row_are_a_problem():
     night = Night(FakeWorld(0, faults=lambda job, number: isinstance(job, Measure) and number > 20)).go(experiments=90)
-    assert night.lab.problem == f"the machine failed {MOST_FAULTS} times in a row: the disk is full"
-    assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS
+    assert night.lab.problem == f"the machine failed {MOST_FAULTS_IN_A_ROW} times in a row: the disk is full"
+    assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS_IN_A_ROW
 
 
 def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
@@ -731,7 +731,7 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
                 return type(result)(job, outcome="timeout", reason="slow")
             return result
 
-    night = Night(Once(0, better), benches=1).go(experiments=1)
+    night = Night(Once(0, better), measure_slots=1).go(experiments=1)
     assert night.lab.state.experiments[1].verdict == "keep"
     assert night.lab.problem == ""
 
@@ -740,27 +740,27 @@ def test_a_seed_on_which_the_frontier_fails_once_is_left_out():
 
 
 def test_a_budget_of_experiments_is_kept_to():
-    night = Night(FakeWorld(), benches=8, desks=2).go(experiments=13)
+    night = Night(FakeWorld(), measure_slots=8, edit_slots=2).go(experiments=13)
     assert len(night.lab.state.experiments) == 13
     assert not night.lab.state.open
 
 
 def test_after_the_time_nothing_new_begins():
-    night = Night(FakeWorld(), benches=4).go(until=20.0)
+    night = Night(FakeWorld(), measure_slots=4).go(until=20.0)
     assert 20.0 <= night.now < 22.0
-    assert night.lab.ask(night.now, ["bench", "desk"]) is None
+    assert night.lab.ask(night.now, ["measure", "edit"]) is None
 
 
 def test_a_researcher_that_passes_is_left_alone_until_there_is_another_verdict():
     night = Night(FakeWorld(0, lambda lots: Idea(nothing=True))).go()
-    assert sum(isinstance(e, Passed) for e in night.events) == MOST_PASSES
+    assert sum(isinstance(e, Passed) for e in night.events) == MOST_PASSES_IN_A_ROW
     assert night.lab.finished(night.now)
 
 
 def test_a_researcher_that_passes_is_asked_again_after_a_verdict():
-    night = Night(FakeWorld(1, lambda lots: Idea(nothing=lots.random() < 0.3)), benches=4).go(experiments=30)
+    night = Night(FakeWorld(1, lambda lots: Idea(nothing=lots.random() < 0.3)), measure_slots=4).go(experiments=30)
     passes = [i for i, e in enumerate(night.events) if isinstance(e, Passed)]
-    assert len(passes) > MOST_PASSES
+    assert len(passes) > MOST_PASSES_IN_A_ROW
     assert len(night.lab.state.experiments) == 30
 
 
@@ -773,14 +773,14 @@ def test_stopping_ends_a_night_at_once():
 
 
 def test_a_session_that_was_killed_lasted_until_its_last_record():
-    lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
+    lab = Night(FakeWorld(), measure_slots=2).go(experiments=5).lab
     lasted = lab.state.usage.last
     lab.apply(Started(lasted + 9999.0, 2, "fake", "0"))
     assert lab.state.usage.seconds == pytest.approx(lasted)
 
 
 def test_a_session_that_ended_in_order_lasted_as_long_as_it_says():
-    lab = Night(FakeWorld(), benches=2).go(experiments=5).lab
+    lab = Night(FakeWorld(), measure_slots=2).go(experiments=5).lab
     lab.apply(Stopped(100.0, 42.0))
     lab.apply(Started(9999.0, 2, "fake", "0"))
     assert (lab.state.usage.seconds, lab.state.usage.capacity) == (42.0, 84.0)
@@ -801,7 +801,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
     def watch(night):
         seen[len(night.events)] = repr(held(night.lab.state))
 
-    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40, watch=watch)
+    night = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=40, watch=watch)
     assert len(seen) > 100
     lab, events = Lab(State(), team("r"), 3), night.events
     for count, event in enumerate(events, 1):
@@ -812,7 +812,7 @@ def test_a_replay_knows_at_every_record_what_the_live_lab_knew():
 
 def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_a_run():
     world = FakeWorld(4, mixed)
-    events = Night(world, benches=3).go(experiments=12).events
+    events = Night(world, measure_slots=3).go(experiments=12).events
     assert {e.verdict for e in events if isinstance(e, Judged)} == {"keep", "discard", "crash", "foul"}
     assert any(isinstance(e, Rebased) for e in events)
     fouls = {e.experiment for e in events if isinstance(e, Judged) and e.verdict == "foul"}
@@ -821,7 +821,7 @@ def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_
         if isinstance(past[-1], Proposed) and past[-1].experiment in fouls:
             continue  # one write with its verdict
         have = sum(isinstance(e, Proposed) for e in past)
-        night = Night(world, benches=3, past=past).go(experiments=max(1, 12 - have))
+        night = Night(world, measure_slots=3, past=past).go(experiments=max(1, 12 - have))
         counts = Counter((r.commit, r.seed) for r in night.runs if r.stage != "check")
         assert max(counts.values()) == 2
         assert sum(n > 1 for n in counts.values()) == 1, kept
@@ -832,7 +832,7 @@ def test_a_night_killed_at_any_record_is_carried_on_without_losing_or_repeating_
 
 @pytest.mark.parametrize("verdict", ["keep", "discard", "crash"])
 def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict):
-    events = Night(FakeWorld(4, mixed), benches=3).go(experiments=40).events
+    events = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=40).events
     at = next(i for i, e in enumerate(events) if isinstance(e, Judged) and e.verdict == verdict
               and isinstance(events[i - 1], Measured))
     given = replayed(events[:at]).begin(Budget(), 5.0)[0]
@@ -841,7 +841,7 @@ def test_a_verdict_that_a_kill_left_unwritten_is_given_at_the_next_start(verdict
 
 
 def test_events_come_in_the_order_in_which_they_are_applied():
-    night = Night(FakeWorld(4, mixed), benches=3).go(experiments=40)
+    night = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=40)
     assert repr(held(replayed(night.events).state)) == repr(held(night.lab.state))
 
 
@@ -856,7 +856,7 @@ def test_nights_of_changes_that_change_nothing_almost_never_end_with_a_keep():
 def test_a_night_of_mixed_ideas_climbs_and_its_keeps_are_true():
     kept, false, gain = 0, 0, 0.0
     for seed in (2, 3):
-        night = Night(FakeWorld(seed, referee_world), benches=1, key=str(seed)).go(runs=2000)
+        night = Night(FakeWorld(seed, referee_world), measure_slots=1, key=str(seed)).go(runs=2000)
         keeps = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
         kept += len(keeps)
         false += sum(night.world.gain(e.commit, e.base_commit) <= 1e-12 for e in keeps)

@@ -9,8 +9,8 @@ from fakes import FakeWorld, Idea, Night, team
 from overnight.brief import lessons
 from overnight.contracts import Change
 from overnight.lab import wire
-from overnight.lab.briefing import IDEA, MOST_IDEAS
-from overnight.lab.experiment import MOST_PASTS, PASTS, past
+from overnight.lab.briefing import MOST_IDEA_CHARACTERS, MOST_IDEAS
+from overnight.lab.experiment import MOST_PASTS, MOST_PASTS_BYTES, past
 from overnight.lab.jobs import AddIdea, Propose
 from overnight.researchers.knobs.history import read
 from overnight.track.roles import Role
@@ -53,7 +53,7 @@ def last(night):
 @pytest.fixture(scope="module")
 def long_night():
     """A simulated night of a thousand experiments."""
-    return Night(Writes(1, turned), benches=4).go(experiments=1000)
+    return Night(Writes(1, turned), measure_slots=4).go(experiments=1000)
 
 
 def test_a_brief_after_a_thousand_experiments_is_64_kib_on_the_wire_at_most(long_night):
@@ -63,10 +63,10 @@ def test_a_brief_after_a_thousand_experiments_is_64_kib_on_the_wire_at_most(long
 
 
 def test_whatever_researchers_write_a_brief_is_bounded():
-    job = last(Night(Writes(2, noisy), benches=4).go(experiments=1000))
+    job = last(Night(Writes(2, noisy), measure_slots=4).go(experiments=1000))
     judged = [each for each in job.brief.history if each.verdict != "open"]
-    assert 400 < len(judged) < MOST_PASTS and len(msgspec.json.encode(judged)) <= PASTS + len(judged) + 2
-    assert len(wire.encode(job)) <= PASTS + 16 * 16 * KIB  # the rest is under way
+    assert 400 < len(judged) < MOST_PASTS and len(msgspec.json.encode(judged)) <= MOST_PASTS_BYTES + len(judged) + 2
+    assert len(wire.encode(job)) <= MOST_PASTS_BYTES + 16 * 16 * KIB  # the rest is under way
 
 
 def test_a_bounded_history_teaches_what_the_whole_of_it_would(long_night):
@@ -83,7 +83,7 @@ def test_a_bounded_history_teaches_what_the_whole_of_it_would(long_night):
 
 def test_the_size_of_what_is_remembered_is_kept_count_of(long_night):
     pasts = long_night.lab.state.pasts
-    assert pasts.size == sum(len(msgspec.json.encode(each)) for each in pasts.items) <= PASTS
+    assert pasts.size == sum(len(msgspec.json.encode(each)) for each in pasts.items) <= MOST_PASTS_BYTES
     number = pasts.items[3].id
     other = msgspec.json.decode(msgspec.json.encode(pasts), type=type(pasts))
     other.forget(number)
@@ -99,10 +99,10 @@ def test_a_long_note_is_not_brought_back_and_a_short_one_is():
 
 
 def test_a_proposer_is_told_of_the_newest_ideas_and_of_the_whole_of_its_own():
-    night = Night(FakeWorld(1), roles=[Role("llm", "llm"), *team("r")], thinkers=1, think=1.0)
+    night = Night(FakeWorld(1), roles=[Role("llm", "llm"), *team("r")], think_slots=1, think=1.0)
     orders = [AddIdea(f"r{n}", f"idea {n}", f"{n} " + "x" * 3000) for n in range(MOST_IDEAS + 20)]
     night._record([event for order in orders for event in night.lab.hear(order, 0.0)])
     brief = night.lab.briefing.role("llm", idea=1)
     assert len(brief.ideas) == MOST_IDEAS and brief.ideas[-1].title == f"idea {MOST_IDEAS + 19}"
-    assert {len(idea.text) for idea in brief.ideas} == {IDEA} and len(brief.idea.text) == 3002
+    assert {len(idea.text) for idea in brief.ideas} == {MOST_IDEA_CHARACTERS} and len(brief.idea.text) == 3002
     assert len(night.lab.briefing.outside().ideas) == MOST_IDEAS + 20

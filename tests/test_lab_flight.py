@@ -5,7 +5,7 @@ import pytest
 
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
-from overnight.lab.flight import MOST_FAULTS, SLACK, Flight, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, SLACK_SECONDS, Flight, lease
 from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.track.spec import parse
 
@@ -63,8 +63,8 @@ def test_a_job_is_lost_when_its_lease_ends():
 
 def test_a_lease_covers_all_that_the_contract_allows_a_run():
     track = parse(CONTRACT)
-    alone, paired = lease(JOB, track), lease(msgspec.structs.replace(JOB, beside="c0"), track)
-    assert alone > SLACK and paired - SLACK == 2 * (alone - SLACK)
+    alone, paired = lease(JOB, track), lease(msgspec.structs.replace(JOB, paired_with="c0"), track)
+    assert alone > SLACK_SECONDS and paired - SLACK_SECONDS == 2 * (alone - SLACK_SECONDS)
 
 
 # ---- places that fail ------------------------------------------------------------------------------------------
@@ -74,33 +74,33 @@ def test_a_place_that_fails_again_and_again_is_set_aside_and_the_night_goes_on()
     class OneBad(FakeWorld):
         def answer(self, job):
             if isinstance(job, Measure) and job.run % 2 and not night.lab.flight.set_aside:  # then nothing is given to it
-                return Trouble(job, "the disk is full", "bench 2")
+                return Trouble(job, "the disk is full", "measure 2")
             result = super().answer(job)
             return msgspec.structs.replace(result, worker=1) if isinstance(result, Measurement) else result
 
-    night = Night(OneBad(0, mixed), benches=2)
+    night = Night(OneBad(0, mixed), measure_slots=2)
     night.go(experiments=3)
-    assert night.lab.flight.set_aside == {"bench 2"} and not night.lab.problem
+    assert night.lab.flight.set_aside == {"measure 2"} and not night.lab.problem
     assert len(night.lab.state.experiments) == 3 and not night.lab.state.open
 
 
 def test_the_last_place_of_its_kind_ends_the_night():
     flight = Flight()
-    assert [flight.failed("bench 1", others=0) for _ in range(MOST_FAULTS)] == [False] * (MOST_FAULTS - 1) + [True]
+    assert [flight.failed("measure 1", others=0) for _ in range(MOST_FAULTS_IN_A_ROW)] == [False] * (MOST_FAULTS_IN_A_ROW - 1) + [True]
 
 
 def test_a_job_that_is_done_wipes_out_the_faults_of_its_place_alone():
     flight = Flight()
-    for _ in range(MOST_FAULTS - 1):
-        assert not flight.failed("bench 1", 1) and not flight.failed("bench 2", 1)
-    flight.worked("bench 1")
-    flight.failed("bench 1", 1)
-    flight.failed("bench 2", 1)
-    assert flight.set_aside == {"bench 2"}
+    for _ in range(MOST_FAULTS_IN_A_ROW - 1):
+        assert not flight.failed("measure 1", 1) and not flight.failed("measure 2", 1)
+    flight.worked("measure 1")
+    flight.failed("measure 1", 1)
+    flight.failed("measure 2", 1)
+    assert flight.set_aside == {"measure 2"}
 
 
 def test_a_sealed_run_carries_what_its_scorer_needs_and_never_the_tracks_key():
-    night = Night(FakeWorld(2, mixed), benches=2, key="the track's own key").go(experiments=12)
+    night = Night(FakeWorld(2, mixed), measure_slots=2, key="the track's own key").go(experiments=12)
     runs = [job for job in night.jobs if isinstance(job, Measure)]
     assert len({job.secret for job in runs}) == len({job.scorer_seed for job in runs}) == len({job.seed for job in runs})
     assert all(len(job.secret) == 64 and job.scorer_seed != job.seed for job in runs)

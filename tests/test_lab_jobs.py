@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fakes import FakeWorld, Idea, Night
 from overnight.contracts import Call
 from overnight.lab import jobs
-from overnight.lab.jobs import LOG, Job, Letter, Measure, Measurement, Order, Result
+from overnight.lab.jobs import MOST_LOG_BYTES, Job, Letter, Measure, Measurement, Order, Result
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = {str: st.text(), int: st.integers(-2**63, 2**63 - 1), float: NUMBERS, bool: st.booleans(), bytes: st.binary(),
@@ -82,7 +82,7 @@ def texts(value):
 
 
 def test_no_message_of_a_night_names_a_place_on_a_disk():
-    night = Night(FakeWorld(2, lambda lots: Idea(gain=lots.choice((3.0, 0.0, -1.0)))), benches=2).go(experiments=12)
+    night = Night(FakeWorld(2, lambda lots: Idea(gain=lots.choice((3.0, 0.0, -1.0)))), measure_slots=2).go(experiments=12)
     messages = [*night.jobs, *map(night.world.answer, night.jobs)]
     assert len({type(message) for message in messages}) >= 4
     assert not [text for message in messages for text in texts(msgspec.to_builtins(message)) if text.startswith(("/", "~", "file:"))]
@@ -92,14 +92,14 @@ def test_no_message_of_a_night_names_a_place_on_a_disk():
 
 
 def test_the_files_of_logs_are_named_by_the_run():
-    logs = {told: told.encode() for told in ("run", "score", "beside", "beside-score")}
+    logs = {told: told.encode() for told in ("run", "score", "paired", "paired-score")}
     found = Measurement(Measure(7, 1, "c", 3, "race"), logs, outcome="ok")
-    assert dict(found.files()) == {"7.log": b"run", "7-score.log": b"score", "7-beside.log": b"beside",
-                                   "7-beside-score.log": b"beside-score"}
+    assert dict(found.files()) == {"7.log": b"run", "7-score.log": b"score", "7-paired.log": b"paired",
+                                   "7-paired-score.log": b"paired-score"}
     assert found.log == "7.log" and Measurement(found.job, outcome="ok").log == ""
 
 
-@pytest.mark.parametrize(("name", "length"), [("../../notes", 1), ("run", LOG + 1)])
+@pytest.mark.parametrize(("name", "length"), [("../../notes", 1), ("run", MOST_LOG_BYTES + 1)])
 def test_a_log_that_is_too_long_or_names_its_file_is_refused(name, length):
     body = msgspec.json.encode(Measurement(Measure(7, 1, "c", 3, "race"), {name: b"x" * length}, outcome="ok"))
     with pytest.raises(msgspec.ValidationError):

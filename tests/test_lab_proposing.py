@@ -27,7 +27,7 @@ def sometimes(lots):
 
 
 def night(*roles, ideas=sometimes, **more):
-    more = {"thinkers": 4, "think": 20.0} | more
+    more = {"think_slots": 4, "think": 20.0} | more
     return Night(FakeWorld(1, ideas), roles=roles, **more)
 
 
@@ -59,7 +59,7 @@ def test_while_a_model_thinks_the_others_keep_the_benches_busy():
 
 def test_as_many_proposals_are_thought_about_as_there_are_places():
     seen = []
-    night(LLM, thinkers=4).go(experiments=30, watch=lambda n: seen.append(sum(j.place == "thinker" for j in n.lab.flight.of(Job))))
+    night(LLM, think_slots=4).go(experiments=30, watch=lambda n: seen.append(sum(j.place == "think" for j in n.lab.flight.of(Job))))
     assert max(seen) == 4 and seen.count(4) > len(seen) / 2
 
 
@@ -89,7 +89,7 @@ def test_the_others_go_on_meanwhile():
         def _propose(self, job):
             self.ideas = (lambda lots: Idea(away=1e9)) if job.researcher == "author" else sometimes
             return super()._propose(job)
-    done = Night(World(1), roles=(LLM, KNOBS), thinkers=4, think=1.0).go(experiments=20)
+    done = Night(World(1), roles=(LLM, KNOBS), think_slots=4, think=1.0).go(experiments=20)
     assert Counter(e.researcher for e in kinds(done, Proposed)) == {"tuner": 20}
     assert len([e for e in kinds(done, Passed) if e.researcher == "author"]) <= 4
 
@@ -104,7 +104,7 @@ def hear(night, *orders):
 
 def test_ideas_are_leased_once_each_and_a_persons_come_first():
     papers = [AddIdea(f"r{n}", f"paper {n}", source="arxiv:1") for n in range(3)]
-    done = hear(night(LLM, thinkers=1, think=1.0), *papers, AddIdea("r9", "mine"))
+    done = hear(night(LLM, think_slots=1, think=1.0), *papers, AddIdea("r9", "mine"))
     done.go(experiments=12)
     tried = [e.idea for e in kinds(done, Proposed) if e.idea]
     assert tried[0] == 4 and sorted(tried) == [1, 2, 3, 4]
@@ -122,7 +122,7 @@ def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
         def _propose(self, job):
             self.ideas = (lambda lots: Idea(nothing=True)) if job.brief.idea else sometimes
             return super()._propose(job)
-    done = hear(Night(World(1), roles=(LLM,), thinkers=1, think=1.0), AddIdea("r1", "hopeless")).go(experiments=6)
+    done = hear(Night(World(1), roles=(LLM,), think_slots=1, think=1.0), AddIdea("r1", "hopeless")).go(experiments=6)
     (idea,) = map(done.lab.state.idea, done.lab.state.ideas)
     assert (idea.state, idea.outcome) == ("tried", "nobody could make a change of it")
     assert len(kinds(done, Proposed)) == 6 and sum(e.idea == 1 for e in kinds(done, Passed)) == 2
@@ -162,7 +162,7 @@ def test_a_standup_that_says_nothing_is_not_asked_again_at_once():
             self.asked += 1
             return Thought(job)
     world = World(1, sometimes)
-    Night(world, roles=(KNOBS, Role("standup", "standup", every=5)), thinkers=2, think=0.1).go(experiments=21)
+    Night(world, roles=(KNOBS, Role("standup", "standup", every=5)), think_slots=2, think=0.1).go(experiments=21)
     assert world.asked == 4
 
 
@@ -172,12 +172,12 @@ def test_a_scientist_is_asked_when_nobody_else_has_anything_left():
             fresh = job.brief.idea or len(job.brief.history) < 4
             self.ideas = sometimes if fresh else lambda lots: Idea(nothing=True)
             return super()._propose(job)
-    done = Night(World(3), roles=(LLM, Role("newton", "scientist", below=1)), thinkers=1, think=1.0).go(experiments=8)
+    done = Night(World(3), roles=(LLM, Role("newton", "scientist", below=1)), think_slots=1, think=1.0).go(experiments=8)
     assert any(e.idea for e in kinds(done, Proposed))
 
 
 def test_a_new_idea_wakes_who_had_nothing_left():
-    done = night(LLM, ideas=lambda lots: Idea(nothing=True), thinkers=1).go()
+    done = night(LLM, ideas=lambda lots: Idea(nothing=True), think_slots=1).go()
     passed = len(kinds(done, Passed))
     assert passed == 3 and done.lab.finished(done.now)
     hear(done, AddIdea("r1", "mine"))
@@ -188,7 +188,7 @@ def test_who_is_gone_for_good_is_named_with_the_reason():
     class World(FakeWorld):
         def _propose(self, job):
             return Proposal(job, reason="the key was refused.", away=True)
-    done = Night(World(1), roles=(LLM,), thinkers=4, think=1.0).go()
+    done = Night(World(1), roles=(LLM,), think_slots=4, think=1.0).go()
     assert done.lab.why(done.now) == "author is away: the key was refused"
 
 
@@ -196,9 +196,9 @@ def test_what_git_cannot_move_goes_back_to_who_made_it_at_a_place_for_thinking()
     class World(FakeWorld):
         def _rebase(self, job):
             return Rebasing(job, self.made(self.ideas_of[job.commit], job.onto, job.commit) if job.anew else "", job.anew)
-    done = Night(World(1, better), roles=(LLM,), thinkers=4, think=2.0).go(experiments=8)
+    done = Night(World(1, better), roles=(LLM,), think_slots=4, think=2.0).go(experiments=8)
     moved = [j for j in done.jobs if isinstance(j, Rebase)]
-    assert any(j.anew for j in moved) and all(j.place == ("thinker" if j.anew else "desk") for j in moved)
+    assert any(j.anew for j in moved) and all(j.place == ("think" if j.anew else "edit") for j in moved)
     assert done.lab.state.counts["keep"] > 2
 
 
@@ -206,7 +206,7 @@ def test_what_nobody_is_there_to_make_anew_is_a_conflict():
     class World(FakeWorld):
         def _rebase(self, job):
             return Rebasing(job, "")
-    done = Night(World(1, better), roles=(KNOBS,), benches=3).go(experiments=8)
+    done = Night(World(1, better), roles=(KNOBS,), measure_slots=3).go(experiments=8)
     assert any("conflicts with what was kept" in e.reason for e in kinds(done, Judged))
     assert not done.lab.state.open
 
@@ -218,7 +218,7 @@ def test_the_very_same_change_is_not_measured_twice():
     class World(FakeWorld):
         def made(self, idea, parent, *what):
             return super().made(idea, parent)  # whatever the seed: one change for each frontier
-    done = Night(World(1, lambda lots: Idea(gain=-1.0)), roles=(LLM,), thinkers=2, think=1.0).go(experiments=5)
+    done = Night(World(1, lambda lots: Idea(gain=-1.0)), roles=(LLM,), think_slots=2, think=1.0).go(experiments=5)
     assert len(kinds(done, Proposed)) == 1
     assert all("the very change of #1 again" in e.reason for e in kinds(done, Passed))
 
@@ -245,9 +245,9 @@ def test_an_idea_that_was_dropped_is_not_tried():
 
 def test_a_paused_night_starts_nothing_and_does_not_end():
     lab = hear(night(KNOBS), Steer("r1", "pause")).lab
-    assert lab.ask(0.0, ["bench", "desk", "thinker"]) is None and not lab.finished(0.0)
+    assert lab.ask(0.0, ["measure", "edit", "think"]) is None and not lab.finished(0.0)
     lab.hear(Steer("r2", "resume"), 0.0)
-    assert lab.ask(0.0, ["bench"]) is not None
+    assert lab.ask(0.0, ["measure"]) is not None
 
 
 def test_a_pause_ends_with_the_session():
@@ -257,7 +257,7 @@ def test_a_pause_ends_with_the_session():
 
 
 def test_a_change_that_is_handed_in_is_measured_before_all_others():
-    done = night(KNOBS, benches=1, thinkers=0)
+    done = night(KNOBS, measure_slots=1, think_slots=0)
     done.go(experiments=4)
     world = done.world
     commit = world.made(Idea(gain=3.0, correlation=0.9), done.lab.state.commit, "mine")
@@ -329,7 +329,7 @@ def unruly(lots):
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1, max_size=6))
 def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
-    done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), benches=3)
+    done = Night(FakeWorld(seed, unruly), roles=(KNOBS,), measure_slots=3)
     for number, (place, runs) in enumerate(when):
         done.go(runs=done.lab.state.runs + runs)  # broken off while runs are under way
         done.lab.flight.begin(Budget())
@@ -345,7 +345,7 @@ def test_vetoes_at_any_time_leave_the_record_consistent(seed, when):
 
 def test_no_seed_is_raced_on_twice_after_a_veto():
     for seed in range(6):
-        done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,), benches=3)
+        done = Night(FakeWorld(seed, sometimes), roles=(KNOBS,), measure_slots=3)
         for number in range(4):
             done.go(runs=done.lab.state.runs + 15)
             done.lab.flight.begin(Budget())
@@ -359,7 +359,7 @@ def test_no_seed_is_raced_on_twice_after_a_veto():
 @pytest.mark.parametrize("seed", range(3))
 def test_no_work_of_a_night_with_everything_depends_on_when_it_is_replayed(seed):
     roles = (LLM, KNOBS, Role("newton", "scientist"), Role("standup", "standup", every=5))
-    done = hear(Night(FakeWorld(seed, sometimes), roles=roles, thinkers=3, think=8.0), AddIdea("r1", "mine")).go(experiments=25)
+    done = hear(Night(FakeWorld(seed, sometimes), roles=roles, think_slots=3, think=8.0), AddIdea("r1", "mine")).go(experiments=25)
     lab = Lab(State(), team("r"), 2)
     lab.organise(roles)
     for event in done.events:

@@ -9,25 +9,25 @@ from overnight.track.roles import Role
 THINKERS = 4
 
 
-def night(roles, benches, think, until=500.0, seed=1):
+def night(roles, measure_slots, think, until=500.0, seed=1):
     """The busy shares of benches and thinkers, bench seconds of an attempt, and the share of the attempts of the `llm`."""
-    done = Night(FakeWorld(seed, referee_world), benches=benches, roles=roles, thinkers=THINKERS, think=think).go(until=until)
+    done = Night(FakeWorld(seed, referee_world), measure_slots=measure_slots, roles=roles, think_slots=THINKERS, think=think).go(until=until)
     busy = sum(e.busy for e in done.events if isinstance(e, Measured))
     asked = [e for e in done.events if isinstance(e, Proposed)]
     mine = [e.thinking for e in asked if e.researcher == "llm"]
-    return busy / (done.now * benches), sum(mine) / (done.now * THINKERS), busy / len(asked), len(mine) / len(asked)
+    return busy / (done.now * measure_slots), sum(mine) / (done.now * THINKERS), busy / len(asked), len(mine) / len(asked)
 
 
-@pytest.mark.parametrize("benches", [1, 2])
+@pytest.mark.parametrize("measure_slots", [1, 2])
 @pytest.mark.parametrize("think", [2.0, 20.0])
-def test_benches_are_as_busy_as_thinkers_that_never_rest_can_keep_them(benches, think):
-    busy, _, each, _ = night([Role("llm", "llm")], benches, think)
-    assert busy == pytest.approx(min(1.0, THINKERS * each / (think * benches)), abs=0.05)
+def test_benches_are_as_busy_as_thinkers_that_never_rest_can_keep_them(measure_slots, think):
+    busy, _, each, _ = night([Role("llm", "llm")], measure_slots, think)
+    assert busy == pytest.approx(min(1.0, THINKERS * each / (think * measure_slots)), abs=0.05)
 
 
-@pytest.mark.parametrize("benches", [1, 2])
-def test_beside_one_who_needs_no_time_benches_are_always_busy_and_thinkers_seldom_rest(benches):
-    busy, thinking, _, share = night([Role("knobs", "knobs"), Role("llm", "llm")], benches, 20.0)
+@pytest.mark.parametrize("measure_slots", [1, 2])
+def test_beside_one_who_needs_no_time_benches_are_always_busy_and_thinkers_seldom_rest(measure_slots):
+    busy, thinking, _, share = night([Role("knobs", "knobs"), Role("llm", "llm")], measure_slots, 20.0)
     assert busy > 0.95 and thinking > 0.75 and share > 0.05
 
 

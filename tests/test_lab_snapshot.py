@@ -13,7 +13,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.track.spec import Track
 
-FOLLOWS = {"track", "policy", "_weighing", "keys"}  # in a State, from the record `opened` and what lies beside the journal
+FOLLOWS = {"track", "policy", "_known", "keys"}  # in a State, from the record `opened` and what lies beside the journal
 FOLLOWS_TOO = {"track", "secret", "baseline_commit", "_kind"}  # in its runs, from that and the calibration
 STATES = [pytest.param(name, place, id=f"{name}-{place}") for name in nights.names()
           for place in (0, *nights.stations(nights.load(name)))]
@@ -66,11 +66,11 @@ def test_a_night_that_goes_on_from_a_decoded_state_makes_the_same_record():
     def mixed(lots):
         return Idea(lots.choice((2.0, 0.0, -1.0)), 0.9, outcome=lots.choice(("ok",) * 9 + ("crash",)), conflicts=lots.random() < 0.3)
 
-    past = Night(FakeWorld(4, mixed), benches=3).go(experiments=60).events
+    past = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=60).events
     for cut in (10, len(past) // 3, len(past) // 2, len(past) - 1):
-        plain, other = (Night(FakeWorld(4, mixed), benches=3, past=past[:cut]) for _ in range(2))
+        plain, other = (Night(FakeWorld(4, mixed), measure_slots=3, past=past[:cut]) for _ in range(2))
         for night in (plain, other):
-            night.world = Night(FakeWorld(4, mixed), benches=3).go(experiments=60).world
+            night.world = Night(FakeWorld(4, mixed), measure_slots=3).go(experiments=60).world
         other.lab = Lab(thawed(other.lab.state), team("r"), 3)
         plain.go(experiments=8)
         other.go(experiments=8)

@@ -23,7 +23,7 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from overnight.contracts import Change
 from overnight.errors import Declined
 from overnight.lab.events import Judged, Measured, Proposed, Rebased, Reopened, Stacked
-from overnight.lab.flight import MOST_FAULTS, Budget, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, lease
 from overnight.lab.jobs import Accept, Job, Measurement, Proposal, Propose, Result, Think, Trouble, Try, key
 from overnight.track.roles import Role
 
@@ -116,8 +116,8 @@ class Listed(FakeWorld):
         """A commit fails where one of the changes that it holds does: always, or on its seeds."""
         if not self.fails(job.commit, job.seed):
             return super()._measure(job)
-        beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside else {}
-        return Measurement(job, outcome="crash", reason="it failed on this seed", beside=beside)
+        beside = {self.metric: self.ran(job.paired_with, job.seed)} if job.paired_with else {}
+        return Measurement(job, outcome="crash", reason="it failed on this seed", paired_metrics=beside)
 
     def fails(self, commit, seed):
         """Whether a change that this commit holds fails on this seed."""
@@ -160,7 +160,7 @@ class Network:
 
     def __init__(self, world, contract, disturbed, *, places, single=False):
         self.world, self.disturbed, self.places, self.single = world, disturbed, places, single
-        self.night = Night(world, contract=contract, benches=places["bench"])
+        self.night = Night(world, contract=contract, measure_slots=places["measure"])
         self.lab, self.lots = self.night.lab, random.Random(world.seed)
         self.now, self.sent, self.coming, self.seen = 0.0, 0, [], Counter()
 
@@ -192,8 +192,8 @@ class Network:
             self.send(job)
 
     def asked(self, free):
-        """The next job; where one is out at a time a desk's comes first, so that some wait and are stacked."""
-        first = self.lab.ask(self.now, ["desk"]) if self.single and free else None
+        """The next job; where one is out at a time an edit job comes first, so that some wait and are stacked."""
+        first = self.lab.ask(self.now, ["edit"]) if self.single and free else None
         return first or self.lab.ask(self.now, list(free.elements()))
 
     def free(self):
@@ -235,9 +235,9 @@ class Network:
     def sound(self):
         """What holds of every night: nothing is stuck or counted twice, and the record replays to what the Lab knows."""
         runs = [e for e in self.events if isinstance(e, Measured)]
-        assert len({e.run for e in runs}) == len(runs) == counted(self.lab) - sum(bool(e.beside) for e in runs)
+        assert len({e.run for e in runs}) == len(runs) == counted(self.lab) - sum(bool(e.paired_metrics) for e in runs)
         assert not stuck(self.lab) and not self.lab.problem
-        again = Night(self.world, contract=CONTRACT, benches=self.places["bench"], past=self.events)
+        again = Night(self.world, contract=CONTRACT, measure_slots=self.places["measure"], past=self.events)
         assert state(again.lab) == state(self.lab)
         return self
 
@@ -287,7 +287,7 @@ def test_with_one_job_at_a_time_the_whole_record_is_that_of_an_undisturbed_twin(
         count, harm = ((6, 1.0), (12, 1.0), (80, 5.0))[seed % 3]  # the more there are, and the worse, the more is stacked
         changes = [any_change(lots, f"p{n}", harm) for n in range(count)]
         handed = [any_change(lots, f"h{n}") for n in range(lots.randrange(4))]
-        text, places = contract(referee=f"may_crash = {lots.choice((0.0, 0.3))}"), Counter(bench=lots.choice((1, 3)), desk=1)
+        text, places = contract(referee=f"may_crash = {lots.choice((0.0, 0.3))}"), Counter(measure=lots.choice((1, 3)), edit=1)
         twin, other = (Network(Listed(seed, changes, handed, exact=seed % 6 == 4), text, each, places=places, single=True).go().sound()
                        for each in (CALM, DISTURBANCES[how]))
         assert written(other) == written(twin), seed
@@ -334,7 +334,7 @@ def test_with_many_jobs_at_a_time_the_verdicts_are_those_of_an_undisturbed_twin(
         lots = lots_of("many at a time", seed)
         changes = [clear(lots, kind, f"p{n}") for n in range(kind.count)]
         handed = [clear(lots, kind, f"h{n}") for n in range(lots.randrange(4))]
-        places = Counter(bench=lots.choice((1, 2, 5)), desk=1)
+        places = Counter(measure=lots.choice((1, 2, 5)), edit=1)
         twin, other = (Network(Listed(seed, changes, handed, exact=kind.exact), kind.text, each, places=places).go().sound()
                        for each in (CALM, DISTURBANCES[how]))
         assert outcomes(other.lab) == outcomes(twin.lab), seed
@@ -351,31 +351,31 @@ def test_with_many_jobs_at_a_time_the_verdicts_are_those_of_an_undisturbed_twin(
 
 
 def night_with(*roles):
-    """A calibrated night with a thinker."""
-    night = Night(FakeWorld(3), roles=roles, thinkers=1)
+    """A calibrated night with a think slot."""
+    night = Night(FakeWorld(3), roles=roles, think_slots=1)
     begin(night.lab, ())
     while not night.lab.state.calibrated:
-        night.lab.tell(night.world.answer(night.lab.ask(0.0, ["bench"])), 0.0)
+        night.lab.tell(night.world.answer(night.lab.ask(0.0, ["measure"])), 0.0)
     return night
 
 
 def test_a_fault_that_is_told_again_is_not_counted_as_that_of_the_job_that_was_offered_again():
     lab = night_with(Role("tuner", "knobs")).lab
-    first = lab.ask(0.0, ["desk"])
+    first = lab.ask(0.0, ["edit"])
     fault = Trouble(first, "the disk is full")
     lab.tell(fault, 0.0)
-    again = lab.ask(0.0, ["desk"])
+    again = lab.ask(0.0, ["edit"])
     assert key(again) == key(first)
-    for _ in range(MOST_FAULTS):
+    for _ in range(MOST_FAULTS_IN_A_ROW):
         with pytest.raises(Declined):
             lab.tell(fault, 0.0)
-    assert not lab.problem and in_flight(lab)["desk"] == 1
+    assert not lab.problem and in_flight(lab)["edit"] == 1
 
 
 def test_a_result_of_a_job_that_was_lost_is_declined_though_the_same_job_is_offered_again():
     night = night_with(Role("tuner", "knobs"))
-    lab, first = night.lab, night.lab.ask(0.0, ["desk"])
-    again = lab.ask(lasts(lab, first) + 1.0, ["desk"])
+    lab, first = night.lab, night.lab.ask(0.0, ["edit"])
+    again = lab.ask(lasts(lab, first) + 1.0, ["edit"])
     assert key(again) == key(first)
     with pytest.raises(Declined):
         lab.tell(night.world.answer(first), 5000.0)
@@ -386,7 +386,7 @@ def test_thoughts_that_are_told_again_are_not_taken_for_the_next_ones():
     night = night_with(Role("tuner", "knobs"), Role("standup", "standup", every=1))
     lab, thoughts = night.lab, []
     while len(thoughts) < 2:
-        job = lab.ask(0.0, ["thinker"]) or lab.ask(0.0, ["bench", "desk"])
+        job = lab.ask(0.0, ["think"]) or lab.ask(0.0, ["measure", "edit"])
         if isinstance(job, Think):
             thoughts.append(night.world.answer(job))
         if len(thoughts) < 2:

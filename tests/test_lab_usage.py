@@ -27,7 +27,7 @@ def test_before_anything_nothing_was_used():
 
 
 def test_a_run_beside_another_is_two():
-    assert told(measured(), measured(beside={"y": 1.0}), measured()).runs == 4
+    assert told(measured(), measured(paired_metrics={"y": 1.0}), measured()).runs == 4
 
 
 def test_busy_seconds_add_up():

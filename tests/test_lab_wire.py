@@ -40,7 +40,7 @@ def test_what_a_later_version_adds_to_a_job_is_passed_over():
 @pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
 def test_a_place_that_answers_nonsense_loses_nothing(body):
     lab = Night(FakeWorld(1)).lab
-    job = lab.ask(0.0, ["bench"])
+    job = lab.ask(0.0, ["measure"])
     with pytest.raises(Declined, match="this result cannot be read.*Its job stays in flight"):
         lab.tell(wire.result(body), 1.0)
     assert job in lab.flight
@@ -50,8 +50,8 @@ def test_a_place_that_answers_nonsense_loses_nothing(body):
 
 def test_the_job_of_a_result_is_the_one_that_was_given_out_whatever_the_place_says():
     lab = Night(FakeWorld(1)).lab
-    job = lab.ask(0.0, ["bench"])
-    lying = msgspec.structs.replace(job, stage="confirm", experiment=99, beside="c9")
+    job = lab.ask(0.0, ["measure"])
+    lying = msgspec.structs.replace(job, stage="confirm", experiment=99, paired_with="c9")
     event, *_ = lab.tell(wire.result(wire.encode(Measurement(lying, outcome="ok", metrics={"y": 1.0}))), 1.0)
     assert (event.stage, event.experiment) == (job.stage, job.experiment) == ("calibrate", 0)
 
@@ -59,7 +59,7 @@ def test_the_job_of_a_result_is_the_one_that_was_given_out_whatever_the_place_sa
 @pytest.mark.parametrize("pack", [bytes, zlib.compress])
 def test_a_message_beyond_all_bounds_is_not_read(pack):
     with pytest.raises(Declined, match="because it is more than 64 MiB"):
-        wire.result(pack(b" " * (wire.LARGEST + 1)))
+        wire.result(pack(b" " * (wire.MOST_MESSAGE_BYTES + 1)))
 
 
 def test_a_long_message_is_the_same_after_a_journey_and_shorter():

@@ -11,8 +11,9 @@ from overnight.researchers.llm.author import REPAIRS, Author
 from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, total
 from overnight.researchers.llm.client import ModelClient
 from overnight.researchers.llm.model import Model
-from overnight.testing.models import Scripted, in_order, said, tinker
+from overnight.testing.models import Scripted, in_order, tinker
 from overnight.testing.server import Faults, Server
+from said import said
 
 FILES = {"settings.py": "X = 1.0\nY = 2.0\n"}
 GOOD = said(Change({"settings.py": "X = 3.0\nY = 2.0\n"}, "X up\n\nIt was too low."), FILES)

@@ -8,7 +8,7 @@ from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
 from overnight.researchers.llm.edits import Edit, ParsedAnswer, applied, parse, render, unix
-from overnight.testing.models import said
+from said import said
 
 CODE = "import math\n\nRATE = 0.1\nSTEPS = 100\n\n\ndef f(x):\n    return x\n\n\ndef g(x):\n    return x\n"
 FILES = {"train.py": CODE}

@@ -346,7 +346,7 @@ def test_an_agent_learns_no_seed_no_number_of_the_holdout_no_key_and_nothing_of_
     events = list(journal.replay())
     journal.close()
     runs = [e for e in events if isinstance(e, Measured)]
-    secret = {repr(h) for e in runs for h in (e.holdout, e.beside_holdout) if h is not None}
+    secret = {repr(h) for e in runs for h in (e.holdout, e.paired_holdout) if h is not None}
     secret |= {path.read_text().strip() for path in (folder / ".overnight/keys").iterdir()} | {str(e.seed) for e in runs if e.seed > 999}
     assert len(secret) > 8 and not {each for each in secret if each in told}
     assert "words of the scorer" not in told and "the scorer says" not in told and "holdout" not in told.replace(

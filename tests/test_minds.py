@@ -11,8 +11,8 @@ import pytest
 from conftest import LITTLE, command, commit, overnight, repository, sentence, stop, write
 from overnight.contracts import Change
 from overnight.journal import open as open_journal
-from overnight.testing.models import said
 from overnight.testing.server import Server
+from said import said
 
 NEEDS = "night"
 

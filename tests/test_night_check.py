@@ -4,7 +4,7 @@ import pytest
 
 from conftest import CONTRACT
 from overnight.lab.jobs import Measurement
-from overnight.night.check import attempt
+from overnight.night.check import attempt, problems
 from overnight.track.spec import parse
 
 PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
@@ -16,7 +16,7 @@ def notes(contract, reports):
     def measured(job):
         return Measurement(job, outcome="ok", metrics=metrics, curve=curve)
 
-    return " ".join(attempt(parse(contract), "c0", measured).problems)
+    return " ".join(problems(parse(contract), attempt("c0", measured)))
 
 
 @pytest.mark.parametrize(("contract", "reports", "said"), [(PROGRESS, 0, True), (PROGRESS, 5, True), (PROGRESS, 6, False),

@@ -172,7 +172,7 @@ def test_a_clock_that_jumps_changes_nothing_in_what_is_decided(night, jump):
         assert getattr(plain.state, name) == getattr(other.state, name)
     verdicts = [[(e.id, e.commit, e.verdict, e.effect, e.interval) for e in lab.state.experiments.values()] for lab in (plain, other)]
     assert verdicts[0] == verdicts[1]
-    assert plain.ask(0.0, ["bench", "desk"]) == other.ask(0.0, ["bench", "desk"])
+    assert plain.ask(0.0, ["measure", "edit"]) == other.ask(0.0, ["measure", "edit"])
 
 
 def test_deadlines_are_kept_by_the_clock_that_cannot_jump():
@@ -187,7 +187,7 @@ def test_a_night_ends_when_its_time_is_over(little):
 
 def test_after_its_time_a_night_begins_nothing_and_waits_for_what_runs():
     begun = []
-    done = Night(FakeWorld(1, referee_world), benches=1, run=1.0).go(until=10.0, watch=lambda night: begun.append((night.now, len(night.jobs))))
+    done = Night(FakeWorld(1, referee_world), measure_slots=1, run=1.0).go(until=10.0, watch=lambda night: begun.append((night.now, len(night.jobs))))
     in_time = max(jobs for now, jobs in begun if now < 10.0)
     assert len(done.jobs) == in_time and 10.0 <= done.now < 11.2  # a run lasts between 0.9 and 1.1 s
     assert done.lab.why(done.now) == "the time is over"
@@ -334,5 +334,5 @@ def test_results_do_not_depend_on_the_umask(little):
 
 
 def test_what_a_place_is_asked_is_a_run_with_a_seed(night):
-    job = replayed(night, events(night)).ask(0.0, ["bench"])
+    job = replayed(night, events(night)).ask(0.0, ["measure"])
     assert job is None or isinstance(job, Measure)

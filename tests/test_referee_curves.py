@@ -9,7 +9,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from overnight.referee import curves
-from overnight.referee.curves import CATCH_UP, FEWEST, LINE, MOST, NEARLY_DONE, RECORDED, Pace, Reader, at, behind, thinned
+from overnight.referee.curves import (
+    CATCH_UP,
+    FEWEST_REPORTS,
+    MOST_LINE_BYTES,
+    MOST_RECORDED_REPORTS,
+    MOST_REPORTS,
+    NEARLY_DONE,
+    CurveWatch,
+    Reader,
+    at,
+    behind,
+    thinned,
+)
 
 PATTERN = r"^step (\S+) loss (\S+)"
 
@@ -42,7 +54,7 @@ def test_a_line_that_is_not_over_yet_is_no_report():
 
 @pytest.mark.parametrize("line", [
     b"step 2 loss nan", b"step 2 loss inf", b"step 2 loss 1e999", b"step 2 loss -1e101", b"step nan loss 2", b"step inf loss 2",
-    b"step 1 loss 2", b"step 0 loss 2", b"step -1 loss 2", b"step two loss 2", b"step 2 loss", b"step 2 loss 2" + b" " * LINE,
+    b"step 1 loss 2", b"step 0 loss 2", b"step -1 loss 2", b"step two loss 2", b"step 2 loss", b"step 2 loss 2" + b" " * MOST_LINE_BYTES,
     b"\xff\xfe\x00", b"\x00step 2 loss 2", "step 2 loss ½".encode(),
 ])
 def test_what_is_no_later_number_is_no_report(line):
@@ -61,21 +73,21 @@ def test_a_bar_that_is_drawn_over_itself_is_read_too():
 
 def test_a_megabyte_without_a_newline_is_not_kept():
     reader = read(*[b"step 1 loss 1 " * 80] * 1000)
-    assert reader.kept == () and len(reader._rest) <= LINE + 1
+    assert reader.kept == () and len(reader._rest) <= MOST_LINE_BYTES + 1
     assert not reader.feed(b"\n") and reader.feed(b"step 1 loss 1\n")
 
 
-@pytest.mark.parametrize("count", [1, RECORDED, MOST - 1, MOST, MOST + 1, 10 * MOST + 3])
+@pytest.mark.parametrize("count", [1, MOST_RECORDED_REPORTS, MOST_REPORTS - 1, MOST_REPORTS, MOST_REPORTS + 1, 10 * MOST_REPORTS + 3])
 def test_many_reports_are_thinned_evenly_and_their_ends_recorded(count):
     reader = read(lines([(n, 1.0 / n) for n in range(1, count + 1)]))
     steps = [step for step, _ in reader.kept]
-    assert len(steps) < MOST and len({b - a for a, b in itertools.pairwise(steps)}) <= 1
-    assert len(reader.curve) <= RECORDED and (reader.curve[0][0], reader.curve[-1][0]) == (1, count)
+    assert len(steps) < MOST_REPORTS and len({b - a for a, b in itertools.pairwise(steps)}) <= 1
+    assert len(reader.curve) <= MOST_RECORDED_REPORTS and (reader.curve[0][0], reader.curve[-1][0]) == (1, count)
 
 
 def test_a_report_that_is_thinned_out_is_no_news():
-    reader = read(lines([(n, 1.0) for n in range(1, MOST + 1)]))
-    assert [reader.feed(b"step %d loss 1\n" % (MOST + n)) for n in range(1, 5)] == [True, False, True, False]
+    reader = read(lines([(n, 1.0) for n in range(1, MOST_REPORTS + 1)]))
+    assert [reader.feed(b"step %d loss 1\n" % (MOST_REPORTS + n)) for n in range(1, 5)] == [True, False, True, False]
 
 
 @given(st.binary(max_size=300) | st.lists(st.sampled_from([b"step ", b" loss ", b"1", b"2", b"-", b"e9", b"\n", b"nan", b"\xff"]),
@@ -163,13 +175,13 @@ def test_a_run_that_goes_on_beyond_the_incumbents_end_is_not_stopped_there():
     assert not behind(tuple((s + 1000, v) for s, v in curve(lambda x: 9.0)), PACE)
 
 
-@pytest.mark.parametrize("pace", [(), PACE[:FEWEST - 1]], ids=["none", "too few"])
+@pytest.mark.parametrize("pace", [(), PACE[:FEWEST_REPORTS - 1]], ids=["none", "too few"])
 def test_without_a_curve_to_compare_with_nothing_is_stopped(pace):
     assert ends(curve(lambda x: 9.0), pace) is None
 
 
 def test_too_few_reports_stop_nothing():
-    assert ends(curve(lambda x: 9.0, count=FEWEST + 1)) is None
+    assert ends(curve(lambda x: 9.0, count=FEWEST_REPORTS + 1)) is None
 
 
 points = st.lists(st.floats(-1e9, 1e9), min_size=12, max_size=60).map(
@@ -220,7 +232,7 @@ def test_the_units_do_not_matter(race, a, b):
     assert bool(behind(mine, pace)) == bool(behind(*race))
 
 
-wild = st.floats(-curves.HUGE, curves.HUGE)
+wild = st.floats(-curves.LARGEST_NUMBER, curves.LARGEST_NUMBER)
 rising = st.lists(st.tuples(wild, wild), max_size=40, unique_by=lambda p: p[0]).map(lambda ps: tuple(sorted(ps)))
 
 
@@ -240,12 +252,12 @@ def test_between_two_reports_a_curve_is_straight(pace, step):
 
 
 def test_a_run_is_stopped_while_it_is_heard_and_says_why_ever_after():
-    pace = Pace(PATTERN, PACE, "minimize")
+    pace = CurveWatch(PATTERN, PACE, "minimize")
     printed = lines(curve(lambda x: 9.0))
     assert not pace.hear(printed[:400]) and pace.hear(printed[400:800]) and pace.hear(b"")
     assert "fell behind" in pace.reason
 
 
 def test_without_a_pace_it_only_listens():
-    pace = Pace(PATTERN, (), "minimize")
-    assert not pace.hear(lines(curve(lambda x: 9.0))) and len(pace.reader.curve) == RECORDED
+    pace = CurveWatch(PATTERN, (), "minimize")
+    assert not pace.hear(lines(curve(lambda x: 9.0))) and len(pace.reader.curve) == MOST_RECORDED_REPORTS

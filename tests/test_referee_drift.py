@@ -4,27 +4,27 @@ import statistics
 
 import pytest
 
-from overnight.referee.drift import EVERY, Drift
+from overnight.referee.drift import RUNS_BETWEEN_LOOKS, Drift
 
 
 def looked(*pairs, exact=True):
     """(the last sentence, the Drift) after looks of (before, now)."""
     drift, said = Drift(), ""
     for number, (before, now) in enumerate(pairs, 1):
-        said = drift.saw(before, now, exact, number * EVERY)
+        said = drift.saw(before, now, exact, number * RUNS_BETWEEN_LOOKS)
     return said, drift
 
 
 def test_a_look_is_due_after_so_many_runs():
     drift = Drift()
-    assert not drift.due(EVERY - 1) and drift.due(EVERY)
-    drift.saw(1.0, 1.0, True, EVERY + 3)
-    assert not drift.due(2 * EVERY + 2) and drift.due(2 * EVERY + 3)
+    assert not drift.due(RUNS_BETWEEN_LOOKS - 1) and drift.due(RUNS_BETWEEN_LOOKS)
+    drift.saw(1.0, 1.0, True, RUNS_BETWEEN_LOOKS + 3)
+    assert not drift.due(2 * RUNS_BETWEEN_LOOKS + 2) and drift.due(2 * RUNS_BETWEEN_LOOKS + 3)
 
 
 def test_a_look_that_failed_is_repeated_at_once():
-    assert looked((1.0, 2.0))[1].due(EVERY)
-    assert not looked((1.0, 2.0), (1.0, 1.0))[1].due(2 * EVERY)
+    assert looked((1.0, 2.0))[1].due(RUNS_BETWEEN_LOOKS)
+    assert not looked((1.0, 2.0), (1.0, 1.0))[1].due(2 * RUNS_BETWEEN_LOOKS)
 
 
 def test_a_number_that_repeats_itself_is_no_problem():

@@ -20,7 +20,7 @@ def pair(mine, theirs, name="cpu_seconds"):
 
 
 def share(guard, *pairs, standing=None):
-    return guards.strains([guard], pairs, [standing] if standing is not None else guards.begin([guard]))[0].share
+    return guards.usage([guard], pairs, [standing] if standing is not None else guards.begin([guard]))[0].share
 
 
 def test_the_baseline_stands_at_its_own_share_of_a_relative_bound():
@@ -51,8 +51,8 @@ def test_an_absolute_bound_looks_at_the_candidate_alone():
 
 
 def test_chance_may_pass_a_bound_on_one_pair_but_not_on_many():
-    strain = guards.strains([CPU], [pair(1.4, 1.0)], [0.8])[0]
-    assert strain.share > 1 and not guards.hopeless(strain, 1) and guards.hopeless(strain, 8)
+    usage = guards.usage([CPU], [pair(1.4, 1.0)], [0.8])[0]
+    assert usage.share > 1 and not guards.hopeless(usage, 1) and guards.hopeless(usage, 8)
 
 
 def test_what_nobody_measured_is_broken():
@@ -60,12 +60,12 @@ def test_what_nobody_measured_is_broken():
 
 
 def test_without_pairs_nothing_is_known():
-    assert guards.worst(guards.strains([CPU], [], [0.8])) is None
+    assert guards.usage([CPU], [], [0.8]) == []
 
 
 def test_the_sentence_names_number_and_bound():
-    strain = guards.strains([CPU], [pair(2.0, 1.0)], [0.8])[0]
-    assert strain.sentence == "breaks the guard on cpu_seconds: 2x of the baseline's where 1.25x is the bound"
+    usage = guards.usage([CPU], [pair(2.0, 1.0)], [0.8])[0]
+    assert usage.sentence == "breaks the guard on cpu_seconds: 2x of the baseline's where 1.25x is the bound"
 
 
 # ---- the limit up to which a guard may be broken ---------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_the_sentence_names_number_and_bound():
 
 def met(guard, numbers, name="cpu_seconds", theirs=1.0):
     """The guard as candidates that measured these numbers meet it, each beside an incumbent that measured `theirs`."""
-    return guards.strains([guard], [pair(n, theirs, name) for n in numbers], guards.begin([guard]))[0]
+    return guards.usage([guard], [pair(n, theirs, name) for n in numbers], guards.begin([guard]))[0]
 
 
 RATIOS = [1.0, 1.1, 1.3, 1.05, 1.2]
@@ -125,9 +125,3 @@ def test_within_the_bound_but_not_shown_to_be_is_said():
     found = met(CPU, [1.0, 1.24, 1.6])
     assert found.share < 1 < found.upper
     assert found.sentence.startswith("is not shown to keep within the guard on cpu_seconds: 1.24x of the baseline's")
-
-
-def test_the_worst_guard_is_that_with_the_largest_share():
-    found = guards.strains([CPU, Guard("size", at_most=10)], [({"cpu_seconds": 1.0, "size": 9.5}, {"cpu_seconds": 1.0})],
-                           [0.8, 0.0])
-    assert guards.worst(found).metric == "size"

@@ -182,7 +182,7 @@ def test_no_job_and_no_metric_names_a_number_on_the_holdout():
     found = night(math.pi)
     numbers = {repr(r.holdout) for r in found.runs if r.holdout is not None}
     assert len(numbers) > 30
-    told = msgspec.json.encode(found.jobs).decode() + repr([(r.metrics, r.beside, r.reason) for r in found.runs]) + repr(
+    told = msgspec.json.encode(found.jobs).decode() + repr([(r.metrics, r.paired_metrics, r.reason) for r in found.runs]) + repr(
         [e for e in found.events if isinstance(e, Judged)])
     assert not [n for n in numbers if n in told]
 
@@ -195,7 +195,7 @@ def test_the_holdout_is_asked_only_where_the_referee_would_keep():
 
 
 def test_a_replay_knows_the_same_gauge_and_verdicts():
-    found, again = night(benches=3), Lab(State(), team("r"))
+    found, again = night(measure_slots=3), Lab(State(), team("r"))
     for event in found.events:
         again.apply(event)
     assert again.state.monitor == found.lab.state.monitor and len(again.state.monitor.asked) > 5
@@ -214,7 +214,7 @@ def test_a_veto_that_a_kill_left_unwritten_is_given_at_the_next_start():
 
 
 def test_a_record_of_before_there_were_holdout_numbers_still_replays():
-    old = [msgspec.structs.replace(e, holdout=None, beside_holdout=None) if isinstance(e, Measured) else e
+    old = [msgspec.structs.replace(e, holdout=None, paired_holdout=None) if isinstance(e, Measured) else e
            for e in Night(FakeWorld(1, memorising), contract=HELD.replace("holdout", "private").replace(
                '"unseen.txt"', '["unseen.txt"]')).go(experiments=20).events]
     body = msgspec.json.encode(old).replace(b'private = [\\"unseen.txt\\"]', b'holdout = \\"unseen.txt\\"')
@@ -226,7 +226,7 @@ def test_a_record_of_before_there_were_holdout_numbers_still_replays():
 
 def test_a_time_is_held_against_the_run_beside_it():
     contract = HELD.replace('"minimize"', '"minimize"\nkind = "timing"')
-    found = Night(FakeWorld(1, memorising, holdout=1.0, drift=0.5), contract=contract, benches=1).go(experiments=12)
+    found = Night(FakeWorld(1, memorising, holdout=1.0, drift=0.5), contract=contract, measure_slots=1).go(experiments=12)
     told = {(found.world.ideas_of[e.commit].carries > 0, e.verdict == "keep") for e in found.lab.state.experiments.values()
             if found.world.ideas_of[e.commit].gain and (e.verdict == "keep" or e.reason == DENIED)}
     assert told == {(True, True), (False, False)}

@@ -84,7 +84,7 @@ def test_after_enough_races_the_seeds_are_forgotten():
 
 
 def test_old_races_are_forgotten():
-    assert noise.of_races(1.0, [*[(5, 9.0)] * 50, *[(5, 1.0)] * noise.REMEMBERED], 0.0) == pytest.approx(1.0)
+    assert noise.of_races(1.0, [*[(5, 9.0)] * 50, *[(5, 1.0)] * noise.MOST_RACES], 0.0) == pytest.approx(1.0)
 
 
 def test_races_of_candidates_that_spread_alike_tell_how_much():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.referee import stacks
-from overnight.referee.stacks import FIRST, LARGEST, PART, Sizes, Stack, Verdict, read, size, use
+from overnight.referee.stacks import FIRST_SINGLE_EDITS, MOST_EDITS, PART, Sizes, Stack, Verdict, read, size, use
 
 
 def stack(count, gains=(), sigma=1.0):
@@ -110,10 +110,10 @@ def told(effects, crashes=frozenset()):
     return read(pile), runs
 
 
-effects = st.lists(st.floats(-4, 4).map(lambda x: round(x, 2)), min_size=1, max_size=LARGEST + 3)
+effects = st.lists(st.floats(-4, 4).map(lambda x: round(x, 2)), min_size=1, max_size=MOST_EDITS + 3)
 
 
-@given(effects, st.sets(st.integers(1, LARGEST + 3)))
+@given(effects, st.sets(st.integers(1, MOST_EDITS + 3)))
 def test_every_edit_ends_in_one_place_and_no_run_is_asked_for_twice(gains, crashes):
     found, runs = told(gains, crashes)
     assert len(runs) == len(set(runs))
@@ -143,20 +143,20 @@ def test_a_stack_that_wins_is_not_dropped_whole_and_one_that_loses_is(gains):
     assert len(gains) == 1 or (len(found.dropped) == len(gains) and len(runs) == 1) == ([*accumulate(gains)][-1] < 0)
 
 
-@given(st.lists(st.sampled_from([0.0, 0.3, 0.8, 2.0]), min_size=1, max_size=LARGEST + 3))
+@given(st.lists(st.sampled_from([0.0, 0.3, 0.8, 2.0]), min_size=1, max_size=MOST_EDITS + 3))
 def test_where_nothing_harms_every_improvement_is_told_alone(gains):
     found, _ = told(gains)
     assert {member for member, gain in enumerate(gains, 1) if gain} <= found.alone.keys()
 
 
-@given(effects, st.integers(0, LARGEST + 2))
+@given(effects, st.integers(0, MOST_EDITS + 2))
 def test_an_improvement_that_outweighs_all_harm_is_told_alone(gains, place):
     place %= len(gains)
     gains[place] = sum(abs(g) for g in gains) + 1.0
     assert told(gains)[0].alone.get(place + 1) == pytest.approx(gains[place])
 
 
-@given(st.integers(2, LARGEST + 3))
+@given(st.integers(2, MOST_EDITS + 3))
 def test_one_improvement_among_nulls_takes_few_runs(count):
     for place in range(count):
         _, runs = told([2.0 if place == other else 0.0 for other in range(count)])
@@ -169,7 +169,7 @@ def test_one_improvement_among_nulls_takes_few_runs(count):
 def outcomes(edit, lots, looks=200, noise=0.5):
     """By how much stacks of each size beat the frontier, where gains add up."""
     return {count: [sum(edit(lots) for _ in range(count)) + lots.gauss(0, noise * count**0.5) for _ in range(looks)]
-            for count in range(1, LARGEST + 1)}
+            for count in range(1, MOST_EDITS + 1)}
 
 
 def mostly_null(lots):
@@ -195,7 +195,7 @@ def test_stacks_stay_small_where_edits_clash():
     assert size({count: [d - 3.0 * (count - 1) for d in found] for count, found in seen.items()}) == 1
 
 
-@given(st.integers(0, 100), st.integers(1, LARGEST))
+@given(st.integers(0, 100), st.integers(1, MOST_EDITS))
 def test_the_size_is_within_its_bounds_and_no_matter_of_chance(seed, most):
     seen = outcomes(random.Random(seed).choice([mostly_null, mostly_harm]), random.Random(seed), looks=30)
     assert 1 <= size(seen, most) <= most
@@ -204,7 +204,7 @@ def test_the_size_is_within_its_bounds_and_no_matter_of_chance(seed, most):
 
 def test_nothing_is_stacked_before_enough_single_edits_were_looked_at():
     seen = outcomes(mostly_null, random.Random(0))
-    assert size({}) == 1 and size({**seen, 1: seen[1][:FIRST - 1]}) == 1
+    assert size({}) == 1 and size({**seen, 1: seen[1][:FIRST_SINGLE_EDITS - 1]}) == 1
 
 
 def test_a_size_is_tried_only_next_to_one_that_is_known():
@@ -212,7 +212,7 @@ def test_a_size_is_tried_only_next_to_one_that_is_known():
     assert size({1: single}) == 2
 
 
-@given(st.lists(st.floats(-5, -0.01), min_size=1, max_size=50), st.floats(0.1, 0.99), st.integers(2, LARGEST))
+@given(st.lists(st.floats(-5, -0.01), min_size=1, max_size=50), st.floats(0.1, 0.99), st.integers(2, MOST_EDITS))
 def test_stacks_that_lose_by_less_are_of_more_use(seen, share, count):
     """As long as none of them wins, for a win costs runs."""
     assert use([share * d for d in seen], count, -0.5) >= use(seen, count, -0.5)
@@ -224,7 +224,7 @@ def test_an_improvement_is_thought_to_stand_in_the_place_of_a_typical_edit():
     assert use([-1.0] * 10, 2, 0.0) == pytest.approx(2 * 0.8 / (1 + stacks.COST * 2 * 0.8))
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.floats(-3, 1), st.integers(1, LARGEST))
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.floats(-3, 1), st.integers(1, MOST_EDITS))
 def test_use_does_not_depend_on_the_order_and_is_never_negative(seen, typical, count):
     assert use(seen[::-1], count, typical) == use(seen, count, typical) >= 0.0
 
@@ -235,7 +235,7 @@ def test_stacks_that_all_lose_by_more_than_is_hoped_for_are_of_no_use():
 
 def test_sizes_learn_from_what_they_are_told():
     found, lots = Sizes(), random.Random(2)
-    for _ in range(20 * LARGEST):
+    for _ in range(20 * MOST_EDITS):
         for _ in range(10):
             count = found.size
             found.saw(count, 3.0 * (sum(mostly_null(lots) for _ in range(count)) + lots.gauss(0, 0.5)), 3.0)
@@ -257,6 +257,6 @@ def test_where_nothing_scatters_nothing_is_learned_of_sizes():
 
 def test_only_the_newest_outcomes_are_remembered():
     found = Sizes()
-    for number in range(stacks.REMEMBERED + 5):
+    for number in range(stacks.MOST_OUTCOMES + 5):
         found.saw(1, float(number % 90), 1.0)
-    assert len(found.outcomes[1]) == stacks.REMEMBERED and found.outcomes[1][0] == 5.0
+    assert len(found.outcomes[1]) == stacks.MOST_OUTCOMES and found.outcomes[1][0] == 5.0

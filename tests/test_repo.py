@@ -8,7 +8,7 @@ import pytest
 
 from conftest import LITTLE, commit, git, overnight, repository, sentence, write
 from overnight.errors import EditError, Fault, TrackError
-from overnight.repo import LARGEST, MOST_FILES, SEAM, Repo
+from overnight.repo import MOST_FILES, MOST_TEXT_BYTES, SEAM, Repo
 from overnight.track import spec
 
 NEEDS = "git"
@@ -200,7 +200,7 @@ def test_what_is_said_of_a_path_that_is_none_is_plain_text(little):
     assert str(said.value).isprintable() and str(said.value).encode()
 
 
-@pytest.mark.parametrize("files", [{f"{n}": "x" for n in range(MOST_FILES + 1)}, {"a": "x" * (LARGEST + 1)}])
+@pytest.mark.parametrize("files", [{f"{n}": "x" for n in range(MOST_FILES + 1)}, {"a": "x" * (MOST_TEXT_BYTES + 1)}])
 def test_a_change_without_end_is_an_error_of_the_edit(little, files):
     repo = Repo(little)
     with pytest.raises(EditError, match="the change is more than"):
@@ -465,8 +465,9 @@ def test_moving_a_branch_makes_it_and_moves_only_what_is_known(little):
 def test_a_branch_put_aside_keeps_its_commits_under_a_number(little):
     repo = Repo(little)
     repo.move("overnight/little", repo.head(), set())
-    assert [repo.put_aside("overnight/little"), repo.put_aside("overnight/little")] == ["overnight/little-1", None]
-    assert repo.tip("overnight/little-1") == repo.head() and repo.tip("overnight/little") is None
+    repo.put_aside("overnight/little")
+    repo.put_aside("overnight/little")
+    assert [repo.tip(f"overnight/little{name}") for name in ("", "-1", "-2")] == [None, repo.head(), None]
 
 
 def kept(folder, text="X = 2.0\n"):

@@ -61,7 +61,7 @@ class Night:
     def calibrate(self):
         self.runs += 1
         metrics = {"val_bpc": 3.5 + self.scatter[self.runs % len(self.scatter)], "peak_memory": 3.0 * 2**30}
-        self.events += self.lab.tell(Measurement(self.lab.ask(0.0, ["bench"]), outcome="ok", metrics=metrics, busy=1.5), 0.0)
+        self.events += self.lab.tell(Measurement(self.lab.ask(0.0, ["measure"]), outcome="ok", metrics=metrics, busy=1.5), 0.0)
 
     def run(self, number, commit, value):
         self.runs += 1
@@ -444,7 +444,7 @@ def test_the_company_of_its_first_run_and_a_new_frontier_are_told(tmp_path):
 @pytest.mark.parametrize(("more", "sentence"), [(12, "It makes the code larger by 12 nodes"), (-3, "smaller by 3 nodes")])
 def test_how_much_code_it_costs_is_told(tmp_path, more, sentence):
     night = Night()
-    night.happen(Proposed(0.0, 1, *night.frontier, commit="d" * 40, researcher="knobs", message="a change", grown=more))
+    night.happen(Proposed(0.0, 1, *night.frontier, commit="d" * 40, researcher="knobs", message="a change", size_delta=more))
     night.happen(Judged(0.0, 1, "discard", "no sign"))
     assert sentence in shown(night, 1, tmp_path)
 
@@ -478,7 +478,7 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
     number, commit = night.propose("quicker")
     for seed, (mine, theirs) in enumerate([(1.0, 2.0), (1.2, 2.2), (1.1, 9.0)]):
         night.happen(Measured(0.0, 90 + seed, number, commit, seed, "race", outcome="ok", metrics={"val_bpc": mine},
-                              beside={"val_bpc": theirs}))
+                              paired_metrics={"val_bpc": theirs}))
     night.happen(Judged(0.0, number, "discard", "no sign", 1.0, None, 3, 0))
     text = shown(night, number, tmp_path)
     assert "right beside it on the same cores" in text and "The ratio of the medians is 0.5." in text

@@ -20,8 +20,9 @@ from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.budget import BudgetBounds, ModelBudget
 from overnight.researchers.llm.client import ModelClient
 from overnight.researchers.llm.model import Model, Request
-from overnight.testing.models import Scripted, count, in_order, said, script, shortened, tinker, turned
+from overnight.testing.models import Scripted, count, in_order, script, shortened, tinker, turned
 from overnight.testing.server import Faults, Server, spoilt
+from said import said
 
 ASKED = Request("author", "propose", 7, "stable", "current", timeout=20)
 

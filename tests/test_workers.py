@@ -15,8 +15,8 @@ from overnight.workers.local import LocalWorkers
 
 
 class TestLocal(WorkersSuite):
-    def hire(self, work, benches=1, desks=1):
-        return LocalWorkers(work, benches, desks=desks)
+    def hire(self, work, measure_slots=1, edit_slots=1):
+        return LocalWorkers(work, measure_slots, edit_slots=edit_slots)
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def staffed():
     """Workers by what they do; closed at the end."""
     opened = []
 
-    def make(work, benches=1, **options):
-        opened.append(LocalWorkers(work, benches, **options))
+    def make(work, measure_slots=1, **options):
+        opened.append(LocalWorkers(work, measure_slots, **options))
         return opened[-1]
 
     yield make
@@ -35,9 +35,9 @@ def staffed():
 
 def test_benches_work_at_the_same_time(staffed):
     meeting = threading.Barrier(2, timeout=5)
-    workers = staffed(lambda job, place: (meeting.wait(), done(job, place))[1], benches=2)
-    workers.start(measure(1), "bench 1")
-    workers.start(measure(2), "bench 2")
+    workers = staffed(lambda job, place: (meeting.wait(), done(job, place))[1], measure_slots=2)
+    workers.start(measure(1), "measure 1")
+    workers.start(measure(2), "measure 2")
     assert {workers.next(5).job.run, workers.next(5).job.run} == {1, 2}
 
 
@@ -49,7 +49,7 @@ def test_runs_that_go_on_at_once_have_cores_of_their_own(staffed):
         together.wait()
         return done(job, place)
 
-    workers = staffed(look, benches=len(available()), machine=Cores(available()))
+    workers = staffed(look, measure_slots=len(available()), machine=Cores(available()))
     for number in range(len(available())):
         workers.start(measure(number), workers.idle()[0])
     for _ in available():
@@ -66,7 +66,7 @@ def test_a_bench_beyond_the_cores_is_not_pinned(staffed):
         together.wait()
         return done(job, place)
 
-    workers = staffed(look, benches=len(available()) + 1, desks=0)
+    workers = staffed(look, measure_slots=len(available()) + 1, edit_slots=0)
     for number, place in enumerate(workers.idle()):
         workers.start(measure(number), place)
     for _ in range(len(available()) + 1):
@@ -87,7 +87,7 @@ def test_nights_of_one_process_never_have_the_same_core_at_once(staffed):
         return done(job, place)
 
     machine = Cores(available())
-    several = [staffed(look, benches=len(available()), desks=0, machine=machine) for _ in range(nights)]
+    several = [staffed(look, measure_slots=len(available()), edit_slots=0, machine=machine) for _ in range(nights)]
     came = Counter()
     for number in range(60):
         for workers in several:
@@ -109,8 +109,8 @@ def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_pat
         raise Fault("stopped")
 
     workers = LocalWorkers(sleeps, 2)
-    workers.start(measure(1), "bench 1")
-    workers.start(measure(2), "bench 2")
+    workers.start(measure(1), "measure 1")
+    workers.start(measure(2), "measure 2")
     time.sleep(0.3)
     began = time.monotonic()
     workers.close()
@@ -121,7 +121,7 @@ def test_closing_kills_what_runs_and_returns_when_it_is_dead(bubblewrap, tmp_pat
 def test_closing_does_not_wait_long_for_a_desk_that_thinks(bubblewrap):
     thinking = threading.Event()
     workers = LocalWorkers(lambda job, place: (thinking.wait(30), done(job, place))[1], 1)
-    workers.start(THINK, "desk 1")
+    workers.start(THINK, "edit 1")
     began = time.monotonic()
     workers.close()
     spent = time.monotonic() - began

@@ -176,7 +176,7 @@ class Edits:
 def simulated_night(edits: Sequence[Edit], seed: int, measured: Measured) -> Outcome:
     """The Lab with two benches, without a clock and without sandboxes."""
     world = Edits(shuffled(edits, seed), measured)
-    night = Night(world, contract=contract(), researchers=(NAME,), benches=2, key=f"planted {seed}").go()
+    night = Night(world, contract=contract(), researchers=(NAME,), measure_slots=2, key=f"planted {seed}").go()
     return judged(night.lab, edits, world.researcher.skipped)
 
 

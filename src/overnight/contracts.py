@@ -70,7 +70,7 @@ class Past(Struct, frozen=True):
     note     what the researcher left with its Change; empty in a brief's history where it is more than 1 KiB of JSON
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
-    strain   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
+    guard_usage   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
     """
 
     id: int
@@ -82,7 +82,7 @@ class Past(Struct, frozen=True):
     pairs: int = 0
     reason: str = ""
     note: dict[str, Any] = {}
-    strain: float | None = None
+    guard_usage: float | None = None
     idea: int = 0
     log: str = ""
 
@@ -104,7 +104,7 @@ class Brief(Struct, frozen=True):
     frontier the experiment whose commit the frontier is (0: the baseline)
     commit   the commit that is to be changed, which the desk fills in: for researchers that want the whole tree
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
-    strain   of the baseline, like that of a Past
+    guard_usage   of the baseline, like that of a Past
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
@@ -129,7 +129,7 @@ class Brief(Struct, frozen=True):
     history: Sequence[Past]
     program: str
     seed: int
-    strain: float | None = None
+    guard_usage: float | None = None
     again: Past | None = None
     editable: tuple[str, ...] = ()
     unit: str = ""
@@ -153,7 +153,7 @@ class Call(Struct, frozen=True):
     purpose  "propose", "repair", "critic", "scientist" or "standup"
     asked    the seed of the brief for which it was made
     cached   those of `tokens_in` that the provider had in its cache
-    dollars  its price; None where nobody knows it
+    dollars  its price; None where it is not known
     outcome  "ok", or why there was no answer: "timeout", "limit" (429), "outage", "refused", "stopped" (the night ended first)
     """
 
@@ -177,12 +177,11 @@ class Researcher(Protocol):
     def propose(self, brief: Brief) -> Change | None:
         """A change on top of the frontier; None when there is nothing left to try, or `again` cannot be made anew. Raises
         EditError where what it made is no usable change, Away where it cannot work now or not at all."""
-        ...
 
 
 @dataclass(slots=True)
 class Team:
-    """Who works at the desk. `critic` reads a change of somebody who thinks, with its diff, and may say what is wrong with it;
+    """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
     `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `close` ends what
     they have under way."""
 
@@ -222,7 +221,7 @@ class Command(Struct, frozen=True):
     network  "none": no socket but a local one of its own; "loopback": TCP and UDP too, to itself
     gpus     whether it may use the machine's GPUs
     heard    called with each piece of captured stdout as it arrives, on a thread of the sandbox's; it must not raise, and
-             True ends the command. None: nobody listens
+             True ends the command. None: it is not listened to
     """
 
     argv: tuple[str, ...]
@@ -270,11 +269,9 @@ class Process(Protocol):
 
     def wait(self) -> Ended:
         """Block until its whole tree is dead, then harvest. Raises Fault when the sandbox failed, not the command."""
-        ...
 
     def kill(self) -> None:
         """End the whole tree now; `wait` still must be called."""
-        ...
 
 
 class Sandbox(Protocol):
@@ -290,7 +287,6 @@ class Sandbox(Protocol):
 
     def start(self, command: Command) -> Process:
         """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""
-        ...
 
 
 # ---- workers ---------------------------------------------------------------------------------------------------
@@ -299,7 +295,7 @@ class Sandbox(Protocol):
 class Place(Protocol):
     """One place, as the code that carries out a job and the live view see it.
 
-    kind, number  of its name: "bench" and 2 of "bench 2"
+    kind, number  of its name: "measure" and 2 of "measure 2"
     cores         those that its run is pinned to; () where it is not
     job           what it does; None while it is free
     since         when it got the job, by the monotonic clock
@@ -313,7 +309,6 @@ class Place(Protocol):
 
     def running(self, process: Process) -> None:
         """The job says which process it waits for, so that closing can end it."""
-        ...
 
 
 class Workers(Protocol[Job, Result]):
@@ -322,24 +317,19 @@ class Workers(Protocol[Job, Result]):
     @property
     def places(self) -> Sequence[Place]:
         """All of them."""
-        ...
 
     def idle(self) -> Sequence[str]:
-        """The names of the places that are free now, like "bench 2", "desk 1" or "thinker 1": a kind, a space, a number."""
-        ...
+        """The names of the places that are free now, like "measure 2", "edit 1" or "think 1": a kind, a space, a number."""
 
     def start(self, job: Job, place: str) -> None:
         """Begin a job at a free place of its kind."""
-        ...
 
     def next(self, timeout: float) -> Result | None:
         """The next finished job's result, a Trouble where it raised a Fault; None when there is none within so many seconds.
         Raises what else the job raised."""
-        ...
 
     def close(self) -> None:
         """Stop everything that is under way, and return when it is dead."""
-        ...
 
 
 # ---- journal ---------------------------------------------------------------------------------------------------
@@ -351,22 +341,17 @@ class Journal(Protocol[Event]):
     def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
         """Make events durable before returning, all or none of them, behind record `expected_seq` (None: behind the last that
         is known here). Raises Conflict where another process wrote meanwhile, else JournalError; then nothing was written."""
-        ...
 
     def replay(self, after: int = 0) -> Iterator[Event]:
         """The events behind record `after`, oldest first; their numbers count from 1 without gaps. Raises JournalError where
         the chain of hashes is broken."""
-        ...
 
     @property
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record that is known here: they pin the whole past."""
-        ...
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
-        ...
 
     def close(self) -> None:
         """Let go of it."""
-        ...

@@ -16,7 +16,7 @@ from overnight.lab.lab import Lab
 TICK = 0.25  # seconds after which the view is drawn again even if nothing happened
 
 
-class Pace:
+class LoopTimes:
     """How long the loop itself takes: means over results, in seconds."""
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Pace:
 
 def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow: Callable[[Event], None],
         watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
-        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> Pace:
+        clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> LoopTimes:
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
     came in meanwhile; `keep` takes from a result that was accepted what the record does not hold."""
-    pace = Pace()
+    pace = LoopTimes()
     while True:
         happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
         watch(happened)
@@ -46,7 +46,7 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
-                watch(_record(partial(_told, lab, result, keep), journal, pace, follow))
+                watch(_record(partial(_take_result, lab, result, keep), journal, pace, follow))
 
 
 def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
@@ -55,27 +55,27 @@ def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
 
 
 def kind(place: str) -> str:
-    """The kind of a place by its name: "bench" of "bench 2"."""
+    """The kind of a place by its name: "measure" of "measure 2"."""
     return place.partition(" ")[0]
 
 
-def _told(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
+def _take_result(lab: Lab, result: Result, keep: Callable[[Result], None], at: float) -> list[Event]:
     """What follows from a result; what it brings besides is kept before that is recorded. Raises Declined."""
     events = lab.tell(result, at)
     keep(result)
     return events
 
 
-def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: Pace,
+def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: LoopTimes,
             follow: Callable[[Event], None]) -> list[Event]:
     """Let the Lab take something, make durable what follows, and act on it."""
     start = time.perf_counter()
     events = take(time.time())
-    told = time.perf_counter()
+    decided = time.perf_counter()
     if events:
         journal.extend(events)
-    pace.deciding += told - start
-    pace.writing += time.perf_counter() - told
+    pace.deciding += decided - start
+    pace.writing += time.perf_counter() - decided
     for event in events:
         follow(event)
     return events

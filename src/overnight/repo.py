@@ -8,12 +8,14 @@ Not covered: what the allowed files do when they run, which is the sandbox's to 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import stat
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -21,11 +23,11 @@ from overnight.errors import EditError, Fault, TrackError
 from overnight.track.spec import Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
-PATCH = 64 << 10  # bytes of a diff that are kept
-LONGEST = 1024  # bytes of a path that a change may name
-DEEPEST = 64  # parts of it
-MOST_FILES, LARGEST = 1000, 8 << 20  # files that one change may name, and bytes of text in all
-LARGEST_PACK = 256 << 20  # bytes of a commit with what it stands on
+MOST_PATCH_BYTES = 64 << 10  # bytes of a diff that are kept
+MOST_PATH_BYTES = 1024  # bytes of a path that a change may name
+MOST_PATH_PARTS = 64  # parts of it
+MOST_FILES, MOST_TEXT_BYTES = 1000, 8 << 20  # that one change may name, and of text in all
+MOST_PACK_BYTES = 256 << 20  # bytes of a commit with what it stands on
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
 _QUIET = ["--no-optional-locks", "--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false",
           "-c", "core.fsmonitor=false",
@@ -57,18 +59,15 @@ class Repo:
         self.folder = folder.resolve()
         if self._try("rev-parse", "--is-bare-repository") == "true":
             raise TrackError(f"{folder} is a bare repository: clone it and run in the clone.")
-        self.root = self._found_root(folder)
-        self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
-
-    def _found_root(self, folder: Path) -> Path:
         try:
-            return Path(self._git("rev-parse", "--show-toplevel"))
+            self.root = Path(self._git("rev-parse", "--show-toplevel"))
         except Fault as fault:
             if "safe.directory" in str(fault):
                 raise TrackError(f"git refuses {folder}, because it belongs to another user: run as that user, or run "
                                  f"`git config --global --add safe.directory {self.folder}`.") from fault
             raise TrackError(f"{folder} is not in a git repository: run `git init` there and commit your files "
                              "first.") from fault
+        self.prefix = "" if self.folder == self.root else self.folder.relative_to(self.root).as_posix() + "/"
 
     # -- asking --
 
@@ -105,7 +104,7 @@ class Repo:
     def home(self) -> Path:
         """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
         shared = Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
-        return shared.parent / self.prefix if shared.name == ".git" and self._git_dir() != shared else self.folder
+        return shared.parent / self.prefix if shared.name == ".git" and self._git_dir != shared else self.folder
 
     def ancestor(self, one: str, other: str) -> str | None:
         """The newest commit that two have in common; None when there is none."""
@@ -153,7 +152,7 @@ class Repo:
 
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""
-        text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", base, commit)[:PATCH]
+        text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", base, commit)[:MOST_PATCH_BYTES]
         return text.encode(errors="surrogateescape").decode(errors="replace")
 
     # -- trees --
@@ -162,17 +161,16 @@ class Repo:
         """Write the files of a commit below a folder. Raises Fault."""
         to.mkdir(parents=True, mode=0o755)
         to.chmod(0o755)
-        env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir())}
+        env = {"GIT_INDEX_FILE": str(to) + ".index", "GIT_WORK_TREE": str(to), "GIT_DIR": str(self._git_dir)}
         done = _call(["checkout", "-q", "-f", commit, "--", "."], to, env, umask=0o022)
         Path(str(to) + ".index").unlink(missing_ok=True)
         if done.returncode:
             shutil.rmtree(to, ignore_errors=True)
             raise Fault(f"{commit[:7]} could not be checked out: {_said(done)}")
 
+    @cached_property
     def _git_dir(self) -> Path:
-        if not hasattr(self, "_found_git_dir"):
-            self._found_git_dir = Path(self._git("rev-parse", "--absolute-git-dir"))
-        return self._found_git_dir
+        return Path(self._git("rev-parse", "--absolute-git-dir"))
 
     # -- commits --
 
@@ -184,17 +182,17 @@ class Repo:
             message.encode()
         except UnicodeEncodeError as error:
             raise EditError(f"the change holds characters that are no text ({error.reason}).") from error
-        if len(files) > MOST_FILES or sum(len(content or b"") for content in entries.values()) > LARGEST:
-            raise EditError(f"the change is more than {MOST_FILES:,} files or {LARGEST >> 20} MiB of text.")
+        if len(files) > MOST_FILES or sum(len(content or b"") for content in entries.values()) > MOST_TEXT_BYTES:
+            raise EditError(f"the change is more than {MOST_FILES:,} files or {MOST_TEXT_BYTES >> 20} MiB of text.")
         return self._commit(base, base, entries, message.replace("\0", ""))
 
     def _place(self, path: str) -> str:
         """A path in the folder as one in the repository. Raises EditError for what is none."""
         parts = path.split("/")
         plain = path.isprintable()  # nothing that hides, turns or steers what a person reads
-        long = plain and (len(path.encode()) > LONGEST or any(len(p.encode()) > 255 for p in parts) or len(parts) > DEEPEST)
-        if not plain or long or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
-            raise EditError(f"{path[:LONGEST]!r} is no path inside the repository.")
+        long = plain and (len(path.encode()) > MOST_PATH_BYTES or any(len(p.encode()) > 255 for p in parts))
+        if not plain or long or len(parts) > MOST_PATH_PARTS or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
+            raise EditError(f"{path[:MOST_PATH_BYTES]!r} is no path inside the repository.")
         return self.prefix + path
 
     def _commit(self, base: str, parent: str, entries: dict[str, bytes | None], message: str) -> str:
@@ -305,13 +303,13 @@ class Repo:
             raise Fault(f"there is no commit {commit[:40]} to send.")
         done = _call(["pack-objects", "--revs", "--thin", "--stdout", "-q"], self.root,
                      given="\n".join([commit, *(f"^{each}" for each in known), ""]).encode())
-        if done.returncode or len(done.stdout) > LARGEST_PACK:
+        if done.returncode or len(done.stdout) > MOST_PACK_BYTES:
             raise Fault(f"{commit[:7]} cannot be sent: {_said(done) if done.returncode else 'it is too large'}.")
         return done.stdout
 
     def unpack(self, pack: bytes, commit: str) -> None:
         """Take a commit that came as a pack, whole and well-formed; no name points to it yet. Raises Fault."""
-        limit, whole = f"--max-input-size={LARGEST_PACK}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
+        limit, whole = f"--max-input-size={MOST_PACK_BYTES}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
         done = _call(["index-pack", "--stdin", "--fix-thin", "--strict", limit], self.root, given=pack)
         if done.returncode or not self.has(commit) or self._try(*whole) is None:
             raise Fault(f"the commit {commit[:7]} did not arrive whole: {_said(done)}.")
@@ -345,14 +343,12 @@ class Repo:
         if f"branch refs/heads/{branch}" in self._git("worktree", "list", "--porcelain").splitlines():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
-    def put_aside(self, branch: str) -> str | None:
-        """Rename a result branch so that a new one can begin; its new name."""
-        if self.tip(branch) is None:
-            return None
-        self.refuse_checked_out(branch)
-        number = next(n for n in range(1, 10_000) if self.tip(f"{branch}-{n}") is None)
-        self._git("branch", "-m", branch, f"{branch}-{number}")
-        return f"{branch}-{number}"
+    def put_aside(self, branch: str) -> None:
+        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name."""
+        if self.tip(branch) is not None:
+            self.refuse_checked_out(branch)
+            number = next(n for n in itertools.count(1) if self.tip(f"{branch}-{n}") is None)
+            self._git("branch", "-m", branch, f"{branch}-{number}")
 
     def merge(self, branch: str) -> str:
         """Merge the result branch into the branch that is checked out. Raises TrackError."""
@@ -385,9 +381,9 @@ def _read(folder: Path, name: str) -> str | None:
     with open(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise EditError(f"{path.name} is no plain file: put a file in its place.")
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise EditError(f"{path.name} is larger than {LARGEST >> 20} MiB.")
+        content = file.read(MOST_TEXT_BYTES + 1)
+    if len(content) > MOST_TEXT_BYTES:
+        raise EditError(f"{path.name} is larger than {MOST_TEXT_BYTES >> 20} MiB.")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, St
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Job, Measure, Result
 from overnight.lab.lab import Lab
-from overnight.night.effects import Effects, keep_logs
+from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import Executor
 from overnight.night.session import Session
 from overnight.sandbox.unsandboxed import Unsandboxed
@@ -143,7 +143,7 @@ class Night:
             try:
                 self.session.journal.extend(lab.begin(Budget(experiments=len(script.left) or 1), time.time()))
                 loop.run(lab, places, self.session.journal, partial(self._follow, effects), self._watch,
-                         keep=effects.keep)
+                         keep=partial(keep_logs, self.session.home / LOGS))
             finally:
                 places.close()
             idle += len(script.left) == left

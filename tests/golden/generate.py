@@ -56,15 +56,15 @@ class World(FakeWorld):
         if made.change is None:
             return made
         grown = lots_of("grown", made.commit).choice((-4, 0, 3))
-        return replace(made, patch=f"-old\n+{made.commit}\n", grown=grown,
+        return replace(made, patch=f"-old\n+{made.commit}\n", size_delta=grown,
                        change=replace(made.change, note={"knob": made.commit[:2]}))
 
     def _measure(self, job):
         found = super()._measure(job)
         lots = lots_of("run", job.run)
         log = "" if found.outcome == "ok" else f"run-{job.run}.log"
-        beside = {self.metric: self.ran(job.beside, job.seed)} if job.beside and not found.beside else found.beside
-        return replace(found, beside=beside, overhead={"tree": round(lots.random(), 3)}, worker=job.run % 2, log=log, sandbox="fake-1",
+        beside = {self.metric: self.ran(job.paired_with, job.seed)} if job.paired_with and not found.paired_metrics else found.paired_metrics
+        return replace(found, paired_metrics=beside, overhead={"tree": round(lots.random(), 3)}, worker=job.run % 2, log=log, sandbox="fake-1",
                        accounting="exact", artifacts=f"{job.seed:08x}")
 
     def answer(self, job):
@@ -271,7 +271,7 @@ def restarted() -> list[Event]:
 
 def timed() -> list[Event]:
     """A metric that is a time: each run has the frontier beside it, on a machine that gets slower."""
-    return night(World(3, mixed, drift=0.05), 12, contract=kind("timing"), benches=1)
+    return night(World(3, mixed, drift=0.05), 12, contract=kind("timing"), measure_slots=1)
 
 
 def exact() -> list[Event]:
@@ -281,7 +281,7 @@ def exact() -> list[Event]:
 
 def not_exact() -> list[Event]:
     """A metric that is declared to be without noise and is not: a problem."""
-    return events(Night(Wavering(0), contract=kind("deterministic"), benches=1).go(experiments=3))
+    return events(Night(Wavering(0), contract=kind("deterministic"), measure_slots=1).go(experiments=3))
 
 
 def successes() -> list[Event]:
@@ -309,7 +309,7 @@ def reopened() -> list[Event]:
 def broken() -> list[Event]:
     """The machine fails three times in a row: the night ends."""
     world = World(1, better, faults=lambda job, number: number > 20 and isinstance(job, Measure))
-    return events(Night(world, benches=1).go(experiments=9))
+    return events(Night(world, measure_slots=1).go(experiments=9))
 
 
 def team() -> list[Event]:
@@ -319,10 +319,10 @@ def team() -> list[Event]:
         (0, AddIdea("1-a", "warm up longer", "the first steps are wild")), (8, call("author", 101, 0.02)),
         (14, call("scientist", 102, None)), (20, replace(call("author", 103, None), outcome="timeout", tokens_out=0)),
         (26, AddIdea("1-b", "share the keys")), (30, DropIdea("1-c", 2)), (36, call("standup", 104, 0.01)))
-    found = Night(World(9, thought), roles=nights.TEAM, thinkers=2)
+    found = Night(World(9, thought), roles=nights.TEAM, think_slots=2)
     found._record([organised], apply=True)
     first = found.go(runs=60, watch=script)
-    second = Night(found.world, roles=nights.TEAM, thinkers=2, past=first.events).go(experiments=3)
+    second = Night(found.world, roles=nights.TEAM, think_slots=2, past=first.events).go(experiments=3)
     return events(first, ended(second))
 
 

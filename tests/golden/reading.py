@@ -16,7 +16,7 @@ from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.track.roles import Role
 
-PLACES = ("bench", "bench", "bench", "desk", "desk", "thinker")
+PLACES = ("measure", "measure", "measure", "edit", "edit", "think")
 
 
 def replay(events: Iterable[Event], roles: Sequence[Role] = ()) -> Lab:
@@ -110,7 +110,7 @@ def _experiment(lab: Lab, number: int) -> dict[str, object]:
         "verdict": e.verdict, "base": e.base, "base_commit": e.base_commit, "commit": e.commit, "reason": e.reason,
         "researcher": e.researcher, "title": e.title, "effect": e.effect, "interval": e.interval, "pairs": e.pairs,
         "fresh_pairs": e.fresh_pairs, "e_value": e.e_value, "runs": e.runs, "metrics": dict(e.metrics), "cost": e.cost,
-        "size": e.grown, "idea": e.idea, "request": e.request, "log": e.log, "guard": e.strain, "reopened": e.reopenings,
+        "size": e.size_delta, "idea": e.idea, "request": e.request, "log": e.log, "guard": e.guard_usage, "reopened": e.reopenings,
     }
 
 
@@ -125,7 +125,7 @@ def _open(lab: Lab, number: int) -> dict[str, object]:
 
 def _job(job: Job) -> list[object]:
     if isinstance(job, Measure):
-        return ["measure", job.run, job.experiment, job.commit, job.seed, job.stage, job.beside, len(job.pace)]
+        return ["measure", job.run, job.experiment, job.commit, job.seed, job.stage, job.paired_with, len(job.pace)]
     if isinstance(job, Propose):
         idea = job.brief.idea.id if job.brief.idea else 0
         return ["propose", job.researcher, job.base, job.commit, job.brief.seed, idea, job.thinks]

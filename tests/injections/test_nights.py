@@ -218,7 +218,7 @@ def test_only_a_verdict_with_evidence_moved_the_branch(night):
     made = git(night.folder, "rev-list", "--reverse", f"{base}..overnight/little").splitlines()
     keeps = [e for e in night.of(Judged) if e.verdict == "keep"]
     least = load(night.folder).metric.worthwhile
-    simpler = {e.experiment for e in night.of(Proposed) if e.grown < 0}  # these need only be no worse by as much as is worthwhile
+    simpler = {e.experiment for e in night.of(Proposed) if e.size_delta < 0}  # these need only be no worse by as much as is worthwhile
     assert len(made) == len(keeps) and all(e.fresh_pairs > 0 and e.e_value * e.alpha >= 1 for e in keeps)
     found = [re.findall(r"^[XY] = (\S+)$", git(night.folder, "show", f"{c}:settings.py"), re.MULTILINE) for c in [base, *made]]
     losses = [(sum(map(float, pair)) - 3) ** 2 for pair in found]

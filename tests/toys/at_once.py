@@ -30,9 +30,9 @@ class Here:
 class AtOnce:
     """Each job is carried out where it is started."""
 
-    def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1, thinkers: int = 0,
+    def __init__(self, work: Callable[[Job, Place], Result], measure_slots: int, cpus: int = 1, edit_slots: int = 1, think_slots: int = 0,
                  machine: Cores = MACHINE) -> None:
-        counts = {"bench": benches, "desk": desks, "thinker": thinkers}
+        counts = {"measure": measure_slots, "edit": edit_slots, "think": think_slots}
         self.places = [Here(kind, number + 1) for kind, count in counts.items() for number in range(count)]
         self._work, self._done = work, deque[tuple[Here, Result | Exception]]()
 

@@ -9,8 +9,8 @@ from overnight.workers import WORKERS
 
 
 class TestAtOnce(WorkersSuite):
-    def hire(self, work, benches=1, desks=1):
-        return WORKERS["at once"](work, benches, desks=desks)
+    def hire(self, work, measure_slots=1, edit_slots=1):
+        return WORKERS["at once"](work, measure_slots, edit_slots=edit_slots)
 
 
 def test_a_night_works_with_them(tmp_path):

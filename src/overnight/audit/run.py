@@ -17,9 +17,9 @@ from overnight.lab.state import BASELINE, State
 from overnight.repo import Repo
 
 TICK = 0.25  # seconds between two looks at whether to stop
-HOPELESS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
-MOST_FAULTS = 3  # in a row, after which the machine is not tried again
-LARGEST = 1e150  # numbers beyond it are taken for it: their sums must stay finite
+MOST_FAILED_RUNS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
+MOST_FAULTS_IN_A_ROW = 3  # in a row, after which the machine is not tried again
+LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must stay finite
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
     bad, good = Counter[str](), Counter[str]()
     whole, runs = len(waiting), list[Run]()
     while (waiting or flying) and not stopped():
-        while waiting and (place := next((p for p in workers.idle() if p.startswith("bench")), "")):
+        while waiting and (place := next((p for p in workers.idle() if p.startswith("measure")), "")):
             workers.start(waiting.popleft(), place)
             flying += 1
         if (result := workers.next(TICK)) is None:
@@ -124,7 +124,7 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
         flying -= 1
         if isinstance(result, Trouble):
             faults += 1
-            if faults >= MOST_FAULTS:
+            if faults >= MOST_FAULTS_IN_A_ROW:
                 raise Fault(f"the machine failed {faults} times in a row: {result.reason.rstrip('.')}.")
             waiting.appendleft(result.job)
         elif isinstance(result, Measurement):
@@ -132,10 +132,11 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
             keep(result)
             value = result.metrics.get(plan.metric)
             run = Run(result.job.commit, result.job.seed, result.outcome,
-                      None if value is None else max(-LARGEST, min(LARGEST, value)), result.reason, round(result.busy, 6))
+                      None if value is None else max(-LARGEST_NUMBER, min(LARGEST_NUMBER, value)),
+                      result.reason, round(result.busy, 6))
             runs.append(run)
             (bad if run.value is None else good)[run.commit] += 1
-            if bad[run.commit] >= HOPELESS and not good[run.commit]:
+            if bad[run.commit] >= MOST_FAILED_RUNS and not good[run.commit]:
                 waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.frontier))
         watch(whole - len(waiting) - flying)
     return runs

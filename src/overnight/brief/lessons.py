@@ -102,7 +102,7 @@ def _ordered(name: str) -> str:
 def _together(tried: Sequence[tuple[str, Past]]) -> SimilarExperiments:
     pasts = [past for _, past in tried]
     effects = [effect for past in pasts if (effect := _effect(past)) is not None]
-    broken = sum(p.strain is not None and p.strain > 1 for p in pasts)
+    broken = sum(p.guard_usage is not None and p.guard_usage > 1 for p in pasts)
     return SimilarExperiments(_varied([name for name, _ in tried], pasts), tuple(p.id for p in pasts),
                  max(effects, default=None), min(effects, default=None), broken)
 

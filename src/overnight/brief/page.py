@@ -153,8 +153,8 @@ def _standing(brief: Brief) -> str:
     if brief.noise is not None:
         said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
                  "see a gain far below that takes many runs."]
-    if brief.strain is not None:
-        said += [f"- The baseline uses {brief.strain:.0%} of what the nearest guard allows."]
+    if brief.guard_usage is not None:
+        said += [f"- The baseline uses {brief.guard_usage:.0%} of what the nearest guard allows."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
 
 
@@ -335,7 +335,7 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
 def as_json(brief: Brief) -> dict[str, Any]:
     """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
     metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
-    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "strain": brief.strain}
+    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "guard_usage": brief.guard_usage}
     ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
             "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
     files, logs = sorted(brief.files.items()), sorted(brief.logs.items())

@@ -56,11 +56,11 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     fresh = run.draw(seeds, measured)
     marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none")]))
     planned = run.planned(state, session.repo, state.chain(), fresh, marks)
-    with Night(session, box, workers, desks=0) as night, planned as plan, \
+    with Night(session, box, workers, edit_slots=0) as night, planned as plan, \
             stopping(night.lab, "nothing was written, so run it again from the start"):
         logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
         console, flight = Console(stderr=True), night.lab.flight
-        console.print(_expected(plan, measured, flight.benches), markup=False, highlight=False, soft_wrap=True)
+        console.print(_expected(plan, measured, flight.measure_slots), markup=False, highlight=False, soft_wrap=True)
         with RunCounter(len(plan.commits) * seeds, console) as count:
             runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key,
                                partial(keep_logs, logs))
@@ -69,9 +69,9 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     return conclude(plan, runs, time.time())
 
 
-def _expected(plan: Plan, measured: list[Measured], benches: int) -> str:
+def _expected(plan: Plan, measured: list[Measured], measure_slots: int) -> str:
     """How many runs there will be, and about how long they take."""
     runs = len(plan.commits) * len(plan.seeds)
     each = statistics.median(e.busy + sum(e.overhead.values()) for e in measured) if measured else 0.0
     return (f"audit of {plan.track}: {len(plan.commits)} commits on {len(plan.seeds)} fresh seeds are {runs} runs, about "
-            f"{track.duration(each * -(-runs // benches))} with {benches} at a time")
+            f"{track.duration(each * -(-runs // measure_slots))} with {measure_slots} at a time")

@@ -52,18 +52,18 @@ def check(folder: Path, sandbox_name: str) -> None:
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
         cores, kept = available()[:contract.run.cpus], runner.artifacts / "baseline"
-        found = checking.attempt(contract, commit, partial(_measured, session, runner, cores, kept))
+        found = checking.attempt(commit, partial(_measured, session, runner, cores, kept))
         for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus)):
             click.echo(sentence)
-        attacked = None
-        if found.whole:
-            spread = abs(found.metric[0] - found.metric[1])
-            attacked = hostile.attack(contract, runner, hostile.Baseline(found.first, kept, spread), cores)
+        wrong = all(run.outcome != "ok" for run in found)
+        if found[-1].outcome == "ok":
+            attacked = hostile.attack(contract, runner, hostile.baseline(contract, found, kept), cores)
             for sentence in checking.attack_words(attacked):
                 click.echo(sentence)
+            wrong = any(each.wrong for each in attacked.findings)
     if advice := sandbox.advice(box):
         click.echo(f"note: {advice}", err=True)
-    if not found.metric or (attacked is not None and any(each.wrong for each in attacked.findings)):
+    if wrong:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 
 

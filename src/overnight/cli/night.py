@@ -35,7 +35,7 @@ from overnight.workers.cores import MACHINE
 @WORKERS
 @SANDBOX
 @click.option("--researcher", "names", multiple=True, help="Researcher that proposes (default: the team in program.md).")
-@click.option("--thinkers", type=click.IntRange(min=1), default=4, show_default=True,
+@click.option("--thinkers", "think_slots", type=click.IntRange(min=1), default=4, show_default=True,
               help="Models and agents that think at a time.")
 @click.option("--model", default="", help="Of the roles that name none, like openai:gpt-5-mini or ollama:qwen3; without a "
                                           "team in program.md, an `llm` joins.")
@@ -47,7 +47,7 @@ from overnight.workers.cores import MACHINE
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], thinkers: int, restart: bool, **options: Any) -> None:
+        names: tuple[str, ...], think_slots: int, restart: bool, **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     session = Session(folder)
@@ -55,7 +55,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     console = Console()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     wanted = ModelOptions(**options)
-    with session.writing(again=restart), Night(session, box, workers, thinkers=thinkers, models=wanted, say=say) as night:
+    with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted, say=say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night, sandbox.advice(box)):
             click.echo(note, err=True)
@@ -86,7 +86,7 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
     session, state = night.session, night.session.state
     if advice:
         yield f"note: {advice}"
-    head, cores = session.repo.head(), night.lab.flight.benches * state.track.run.cpus
+    head, cores = session.repo.head(), night.lab.flight.measure_slots * state.track.run.cpus
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "
                "(`--restart` begins anew at your commit)")

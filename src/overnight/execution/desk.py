@@ -67,7 +67,7 @@ class Desk:
         if commit == base:
             raise EditError("the change changes nothing")
         return Proposal(job, change, self.repo.foul(base, commit, self.track), commit=commit,
-                        patch=self.repo.patch(base, commit), grown=grown(before, change.files))
+                        patch=self.repo.patch(base, commit), size_delta=size_delta(before, change.files))
 
     def _advised(self, job: Propose, brief: Brief, researcher: Researcher, first: Proposal) -> Proposal | None:
         """What its researcher makes of a critic's advice; None where there is no advice, or nothing comes of it. The critic
@@ -180,7 +180,7 @@ def said(message: str) -> str:
 # ---- how large code is -----------------------------------------------------------------------------------------
 
 
-def grown(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
+def size_delta(before: Mapping[str, str], after: Mapping[str, str | None]) -> int:
     """By how much a change makes the code larger: `after` holds the files that it touches. Code that only moved out of the
     syntax, into strings, comments or files of another kind, has not become less."""
     sizes = [(code_size(path, before.get(path, "")), code_size(path, text or "")) for path, text in after.items()]

@@ -27,15 +27,15 @@ from overnight.execution import mounts
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
-from overnight.lab.jobs import LOG, Log, Measure, Measurement, Told, sealed
-from overnight.referee.curves import Pace
+from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
+from overnight.referee.curves import CurveWatch
 from overnight.repo import Repo
 from overnight.track.spec import RunSpec, Score, Step, Track
 from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
-_BESIDE: dict[Told, Told] = {"run": "beside", "score": "beside-score"}
+_PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 Becomes = Callable[[tuple[str, ...]], tuple[str, ...]]  # a command, and what is run in its place
 
@@ -107,17 +107,17 @@ class Runner:
                 running: Callable[[Any], None] = lambda process: None, keep: Path | None = None) -> Measurement:
         """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
         comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. `keep`: a folder for the
-        artefacts of a job with nothing beside it, which stay there. Raises Fault when the machine failed."""
+        artefacts of a job that is not paired, which stay there. Raises Fault when the machine failed."""
         job = job if job.secret else replace(sealed(job, ""), scorer_seed=job.seed)
-        if not job.beside:
+        if not job.paired_with:
             return _OneRun(self, job, cores, running, keep).measurement(worker)
-        other = replace(job, commit=job.beside, beside="", pace=())
+        other = replace(job, commit=job.paired_with, paired_with="", pace=())
         order = job.scorer_seed % 2  # a candidate that knew it could leave the machine cold for the other
         found = [_OneRun(self, side, cores, running).measurement(worker) for side in ((other, job) if order else (job, other))]
         mine, theirs = found[::-1] if order else found
-        logs = mine.logs | {_BESIDE[told]: log for told, log in theirs.logs.items()}
-        return replace(mine, logs=logs, beside=theirs.metrics, busy=mine.busy + theirs.busy,
-                                       beside_holdout=theirs.holdout)
+        logs = mine.logs | {_PAIRED[told]: log for told, log in theirs.logs.items()}
+        return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
+                                       paired_holdout=theirs.holdout)
 
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
               oracle: Becomes = lambda argv: argv) -> Measurement:
@@ -136,9 +136,10 @@ class _OneRun:
         self.runner, self.track, self.job, self.cores, self.running = runner, runner.track, job, cores, running
         self.keep, self.oracle = keep, oracle
         self.harvest = keep or runner.artifacts / f"{job.run}-{os.urandom(4).hex()}"
-        self.pace: Pace | None = None
+        self.pace: CurveWatch | None = None
         if (told := self.track.progress) is not None:
-            self.pace = Pace(told.pattern, job.pace, told.direction or self.track.metric.direction, told.patience, told.margin)
+            self.pace = CurveWatch(told.pattern, job.pace, told.direction or self.track.metric.direction, told.patience,
+                                   told.margin)
         self.busy = 0.0
         self.overhead: dict[str, float] = {}
         self.accounting: Accounting = "exact"
@@ -168,9 +169,9 @@ class _OneRun:
             with self._timed("clean-up"):
                 if self.keep is None:
                     shutil.rmtree(self.harvest, ignore_errors=True)
-        logs: dict[Told, Log] = {"run": self.said[-LOG:]}
+        logs: dict[LogKind, Log] = {"run": self.said[-MOST_LOG_BYTES:]}
         if self.judging:
-            logs["score"] = self.judging[-LOG:]
+            logs["score"] = self.judging[-MOST_LOG_BYTES:]
         return Measurement(self.job, logs, outcome=outcome, metrics=metrics, reason=reason, busy=self.busy,
                            overhead=self.overhead, worker=worker, curve=self.pace.reader.curve if self.pace else (),
                            sandbox=self.runner.sandbox.identity, accounting=self.accounting, artifacts=self.artifacts,

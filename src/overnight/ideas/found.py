@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from overnight.errors import TrackError
 from overnight.ideas.similarity import alike
-from overnight.lab.queue import TEXT, TITLE
+from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.untrusted import line, plain
 
 MOST_SOURCE_CHARACTERS = 512 << 10  # characters of one file or one idea; more is a mistake, not an idea
@@ -28,10 +28,10 @@ class FoundIdea(Struct, frozen=True):
 
 def found(title: str, text: str, source: str) -> FoundIdea:
     """Words from outside as an idea. A title that is too long goes on in the text."""
-    short = line(title, TITLE)
+    short = line(title, MOST_TITLE_CHARACTERS)
     if short.endswith("…"):
         text = f"{title}\n\n{text}" if text.strip() else title
-    return FoundIdea(short, plain(text, TEXT).strip(), line(source, TITLE))
+    return FoundIdea(short, plain(text, MOST_TEXT_CHARACTERS).strip(), line(source, MOST_TITLE_CHARACTERS))
 
 
 def written(text: str, source: str = "person") -> FoundIdea:

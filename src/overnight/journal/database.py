@@ -2,7 +2,7 @@
 
 One table, only ever appended to. Each row's hash covers the row before it in its track, so that nothing can be changed, dropped
 or slipped in unseen: hash = sha256(previous hash + body). Covered: kill -9 and power loss at any instant (each append is
-one transaction, synced before it returns), edits of the past. Not covered: someone who rewrites the whole chain.
+one transaction, synced before it returns), edits of the past. Not covered: a writer that replaces the whole chain.
 """
 
 from __future__ import annotations
@@ -11,26 +11,11 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Select,
-    String,
-    Table,
-    create_engine,
-    event,
-    false,
-    inspect,
-    literal,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import Conflict, JournalError
@@ -39,16 +24,16 @@ from overnight.lab.events import Event
 ATTEMPTS, PAUSE = 300, 0.1  # to change a new file's mode; seconds between two of them
 VERSION = 2
 START = "0" * 64
-_tables = MetaData()
-_events = Table(
+_tables = sa.MetaData()
+_events = sa.Table(
     "events", _tables,
-    Column("track", String(255), primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("hash", String(64), nullable=False),
+    sa.Column("track", sa.String(255), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )
-_version = Table("schema", _tables, Column("version", Integer, primary_key=True))
-_format_1 = Table("events_1", MetaData(), *(Column(each.name, each.type) for each in _events.c if each.name != "track"))
+_version = sa.Table("schema", _tables, sa.Column("version", sa.Integer, primary_key=True))
+_format_1 = sa.Table("events_1", sa.MetaData(), *(sa.Column(c.name, c.type) for c in _events.c if c.name != "track"))
 
 
 class DatabaseJournal:
@@ -59,31 +44,30 @@ class DatabaseJournal:
         self.path, self.track = name or url, track
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
-        self._engine = _connected(url)
+        self._engine = _made(url)
         self._migrated = False
-        try:
-            self._seq, self._hash = self._open()
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be opened: {_cause(error)}.") from error
-
-    def _open(self) -> tuple[int, str]:
-        """Number and hash of the last record, in tables that are made where there are none."""
-        with self._engine.connect() as connection:
-            if not inspect(connection).has_table(_version.name) or self._format(connection) is None:
+        with self._connected("opened") as connection:
+            if not sa.inspect(connection).has_table(_version.name) or self._format(connection) is None:
                 connection.rollback()
                 _lock(connection)  # another process may be about to do the same
-                self._make(connection)
+                _tables.create_all(connection)
+                if self._format(connection) is None:
+                    connection.execute(_version.insert().values(version=VERSION))
                 connection.commit()
-            return self._last(connection)
+            self._seq, self._hash = self._last(connection)
 
-    def _make(self, connection: Connection) -> None:
-        _tables.create_all(connection)
-        if self._format(connection) is None:
-            connection.execute(_version.insert().values(version=VERSION))
+    @contextmanager
+    def _connected(self, done: str) -> Iterator[sa.Connection]:
+        """A connection; a JournalError of one that fails says that the journal cannot be `done`."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise JournalError(f"the journal {self.path} cannot be {done}: {_cause(error)}.") from error
 
-    def _format(self, connection: Connection) -> int | None:
+    def _format(self, connection: sa.Connection) -> int | None:
         """The format's version, None where there is none yet. Raises JournalError for a newer one."""
-        found = connection.execute(select(_version.c.version)).scalar()
+        found = connection.execute(sa.select(_version.c.version)).scalar()
         if found is not None and found > VERSION:
             raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
         return found
@@ -98,20 +82,20 @@ class DatabaseJournal:
             if self._format(connection) != VERSION:
                 connection.exec_driver_sql(f"ALTER TABLE {_events.name} RENAME TO {_format_1.name}")
                 _events.create(connection)
-                old = select(literal(""), *_format_1.c)
+                old = sa.select(sa.literal(""), *_format_1.c)
                 connection.execute(_events.insert().from_select(["track", "seq", "body", "hash"], old))
                 _format_1.drop(connection)
                 connection.execute(_version.update().values(version=VERSION))
             connection.commit()
 
-    def _rows(self, connection: Connection) -> Select[Any]:
+    def _rows(self, connection: sa.Connection) -> sa.Select[Any]:
         """What selects this track's records, in whichever format they are."""
-        rows = select(_events.c.seq, _events.c.body, _events.c.hash)
+        rows = sa.select(_events.c.seq, _events.c.body, _events.c.hash)
         if self._format(connection) == VERSION:
             return rows.where(_events.c.track == self.track)
-        return rows.where(false()) if self.track else rows
+        return rows.where(sa.false()) if self.track else rows
 
-    def _last(self, connection: Connection) -> tuple[int, str]:
+    def _last(self, connection: sa.Connection) -> tuple[int, str]:
         row = connection.execute(self._rows(connection).order_by(_events.c.seq.desc()).limit(1)).first()
         return (row.seq, row.hash) if row else (0, START)
 
@@ -125,28 +109,23 @@ class DatabaseJournal:
                 self._migrate()
                 self._migrated = True
             with self._engine.begin() as connection:
-                # where nothing else is expected than what is known, the primary key finds whoever was quicker
-                last = self.head if expected_seq in (None, self._seq) else self._last(connection)
-                if expected_seq not in (None, last[0]):
+                # where nothing else is expected than what is known, the primary key finds a quicker writer
+                seq, chain = self.head if expected_seq in (None, self._seq) else self._last(connection)
+                if expected_seq not in (None, seq):
                     raise self._conflict()
-                written = self._append(connection, events, *last)
+                rows = []
+                for each in events:
+                    body = self._encoder.encode(each)
+                    seq, chain = seq + 1, link(chain, body)
+                    rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
+                if rows:
+                    connection.execute(_events.insert(), rows)
         except IntegrityError as error:
             raise self._conflict() from error
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
                                "make room and run again.") from error
-        self._seq, self._hash = written
-
-    def _append(self, connection: Connection, events: Sequence[Event], seq: int, chain: str) -> tuple[int, str]:
-        """Write events behind a record; number and hash of the last of them."""
-        rows = []
-        for each in events:
-            body = self._encoder.encode(each)
-            seq, chain = seq + 1, link(chain, body)
-            rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
-        if rows:
-            connection.execute(_events.insert(), rows)
-        return seq, chain
+        self._seq, self._hash = seq, chain
 
     def _conflict(self) -> Conflict:
         return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
@@ -157,7 +136,7 @@ class DatabaseJournal:
         follower counts what it read and asks for what comes after. Raises JournalError."""
         seq, chain = after, START
         try:
-            with self._engine.connect() as connection:
+            with self._connected("read") as connection:
                 wanted = self._rows(connection).order_by(_events.c.seq)
                 wanted = wanted.where(_events.c.seq >= after) if after else wanted  # with the record that the next is linked to
                 rows = connection.execution_options(yield_per=5000).execute(wanted)
@@ -168,18 +147,13 @@ class DatabaseJournal:
                     if number != seq or said != chain:
                         raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
                     yield self._decoder.decode(body)
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
-        try:
-            with self._engine.connect() as connection:
-                row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {_cause(error)}.") from error
+        with self._connected("read") as connection:
+            row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
         return row.hash if row else None
 
     @property
@@ -200,14 +174,14 @@ def link(before: str, body: bytes) -> str:
 # ---- what differs between databases ----------------------------------------------------------------------------
 
 
-def _connected(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
+def _made(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure)
+        sa.event.listen(engine, "connect", _configure)
     return engine
 
 
-def _lock(connection: Connection) -> None:
+def _lock(connection: sa.Connection) -> None:
     """Begin a transaction in which no other process makes or migrates tables; a database that locks by itself needs nothing."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -2,8 +2,8 @@
 
 A role with a fixed share gets it. The others share the rest by verified gain per cost, as a bandit that is hard to impress:
 keeps are thought to come at a rate per cost that is the team's own until a role has shown otherwise, what a keep gained is
-shrunk towards the team's mean, evidence fades with every attempt of anybody (gains get harder as the frontier moves), and a
-part of the attempts is split evenly whatever was found. So nobody starves, one lucky keep changes little, and a newcomer
+shrunk towards the team's mean, evidence fades with every attempt of any role (gains get harder as the frontier moves), and a
+part of the attempts is split evenly whatever was found. So no role starves, one lucky keep changes little, and a newcomer
 counts as an average member. Costs may be in any unit, and gains in any other, if they are the same for all.
 
 `python -m bench shares` measures what it gains and loses against equal shares and against knowing who is best.
@@ -21,7 +21,7 @@ from msgspec import Struct
 EVEN = 0.2  # part of the attempts of those without a fixed share that is split evenly among them
 PRIOR = 2.0  # keeps that a role's rate is thought to stand on before it has any
 SIZED = 2.0  # keeps that a role's mean gain is thought to stand on before it has any
-MOST = 3.0  # times the team's mean gain that one keep may count
+MOST_GAIN_OF_A_KEEP = 3.0  # times the team's mean gain that one keep may count
 HALF_LIFE = 150.0  # attempts of the whole team after which evidence counts half
 RARE, FEW = 0.03, 20.0  # keeps per attempt that are expected of a team of which nothing is known, as firmly as after so many
 TINY = 1e-200  # what counts as nothing, so that nothing overflows
@@ -56,7 +56,7 @@ def ended(records: Mapping[str, Record], name: str, cost: float, gain: float | N
     fade = 0.5 ** (1 / HALF_LIFE)
     found = {n: Record(*(value * fade for value in (r.tried, r.kept, r.gain, r.cost))) for n, r in records.items()}
     mine, team = found.get(name, Record()), _sum(found)
-    most = MOST * team.gain / team.kept if team.kept > 1 and team.gain > 0 else math.inf
+    most = MOST_GAIN_OF_A_KEEP * team.gain / team.kept if team.kept > 1 and team.gain > 0 else math.inf
     kept, size = gain is not None, min(max(0.0, gain or 0.0), most)
     found[name] = Record(mine.tried + 1, mine.kept + kept, mine.gain + size, mine.cost + max(0.0, cost))
     return found

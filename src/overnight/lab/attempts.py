@@ -29,11 +29,6 @@ class Attempts(Struct):
     records: dict[str, allocation.Record] = {}
     _passes: dict[str, tuple[News, int]] = {}
 
-    @property
-    def turns(self) -> int:
-        """How often any was asked."""
-        return sum(self.asked.values())
-
     def times(self, name: str) -> int:
         """How often one was asked."""
         return self.asked.get(name, 0)
@@ -49,29 +44,24 @@ class Attempts(Struct):
 
     def proposed(self, event: Proposed) -> None:
         """A role made a change; one that was handed in unasked is no role's."""
-        if event.request:
-            return
-        self._was_asked(event.researcher)
-        self._passes.pop(event.researcher, None)
-        self._took(event.researcher, event.thinking)
+        if not event.request:
+            self._passes.pop(event.researcher, None)
+            self._was_asked(event.researcher, event.thinking)
 
     def passed(self, event: Passed, news: News) -> None:
         """A role had nothing, or was away, which says nothing of the frontier."""
         if event.away:
             return
         self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
-        self._was_asked(event.researcher)
-        self._took(event.researcher, event.thinking)
+        self._was_asked(event.researcher, event.thinking)
         self.ended(event.researcher, event.thinking)
 
     def ended(self, name: str, cost: float, gain: float | None = None) -> None:
         """An attempt came to its end: seconds of runs and of thinking, and what it gained if it was kept."""
         self.records = allocation.ended(self.records, name, cost, gain)
 
-    def _was_asked(self, name: str) -> None:
+    def _was_asked(self, name: str, seconds: float) -> None:
         self.asked[name] = self.times(name) + 1
         self.lately = [*self.lately, name][-WINDOW:]
-
-    def _took(self, name: str, seconds: float) -> None:
         before = self.seconds.get(name, seconds)
         self.seconds[name] = before + RECENT * (seconds - before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from overnight.contracts import Brief, Idea, Left, Past
+from overnight.contracts import Brief, Left, Past
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
@@ -12,7 +12,8 @@ from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 from overnight.referee import guards
 
-MOST_IDEAS, IDEA = 300, 640  # ideas of the queue that one who proposes is told of, the newest, and characters of their texts
+MOST_IDEAS = 300  # of the queue that a proposer is told of, the newest
+MOST_IDEA_CHARACTERS = 640  # of their texts
 
 
 class Briefing:
@@ -23,30 +24,29 @@ class Briefing:
 
     def outside(self) -> Brief:
         """The brief of a person or an agent that is not on the team."""
-        return self._brief("", queue=True)
+        return self.role("")
 
     def role(self, name: str, again: Past | None = None, idea: int = 0) -> Brief:
-        """The brief of a role: to make the change `again` anew where that is given, or to try an idea of the queue."""
-        role = self.roster.roles.get(name)
-        return self._brief(name, again, idea, queue=role is not None and (role.thinks or not role.proposes))
-
-    def leased(self) -> frozenset[int]:
-        """The ideas of which a researcher makes a change now."""
-        return frozenset(j.brief.idea.id for j in self.flight.of(Propose) if j.brief.idea)
-
-    def _brief(self, name: str, again: Past | None = None, idea: int = 0, queue: bool = False) -> Brief:
+        """The brief of a role: to make the change `again` anew where that is given, or to try an idea of the queue. Of the rest
+        of the queue a proposer is told the newest ideas, in short, and a role that needs no time none."""
         state, role, leased = self.state, self.roster.roles.get(name), self.leased()
         track, head, known = state.track, state.track.track, state.calibrated
-        ideas = [state.idea(entry, leased) for entry in state.ideas] if queue else []
-        told = _bounded(ideas) if role is not None and role.proposes else ideas
+        ideas = [] if role and role.proposes and not role.thinks else [state.idea(entry, leased) for entry in state.ideas]
+        shown = ideas
+        if role and role.proposes:
+            shown = [replace(idea, text=idea.text[:MOST_IDEA_CHARACTERS]) for idea in ideas[-MOST_IDEAS:]]
         return Brief(
             goal=head.goal, metric=track.metric.name, direction=track.metric.direction, files={},
             frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
             history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
-            strain=max(guards.begin(track.guard), default=0.0) or None, again=again,
+            guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
             levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
-            ideas=told, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self.left())
+            ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left())
+
+    def leased(self) -> frozenset[int]:
+        """The ideas of which a researcher makes a change now."""
+        return frozenset(j.brief.idea.id for j in self.flight.of(Propose) if j.brief.idea)
 
     def _seed(self, name: str, again: Past | None) -> int:
         """What the researcher draws from; proposals that one role makes at the same time differ in it."""
@@ -55,15 +55,9 @@ class Briefing:
         anew = ("again", again.id) if again else ()
         return state.known.draw("brief", name, state.commit, len(state.experiments), state.attempts.times(name), *anew, *flying)
 
-    def left(self) -> Left:
-        """What the session may still use."""
+    def _left(self) -> Left:
         budget, used = self.flight.budget, self.state.usage.session
         return Left(None if budget.until is None else max(0.0, budget.until - self.flight.now),
                     None if budget.experiments is None else max(0, budget.experiments - self.flight.proposed),
                     None if budget.tokens is None else max(0, budget.tokens - used.tokens),
                     None if budget.dollars is None else max(0.0, budget.dollars - used.dollars))
-
-
-def _bounded(ideas: list[Idea]) -> list[Idea]:
-    """What a proposer is told of the queue, besides the whole of the idea that it is to try."""
-    return [replace(idea, text=idea.text[:IDEA]) if len(idea.text) > IDEA else idea for idea in ideas[-MOST_IDEAS:]]

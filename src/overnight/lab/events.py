@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Accounting, Call
@@ -23,32 +24,32 @@ Base = TypeVar("Base", bound=Struct)
 class Made(Struct, frozen=True, kw_only=True):
     """What a change came to.
 
-    commit  the change as a commit
-    patch   its diff, at most 64 KiB of it
-    grown   how much larger the code is: nodes of its syntax trees, or words where it is not Python
+    commit      the change as a commit
+    patch       its diff, at most 64 KiB of it
+    size_delta  how much larger the code is: nodes of its syntax trees, or words where it is not Python
     """
 
     commit: str = ""
     patch: str = ""
-    grown: int = 0
+    size_delta: int = msgspec.field(default=0, name="grown")
 
 
 class Ran(Struct, frozen=True, kw_only=True):
     """How a run ended.
 
-    outcome     "behind": it was stopped because it could not catch up with the incumbent's curve any more;
-                "foul": the scorer caught it cheating
-    beside      what the incumbent measured on the same cores right before or after, where the metric is a time
-    metrics     what the scorer and the harness measured; empty unless the outcome is "ok"
-    reason      why it is not "ok", in a sentence
-    busy        seconds that the candidate's, oracle's and scorer's own processes took
-    overhead    what the harness took besides, by part, in seconds
-    curve       steps and values that it reported of itself, thinned; empty where the track declares no [progress]
-    sandbox     the backend and the hash of its self-test
-    accounting  whether CPU and memory are the kernel's count of the whole tree or an estimate
-    artifacts   SHA-256 of what the run left, taken before anybody looked at it
-    holdout     the metric on the track's holdout, and `beside_holdout` what the incumbent beside it gave; None where it was
-                not scored or gave no number. No researcher may ever read them
+    outcome         "behind": it was stopped because it could not catch up with the incumbent's curve any more;
+                    "foul": the scorer caught it cheating
+    paired_metrics  what the incumbent measured on the same cores right before or after, where the metric is a time
+    metrics         what the scorer and the harness measured; empty unless the outcome is "ok"
+    reason          why it is not "ok", in a sentence
+    busy            seconds that the candidate's, oracle's and scorer's own processes took
+    overhead        what the harness took besides, by part, in seconds
+    curve           steps and values that it reported of itself, thinned; empty where the track declares no [progress]
+    sandbox         the backend and the hash of its self-test
+    accounting      whether CPU and memory are the kernel's count of the whole tree or an estimate
+    artifacts       SHA-256 of what the run left, taken before anything looked at it
+    holdout         the metric on the track's holdout, and `paired_holdout` what the incumbent beside it gave; None where it was
+                    not scored or gave no number. No researcher may ever read them
     """
 
     outcome: Outcome
@@ -57,13 +58,13 @@ class Ran(Struct, frozen=True, kw_only=True):
     busy: float = 0.0
     overhead: dict[str, float] = {}
     worker: int = 0
-    beside: dict[str, float] = {}
+    paired_metrics: dict[str, float] = msgspec.field(default_factory=dict, name="beside")
     curve: Curve = ()
     sandbox: str = ""
     accounting: Accounting = "estimate"
     artifacts: str = ""
     holdout: float | None = None
-    beside_holdout: float | None = None
+    paired_holdout: float | None = msgspec.field(default=None, name="beside_holdout")
 
 
 def common(base: type[Base], result: Base) -> dict[str, Any]:
@@ -74,7 +75,13 @@ def common(base: type[Base], result: Base) -> dict[str, Any]:
 # ---- the records -----------------------------------------------------------------------------------------------
 
 
-class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="kind"):
+class Recorded(Struct, frozen=True, tag=str.lower, tag_field="kind"):
+    """What every record begins with: when it was made. Its kind in the journal is its name in small letters."""
+
+    at: float
+
+
+class Opened(Recorded, frozen=True, omit_defaults=True):
     """The track begins, or begins anew: its contract is frozen at a commit, which is also the baseline.
 
     contract  the text of track.toml
@@ -84,7 +91,6 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
     """
 
-    at: float
     track: str
     commit: str
     contract: str
@@ -93,13 +99,12 @@ class Opened(Struct, frozen=True, omit_defaults=True, tag="opened", tag_field="k
     forgeable: str = ""
 
 
-class Started(Struct, frozen=True, tag="started", tag_field="kind"):
+class Started(Recorded, frozen=True):
     """A session of `overnight run` begins.
 
     identity, findings  the sandbox and the hash of its self-test; what that tried, and what stopped it
     """
 
-    at: float
     workers: int
     sandbox: str
     version: str
@@ -108,13 +113,12 @@ class Started(Struct, frozen=True, tag="started", tag_field="kind"):
     findings: dict[str, str] = {}
 
 
-class Stopped(Struct, frozen=True, tag="stopped", tag_field="kind"):
+class Stopped(Recorded, frozen=True):
     """A session ends in order. A session that was killed has no such record.
 
     deciding, writing  mean seconds for one result of `ask` and `tell`, and of writing to this journal
     """
 
-    at: float
     seconds: float
     reason: str = ""
     deciding: float = 0.0
@@ -145,7 +149,7 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     request: str = ""
 
 
-class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
+class Passed(Recorded, frozen=True):
     """A researcher had nothing to propose on this frontier, or what it proposed was no change.
 
     away      it cannot work now: nothing is said of the frontier
@@ -153,7 +157,6 @@ class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
     idea      the idea of which it could not make a change; 0: none
     """
 
-    at: float
     researcher: str
     frontier: int
     reason: str = ""
@@ -162,13 +165,12 @@ class Passed(Struct, frozen=True, tag="passed", tag_field="kind"):
     idea: int = 0
 
 
-class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):
+class Rebased(Recorded, frozen=True):
     """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
 
     again  its researcher had to apply it anew, because git could not
     """
 
-    at: float
     experiment: int
     base: int
     base_commit: str
@@ -176,7 +178,7 @@ class Rebased(Struct, frozen=True, tag="rebased", tag_field="kind"):
     again: bool = False
 
 
-class Stacked(Struct, frozen=True, tag="stacked", tag_field="kind"):
+class Stacked(Recorded, frozen=True):
     """Several experiments are to be measured together, on one seed.
 
     experiments  from the lowest edit to the highest; none if no two of them go together
@@ -184,7 +186,6 @@ class Stacked(Struct, frozen=True, tag="stacked", tag_field="kind"):
     apart        experiments whose edits conflict with those; they are tried in smaller company
     """
 
-    at: float
     experiments: tuple[int, ...]
     commits: tuple[str, ...]
     base_commit: str
@@ -208,7 +209,7 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     log: str = ""
 
 
-class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
+class Judged(Recorded, frozen=True):
     """The verdict on an experiment. A keep moves the frontier to its commit; there is no other way to move it.
 
     effect    mean paired difference on the fresh seeds (before confirmation: on all), positive is better
@@ -219,7 +220,6 @@ class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
     variance  of its paired differences in the race
     """
 
-    at: float
     experiment: int
     verdict: Decision
     reason: str
@@ -232,44 +232,39 @@ class Judged(Struct, frozen=True, tag="judged", tag_field="kind"):
     alpha: float | None = None
 
 
-class Reopened(Struct, frozen=True, tag="reopened", tag_field="kind"):
-    """Nobody has anything new to try: a discarded experiment that looked better than not is raced on from where it was."""
+class Reopened(Recorded, frozen=True):
+    """No researcher has anything new to try: a discarded experiment that looked better than not is raced on."""
 
-    at: float
     experiment: int
 
 
-class Faulted(Struct, frozen=True, tag="faulted", tag_field="kind"):
-    """The machine failed during a job. It counts against nobody; the job is done again."""
+class Faulted(Recorded, frozen=True):
+    """The machine failed during a job. It counts against no experiment; the job is done again."""
 
-    at: float
     job: str
     reason: str
 
 
-class Organised(Struct, frozen=True, tag="organised", tag_field="kind"):
+class Organised(Recorded, frozen=True):
     """The team as `program.md` and its role files have it from now on.
 
     sha256  of all their texts, so that one can tell under which program an experiment was proposed
     roles   name -> kind, for each on the team
     """
 
-    at: float
     sha256: str
     roles: dict[str, str]
 
 
-class Called(Struct, frozen=True, tag="called", tag_field="kind"):
+class Called(Recorded, frozen=True):
     """A request to a language model ended, with or without an answer."""
 
-    at: float
     call: Call
 
 
-class Noted(Struct, frozen=True, tag="noted", tag_field="kind"):
+class Noted(Recorded, frozen=True):
     """An idea came into the queue."""
 
-    at: float
     idea: int
     title: str
     text: str = ""
@@ -277,40 +272,36 @@ class Noted(Struct, frozen=True, tag="noted", tag_field="kind"):
     request: str = ""
 
 
-class Dropped(Struct, frozen=True, tag="dropped", tag_field="kind"):
+class Dropped(Recorded, frozen=True):
     """An idea was taken from the queue by a person."""
 
-    at: float
     idea: int
     request: str = ""
 
 
-class Learnt(Struct, frozen=True, tag="learnt", tag_field="kind"):
+class Learnt(Recorded, frozen=True):
     """A standup wrote down what the lab has learnt; it replaces what the one before wrote."""
 
-    at: float
     role: str
     notes: str
 
 
-class Ordered(Struct, frozen=True, tag="ordered", tag_field="kind"):
-    """Somebody's order was carried out (pause, resume, stop), or could not be, for the `reason`.
+class Ordered(Recorded, frozen=True):
+    """An order was carried out (pause, resume, stop), or could not be, for the `reason`.
 
     experiment  that a change which was handed in was before: it is not measured again
     """
 
-    at: float
     request: str
     order: str
     reason: str = ""
     experiment: int = 0
 
 
-class Vetoed(Struct, frozen=True, tag="vetoed", tag_field="kind"):
+class Vetoed(Recorded, frozen=True):
     """A person took a kept commit back: the frontier is again what it stood on, and what was kept later is to be put on top
     of that and confirmed anew."""
 
-    at: float
     experiment: int
     reason: str = ""
     request: str = ""

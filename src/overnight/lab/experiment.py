@@ -16,8 +16,9 @@ from overnight.referee.inference import mean
 from overnight.untrusted import line
 
 Metrics = dict[str, float]
-MOST_PASTS, PASTS = 1000, 448 << 10  # judged experiments that a brief looks back on, and bytes of them as JSON
-KEPT, TITLE, NOTE = 600, 300, 1 << 10  # of one: characters of its message, of a title or a reason; bytes of its note
+MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
+# of one of them: its message, a title or a reason, its note
+MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -46,7 +47,7 @@ class Experiment(Struct, array_like=True, gc=False):
     message: str
     at: float = 0.0
     packed: bytes = b""
-    grown: int = 0
+    size_delta: int = 0
     verdict: Decision | Literal["open"] = "open"
     reason: str = ""
     effect: float | None = None
@@ -67,7 +68,7 @@ class Experiment(Struct, array_like=True, gc=False):
     confirmation_seeds: tuple[int, ...] = ()
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = {}
-    strain: float | None = None
+    guard_usage: float | None = None
     shift: float = 0.0
     idea: int = 0
     asked: int = 0
@@ -87,7 +88,7 @@ class Experiment(Struct, array_like=True, gc=False):
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody handed it in and waits for the verdict."""
+        """Whether it was handed in by a caller that waits for the verdict."""
         return bool(self.request)
 
     @property
@@ -113,16 +114,6 @@ class Experiment(Struct, array_like=True, gc=False):
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
 
-    def reopen(self) -> None:
-        """A discarded experiment is raced on."""
-        self.verdict, self.reason, self.reopenings, self.confirming = "open", "", self.reopenings + 1, 0
-
-    def take_back(self) -> None:
-        """Nothing of a keep counts any more but what it wants to change."""
-        self.prior_differences, self.runs, self.confirming, self.shift = (), 0, 0, 0.0
-        self.pairs, self.fresh_pairs, self.e_value = 0, 0, None
-        self.confirmation_seeds, self.decided, self.previous_effect = (), None, None
-
 
 def mark(base_commit: str, patch: str) -> int:
     """What tells whether two changes are the same: a hash of the diff and of what it stands on."""
@@ -137,16 +128,17 @@ def packed(note: dict[str, Any]) -> bytes:
 def past(experiment: Experiment) -> Past:
     """An experiment as researchers may know it."""
     return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.strain, experiment.idea,
-                experiment.log)
+                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage,
+                experiment.idea, experiment.log)
 
 
 def remembered(experiment: Experiment) -> Past:
     """A judged experiment as later briefs hold it: of what was not kept the title alone, and no note that is long."""
     found = past(experiment)
-    words = found.message[:KEPT] if found.verdict == "keep" else line(found.message.lstrip().partition("\n")[0], TITLE)
-    note = found.note if len(experiment.packed) <= NOTE else {}
-    return msgspec.structs.replace(found, message=words, reason=found.reason[:TITLE], note=note)
+    title = line(found.message.lstrip().partition("\n")[0], MOST_TITLE_CHARACTERS)
+    words = found.message[:MOST_MESSAGE_CHARACTERS] if found.verdict == "keep" else title
+    note = found.note if len(experiment.packed) <= MOST_NOTE_BYTES else {}
+    return msgspec.structs.replace(found, message=words, reason=found.reason[:MOST_TITLE_CHARACTERS], note=note)
 
 
 class Pasts(Struct):
@@ -160,16 +152,10 @@ class Pasts(Struct):
         """Take one more."""
         self.items.append(past)
         self.size += len(msgspec.json.encode(past))
-        while len(self.items) > MOST_PASTS or self.size > PASTS:
+        while len(self.items) > MOST_PASTS or self.size > MOST_PASTS_BYTES:
             self.size -= len(msgspec.json.encode(self.items.pop(0)))
 
     def forget(self, number: int) -> None:
         """Forget an experiment whose verdict is none any more."""
         self.size -= sum(len(msgspec.json.encode(past)) for past in self.items if past.id == number)
         self.items = [past for past in self.items if past.id != number]
-
-
-def told(experiment: Experiment) -> str:
-    """What came of an experiment, in a few words."""
-    effect = "" if experiment.effect is None else f" {experiment.effect:+.3g}"
-    return f"{experiment.verdict}{effect}"

@@ -20,9 +20,9 @@ from overnight.lab.jobs import ANSWERS, Job, Measure, Propose, Result, Try, key
 from overnight.track.spec import Track
 from overnight.track.units import seconds
 
-MOST_FAULTS = 3  # faults in a row after which a place is set aside, or the night is stopped where it is the last of its kind
-LEASES = {"desk": 3600.0, "thinker": 172_800.0}  # seconds; an agent may be given a day
-SLACK = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
+MOST_FAULTS_IN_A_ROW = 3  # then a place is set aside, or the night is stopped where it is the last of its kind
+LEASE_SECONDS = {"edit": 3600.0, "think": 172_800.0}  # seconds; an agent may be given a day
+SLACK_SECONDS = 600.0  # seconds on top of a run's own bounds: a machine that is busy, or a commit that has to be fetched
 Kind = TypeVar("Kind", bound=Job)
 Answer = TypeVar("Answer", bound=Result)
 
@@ -48,17 +48,17 @@ class Budget:
 class Flight:
     """What was given out and has not come back, and the bounds of the session.
 
-    benches    how many runs can go on at once
+    measure slots    how many runs can go on at once
     now        seconds on the caller's clock, as told last
     stopping   why the session is to end, in a sentence; "" while it is to go on
     problem    what is wrong with the machine; nothing can be measured any more
     proposed   experiments that its researchers began
-    handed_in  changes from outside that no desk has looked at yet, by their request
+    handed_in  changes from outside that were not looked at yet, by their request
     set_aside  names of places that failed again and again
     """
 
-    def __init__(self, benches: int = 1) -> None:
-        self.benches, self.now, self.budget = benches, 0.0, Budget()
+    def __init__(self, measure_slots: int = 1) -> None:
+        self.measure_slots, self.now, self.budget = measure_slots, 0.0, Budget()
         self.stopping = self.problem = ""
         self.proposed = 0
         self.handed_in: dict[str, Try] = {}
@@ -135,7 +135,7 @@ class Flight:
     def failed(self, place: str, others: int) -> bool:
         """A place failed with the machine; `others` are left of its kind. Whether this was once too often for the night."""
         self._faults[place] += 1
-        if self._faults[place] < MOST_FAULTS:
+        if self._faults[place] < MOST_FAULTS_IN_A_ROW:
             return False
         if others:
             self.set_aside.add(place)
@@ -146,6 +146,6 @@ def lease(job: Job, track: Track) -> float:
     """Seconds within which a job must have come back: for a run all that its contract allows it, on both sides of a pair and
     with the holdout, so that none is ever given up while it may still end well."""
     if not isinstance(job, Measure):
-        return LEASES[job.place]
+        return LEASE_SECONDS[job.place]
     steps = [track.run.timeout] + 2 * [step.timeout for step in (track.score, track.oracle) if step is not None]
-    return SLACK + (1 + bool(job.beside)) * sum(map(seconds, steps))
+    return SLACK_SECONDS + (1 + bool(job.paired_with)) * sum(map(seconds, steps))

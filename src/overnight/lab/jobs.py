@@ -5,8 +5,9 @@ Each is a tagged record that msgspec encodes as JSON and decodes to the same rec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,10 +17,10 @@ from overnight.contracts import Brief, Call, Change
 from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
 
-LOG = 64 << 10  # bytes of a log that travel and are kept: its end
-Log = Annotated[bytes, Meta(max_length=LOG)]
-# what was said by a run or while it was scored, or by what ran beside it
-Told = Literal["run", "score", "beside", "beside-score"]
+MOST_LOG_BYTES = 64 << 10  # bytes of a log that travel and are kept: its end
+Log = Annotated[bytes, Meta(max_length=MOST_LOG_BYTES)]
+# the log of a run or of its scoring, or that of what it is paired with
+LogKind = Literal["run", "score", "paired", "paired-score"]
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -29,8 +30,8 @@ class Offered(Struct, frozen=True, kw_only=True):
 
 
 class Propose(Offered, frozen=True, tag="propose", tag_field="kind"):
-    """Let a researcher make a change on top of a commit; one that thinks long has a place of its own for that. The desk adds
-    the files to the brief."""
+    """Let a researcher make a change on top of a commit; one that thinks long has a slot of its own for that. The place
+    that carries it out adds the files to the brief."""
 
     researcher: str
     base: int
@@ -41,7 +42,7 @@ class Propose(Offered, frozen=True, tag="propose", tag_field="kind"):
     @property
     def place(self) -> str:
         """The kind of place where it is done."""
-        return "thinker" if self.thinks else "desk"
+        return "think" if self.thinks else "edit"
 
 
 class Rebase(Offered, frozen=True, tag="rebase", tag_field="kind"):
@@ -59,23 +60,23 @@ class Rebase(Offered, frozen=True, tag="rebase", tag_field="kind"):
     @property
     def place(self) -> str:
         """The kind of place where it is done."""
-        return "thinker" if self.anew else "desk"
+        return "think" if self.anew else "edit"
 
 
 class Combine(Offered, frozen=True, tag="combine", tag_field="kind"):
-    """A desk job: put the changes of several experiments, each (base, commit), on top of one another."""
+    """A job of an edit slot: put the changes of several experiments, each (base, commit), on top of one another."""
 
     experiments: tuple[int, ...]
     changes: tuple[tuple[str, str], ...]
     onto: str
-    place = "desk"
+    place = "edit"
 
 
 class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
-    """A bench job: one run of one commit with one seed.
+    """A job of a measure slot: one run of one commit with one seed.
 
-    beside  a commit that is run on the same cores as well, where the metric is a time
-    pace    the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
+    paired_with  a commit that is run on the same cores as well, where the metric is a time
+    pace         the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
     scorer_seed, secret    what the scorer draws from, the same for both sides of a pair; `sealed` fills them in, so that a
             worker knows those of this run and can work out no others
     """
@@ -85,11 +86,11 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     commit: str
     seed: int
     stage: Stage
-    beside: str = ""
+    paired_with: str = ""
     pace: Curve = ()
     scorer_seed: int = 0
     secret: str = ""
-    place = "bench"
+    place = "measure"
 
 
 class Think(Offered, frozen=True, tag="think", tag_field="kind"):
@@ -99,14 +100,14 @@ class Think(Offered, frozen=True, tag="think", tag_field="kind"):
     purpose: Literal["scientist", "standup"]
     commit: str
     brief: Brief
-    place = "thinker"
+    place = "think"
 
 
 class Accept(Offered, frozen=True, tag="accept", tag_field="kind"):
-    """A desk job: look at a change that somebody handed in."""
+    """A job of an edit slot: look at a change that was handed in."""
 
     order: Try
-    place = "desk"
+    place = "edit"
 
 
 Job = Propose | Rebase | Combine | Measure | Think | Accept
@@ -161,7 +162,7 @@ class Measurement(Ran, frozen=True, tag="measurement", tag_field="kind"):
     """What came of a Measure. `logs` are the ends of what was said; where it is received they become files."""
 
     job: Measure
-    logs: dict[Told, Log] = {}
+    logs: dict[LogKind, Log] = {}
 
     @property
     def log(self) -> str:
@@ -170,17 +171,17 @@ class Measurement(Ran, frozen=True, tag="measurement", tag_field="kind"):
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """The name and the bytes of each log. No name comes from the place that ran the job."""
-        return ((_filed(self.job.run, told), text) for told, text in self.logs.items())
+        return ((_filed(self.job.run, kind), text) for kind, text in self.logs.items())
 
 
-def _filed(run: int, told: Told) -> str:
-    return f"{run}.log" if told == "run" else f"{run}-{told}.log"
+def _filed(run: int, kind: LogKind) -> str:
+    return f"{run}.log" if kind == "run" else f"{run}-{kind}.log"
 
 
 class Trouble(Struct, frozen=True, tag="trouble", tag_field="kind"):
     """The machine failed during a job.
 
-    place  the name of the place that had it, like "bench 2"; "" where that is not known
+    place  the name of the place that had it, like "measure 2"; "" where that is not known
     """
 
     job: Job
@@ -194,10 +195,16 @@ ANSWERS: dict[type, Any] = {  # the jobs that each result may answer
 }
 
 # ---- orders ----------------------------------------------------------------------------------------------------
-# What people and agents tell a night from outside. `request` is the sender's mark: an order is taken up once.
+# What people and agents tell a night from outside.
 
 
-class Try(Struct, frozen=True, tag="try", tag_field="order"):
+class Sent(Struct, frozen=True):
+    """What every order bears: `request` is the sender's mark, by which it is taken up once."""
+
+    request: str
+
+
+class Try(Sent, frozen=True, tag="try", tag_field="order"):
     """Measure a change that was made by hand or by an agent in a worktree of its own.
 
     base    the commit that it stands on, which the result branch holds or stands on
@@ -205,7 +212,6 @@ class Try(Struct, frozen=True, tag="try", tag_field="order"):
     by      who hands it in: "person", the name of an agent
     """
 
-    request: str
     base: str
     commit: str
     message: str
@@ -213,33 +219,29 @@ class Try(Struct, frozen=True, tag="try", tag_field="order"):
     idea: int = 0
 
 
-class AddIdea(Struct, frozen=True, tag="idea", tag_field="order"):
+class AddIdea(Sent, frozen=True, tag="idea", tag_field="order"):
     """Put an idea into the queue."""
 
-    request: str
     title: str
     text: str = ""
     source: str = "person"
 
 
-class DropIdea(Struct, frozen=True, tag="drop", tag_field="order"):
+class DropIdea(Sent, frozen=True, tag="drop", tag_field="order"):
     """Take an idea from the queue."""
 
-    request: str
     idea: int
 
 
-class Steer(Struct, frozen=True, tag="steer", tag_field="order"):
+class Steer(Sent, frozen=True, tag="steer", tag_field="order"):
     """Pause the night, resume it, or stop it."""
 
-    request: str
     what: Literal["pause", "resume", "stop"]
 
 
-class Veto(Struct, frozen=True, tag="veto", tag_field="order"):
+class Veto(Sent, frozen=True, tag="veto", tag_field="order"):
     """Take a kept commit back."""
 
-    request: str
     experiment: int
     reason: str = ""
 
@@ -257,16 +259,13 @@ def sealed(job: Measure, key: str) -> Measure:
     return msgspec.structs.replace(job, scorer_seed=int(drawn("score")[:8], 16) >> 1, secret=drawn("secret"))
 
 
-def key(job: Job) -> tuple[object, ...]:
-    """What makes a job the same job, on whatever machine it was decoded."""
-    if isinstance(job, Measure):
-        return "measure", job.run, job.commit, job.seed
-    if isinstance(job, Think):
-        return "think", job.role, job.purpose
-    if isinstance(job, Accept):
-        return "accept", job.order.request
-    if isinstance(job, Combine):
-        return "combine", job.experiments, job.onto
-    if isinstance(job, Rebase):
-        return "rebase", job.experiment, job.commit, job.onto
-    return "propose", job.researcher, job.brief.seed
+SAME: dict[type, Callable[[Any], object]] = {  # what makes a job the same job, on whatever machine it was decoded
+    Measure: attrgetter("run", "commit", "seed"), Think: attrgetter("role", "purpose"), Accept: attrgetter("order.request"),
+    Combine: attrgetter("experiments", "onto"), Rebase: attrgetter("experiment", "commit", "onto"),
+    Propose: attrgetter("researcher", "brief.seed"),
+}
+
+
+def key(job: Job) -> tuple[str, object]:
+    """What is equal for two offers of the same job."""
+    return type(job).__name__, SAME[type(job)](job)

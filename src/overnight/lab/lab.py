@@ -1,59 +1,23 @@
 """The Lab: the state of one track and the choice of what to do next. Pure: no files, no clock, no network.
 
-`ask` gives a free place its next job, `tell` takes a result and `hear` what somebody orders; both say what happened, and
+`ask` gives a free place its next job, `tell` takes a result and `hear` an order from outside; both say what happened, and
 `apply` replays what happened. Every driver, from the local loop to a swarm, is a thin caller of these four.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from overnight.contracts import Call
+from overnight.lab import events, jobs
 from overnight.lab.briefing import Briefing
-from overnight.lab.events import (
-    Called,
-    Decision,
-    Dropped,
-    Event,
-    Faulted,
-    Judged,
-    Learnt,
-    Made,
-    Measured,
-    Noted,
-    Ordered,
-    Passed,
-    Proposed,
-    Ran,
-    Rebased,
-    Reopened,
-    Stacked,
-    Vetoed,
-    common,
-)
 from overnight.lab.experiment import Experiment
-from overnight.lab.flight import MOST_FAULTS, Budget, Flight, lease
-from overnight.lab.jobs import (
-    Accept,
-    AddIdea,
-    Combined,
-    DropIdea,
-    Job,
-    Letter,
-    Measurement,
-    Proposal,
-    Rebasing,
-    Result,
-    Steer,
-    Thought,
-    Trouble,
-    Try,
-    Veto,
-)
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
 from overnight.lab.measuring import Measuring
 from overnight.lab.proposing import Proposing
-from overnight.lab.queue import TEXT, TITLE
+from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 from overnight.referee import decision, inference
@@ -66,8 +30,8 @@ MOST_REOPENINGS = 2  # times that a discarded experiment may be taken up again
 class Lab:
     """One track and one session on it: the record, what is in flight, and what comes next."""
 
-    def __init__(self, state: State, roles: Sequence[Role] = (), benches: int = 1) -> None:
-        self.state, self.flight = state, Flight(benches)
+    def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1) -> None:
+        self.state, self.flight = state, Flight(measure_slots)
         self.roster = Roster(state.attempts, roles)
         self.measuring = Measuring(state, self.flight)
         self.briefing = Briefing(state, self.flight, self.roster)
@@ -77,18 +41,18 @@ class Lab:
         """The team is this from now on, and `prose` is what every role is told."""
         self.roster.roles, self.briefing.prose = {role.name: role for role in roles}, prose
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
         self.state.apply(event)
 
     # -- the session --
 
-    def begin(self, budget: Budget, at: float) -> list[Event]:
+    def begin(self, budget: Budget, at: float) -> list[events.Event]:
         """A session starts: what it may use. Returns the verdicts that an earlier session had no time to record."""
         self.flight.begin(budget)
         self.roster.begin()
         self.measuring.check_now = self.state.calibrated
-        return list(self._settle(at))
+        return self._happen(self._settle(at))
 
     def stop(self, why: str) -> None:
         """End the session for this reason, a sentence: nothing new is begun."""
@@ -131,15 +95,15 @@ class Lab:
 
     # -- ask --
 
-    def ask(self, now: float, idle: Sequence[str]) -> Job | None:
-        """The job that is worth most for one of the places that are free ("bench", "desk", "thinker"); None if there is
+    def ask(self, now: float, idle: Sequence[str]) -> jobs.Job | None:
+        """The job that is worth most for one of the places that are free ("measure", "edit", "think"); None if there is
         none."""
         self.flight.now = now
         self.flight.lapse(now)
         if self._over(now) or self.state.opened is None or self.state.paused:
             return None
-        for place, wanted in (("bench", self.measuring.runs), ("desk", self.proposing.changes),
-                              ("thinker", self.proposing.thoughts)):
+        for place, wanted in (("measure", self.measuring.runs), ("edit", self.proposing.changes),
+                              ("think", self.proposing.thoughts)):
             if place in idle:
                 for job in wanted():
                     if job not in self.flight:
@@ -150,70 +114,75 @@ class Lab:
 
     # -- tell --
 
-    def tell(self, result: Result, at: float) -> list[Event]:
+    def tell(self, result: jobs.Result, at: float) -> list[events.Event]:
         """Take a result; return what happened, already applied, in the order in which it must be recorded. Raises Declined, and
         changes nothing, where it answers no job that is in flight: each is taken once, and not after its lease."""
         result = self.flight.land(result)
-        if not isinstance(result, Trouble):
-            named = isinstance(result, Measurement) and result.worker
-            self.flight.worked(f"bench {named}" if named else result.job.place)
-        return [*_TELL[type(result)](self, result, at), *self._again(at)]
+        if not isinstance(result, jobs.Trouble):
+            named = isinstance(result, jobs.Measurement) and result.worker
+            self.flight.worked(f"measure {named}" if named else result.job.place)
+        return self._happen(chain(_TELL[type(result)](self, result, at), self._again(at)))
 
-    def _happen(self, event: Event) -> Event:
-        self.apply(event)
-        return event
+    def _happen(self, coming: Iterable[events.Event]) -> list[events.Event]:
+        """Apply what happens, one after the other: what comes next may depend on it."""
+        found = []
+        for event in coming:
+            self.apply(event)
+            found.append(event)
+        return found
 
-    def _proposed(self, result: Proposal, at: float) -> Iterator[Event]:
+    def _proposed(self, result: jobs.Proposal, at: float) -> Iterator[events.Event]:
         job = result.job
-        if isinstance(job, Accept):
+        if isinstance(job, jobs.Accept):
             yield from self._accepted(result, job.order, at)
             return
         change, idea = result.change, job.brief.idea.id if job.brief.idea else 0
         if change is None or not result.commit:
             if result.away:
                 self.roster.away(job.researcher, None if result.wait is None else self.flight.now + result.wait, result.reason)
-            yield self._happen(Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea))
+            yield events.Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea)
             return
         if job.thinks and (first := self.state.same(job.commit, result.patch)):
             reason = f"it made the very change of #{first.id} again ({first.verdict})"
-            yield self._happen(Passed(at, job.researcher, job.base, reason, False, result.seconds, idea))
+            yield events.Passed(at, job.researcher, job.base, reason, False, result.seconds, idea)
             return
         number = self.state.next_experiment
         self.flight.proposed += 1
-        yield self._happen(Proposed(
+        yield events.Proposed(
             at=at, experiment=number, base=job.base, base_commit=job.commit, researcher=job.researcher, message=change.message,
-            note=change.note, idea=change.idea, asked=job.brief.seed, thinking=result.seconds, **common(Made, result)))
+            note=change.note, idea=change.idea, asked=job.brief.seed, thinking=result.seconds,
+            **events.common(events.Made, result))
         if result.foul:
-            yield self._happen(Judged(at, number, "foul", result.foul))
+            yield events.Judged(at, number, "foul", result.foul)
 
-    def _accepted(self, result: Proposal, order: Try, at: float) -> Iterator[Event]:
-        """A change that somebody handed in, now or in an earlier session."""
+    def _accepted(self, result: jobs.Proposal, order: jobs.Try, at: float) -> Iterator[events.Event]:
+        """A change that was handed in, now or in an earlier session."""
         if self.flight.handed_in.pop(order.request, None) is None or order.request in self.state.answered:
             return
         change = result.change
         if change is None or result.foul:
-            yield self._happen(Ordered(at, order.request, "try", result.foul or result.reason))
+            yield events.Ordered(at, order.request, "try", result.foul or result.reason)
             return
         if first := self.state.same(order.base, result.patch):
-            yield self._happen(Ordered(at, order.request, "try", experiment=first.id))
+            yield events.Ordered(at, order.request, "try", experiment=first.id)
             return
         base = next((e.id for e in self.state.experiments.values() if e.commit == order.base), BASELINE)
-        yield self._happen(Proposed(
+        yield events.Proposed(
             at=at, experiment=self.state.next_experiment, base=base, base_commit=order.base, researcher=order.by,
-            message=change.message, idea=order.idea, request=order.request, **common(Made, result)))
+            message=change.message, idea=order.idea, request=order.request, **events.common(events.Made, result))
 
-    def _thought(self, result: Thought, at: float) -> Iterator[Event]:
+    def _thought(self, result: jobs.Thought, at: float) -> Iterator[events.Event]:
         job = result.job
         if result.away:
             self.roster.away(job.role, None if result.wait is None else self.flight.now + result.wait, result.reason)
         if result.reason:
-            yield self._happen(Passed(at, job.role, self.state.frontier, result.reason, result.away))
+            yield events.Passed(at, job.role, self.state.frontier, result.reason, result.away)
         for title, text in result.ideas:
-            yield self._happen(Noted(at, self.state.ideas.next, title, text, f"role {job.role}"))
+            yield events.Noted(at, self.state.ideas.next, title, text, f"role {job.role}")
         if result.notes:
-            yield self._happen(Learnt(at, job.role, result.notes))
+            yield events.Learnt(at, job.role, result.notes)
 
-    def _rebased(self, result: Rebasing, at: float) -> Iterator[Event]:
+    def _rebased(self, result: jobs.Rebasing, at: float) -> Iterator[events.Event]:
         experiment = self.state.open.get(result.job.experiment)
         if experiment is None or result.job.onto != self.state.commit:
             self.proposing.conflicts.discard(result.job.experiment)
@@ -223,12 +192,12 @@ class Lab:
             return
         self.proposing.conflicts.discard(experiment.id)
         if not result.commit:
-            yield self._happen(Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile"))
+            yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
         else:
-            yield self._happen(Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again))
+            yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again)
             yield from self._settle(at)
 
-    def _combined(self, result: Combined, at: float) -> Iterator[Event]:
+    def _combined(self, result: jobs.Combined, at: float) -> Iterator[events.Event]:
         job = result.job
         if job.onto != self.state.commit or any(i not in self.state.open for i in job.experiments):
             return
@@ -237,93 +206,94 @@ class Lab:
             return  # the frontier has to run first
         together, commits = (result.experiments, result.commits) if len(result.experiments) > 1 else ((), ())
         apart = tuple(i for i in job.experiments if i not in together)
-        yield self._happen(Stacked(at, together, commits, self.state.commit, seed, apart))
+        yield events.Stacked(at, together, commits, self.state.commit, seed, apart)
 
-    def _measured(self, result: Measurement, at: float) -> Iterator[Event]:
+    def _measured(self, result: jobs.Measurement, at: float) -> Iterator[events.Event]:
         job = result.job
         self.measuring.check_now = self.measuring.check_now and job.stage != "check"
-        yield self._happen(Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed,
-                                    stage=job.stage, log=result.log, **common(Ran, result)))
+        yield events.Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed, stage=job.stage,
+                              log=result.log, **events.common(events.Ran, result))
         yield from self._settle(at)
 
-    def _faulted(self, result: Trouble, at: float) -> Iterator[Event]:
+    def _faulted(self, result: jobs.Trouble, at: float) -> Iterator[events.Event]:
         place, kind = result.place or result.job.place, result.job.place
-        others = self.flight.benches - 1 - len(self.flight.set_aside) if kind == "bench" and result.place else 0
+        others = self.flight.measure_slots - 1 - len(self.flight.set_aside) if kind == "measure" and result.place else 0
         stop = self.flight.failed(place, others)
-        aside = f"; {place} is set aside for this session" if place in self.flight.set_aside else ""
-        yield self._happen(Faulted(at, type(result.job).__name__.lower(), result.reason + aside))
+        aside = f"; {place.replace(' ', ' slot ')} is set aside for this session" if place in self.flight.set_aside else ""
+        yield events.Faulted(at, type(result.job).__name__.lower(), result.reason + aside)
         if stop:
-            self.flight.problem = f"the machine failed {MOST_FAULTS} times in a row: {result.reason}"
+            self.flight.problem = f"the machine failed {MOST_FAULTS_IN_A_ROW} times in a row: {result.reason}"
 
     # -- verdicts --
 
-    def _settle(self, at: float) -> Iterator[Event]:
+    def _settle(self, at: float) -> Iterator[events.Event]:
         """The verdicts that the runs so far amount to."""
         for experiment in [e for e in self.state.open.values() if e.decided is not None]:
             assert experiment.decided is not None
             verdict, reason, ruling = experiment.decided
             if verdict != "keep" or experiment.base_commit == self.state.commit:
-                yield self._happen(self._judged(at, experiment, verdict, reason, ruling))
+                yield self._judged(at, experiment, verdict, reason, ruling)
 
-    def _again(self, at: float) -> Iterator[Event]:
-        """Where nobody has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
+    def _again(self, at: float) -> Iterator[events.Event]:
+        """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
         busy = self.state.open or len(self.flight) or self.flight.handed_in or self.proposing.willing()
         if busy or self.problem or not self.state.calibrated or not self.roster.proposers:
             return
         left = [e for e in self.state.experiments.values()
                 if e.prior_differences and e.reopenings < MOST_REOPENINGS and (e.effect or 0.0) > 0]
-        for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.benches]:
-            yield self._happen(Reopened(at, experiment.id))
+        for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.measure_slots]:
+            yield events.Reopened(at, experiment.id)
 
-    def _judged(self, at: float, experiment: Experiment, verdict: Decision, reason: str,
-                ruling: decision.Ruling | None = None) -> Judged:
+    def _judged(self, at: float, experiment: Experiment, verdict: events.Decision, reason: str,
+                ruling: decision.Ruling | None = None) -> events.Judged:
         race, fresh = self.state.known.pairs(experiment)
         raced = inference.winsorized(race, self.state.known.variance, self.state.policy.reach)
         variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
-        return Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
+        return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
                       self.state.alpha if ruling else None)
 
     # -- hear --
 
-    def hear(self, letter: Letter, at: float) -> list[Event]:
+    def hear(self, letter: jobs.Letter, at: float) -> list[events.Event]:
         """Take an order, or the news of a call to a model; return what happened, already applied. A change that is handed in
-        is looked at first, by a desk. What was answered before is not taken up again."""
+        is looked at first, in an edit slot. What was answered before is not taken up again."""
         if isinstance(letter, Call):
-            return [self._happen(Called(at, letter))]
+            return self._happen([events.Called(at, letter)])
         if letter.request in self.state.answered:
             return []
-        if isinstance(letter, Try):
+        if isinstance(letter, jobs.Try):
             self.flight.handed_in.setdefault(letter.request, letter)
             return []
-        return [self._happen(_HEAR[type(letter)](self, letter, at))]
+        return self._happen([_HEAR[type(letter)](self, letter, at)])
 
-    def _add(self, order: AddIdea, at: float) -> Event:
-        title = line(order.title, TITLE)
+    def _add(self, order: jobs.AddIdea, at: float) -> events.Event:
+        title = line(order.title, MOST_TITLE_CHARACTERS)
         if not title:
-            return Ordered(at, order.request, "idea", "the idea is empty: say in a few words what should be tried")
-        return Noted(at, self.state.ideas.next, title, plain(order.text, TEXT), line(order.source, TITLE), order.request)
+            return events.Ordered(at, order.request, "idea", "the idea is empty: say in a few words what should be tried")
+        text, source = plain(order.text, MOST_TEXT_CHARACTERS), line(order.source, MOST_TITLE_CHARACTERS)
+        return events.Noted(at, self.state.ideas.next, title, text, source, order.request)
 
-    def _drop(self, order: DropIdea, at: float) -> Event:
+    def _drop(self, order: jobs.DropIdea, at: float) -> events.Event:
         if order.idea not in self.state.ideas.entries or self.state.ideas.entries[order.idea].dropped:
-            return Ordered(at, order.request, "drop", f"there is no idea {order.idea}: `overnight idea list` shows them")
-        return Dropped(at, order.idea, order.request)
+            return events.Ordered(at, order.request, "drop", f"there is no idea {order.idea}: `overnight idea list` shows them")
+        return events.Dropped(at, order.idea, order.request)
 
-    def _steer(self, order: Steer, at: float) -> Event:
+    def _steer(self, order: jobs.Steer, at: float) -> events.Event:
         if order.what == "stop":
             self.flight.stopping = "stopped by `overnight stop`; run it again to go on"
-        return Ordered(at, order.request, order.what)
+        return events.Ordered(at, order.request, order.what)
 
-    def _veto(self, order: Veto, at: float) -> Event:
+    def _veto(self, order: jobs.Veto, at: float) -> events.Event:
         if order.experiment not in [e.id for e in self.state.chain()]:
             why = f"experiment {order.experiment} is not among what is kept, so there is nothing to take back"
-            return Ordered(at, order.request, "veto", why)
-        return Vetoed(at, order.experiment, line(order.reason, TITLE), order.request)
+            return events.Ordered(at, order.request, "veto", why)
+        return events.Vetoed(at, order.experiment, line(order.reason, MOST_TITLE_CHARACTERS), order.request)
 
 
-_HEAR: dict[type, Any] = {AddIdea: Lab._add, DropIdea: Lab._drop, Steer: Lab._steer, Veto: Lab._veto}
+_HEAR: dict[type, Any] = {jobs.AddIdea: Lab._add, jobs.DropIdea: Lab._drop, jobs.Steer: Lab._steer, jobs.Veto: Lab._veto}
 _TELL: dict[type, Any] = {
-    Proposal: Lab._proposed, Thought: Lab._thought, Rebasing: Lab._rebased, Combined: Lab._combined, Measurement: Lab._measured,
-    Trouble: Lab._faulted,
+    jobs.Proposal: Lab._proposed, jobs.Thought: Lab._thought, jobs.Rebasing: Lab._rebased, jobs.Combined: Lab._combined,
+    jobs.Measurement: Lab._measured, jobs.Trouble: Lab._faulted,
 }

@@ -8,6 +8,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
@@ -22,39 +23,51 @@ from overnight.track.spec import HARNESS_METRICS, Track
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
 MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
-LASTING = 60  # runs of the track for which an incumbent's run is paired with others, where its number does not repeat itself
-LARGEST = 1e150  # numbers beyond it are taken for it: their squares must stay finite
-SMALLEST = 1e-150  # the same for differences
+LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
+LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite
+SMALLEST_DIFFERENCE = 1e-150  # the same for differences
 TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
+
+@dataclass(eq=False, repr=False)
 class Runs:
     """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline.
 
     secret       what seeds are drawn from; None where it is not at hand: nothing new can be measured then
     calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
     confirmed    commit -> the fresh seeds on which it ran as a candidate
+    _stood       earlier incumbents: their standing, and seeds drawn for them
     """
 
-    def __init__(self, baseline: str, track: Track, secret: str | None) -> None:
-        self.track, self.secret, self.baseline_commit, self.incumbent = track, secret, baseline, baseline
-        self.calibration = [] if secret is None else [self.draw("calibrate", i) for i in range(CALIBRATION)]
-        self.confirmed: dict[str, set[int]] = defaultdict(set)
-        self.values: dict[str, dict[int, Metrics]] = defaultdict(dict)
-        self.beside: dict[str, dict[int, Metrics]] = defaultdict(dict)
-        self.repeat: Metrics | None = None
-        self.bad: set[int] = set()
-        self._common = dict.fromkeys(self.calibration, 0)  # seed -> runs of the track when the incumbent ran on it
-        self._drawn, self._made = CALIBRATION, 0
-        self._standing = guards.begin(track.guard)
-        self._stood: dict[str, tuple[list[float], int]] = {}  # earlier incumbents: their standing, and seeds drawn for them
-        self._races: list[tuple[int, float]] = []
-        self._retired: noise.Spread = (0, 0.0)
-        self._variance: float | None = None  # what follows from them and the incumbents, until either changes
-        self._kind: Kind | None = None
-        self.drift = Drift()
-        self.curves: dict[str, dict[int, Curve]] = defaultdict(dict)
-        self.held: dict[str, dict[int, float]] = defaultdict(dict)
-        self.held_beside: dict[str, dict[int, float]] = defaultdict(dict)
+    baseline_commit: str
+    track: Track
+    secret: str | None
+    incumbent: str = ""
+    calibration: list[int] = field(default_factory=list)
+    confirmed: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    values: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
+    paired: dict[str, dict[int, Metrics]] = field(default_factory=lambda: defaultdict(dict))
+    repeat: Metrics | None = None
+    bad: set[int] = field(default_factory=set)
+    _common: dict[int, int] = field(default_factory=dict)  # seed -> runs of the track when the incumbent ran on it
+    _drawn: int = CALIBRATION
+    _made: int = 0
+    _standing: list[float] = field(default_factory=list)
+    _stood: dict[str, tuple[list[float], int]] = field(default_factory=dict)
+    _races: list[tuple[int, float]] = field(default_factory=list)
+    _retired: noise.Spread = (0, 0.0)
+    _variance: float | None = None  # what follows from them and the incumbents, until either changes
+    _kind: Kind | None = None
+    drift: Drift = field(default_factory=Drift)
+    curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
+    held: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    held_paired: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def __post_init__(self) -> None:
+        self.incumbent = self.baseline_commit
+        self.calibration = [] if self.secret is None else [self.draw("calibrate", i) for i in range(CALIBRATION)]
+        self._common = dict.fromkeys(self.calibration, 0)
+        self._standing = guards.begin(self.track.guard)
 
     # -- what is known --
 
@@ -140,12 +153,12 @@ class Runs:
     def _floor(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST) ** 2
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
         if variance is not None:
-            self._races, self._variance = [*self._races, (pairs, variance)][-noise.REMEMBERED :], None
+            self._races, self._variance = [*self._races, (pairs, variance)][-noise.MOST_RACES :], None
 
     # -- seeds --
 
@@ -163,7 +176,7 @@ class Runs:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
     def own_seeds(self, experiment: Experiment) -> tuple[int, ...]:
-        """All seeds that may ever confirm this commit; they depend on it, so nobody knew them before."""
+        """All seeds that may ever confirm this commit; they depend on it, so they were not known before."""
         if not experiment.confirmation_seeds and experiment.confirming:
             experiment.confirmation_seeds = tuple(self.draw("confirm", experiment.commit, i) for i in range(OWN_SEEDS))
         return experiment.confirmation_seeds
@@ -189,15 +202,15 @@ class Runs:
         little of a new one: its seed is not raced on any more."""
         self._made = runs
         if self.calibrated and not self.deterministic:
-            self._common = {s: at for s, at in self._common.items() if runs - at < LASTING}
+            self._common = {s: at for s, at in self._common.items() if runs - at < LASTING_RUNS}
 
     # -- pairs --
 
     def against(self, commit: str, base: str, seed: int) -> Metrics | None:
         """What the base measured on a seed: beside the commit's own run where that was done, else at some other time."""
-        return self.beside.get(commit, {}).get(seed) or self.of(base).get(seed)
+        return self.paired.get(commit, {}).get(seed) or self.of(base).get(seed)
 
-    def told(self, experiment: Experiment, seed: int) -> bool:
+    def counterpart_known(self, experiment: Experiment, seed: int) -> bool:
         """Whether the other side of a run is known, or never will be."""
         return self.kind.paired_in_time or seed in self.bad or seed in self.of(experiment.base_commit)
 
@@ -209,12 +222,9 @@ class Runs:
 
     def shared(self, experiment: Experiment) -> dict[int, guards.Pair]:
         """What an experiment and its base measured on the seeds that both have run."""
-        found = {}
-        for seed, metrics in self.of(experiment.commit).items():
-            theirs = self.against(experiment.commit, experiment.base_commit, seed)
-            if metrics and theirs:
-                found[seed] = (metrics, theirs)
-        return found
+        sides = ((seed, mine, self.against(experiment.commit, experiment.base_commit, seed))
+                 for seed, mine in self.of(experiment.commit).items())
+        return {seed: (mine, theirs) for seed, mine, theirs in sides if mine and theirs}
 
     def difference(self, pair: guards.Pair) -> float:
         """By how much the first of two runs is better."""
@@ -234,14 +244,14 @@ class Runs:
     def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
         """The fresh pairs whose base gave a number on the holdout: (difference, difference there)."""
         mine, theirs = self.held.get(experiment.commit, {}), self.held.get(experiment.base_commit, {}) \
-            | self.held_beside.get(experiment.commit, {})
+            | self.held_paired.get(experiment.commit, {})
         turned, fresh = self.track.oriented, self.confirmed.get(experiment.commit, ())
         return tuple((self.difference(pair), turned(mine[seed] - theirs[seed]) if seed in mine else -math.inf)
                      for seed, pair in self.shared(experiment).items() if seed in fresh and seed in theirs)
 
-    def strains(self, experiment: Experiment) -> list[guards.Strain]:
+    def guard_usage(self, experiment: Experiment) -> list[guards.GuardUsage]:
         """How near an experiment comes to each guard's bound."""
-        return guards.strains(self.track.guard, list(self.shared(experiment).values()), self._standing)
+        return guards.usage(self.track.guard, list(self.shared(experiment).values()), self._standing)
 
     # -- what happens --
 
@@ -263,8 +273,8 @@ class Runs:
         if event.stage == "confirm":
             self.confirmed[event.commit].add(event.seed)
         self.hold(event)
-        if event.beside:
-            self.beside[event.commit][event.seed] = {n: within(v) for n, v in event.beside.items()}
+        if event.paired_metrics:
+            self.paired[event.commit][event.seed] = {n: within(v) for n, v in event.paired_metrics.items()}
         elif self.kind.paired_in_time:
             self.bad.add(event.seed)
 
@@ -296,7 +306,7 @@ class Runs:
 
     def hold(self, event: Measured) -> None:
         """A run was scored on the holdout too."""
-        for place, number in ((self.held, event.holdout), (self.held_beside, event.beside_holdout)):
+        for place, number in ((self.held, event.holdout), (self.held_paired, event.paired_holdout)):
             if number is not None:
                 place[event.commit][event.seed] = within(number)
 
@@ -310,16 +320,16 @@ class Runs:
         """A commit is out: its runs do not count any more."""
         self.values.pop(commit, None)
         self.confirmed.pop(commit, None)
-        self.beside.pop(commit, None)
+        self.paired.pop(commit, None)
         self.curves.pop(commit, None)
         self.held.pop(commit, None)
-        self.held_beside.pop(commit, None)
+        self.held_paired.pop(commit, None)
 
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
         of the old incumbent stay for those that are still compared with it, until `forget`."""
         self._stood[self.incumbent] = self._standing, self._drawn
-        self._standing = [s.share if s.relative else 0.0 for s in self.strains(experiment)]
+        self._standing = [s.share if s.relative else 0.0 for s in self.guard_usage(experiment)]
         fresh = self.confirmed.get(experiment.commit, ())
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
         if self.incumbent != self.baseline_commit:
@@ -338,4 +348,4 @@ class Runs:
 
 def within(number: float) -> float:
     """A number whose square is finite."""
-    return max(-LARGEST, min(LARGEST, number))
+    return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, number))

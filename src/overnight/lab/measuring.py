@@ -13,7 +13,7 @@ from overnight.lab.jobs import Combine, Measure, sealed
 from overnight.lab.state import BASELINE, State
 from overnight.referee.stacks import read
 
-UNPACED = 10  # of so many runs, one is never stopped for falling behind
+UNPACED_EVERY = 10  # of so many runs, one is never stopped for falling behind
 
 
 class Measuring:
@@ -59,7 +59,7 @@ class Measuring:
         yield from self._screens(under_way)
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
-        """What is measured first: the least. Where nobody waits for the verdict, the worth of a run decides."""
+        """What is measured first: the least. Where no caller waits for the verdict, the priority of a run decides."""
         return not experiment.awaited, -experiment.priority, experiment.id
 
     def _calibrating(self, flying: Sequence[Measure]) -> Iterator[Measure]:
@@ -77,9 +77,9 @@ class Measuring:
     def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True) -> Measure:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
-        pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED else ()
-        beside = base if known.kind.paired_in_time else ""
-        return sealed(Measure(number, experiment, commit, seed, stage, beside, pace), known.key)
+        pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED_EVERY else ()
+        paired_with = base if known.kind.paired_in_time else ""
+        return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
@@ -101,7 +101,7 @@ class Measuring:
         if experiment.confirming:
             return known.fresh(experiment, experiment.confirming)
         mine = known.of(experiment.commit)
-        alone = [s for s in mine if not known.told(experiment, s)]
+        alone = [s for s in mine if not known.counterpart_known(experiment, s)]
         return alone or [s for commit, s in under_way if commit == experiment.commit] or [
             known.next_common(experiment.used | mine.keys())]
 
@@ -126,4 +126,4 @@ class Measuring:
 
     def stackable(self, experiment: Experiment, size: int) -> bool:
         """Whether an experiment may share its first run with others, where stacks have this size."""
-        return size > 1 and experiment.max_stack > 1 and experiment.grown >= 0
+        return size > 1 and experiment.max_stack > 1 and experiment.size_delta >= 0

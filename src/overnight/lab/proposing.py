@@ -15,12 +15,12 @@ from overnight.lab.roster import Roster
 from overnight.lab.state import State
 from overnight.track.roles import Role
 
-REFILLED = 3  # verdicts between two calls of a scientist at least
-UNKNOWN = 8  # proposals under way while nobody knows how long one takes and how long it is measured
+VERDICTS_BETWEEN_REFILLS = 3  # verdicts between two calls of a scientist at least
+PROPOSALS_WHILE_UNKNOWN = 8  # proposals under way while it is not known how long one takes and how long it is measured
 
 
 class Proposing:
-    """The work that the record asks of desks and thinkers, beside what is in flight.
+    """The work that the record asks of edit slots and think slots, beside what is in flight.
 
     conflicts  open experiments that git could not move to the frontier, and whose researcher is to make them anew
     """
@@ -32,25 +32,22 @@ class Proposing:
         self._refilled = -math.inf
         self._reported = 0
 
-    # -- what a desk may do --
+    # -- what an edit slot may do --
 
     def changes(self) -> Iterator[Job]:
-        """What desks may do, the most urgent first: look at changes handed in, move experiments to the frontier, put some on
-        one another, and ask researchers that need no time."""
+        """What edit slots may do, the most urgent first: look at changes handed in, move experiments to the frontier, put some
+        on one another, and ask researchers that need no time."""
         yield from map(Accept, self.flight.handed_in.values())
         running = {j.commit for j in self.flight.of(Measure)}
-        stacked = self._stackable()
+        size = self.measuring.size
+        stacked = [e for e in self.measuring.waiting() if self.measuring.stackable(e, size)]
         together = {e.id for e in stacked} if len(stacked) > 1 else set()
         old = [e for e in self._left_behind() if e.commit not in running]
         yield from (self._rebase(e) for e in old if e.id not in together)
         if self._stack_wanted(stacked, running):
-            yield self._combine(stacked, self.measuring.size)
+            yield self._combine(stacked, size)
         yield from self._proposals(False)
         yield from (self._rebase(e) for e in old if e.id in together)
-
-    def _stackable(self) -> list[Experiment]:
-        size = self.measuring.size
-        return [e for e in self.measuring.waiting() if self.measuring.stackable(e, size)]
 
     def _left_behind(self) -> Iterator[Experiment]:
         """Open experiments that stand on an older frontier and can be moved by git, or by a researcher that needs no time."""
@@ -74,10 +71,10 @@ class Proposing:
 
     @property
     def _ahead(self) -> int:
-        """Stacks that should wait, so that no bench is without work."""
-        return self.flight.benches // 2 + 1
+        """Stacks that should wait, so that no measure slot is without work."""
+        return self.flight.measure_slots // 2 + 1
 
-    # -- what a thinker may do --
+    # -- what a think slot may do --
 
     def thoughts(self) -> Iterator[Job]:
         """What roles that think long may do: look back, fill the queue, make changes anew, propose."""
@@ -98,7 +95,7 @@ class Proposing:
         filled last."""
         scientist = self.roster.of_kind("scientist")
         return scientist is not None and self._free(scientist) and bool(self.roster.proposers) and not self.flight.full \
-            and self.state.judged - self._refilled >= REFILLED \
+            and self.state.judged - self._refilled >= VERDICTS_BETWEEN_REFILLS \
             and len(self.state.ideas.waiting(self.briefing.leased())) < scientist.below
 
     def can_redo(self, experiment: Experiment) -> bool:
@@ -131,14 +128,10 @@ class Proposing:
         """Whether a researcher would propose, and the budget has room for it."""
         return bool(self.willing()) and not self.flight.full
 
-    def resting(self) -> bool:
-        """Whether every researcher that would propose is away for a while."""
-        return self.may_propose() and not any(self.roster.here(n, self.flight.now) for n in self.willing())
-
     def _proposals(self, thinks: bool) -> Iterator[Propose]:
-        """One more proposal at a place of this kind, if what waits and is under way would not keep the benches busy until it
-        comes. A role that thinks is held to its share; one that needs no time fills what is left."""
-        names = [n for n in self.willing() if self.roster.here(n, self.flight.now)]
+        """One more proposal at a place of this kind, if what waits and is under way would not keep the measure slots busy until
+        it comes. A role that thinks is held to its share; one that needs no time fills what is left."""
+        state, names = self.state, [n for n in self.willing() if self.roster.here(n, self.flight.now)]
         if not names or not self.may_propose():
             return
         due = self.roster.due(names, sum(1 for _ in self.flight.of(Propose)))
@@ -147,12 +140,9 @@ class Proposing:
             if thinks and self.roster.ahead(name, names):
                 continue
             if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):
-                yield self._proposal(name, thinks)
-
-    def _proposal(self, name: str, thinks: bool) -> Propose:
-        state = self.state
-        idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
-        return Propose(name, state.frontier, state.commit, self.briefing.role(name, idea=idea.id if idea else 0), thinks)
+                idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
+                brief = self.briefing.role(name, idea=idea.id if idea else 0)
+                yield Propose(name, state.frontier, state.commit, brief, thinks)
 
     def _coming(self, thinks: bool) -> int:
         """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""
@@ -161,10 +151,10 @@ class Proposing:
         return waiting + sum(j.thinks == thinks for j in self.flight.of(Propose))
 
     def _wanted(self, name: str) -> int:
-        """How many proposals should be on their way, so that the benches have something to do while this researcher thinks."""
-        state, benches, size = self.state, self.flight.benches, self.measuring.size
-        least = (self._ahead * size if size > 1 else (benches + 1) // 2) + (not state.calibrated)
+        """How many proposals should be on their way, so that the measure slots have work while this researcher thinks."""
+        state, measure_slots, size = self.state, self.flight.measure_slots, self.measuring.size
+        least = (self._ahead * size if size > 1 else (measure_slots + 1) // 2) + (not state.calibrated)
         if not self.roster.roles[name].thinks:
             return least
         each = state.usage.busy / state.judged if state.judged else 0.0
-        return max(least, math.ceil(benches * self.roster.seconds(name) / each) if each else UNKNOWN)
+        return max(least, math.ceil(measure_slots * self.roster.seconds(name) / each) if each else PROPOSALS_WHILE_UNKNOWN)

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from overnight.lab.events import Dropped, Noted, Passed, Proposed
 
-TITLE, TEXT = 200, 4000  # characters
-MOST_PASSES = 2  # times that a researcher may fail to make a change of an idea before it is left alone
-OWN = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
+MOST_TITLE_CHARACTERS, MOST_TEXT_CHARACTERS = 200, 4000
+MOST_PASSES_PER_IDEA = 2  # times that a researcher may fail to make a change of an idea before it is left alone
+OWN_IDEA_EVERY = 3  # of so many proposals, one is left to the researcher's own idea although the queue holds some
 
 
 class Entry(Struct):
-    """One idea. `tried` are its experiments, `passes` how often nobody could make a change of it."""
+    """One idea. `tried` are its experiments, `passes` how often no researcher could make a change of it."""
 
     id: int
     title: str
@@ -27,11 +27,11 @@ class Entry(Struct):
     @property
     def hopeless(self) -> bool:
         """Whether it was given up without an experiment."""
-        return not self.tried and self.passes >= MOST_PASSES
+        return not self.tried and self.passes >= MOST_PASSES_PER_IDEA
 
     @property
     def untried(self) -> bool:
-        """Whether it still waits for somebody."""
+        """Whether it still waits for a researcher."""
         return not (self.dropped or self.tried or self.hopeless)
 
 
@@ -59,12 +59,12 @@ class Ideas(Struct):
             self.entries[event.idea].tried.append(event.experiment)
 
     def passed(self, event: Passed) -> None:
-        """Nobody could make a change of one; that somebody was away says nothing of it."""
+        """No researcher could make a change of one; that a researcher was away says nothing of it."""
         if event.idea in self.entries and not event.away:
             self.entries[event.idea].passes += 1
 
     def waiting(self, leased: Collection[int] = ()) -> list[Entry]:
-        """Those that nobody has tried or works on: a person's first, then the oldest."""
+        """Those that were not tried and that no researcher works on: a person's first, then the oldest."""
         free = [e for e in self if e.untried and e.id not in leased]
         return sorted(free, key=lambda e: (e.source != "person", e.id))
 
@@ -72,6 +72,6 @@ class Ideas(Struct):
         """The idea that a researcher is asked to try when it was asked so often before; None: its own. A person's is
         always tried next."""
         free = self.waiting(leased)
-        if not free or (free[0].source != "person" and asked % OWN == OWN - 1):
+        if not free or (free[0].source != "person" and asked % OWN_IDEA_EVERY == OWN_IDEA_EVERY - 1):
             return None
         return free[0]

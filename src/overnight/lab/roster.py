@@ -9,8 +9,8 @@ from overnight.lab import allocation
 from overnight.lab.attempts import Attempts, News
 from overnight.track.roles import Role
 
-MOST_PASSES = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
-THINKING = 60.0  # seconds that a model or an agent is thought to take before it has made a change
+MOST_PASSES_IN_A_ROW = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
+THINKING_SECONDS = 60.0  # seconds that a model or an agent is thought to take before it has made a change
 
 
 class Roster:
@@ -19,8 +19,7 @@ class Roster:
     def __init__(self, attempts: Attempts, roles: Sequence[Role] = ()) -> None:
         self.attempts = attempts
         self.roles = {role.name: role for role in roles}
-        self._away: dict[str, float] = {}
-        self._why: dict[str, str] = {}
+        self._away: dict[str, tuple[float, str]] = {}  # until when, and why
 
     @property
     def proposers(self) -> tuple[str, ...]:
@@ -37,29 +36,30 @@ class Roster:
 
     def away(self, name: str, until: float | None, why: str = "") -> None:
         """A role cannot work until then; None: not in this session."""
-        self._away[name], self._why[name] = math.inf if until is None else until, why
+        self._away[name] = math.inf if until is None else until, why
 
     def here(self, name: str, now: float) -> bool:
         """Whether a role can work now."""
-        return self._away.get(name, -math.inf) <= now
+        return name not in self._away or self._away[name][0] <= now
 
     def willing(self, news: News) -> list[str]:
         """Proposers that are not gone for good, and have not passed again and again while there was nothing new: `news` is
         what is known now."""
-        return [n for n in self.proposers if self.attempts.passes(n, news) < MOST_PASSES and self._away.get(n) != math.inf]
+        gone = self.gone()
+        return [n for n in self.proposers if n not in gone and self.attempts.passes(n, news) < MOST_PASSES_IN_A_ROW]
 
     def gone(self) -> dict[str, str]:
         """The roles that are away for the rest of the session, and why."""
-        return {name: self._why.get(name, "") for name, until in self._away.items() if until == math.inf}
+        return {name: why for name, (until, why) in self._away.items() if until == math.inf}
 
     def seconds(self, name: str) -> float:
         """How long a role takes for a change, as far as that is known."""
         role = self.roles.get(name)
-        return self.attempts.seconds.get(name, THINKING if role and role.thinks else 0.0)
+        return self.attempts.seconds.get(name, THINKING_SECONDS if role and role.thinks else 0.0)
 
     def due(self, names: Sequence[str], flying: int = 0) -> str:
         """Whose turn it is among these, while so many are being asked."""
-        turn = self.attempts.turns + flying
+        turn = sum(self.attempts.asked.values()) + flying
         return allocation.next_role(self.attempts.records, {n: self.roles[n].share for n in names}, turn)
 
     def ahead(self, name: str, names: Sequence[str]) -> bool:

@@ -8,90 +8,78 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 from overnight.contracts import Idea
 from overnight.errors import JournalError
-from overnight.lab import allocation
+from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
-from overnight.lab.events import (
-    Called,
-    Dropped,
-    Event,
-    Faulted,
-    Judged,
-    Learnt,
-    Measured,
-    Noted,
-    Opened,
-    Ordered,
-    Organised,
-    Passed,
-    Proposed,
-    Rebased,
-    Reopened,
-    Stacked,
-    Started,
-    Stopped,
-    Vetoed,
-)
-from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered, told
+from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
-from overnight.lab.weighing import Weighing
+from overnight.lab.weighing import weigh
 from overnight.referee import decision, holdout
 from overnight.referee.stacks import Sizes, Stack, dropped, read
 from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
-CUT = 64 << 10  # characters of a diff from which on it may not be the whole
+CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 
 
+@dataclass(eq=False, repr=False)
 class State:
-    """One track's state. `keys` are those that lie beside the journal, by their hashes: without them all is known but what
-    seeds come next."""
+    """One track's state.
 
-    track: Track  # known from the record `opened` on
+    keys         those that lie beside the journal, by their hashes: without them all is known but what seeds come next
+    records      how many were applied
+    answered     requests of orders that were carried out or declined
+    researchers  those of the latest session
+    problem      what the record shows to be wrong with the machine or the track
+    taken_back   commits that were kept once
+    _made        hash of what a change is and stands on -> the experiment that had it first
+    """
 
-    def __init__(self, keys: Mapping[str, str] | None = None) -> None:
-        self.keys = dict(keys or {})
-        self.records = 0  # that were applied
-        self.next_run, self.next_experiment = 1, 1
-        self.attempts, self.ideas = Attempts(), Ideas()
-        self.answered: set[str] = set()  # requests of orders that were carried out or declined
-        self.paused, self.program = False, ""
-        self.researchers: tuple[str, ...] = ()  # those of the latest session
-        self._reset()
-
-    def _reset(self) -> None:
-        self.opened: Opened | None = None
-        self.experiments: dict[int, Experiment] = {}
-        self.open: dict[int, Experiment] = {}
-        self.stacks: dict[str, Stack] = {}
-        self.sizes = Sizes()
-        self.counts: Counter[str] = Counter()
-        self.frontier, self.commit = BASELINE, ""
-        self.problem = ""  # what the record shows to be wrong with the machine or the track
-        self.policy = decision.Policy()
-        self.usage = Usage()
-        self.monitor = holdout.OverfittingMonitor()
-        self._made: dict[int, int] = {}  # hash of what a change is and stands on -> the experiment that had it first
-        self.taken_back: set[str] = set()  # commits that were kept once
-        self._weighing: Weighing | None = None
-        self.pasts = Pasts()
-        self.notes, self.learnt_at = "", 0
+    track: Track = field(init=False)  # known from the record `opened` on
+    keys: dict[str, str] = field(default_factory=dict)
+    records: int = 0
+    next_run: int = 1
+    next_experiment: int = 1
+    attempts: Attempts = field(default_factory=Attempts)
+    ideas: Ideas = field(default_factory=Ideas)
+    answered: set[str] = field(default_factory=set)
+    paused: bool = False
+    program: str = ""
+    researchers: tuple[str, ...] = ()
+    opened: events.Opened | None = None
+    experiments: dict[int, Experiment] = field(default_factory=dict)
+    open: dict[int, Experiment] = field(default_factory=dict)
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
+    counts: Counter[str] = field(default_factory=Counter)
+    frontier: int = BASELINE
+    commit: str = ""
+    problem: str = ""
+    policy: decision.Policy = field(default_factory=decision.Policy)
+    usage: Usage = field(default_factory=Usage)
+    monitor: holdout.OverfittingMonitor = field(default_factory=holdout.OverfittingMonitor)
+    _made: dict[int, int] = field(default_factory=dict)
+    taken_back: set[str] = field(default_factory=set)
+    _known: Runs | None = None
+    pasts: Pasts = field(default_factory=Pasts)
+    notes: str = ""
+    learnt_at: int = 0
 
     # -- what is known --
 
     @property
     def known(self) -> Runs:
         """Every run that still counts. Raises JournalError before the track is opened."""
-        if self._weighing is None:
+        if self._known is None:
             raise JournalError("the track was never opened: its journal has no record of a beginning.")
-        return self._weighing.known
+        return self._known
 
     @property
     def runs(self) -> int:
@@ -101,7 +89,7 @@ class State:
     @property
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
-        return self._weighing is not None and self.known.calibrated
+        return self._known is not None and self._known.calibrated
 
     @property
     def noise(self) -> float | None:
@@ -138,8 +126,9 @@ class State:
         return self.judged, self.frontier, self.ideas.next
 
     def same(self, base_commit: str, patch: str) -> Experiment | None:
-        """The experiment that tried this very change before, on the same commit; None if none did, or nobody has all of it."""
-        return None if len(patch) >= CUT else self.experiments.get(self._made.get(mark(base_commit, patch), -1))
+        """The experiment that tried this very change before, on the same commit; None if none did, or the patch may be cut."""
+        whole = len(patch) < CUT_PATCH_CHARACTERS
+        return self.experiments.get(self._made.get(mark(base_commit, patch), -1)) if whole else None
 
     def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
         """An idea as researchers may know it."""
@@ -147,42 +136,42 @@ class State:
         busy = entry.id in leased or any(e.verdict == "open" for e in tried)
         state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
         given_up = "nobody could make a change of it" if entry.hopeless else ""
-        outcome = "; ".join(f"#{e.id} {told(e)}" for e in tried) or given_up
-        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), outcome)
+        came = (f"#{e.id} {e.verdict}{'' if e.effect is None else f' {e.effect:+.3g}'}" for e in tried)
+        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), "; ".join(came) or given_up)
 
     def _weigh(self, experiment: Experiment) -> None:
         """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
-        assert self._weighing is not None
-        self._weighing.weigh(experiment, self.alpha, self.commit)
+        weigh(experiment, self.known, self.policy, self.alpha, self.commit)
 
     # -- apply --
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Take up one recorded event; replaying a journal is nothing but this."""
         self.records += 1
         _APPLY[type(event)](self, event)
         self.usage.last = event.at
 
-    def begin(self, event: Opened) -> None:
-        """Nothing is known but that the track begins, or begins anew."""
-        self._reset()
+    def _on_opened(self, event: events.Opened) -> None:
+        """Nothing is known but that the track begins, or begins anew, and what was before a session of it."""
+        vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
+                                     self.answered, self.paused, self.program, self.researchers)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
-        self._weighing = Weighing(Runs(event.commit, self.track, key), self.track, self.policy)
+        self._known = Runs(event.commit, self.track, key)
 
-    def _on_started(self, event: Started) -> None:
+    def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
         self.attempts.begin()
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
-    def _on_stopped(self, event: Stopped) -> None:
+    def _on_stopped(self, event: events.Stopped) -> None:
         self.usage.stopped(event)
 
-    def _on_proposed(self, event: Proposed) -> None:
+    def _on_proposed(self, event: events.Proposed) -> None:
         experiment = Experiment(event.experiment, event.base, event.base_commit, event.commit, event.researcher,
-                                event.message, event.at, packed(event.note), event.grown)
+                                event.message, event.at, packed(event.note), event.size_delta)
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
@@ -193,11 +182,11 @@ class State:
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 
-    def _on_passed(self, event: Passed) -> None:
+    def _on_passed(self, event: events.Passed) -> None:
         self.attempts.passed(event, self.news)
         self.ideas.passed(event)
 
-    def _on_rebased(self, event: Rebased) -> None:
+    def _on_rebased(self, event: events.Rebased) -> None:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
@@ -208,7 +197,7 @@ class State:
         self._let_go(old)
         self._weigh(experiment)
 
-    def _on_stacked(self, event: Stacked) -> None:
+    def _on_stacked(self, event: events.Stacked) -> None:
         for number in event.apart:
             self.open[number].max_stack = min(self.open[number].max_stack, len(event.experiments) + len(event.apart)) // 2
         if event.experiments:
@@ -218,7 +207,7 @@ class State:
             for number in event.experiments:
                 self.open[number].stack = stack.name
 
-    def _on_measured(self, event: Measured) -> None:
+    def _on_measured(self, event: events.Measured) -> None:
         self.usage.measured(event)
         self.known.age(self.runs)
         self.next_run = max(self.next_run, event.run + 1)
@@ -245,41 +234,41 @@ class State:
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
-        elif event.commit in self.known.values:  # an incumbent that was, with which somebody is still compared
+        elif event.commit in self.known.values:  # an incumbent that was, with which an experiment is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
             self.known.hold(event)
             self._weigh_with(event)
 
-    def _weigh_with(self, event: Measured) -> None:
+    def _weigh_with(self, event: events.Measured) -> None:
         """Those whose pair is complete with a run of the commit that they are compared with."""
         for experiment in list(self.open.values()):
             if experiment.base_commit == event.commit and event.seed in self.known.of(experiment.commit):
                 self._weigh(experiment)
 
-    def _screened(self, event: Measured, metrics: Metrics) -> None:
+    def _screened(self, event: events.Measured, metrics: Metrics) -> None:
         """A run of a stack ended: settle what it settles."""
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
         if stack is None:
             return
         for member in stack.members:
             self.experiments[member].cost += event.busy / len(stack.members)
-        theirs = event.beside or stack.standard
+        theirs = event.paired_metrics or stack.standard
         place = stack.position(event.commit)
         stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
             -math.inf if event.outcome == "behind" else None
         if place == len(stack.members) and (gain := stack.gains[place]) is not None:
             self.sizes.saw(place, gain, self.known.seed_variance**0.5)
-        told = read(stack)
+        found = read(stack)
         for number in [n for n in stack.members if n not in stack.settled]:
-            if number in told.dropped:
-                self._leave(stack, number).decided = ("discard", dropped(*told.dropped[number]), None)
-            elif number in told.apart:
+            if number in found.dropped:
+                self._leave(stack, number).decided = ("discard", dropped(*found.dropped[number]), None)
+            elif number in found.apart:
                 self._leave(stack, number).max_stack = max(1, len(stack.members) // 2)
-            elif number in told.alone:
+            elif number in found.alone:
                 experiment = self._leave(stack, number)
-                experiment.prior_differences, experiment.used = (told.alone[number],), frozenset({stack.seed})
+                experiment.prior_differences, experiment.used = (found.alone[number],), frozenset({stack.seed})
                 self._weigh(experiment)
-        if told.wanted is None:
+        if found.wanted is None:
             del self.stacks[stack.name]
 
     def _leave(self, stack: Stack, number: int) -> Experiment:
@@ -287,7 +276,7 @@ class State:
         self.experiments[number].stack = ""
         return self.experiments[number]
 
-    def _on_judged(self, event: Judged) -> None:
+    def _on_judged(self, event: events.Judged) -> None:
         experiment = self.open.pop(event.experiment)
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
@@ -313,12 +302,13 @@ class State:
         experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
-    def _on_reopened(self, event: Reopened) -> None:
+    def _on_reopened(self, event: events.Reopened) -> None:
         experiment = self.experiments[event.experiment]
         self.open[event.experiment] = experiment
         self.counts[experiment.verdict] -= 1
         self.pasts.forget(event.experiment)
-        experiment.reopen()
+        experiment.verdict, experiment.reason, experiment.confirming = "open", "", 0
+        experiment.reopenings += 1
 
     def chain(self) -> list[Experiment]:
         """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
@@ -328,7 +318,7 @@ class State:
             number = kept[-1].base
         return kept[::-1]
 
-    def _on_vetoed(self, event: Vetoed) -> None:
+    def _on_vetoed(self, event: events.Vetoed) -> None:
         """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is
         no more: it is put on the present one, raced and confirmed there."""
         self.answered.add(event.request)
@@ -340,7 +330,7 @@ class State:
         self.known.back(victim.base_commit)
         for experiment in (victim, *later):
             self._take_back(experiment)
-            if experiment.commit not in others:  # with which nobody is still compared
+            if experiment.commit not in others:  # with which no experiment is still compared
                 self.known.forget(experiment.commit)
         for experiment in later:
             experiment.verdict, experiment.reason = "open", ""
@@ -355,46 +345,42 @@ class State:
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self.pasts.forget(experiment.id)
-        experiment.take_back()
+        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
+        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
+        experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 
     def _let_go(self, base: str) -> None:
-        """Forget the runs of an old incumbent with which nobody is compared any more."""
+        """Forget the runs of an old incumbent with which no experiment is compared any more."""
         if base not in (self.commit, self.known.baseline_commit) \
                 and not any(e.base_commit == base for e in self.open.values()):
             self.known.forget(base)
 
-    def _on_faulted(self, event: Faulted) -> None:
+    def _on_faulted(self, event: events.Faulted) -> None:
         self.counts["fault"] += 1
 
     # -- what is heard --
 
-    def _on_noted(self, event: Noted) -> None:
+    def _on_noted(self, event: events.Noted) -> None:
         self.answered.add(event.request)
         self.ideas.noted(event)
 
-    def _on_dropped(self, event: Dropped) -> None:
+    def _on_dropped(self, event: events.Dropped) -> None:
         self.answered.add(event.request)
         self.ideas.dropped(event)
 
-    def _on_ordered(self, event: Ordered) -> None:
+    def _on_ordered(self, event: events.Ordered) -> None:
         self.answered.add(event.request)
         if not event.reason and event.order in ("pause", "resume"):
             self.paused = event.order == "pause"
 
-    def _on_learnt(self, event: Learnt) -> None:
+    def _on_learnt(self, event: events.Learnt) -> None:
         self.notes, self.learnt_at = event.notes, self.next_experiment
 
-    def _on_called(self, event: Called) -> None:
+    def _on_called(self, event: events.Called) -> None:
         self.usage.called(event.call)
 
-    def _on_organised(self, event: Organised) -> None:
+    def _on_organised(self, event: events.Organised) -> None:
         self.program = event.sha256
 
 
-_APPLY: dict[type, Any] = {
-    Opened: State.begin, Started: State._on_started, Stopped: State._on_stopped, Proposed: State._on_proposed,
-    Passed: State._on_passed, Rebased: State._on_rebased, Stacked: State._on_stacked, Measured: State._on_measured,
-    Judged: State._on_judged, Reopened: State._on_reopened, Faulted: State._on_faulted, Noted: State._on_noted,
-    Dropped: State._on_dropped, Ordered: State._on_ordered, Learnt: State._on_learnt, Called: State._on_called,
-    Organised: State._on_organised, Vetoed: State._on_vetoed,
-}
+_APPLY: dict[type, Any] = {kind: getattr(State, f"_on_{kind.__name__.lower()}") for kind in get_args(events.Event)}

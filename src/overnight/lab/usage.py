@@ -8,11 +8,11 @@ from msgspec import Struct
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 
-LATEST = 1000  # times of each part of the harness that are remembered
+MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembered
 
 
 class Use(Struct):
-    """What calls to language models came to. `unpriced` counts those whose price nobody knows."""
+    """What calls to language models came to. `unpriced` counts those whose price is not known."""
 
     calls: int = 0
     failed: int = 0
@@ -62,7 +62,7 @@ class Usage(Struct):
 
     @property
     def capacity(self) -> float:
-        """Seconds that its benches had for runs."""
+        """Seconds that its measure slots had for runs."""
         return self._capacity + self._under_way() * self._workers
 
     def _under_way(self) -> float:
@@ -92,7 +92,7 @@ class Usage(Struct):
 
     def measured(self, event: Measured) -> None:
         """A run ended."""
-        self.runs += 2 if event.beside else 1
+        self.runs += 2 if event.paired_metrics else 1
         self.busy += event.busy
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():
@@ -101,7 +101,7 @@ class Usage(Struct):
     def _spent(self, part: str, seconds: float) -> None:
         spent = self.parts.setdefault(part, [])
         spent.append(seconds)
-        del spent[:-LATEST]
+        del spent[:-MOST_TIMES_PER_PART]
 
     def called(self, call: Call) -> None:
         """A call to a model ended."""

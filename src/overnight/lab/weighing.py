@@ -8,67 +8,52 @@ from __future__ import annotations
 from overnight.lab.experiment import Experiment
 from overnight.lab.measurements import Runs
 from overnight.referee import decision, guards, holdout, inference, kinds, priority
-from overnight.track.spec import Track
 
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
 
-class Weighing:
-    """Judges experiments of one track by its runs."""
-
-    def __init__(self, known: Runs, track: Track, policy: decision.Policy) -> None:
-        self.known, self.track, self.policy = known, track, policy
-
-    def weigh(self, experiment: Experiment, alpha: float, commit: str) -> None:
-        """Judge what is known of an experiment at the level `alpha`, where the frontier is at `commit`; what follows stands in
-        its `decided`, `confirming` and `worth`."""
-        if experiment.decided and experiment.decided[2] is None:
-            return  # it crashed or fell behind: nothing that is measured now changes that
-        failed = self.known.blamed(experiment)
-        if len(failed) > self.track.referee.may_crash * len(self.known.of(experiment.commit)):
-            experiment.decided = ("crash", experiment.reason, None)
+def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: float, commit: str) -> None:
+    """Judge what is known of an experiment at the level `alpha`, where the frontier is at `commit`; what follows stands in its
+    `decided`, `confirming` and `priority`."""
+    if experiment.decided and experiment.decided[2] is None:
+        return  # it crashed or fell behind: nothing that is measured now changes that
+    if len(known.blamed(experiment)) > known.track.referee.may_crash * len(known.of(experiment.commit)):
+        experiment.decided = ("crash", experiment.reason, None)
+        return
+    race, fresh = known.pairs(experiment)
+    pairs = len(race) + len(fresh)
+    if not pairs or (pairs, len(fresh)) == (experiment.pairs, experiment.fresh_pairs):
+        return
+    experiment.pairs, experiment.fresh_pairs, experiment.effect = pairs, len(fresh), inference.mean(fresh or race)
+    usage = known.guard_usage(experiment)
+    if usage:
+        nearest = max(usage, key=lambda u: u.share)
+        experiment.guard_usage = nearest.share
+        if guards.hopeless(nearest, len(known.shared(experiment))):
+            experiment.decided = ("discard", nearest.sentence, None)
             return
-        race, fresh = self.known.pairs(experiment)
-        known = (experiment.pairs - experiment.fresh_pairs, experiment.fresh_pairs)
-        if (len(race), len(fresh)) == known or not (race or fresh):
-            return
-        experiment.pairs, experiment.fresh_pairs = len(race) + len(fresh), len(fresh)
-        experiment.effect = inference.mean(fresh or race)
-        strains = self.known.strains(experiment)
-        strain = guards.worst(strains)
-        experiment.strain = strain.share if strain else experiment.strain
-        if strain and guards.hopeless(strain, len(self.known.shared(experiment))):
-            experiment.decided = ("discard", strain.sentence, None)
-        else:
-            evidence = self._evidence(experiment, race, fresh, alpha)
-            self._decide(experiment, evidence, commit, max(strains, key=lambda s: s.upper, default=None))
+    evidence = decision.Evidence(race, fresh, known.variance, alpha, known.track.metric.worthwhile, experiment.size_delta < 0,
+                                 known.kind.name, experiment.reopenings)
+    experiment.priority = priority.of(evidence, policy)
+    step = _guarded(kinds.next_step(evidence, policy), evidence, usage, policy)
+    experiment.decided = None
+    if isinstance(step, decision.More):
+        experiment.confirming = step.pairs if step.stage == "confirm" else 0
+    elif step.verdict == "discard" or experiment.base_commit == commit:
+        if step.verdict == "keep" and known.track.holdout:  # asked last, and once: nothing else depends on what it holds
+            step = holdout.checked(step, known.on_holdout(experiment), evidence, policy)
+        experiment.decided = (step.verdict, step.reason + _overlap(experiment, step), step)
 
-    def _evidence(self, experiment: Experiment, race: tuple[float, ...], fresh: tuple[float, ...],
-                  alpha: float) -> decision.Evidence:
-        return decision.Evidence(race, fresh, self.known.variance, alpha, self.track.metric.worthwhile,
-                                 experiment.grown < 0, self.known.kind.name, experiment.reopenings)
 
-    def _decide(self, experiment: Experiment, evidence: decision.Evidence, commit: str, strain: guards.Strain | None) -> None:
-        fresh = evidence.fresh
-        step = kinds.next_step(evidence, self.policy)
-        if isinstance(step, decision.Ruling) and step.verdict == "keep" and strain and strain.upper > 1:
-            last = len(fresh) >= self.policy.most_fresh or strain.share > 1
-            step = decision.Ruling("discard", strain.sentence, step.effect, step.interval, step.e_value) if last else \
-                decision.More("confirm", len(fresh) + 1)
-        experiment.priority = priority.of(evidence, self.policy)
-        experiment.decided = None
-        if isinstance(step, decision.More):
-            experiment.confirming = step.pairs if step.stage == "confirm" else 0
-        elif step.verdict == "discard" or experiment.base_commit == commit:
-            step = self._checked(experiment, step, evidence)
-            reason = step.reason + _overlap(experiment, step)
-            experiment.decided = (step.verdict, reason, step)
-
-    def _checked(self, experiment: Experiment, ruling: decision.Ruling, evidence: decision.Evidence) -> decision.Ruling:
-        """What the holdout makes of a keep. It is asked last, and once: nothing else depends on what it holds."""
-        if ruling.verdict != "keep" or not self.track.holdout:
-            return ruling
-        return holdout.checked(ruling, self.known.on_holdout(experiment), evidence, self.policy)
+def _guarded(step: decision.More | decision.Ruling, evidence: decision.Evidence, usage: list[guards.GuardUsage],
+             policy: decision.Policy) -> decision.More | decision.Ruling:
+    """The next step, but for a keep that is not shown to be within its guards: more pairs, or at last a discard."""
+    widest = max(usage, key=lambda u: u.upper, default=None)
+    if isinstance(step, decision.More) or step.verdict == "discard" or widest is None or widest.upper <= 1:
+        return step
+    if len(evidence.fresh) < policy.most_fresh and widest.share <= 1:
+        return decision.More("confirm", len(evidence.fresh) + 1)
+    return decision.Ruling("discard", widest.sentence, step.effect, step.interval, step.e_value)
 
 
 def _overlap(experiment: Experiment, step: decision.Ruling) -> str:

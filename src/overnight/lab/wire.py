@@ -14,8 +14,8 @@ import msgspec
 from overnight.errors import Declined
 from overnight.lab.jobs import Job, Result
 
-LARGEST = 64 << 20  # bytes of one message
-SHORT = 4 << 10  # bytes up to which a message goes as it is
+MOST_MESSAGE_BYTES = 64 << 20  # bytes of one message
+MOST_PLAIN_BYTES = 4 << 10  # bytes up to which a message goes as it is
 PACKED = b"\x78"  # the first byte of what zlib has compressed; JSON begins with another
 Message = TypeVar("Message")
 _encoder = msgspec.json.Encoder()
@@ -26,7 +26,7 @@ _results: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
 def encode(message: Job | Result) -> bytes:
     """A job or a result as JSON, which zlib has compressed where it is long."""
     body = _encoder.encode(message)
-    return body if len(body) <= SHORT else zlib.compress(body)
+    return body if len(body) <= MOST_PLAIN_BYTES else zlib.compress(body)
 
 
 def job(body: bytes) -> Job:
@@ -43,9 +43,9 @@ def result(body: bytes) -> Result:
 
 def _decoded(decoder: msgspec.json.Decoder[Message], body: bytes, what: str, advice: str) -> Message:
     try:
-        text = zlib.decompressobj().decompress(body, LARGEST + 1) if body.startswith(PACKED) else body
-        if len(text) > LARGEST:
-            raise Declined(f"{what}, because it is more than {LARGEST >> 20} MiB: {advice}.")
+        text = zlib.decompressobj().decompress(body, MOST_MESSAGE_BYTES + 1) if body.startswith(PACKED) else body
+        if len(text) > MOST_MESSAGE_BYTES:
+            raise Declined(f"{what}, because it is more than {MOST_MESSAGE_BYTES >> 20} MiB: {advice}.")
         return decoder.decode(text)
     except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Declined(f"{what} ({str(error) or 'it is nested too deep'}): {advice}.") from error

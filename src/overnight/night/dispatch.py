@@ -65,19 +65,12 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     return Try(request(), base, made[base], said_why, by, idea)
 
 
-class _Tail:
-    """Reads what is appended to a journal behind record `seen`."""
-
-    def __init__(self, session: Session, seen: int) -> None:
-        self._session, self._seen = session, seen
-
-    def new(self) -> list[Event]:
-        """The records since the last look."""
-        if not self._session.begun:
-            return []
-        found = list(self._session.journal.replay(after=self._seen))
-        self._seen += len(found)
-        return found
+def _tail(session: Session, seen: int) -> Iterator[list[Event]]:
+    """At each look what was appended to a journal since, at first behind record `seen`."""
+    while True:
+        found = list(session.journal.replay(after=seen)) if session.begun else []
+        seen += len(found)
+        yield found
 
 
 def brief(session: Session) -> Brief:
@@ -98,7 +91,7 @@ def order(session: Session, wish: Order) -> Event:
     """Have an order carried out; the record of it. Raises TrackError where it is declined, or not answered in time."""
     if isinstance(wish, Steer) and not session.at_work():
         raise TrackError(f"nothing is at work on this track, so there is nothing to {wish.what}.")
-    tail = _Tail(session, session.journal.head[0] if session.begun else 0)
+    tail = _tail(session, session.journal.head[0] if session.begun else 0)
     session.inbox.put(wish)
     try:
         event = next(_answers(session, wish, tail), None)
@@ -111,14 +104,14 @@ def order(session: Session, wish: Order) -> Event:
     raise TrackError(f"the night at work did not answer this within {ANSWER_SECONDS:.0f} s: look at it, and say it again.")
 
 
-def _answers(session: Session, wish: Order, tail: _Tail) -> Iterator[Event]:
+def _answers(session: Session, wish: Order, tail: Iterator[list[Event]]) -> Iterator[Event]:
     """The record that answers an order, when there is one."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         if not session.at_work():
             yield from _carried_out(session, wish)
         else:
-            yield from (event for event in tail.new() if getattr(event, "request", "") == wish.request)
+            yield from (event for event in next(tail) if getattr(event, "request", "") == wish.request)
         time.sleep(PAUSE)
 
 
@@ -184,14 +177,14 @@ def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None,
 def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
     """Wait for the verdict on a submitted change, and measure it here where no night is at work. Raises TrackError."""
     state, until = session.look(), _Until(wish)
-    tail = _Tail(session, 0 if wish.request in state.answered else state.records)
+    tail = _tail(session, 0 if wish.request in state.answered else state.records)
     while True:
         if not session.at_work():
             try:
                 return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch)
             except Busy:
                 continue
-        until.look(tail.new())
+        until.look(next(tail))
         if found := until.found():
             return found
         time.sleep(PAUSE)

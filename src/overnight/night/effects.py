@@ -21,10 +21,6 @@ class Effects:
     def __init__(self, session: Session, runner: Runner) -> None:
         self.session, self.runner = session, runner
 
-    def keep(self, result: Result) -> None:
-        """Keep the logs that came with a result. Raises Fault where they cannot be written."""
-        keep_logs(self.session.home / LOGS, result)
-
     def follow(self, event: Event) -> None:
         """Move the branch, hold or release a commit, forget a tree, write the notes, clear an order.
 

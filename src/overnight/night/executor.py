@@ -1,18 +1,18 @@
-"""Carries out the jobs of one opened track: those of desks, benches and thinkers, with the team that its program asks for."""
+"""Carries out the jobs of one opened track in their slots, with the team that its program asks for."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from overnight.contracts import Call, Place, Sandbox, Team
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
-from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase, Result, Think
+from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
@@ -62,13 +62,10 @@ class Executor:
         """Carry out one job at one place. Raises Fault when the machine failed."""
         if isinstance(job, Measure):
             return self.runner.measure(job, place.cores, place.number, place.running)
-        if isinstance(job, Combine):
-            return self.desk.combine(job)
-        if isinstance(job, Rebase):
-            return self.desk.rebase(job)
-        if isinstance(job, Think):
-            return self.desk.think(job)
-        return self.desk.propose(job) if isinstance(job, Propose) else self.desk.accept(job)
+        desk: dict[type, Callable[[Any], Result]] = {
+            Propose: self.desk.propose, Accept: self.desk.accept, Rebase: self.desk.rebase, Combine: self.desk.combine,
+            Think: self.desk.think}
+        return desk[type(job)](job)
 
     def calls(self) -> Iterator[Call]:
         """The calls to models that ended since the last time."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
@@ -71,6 +71,12 @@ class Baseline(NamedTuple):
     run: Measurement
     artifacts: Path
     spread: float
+
+
+def baseline(track: Track, runs: Sequence[Measurement], artifacts: Path) -> Baseline:
+    """What is attacked, from runs of which the first two are of one seed and the first left these artefacts."""
+    numbers = [run.metrics[track.metric.name] for run in runs]
+    return Baseline(runs[0], artifacts, abs(numbers[0] - numbers[1]))
 
 
 def attack(track: Track, runner: Runner, baseline: Baseline, cores: tuple[int, ...] = ()) -> Attacked:

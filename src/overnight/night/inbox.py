@@ -35,12 +35,12 @@ class Inbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._encoder, self._decoder = msgspec.json.Encoder(), msgspec.json.Decoder(Order)
+        self._decoder = msgspec.json.Decoder(Order)
         self._seen: set[str] = set()
 
     def put(self, order: Order) -> None:
         """Put an order in. Raises TrackError where it is too large or the folder cannot be written."""
-        body = self._encoder.encode(order)
+        body = msgspec.json.encode(order)
         if len(body) > MOST_ORDER_BYTES:
             raise TrackError(f"this is more than {MOST_ORDER_BYTES >> 10} KiB: say it in fewer words.")
         if isinstance(order, Try) and not NAME.fullmatch(order.by):

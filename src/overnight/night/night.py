@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
-from overnight.night.effects import Effects
+from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions
@@ -35,16 +36,16 @@ class Night:
     where     the name of the workers
     """
 
-    def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, desks: int = 1, thinkers: int = 0,
-                 models: ModelOptions = NONE, machine: Cores = MACHINE,
+    def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
+                 think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
         cpus = session.state.track.run.cpus
-        benches = workers or max(1, len(machine) // cpus)
+        measure_slots = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
-        self.lab = Lab(session.state, benches=benches)
+        self.lab = Lab(session.state, measure_slots=measure_slots)
         self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
-        self.places = WORKERS[where](self.executor.work, benches, cpus, desks, thinkers, machine)
+        self.places = WORKERS[where](self.executor.work, measure_slots, cpus, edit_slots, think_slots, machine)
         self._cast: Cast | None = None
         self._began = time.monotonic()  # the session's length includes what came before its first run
 
@@ -95,7 +96,7 @@ class Night:
         """
         session, lab = self.session, self.lab
         self._record_start()
-        pace = loop.Pace()
+        pace = loop.LoopTimes()
         try:
             late = lab.begin(budget, time.time())
             session.journal.extend(late)
@@ -103,7 +104,7 @@ class Night:
                 self.effects.follow(event)
             watch(late)
             pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
-                            keep=self.effects.keep)
+                            keep=partial(keep_logs, session.home / LOGS))
         finally:
             lasted = time.monotonic() - self._began
             self.close()
@@ -116,8 +117,8 @@ class Night:
 
     def _record_start(self) -> None:
         box, roles = self.sandbox, self.lab.roster
-        self.session.record([Started(time.time(), self.lab.flight.benches, box.name, __version__, roles.proposers, box.identity,
-                                     box.findings)])
+        self.session.record([Started(time.time(), self.lab.flight.measure_slots, box.name, __version__, roles.proposers,
+                                     box.identity, box.findings)])
         if self._cast:
             self.session.record([organised(self.session.program.sha256, roles.roles.values())])
 

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from overnight import journal as journals
@@ -39,15 +40,11 @@ class Session:
         self.inbox = Inbox(self.home / "inbox")
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
-        self._watch: program.Watch | None = None
-        self._journal: Journal[Event] | None = None
 
-    @property
+    @cached_property
     def watch(self) -> program.Watch:
         """The instructions, looked at when they are first wanted. Raises TrackError."""
-        if self._watch is None:
-            self._watch = program.Watch(self.repo.folder / "program.md")
-        return self._watch
+        return program.Watch(self.repo.folder / "program.md")
 
     @property
     def program(self) -> program.Program:
@@ -56,12 +53,10 @@ class Session:
 
     # -- reading --
 
-    @property
+    @cached_property
     def journal(self) -> Journal[Event]:
         """The track's record, opened when it is first wanted."""
-        if self._journal is None:
-            self._journal = journals.open(self.home / "journal.db")
-        return self._journal
+        return journals.open(self.home / "journal.db")
 
     @property
     def begun(self) -> bool:
@@ -103,7 +98,7 @@ class Session:
         except BlockingIOError:
             return True
         except OSError:
-            return False  # nobody ever held it
+            return False  # it was never held
         return False
 
     @contextmanager

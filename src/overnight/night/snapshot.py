@@ -53,7 +53,7 @@ class Snapshot:
     def open(self, journal: Journal[Event], keys: Mapping[str, str]) -> State:
         """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
-        state = self._read(journal, keys) or State(keys)
+        state = self._read(journal, keys) or State(dict(keys))
         self._seq = state.records
         return replayed(journal, state)
 
@@ -95,13 +95,13 @@ def _keyed(state: State) -> bool:
 @functools.cache
 def code() -> str:
     """A hash of the code that replays, the libraries' versions with it; "" where its source is not at hand."""
-    told = hashlib.sha256(f"{sys.version} {msgspec.__version__}".encode())
+    digest = hashlib.sha256(f"{sys.version} {msgspec.__version__}".encode())
     try:
         for path in _sources(Path(overnight.__file__).parent):
-            told.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     except OSError:
         return ""
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def _sources(root: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Learning curves: reading one from what a run prints, and the rule that says when it has fallen behind (pure).
 
-Covered: lines that are cut, repeated, out of order, too long, binary, not finite or without end; at most MOST reports are
-kept. Not covered: whether the values are true. They are the candidate's own word, and good enough here only because they
+Covered: lines that are cut, repeated, out of order, too long, binary, not finite or without end; at most MOST_REPORTS are kept.
+Not covered: whether the values are true. They are the candidate's own word, and good enough here only because they
 can win it nothing: one that flatters itself merely runs on and is then scored by the scorer. What is left: once it is kept,
 its curve is the measure of those that come after it. They stand on its code and print as it does; one that undoes a
 flattering change of what is printed looks worse than it is and may be stopped.
@@ -21,18 +21,18 @@ Curve = tuple[Point, ...]  # steps rising
 
 SIGMAS = 3.0  # standard errors by which every estimate is turned in the run's favour
 LOOKS = 3  # reports in a row that must agree
-FEWEST = 6  # reports that a line or a curve takes
-MOST = 512  # reports of a run under way that are kept
-RECORDED = 64  # reports of a run that go into the journal
-LINE = 512  # bytes; a longer line is no report
-HUGE = 1e100  # a step or a value beyond it is none; squares of it are still finite
+FEWEST_REPORTS = 6  # reports that a line or a curve takes
+MOST_REPORTS = 512  # reports of a run under way that are kept
+MOST_RECORDED_REPORTS = 64  # reports of a run that go into the journal
+MOST_LINE_BYTES = 512  # bytes; a longer line is no report
+LARGEST_NUMBER = 1e100  # a step or a value beyond it is none; squares of it are still finite
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------
 
 
 class Reader:
-    """Reads reports from a stream of bytes as they come. Once there are MOST, every other one is forgotten."""
+    """Reads reports from a stream of bytes as they come. Once there are MOST_REPORTS, every other one is forgotten."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(pattern)
@@ -44,11 +44,11 @@ class Reader:
     def feed(self, chunk: bytes) -> bool:
         """Take the next bytes; whether a report among them was kept."""
         *lines, rest = re.split(rb"[\r\n]", self._rest + chunk)
-        self._rest = rest[:LINE + 1]  # one byte too many marks a line that is too long
+        self._rest = rest[:MOST_LINE_BYTES + 1]  # one byte too many marks a line that is too long
         return sum(self._take(line) for line in lines) > 0
 
     def _take(self, line: bytes) -> bool:
-        found = self._pattern.search(line.decode(errors="replace")) if len(line) <= LINE else None
+        found = self._pattern.search(line.decode(errors="replace")) if len(line) <= MOST_LINE_BYTES else None
         point = _point(found[1], found[2]) if found else None
         if point is None or (self._last is not None and point[0] <= self._last[0]):
             return False
@@ -57,7 +57,7 @@ class Reader:
         if (self._seen - 1) % self._stride:
             return False
         self._kept.append(point)
-        if len(self._kept) == MOST:
+        if len(self._kept) == MOST_REPORTS:
             del self._kept[1::2]
             self._stride *= 2
         return True
@@ -69,7 +69,7 @@ class Reader:
 
     @property
     def curve(self) -> Curve:
-        """What is recorded of them: at most RECORDED, the first and the last among them."""
+        """What is recorded of them: at most MOST_RECORDED_REPORTS, the first and the last among them."""
         more = [self._last] if self._last is not None and self._last != self._kept[-1] else []
         return thinned((*self._kept, *more))
 
@@ -79,10 +79,10 @@ def _point(step: str | None, value: str | None) -> Point | None:
         point = float(step or ""), float(value or "")
     except ValueError:
         return None
-    return point if all(abs(number) <= HUGE for number in point) else None
+    return point if all(abs(number) <= LARGEST_NUMBER for number in point) else None
 
 
-def thinned(curve: Curve, most: int = RECORDED) -> Curve:
+def thinned(curve: Curve, most: int = MOST_RECORDED_REPORTS) -> Curve:
     """At most so many points of a curve, evenly chosen, its ends among them."""
     if len(curve) <= most:
         return curve
@@ -92,7 +92,7 @@ def thinned(curve: Curve, most: int = RECORDED) -> Curve:
 # ---- the rule --------------------------------------------------------------------------------------------------
 
 
-class Pace:
+class CurveWatch:
     """Hears what a run prints and says when it has fallen behind the incumbent's curve on the same seed."""
 
     def __init__(self, pattern: str, pace: Curve, direction: Direction, patience: float = WARM_UP,
@@ -129,7 +129,7 @@ def behind(mine: Curve, pace: Curve, direction: Direction = "minimize", patience
     """
     sign = 1.0 if direction == "minimize" else -1.0
     ahead, run = (tuple((step, sign * value) for step, value in curve) for curve in (pace, mine))
-    if len(ahead) < FEWEST or len(run) < FEWEST + LOOKS:
+    if len(ahead) < FEWEST_REPORTS or len(run) < FEWEST_REPORTS + LOOKS:
         return ""
     if not all(_out_of_reach(run[:len(run) - back], ahead, patience, margin) for back in range(LOOKS)):
         return ""
@@ -146,7 +146,7 @@ def _out_of_reach(mine: Curve, pace: Curve, patience: float, margin: float) -> b
         return False
     since = step - (step - mine[0][0]) / 3
     recent = [point for point in mine if point[0] >= since]
-    if len(recent) < FEWEST:
+    if len(recent) < FEWEST_REPORTS:
         return False
     left = end - step
     value, own, error = _straight(recent)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-AGAIN = 4.0  # by how much more patient each further look is
+REOPENING_FACTOR = 4.0  # by how much more patient each further look is
 
 Decided = Literal["keep", "discard"]
 
@@ -105,7 +105,7 @@ def futility_threshold(futile: float, evidence: Evidence) -> float:
     Lower when there is nothing new to try. Going on is free of charge for an e-value: it may be stopped, and taken up again,
     at any time.
     """
-    return futile / AGAIN**evidence.reopenings
+    return futile / REOPENING_FACTOR**evidence.reopenings
 
 
 def alpha_wealth(level: float, keeps: int, runs: int) -> float:

@@ -11,8 +11,8 @@ import math
 import statistics
 from dataclasses import dataclass, field
 
-EVERY = 60  # runs between two looks
-TWICE = 2  # looks in a row that must fail
+RUNS_BETWEEN_LOOKS = 60  # runs between two looks
+FAILED_LOOKS = 2  # looks in a row that must fail
 EQUAL = 1e-9  # share by which a repeated number may differ
 
 
@@ -30,7 +30,7 @@ class Drift:
 
     def due(self, runs: int) -> bool:
         """Whether it is time to look again."""
-        return self.doubt > 0 or runs - self.last >= EVERY
+        return self.doubt > 0 or runs - self.last >= RUNS_BETWEEN_LOOKS
 
     def saw(self, before: float, now: float | None, exact: bool, runs: int) -> str:
         """A look: the number before and now (None: the run failed). Returns what is wrong with the machine, if that is
@@ -40,7 +40,7 @@ class Drift:
             self.shifts.append(now - before)
         same = now is not None and (not exact or math.isclose(before, now, rel_tol=EQUAL, abs_tol=1e-300))
         self.doubt = 0 if same else self.doubt + 1
-        if self.doubt < TWICE:
+        if self.doubt < FAILED_LOOKS:
             return ""
         shown = "failed" if now is None else f"gave {now:.6g} where it gave {before:.6g}"
         return (f"the frontier no longer reproduces its own numbers (a seed {shown}), so nothing can be kept: find out what "

@@ -16,12 +16,12 @@ from overnight.referee.distributions import student_quantile
 from overnight.track.spec import Guard
 from overnight.track.units import bound
 
-SLACK = 0.25  # how far beyond a bound a single pair may lie by chance; half as far for two, and so on; a keep may not
+SINGLE_PAIR_SLACK = 0.25  # how far beyond a bound one pair may lie by chance; half as far for two, and so on; a keep may not
 
 Pair = tuple[dict[str, float], dict[str, float]]  # what a candidate and its incumbent measured on one seed
 
 
-class Strain(Struct, frozen=True):
+class GuardUsage(Struct, frozen=True):
     """One guard as some runs meet it: the `share` of the bound that they use, above 1 is broken; and the `upper` limit up
     to which it may be, by Student's t at a level of one in twenty: non-inferiority, with the bound as the margin."""
 
@@ -29,7 +29,7 @@ class Strain(Struct, frozen=True):
     upper: float
     metric: str
     number: float
-    said: str
+    bound_text: str
     relative: bool
 
     @property
@@ -37,40 +37,34 @@ class Strain(Struct, frozen=True):
         """What is broken, for people."""
         number = f"{self.number:.3g}x of the baseline's" if self.relative else f"{self.number:.4g}"
         breaks = "breaks the guard" if self.share > 1 else "is not shown to keep within the guard"
-        return f"{breaks} on {self.metric}: {number} where {self.said} is the bound"
+        return f"{breaks} on {self.metric}: {number} where {self.bound_text} is the bound"
 
 
 def begin(guards: Sequence[Guard]) -> list[float]:
     """The baseline's own share of each relative bound; 0 for absolute ones, which need none."""
-    return [_standing(guard) for guard in guards]
+    bounds = [(guard, *bound(_text(guard))) for guard in guards]
+    return [0.0 if not relative else 1 / number if guard.at_most is not None else number for guard, number, relative in bounds]
 
 
-def _standing(guard: Guard) -> float:
-    number, relative = bound(_text(guard))
-    return 0.0 if not relative else 1 / number if guard.at_most is not None else number
-
-
-def strains(guards: Sequence[Guard], pairs: Sequence[Pair], standing: Sequence[float]) -> list[Strain]:
+def usage(guards: Sequence[Guard], pairs: Sequence[Pair], standing: Sequence[float]) -> list[GuardUsage]:
     """Each guard as these pairs meet it, given the incumbent's own shares; empty without pairs."""
-    return [_strain(guard, pairs, stands) for guard, stands in zip(guards, standing, strict=True)] if pairs else []
+    return [_usage(guard, pairs, stands) for guard, stands in zip(guards, standing, strict=True)] if pairs else []
 
 
-def _strain(guard: Guard, pairs: Sequence[Pair], standing: float) -> Strain:
-    limit, relative = bound(_text(guard))
-    name, most = guard.metric, guard.at_most is not None
+def _usage(guard: Guard, pairs: Sequence[Pair], standing: float) -> GuardUsage:
+    text, name, most = _text(guard), guard.metric, guard.at_most is not None
+    limit, relative = bound(text)
     pairs = [(mine, theirs) for mine, theirs in pairs if name in mine and name in theirs]
     if not pairs:
-        return Strain(2.0, 2.0, name, math.nan, str(_text(guard)), relative)
+        return GuardUsage(2.0, 2.0, name, math.nan, str(text), relative)
+    numbers = [_ratio(mine[name], theirs[name]) if relative else mine[name] for mine, theirs in pairs]
+    middle = statistics.median(numbers)
     if relative:
-        ratios = [_ratio(mine[name], theirs[name]) for mine, theirs in pairs]
-        grown = statistics.median(ratios)
-        share = standing * (grown if most else _ratio(1.0, grown))
-        return Strain(share, share * _room(ratios), name, share * limit if most else _ratio(limit, share), str(_text(guard)),
-                      True)
-    numbers = [mine[name] for mine, _ in pairs]
-    number = statistics.median(numbers)
-    share = _ratio(number, limit) if most else _ratio(limit, number)
-    return Strain(share, share * _room(numbers), name, number, str(_text(guard)), False)
+        share = standing * (middle if most else _ratio(1.0, middle))
+        middle = share * limit if most else _ratio(limit, share)
+    else:
+        share = _ratio(middle, limit) if most else _ratio(limit, middle)
+    return GuardUsage(share, share * _room(numbers), name, middle, str(text), relative)
 
 
 def _room(numbers: Sequence[float]) -> float:
@@ -92,11 +86,6 @@ def _text(guard: Guard) -> str | float:
     return text
 
 
-def worst(found: Sequence[Strain]) -> Strain | None:
-    """The guard nearest its bound, or farthest beyond it."""
-    return max(found, key=lambda s: s.share, default=None)
-
-
-def hopeless(strain: Strain | None, pairs: int) -> bool:
+def hopeless(usage: GuardUsage, pairs: int) -> bool:
     """Whether a bound is passed by more than chance makes of so many pairs."""
-    return strain is not None and strain.share > 1 + SLACK / max(1, pairs)
+    return usage.share > 1 + SINGLE_PAIR_SLACK / max(1, pairs)

@@ -24,7 +24,7 @@ from overnight.referee.distributions import student_quantile
 CARRIED = 0.5  # share of the gain that must be found on the holdout
 DENIED = "does not carry over to the holdout"
 UNCHECKED = "could not be checked on the holdout"
-FEWEST = 3  # keeps from which an interval is shown
+FEWEST_KEEPS = 3  # keeps from which an interval is shown
 LEVEL = 0.95  # of that interval
 
 Pair = tuple[float, float]  # a difference to the base on one seed: on the scorer's data, on the holdout (-inf: no number there)
@@ -105,7 +105,7 @@ def read(kept: Sequence[Asked]) -> Reading:
     here, there = (math.fsum(a.gains[side] for a in kept) for side in (0, 1))
     share = there / here if here > 0 else None
     freedom = sum(len(a.pairs) - 1 for a in kept)
-    if share is None or len(kept) < FEWEST or any(len(a.pairs) < 2 for a in kept):
+    if share is None or len(kept) < FEWEST_KEEPS or any(len(a.pairs) < 2 for a in kept):
         return Reading(len(kept), here, there, share, None)
     spread = math.sqrt(math.fsum(_doubt([y - share * x for x, y in a.pairs]) for a in kept))
     radius = student_quantile(0.5 + LEVEL / 2, freedom) * spread / here

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from overnight.referee import inference
 
-REMEMBERED = 60  # raced candidates
-FARTHEST = 4.0  # robust standard deviations that a run may lie from its commit's median
+MOST_RACES = 60  # raced candidates
+FARTHEST_DEVIATIONS = 4.0  # robust standard deviations that a run may lie from its commit's median
 MOST_SPREAD = 8.0  # times the median that one candidate's variance may count
 MOST_FREEDOM = 4  # degrees of freedom with which one candidate counts
 PRIOR_FREEDOM = 4  # the same for what the incumbents' own spread suggests, while few candidates have raced
@@ -24,7 +24,7 @@ def spread(numbers: Sequence[float]) -> Spread:
     """Of one commit's metric over its seeds; one that diverged counts no more than others may."""
     if len(numbers) < 2:
         return 0, 0.0
-    return len(numbers) - 1, inference.squares(inference.winsorized(numbers, 0.0, FARTHEST))
+    return len(numbers) - 1, inference.squares(inference.winsorized(numbers, 0.0, FARTHEST_DEVIATIONS))
 
 
 def pooled(spreads: Iterable[Spread]) -> float:
@@ -40,6 +40,6 @@ def of_races(seed_variance: float, races: Sequence[tuple[int, float]], floor: fl
     run over seeds, which is what is believed first.
     """
     prior = [] if len(races) >= 2 * PRIOR_FREEDOM else [(PRIOR_FREEDOM, seed_variance)]
-    known = prior + [(min(pairs - 1, MOST_FREEDOM), variance) for pairs, variance in races[-REMEMBERED:]]
+    known = prior + [(min(pairs - 1, MOST_FREEDOM), variance) for pairs, variance in races[-MOST_RACES:]]
     most = MOST_SPREAD * statistics.median([v for _, v in known if v] or [0.0])
     return max(floor, sum(f * min(v, most) for f, v in known) / sum(f for f, _ in known))

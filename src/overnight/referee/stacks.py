@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-LARGEST = 5  # edits in one stack
-FIRST = 25  # single edits that are looked at before anything is stacked
-LOOKED = 25  # stacks of a size after which it is judged by its own outcomes alone
-REMEMBERED = 200  # outcomes of each size
-AGAIN = 10  # outcomes after which the size is chosen anew
+MOST_EDITS = 5  # edits in one stack
+FIRST_SINGLE_EDITS = 25  # single edits that are looked at before anything is stacked
+ENOUGH_STACKS = 25  # stacks of a size after which it is judged by its own outcomes alone
+MOST_OUTCOMES = 200  # outcomes of each size
+OUTCOMES_BETWEEN_CHOICES = 10  # outcomes after which the size is chosen anew
 PART = 0.2  # by how many standard deviations a part of a stack must win
 REALS = ((0.75, 0.2), (1.25, 0.33), (1.75, 0.47))  # improvements that are hoped for, in standard deviations; their worth
 COST = 0.3  # runs that a true improvement's race costs, as a share of those that screening spends on it
@@ -60,7 +60,7 @@ class Stack:
 
 
 class Verdict(Struct, frozen=True):
-    """What a stack says of its members: position of the next run (None: it is all told); gains of those that go on
+    """What a stack says of its members: position of the next run (None: no more is needed); gains of those that go on
     alone; what those are part of that are dropped, with the gain of that part; those that must be tried in smaller company.
     """
 
@@ -109,20 +109,20 @@ def dropped(count: int, gain: float) -> str:
 # ---- how many edits --------------------------------------------------------------------------------------------
 
 
-def size(outcomes: Mapping[int, Sequence[float]], most: int = LARGEST) -> int:
+def size(outcomes: Mapping[int, Sequence[float]], most: int = MOST_EDITS) -> int:
     """How many edits to stack, given by how many standard deviations stacks of each size beat the frontier.
 
     A size that was hardly tried is judged by what the next smaller one and single edits would add up to.
     """
-    single = list(outcomes.get(1, ()))[-REMEMBERED:]
-    if len(single) < FIRST:
+    single = list(outcomes.get(1, ()))[-MOST_OUTCOMES:]
+    if len(single) < FIRST_SINGLE_EDITS:
         return 1
     worth: dict[int, float] = {}
     for count in range(1, most + 1):
-        seen = list(outcomes.get(count, ()))[-REMEMBERED:]
-        if len(seen) < LOOKED:
-            smaller = list(outcomes.get(count - 1, ()))[-REMEMBERED:]
-            if len(smaller) < LOOKED:
+        seen = list(outcomes.get(count, ()))[-MOST_OUTCOMES:]
+        if len(seen) < ENOUGH_STACKS:
+            smaller = list(outcomes.get(count - 1, ()))[-MOST_OUTCOMES:]
+            if len(smaller) < ENOUGH_STACKS:
                 break
             seen += [smaller[STEPS[0] * i % len(smaller)] + single[STEPS[1] * i % len(single)] for i in range(SUMS)]
         worth[count] = use(seen, count, sum(single) / len(single))
@@ -152,9 +152,9 @@ class Sizes:
     def saw(self, count: int, gain: float, sigma: float) -> None:
         """A stack of so many edits beat the frontier by `gain`."""
         if sigma > 0:
-            told = self.outcomes.setdefault(count, [])
-            told.append(max(-100.0, min(100.0, gain / sigma)))
-            del told[:-REMEMBERED]
+            outcomes = self.outcomes.setdefault(count, [])
+            outcomes.append(max(-100.0, min(100.0, gain / sigma)))
+            del outcomes[:-MOST_OUTCOMES]
             self.seen += 1
-            if self.seen % AGAIN == 0 or (count == 1 and len(told) == FIRST):
+            if self.seen % OUTCOMES_BETWEEN_CHOICES == 0 or (count == 1 and len(outcomes) == FIRST_SINGLE_EDITS):
                 self.size = size(self.outcomes)

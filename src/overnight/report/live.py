@@ -98,7 +98,7 @@ class Panel:
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for place in (p for p in self.places if p.job or p.kind != "thinker"):
+        for place in (p for p in self.places if p.job or p.kind != "think"):
             lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
             table.add_row(f"{place.kind} {place.number}", Text(doing(self.state, place.job), overflow="ellipsis"), lasted)
         return table

@@ -22,32 +22,18 @@ class Contains:
 
     def test_it_reaches_no_listener_on_this_machine(self, ground: Ground) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            said = ground.says(f"""
-                import socket
-                try: socket.create_connection(("127.0.0.1", {server.getsockname()[1]}), 2); print("connected")
-                except OSError as error: print("refused")
-            """)
-        assert said == "refused"
+            assert not ground.lets(f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)")
 
     def test_it_reaches_nobody_outside(self, ground: Ground) -> None:
-        said = ground.says("""
-            import socket
-            for family, address in (socket.AF_INET, "8.8.8.8"), (socket.AF_INET6, "2001:4860:4860::8888"):
-                try: socket.socket(family, socket.SOCK_DGRAM).connect((address, 53)); print("sent")
-                except OSError: print("no network")
-        """)
-        assert said == "no network\nno network"
+        for family, address in ("AF_INET", "8.8.8.8"), ("AF_INET6", "2001:4860:4860::8888"):
+            assert not ground.lets(f"socket.socket(socket.{family}, socket.SOCK_DGRAM).connect(('{address}', 53))")
 
     def test_it_reaches_no_abstract_socket(self, ground: Ground) -> None:
         name = f"\\0overnight-{os.getpid()}"
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(name.replace("\\0", "\0"))
             server.listen()
-            assert ground.says(f"""
-                import socket
-                try: socket.socket(socket.AF_UNIX).connect("{name}"); print("connected")
-                except OSError: print("refused")
-            """) == "refused"
+            assert not ground.lets(f"socket.socket(socket.AF_UNIX).connect('{name}')")
 
     def test_it_sees_no_home_and_no_other_files_of_ours(self, ground: Ground, tmp_path: Path) -> None:
         (tmp_path / "private").write_text("secret")
@@ -100,9 +86,7 @@ class Contains:
     def test_artefacts_are_read_only(self, ground: Ground, tmp_path: Path) -> None:
         (tmp_path / "shown").mkdir()
         (tmp_path / "shown").chmod(0o777)
-        said = ground.says("import os\ntry: open(os.environ['OVERNIGHT_ARTIFACTS'] + '/new', 'w'); print('written')\n"
-                           "except OSError: print('refused')", inputs=tmp_path / "shown")
-        assert said == "refused"
+        assert not ground.lets("open(os.environ['OVERNIGHT_ARTIFACTS'] + '/new', 'w')", inputs=tmp_path / "shown")
 
     def test_its_tmp_is_private(self, ground: Ground) -> None:
         mark = f"overnight-{os.getpid()}-{time.monotonic_ns()}"
@@ -215,11 +199,7 @@ class Contains:
         assert ended.killed == "disk" and len(kept) <= watch.MOST_FILES
 
     def test_a_huge_sparse_file_cannot_be_made(self, ground: Ground) -> None:
-        assert ground.says("""
-            import os
-            try: os.truncate(os.open(os.environ["OVERNIGHT_OUT"] + "/x", os.O_CREAT | os.O_RDWR), 1 << 40); print("made")
-            except OSError: print("refused")
-        """) == "refused"
+        assert not ground.lets("os.truncate(os.open(os.environ['OVERNIGHT_OUT'] + '/x', os.O_CREAT | os.O_RDWR), 1 << 40)")
 
     def test_a_daemon_in_a_session_of_its_own_dies_too(self, ground: Ground) -> None:
         mark = f"mark{os.getpid()}x{time.monotonic_ns()}"

@@ -22,7 +22,7 @@ from overnight.referee.decision import Evidence, More, Policy, Ruling
 from overnight.referee.kinds.kind import Calibration, Kind
 
 POLICY = Policy()
-MOST = 400  # pairs of one candidate after which a kind should have come to an end
+MOST_PAIRS = 400  # pairs of one candidate after which a kind should have come to an end
 BETTER = 40  # candidates that are simulated
 LEVELS = (0.1, 0.025)
 SHOWN = [Calibration("y", seeds, twice, timed) for timed in (False, True) for seeds, twice in (
@@ -50,7 +50,7 @@ class KindSuite:
         lots, evidence = random.Random(seed), replace(Evidence((), (), self.variance, kind=self.kind.name), **given)
         while isinstance(step := self.kind.next_step(evidence, POLICY), More):
             known = evidence.race if step.stage == "race" else evidence.fresh
-            assert len(known) < step.pairs and len(evidence.race) + len(evidence.fresh) < MOST, f"it goes on: {step}"
+            assert len(known) < step.pairs and len(evidence.race) + len(evidence.fresh) < MOST_PAIRS, f"it goes on: {step}"
             stage = "race" if step.stage == "race" else "fresh"
             evidence = replace(evidence, **{stage: (*known, draw(lots))})
         return step, evidence

@@ -18,9 +18,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from overnight.contracts import Change
 from overnight.errors import TrackError
-from overnight.researchers.llm.edits import Edit, Lines, ParsedAnswer, places, render, unix
+from overnight.researchers.llm.edits import Edit, ParsedAnswer, render
 from overnight.researchers.llm.model import ModelAnswer, Request
 
 Messages = Sequence[Mapping[str, str]]  # each with `role` ("system", "user", "assistant") and `content`, oldest first
@@ -33,7 +32,7 @@ SHOWN = re.compile(r'^\[untrusted data \w+: "([^"\n]+)" as it is now[^\n]*\n'  #
 
 
 class Scripted:
-    """A model in this process. `price`: dollars per million tokens (in, out); None: nobody knows."""
+    """A model in this process. `price`: dollars per million tokens (in, out); None: not known."""
 
     def __init__(self, answer: Says, name: str = "scripted:model", price: tuple[float, float] | None = (1.0, 4.0)) -> None:
         self.name, self._answer, self._price = name, answer, price
@@ -128,40 +127,3 @@ def code(page: str) -> Iterator[tuple[str, str]]:
     for found in SHOWN.finditer(page):
         lines = found[3].split("\n")
         yield from ((found[1], line) for line in lines if lines.count(line) == 1)
-
-
-# ---- a change as a model would write it ------------------------------------------------------------------------
-
-
-def said(change: Change, files: Mapping[str, str]) -> str:
-    """The answer that makes this change of these files. A missing line end at the end of a file stays missing."""
-    steps = (_edit(path, files.get(path), text) for path, text in change.files.items())
-    title, _, why = change.message.partition("\n")
-    return render(ParsedAnswer(title, why.strip(), tuple(step for step in steps if step is not None)))
-
-
-def _edit(path: str, old: str | None, new: str | None) -> Edit | None:
-    if new is None:
-        return None if old is None else Edit(path, "delete")
-    had, want = _lines(old or ""), _lines(new)
-    if had == want and old is not None:
-        return None
-    if not had:
-        return Edit(path, "new" if old is None else "edit", (), want)
-    first, last = _differing(had, want)
-    while first == len(had) - last or len(places(had[first:len(had) - last], had)) > 1:
-        first, last = max(0, first - 1), max(0, last - 1)
-    return Edit(path, "edit", had[first:len(had) - last], want[first:len(want) - last])
-
-
-def _lines(text: str) -> Lines:
-    body = unix(text)
-    return tuple(body.removesuffix("\n").split("\n")) if body else ()
-
-
-def _differing(had: Lines, want: Lines) -> tuple[int, int]:
-    """How many lines at the beginning, and of the rest how many at the end, are the same."""
-    least = min(len(had), len(want))
-    first = next((n for n in range(least) if had[n] != want[n]), least)
-    last = next((n for n in range(least - first) if had[-1 - n] != want[-1 - n]), least - first)
-    return first, last

@@ -57,6 +57,12 @@ class Ground:
         assert (ended.code, ended.killed) == (0, ""), ended
         return ended.stdout.decode().strip()
 
+    def lets(self, act: str, **options: Any) -> bool:
+        """Whether a statement is carried out in it, rather than refused by the system."""
+        said = self.says(f"import os, socket\ntry: {act}; print('done')\nexcept OSError: print('refused')", **options)
+        assert said in ("done", "refused"), said
+        return said == "done"
+
 
 def processes(mark: str) -> list[int]:
     """Processes of this machine whose command line holds a mark."""

@@ -34,8 +34,8 @@ from msgspec import Struct
 from overnight.errors import OvernightError
 from overnight.testing.models import Messages, Says, count, script, shortened, tinker
 
-LARGEST = 32 << 20  # bytes of a request
-HANG = 3600.0  # seconds for which a request that shall time out is held
+MOST_REQUEST_BYTES = 32 << 20
+HANG_SECONDS = 3600.0  # for which a request that shall time out is held
 
 
 class Faults(Struct, frozen=True):
@@ -67,11 +67,11 @@ class Tally(Struct):
 
 
 class Refusal(Exception):
-    """A request that is refused with a status."""
+    """A request that is refused with a status, a code and headers; status 0: it gets no answer."""
 
-    def __init__(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, status: int, code: str, **headers: str) -> None:
         super().__init__(code)
-        self.status, self.code, self.headers = status, code, headers or {}
+        self.status, self.code, self.headers = status, code, headers
 
 
 class Server:
@@ -125,10 +125,10 @@ class Server:
             fault = self._fault(number)
             self._note(**({fault: 1} if fault in ("timeouts", "limits", "outages") else {}))
         if fault == "timeouts":
-            self._wait(HANG, connection)
+            self._wait(HANG_SECONDS, connection)
             raise Refusal(0, "no answer")
         if fault in ("limits", "outages"):
-            raise Refusal(429, "rate_limit_exceeded", {"Retry-After": f"{self.retry_after:g}"}) if fault == "limits" else \
+            raise Refusal(429, "rate_limit_exceeded", **{"Retry-After": f"{self.retry_after:g}"}) if fault == "limits" else \
                 Refusal(503, "unavailable")
         return self._said(asked, number, fault == "malformed", connection)
 
@@ -143,27 +143,20 @@ class Server:
 
     def _fault(self, number: int) -> str:
         """What goes wrong with a request; "" nothing."""
-        lots, faults = random.Random(f"{self.seed} {number}").random(), msgspec.structs.asdict(self.faults)
-        for name, share in faults.items():
-            if lots < share:
-                return str(name)
-            lots -= share
-        return ""
+        faults = msgspec.structs.asdict(self.faults)
+        weights = [*faults.values(), max(0.0, 1.0 - sum(faults.values()))]
+        return random.Random(f"{self.seed} {number}").choices([*faults, ""], weights)[0]
 
     def _said(self, asked: dict[str, Any], number: int, spoil: bool, connection: socket.socket) -> dict[str, Any]:
         messages = [{"role": str(m.get("role")), "content": _text(m.get("content"))} for m in asked["messages"]]
-        text = self._answered(messages)
+        with self._lock:
+            turn = self.tally.answered
+        text = self.answer(messages) if callable(self.answer) else self.answer[turn % len(self.answer)]
         if spoil:
             text = spoilt(text, random.Random(f"{self.seed} {number} how"))
-        text, cut = shortened(text, int(asked.get("max_completion_tokens") or asked.get("max_tokens") or LARGEST))
+        text, cut = shortened(text, int(asked.get("max_completion_tokens") or asked.get("max_tokens") or MOST_REQUEST_BYTES))
         self._wait(self.latency, connection)
         return self._counted(str(asked.get("model")), messages, text, cut, spoil)
-
-    def _answered(self, messages: Messages) -> str:
-        if callable(self.answer):
-            return self.answer(messages)
-        with self._lock:
-            return self.answer[self.tally.answered % len(self.answer)]
 
     def _counted(self, model: str, messages: Messages, text: str, cut: bool, spoil: bool) -> dict[str, Any]:
         """The answer as the protocol has it. It is counted before it is sent."""
@@ -183,7 +176,7 @@ class Server:
                           "prompt_tokens_details": {"cached_tokens": cached}}}
 
     def _wait(self, seconds: float, connection: socket.socket) -> None:
-        """Wait, unless the client goes or the server stops: then there is nobody to answer."""
+        """Wait, unless the client goes or the server stops: then no client waits for an answer."""
         until = time.monotonic() + seconds
         while True:
             if self._stopping.is_set() or _gone(connection):
@@ -247,32 +240,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The count, at /tally."""
         found = self.path == "/tally"
-        self._send(200 if found else 404, msgspec.to_builtins(self.server.ours.tally) if found else {}, {})
+        self._send(200 if found else 404, msgspec.to_builtins(self.server.ours.tally) if found else {})
 
     def do_POST(self) -> None:
         """A completion."""
         try:
             length = int(self.headers.get("Content-Length") or -1)
-            if not self.path.endswith("/chat/completions") or not 0 <= length <= LARGEST:
-                raise Refusal(404 if 0 <= length <= LARGEST else 400, "not_found")
+            if not self.path.endswith("/chat/completions") or not 0 <= length <= MOST_REQUEST_BYTES:
+                raise Refusal(404 if 0 <= length <= MOST_REQUEST_BYTES else 400, "not_found")
             asked = json.loads(self.rfile.read(length))
             if not isinstance(asked, dict):
                 raise Refusal(400, "no object")
-            body = self.server.ours.completed(asked, self.headers.get("Authorization", ""), self.connection)
-            self._send(200, body, {})
+            self._send(200, self.server.ours.completed(asked, self.headers.get("Authorization", ""), self.connection))
         except ValueError:
-            self._send(400, _error("no JSON"), {})
+            self._refuse(Refusal(400, "no JSON"))
         except Refusal as refusal:
-            if refusal.status:
-                self._send(refusal.status, _error(refusal.code), refusal.headers)
-            self.close_connection = True
+            self._refuse(refusal)
 
-    def _send(self, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
+        error = {"message": f"scripted: {refusal.code}", "type": refusal.code, "code": refusal.code}
+        if refusal.status:
+            self._send(refusal.status, {"error": error}, **refusal.headers)
+        self.close_connection = True
+
+    def _send(self, status: int, body: dict[str, Any], **headers: str) -> None:
         content = json.dumps(body).encode()
         with contextlib.suppress(OSError):
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), "Connection": "close",
-                                **headers}.items():
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content)), "Connection": "close"}
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
@@ -282,16 +278,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def _error(code: str) -> dict[str, Any]:
-    return {"error": {"message": f"scripted: {code}", "type": code, "code": code}}
-
-
 # ---- the command -----------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until it is told to stop."""
-    made = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m overnight.testing.server", description="A scripted model server.")
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free; it is printed")
+    parser.add_argument("--script", type=Path, help="a folder of *.md answers, one such file, or a .py with answer(messages)")
+    for name in ("timeouts", "limits", "outages", "malformed"):
+        parser.add_argument(f"--{name}", type=float, default=0.0, help="share of the requests, 0 to 1")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--seed", type=int, default=0, help="which requests fail")
+    parser.add_argument("--tally", type=Path, help="file that keeps the count over restarts")
+    parser.add_argument("--price-in", type=float, default=1.0, help="dollars per million tokens")
+    parser.add_argument("--price-out", type=float, default=4.0, help="dollars per million tokens")
+    made = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -307,20 +309,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"overnight.testing.server: {error}{'' if str(error).endswith('.') else '.'}\n")
         return 2
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m overnight.testing.server", description="A scripted model server.")
-    parser.add_argument("--port", type=int, default=0, help="0: any that is free; it is printed")
-    parser.add_argument("--script", type=Path, help="a folder of *.md answers, one such file, or a .py with answer(messages)")
-    for name in ("timeouts", "limits", "outages", "malformed"):
-        parser.add_argument(f"--{name}", type=float, default=0.0, help="share of the requests, 0 to 1")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--seed", type=int, default=0, help="which requests fail")
-    parser.add_argument("--tally", type=Path, help="file that keeps the count over restarts")
-    parser.add_argument("--price-in", type=float, default=1.0, help="dollars per million tokens")
-    parser.add_argument("--price-out", type=float, default=4.0, help="dollars per million tokens")
-    return parser
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     from overnight.testing.workers import WorkersSuite
 
     class TestMine(WorkersSuite):
-        def hire(self, work, benches=1, desks=1): ...      # workers with so many places, where `work` carries out a job
+        def hire(self, work, measure_slots=1, edit_slots=1): ...      # workers with so many, where `work` carries out a job
 
 Nothing here imports pytest; it collects the class.
 """
@@ -23,7 +23,7 @@ THINK = Propose("someone", 0, "c", Brief("", "y", "minimize", {}, 0, None, (), "
 
 
 def measure(number: int = 1) -> Measure:
-    """A job of a bench."""
+    """A job of a measure slot."""
     return Measure(number, 1, "c", 7, "race")
 
 
@@ -47,34 +47,34 @@ def failing(error: Exception, often: int = 1) -> Callable[[Job, Place], Result]:
 class WorkersSuite:
     """A free place takes one job of its kind; each job comes back once, as its result, as a Trouble, or as what it raised."""
 
-    def hire(self, work: Callable[[Job, Place], Result], benches: int = 1, desks: int = 1) -> Workers[Job, Result]:
-        """Workers with so many places, and no thinkers."""
+    def hire(self, work: Callable[[Job, Place], Result], measure_slots: int = 1, edit_slots: int = 1) -> Workers[Job, Result]:
+        """Workers with so many places, and no think slots."""
         raise NotImplementedError
 
     def test_all_places_are_idle_at_first(self) -> None:
-        with closing(self.hire(done, benches=2)) as workers:
-            assert list(workers.idle()) == ["bench 1", "bench 2", "desk 1"]
+        with closing(self.hire(done, measure_slots=2)) as workers:
+            assert list(workers.idle()) == ["measure 1", "measure 2", "edit 1"]
             assert [(place.kind, place.number, place.job) for place in workers.places] == [
-                ("bench", 1, None), ("bench", 2, None), ("desk", 1, None)]
+                ("measure", 1, None), ("measure", 2, None), ("edit", 1, None)]
 
     def test_a_job_takes_a_place_of_its_kind_until_its_result_is_fetched(self) -> None:
         with closing(self.hire(done)) as workers:
-            workers.start(THINK, "desk 1")
-            assert list(workers.idle()) == ["bench 1"]
+            workers.start(THINK, "edit 1")
+            assert list(workers.idle()) == ["measure 1"]
             assert workers.next(SOON) == Proposal(job=THINK)
-            assert list(workers.idle()) == ["bench 1", "desk 1"]
+            assert list(workers.idle()) == ["measure 1", "edit 1"]
 
     def test_the_work_knows_its_place(self) -> None:
-        with closing(self.hire(lambda job, place: done(job, place), benches=2)) as workers:
-            workers.start(measure(), "bench 2")
+        with closing(self.hire(lambda job, place: done(job, place), measure_slots=2)) as workers:
+            workers.start(measure(), "measure 2")
             assert workers.next(SOON) == Measurement(job=measure(), outcome="ok", worker=2)
 
     def test_every_job_comes_back_once(self) -> None:
-        with closing(self.hire(done, benches=3)) as workers:
+        with closing(self.hire(done, measure_slots=3)) as workers:
             came, numbers = list[Result](), list(range(1, 10))
             waiting = list(numbers)
             while len(came) < len(numbers):
-                for place in [each for each in workers.idle() if each.startswith("bench")][:len(waiting)]:
+                for place in [each for each in workers.idle() if each.startswith("measure")][:len(waiting)]:
                     workers.start(measure(waiting.pop()), place)
                 if (result := workers.next(SOON)) is None:
                     break
@@ -89,12 +89,12 @@ class WorkersSuite:
 
     def test_a_fault_is_told_as_trouble_with_the_job_and_its_place(self) -> None:
         with closing(self.hire(failing(Fault("the disk is full")))) as workers:
-            workers.start(measure(), "bench 1")
-            assert workers.next(SOON) == Trouble(measure(), "the disk is full", "bench 1")
+            workers.start(measure(), "measure 1")
+            assert workers.next(SOON) == Trouble(measure(), "the disk is full", "measure 1")
 
     def test_whatever_else_a_job_raises_is_raised_again(self) -> None:
         with closing(self.hire(failing(TrackError("no such data")))) as workers:
-            workers.start(measure(), "bench 1")
+            workers.start(measure(), "measure 1")
             try:
                 raise AssertionError(f"it was told as {workers.next(SOON)}")
             except TrackError as error:
@@ -104,12 +104,12 @@ class WorkersSuite:
         with closing(self.hire(failing(Fault("once")))) as workers:
             outcomes = []
             for number in (1, 2):
-                workers.start(measure(number), "bench 1")
+                workers.start(measure(number), "measure 1")
                 outcomes.append(type(workers.next(SOON)))
             assert outcomes == [Trouble, Measurement]
 
     def test_closing_with_nothing_under_way_is_quick_and_may_be_repeated(self) -> None:
-        workers, began = self.hire(done, benches=2), time.monotonic()
+        workers, began = self.hire(done, measure_slots=2), time.monotonic()
         workers.close()
         workers.close()
         assert time.monotonic() - began < SOON

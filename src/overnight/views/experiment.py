@@ -51,7 +51,7 @@ class ExperimentView(Struct, frozen=True):
                 where it did not run to a verdict of keep or discard, or was never compared
     metrics     every metric of its commit, the mean over its runs; harness metrics in seconds and bytes
     idea        the idea of the queue that it tries
-    grown       nodes of syntax by which it makes the code larger
+    size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
     """
 
@@ -65,7 +65,7 @@ class ExperimentView(Struct, frozen=True):
     level: float | None
     metrics: dict[str, float]
     idea: int | None
-    grown: int
+    size_delta: int
     model: SpentView | None
 
     @property
@@ -164,7 +164,7 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
     compared = chosen.verdict in ("keep", "discard") and chosen.effect is not None
     return ExperimentView(
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
-        state.level(chosen.id) if compared else None, chosen.metrics, chosen.idea or None, chosen.grown,
+        state.level(chosen.id) if compared else None, chosen.metrics, chosen.idea or None, chosen.size_delta,
         spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
 
 
@@ -195,7 +195,7 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
 
 def _run(state: State, run: Measured, base: dict[int, float | None]) -> RunDetailView:
     name = state.track.metric.name
-    mine, theirs = run.metrics.get(name), run.beside.get(name) if run.beside else base.get(run.seed)
+    mine, theirs = run.metrics.get(name), run.paired_metrics.get(name) if run.paired_metrics else base.get(run.seed)
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, round(run.busy, 3), run.seed,
                          run.sandbox, run.accounting, run.artifacts)

@@ -24,24 +24,20 @@ class Cores:
     def lent(self, count: int, hurried: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, ...]]:
         """So many cores for the time of a block, waited for until they are free; () where `hurried` says meanwhile that the
         caller will not wait, and they are not."""
-        cores = self._take(count, hurried)
-        try:
-            yield cores
-        finally:
-            with self._changed:
-                self._free.update(cores)
-                self._changed.notify_all()
-
-    def _take(self, count: int, hurried: Callable[[], bool]) -> tuple[int, ...]:
         turn = object()
         with self._changed:
             self._queue.append(turn)
             self._changed.wait_for(lambda: hurried() or (self._queue[0] is turn and len(self._free) >= count))
             self._queue.remove(turn)
             self._changed.notify_all()
-            found = tuple(sorted(self._free)[:count]) if len(self._free) >= count else ()
-            self._free.difference_update(found)
-            return found
+            cores = tuple(sorted(self._free)[:count]) if len(self._free) >= count else ()
+            self._free.difference_update(cores)
+        try:
+            yield cores
+        finally:
+            with self._changed:
+                self._free.update(cores)
+                self._changed.notify_all()
 
     def wake(self) -> None:
         """Let those that wait look again whether they still want to."""

@@ -16,11 +16,11 @@ from overnight.errors import Fault
 from overnight.lab.jobs import Job, Result, Trouble
 from overnight.workers.cores import MACHINE, Cores, available
 
-PATIENCE = {"bench": 10.0, "desk": 1.0, "thinker": 1.0}  # seconds that closing waits for a place to stop
+CLOSING_SECONDS = {"measure": 10.0, "edit": 1.0, "think": 1.0}  # seconds that closing waits for a place to stop
 
 
 class Place(threading.Thread):
-    """One bench, desk or thinker.
+    """One measure slot, edit slot or think slot.
 
     job    what it does or is about to do; None while it is free
     cores  those that its run is pinned to
@@ -51,33 +51,31 @@ class Place(threading.Thread):
     def run(self) -> None:
         """Carry out jobs until there are no more."""
         while (job := self._jobs.get()) is not None:
-            result = self._carry_out(job)
+            result: Result | BaseException
+            try:
+                result = self._work(job, self)
+            except Fault as fault:
+                result = Trouble(job, str(fault), self.name)
+            except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
+                result = error
             self.processes.clear()
             self._results.put((self, result))
 
-    def _carry_out(self, job: Job) -> Result | BaseException:
-        try:
-            return self._work(job, self)
-        except Fault as fault:
-            return Trouble(job, str(fault), self.name)
-        except BaseException as error:  # noqa: BLE001  the edge of the thread: raised again by `next`
-            return error
-
 
 class LocalWorkers:
-    """Benches, desks and thinkers on this machine. `work` carries out one job at one place.
+    """Benches, edit slots and think slots on this machine. `work` carries out one job at one place.
 
     cpus     cores of each run, lent by `machine`. Runs of other nights in this process come before those that are begun later;
-             where the benches of this one want more cores than there are, those left over run on all of them
+             where the measure slots of this one want more cores than there are, those left over run on all of them
     """
 
-    def __init__(self, work: Callable[[Job, Place], Result], benches: int, cpus: int = 1, desks: int = 1,
-                 thinkers: int = 0, machine: Cores = MACHINE) -> None:
+    def __init__(self, work: Callable[[Job, Place], Result], measure_slots: int, cpus: int = 1, edit_slots: int = 1,
+                 think_slots: int = 0, machine: Cores = MACHINE) -> None:
         self._results: queue.SimpleQueue[tuple[Place, Result | BaseException]] = queue.SimpleQueue()
         self._work, self._machine, self._cpus = work, machine, cpus
-        self._crowded, self._closed = benches * cpus > len(machine), False
-        self.places = [Place("bench", i + 1, self._pinned, self._results) for i in range(benches)]
-        for kind, count in (("desk", desks), ("thinker", thinkers)):
+        self._crowded, self._closed = measure_slots * cpus > len(machine), False
+        self.places = [Place("measure", i + 1, self._pinned, self._results) for i in range(measure_slots)]
+        for kind, count in (("edit", edit_slots), ("think", think_slots)):
             self.places += [Place(kind, i + 1, work, self._results) for i in range(count)]
 
     def _pinned(self, job: Job, place: Place) -> Result:
@@ -109,13 +107,14 @@ class LocalWorkers:
         return result
 
     def close(self) -> None:
-        """Kill what is running and end the threads. One that thinks on is left to end with us. Does nothing the second time."""
+        """Kill what is running and end the threads. One that thinks on is left to end with this process. Does nothing the
+        second time."""
         self._closed = True
         self._machine.wake()
         for place in self.places:
             place.give(None)
         since = time.monotonic()
-        while any(p.is_alive() and time.monotonic() < since + PATIENCE[p.kind] for p in self.places):
+        while any(p.is_alive() and time.monotonic() < since + CLOSING_SECONDS[p.kind] for p in self.places):
             for place in self.places:
                 for process in list(place.processes):
                     process.kill()

@@ -1,8 +1,8 @@
 """Which knobs to turn next: expected improvement over single moves, then over two or three of them at once.
 
 What a move costs at the guards is learnt beside it. Cost is close to a product of powers (time grows with width times layers
-times steps), so the logarithm of the strain is close to linear in the steps of the knobs, and one broken guard teaches what to
-leave alone.
+times steps), so the logarithm of the guard usage is close to linear in the steps of the knobs, and one broken guard teaches
+what to leave alone.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LEAP = 1.2  # steps; the furthest first look in a direction
 HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
 TOGETHER = 3  # knobs turned at once, at most
-SLOPE = 0.2  # what a step of a knob may do to the log of the strain, before anything is known: standard deviation
-STRAIN_NOISE = 0.07  # standard deviation of a measured log of the strain
+SLOPE = 0.2  # what a step of a knob may do to the log of the guard usage, before anything is known: standard deviation
+GUARD_USAGE_NOISE = 0.07  # standard deviation of a measured log of the guard usage
 
 
 class Choice(Struct, frozen=True):
@@ -125,19 +125,20 @@ def _below(z: Array) -> Array:
 def _affordable(brief: Brief, trials: Sequence[Trial], space: _Space) -> Chance | None:
     """What says how likely moves from the frontier are to break no guard, by a Bayesian linear model of what these trials cost,
     with one slope for each knob; None where there are no guards."""
-    known = {past.id: past.strain for past in brief.history if past.strain} | ({0: brief.strain} if brief.strain else {})
+    known = {past.id: past.guard_usage for past in brief.history if past.guard_usage}
+    known |= {0: brief.guard_usage} if brief.guard_usage else {}
     if brief.frontier not in known:
         return None
     paid = [trial for trial in trials if trial.past.id in known and trial.past.base in known]
     costs = np.array([math.log(known[trial.past.id] / known[trial.past.base]) for trial in paid])
     turned = _steps(space.moves([(trial.base, trial.made) for trial in paid]), space.ordered)
-    spread = np.linalg.inv(np.eye(turned.shape[1]) / SLOPE**2 + turned.T @ turned / STRAIN_NOISE**2)
-    slopes = spread @ turned.T @ costs / STRAIN_NOISE**2
+    spread = np.linalg.inv(np.eye(turned.shape[1]) / SLOPE**2 + turned.T @ turned / GUARD_USAGE_NOISE**2)
+    slopes = spread @ turned.T @ costs / GUARD_USAGE_NOISE**2
     room = -math.log(known[brief.frontier])
 
     def chance(moves: Moves) -> Array:
         rows = _steps(moves, space.ordered)
-        deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, spread, rows) + STRAIN_NOISE**2)
+        deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, spread, rows) + GUARD_USAGE_NOISE**2)
         return _below((room - rows @ slopes) / deviation)
 
     return chance
