@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 import needs
-from overnight.night import trust
+from overnight.night import needs as wanted
 from overnight.night.session import Session
 from overnight.sandbox.bubblewrap import Bubblewrap
 from overnight.track.load import load
@@ -120,7 +120,7 @@ def trusted(folder):
     """The folder of a track, after its user granted all that it wants."""
     session, contract = Session(Path(folder)), load(Path(folder))
     session.place.make()
-    session.trust.grant((*trust.of_contract(contract, session.repo), *trust.of_roles(session.program.roles)))
+    session.trust.grant((*wanted.of_contract(contract, session.repo), *wanted.of_roles(session.program.roles)))
     return folder
 
 

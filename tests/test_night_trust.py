@@ -11,7 +11,7 @@ import pytest
 
 from conftest import LITTLE, command, commit, git, home, overnight, repository, sentence, write
 from overnight.errors import TrackError
-from overnight.night import trust
+from overnight.night import needs, trust
 from overnight.night.session import Session
 from overnight.track import spec
 from overnight.track.roles import Role
@@ -54,8 +54,8 @@ def test_one_that_git_tracks_is_not(tmp_path):
 
 def test_models_that_the_user_types_are_free_and_those_of_the_program_are_not():
     typed, named = Role("a", "llm"), Role("b", "llm", model="server:m@http://10.0.0.5:8000/v1")
-    assert list(trust.of_roles([typed], {})) == []
-    assert list(trust.of_roles([named], {})) == [
+    assert list(needs.of_roles([typed], {})) == []
+    assert list(needs.of_roles([named], {})) == [
         "the role 'b' sends briefs, which hold the files that may be edited, to 10.0.0.5:8000"]
 
 
@@ -183,21 +183,21 @@ def test_a_host_that_appears_in_the_program_during_a_night_stays_out_and_the_nig
 
 def test_needs_that_look_alike_are_not_the_same():
     """What is cleaned or cut for the eye must not let one need pass for another."""
-    shown = {trust._need(f"reads /a/{name}") for name in ("b", "b\u200b", "b\x1b[0m", "b\n", "b" * 1000, "b" * 1001)}
+    shown = {needs._need(f"reads /a/{name}") for name in ("b", "b\u200b", "b\x1b[0m", "b\n", "b" * 1000, "b" * 1001)}
     assert len(shown) == 6 and all(text.isprintable() for text in shown)
 
 
 def test_an_agent_by_its_path_gets_no_key():
     environ = {"ANTHROPIC_API_KEY": "k", "HOME": "/nowhere"}
-    (free,) = trust.of_roles([Role("a", "agent", agent="./tools/claude -p")], environ)
-    (known,) = trust.of_roles([Role("a", "agent", agent="claude")], environ)
+    (free,) = needs.of_roles([Role("a", "agent", agent="./tools/claude -p")], environ)
+    (known,) = needs.of_roles([Role("a", "agent", agent="claude")], environ)
     assert "KEY" not in free and "without a network" in free
     assert "$ANTHROPIC_API_KEY" in known and "api.anthropic.com:443" in known
 
 
 def test_the_gpus_are_asked_about(little):
     contract = spec.parse(LITTLE["track.toml"].replace("[run]\n", "[run]\ngpus = true\n"))
-    assert [need for need in trust.of_contract(contract, Session(little).repo) if "GPU" in need]
+    assert [need for need in needs.of_contract(contract, Session(little).repo) if "GPU" in need]
 
 
 def test_the_one_sentence_names_the_first_and_counts_the_rest(tmp_path):

@@ -14,6 +14,7 @@ from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
+from overnight.night import hostile
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
@@ -44,7 +45,9 @@ def init(folder: Path, metric: str, entry: str) -> None:
 @FOLDER
 @SANDBOX
 def check(folder: Path, sandbox_name: str) -> None:
-    """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."""
+    """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong.
+
+    It also tries whether the scorer can be fooled, by candidates that are broken and by results that no honest run leaves."""
     contract = load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
@@ -52,19 +55,25 @@ def check(folder: Path, sandbox_name: str) -> None:
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        found = checking.attempt(commit, partial(_measured, session, runner, available()[:contract.run.cpus]))
-    measure_slots = max(1, len(MACHINE) // contract.run.cpus)
-    for sentence in checking.words(contract, found, measure_slots):
-        click.echo(sentence)
+        cores, kept = available()[:contract.run.cpus], runner.artifacts / "baseline"
+        found = checking.attempt(commit, partial(_measured, session, runner, cores, kept))
+        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus)):
+            click.echo(sentence)
+        wrong = all(run.outcome != "ok" for run in found)
+        if found[-1].outcome == "ok":
+            attacked = hostile.attack(contract, runner, hostile.baseline(contract, found, kept), cores)
+            for sentence in checking.attack_words(attacked):
+                click.echo(sentence)
+            wrong = any(each.wrong for each in attacked.findings)
     if advice := sandbox.advice(box):
         click.echo(f"note: {advice}", err=True)
-    if all(run.outcome != "ok" for run in found):
+    if wrong:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 
 
-def _measured(session: Session, runner: Runner, cores: tuple[int, ...], job: Measure) -> Measurement:
-    """One run, and its logs kept."""
-    result = runner.measure(job, cores)
+def _measured(session: Session, runner: Runner, cores: tuple[int, ...], kept: Path, job: Measure) -> Measurement:
+    """One run, and its logs kept; of the first the artefacts as well."""
+    result = runner.measure(job, cores, keep=None if kept.exists() else kept)
     keep_logs(session.home / LOGS, result)
     return result
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from overnight.cli.base import FOLDER, JSON, main, say
-from overnight.night import trust as wanting
+from overnight.night import needs
 from overnight.night.session import Session
 from overnight.track.load import load
 from overnight.track.roles import Role
@@ -45,7 +45,7 @@ def trust(folder: Path, yes: bool, as_json: bool) -> None:
 
 def wanted(session: Session, contract: Track, roles: Sequence[Role] = ()) -> tuple[str, ...]:
     """What a track wants beyond its repository and a sandbox, with the roles that are asked. Raises TrackError."""
-    return (*wanting.of_contract(contract, session.repo), *wanting.of_roles(roles))
+    return (*needs.of_contract(contract, session.repo), *needs.of_roles(roles))
 
 
 def allowed(session: Session, contract: Track, roles: Sequence[Role] = ()) -> None:
@@ -80,8 +80,8 @@ def _manifest(contract: Track, session: Session, wants: Sequence[str], missing: 
         if step is not None:
             yield f"  {name:10} {line(' '.join(step.command), WIDE)}  (at most {step.timeout}, {step.memory}; in a sandbox)"
     yield f"  takes      {run.cpus} cores, {run.processes} processes, {run.disk} of disk a run; network: {run.network}"
-    for need in sorted({*wants, *session.trust.granted}):
-        state = "+ not granted yet" if need in missing else "= granted" if need in wants else "- granted, not wanted any more"
-        yield f"  {state}: {need}"
+    for each in sorted({*wants, *session.trust.granted}):
+        state = "+ not granted yet" if each in missing else "= granted" if each in wants else "- granted, not wanted any more"
+        yield f"  {state}: {each}"
     if not wants:
         yield "  nothing of this machine beyond its repository, so there is nothing to grant"

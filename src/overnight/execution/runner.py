@@ -38,6 +38,7 @@ LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
 _PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+Becomes = Callable[[tuple[str, ...]], tuple[str, ...]]  # a command, and what is run in its place
 
 
 class Runner:
@@ -112,13 +113,13 @@ class Runner:
     # -- one run --
 
     def measure(self, job: Measure, cores: tuple[int, ...] = (), worker: int = 0,
-                running: Callable[[Any], None] = lambda process: None) -> Measurement:
+                running: Callable[[Any], None] = lambda process: None, keep: Path | None = None) -> Measurement:
         """Run and score one commit with one seed, and on the same cores what is to be measured beside it; which of them
-        comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. Raises Fault when the
-        machine failed."""
+        comes first is up to the scorer's seed, which of a job that was not sealed is the run's own. `keep`: a folder for the
+        artefacts of a job that is not paired, which stay there. Raises Fault when the machine failed."""
         job = job if job.secret else replace(sealed(job, ""), scorer_seed=job.seed)
         if not job.paired_with:
-            return _OneRun(self, job, cores, running).measurement(worker)
+            return _OneRun(self, job, cores, running, keep).measurement(worker)
         other = replace(job, commit=job.paired_with, paired_with="", pace=())
         order = job.scorer_seed % 2  # a candidate that knew it could leave the machine cold for the other
         found = [_OneRun(self, side, cores, running).measurement(worker) for side in ((other, job) if order else (job, other))]
@@ -127,15 +128,23 @@ class Runner:
         return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
                                        paired_holdout=theirs.holdout)
 
+    def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
+              oracle: Becomes = lambda argv: argv) -> Measurement:
+        """Score artefacts as if a run of a sealed job had left them; they stay. `oracle`: what becomes of the command that
+        answers. Raises Fault when the machine failed."""
+        return _OneRun(self, job, cores, lambda process: None, artifacts, oracle).scoring()
+
 
 class _OneRun:
     """One run of one commit: from its tree to its metrics, and what it leaves for the journal besides them. `busy` is the
     payloads' own seconds, `overhead` those of Overnight by part. Output of scoring is kept apart from the candidate's own,
     because it may hold what no candidate and no researcher may see: the candidate's oracle hears the questions."""
 
-    def __init__(self, runner: Runner, job: Measure, cores: tuple[int, ...], running: Callable[[Any], None]) -> None:
+    def __init__(self, runner: Runner, job: Measure, cores: tuple[int, ...], running: Callable[[Any], None],
+                 keep: Path | None = None, oracle: Becomes = lambda argv: argv) -> None:
         self.runner, self.track, self.job, self.cores, self.running = runner, runner.track, job, cores, running
-        self.harvest = runner.artifacts / f"{job.run}-{os.urandom(4).hex()}"
+        self.keep, self.oracle = keep, oracle
+        self.harvest = keep or runner.artifacts / f"{job.run}-{os.urandom(4).hex()}"
         self.pace: CurveWatch | None = None
         if (told := self.track.progress) is not None:
             self.pace = CurveWatch(told.pattern, job.pace, told.direction or self.track.metric.direction, told.patience,
@@ -149,18 +158,26 @@ class _OneRun:
 
     def measurement(self, worker: int) -> Measurement:
         """Carry it out. Raises Fault when the machine failed."""
+        return self._carried_out(self._measure, worker)
+
+    def scoring(self) -> Measurement:
+        """Carry out the scoring alone. Raises Fault when the machine failed."""
+        return self._carried_out(self._rescore)
+
+    def _carried_out(self, work: Callable[[], tuple[dict[str, float], float | None]], worker: int = 0) -> Measurement:
         outcome: Outcome = "ok"
         reason = ""
         try:
             with self.runner.used(self.job.commit):
-                metrics, holdout = self._measure()
+                metrics, holdout = work()
         except Invalid as invalid:
             metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
         except OSError as error:
             raise Fault(f"run {self.job.run} could not be carried out: {error}.") from error
         finally:
             with self._timed("clean-up"):
-                shutil.rmtree(self.harvest, ignore_errors=True)
+                if self.keep is None:
+                    shutil.rmtree(self.harvest, ignore_errors=True)
         logs: dict[LogKind, Log] = {"run": self.said[-MOST_LOG_BYTES:]}
         if self.judging:
             logs["score"] = self.judging[-MOST_LOG_BYTES:]
@@ -186,6 +203,14 @@ class _OneRun:
             metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
         self._number(metrics)
         return metrics, self._held(tree)
+
+    def _rescore(self) -> tuple[dict[str, float], None]:
+        """What a scorer says of artefacts that lie there. Raises Invalid, Fault, OSError."""
+        if self.track.score is None:
+            raise Invalid("invalid", "this track has no scorer")
+        metrics = self._score(self.track.score, self.runner.tree(self.job.commit))
+        self._number(metrics)
+        return metrics, None
 
     def _number(self, metrics: dict[str, float]) -> float:
         """The track's metric among these. Raises Invalid."""
@@ -230,7 +255,8 @@ class _OneRun:
             scored = self._started(scorer).wait()
         else:
             oracle, patience = self._command(step, tree, self.job.seed), seconds(step.timeout)
-            oracle = replace(oracle, inputs=self.harvest, network=self.track.run.network, gpus=self.track.run.gpus)
+            oracle = replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
+                             gpus=self.track.run.gpus)
             scored, answered = asked(self.runner.sandbox, scorer, oracle, self.running)
         self._ended("sandbox of the scorer", scored, since)
         if secret is None:

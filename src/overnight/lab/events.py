@@ -90,6 +90,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
               journals alone
     key_hash  the SHA-256 of it, where it lies beside the journal
     branch    that holds what is kept, where it is not `overnight/<track>`, because another track of the repository has that
+    forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
     """
 
     track: str
@@ -98,6 +99,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     key: str = ""
     key_hash: str = ""
     branch: str = ""
+    forgeable: str = ""
 
     @property
     def result_branch(self) -> str:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from overnight.lab.jobs import Measure, Measurement, sealed
+from overnight.night.hostile import Attacked
 from overnight.referee import curves
 from overnight.track.spec import Track
 
@@ -43,6 +44,13 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
                "them, or mend the pattern.")
     if track.metric.worthwhile == 0:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
+
+
+def attack_words(attacked: Attacked) -> Iterator[str]:
+    """What came of the attack on the scorer, as sentences."""
+    yield f"the scorer was tried with {attacked.candidates} candidates and {attacked.results} results that are no good" + (
+        "" if attacked.findings else ": none of them did as well as the baseline")
+    yield from (f"{'wrong' if found.wrong else 'warning'}: {found.sentence}" for found in attacked.findings)
 
 
 def words(track: Track, runs: list[Measurement], measure_slots: int) -> Iterator[str]:

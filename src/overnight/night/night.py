@@ -15,7 +15,7 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
-from overnight.night import trust
+from overnight.night import needs
 from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
@@ -40,7 +40,7 @@ class Night:
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
                  think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
-        session.trust.require(trust.of_contract(session.state.track, session.repo))
+        session.trust.require(needs.of_contract(session.state.track, session.repo))
         cpus = session.state.track.run.cpus
         measure_slots = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
@@ -68,14 +68,14 @@ class Night:
         """Take the team that the program asks for; `cast` says which roles that are. An edit of the program takes effect at the
         next proposal. Raises TrackError where a role cannot be had, or wants what the user has not granted."""
         roles = cast(self.session.program)
-        self.session.trust.require(trust.of_roles(roles))
+        self.session.trust.require(needs.of_roles(roles))
         self._take(roles, self.session.program)
         self._cast = cast
 
     def _granted(self, roles: Iterable[Role]) -> Iterator[Role]:
         """The roles that want nothing but what the user has granted; of the others it is said that they stay out."""
         for role in roles:
-            if missing := self.session.trust.missing(trust.of_roles([role])):
+            if missing := self.session.trust.missing(needs.of_roles([role])):
                 self.say(f"{missing[0]}: that is not granted, so it stays out. Grant it with `overnight trust`, then save "
                          "program.md again.")
             else:

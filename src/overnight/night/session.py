@@ -26,7 +26,7 @@ from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.night.trust import Trust
 from overnight.repo import Repo
-from overnight.track import program, spec
+from overnight.track import program, scorer, spec
 from overnight.track.load import load, text_of
 from overnight.untrusted import is_file_name
 
@@ -231,7 +231,9 @@ class Session:
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.state.problem:
             return
-        begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name))
+        forgeable = scorer.forgeable(scorer.parsed(contract, lambda path: self.repo.text(head, path)))
+        begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name),
+                        forgeable=forgeable)
         self.repo.refuse_checked_out(begins.result_branch)
         self.repo.release(begins.label)
         self.repo.put_aside(begins.result_branch)

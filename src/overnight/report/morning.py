@@ -28,8 +28,8 @@ EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
 NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
-    "self-reported": "The candidates' own output is the metric, so a candidate could write whatever it likes. "
-                     "Add a `[score]` to `track.toml` before you believe a number.",
+    "self-reported": "The candidates' own output is the metric, or the scorer runs what they leave, so a candidate could write "
+                     "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
 }

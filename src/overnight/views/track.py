@@ -136,7 +136,8 @@ def track(state: State) -> TrackView:
 
 def marks(state: State) -> tuple[str, ...]:
     """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
-    known = {"self-reported": state.track.self_reported, "unsandboxed": "none" in state.usage.sandboxes}
+    forgeable = state.opened is not None and bool(state.opened.forgeable)
+    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes}
     return tuple(mark for mark, holds in known.items() if holds)
 
 

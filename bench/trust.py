@@ -1,0 +1,51 @@
+"""How safely a track is opened that somebody else made, and how well it is judged.
+
+`scorers`: `check` attacks scorers that can be fooled, each in one of the ways that were seen, and the ready tracks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from bench import ROOT
+from bench.ground import track_in
+from bench.kit import Bench, Cell, Row, exact
+from fooled import FOOLED, attacked, made
+from overnight import sandbox
+
+KINDS = ("the candidate is ignored", "zip stops at the shorter side, and all is summed", "NaN in max", "unpickling",
+         "the candidate's own metric", "a tolerance that can be bought")
+QUICK = ("synthetic",)  # a ready track whose scorer takes no time
+
+
+def scorers(kinds: tuple[str, ...], ready: tuple[str, ...]) -> Iterator[Row]:
+    """How many of the scorers that can be fooled are found, and how many ready tracks have a finding."""
+    box = sandbox.choose("bubblewrap")
+    found, tried = 0, list[int]()
+    for kind in kinds:
+        with tempfile.TemporaryDirectory() as folder:
+            solve, score, sentences = FOOLED[kind]
+            seen = attacked(made(Path(folder), solve, score), box)
+            found += [finding.sentence for finding in seen.findings] == sentences
+            tried.append(seen.results)
+    yield exact(f"scorers that can be fooled, found of {len(kinds)}", found, f">= {len(kinds)}", count=len(kinds))
+    wrongly = 0
+    for name in ready:
+        with tempfile.TemporaryDirectory() as folder:
+            seen = attacked(track_in(Path(folder), name), box)
+            wrongly += len(seen.findings)
+            tried.append(seen.results)
+    yield exact(f"findings in {len(ready)} ready tracks", wrongly, "== 0", count=len(ready))
+    yield exact("hostile results scored, the most for one track", max(tried), "<= 15", count=len(tried))
+
+
+def cells(quick: bool) -> Iterator[Cell]:
+    """The tables, each as one cell."""
+    ready = QUICK if quick else tuple(sorted(p.parent.name for p in ROOT.glob("tracks/*/track.toml")))
+    yield Cell("scorers", partial(scorers, KINDS, ready))
+
+
+BENCH = Bench("trust", "`check` finds each of 6 ways to fool a scorer, and nothing in the ready tracks.", cells)
