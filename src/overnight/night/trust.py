@@ -1,7 +1,7 @@
 """What the user has granted a track beyond its repository and a sandbox.
 
-The granted needs (needs.py) are kept in the track's state folder, pinned by their hash; a need that is not among them stops what
-would run or send anything, until the user grants it with `overnight trust`. A need that goes away asks nothing.
+The granted needs (needs.py) are kept in the track's state folder, pinned by their hash; a need that is not among them stops
+what would run or send anything, until the user grants it with `overnight trust`. A need that goes away asks nothing.
 Covered: a file of grants that was damaged or edited grants nothing. Not covered: what the user's own processes write there.
 """
 
