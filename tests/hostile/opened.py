@@ -53,7 +53,7 @@ def command(scene, name, folder, seconds=SECONDS, start=forked):
 def findings(scene, names, folder=None, seconds=SECONDS, start=forked):
     """Open a scene by these commands; (what went wrong, a sentence each, and all that was printed)."""
     folder, wrong, everything = folder or scene.repo, [], b""
-    before = scene.look()
+    before, scene.known = scene.look(), scene.objects()
     for name in names:
         ended = command(scene, name, folder, seconds, start)
         after = scene.look()

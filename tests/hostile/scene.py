@@ -35,6 +35,7 @@ class Scene:
         self.repo, self.state = self.home / "code/track", self.home / ".local/state"
         self.file_digits, self.key_digits = (str(random.randrange(10**12, 10**13) | 1) for _ in "ab")
         self.key, self.ran = self.home / ".ssh/id_ed25519", folder / "ran"
+        self.known = set()  # loose objects that were there before the victim came
         self.watched = []  # functions whose answers no command may change
         write(self.home, {".ssh/id_ed25519": f"{self.file_digits}\n", "Documents/thesis.txt": f"{self.file_digits}\n",
                           "Documents/secret.md": f"{self.file_digits}\n", ".bashrc": "export EDITOR=vi\n",
@@ -131,11 +132,15 @@ class Scene:
                     left.append(entry.path)
         return found | {f"watched {n}": watch() for n, watch in enumerate(self.watched)}
 
+    def objects(self):
+        """The repository's loose objects."""
+        return set((self.repo / ".git/objects").glob("??/*")) if not (self.repo / ".git").is_symlink() else set()
+
     def leaked(self, said=b""):
         """Where a secret is to be read that should not be: what a command printed, the state folder, the repository's objects."""
         needles = [digits.encode() for digits in (self.file_digits, self.key_digits)]
         places = [(path, path.read_bytes()) for path in sorted(self.state.rglob("*")) if stat.S_ISREG(path.lstat().st_mode)]
-        for path in (self.repo / ".git/objects").glob("??/*") if not (self.repo / ".git").is_symlink() else ():
+        for path in self.objects() - self.known:
             with suppress(OSError, zlib.error):
                 if path.stat().st_size < LARGE:
                     places.append((path, zlib.decompress(path.read_bytes())))

@@ -202,7 +202,7 @@ def limits_beyond_all_measure(scene):
 @attack("run", says="not ready")
 def a_thousand_cores(scene):
     """More cores are wanted than there are"""
-    scene.contract(("[run]\n", "[run]\ncpus = 4096\nprocesses = 1000000000\ndisk = \"8000000TiB\"\n"))
+    scene.contract(("[run]\n", "[run]\ncpus = 4096\nprocesses = 1000000000\ndisk = \"900000GiB\"\n"))
 
 
 @attack("run", "merge", says="branch name")
