@@ -18,8 +18,8 @@ from pathlib import Path
 import overnight
 from conftest import LITTLE, repository, write
 
-OURS = ("/.git/objects", "/.git/refs/overnight", "/.git/refs/heads/overnight", "/.git/logs/refs/overnight",
-        "/.git/logs/refs/heads/overnight", "/.git/packed-refs")  # results, in a repository's git folder
+OURS = ("objects", "refs/overnight", "refs/heads/overnight", "logs/refs/overnight", "logs/refs/heads/overnight",
+        "packed-refs")  # results, in a repository's git folder
 HOST = ("/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/crontab", "/etc/profile", "/etc/ld.so.preload", "/etc/ssh/ssh_config",
         "~/.bashrc", "~/.profile", "~/.gitconfig", "~/.ssh/authorized_keys", "~/.config/git/config")
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "CODEX_API_KEY", "OVERNIGHT_MODEL_KEY", "AWS_SECRET_ACCESS_KEY")
@@ -35,6 +35,7 @@ class Scene:
         self.repo, self.state = self.home / "code/track", self.home / ".local/state"
         self.file_digits, self.key_digits = (str(random.randrange(10**12, 10**13) | 1) for _ in "ab")
         self.key, self.ran = self.home / ".ssh/id_ed25519", folder / "ran"
+        self.git_folders = [f"{self.repo}/.git"]  # in which results may be kept
         self.known = set()  # loose objects that were there before the victim came
         self.watched = []  # functions whose answers no command may change
         write(self.home, {".ssh/id_ed25519": f"{self.file_digits}\n", "Documents/thesis.txt": f"{self.file_digits}\n",
@@ -118,14 +119,14 @@ class Scene:
                 return b""
         return None
 
-    def look(self, repository=True):
-        """Everything that must stay as it is: path -> what it is. `repository`: the repository too."""
+    def look(self):
+        """Everything that must stay as it is: path -> what it is."""
         found = {name: _seen(Path(name).expanduser()) for name in HOST}
+        ours = {str(self.state / "overnight"), *(f"{folder}/{each}" for folder in self.git_folders for each in OURS)}
         left = [self.folder]
         while left:
             for entry in os.scandir(left.pop()):
-                if entry.path == str(self.state / "overnight") or any(entry.path == f"{self.repo}{each}" for each in OURS) or \
-                        (entry.path == str(self.repo) and not repository):
+                if entry.path in ours:
                     continue
                 found[os.path.relpath(entry.path, self.folder)] = _seen(Path(entry.path))
                 if entry.is_dir(follow_symlinks=False):
