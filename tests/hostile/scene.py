@@ -64,7 +64,7 @@ class Scene:
         """git as the attacker, with settings of nobody's; what it printed."""
         env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
         done = subprocess.run(["git", *WHO, *map(str, arguments)], cwd=cwd or self.repo, env=env, capture_output=True, text=True,
-                              check=False, stdin=subprocess.DEVNULL, **options)
+                              check=False, **({"stdin": subprocess.DEVNULL} | options if "input" not in options else options))
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -125,7 +125,7 @@ class Scene:
         ours = {str(self.state / "overnight"), *(f"{folder}/{each}" for folder in self.git_folders for each in OURS)}
         left = [self.folder]
         while left:
-            for entry in os.scandir(left.pop()):
+            for entry in _entries(left.pop()):
                 if entry.path in ours:
                     continue
                 found[os.path.relpath(entry.path, self.folder)] = _seen(Path(entry.path))
@@ -146,6 +146,15 @@ class Scene:
                 if path.stat().st_size < LARGE:
                     places.append((path, zlib.decompress(path.read_bytes())))
         return [f"{path} holds a secret" for path, text in [("its output", said), *places] if any(each in text for each in needles)]
+
+
+def _entries(folder):
+    """What lies in a folder; nothing where its path is longer than the system takes."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def _seen(path):
