@@ -172,8 +172,8 @@ class Session:
                     self._check_journal()
             self.snapshot.keep(self.state, self.journal)
             self._open(contract, again, changed)
-            self.hold_open()
             self.agree()
+            self.hold_open()
             try:
                 yield self.state
                 self.snapshot.keep(self.state, self.journal)
