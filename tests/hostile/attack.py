@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +49,9 @@ class Attacks(list[Attack]):
             self.append(Attack(build.__name__, what, build, reaches, (says,) if isinstance(says, str) else says, **more))
             return build
         return gather
+
+
+def every() -> dict[str, "Attacks"]:
+    """The attacks of the whole suite, by their kind."""
+    found = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+    return {name.removeprefix("test_"): import_module(f"hostile.{name}").ATTACKS for name in found}

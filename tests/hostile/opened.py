@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conftest import write
-from hostile.processes import forked
+from hostile.processes import forked, started
 
 SECONDS = 20.0  # that a command may take: ten times what the slowest takes on an idle machine
 STATUSES = {0, 2, 10, 11, 12}  # of a command that was carried out, or refused with a sentence
@@ -32,7 +32,7 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def command(scene, name, folder, seconds=SECONDS, start=forked):
+def command(scene, name, folder, seconds=SECONDS):
     """One command in a folder; how it ended. Before `try` its user changes a file, and takes that back."""
     output = Path(tempfile.gettempdir(), f"{scene.folder.name}-{os.getpid()}.said")
     plain = folder / "settings.py"
@@ -42,6 +42,7 @@ def command(scene, name, folder, seconds=SECONDS, start=forked):
         write(folder, {"settings.py": b"X = 3.0\n"})
     began = time.monotonic()
     try:
+        start = started if name == "mcp" else forked  # a server wants to be spoken to
         status = start(list(COMMANDS[name]), scene.env, folder, output, seconds)
         return Ended(status, output.read_bytes() if output.exists() else b"", time.monotonic() - began)
     finally:
@@ -50,12 +51,12 @@ def command(scene, name, folder, seconds=SECONDS, start=forked):
             write(folder, {"settings.py": before})
 
 
-def findings(scene, names, folder=None, seconds=SECONDS, start=forked):
+def findings(scene, names, folder=None, seconds=SECONDS):
     """Open a scene by these commands; (what went wrong, a sentence each, and all that was printed)."""
     folder, wrong, everything = folder or scene.repo, [], b""
     before, scene.known = scene.look(), scene.objects()
     for name in names:
-        ended = command(scene, name, folder, seconds, start)
+        ended = command(scene, name, folder, seconds)
         after = scene.look()
         theirs = os.path.relpath(scene.repo, scene.folder) if name in USERS else "\0"
         wrong += [f"{name}: changed {path}: {before.get(path)} -> {after.get(path)}" for path in sorted(before.keys() | after.keys())
@@ -65,6 +66,12 @@ def findings(scene, names, folder=None, seconds=SECONDS, start=forked):
             wrong.append(f"{name}: came to the listener with {heard[:200]!r}")
         before, everything = after, everything + ended.said
     return wrong, everything.decode(errors="replace")
+
+
+def kind(finding):
+    """What a finding is, for the table."""
+    return "programs run" if ": changed ran/" in finding else "files changed" if ": changed " in finding else \
+        "secrets leaked" if "holds a secret" in finding or "came to the listener" in finding else "commands fell over or did not end"
 
 
 def _of_ending(ended, seconds):

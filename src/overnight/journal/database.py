@@ -11,7 +11,8 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -164,6 +165,18 @@ class DatabaseJournal:
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
+
+
+def check_schema(path: Path) -> None:
+    """Raise JournalError where a database of another person's holds more than tables and indexes: a view or a trigger is a
+    program, which may run without an end."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')").fetchone()
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}.") from error
+    if found:
+        raise JournalError(f"the journal {path} holds a view or a trigger, which no journal has: it is not read.")
 
 
 def link(before: str, body: bytes) -> str:

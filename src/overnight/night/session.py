@@ -135,7 +135,7 @@ class Session:
     def _check_adopted(self, coming: Path, old: Path) -> None:
         if not (coming / "journal.db").exists():
             raise TrackError(f"there is no journal in {old}: name the folder that holds journal.db.")
-        journals.refuse_programs(coming / "journal.db")
+        journals.check_schema(coming / "journal.db")
         journal = journals.open(coming / "journal.db")
         try:
             anchor.check_end(coming, journal)
