@@ -19,7 +19,8 @@ from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact
 from fooled import FOOLED, attacked, made
 from hostile.attack import Attack, every
-from hostile.opened import EVERY, findings, kind
+from hostile.opened import EVERY, findings
+from hostile.opened import kind as kind_of
 from hostile.scene import Scene, template
 from overnight import sandbox
 
@@ -57,7 +58,7 @@ def hostile(quick: bool) -> Iterator[Row]:
     """How many hostile repositories are opened, by how many commands, and what goes wrong."""
     os.environ.update(WITHOUT_SETTINGS)
     kinds = every().values()
-    chosen = [next(a for a in attacks if not a.waits) for attacks in kinds] if quick else [a for attacks in kinds for a in attacks]
+    chosen = [next(a for a in each if not a.waits) for each in kinds] if quick else [a for each in kinds for a in each]
     found, commands = Counter[str](), 0
     with tempfile.TemporaryDirectory() as folder:
         track = template(Path(folder) / "template/track")
@@ -65,7 +66,7 @@ def hostile(quick: bool) -> Iterator[Row]:
             names = each.commands if quick else (*(("adopt",) if "adopt" in each.reaches else ()), *EVERY)
             wrong = opened(Path(folder) / each.name, track, each, names)
             commands += len(names)
-            found.update({kind(sentence) for sentence in wrong})
+            found.update({kind_of(sentence) for sentence in wrong})
             for sentence in wrong:
                 print(f"{each.name}: {sentence[:300]}", flush=True)
     yield exact("hostile repositories and work trees", len(chosen), "" if quick else ">= 60", count=len(chosen))
@@ -91,4 +92,5 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("scorers", partial(scorers, KINDS, ready))
 
 
-BENCH = Bench("trust", "Nothing of a hostile repository reaches out of it; `check` finds each of 6 ways to fool a scorer, and nothing in the ready tracks.", cells)
+BENCH = Bench("trust", "Nothing of a hostile repository reaches out of it; `check` finds each of 6 ways to fool a scorer, and nothing "
+              "in the ready tracks.", cells)

@@ -139,7 +139,8 @@ def program(name: str, goal: str) -> str:
 
 def write(folder: Path, found: DetectedProject) -> list[Path]:
     """Write `track.toml`, and `program.md` where there is none. A `program.md` that is there gets the part for agents at its
-    end, unless it has one or cannot be written to, and is left alone otherwise. Raises TrackError where one of them is a link."""
+    end, unless it has one or cannot be written to, and is left alone otherwise. Raises TrackError where one
+    of them is a link."""
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
     files.present(folder, FILE)
     there = files.present(folder, "program.md")
