@@ -57,7 +57,8 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     state = session.state
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
     fresh = run.draw(seeds, measured)
-    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none")]))
+    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none"),
+                                *["estimated guards"] * (box.accounting == "estimate" and bool(state.track.counted_guards))]))
     planned = run.planned(state, session.repo, state.chain(), fresh, marks)
     with Night(session, box, workers, edit_slots=0) as night, planned as plan, \
             stopping(night.lab, "nothing was written, so run it again from the start"):

@@ -14,7 +14,7 @@ from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import hostile
+from overnight.night import counting, hostile
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
@@ -52,6 +52,7 @@ def check(folder: Path, sandbox_name: str) -> None:
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     allowed(session, contract)
+    counting.require(contract, box)
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)

@@ -11,6 +11,7 @@ from overnight.cli.base import FOLDER, JSON, count, main, say
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.night.session import Session, opened
+from overnight.referee.guards import ESTIMATED
 from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
@@ -29,7 +30,8 @@ def status(folder: Path, as_json: bool) -> None:
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}
     for name, value in rows.items():
-        shown = ", ".join(f"{k} {number(v, 5)}" for k, v in value.items()) if isinstance(value, dict) else \
+        shown = ", ".join(f"{k}{ESTIMATED * (k in found.estimated)} {number(v, 5)}" for k, v in value.items()) \
+            if isinstance(value, dict) else \
             "; ".join(value) if isinstance(value, tuple | list) else number(value, 5) if isinstance(value, float) else value
         click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from overnight.contracts import Command, Limits, Process
+from overnight.contracts import Accounting, Command, Limits, Process
 from overnight.errors import Fault, SandboxMissing
 from overnight.sandbox import watch
 from overnight.sandbox.kernel import cgroups
@@ -42,6 +42,7 @@ class Backend:
         self.identity, self.findings = self.name, dict[str, str]()
         self.path = shutil.which(self.program) or ""
         self.groups: cgroups.Cgroups | None = None
+        self.accounting: Accounting = "estimate"
 
     @property
     def counts(self) -> bool:
@@ -64,6 +65,7 @@ class Backend:
                 raise SandboxMissing(self._why(str(fault))) from fault
         if ended.code:
             raise SandboxMissing(self._why(ended.stderr.decode(errors="replace")))
+        self.accounting = ended.accounting
 
     def start(self, command: Command) -> Process:
         """Start a command. Raises Fault."""

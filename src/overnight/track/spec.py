@@ -22,6 +22,7 @@ WARM_UP = 0.3  # share of the incumbent's curve before which no run is stopped f
 CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still be thought to learn
 NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
+COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
@@ -169,6 +170,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     def holdout(self) -> str:
         """The file that is scored before a keep; "" where there is none."""
         return self.score.holdout if self.score is not None else ""
+
+    @property
+    def counted_guards(self) -> tuple[str, ...]:
+        """The metrics under guard that only the kernel can count."""
+        return tuple(dict.fromkeys(guard.metric for guard in self.guard if guard.metric in COUNTED))
 
     def oriented(self, difference: float) -> float:
         """A difference `candidate - incumbent` of the metric, turned so that positive is better."""
