@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError, meant
+from overnight.patterns import compiled
 from overnight.track.units import bound, seconds, size
 
 Made = TypeVar("Made")
@@ -188,7 +189,11 @@ def covers(pattern: str, path: str) -> bool:
     """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
              else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
-    return re.fullmatch("".join(parts), path) is not None
+    if not any(sign in pattern for sign in "*?"):
+        return path == pattern
+    if not path.isascii():
+        path = path.encode(errors="replace").decode()  # a name in another encoding: what cannot be told counts as a "?"
+    return compiled("".join(parts)).fullmatch(path) is not None
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------
@@ -315,10 +320,10 @@ def _misread(unit: Callable[[Any], object], value: str | float, section: str, ke
 
 def _mismatched(pattern: str, groups: int, section: str, sentence: str) -> Iterator[Problem]:
     try:
-        if not pattern or re.compile(pattern).groups != groups:
+        if not pattern or compiled(pattern).groups != groups:
             yield section, "pattern", sentence, 0
-    except re.error as error:
-        yield section, "pattern", f"the pattern is no regular expression: {error}.", 0
+    except TrackError as error:
+        yield section, "pattern", str(error), 0
 
 
 def _of_metric(track: Track) -> Iterator[Problem]:
