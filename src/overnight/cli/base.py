@@ -13,6 +13,7 @@ import click
 
 from overnight import __version__
 from overnight.errors import OvernightError
+from overnight.untrusted import clean, escaped, flat
 
 if TYPE_CHECKING:
     from overnight.lab.lab import Lab
@@ -100,7 +101,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OvernightError as error:
-            click.echo(f"overnight: {error}", err=True)
+            tell(f"overnight: {error}", err=True)
             ctx.exit(2)
 
 
@@ -114,10 +115,15 @@ def main() -> None:
     """
 
 
+def tell(text: object, err: bool = False, page: bool = False) -> None:
+    """Print a line, or a `page` of them. Whatever it quotes, nothing reaches the terminal that it would obey."""
+    click.echo(clean(str(text)) if page else flat(str(text)), err=err)
+
+
 def say(value: Any) -> None:
-    """Print one JSON value on a line."""
+    """Print one JSON value on a line, with what cannot be seen as \\u escapes."""
     import msgspec
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(escaped(msgspec.json.encode(value).decode()))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
-from overnight.cli.base import FOLDER, JSON, count, main, say
+from overnight.cli.base import FOLDER, JSON, count, main, say, tell
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.night.session import Session, opened
@@ -33,7 +33,7 @@ def status(folder: Path, as_json: bool) -> None:
         shown = ", ".join(f"{k}{ESTIMATED * (k in found.estimated)} {number(v, 5)}" for k, v in value.items()) \
             if isinstance(value, dict) else \
             "; ".join(value) if isinstance(value, tuple | list) else number(value, 5) if isinstance(value, float) else value
-        click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
+        tell(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 
 @main.command()
@@ -53,14 +53,14 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         from overnight.researchers import replay
         written = replay.patches(session.journal.replay(), patches)
         left = f"; {len(written.left)} were too large" if written.left else ""
-        click.echo(f"{len(written.files)} patches in {patches}{left}")
+        tell(f"{len(written.files)} patches in {patches}{left}")
         return
     told = history(state)
     for each in told.experiments:
         if as_json:
             say(each)
         else:
-            click.echo(f"{each.commit[:7]} {line(each, told.team)}")
+            tell(f"{each.commit[:7]} {line(each, told.team)}")
 
 
 def _verify(session: Session, state: State) -> None:
@@ -69,7 +69,7 @@ def _verify(session: Session, state: State) -> None:
     if tip != state.commit:
         raise TrackError(f"the journal is whole, but the branch {session.branch} is at {(tip or 'nothing')[:7]} "
                          f"where the journal says {state.commit[:7]}: `overnight run` puts it right.")
-    click.echo(f"{count} records, chain whole, branch agrees; head {head}")
+    tell(f"{count} records, chain whole, branch agrees; head {head}")
 
 
 @main.command()
@@ -87,7 +87,7 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     if as_json:
         say(found)
     else:
-        click.echo(sentences.words(track(state), found))
+        tell(sentences.words(track(state), found), page=True)
 
 
 @main.command()
@@ -99,9 +99,10 @@ def report(folder: Path, to: Path | None) -> None:
     session = Session(folder)
     state = session.read()
     written = morning.write(state, to or session.home / "report", audit.load(session.home / audit.FILE, state))
-    click.echo("\n".join(map(str, written.paths)))
+    for path in written.paths:
+        tell(path)
     if written.missing:
-        click.echo(f"overnight: {written.missing}", err=True)
+        tell(f"overnight: {written.missing}", err=True)
 
 
 @main.command()
@@ -117,4 +118,4 @@ def brief(folder: Path, as_json: bool, tokens: int) -> None:
     if as_json:
         say(page.as_json(told))
     else:
-        click.echo(page.page(told, tokens).text)
+        tell(page.page(told, tokens).text, page=True)

@@ -29,7 +29,7 @@ from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session, opened
 from overnight.repo import Repo
 from overnight.track.units import number as shown
-from overnight.untrusted import line, quoted
+from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named
 from overnight.views.track import track
@@ -275,7 +275,7 @@ def _agent(by: str) -> str:
 
 
 def _answer(text: str, data: dict[str, Any] | None = None) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)
+    return CallToolResult(content=[TextContent(type="text", text=clean(text))], structured_content=data)
 
 
 def _listed(lines: Sequence[str], more: int, data: dict[str, Any]) -> CallToolResult:
