@@ -18,7 +18,7 @@ from pathlib import Path
 
 from overnight.contracts import Accounting, Command, Limits, Process
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import watch
+from overnight.sandbox import keeper, watch
 from overnight.sandbox.kernel import cgroups
 
 BOX, BAIT = "box", "bait"  # kinds of folders that Overnight makes among temporary files
@@ -54,6 +54,10 @@ class Backend:
         if not self.path:
             raise SandboxMissing(f"{self.title} is not installed: run `{self.install}`, or choose {self.instead}.")
         sweep()
+        try:
+            keeper.start()
+        except OSError as error:
+            raise SandboxMissing(self._why(str(error))) from error
         self.groups = cgroups.find()
         if self.groups is not None:
             self.groups.sweep()

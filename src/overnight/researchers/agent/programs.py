@@ -77,7 +77,8 @@ def _shebang(program: Path) -> list[str]:
 def _mounts(step: Path) -> Iterator[Path]:
     """What one step takes: a link, a virtual environment with its interpreter, a package of Node's, or the file alone."""
     environment = step.parent.parent
-    if any(step.is_relative_to(place) for place in (Path("/usr"), *world.system(), *(Path("/etc", name) for name in world.ETC))):
+    there = (Path("/usr"), *world.system(), *(Path("/etc", name) for name in world.ETC))
+    if any(map(step.is_relative_to, there)):
         return  # it is there in every sandbox
     if (environment / "pyvenv.cfg").exists():
         yield from interpreter(RunSpec(command=("python",), python=str(environment)), Path("/"))[1]
