@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 from collections.abc import Iterator
@@ -76,6 +77,11 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 }
 
 
+ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
+    | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), RIGHTS)
+
+
 class Commands(click.Group):
     """Loads a command when it is called; prints what goes wrong as one sentence, with exit status 2."""
 
@@ -102,6 +108,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except OvernightError as error:
             tell(f"overnight: {error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno not in ADVICE:
+                raise
+            tell(f"overnight: {error.filename or 'a file'} cannot be used ({error.strerror}): {ADVICE[error.errno]}.", err=True)
             ctx.exit(2)
 
 
