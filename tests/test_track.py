@@ -256,7 +256,7 @@ def test_progress_is_read_and_has_defaults():
 
 @pytest.mark.parametrize(("line", "sentence"), [
     ("", "track.toml (line 20): 'pattern' is missing in [progress]."),
-    ("pattern = '('", "track.toml (line 21): the pattern is no regular expression: missing ), unterminated subpattern at position 0."),
+    ("pattern = '('", "track.toml (line 21): the pattern is no regular expression: missing ): (."),
     ("pattern = '^step (.*)'", "track.toml (line 21): [progress] needs a pattern with exactly two groups, step and value, "
                                "like '^step (\\d+) loss (\\S+)'."),
     ("patern = ''", "track.toml (line 21): unknown key 'patern' in [progress] (did you mean 'pattern'?)."),
