@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.kit import Row, exact, in_parallel
-from overnight.errors import OvernightError
+from overnight.errors import OvernightError, TrackError
 from overnight.lab.events import Event, Judged, Measured, Proposed, Vetoed
 from overnight.lab.jobs import AddIdea, Order, Steer, Veto
 from overnight.lab.state import State
@@ -121,6 +121,7 @@ class World:
         self.environ = os.environ | {"XDG_STATE_HOME": str(folder / "state"), "TMPDIR": str(self.short)}
         self._head = (0, "")
         self._seen = set[str]()  # orders that lay in the inbox at some time
+        self._put_in = set[str]()  # those of them that no command waits for
         self._withdrawn = set[str]()
         self._killed = list[str]()  # names of processes
         self._old = set[Path]()  # what a kill left behind, for the next start to clear away
@@ -155,6 +156,16 @@ class World:
         if process.returncode:
             raise OvernightError(f"overnight {' '.join(words)}: {said}")
         return said
+
+    def killed(self, kills: int) -> Found:
+        """Kill so many sessions, then let the last one end; what came of it."""
+        try:
+            for _ in range(kills):
+                self.round(self.dice.choice(KINDS))
+            self.end()
+        except (OvernightError, subprocess.SubprocessError) as error:
+            self._wrong("began", f"{type(error).__name__}: {error}")
+        return self.found
 
     # -- one kill --
 
@@ -225,7 +236,7 @@ class World:
             before = self._waiting()
             self._reap(other)
             if not kill:
-                self._withdrawn |= before - self._waiting()
+                self._withdrawn |= before - self._waiting() - self._put_in
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         try:
@@ -273,9 +284,10 @@ class World:
             "pause": lambda: [Steer(request(), "pause"), Steer(request(), "resume")],
             "idea": lambda: [AddIdea(request(), "An idea")],
             "veto": lambda: [Veto(request(), self._victim(state))]}
-        for order in make[what]():
-            self.session.inbox.put(order)
-            self._seen.add(order.request)
+        with suppress(TrackError):  # a change that conflicts with what was kept meanwhile is no order
+            for order in make[what]():
+                self.session.inbox.put(order)
+                self._put_in.add(order.request)
 
     def _victim(self, state: State) -> int:
         """What is to be taken back: one that was kept, or one that was not."""
@@ -364,7 +376,7 @@ class World:
         """Every order has one answer, or waits, or was taken back by the command that gave it."""
         answers = Counter(name for e in events if not isinstance(e, Measured) and (name := getattr(e, "request", "")))
         waits = self._waiting()
-        for name in self._seen - answers.keys() - waits - self._withdrawn:
+        for name in (self._seen | self._put_in) - answers.keys() - waits - self._withdrawn:
             self._wrong("orders", f"{name} is lost")
         self.found.wrong += [("orders", f"{name} has {times} answers") for name, times in answers.items() if times > 1]
 
@@ -375,7 +387,7 @@ class World:
         for folder, folders, _ in os.walk(GROUPS):
             yield from (Path(folder, f) for f in folders if f.startswith(tuple(f"{n}-" for n in self._killed)))
 
-    def end(self) -> Found:
+    def end(self) -> None:
         """A last session, which ends by itself; then nothing is open, and nothing is left."""
         self._run("run", str(self.track), "--experiments", "1", "--researcher", "tuner")
         state, events, _ = self._replayed()
@@ -395,7 +407,6 @@ class World:
         self.found.made |= {"records": len(events), "runs": sum(isinstance(event, Measured) for event in events),
                             "verdicts": sum(isinstance(event, Judged) for event in events),
                             "keeps taken back": sum(isinstance(event, Vetoed) for event in events)}
-        return self.found
 
 
 def _children() -> list[int]:
@@ -410,11 +421,11 @@ def killed(number: int, kills: int, after: float) -> Found:
     with tempfile.TemporaryDirectory(prefix="killed-") as folder:
         os.environ["XDG_STATE_HOME"] = f"{folder}/state"
         try:
-            world = World(Path(folder), dice, after)
-            for _ in range(kills):
-                world.round(dice.choice(KINDS))
-            return world.end()
+            return World(Path(folder), dice, after).killed(kills)
         finally:
+            for pid in _children():  # of a round that was broken off
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
             os.environ.pop("XDG_STATE_HOME")
             os.environ.update({"XDG_STATE_HOME": before} if before is not None else {})
 
