@@ -45,50 +45,6 @@ WRONG = {  # kinds of what must not be
     "refs": "refs that hold what is not open, or do not hold what is", "left behind": "processes, folders, locks, groups left",
     "began": "sessions that did not go on, tracebacks"}
 GROUPS = Path("/sys/fs/cgroup")
-TRACK = """\
-[track]
-name = "killed"
-editable = ["settings.py"]
-
-[metric]
-name = "loss"
-direction = "minimize"
-worthwhile = 0.01
-
-[run]
-command = ["python", "-S", "-E", "run.py"]
-timeout = "10s"
-memory = "256MiB"
-
-[score]
-command = ["python", "-S", "-E", "score.py"]
-timeout = "10s"
-memory = "256MiB"
-"""
-FILES = {
-    "track.toml": TRACK,
-    "program.md": '---\nroles:\n  tuner: {kind: knobs}\n  coder: {kind: agent, agent: "python agent.py"}\n---\nTurn them.\n',
-    "settings.py": "".join(f"X{n} = 1.0\n" for n in range(8)),
-    "agent.py": """\
-import pathlib, random, time
-time.sleep(random.uniform(0.0, 0.6))
-lines = pathlib.Path("settings.py").read_text().splitlines()
-lines[random.randrange(8)] += f"  # {random.random()}"
-pathlib.Path("settings.py").write_text("\\n".join(lines) + "\\n")
-""",
-    "run.py": """\
-import os, time, settings
-time.sleep(0.02)
-with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
-    out.write(" ".join(str(value) for name, value in sorted(vars(settings).items()) if name.startswith("X")))
-""",
-    "score.py": """\
-import json, os, random
-values = map(float, open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read().split())
-noise = random.Random(os.environ["OVERNIGHT_SEED"]).gauss(0, 0.05)
-print(json.dumps({"loss": sum(min(abs(value - 3), 5) for value in values) + noise}))
-""",
-}
 
 
 @dataclass
@@ -128,9 +84,7 @@ class World:
         self._make()
 
     def _make(self) -> None:
-        self.track.mkdir()
-        for name, text in FILES.items():
-            (self.track / name).write_text(text, encoding="utf-8")
+        shutil.copytree(Path(__file__).with_name("killed"), self.track, ignore=shutil.ignore_patterns("__pycache__"))
         self._git("init", "-q")
         self._git("add", "-A")
         self._git("commit", "-q", "-m", "The track as it comes")
