@@ -48,11 +48,11 @@ main()
 def compared(other: Path, rounds: int) -> Iterator[Row]:
     """What each command takes in both checkouts, and the median of the differences between turns."""
     with tempfile.TemporaryDirectory() as place:
-        took = {name: [[], []] for name in COMMANDS}  # of this checkout, of the other one
+        took: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in COMMANDS}  # of this, of the other
         for turn in range(-1, rounds):  # the first turn, which writes Python's caches, does not count
             for side in (0, 1) if turn % 2 else (1, 0):
                 for name, spent in _turn((ROOT, other)[side], Path(place, f"{side}"), turn):
-                    took[name][side] += [spent] if turn >= 0 else []
+                    took[name][side].extend([spent] if turn >= 0 else [])
     for name, (here, there) in took.items():
         yield median(f"{name}, this checkout", here, unit="s")
         yield median(f"{name}, the other", there, unit="s")

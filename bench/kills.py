@@ -140,7 +140,7 @@ class World:
         others = [self._command(state) for _ in range(orders)]
         until = time.monotonic() + self.dice.uniform(0.0, self.after)
         while time.monotonic() < until and session.poll() is None:
-            self._look_into_inbox()
+            self._seen |= self._waiting()
             time.sleep(PAUSE)
         for _ in range(orders):
             self._put(state)
@@ -170,7 +170,7 @@ class World:
         os.killpg(session.pid, signal.SIGKILL)
         self.found.kills += 1
         self.found.struck[{"night": "nights", "trial": "trials of their own", "audit": "audits"}[kind]] += 1
-        self._look_into_inbox()
+        self._seen |= self._waiting()
         self.found.struck["orders that waited"] += len(self._waiting())
         self.found.struck["commands that waited for an answer"] += sum(other.poll() is None for other in others)
         both = self.dice.random() < 0.5
@@ -245,7 +245,8 @@ class World:
 
     def _victim(self, state: State) -> int:
         """What is to be taken back: one that was kept, or one that was not."""
-        return self.dice.choice([*(each.id for each in state.chain()), 1])
+        victims: list[int] = [each.id for each in state.chain()]
+        return self.dice.choice([*victims, 1])
 
     def _edit(self, better: bool = False) -> None:
         """Make a change in the linked work tree, which no session touches."""
@@ -256,9 +257,6 @@ class World:
 
     def _waiting(self) -> set[str]:
         return {path.stem for path in self.inbox.glob("*.json")}
-
-    def _look_into_inbox(self) -> None:
-        self._seen |= self._waiting()
 
     # -- what must hold --
 

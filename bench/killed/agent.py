@@ -1,5 +1,11 @@
-import pathlib, random, time
+"""A researcher that remarks something beside one constant."""
+
+import random
+import time
+from pathlib import Path
+
 time.sleep(random.uniform(0.0, 0.6))
-lines = pathlib.Path("settings.py").read_text().splitlines()
+settings = Path("settings.py")
+lines = settings.read_text().splitlines()
 lines[random.randrange(8)] += f"  # {random.random()}"
-pathlib.Path("settings.py").write_text("\n".join(lines) + "\n")
+settings.write_text("\n".join(lines) + "\n")
