@@ -85,4 +85,5 @@ def merge(folder: Path) -> None:
     session = Session(folder)
     if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
-    click.echo(session.repo.merge(session.branch))
+    session.verify()
+    click.echo(session.repo.merge(session.branch, session.state.commit))
