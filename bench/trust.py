@@ -1,6 +1,8 @@
 """How safely a track is opened that somebody else made, and how well it is judged.
 
 `scorers`: `check` attacks scorers that can be fooled, each in one of the ways that were seen, and the ready tracks.
+`cost`: what opening a track takes, beside another checkout (cost.py).
+`kills`: sessions are killed at random moments; nothing is lost, repeated or left behind (kills.py).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import ROOT
+from bench import ROOT, cost, kills
 from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact
 from fooled import FOOLED, attacked, made
@@ -46,6 +48,14 @@ def cells(quick: bool) -> Iterator[Cell]:
     """The tables, each as one cell."""
     ready = QUICK if quick else tuple(sorted(p.parent.name for p in ROOT.glob("tracks/*/track.toml")))
     yield Cell("scorers", partial(scorers, KINDS, ready))
+    yield Cell("cost", cost.alone)
+    yield Cell("kills", partial(kills.rows, *((1, 6, 0.4) if quick else (15, 20, 1.5))))
 
 
-BENCH = Bench("trust", "`check` finds each of 6 ways to fool a scorer, and nothing in the ready tracks.", cells)
+def against(other: Path, quick: bool) -> Iterator[Cell]:
+    """What is compared with another checkout."""
+    yield Cell("cost", partial(cost.compared, other, 1 if quick else 20))
+
+
+BENCH = Bench("trust", "`check` finds each of 6 ways to fool a scorer, and nothing in the ready tracks; 300 kills lose, repeat "
+              "and leave nothing; opening a track takes at most 50 ms longer than in another checkout.", cells, against=against)

@@ -84,7 +84,7 @@ def attack(track: Track, runner: Runner, baseline: Baseline, cores: tuple[int, .
     attacking = Attack(track, runner, baseline, cores)
     findings = list(attacking.by_candidates())
     if track.score is not None and not track.self_reported and track.metric.name not in HARNESS_METRICS:
-        trees = scorer.parsed(track, lambda path: runner.repo.text(runner.contract, path))
+        trees = scorer.parsed(track, runner.repo.reader(runner.contract))
         if why := scorer.forgeable(trees):
             findings.append(Finding(f"{why}, so a candidate can forge its score, and every number is marked self-reported: let "
                                     "the scorer read data only (overnight.scoring has `numbers`, `array` and `tensors`)."))

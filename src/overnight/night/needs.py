@@ -5,6 +5,7 @@ is based on these, data in the repository, sockets to itself, and whatever the u
 Covered: every path outside the repository that a candidate or an agent may read, every host that is sent a brief, every program
 of an agent and the names of the variables that it gets; two needs that look alike on a terminal are told apart.
 Not covered: what a granted program or host does with what it is given.
+Models and agents are imported where a role asks for them: most tracks have none.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from urllib.parse import urlsplit
 from overnight.execution import mounts
 from overnight.night import place
 from overnight.repo import Repo
-from overnight.researchers.agent import recipes
-from overnight.researchers.llm import model
 from overnight.track.roles import Role, needs_model
 from overnight.track.spec import Track
 from overnight.untrusted import line
@@ -63,6 +62,7 @@ def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> 
 
 
 def _of_model(role: Role, environ: Mapping[str, str]) -> str:
+    from overnight.researchers.llm import model
     named = model.named(role.model, environ)
     host = urlsplit(named.url).netloc if named.url else f"the servers of {named.provider}"
     keys = [name for name in model.PROVIDERS[named.provider].keys if environ.get(name)]
@@ -71,6 +71,7 @@ def _of_model(role: Role, environ: Mapping[str, str]) -> str:
 
 
 def _of_agent(role: Role, environ: Mapping[str, str]) -> str:
+    from overnight.researchers.agent import recipes
     call = recipes.understood(role, recipes.load(environ))
     way = recipes.way(call.recipe, environ)
     hosts = sorted(f"{host}:{port}" for host, port in way.allowed) if way else list(call.recipe.hosts)

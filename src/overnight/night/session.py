@@ -36,8 +36,8 @@ ROOM = 256 << 20  # bytes that must be free where the journal lies before a nigh
 class Session:
     """A track's folder, opened. Reading needs no lock; `writing` takes it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.repo = Repo(folder)
+    def __init__(self, folder: Path, repo: Repo | None = None) -> None:
+        self.repo = repo or Repo(folder)
         self.place = StateFolder(self.repo.common, self.repo.prefix)
         self.place.present()
         self.home = self.place.path
@@ -249,7 +249,7 @@ class Session:
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.state.problem:
             return
-        forgeable = scorer.forgeable(scorer.parsed(contract, lambda path: self.repo.text(head, path)))
+        forgeable = scorer.forgeable(scorer.parsed(contract, self.repo.reader(head)))
         begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name),
                         forgeable=forgeable)
         self.repo.refuse_checked_out(begins.result_branch)
@@ -315,4 +315,6 @@ class Session:
 
 def opened(folder: Path) -> Session:
     """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
-    return Session(Repo(folder).home())
+    repo = Repo(folder)
+    home = repo.home()
+    return Session(home, repo if home == repo.folder else None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Repo:
         self._work_tree = WorkTree(self.dirs, self._store, self.prefix)
         self._git, self._ask = self._store.git, self._store.ask
         self._trees = Trees(self._store)
+        self._listed = ("", frozenset[str]())  # a commit, and the paths of its files
 
     @property
     def _short_lived(self) -> Path | None:
@@ -147,10 +148,21 @@ class Repo:
         except (Fault, UnicodeDecodeError):
             return None
 
+    def reader(self, commit: str) -> Callable[[str], str | None]:
+        """What reads the files of a commit, as `text` does: for callers that ask for many that are not there."""
+        names = self._names(commit)
+        return lambda path: self.text(commit, path) if self.prefix + path in names else None
+
+    def _names(self, commit: str) -> frozenset[str]:
+        """The paths of all files of a commit; of the last one that was asked for they are remembered."""
+        if self._listed[0] != commit:
+            names = self._git("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit).split("\0")
+            self._listed = commit, frozenset(name for name in names if name)
+        return self._listed[1]
+
     def editable(self, commit: str, track: Track) -> dict[str, str]:
         """The files that may be edited, as they are at a commit: path in the folder -> text."""
-        names = self._git("ls-tree", "-r", "--name-only", "-z", commit, "--", self.prefix or ".").split("\0")
-        inside = [name.removeprefix(self.prefix) for name in names if name]
+        inside = sorted(name.removeprefix(self.prefix) for name in self._names(commit) if name.startswith(self.prefix))
         texts = {name: self.text(commit, name) for name in inside if any(covers(p, name) for p in track.track.editable)}
         return {name: text for name, text in texts.items() if text is not None}
 
@@ -192,6 +204,8 @@ class Repo:
     def refuse_filters(self, commit: str, track: Track) -> None:
         """Raise TrackError where an editable file, the contract, the program or a file that a command names goes through a
         filter at a commit: candidates and scorers would meet other bytes than the user does."""
+        if not any(Path(name).name == ".gitattributes" for name in self._names(commit)):
+            return
         named = {FILE, "program.md", *track.private}
         for step in (track.run, track.oracle, track.score):
             named |= set(step.command) if step else set()
@@ -322,9 +336,9 @@ class Repo:
     def release(self, track: str, experiment: int | str | None = None) -> None:
         """Let it go, for what was kept is held by the branch; without a number, let all go."""
         below = f"refs/overnight/{track}/" + ("" if experiment is None else str(experiment))
-        refs = (self._ask("for-each-ref", "--format=%(refname)", below) or "").splitlines()
-        with suppress(Fault):  # what is held too long does no harm
-            self._point(*(f"delete {ref}\0\0" for ref in refs))
+        if refs := (self._ask("for-each-ref", "--format=%(refname)", below) or "").splitlines():
+            with suppress(Fault):  # what is held too long does no harm
+                self._point(*(f"delete {ref}\0\0" for ref in refs))
 
     def move(self, branch: str, to: str, known: set[str]) -> None:
         """Point the result branch at a commit. Raises TrackError when it is at none of the known ones."""
