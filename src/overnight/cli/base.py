@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,19 @@ from overnight.untrusted import clean, escaped, flat
 if TYPE_CHECKING:
     from overnight.lab.lab import Lab
 
-FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+
+def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
+    """The folder that a command is given. Every program is taken from outside its work tree from then on, whatever the user's
+    search path holds: git, the sandbox, agents."""
+    top = folder.resolve()
+    root = next((place for place in (top, *top.parents) if (place / ".git").exists()), top)
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(
+        place for place in places if place.startswith("/") and not Path(place).resolve().is_relative_to(root))
+    return folder
+
+
+FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), callback=_apart)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

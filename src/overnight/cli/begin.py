@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from overnight import sandbox
+from overnight import files, sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main, tell
 from overnight.cli.trust import allowed, wanted
 from overnight.errors import TrackError
@@ -30,7 +30,7 @@ from overnight.workers.cores import MACHINE, available
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
     session = Session(folder)
-    if (folder / spec.FILE).exists():
+    if files.present(folder, spec.FILE):
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     found = starting.look(folder, metric, entry)
     for path in starting.write(folder, found):

@@ -172,6 +172,18 @@ class DatabaseJournal:
         self._engine.dispose()
 
 
+def check_schema(path: Path) -> None:
+    """Raise JournalError where a database of another person's holds more than tables and indexes: a view or a trigger is a
+    program, which may run without an end."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')").fetchone()
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}.") from error
+    if found:
+        raise JournalError(f"the journal {path} holds a view or a trigger, which no journal has: it is not read.")
+
+
 def link(before: str, body: bytes) -> str:
     """The hash of a record: sha256 over the previous hash and the body."""
     return hashlib.sha256(before.encode() + body).hexdigest()

@@ -135,10 +135,13 @@ class Session:
     def _check_adopted(self, coming: Path, old: Path) -> None:
         if not (coming / "journal.db").exists():
             raise TrackError(f"there is no journal in {old}: name the folder that holds journal.db.")
+        journals.check_schema(coming / "journal.db")
         journal = journals.open(coming / "journal.db")
         try:
             anchor.check_end(coming, journal)
             opened = replayed(journal, State(keys.found(coming))).opened
+        except (LookupError, ValueError, AttributeError) as error:
+            raise TrackError(f"the records in {old} do not fit one another: it is not taken over.") from error
         finally:
             journal.close()
         if opened is None or not self.repo.has(opened.commit):

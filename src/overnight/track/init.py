@@ -1,13 +1,18 @@
-"""`overnight init`: write a contract and a program for a repository, asking nothing that can be found out."""
+"""`overnight init`: write a contract and a program for a repository, asking nothing that can be found out.
+
+Covered: nothing is read or written through a link of the repository.
+Not covered: what the code does that the contract then runs, in a sandbox.
+"""
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 from msgspec import Struct
 
+from overnight import files
 from overnight.contracts import Direction
 from overnight.errors import TrackError
 from overnight.track.program import BEGIN
@@ -50,8 +55,8 @@ def look(folder: Path, metric: str = "", entry: str = "") -> DetectedProject:
 
 def karpathy(folder: Path) -> bool:
     """Whether this is the layout of autoresearch: `program.md`, `train.py`, `prepare.py` and a printed `val_bpb:`."""
-    files = [folder / name for name in ("program.md", "train.py", "prepare.py")]
-    return all(f.is_file() for f in files) and "val_bpb:" in files[1].read_text(encoding="utf-8", errors="replace")
+    there = all((folder / name).is_file() for name in ("program.md", "train.py", "prepare.py"))
+    return there and "val_bpb:" in _text(folder, "train.py")
 
 
 def _karpathy(folder: Path) -> DetectedProject:
@@ -69,7 +74,7 @@ def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
     for path in entries:
         if not (folder / path).is_file():
             raise TrackError(f"there is no {path} in {folder}: name a file of the repository.")
-        names = _PRINTED.findall((folder / path).read_text(encoding="utf-8", errors="replace"))
+        names = _PRINTED.findall(_text(folder, path))
         if metric and (entry or metric in names):
             return path, metric
         known = [n for n in names if _points(n)]
@@ -78,6 +83,10 @@ def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
     wanted = f"prints `{metric}: <number>`" if metric else "prints a line like `val_loss: 0.123`"
     raise TrackError(f"no Python file in {folder} {wanted}: print the number to improve like that, or name it with "
                      "--metric and the file with --entry.")
+
+
+def _text(folder: Path, name: str) -> str:
+    return (files.read(folder, name) or b"").decode(errors="replace")
 
 
 def _points(name: str) -> Direction | None:
@@ -125,15 +134,17 @@ pattern = '^{found.metric}\\s*[:=]\\s*(\\S+)'   # write a [score] command to hav
 
 def program(name: str, goal: str) -> str:
     """The text of program.md: what to research, then from BEGIN on what a user's own agent has to know."""
-    return files("overnight.track").joinpath("template.md").read_text(encoding="utf-8").format(name=name, goal=goal)
+    return resources.files("overnight.track").joinpath("template.md").read_text(encoding="utf-8").format(name=name, goal=goal)
 
 
 def write(folder: Path, found: DetectedProject) -> list[Path]:
     """Write `track.toml`, and `program.md` where there is none. A `program.md` that is there gets the part for agents at its
-    end, unless it has one or cannot be written to, and is left alone otherwise."""
+    end, unless it has one or cannot be written to, and is left alone otherwise. Raises TrackError where one of them is a link."""
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
+    files.present(folder, FILE)
+    there = files.present(folder, "program.md")
     path.write_text(contract(found), encoding="utf-8")
-    if not instructions.exists():
+    if not there:
         instructions.write_text(text, encoding="utf-8")
         return [path, instructions]
     try:

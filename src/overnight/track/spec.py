@@ -29,7 +29,6 @@ _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number",
           "array": "a list in brackets", "object": "a section"}
 
 
-
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
     """`[track]`: name, goal in a sentence, globs that may be edited."""
 
@@ -205,6 +204,8 @@ def parse(text: str) -> Track:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
+    except RecursionError as error:
+        raise TrackError(f"{FILE} nests too deep: write it flat.") from error
     guards = fields.get("guard")
     for nth, table in enumerate(guards if isinstance(guards, list) else ()):
         _converted({"guard": table}, _OneGuard, text, nth)
@@ -284,6 +285,10 @@ def _faults(track: Track) -> Iterator[Problem]:
     """What is wrong with the values, in the order in which the user is told; each check may assume those before it."""
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
         yield "track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.", 0
+    for section, key, paths in (("run", "data", track.run.data), ("run", "python", (track.run.python,)),
+                                ("score", "private", track.private), ("track", "editable", track.track.editable)):
+        if any("\0" in path for path in paths):
+            yield section, key, f"{key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
         yield "track", "editable", "nothing may be edited: name at least one file.", 0
     if not 0 <= track.metric.worthwhile < math.inf:
@@ -295,8 +300,8 @@ def _faults(track: Track) -> Iterator[Problem]:
         if not least <= getattr(track.referee, key) <= most:
             yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
-        if step is not None and not step.command:
-            yield section, "command", f"[{section}] has an empty command.", 0
+        if step is not None and (not step.command or any("\0" in word for word in step.command)):
+            yield section, "command", f"[{section}] has an empty command, or a NUL in it.", 0
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
