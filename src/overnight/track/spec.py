@@ -286,6 +286,8 @@ def _faults(track: Track) -> Iterator[Problem]:
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:
             yield section, "command", f"[{section}] has an empty command.", 0
+        if step is not None and any("\0" in word for word in step.command):
+            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
