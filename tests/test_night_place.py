@@ -139,6 +139,16 @@ def test_two_tracks_of_one_name_in_one_repository_never_meet(tmp_path, own_state
     assert overnight("status", folder / "b").stdout.count(names["b"]) >= 1
 
 
+@pytest.mark.git
+def test_a_name_that_is_another_track_s_branch_of_last_resort_is_no_way_to_meet(tmp_path, own_state):
+    folder = repository(tmp_path / "three", {f"{side}/{name}": text for side in ("a", "b", "c") for name, text in LITTLE.items()})
+    last = Session(folder / "c")
+    taken = ["overnight/little", f"overnight/little-{last.place.number}"]
+    for side, branch in zip("ab", taken, strict=True):
+        write(home(folder / side), {"branch": branch})
+    assert last._free("little") not in taken
+
+
 def test_a_repository_of_the_same_name_elsewhere_has_another_state(tmp_path, own_state):
     one, other = (repository(tmp_path / side / "little", LITTLE) for side in ("a", "b"))
     assert home(one) != home(other)

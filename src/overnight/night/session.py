@@ -7,6 +7,7 @@ Everything that Overnight writes lies in the track's state folder, outside the r
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import time
@@ -281,10 +282,11 @@ class Session:
 
     def _free(self, name: str) -> str:
         """A result branch that no other track of the repository has; "" for the usual one."""
-        taken = self.place.branches()
-        if f"{BRANCHES}{name}" not in taken:
+        taken, usual = self.place.branches(), f"{BRANCHES}{name}"
+        if usual not in taken:
             return ""
-        return f"{BRANCHES}{name}-{self.place.number}"
+        own = f"{usual}-{self.place.number}"  # which another track may have for its name
+        return next(branch for n in itertools.count() if (branch := f"{own}-{n}" if n else own) not in taken)
 
     def _check_key(self, name: str) -> None:
         """Raise TrackError where the key from which this track's seeds are drawn is not beside its journal."""
