@@ -34,9 +34,9 @@ def scorers(kinds: tuple[str, ...], ready: tuple[str, ...]) -> Iterator[Row]:
     """How many of the scorers that can be fooled are found, and how many ready tracks have a finding."""
     box = sandbox.choose("bubblewrap")
     found, tried = 0, list[int]()
-    for kind in kinds:
+    for name in kinds:
         with tempfile.TemporaryDirectory() as folder:
-            solve, score, sentences = FOOLED[kind]
+            solve, score, sentences = FOOLED[name]
             seen = attacked(made(Path(folder), solve, score), box)
             found += [finding.sentence for finding in seen.findings] == sentences
             tried.append(seen.results)
@@ -59,7 +59,9 @@ def hostile(quick: bool) -> Iterator[Row]:
     """How many hostile repositories are opened, by how many commands, and what goes wrong."""
     os.environ.update(WITHOUT_SETTINGS)
     kinds = every().values()
-    chosen = [next(a for a in attacks if not a.waits) for attacks in kinds] if quick else [a for attacks in kinds for a in attacks]
+    chosen = [a for attacks in kinds for a in attacks]
+    if quick:
+        chosen = [next(a for a in attacks if not a.waits) for attacks in kinds]
     found, commands = Counter[str](), 0
     with tempfile.TemporaryDirectory() as folder:
         track = template(Path(folder) / "template/track")
@@ -100,6 +102,6 @@ def against(other: Path, quick: bool) -> Iterator[Cell]:
     yield Cell("cost", partial(cost.compared, other, 1 if quick else 20))
 
 
-BENCH = Bench("trust", "Nothing of a hostile repository reaches out of it; `check` finds each of 6 ways to fool a scorer; 300 kills "
-              "lose, repeat and leave nothing; opening a track takes at most 50 ms longer than in another checkout.", cells,
-              against=against)
+BENCH = Bench("trust", "Nothing of a hostile repository reaches out of it; `check` finds each of 6 ways to fool a scorer; "
+              "300 kills lose, repeat and leave nothing; opening a track takes at most 50 ms longer than in another checkout.",
+              cells, against=against)

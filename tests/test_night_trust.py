@@ -194,6 +194,14 @@ def test_needs_that_look_alike_are_not_the_same():
     assert len(shown) == 6 and all(text.isprintable() for text in shown)
 
 
+@pytest.mark.git
+def test_a_host_of_letters_that_look_like_others_is_told_and_so_is_the_server_s_key():
+    role = Role("b", "llm", model="server:m@http://\u0430pi.com/v1")
+    assert next(needs.of_roles([role], {})).endswith("to xn--pi-6kc.com")
+    mine = {"OVERNIGHT_MODEL_URL": "http://10.0.0.5/v1", "OVERNIGHT_MODEL_KEY": "k"}
+    assert next(needs.of_roles([Role("b", "llm", model="server:m")], mine)).endswith("10.0.0.5, with $OVERNIGHT_MODEL_KEY")
+
+
 def test_an_agent_by_its_path_gets_no_key():
     environ = {"ANTHROPIC_API_KEY": "k", "HOME": "/nowhere"}
     (free,) = needs.of_roles([Role("a", "agent", agent="./tools/claude -p")], environ)

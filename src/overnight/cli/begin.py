@@ -36,7 +36,10 @@ def init(folder: Path, metric: str, entry: str) -> None:
     for path in starting.write(folder, found):
         tell(f"wrote {path}")
     session.place.make()
-    session.trust.grant(wanted(session, load(folder)))  # its user looks at what was written, and commits it
+    wants = wanted(session, load(folder))
+    session.trust.grant(wants)  # its user looks at what was written, and commits it
+    for need in wants:
+        tell(f"granted: {need}")
     tell(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
 

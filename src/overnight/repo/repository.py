@@ -78,8 +78,9 @@ class Repo:
         return self._work_tree.dirty(self._short_lived)
 
     def home(self) -> Path:
-        """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
-        return self.common.parent / self.prefix if self.common.name == ".git" and self.dirs.linked else self.folder
+        """This folder in the repository's main work tree: itself, unless it lies in a linked one and there is a main one."""
+        main = self.common.name == ".git" and self.dirs.linked and not self._store.bare
+        return self.common.parent / self.prefix if main else self.folder
 
     def tracks(self, path: str) -> bool:
         """Whether the commit that is checked out holds a file at or below a path in the repository."""

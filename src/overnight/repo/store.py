@@ -68,7 +68,7 @@ class Store:
         if foreign(dirs) and not settings.safe(self._safe_directories(), dirs.root):
             raise TrackError(f"git refuses {dirs.root}, because it belongs to another user: run as that user, or run "
                              f"`git config --global --add safe.directory {dirs.root}`.")
-        self.pairs = self._configuration()
+        self.pairs = self._configuration(dirs.own)
         self.format = settings.read_format(self.pairs)
         if not dirs.linked:
             settings.check_work_tree(self.pairs, dirs.root, dirs.own)
@@ -214,10 +214,16 @@ class Store:
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.stdout.decode(errors="surrogateescape")
 
-    def _configuration(self) -> settings.Pairs:
+    @property
+    def bare(self) -> bool:
+        """Whether the repository has linked work trees alone, and no main one."""
+        return settings.true(self._configuration(self.dirs.common).get("core.bare"))
+
+    def _configuration(self, place: Path) -> settings.Pairs:
+        """What a repository is set to, for the work tree whose git folder is named."""
         pairs = self._listed(self.dirs.common / "config")
         own = settings.true(pairs.get("extensions.worktreeconfig"))
-        return pairs | self._listed(self.dirs.own / "config.worktree") if own else pairs
+        return pairs | self._listed(place / "config.worktree") if own else pairs
 
     def _listed(self, path: Path) -> settings.Pairs:
         content = files.read(path.parent, path.name) or b""

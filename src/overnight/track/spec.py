@@ -300,8 +300,10 @@ def _faults(track: Track) -> Iterator[Problem]:
         if not least <= getattr(track.referee, key) <= most:
             yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
-        if step is not None and (not step.command or any("\0" in word for word in step.command)):
-            yield section, "command", f"[{section}] has an empty command, or a NUL in it.", 0
+        if step is not None and not step.command:
+            yield section, "command", f"[{section}] has an empty command.", 0
+        if step is not None and any("\0" in word for word in step.command):
+            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
