@@ -132,6 +132,8 @@ def write(folder: Path, found: DetectedProject) -> list[Path]:
     """Write `track.toml`, and `program.md` where there is none. A `program.md` that is there gets the part for agents at its
     end, unless it has one or cannot be written to, and is left alone otherwise."""
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
+    if instructions.exists() and not instructions.is_file():
+        raise TrackError(f"{instructions} is no plain file: put a file in its place, or remove it.")
     path.write_text(contract(found), encoding="utf-8")
     if not instructions.exists():
         instructions.write_text(text, encoding="utf-8")
