@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -94,4 +96,6 @@ def main(words: Sequence[str] | None = None, known: Mapping[str, Find] | None = 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with tempfile.TemporaryDirectory(prefix="overnight-bench-") as state:
+        os.environ["XDG_STATE_HOME"] = state  # nothing of a bench stays among its user's states
+        sys.exit(main())

@@ -13,7 +13,7 @@ def track_in(folder: Path, name: str, **edited: str) -> Path:
     """A copy of tracks/NAME below a folder, committed without any git settings; `edited` gives files other texts, as in
     `track_in(folder, "microgpt", **{"track.toml": "..."})`."""
     here = folder / name
-    shutil.copytree(ROOT / "tracks" / name, here, ignore=shutil.ignore_patterns("__pycache__", ".overnight"))
+    shutil.copytree(ROOT / "tracks" / name, here, ignore=shutil.ignore_patterns("__pycache__"))
     for file, text in edited.items():
         (here / file).write_text(text, encoding="utf-8")
     git = ("git", "-C", str(here), "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")

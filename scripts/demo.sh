@@ -8,6 +8,7 @@ number=1
 while [ -e "runs/demo-$number" ]; do number=$((number + 1)); done
 here=runs/demo-$number
 mkdir -p runs
+export XDG_STATE_HOME="$PWD/runs/state"  # `make clean` takes it with the rest
 cp -R tracks/microgpt "$here"
 find "$here" -name __pycache__ -prune -exec rm -rf {} +
 git -C "$here" init -q
@@ -20,6 +21,6 @@ cat <<END
   the chart       $here/report/progress.png
   the report      $here/report/report.md
   the commits     git -C $here log --oneline overnight/microgpt
-  one experiment  .venv/bin/overnight show 1 $here
-  the journal     .venv/bin/overnight log --verify $here
+  one experiment  XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight show 1 $here
+  the journal     XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight log --verify $here
 END

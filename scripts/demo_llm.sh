@@ -8,6 +8,7 @@ number=1
 while [ -e "runs/rehearsal-$number" ]; do number=$((number + 1)); done
 here=runs/rehearsal-$number
 mkdir -p runs
+export XDG_STATE_HOME="$PWD/runs/state"  # `make clean` takes it with the rest
 cp -R tracks/microgpt "$here"
 find "$here" -name __pycache__ -prune -exec rm -rf {} +
 cat bench/rehearsal/team.md tracks/microgpt/program.md >"$here/program.md"
@@ -35,7 +36,7 @@ cat <<END
   the report      $here/report/report.md
   who it was      $here/program.md
   the commits     git -C $here log --oneline overnight/microgpt
-  what was said   .venv/bin/overnight brief $here
-  what it cost    .venv/bin/overnight status $here | grep models
+  what was said   XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight brief $here
+  what it cost    XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight status $here | grep models
                   (the model was scripted, at an invented price: nothing was paid)
 END

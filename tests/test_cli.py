@@ -253,7 +253,7 @@ def test_a_result_branch_that_somebody_moved(little):
     git(little, "checkout", "-q", "overnight/little")
     commit(little, {"settings.py": "X = 2.0\n"})
     git(little, "checkout", "-q", "-")
-    assert "was moved by someone else" in sentence(overnight("run", little, "--experiments", 1))
+    assert "this journal did not judge" in sentence(overnight("run", little, "--experiments", 1))
 
 
 def test_a_track_in_a_folder_of_a_larger_repository(tmp_path):

@@ -5,15 +5,16 @@ import os
 import pytest
 
 from conftest import LITTLE, overnight, repository, sentence
+from overnight.errors import TrackError
+from overnight.track.program import Watch
 
 NEEDS = "night"
 
 
-@pytest.mark.parametrize("name", [".gitattributes", ".gitignore", "sub/.gitattributes", "track.toml", "program.md", "role.md"])
+@pytest.mark.parametrize("name", [".gitattributes", ".gitignore", "sub/.gitattributes", "track.toml", "program.md"])
 @pytest.mark.parametrize("words", [("check",), ("try",), ("run", "--experiments", "1")], ids=lambda words: words[0])
 def test_a_pipe_is_never_waited_for(tmp_path, name, words):
-    prose = "---\nroles:\n  tuner: {kind: knobs, prose: role.md}\n---\n"
-    folder = repository(tmp_path / "little", {**LITTLE, "sub/a.txt": "", "program.md": prose, "role.md": "be bold\n"})
+    folder = repository(tmp_path / "little", {**LITTLE, "sub/a.txt": "", "program.md": "be bold\n"})
     (folder / "settings.py").write_text("X = 2.5\n" if words[0] == "try" else LITTLE["settings.py"])
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
@@ -29,3 +30,10 @@ def test_init_never_waits_for_a_pipe(tmp_path, name):
     os.mkfifo(folder / name)
     done = overnight("init", folder, timeout=60)
     assert "Traceback" not in done.stderr and done.returncode in (0, 2)
+
+
+def test_a_role_s_prose_is_never_waited_for(tmp_path):
+    (tmp_path / "program.md").write_text("---\nroles:\n  mind: {kind: llm, prose: role.md}\n---\n")
+    os.mkfifo(tmp_path / "role.md")
+    with pytest.raises(TrackError, match=r"role\.md is missing or no regular file"):
+        Watch(tmp_path / "program.md")

@@ -458,7 +458,7 @@ def test_moving_a_branch_makes_it_and_moves_only_what_is_known(little):
     repo.move("overnight/little", base, set())
     repo.move("overnight/little", made, {base})
     assert repo.tip("overnight/little") == made
-    with pytest.raises(TrackError, match="moved by someone else"):
+    with pytest.raises(TrackError, match="this journal did not judge"):
         repo.move("overnight/little", base, {base})
 
 

@@ -86,4 +86,5 @@ def merge(folder: Path) -> None:
     session = Session(folder)
     if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
-    tell(session.repo.merge(session.branch), page=True)
+    session.verify()
+    tell(session.repo.merge(session.branch, session.state.commit), page=True)

@@ -11,7 +11,7 @@ import ast
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,12 @@ TRAILER = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
-    """Carries out the Lab's desk jobs for one track. `logs` is where the logs of runs are kept."""
+    """Carries out the Lab's desk jobs for one track. `logs` is where the logs of runs are kept; `trailer` gives the last line
+    of the message of each commit that is made."""
 
-    def __init__(self, track: Track, repo: Repo, team: Team, logs: Path | None = None) -> None:
-        self.track, self.repo, self.team, self.logs = track, repo, team, logs
+    def __init__(self, track: Track, repo: Repo, team: Team, logs: Path | None = None,
+                 trailer: Callable[[], str] = lambda: "") -> None:
+        self.track, self.repo, self.team, self.logs, self._trailer = track, repo, team, logs, trailer
 
     # -- proposals --
 
@@ -63,7 +65,7 @@ class Desk:
     def _made(self, job: Propose | Accept, base: str, before: Mapping[str, str], change: Change) -> Proposal:
         """A change to the files of a commit as a commit of its own. Raises EditError."""
         change = replace(change, message=said(change.message))
-        commit = self.repo.commit(base, change.files, change.message)
+        commit = self.repo.commit(base, change.files, self._message(change.message))
         if commit == base:
             raise EditError("the change changes nothing")
         return Proposal(job, change, self.repo.foul(base, commit, self.track), commit=commit,
@@ -79,6 +81,10 @@ class Desk:
                 change = researcher.propose(replace(brief, draft=first.change, advice=said(advice)))
                 return self._made(job, job.commit, brief.files, change) if change is not None else None
         return None
+
+    def _message(self, text: str) -> str:
+        trailer = self._trailer()
+        return f"{text.rstrip()}\n\n{trailer}\n" if trailer else text
 
     def full(self, commit: str, brief: Brief) -> Brief:
         """A brief with the files, and the ends of some logs."""
@@ -139,7 +145,7 @@ class Desk:
             return ""
         try:
             change = researcher.propose(self.full(job.onto, job.brief))
-            commit = self.repo.commit(job.onto, change.files, said(change.message)) if change else ""
+            commit = self.repo.commit(job.onto, change.files, self._message(said(change.message))) if change else ""
         except (EditError, Away, TrackError):
             return ""
         return "" if commit == job.onto else commit

@@ -60,7 +60,7 @@ class DatabaseJournal:
                 if self._format(connection) is None:
                     connection.execute(_version.insert().values(version=VERSION))
                 connection.commit()
-            self._seq, self._hash = self._last(connection)
+            self._head = self._last(connection)
 
     @contextmanager
     def _connected(self, done: str) -> Iterator[sa.Connection]:
@@ -116,7 +116,7 @@ class DatabaseJournal:
                 self._migrated = True
             with self._engine.begin() as connection:
                 # where nothing else is expected than what is known, the primary key finds a quicker writer
-                seq, chain = self.head if expected_seq in (None, self._seq) else self._last(connection)
+                seq, chain = self.head if expected_seq in (None, self.head[0]) else self._last(connection)
                 if expected_seq not in (None, seq):
                     raise self._conflict()
                 rows = []
@@ -131,7 +131,7 @@ class DatabaseJournal:
         except SQLAlchemyError as error:
             raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
                                "make room and run again.") from error
-        self._seq, self._hash = seq, chain
+        self._head = seq, chain  # at once, for other threads quote it
 
     def _conflict(self) -> Conflict:
         return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
@@ -165,7 +165,7 @@ class DatabaseJournal:
     @property
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record: quote it to pin the whole past."""
-        return self._seq, self._hash
+        return self._head
 
     def close(self) -> None:
         """Let go of the file."""

@@ -169,7 +169,7 @@ class Runs:
         """What seeds are drawn from. Raises TrackError where it is not at hand."""
         if self.secret is None:
             raise TrackError("the key from which this track's seeds are drawn is not here: put its file back into "
-                             ".overnight/keys, or begin anew with `overnight run --restart`.")
+                             "the `keys` of its state folder, or begin anew with `overnight run --restart`.")
         return self.secret
 
     def draw(self, *what: object) -> int:

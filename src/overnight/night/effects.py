@@ -9,6 +9,7 @@ from overnight.errors import Fault, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.events import Event, Judged, Learnt, Measured, Proposed, Rebased, Stacked, Vetoed
 from overnight.lab.jobs import Measurement, Result
+from overnight.night import anchor
 from overnight.night.session import Session
 
 LOGS = "logs"
@@ -39,6 +40,7 @@ class Effects:
             repo.release(track, event.experiment)
             repo.release(track, f"stack/{event.experiment}")
             if event.verdict == "keep":
+                anchor.keep(self.session.home, self.session.journal)
                 with suppress(TrackError):
                     self.session.agree()
             else:

@@ -13,6 +13,7 @@ from overnight.contracts import Call, Place, Sandbox, Team
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
+from overnight.night import anchor
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
@@ -36,7 +37,7 @@ class Executor:
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
         self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace)
-        self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs")
+        self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs", lambda: anchor.line(session.journal.head))
 
     def _workspace(self) -> AgentWorkspace:
         """Where agents work: they see what a run may see, and no more."""

@@ -26,7 +26,7 @@ from msgspec import Struct
 from overnight.errors import TrackError
 
 BESIDE_TREE = ".overnight"  # in the track's folder, where earlier versions kept the state
-ADOPTED = ("journal.db", "journal.db-wal", "keys", "logs", "notes.md", "audit.json")
+ADOPTED = ("journal.db", "journal.db-wal", "keys", "logs", "notes.md", "audit.json", "head", "branch")
 MOST_ADOPTED_FILES = 1_000_000
 
 

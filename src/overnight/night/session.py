@@ -20,7 +20,7 @@ from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
 from overnight.lab.events import BRANCHES, Event, Opened
 from overnight.lab.state import State
-from overnight.night import keys
+from overnight.night import anchor, keys
 from overnight.night.inbox import Inbox
 from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
@@ -137,6 +137,7 @@ class Session:
             raise TrackError(f"there is no journal in {old}: name the folder that holds journal.db.")
         journal = journals.open(coming / "journal.db")
         try:
+            anchor.check_end(coming, journal)
             opened = replayed(journal, State(keys.found(coming))).opened
         finally:
             journal.close()
@@ -168,20 +169,37 @@ class Session:
                 self.repo.refuse_checked_out(self.branch)
                 if not again:
                     self._check_repository(self.state.opened)
+                    self._check_journal()
             self.snapshot.keep(self.state, self.journal)
             self._open(contract, again, changed)
-            self.hold_open()
             self.agree()
+            self.hold_open()
             try:
                 yield self.state
                 self.snapshot.keep(self.state, self.journal)
             finally:
+                anchor.keep(self.home, self.journal)
                 self._sweep()
                 self.journal.close()
 
     def agree(self) -> None:
         """Move the result branch to where the journal says. Raises TrackError when that is not ours to do."""
         self.repo.move(self.branch, self.state.commit, self.own_commits())
+
+    def verify(self) -> None:
+        """Hold the journal, what was kept under it and the result branch against one another. Raises TrackError, with what puts
+        it right."""
+        self._check_journal()
+        self.repo.refuse_unknown(self.branch, self.own_commits())
+        tip = self.repo.tip(self.branch)
+        if tip != self.state.commit:
+            raise TrackError(f"the journal is whole, but the branch {self.branch} is at {(tip or 'nothing')[:7]} where the "
+                             f"journal says {self.state.commit[:7]}: `overnight run` puts it right.")
+
+    def _check_journal(self) -> None:
+        """Raise TrackError where the journal was cut or rewritten since it was last written, or since a commit was made."""
+        anchor.check_end(self.home, self.journal)
+        anchor.check_commits(self.repo, self.journal, [each.commit for each in self.state.chain()])
 
     def _make_home(self) -> None:
         self.place.make()

@@ -27,7 +27,6 @@ NAME, EMAIL = "Overnight", "overnight@localhost"
 MOST_PATCH_BYTES = 64 << 10  # bytes of a diff that are kept
 MOST_PATH_BYTES = 1024  # bytes of a path that a change may name
 MOST_PATH_PARTS = 64  # parts of it
-MOST_PACK_BYTES = 256 << 20  # bytes of a commit with what it stands on
 _BRANCHES = "refs/heads/"
 _OURSELVES = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
 
@@ -220,7 +219,7 @@ class Repo:
             raise EditError(f"the change holds characters that are no text ({error.reason}).") from error
         if len(files) > MOST_FILES or sum(len(content or b"") for content in contents.values()) > MOST_TEXT_BYTES:
             raise EditError(f"the change is more than {MOST_FILES:,} files or {MOST_TEXT_BYTES >> 20} MiB of text.")
-        there = self._entries(base, contents)
+        there = self._trees.entries(base, contents)
         entries = {path: None if content is None else self._trees.entry(there.get(path), path, content)
                    for path, content in contents.items()}
         return self._commit(base, entries, message.replace("\0", ""))
@@ -233,12 +232,6 @@ class Repo:
         if not plain or long or len(parts) > MOST_PATH_PARTS or any(p in ("", ".", "..") or p.lower() == ".git" for p in parts):
             raise EditError(f"{path[:MOST_PATH_BYTES]!r} is no path inside the repository.")
         return self.prefix + path
-
-    def _entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
-        """What a commit holds at these paths."""
-        lines = self._git("ls-tree", "-z", "--full-tree", commit, "--", *paths).split("\0")
-        fields = (line.partition("\t") for line in lines if line)
-        return {path: (fact.split()[0], fact.split()[2]) for fact, _, path in fields}
 
     def _commit(self, base: str, entries: dict[str, Entry | None], message: str, parents: Sequence[str] = (),
                 who: dict[str, str] | None = None) -> str:
@@ -274,10 +267,16 @@ class Repo:
                 return f"changes the kind or mode of {path}"
         return ""
 
+    def messages(self, commits: Iterable[str]) -> list[str]:
+        """The messages of commits."""
+        wanted = "\n".join(commits).encode()
+        told = self._git("log", "--no-walk=unsorted", "--stdin", "-z", "--format=%B", given=wanted) if wanted else ""
+        return told.split("\0")[:-1]
+
     def rebase(self, commit: str, base: str, onto: str) -> str:
         """The same change on top of another commit, merged file by file; "" on a conflict. Changes of neighbouring lines
         are no conflict: constants stand side by side, and what comes of it is measured."""
-        message = self._git("show", "-s", "--format=%B", commit)
+        (message,) = self.messages([commit])
         made = self.transplant(base, commit, onto, message) or self.transplant(base, commit, onto, message, finely=True)
         return "" if made == onto else made
 
@@ -301,21 +300,13 @@ class Repo:
 
     def pack(self, commit: str, have: Iterable[str] = ()) -> bytes:
         """A commit with all that it stands on, for a place that has some commits already. Raises Fault."""
-        known = [each for each in have if self.has(each)]
         if not self.has(commit):
             raise Fault(f"there is no commit {commit[:40]} to send.")
-        done = self._store.call(["pack-objects", "--revs", "--thin", "--stdout", "-q"],
-                                given="\n".join([commit, *(f"^{each}" for each in known), ""]).encode())
-        if done.returncode or len(done.stdout) > MOST_PACK_BYTES:
-            raise Fault(f"{commit[:7]} cannot be sent: {self._store.said(done) if done.returncode else 'it is too large'}.")
-        return done.stdout
+        return self._store.pack(commit, [each for each in have if self.has(each)])
 
     def unpack(self, pack: bytes, commit: str) -> None:
         """Take a commit that came as a pack, whole and well-formed; no name points to it yet. Raises Fault."""
-        limit, whole = f"--max-input-size={MOST_PACK_BYTES}", ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
-        done = self._store.call(["index-pack", "--stdin", "--fix-thin", "--strict", limit], given=pack)
-        if done.returncode or not self.has(commit) or self._ask(*whole) is None:
-            raise Fault(f"the commit {commit[:7]} did not arrive whole: {self._store.said(done)}.")
+        self._store.unpack(pack, commit)
 
     # -- branches --
 
@@ -336,15 +327,20 @@ class Repo:
             self._point(*(f"delete {ref}\0\0" for ref in refs))
 
     def move(self, branch: str, to: str, known: set[str]) -> None:
-        """Point the result branch at a commit. Raises TrackError when someone else has moved it."""
+        """Point the result branch at a commit. Raises TrackError when it is at none of the known ones."""
         tip = self.tip(branch)
         if tip == to:
             return
-        if tip is not None and tip not in known:
-            raise TrackError(f"the branch {branch} was moved by someone else (to {tip[:7]}): rename it "
-                             f"(git branch -m {branch} mine) and run again.")
+        self.refuse_unknown(branch, known)
         self.refuse_checked_out(branch)
         self._point(f"update {_BRANCHES}{branch}\0{to}\0{tip or self._store.format.zero}\0")
+
+    def refuse_unknown(self, branch: str, known: set[str]) -> None:
+        """Raise TrackError when a result branch is at a commit that is none of the known ones."""
+        tip = self.tip(branch)
+        if tip is not None and tip not in known:
+            raise TrackError(f"the branch {branch} is at {tip[:7]}, which this journal did not judge: rename it (git branch "
+                             f"-m {branch} mine) and run again, or put the journal back from a copy.")
 
     def refuse_checked_out(self, branch: str) -> None:
         """Raise TrackError when a branch is checked out here or in another worktree, for then its files would be left
@@ -361,8 +357,9 @@ class Repo:
 
     # -- the user's own act --
 
-    def merge(self, branch: str) -> str:
-        """Merge the result branch into the branch that is checked out; what was done, in lines. Raises TrackError."""
+    def merge(self, branch: str, judged: str = "") -> str:
+        """Merge the result branch, or of it the commit that was judged, into the branch that is checked out; what was done, in
+        lines. Raises TrackError."""
         mine, head = self.branch(), self.head()
         if mine is None:
             raise TrackError("you are on a detached head: check out the branch that should get the results.")
@@ -370,7 +367,7 @@ class Repo:
             raise TrackError(f"{dirty[0]} has changes that are not committed: commit or stash them first.")
         if any((self.dirs.own / name).exists() for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")):
             raise TrackError("a merge of yours is not finished: commit it, or take it back (git merge --abort), first.")
-        tip = self.tip(branch)
+        tip = judged or self.tip(branch)
         if tip is None:
             raise TrackError(f"there is no branch {branch} yet: run `overnight run` first.")
         base = self.ancestor(head, tip)

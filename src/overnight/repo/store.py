@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -50,6 +51,7 @@ _CLOSED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GI
            "GIT_ASKPASS": "false", "GIT_SSH_COMMAND": "false", "LC_ALL": "C"}
 _USERS = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _SHARED = ("objects", "refs", "packed-refs", "shallow")
+MOST_PACK_BYTES = 256 << 20  # bytes of a commit with what it stands on
 NO_HEAD = "refs/none"  # what is checked out in a git folder of ours that has no work tree
 
 
@@ -112,6 +114,23 @@ class Store:
         handed = {name: os.environ[name] for name in _HANDED_DOWN if name in os.environ}
         return subprocess.run([self._git, *arguments], cwd=cwd, env={**handed, **_CLOSED, **env}, input=given,
                               capture_output=True, check=False, start_new_session=True, umask=umask)
+
+    # -- journeys --
+
+    def pack(self, commit: str, known: Iterable[str]) -> bytes:
+        """A commit with all that it stands on, without what the known ones stand on. Raises Fault."""
+        wanted = "\n".join([commit, *(f"^{each}" for each in known), ""]).encode()
+        done = self.call(["pack-objects", "--revs", "--thin", "--stdout", "-q"], given=wanted)
+        if done.returncode or len(done.stdout) > MOST_PACK_BYTES:
+            raise Fault(f"{commit[:7]} cannot be sent: {self.said(done) if done.returncode else 'it is too large'}.")
+        return done.stdout
+
+    def unpack(self, pack: bytes, commit: str) -> None:
+        """Take a commit that came as a pack, whole and well-formed. Raises Fault."""
+        done = self.call(["index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={MOST_PACK_BYTES}"], given=pack)
+        whole = ("rev-list", "--objects", "--quiet", f"{commit}^{{commit}}", "--not", "--all")
+        if done.returncode or commit.startswith("-") or self.ask(*whole) is None:
+            raise Fault(f"the commit {commit[:7]} did not arrive whole: {self.said(done)}.")
 
     # -- our git folder --
 

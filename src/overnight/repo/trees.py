@@ -7,7 +7,7 @@ Not covered: a file that one side renamed is one that is gone and a new one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -41,6 +41,12 @@ class Trees:
         for head, path in zip(fields[::2], fields[1::2], strict=False):
             before, after, old, new, _ = head.lstrip(":").split(" ")
             yield Change(before, after, old, new, path)
+
+    def entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
+        """What a commit holds at these paths."""
+        lines = self._store.git("ls-tree", "-z", "--full-tree", commit, "--", *paths).split("\0")
+        fields = (line.partition("\t") for line in lines if line)
+        return {path: (fact.split()[0], fact.split()[2]) for fact, _, path in fields}
 
     def entry(self, there: Entry | None, path: str, content: bytes) -> Entry:
         """A file with new content, in the mode that it has. Raises EditError where there is a folder."""
