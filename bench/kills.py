@@ -29,15 +29,16 @@ from overnight.lab.jobs import AddIdea, Order, Steer, Veto
 from overnight.lab.state import State
 from overnight.night import dispatch, needs
 from overnight.night.inbox import request
-from overnight.night.session import Session
+from overnight.night.session import UNFINISHED, Session
 from overnight.sandbox import watch
 
 SECONDS = 60.0  # within which anything that is waited for must come about
 PAUSE = 0.03  # seconds between two looks
 KINDS = (*["night"] * 3, "trial", "audit")  # sessions, as often as each is drawn
 ORDERS = (*("try", "idea", "pause") * 2, "veto")  # as often as each is drawn
-HOME = {"journal.db", "journal.db-wal", "journal.db-shm", "keys", "logs", "lock", "branch", "scratch", "git", "inbox", "audit",
-        "state.snapshot", "notes.md", "trust.json", "repository.json"}  # what a state folder may hold between two sessions
+# What a state folder may hold between two sessions.
+HOME = {"journal.db", "journal.db-wal", "journal.db-shm", "keys", "logs", "lock", "head", "branch", "scratch", "git", "inbox",
+        "audit", "state.snapshot", "notes.md", "trust.json", "repository.json"}
 GIT = {"HEAD", "config", "objects", "refs", "packed-refs", "shallow", "info"}  # and the git folder in it
 WRONG = {  # kinds of what must not be
     "record": "records that were changed or lost", "verdicts": "verdicts lost or given twice", "runs": "finished runs repeated",
@@ -60,10 +61,7 @@ class Found:
     def add(self, other: Found) -> None:
         """Take up what came of another world."""
         for name, value in vars(self).items():
-            if isinstance(value, int):
-                setattr(self, name, value + getattr(other, name))
-            else:
-                value.extend(getattr(other, name)) if isinstance(value, list) else value.update(getattr(other, name))
+            setattr(self, name, value + getattr(other, name))
 
 
 class World:
@@ -317,7 +315,8 @@ class World:
         if self.session.at_work():
             self._wrong("left behind", "the lock")
         beyond = {p.name for p in self.home.iterdir()} - HOME | {p.name for p in (self.home / "git").iterdir()} - GIT
-        beyond |= {p.name for p in (self.home / "scratch").iterdir()} | {p.name for p in self.inbox.glob(".*")}
+        beyond |= {p.name for p in (self.home / "scratch").iterdir()}
+        beyond |= {p.name for p in self.inbox.glob(".*") if time.time() - p.lstat().st_mtime > 2 * UNFINISHED}
         if beyond:
             self._wrong("left behind", f"in the state folder: {sorted(beyond)}")
         locks = [str(p) for p in (self.track / ".git").rglob("*") if p.suffix == ".lock" or p.name.startswith("tmp_")]

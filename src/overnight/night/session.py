@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from overnight.untrusted import is_file_name
 
 # What a journal that no night wrote makes of the state while it is replayed.
 IMPOSSIBLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, StopIteration)
+UNFINISHED = 60.0  # seconds after which a file that is still under its first name was left by a process that was killed
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
 
@@ -255,6 +256,11 @@ class Session:
         for name in ("trees", "artifacts", "scratch"):
             shutil.rmtree(self.home / name, ignore_errors=True)
         (self.home / "scratch").mkdir()
+        git = self.home / "git"
+        for path in (*self.inbox.folder.glob(".*"), *git.glob("tmp*"), *git.glob("*.????????")):  # written when its process died
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > UNFINISHED:
+                    path.unlink()
 
     def _open(self, contract: spec.Track, again: bool, changed: bool) -> None:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""

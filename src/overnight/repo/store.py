@@ -252,6 +252,8 @@ def _program(dirs: GitDirs) -> str:
 def _put(path: Path, text: str) -> None:
     """Write a file whole, so that no other process reads half of it."""
     content = text.encode(errors="surrogateescape")
+    if files.read(path.parent, path.name) == content:
+        return
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
     Path(file.name).replace(path)
