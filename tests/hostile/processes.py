@@ -46,11 +46,22 @@ def forked(arguments, env, cwd, output, seconds):
     process.start()
     process.join(seconds)
     if process.exitcode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _slay(process.pid)
         process.join()
         return None
     return process.exitcode
+
+
+def _slay(pid):
+    """End a process and all that descend from it: git runs in sessions of its own."""
+    below = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            below += task.read_text().split()
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    for each in below:
+        _slay(int(each))
 
 
 def started(arguments, env, cwd, output, seconds):
@@ -64,7 +75,7 @@ def started(arguments, env, cwd, output, seconds):
             process.stdin.close()
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            _slay(process.pid)
             process.wait()
             return None
 

@@ -58,7 +58,7 @@ def sockets_among_the_data(scene):
     scene.contract(("[run]\n", '[run]\ndata = ["data"]\n'))
 
 
-@attack("brief", seconds=5, waits="a bound on the files of a commit")
+@attack("brief", says="more than")
 def tree_that_multiplies(scene):
     """A tree of ten to the tenth files, which takes a few kilobytes"""
     name = scene.git("hash-object", "-w", "--stdin", input="x\n")

@@ -61,10 +61,11 @@ class Repo:
     # -- asking --
 
     def head(self) -> str:
-        """The commit that is checked out. Raises TrackError when there is none."""
+        """The commit that is checked out. Raises TrackError when there is none, and where it holds too many files."""
         commit = self._ask("rev-parse", "--verify", "-q", f"{self.dirs.head()}^{{commit}}")
         if commit is None:
             raise TrackError("this repository has no commits yet: commit your files first.")
+        self._store.check_size(commit)
         return commit
 
     def branch(self) -> str | None:
