@@ -121,16 +121,18 @@ class Store:
         more of them than any memory holds."""
         if commit in self._sized:
             return
-        with subprocess.Popen([self._git, "ls-tree", "-r", "-z", "--name-only", commit], cwd=self.folder, stdin=subprocess.DEVNULL,
-                              env=_surroundings({"GIT_DIR": str(self.folder)}), stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        listing = [self._git, "ls-tree", "-r", "-z", "--name-only", commit]
+        env = _surroundings({"GIT_DIR": str(self.folder)})
+        with subprocess.Popen(listing, cwd=self.folder, env=env, start_new_session=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout is not None
             left = MOST_TREE_FILES
             while left >= 0 and (block := process.stdout.read(1 << 16)):
                 left -= block.count(b"\0")
             process.kill()
         if left < 0:
-            raise TrackError(f"the commit {commit[:7]} holds more than {MOST_TREE_FILES:,} files, which Overnight does not look at.")
+            raise TrackError(f"the commit {commit[:7]} holds more than {MOST_TREE_FILES:,} files, and Overnight does not look "
+                             "at so many.")
         self._sized.add(commit)
 
     # -- journeys --
