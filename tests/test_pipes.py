@@ -35,5 +35,5 @@ def test_init_never_waits_for_a_pipe(tmp_path, name):
 def test_a_role_s_prose_is_never_waited_for(tmp_path):
     (tmp_path / "program.md").write_text("---\nroles:\n  mind: {kind: llm, prose: role.md}\n---\n")
     os.mkfifo(tmp_path / "role.md")
-    with pytest.raises(TrackError, match=r"role\.md is missing or no regular file"):
+    with pytest.raises(TrackError, match=r"role\.md' is missing or no regular file"):
         Watch(tmp_path / "program.md")
