@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from overnight.errors import TrackError
 from overnight.execution import mounts
 from overnight.repo import Repo
 from overnight.researchers.agent import recipes
