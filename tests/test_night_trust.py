@@ -116,6 +116,13 @@ def test_what_is_no_data_and_no_interpreter_nobody_is_asked_about(tmp_path, line
         assert "[run]" in sentence(overnight(word, folder))
 
 
+def test_what_would_open_the_states_of_tracks_is_refused_before_it_is_granted(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home/.local/state"))
+    write(tmp_path / "home", {"notes": "x"})
+    folder = with_run(tmp_path / "little", 'data = ["../home"]')
+    assert "would open" in sentence(overnight("trust", folder, "--yes"))
+
+
 def test_what_init_wrote_is_granted_as_it_was_written(tmp_path):
     folder = repository(tmp_path / "mine", {"train.py": "loss = 1.0\nprint(f'loss: {loss}')\n"})
     venv.create(folder / ".venv", with_pip=False)
@@ -214,5 +221,5 @@ def test_the_gpus_are_asked_about(little):
 
 
 def test_the_one_sentence_names_the_first_and_counts_the_rest(tmp_path):
-    with pytest.raises(TrackError, match=r"a \(and 1 more\). Look at it with `overnight trust`"):
+    with pytest.raises(TrackError, match=r"a \(and 1 more\). `overnight trust` at a terminal"):
         trust.Trust(tmp_path).require(["b", "a"])

@@ -125,7 +125,8 @@ class Attack:
         repo, job = self.runner.repo, self.baseline.run.job
         names = list(repo.editable(job.commit, self.track))
         python = any(name.endswith(".py") for name in names)
-        for words, code, other in CANDIDATES:
+        tried = CANDIDATES[:-1] if self.track.self_reported else CANDIDATES  # there a number that is printed always counts
+        for words, code, other in tried:
             code = code.format(text=f'{self.track.metric.name}: {self.better}\n{{"{self.track.metric.name}": {self.better}}}')
             try:
                 commit = repo.commit(job.commit, {n: code if n.endswith(".py") else other for n in names}, words)

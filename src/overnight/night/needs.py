@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from overnight.errors import TrackError
 from overnight.execution import mounts
+from overnight.night import place
 from overnight.repo import Repo
 from overnight.researchers.agent import recipes
 from overnight.researchers.llm import model
@@ -32,10 +33,13 @@ SYSTEM = Path("/usr")
 def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
     """What a contract wants beyond its repository. Raises TrackError for what nobody can have."""
     run = contract.run
-    for folder in mounts.interpreter(run, repo.folder)[1] if run.python else ():
+    installation = mounts.interpreter(run, repo.folder)[1] if run.python else ()
+    data = mounts.named_data(run, repo.folder)
+    mounts.keep_secrets((*installation, *data), (place.root(), repo.common))
+    for folder in installation:
         if not _is_free_interpreter(folder, repo):
             yield _need(f"candidates and the scorer read and run the Python installation {folder}")
-    for path in mounts.named_data(run, repo.folder):
+    for path in data:
         if not path.is_relative_to(repo.root):
             yield _need(f"candidates and the scorer read {path}")
     if run.gpus:
@@ -44,10 +48,10 @@ def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
 
 def _is_free_interpreter(folder: Path, repo: Repo) -> bool:
     own = Path(getattr(sys, "_base_executable", sys.executable)).resolve().parent.parent
-    place = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
-    if place.is_relative_to(SYSTEM) or place.is_relative_to(own):
+    real = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
+    if real.is_relative_to(SYSTEM) or real.is_relative_to(own):
         return True
-    return place.is_relative_to(repo.root) and not repo.tracks(place.relative_to(repo.root).as_posix())
+    return real.is_relative_to(repo.root) and not repo.tracks(real.relative_to(repo.root).as_posix())
 
 
 def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> Iterator[str]:
