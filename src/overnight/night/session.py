@@ -129,8 +129,7 @@ class Session:
         if self.begun:
             raise TrackError(f"this track has a state already, in {self.home}: move that away to take over another one.")
         if self._came_with_the_repository(old):
-            raise TrackError(f"{old} is a part of the repository, so another person's night may lie in it: it is not taken "
-                             "over.")
+            raise TrackError(f"{old} is a part of the repository, so it may be another person's night: it is not taken over.")
         self.place.make()
         with self._lock():
             coming = self.place.copied(old)

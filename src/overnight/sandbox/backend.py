@@ -40,7 +40,8 @@ class Backend:
 
     def __init__(self) -> None:
         self.identity, self.findings = self.name, dict[str, str]()
-        self.path = shutil.which(self.program) or ""
+        whole = [place for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place.startswith("/")]
+        self.path = shutil.which(self.program, path=os.pathsep.join(whole)) or ""  # not in the folder that a user is in
         self.groups: cgroups.Cgroups | None = None
         self.accounting: Accounting = "estimate"
 
