@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import bench
@@ -70,6 +71,16 @@ def part(each: Bench, cells: str) -> Bench:
     return replace(each, cells=lambda quick: (cell for cell in each.cells(quick) if cells in cell.name))
 
 
+def compared(each: Bench, other: Path) -> Bench:
+    """A bench with its comparison with another checkout alone, of which nothing is kept. Raises OvernightError where it has
+    none, or where no checkout is there."""
+    if each.against is None:
+        raise OvernightError("it compares nothing with another checkout.")
+    if not (other / "src" / "overnight").is_dir():
+        raise OvernightError(f"{other} is no checkout.")
+    return replace(each, cells=partial(each.against, other), long=False)
+
+
 def main(words: Sequence[str] | None = None, known: Mapping[str, Find] | None = None, results: Path = HERE / "results") -> int:
     """Run the command; its exit code: 1 where `--check` finds a miss, 2 where a bench cannot run here."""
     found = benches() if known is None else known
@@ -78,6 +89,7 @@ def main(words: Sequence[str] | None = None, known: Mapping[str, Find] | None = 
     parser.add_argument("--quick", action="store_true", help="at most 15 seconds for each bench")
     parser.add_argument("--check", action="store_true", help="exit 1 where an interval excludes the number asked")
     parser.add_argument("--cells", default="", metavar="TEXT", help="only those whose names contain it")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="only what compares this checkout with the one there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the bench's picture, where it has one")
     options = parser.parse_args(words)
     if options.name == "list":
@@ -87,6 +99,7 @@ def main(words: Sequence[str] | None = None, known: Mapping[str, Find] | None = 
     for name in found if options.name == "all" else [options.name]:
         each = part(found[name](), options.cells)
         try:
+            each = compared(each, options.against.resolve()) if options.against else each
             good = run(each, options.quick, results, options.plot)
         except OvernightError as error:
             print(f"{name} cannot run here: {error}", file=sys.stderr)

@@ -201,6 +201,7 @@ class Bench:
     timed  its figures are times: `all --check` prints them and does not judge them
     uses   modules that it runs in other processes, besides those that it imports
     draw   draws its picture into a file, from the values of its rows by name; KeyError where one that it needs is missing
+    against  its cells that compare this checkout with another one, and whether they are to be quick
     """
 
     name: str
@@ -210,6 +211,7 @@ class Bench:
     timed: bool = False
     uses: tuple[str, ...] = ()
     draw: Callable[[Mapping[str, float], Path], None] | None = None
+    against: Callable[[Path, bool], Iterable[Cell]] | None = None
 
 
 @dataclass

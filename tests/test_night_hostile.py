@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from conftest import ROOT, overnight, repository
+from conftest import ROOT, commit, overnight, repository
 from fooled import CONTRACT, FINITE, FOOLED, LEAVES, ORACLE, PREDICTS, READS, SAYS, TRUTH, attacked, made
 from overnight.night.hostile import better, worst_of
 from overnight.track.spec import parse
@@ -179,3 +179,12 @@ def test_a_track_whose_scorer_unpickles_is_marked_self_reported(tmp_path):
 def test_a_claim_lies_between_the_score_and_the_best_that_there_can_be(direction, bounds, score, claim, worst):
     track = parse(CONTRACT.format(metric="error", direction=direction, oracle="", more=bounds, flags="-S"))
     assert (better(track, score), worst_of(track)) == (claim, worst)
+
+
+def test_a_track_that_prints_its_own_number_is_ready_and_said_to_be_self_reported(tmp_path):
+    """What init writes for a script: a printed number counts, which the mark says; it is no fault of the scorer's."""
+    folder = repository(tmp_path / "mine", {"train.py": "import os\nloss = 1 + int(os.environ['OVERNIGHT_SEED']) % 7\nprint(f'loss: {loss}')\n"})
+    assert overnight("init", folder).returncode == 0
+    commit(folder, {}, "a track")
+    done = overnight("check", folder)
+    assert done.returncode == 0 and "self-reported" in done.stdout and "wrong" not in done.stdout

@@ -104,6 +104,17 @@ def test_what_a_killed_run_left_is_swept_up(little):
     assert [p.name for n in ("trees", "artifacts", "scratch") for p in home(little).glob(f"{n}/*")] == []
 
 
+def test_what_a_killed_process_had_half_written_is_swept_up_when_it_is_old(little):
+    names = ("inbox/.00001-ab", "git/tmpab12cd34", "git/refs.0123abcd")
+    write(home(little), dict.fromkeys(names, "half"))
+    os.utime(home(little) / names[0])
+    for name in names[1:]:
+        os.utime(home(little) / name, (0, 0))
+    with Session(little).scratch():
+        pass
+    assert [(home(little) / name).exists() for name in names] == [True, False, False]
+
+
 def test_nothing_is_written_into_the_repository(night):
     assert git(night, "status", "--porcelain", "--untracked-files=all") == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -14,6 +15,7 @@ import click
 
 from overnight import __version__
 from overnight.errors import OvernightError
+from overnight.untrusted import clean, escaped, flat
 
 if TYPE_CHECKING:
     from overnight.lab.lab import Lab
@@ -88,6 +90,11 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 }
 
 
+ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
+    | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), RIGHTS)
+
+
 class Commands(click.Group):
     """Loads a command when it is called; prints what goes wrong as one sentence, with exit status 2."""
 
@@ -113,7 +120,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OvernightError as error:
-            click.echo(f"overnight: {error}", err=True)
+            tell(f"overnight: {error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno not in ADVICE:
+                raise
+            tell(f"overnight: {error.filename or 'a file'} cannot be used ({error.strerror}): {ADVICE[error.errno]}.", err=True)
             ctx.exit(2)
 
 
@@ -127,10 +139,15 @@ def main() -> None:
     """
 
 
+def tell(text: object, err: bool = False, page: bool = False) -> None:
+    """Print a line, or a `page` of them. Whatever it quotes, nothing reaches the terminal that it would obey."""
+    click.echo(clean(str(text)) if page else flat(str(text)), err=err)
+
+
 def say(value: Any) -> None:
-    """Print one JSON value on a line."""
+    """Print one JSON value on a line, with what cannot be seen as \\u escapes."""
     import msgspec
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(escaped(msgspec.json.encode(value).decode()))
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def attack(track: Track, runner: Runner, baseline: Baseline, cores: tuple[int, .
     attacking = Attack(track, runner, baseline, cores)
     findings = list(attacking.by_candidates())
     if track.score is not None and not track.self_reported and track.metric.name not in HARNESS_METRICS:
-        trees = scorer.parsed(track, lambda path: runner.repo.text(runner.contract, path))
+        trees = scorer.parsed(track, runner.repo.reader(runner.contract))
         if why := scorer.forgeable(trees):
             findings.append(Finding(f"{why}, so a candidate can forge its score, and every number is marked self-reported: let "
                                     "the scorer read data only (overnight.scoring has `numbers`, `array` and `tensors`)."))
@@ -125,7 +125,8 @@ class Attack:
         repo, job = self.runner.repo, self.baseline.run.job
         names = list(repo.editable(job.commit, self.track))
         python = any(name.endswith(".py") for name in names)
-        for words, code, other in CANDIDATES:
+        tried = CANDIDATES[:-1] if self.track.self_reported else CANDIDATES  # there a number that is printed always counts
+        for words, code, other in tried:
             code = code.format(text=f'{self.track.metric.name}: {self.better}\n{{"{self.track.metric.name}": {self.better}}}')
             try:
                 commit = repo.commit(job.commit, {n: code if n.endswith(".py") else other for n in names}, words)

@@ -5,6 +5,7 @@ is based on these, data in the repository, sockets to itself, and whatever the u
 Covered: every path outside the repository that a candidate or an agent may read, every host that is sent a brief, every program
 of an agent and the names of the variables that it gets; two needs that look alike on a terminal are told apart.
 Not covered: what a granted program or host does with what it is given.
+Models and agents are imported where a role asks for them: most tracks have none.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from overnight.errors import TrackError
 from overnight.execution import mounts
+from overnight.night import place
 from overnight.repo import Repo
-from overnight.researchers.agent import recipes
-from overnight.researchers.llm import model
 from overnight.track.roles import Role, needs_model
 from overnight.track.spec import Track
 from overnight.untrusted import line
@@ -31,10 +32,13 @@ SYSTEM = Path("/usr")
 def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
     """What a contract wants beyond its repository. Raises TrackError for what nobody can have."""
     run = contract.run
-    for folder in mounts.interpreter(run, repo.folder)[1] if run.python else ():
+    installation = mounts.interpreter(run, repo.folder)[1] if run.python else ()
+    data = mounts.named_data(run, repo.folder)
+    mounts.keep_secrets((*installation, *data), (place.root(), repo.common))
+    for folder in installation:
         if not _is_free_interpreter(folder, repo):
             yield _need(f"candidates and the scorer read and run the Python installation {folder}")
-    for path in mounts.named_data(run, repo.folder):
+    for path in data:
         if not path.is_relative_to(repo.root):
             yield _need(f"candidates and the scorer read {path}")
     if run.gpus:
@@ -43,10 +47,10 @@ def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
 
 def _is_free_interpreter(folder: Path, repo: Repo) -> bool:
     own = Path(getattr(sys, "_base_executable", sys.executable)).resolve().parent.parent
-    place = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
-    if place.is_relative_to(SYSTEM) or place.is_relative_to(own):
+    real = folder.parent.resolve() / folder.name if folder.is_symlink() else folder.resolve()
+    if real.is_relative_to(SYSTEM) or real.is_relative_to(own):
         return True
-    return place.is_relative_to(repo.root) and not repo.tracks(place.relative_to(repo.root).as_posix())
+    return real.is_relative_to(repo.root) and not repo.tracks(real.relative_to(repo.root).as_posix())
 
 
 def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> Iterator[str]:
@@ -59,14 +63,27 @@ def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> 
 
 
 def _of_model(role: Role, environ: Mapping[str, str]) -> str:
+    from overnight.researchers.llm import model
     named = model.named(role.model, environ)
-    host = urlsplit(named.url).netloc if named.url else f"the servers of {named.provider}"
+    host = _host(named.url) if named.url else f"the servers of {named.provider}"
     keys = [name for name in model.PROVIDERS[named.provider].keys if environ.get(name)]
+    if named.url and model.key(named, environ):
+        keys = [model.KEY]
     return _need(f"the role '{role.name}' sends briefs, which hold the files that may be edited, to {host}"
                  + (f", with ${' or $'.join(keys)}" if keys else ""))
 
 
+def _host(url: str) -> str:
+    """The host and port of an address, in the letters in which no two hosts look alike. Raises TrackError."""
+    host = urlsplit(url).netloc
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise TrackError(f"{line(host, MOST_NEED_CHARACTERS)} is no host: write the address of a model in ASCII.") from error
+
+
 def _of_agent(role: Role, environ: Mapping[str, str]) -> str:
+    from overnight.researchers.agent import recipes
     call = recipes.understood(role, recipes.load(environ))
     way = recipes.way(call.recipe, environ)
     hosts = sorted(f"{host}:{port}" for host, port in way.allowed) if way else list(call.recipe.hosts)

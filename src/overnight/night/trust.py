@@ -48,8 +48,8 @@ class Trust:
         """Raise TrackError, with what to do, where one of the needs was not granted."""
         if missing := self.missing(needs):
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise TrackError(f"this track wants what you have not granted: {missing[0]}{more}. Look at it with `overnight "
-                             "trust`, and grant it there.")
+            raise TrackError(f"this track wants what you have not granted: {missing[0]}{more}. `overnight trust` at a terminal "
+                             "shows it and asks you; `overnight trust --yes` grants it.")
 
     def grant(self, needs: Iterable[str]) -> None:
         """Grant these needs, and no others, from now on. Raises TrackError where that cannot be written."""

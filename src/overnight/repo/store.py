@@ -70,7 +70,7 @@ class Store:
         if foreign(dirs) and not settings.safe(self._safe_directories(), dirs.root):
             raise TrackError(f"git refuses {dirs.root}, because it belongs to another user: run as that user, or run "
                              f"`git config --global --add safe.directory {dirs.root}`.")
-        self.pairs = self._configuration()
+        self.pairs = self._configuration(dirs.own)
         self.format = settings.read_format(self.pairs)
         if not dirs.linked:
             settings.check_work_tree(self.pairs, dirs.root, dirs.own)
@@ -122,16 +122,17 @@ class Store:
         if commit in self._sized:
             return
         listing = [self._git, "ls-tree", "-r", "-z", "--name-only", commit]
-        with subprocess.Popen(listing, cwd=self.folder, env=_surroundings({"GIT_DIR": str(self.folder)}), stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        env = _surroundings({"GIT_DIR": str(self.folder)})
+        with subprocess.Popen(listing, cwd=self.folder, env=env, start_new_session=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout is not None
             left = MOST_TREE_FILES
             while left >= 0 and (block := process.stdout.read(1 << 16)):
                 left -= block.count(b"\0")
             process.kill()
         if left < 0:
-            raise TrackError(f"the commit {commit[:7]} holds more than {MOST_TREE_FILES:,} files, which Overnight does not look "
-                             "at.")
+            raise TrackError(f"the commit {commit[:7]} holds more than {MOST_TREE_FILES:,} files, and Overnight does not look "
+                             "at so many.")
         self._sized.add(commit)
 
     # -- journeys --
@@ -233,10 +234,16 @@ class Store:
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.stdout.decode(errors="surrogateescape")
 
-    def _configuration(self) -> settings.Pairs:
+    @property
+    def bare(self) -> bool:
+        """Whether the repository has linked work trees alone, and no main one."""
+        return settings.true(self._configuration(self.dirs.common).get("core.bare"))
+
+    def _configuration(self, place: Path) -> settings.Pairs:
+        """What a repository is set to, for the work tree whose git folder is named."""
         pairs = self._listed(self.dirs.common / "config")
         own = settings.true(pairs.get("extensions.worktreeconfig"))
-        return pairs | self._listed(self.dirs.own / "config.worktree") if own else pairs
+        return pairs | self._listed(place / "config.worktree") if own else pairs
 
     def _listed(self, path: Path) -> settings.Pairs:
         content = files.read(path.parent, path.name) or b""
@@ -270,6 +277,8 @@ def _program(dirs: GitDirs) -> str:
 def _put(path: Path, text: str) -> None:
     """Write a file whole, so that no other process reads half of it."""
     content = text.encode(errors="surrogateescape")
+    if files.read(path.parent, path.name) == content:
+        return
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
     Path(file.name).replace(path)
