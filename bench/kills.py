@@ -37,7 +37,7 @@ PAUSE = 0.03  # seconds between two looks
 KINDS = (*["night"] * 3, "trial", "audit")  # sessions, as often as each is drawn
 ORDERS = (*("try", "idea", "pause") * 2, "veto")  # as often as each is drawn
 HOME = {"journal.db", "journal.db-wal", "journal.db-shm", "keys", "logs", "lock", "head", "branch", "scratch", "git", "inbox",
-        "audit", "state.snapshot", "notes.md", "trust.json", "repository.json"}  # what a state folder may hold between two sessions
+        "audit", "state.snapshot", "notes.md", "trust.json", "repository.json"}  # what a state folder may hold at rest
 GIT = {"HEAD", "config", "objects", "refs", "packed-refs", "shallow", "info"}  # and the git folder in it
 WRONG = {  # kinds of what must not be
     "record": "records that were changed or lost", "verdicts": "verdicts lost or given twice", "runs": "finished runs repeated",

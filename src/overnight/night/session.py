@@ -234,7 +234,7 @@ class Session:
             shutil.rmtree(self.home / name, ignore_errors=True)
         (self.home / "scratch").mkdir()
         git = self.home / "git"
-        for path in (*self.inbox.folder.glob(".*"), *git.glob("tmp*"), *git.glob("*.????????")):  # written when its process died
+        for path in (*self.inbox.folder.glob(".*"), *git.glob("tmp*"), *git.glob("*.????????")):
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > UNFINISHED:
                     path.unlink()
