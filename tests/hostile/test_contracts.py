@@ -199,7 +199,7 @@ def limits_beyond_all_measure(scene):
                     'processes = 99999999999999999999\n\n[score]'))
 
 
-@attack("run", says="not ready")
+@attack("run", says="overnight:")
 def a_thousand_cores(scene):
     """More cores are wanted than there are"""
     scene.contract(("[run]\n", "[run]\ncpus = 4096\nprocesses = 1000000000\ndisk = \"900000GiB\"\n"))
