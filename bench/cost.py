@@ -79,8 +79,8 @@ def _turn(checkout: Path, place: Path, turn: int) -> Iterator[tuple[str, Spent]]
 
     for name, words in COMMANDS.items():
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, *words, track], env=environ, cwd="/", stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, *words, track], env=environ, cwd="/",
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)  # with all its descendants that ended before it
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
