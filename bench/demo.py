@@ -6,6 +6,7 @@ seeds, and another night finds other improvements.
 
 from __future__ import annotations
 
+import os
 import queue
 import secrets
 import subprocess
@@ -26,6 +27,7 @@ from overnight.workers.cores import available
 
 def demo(lasting: str) -> Path:
     """Run the demo and return its folder."""
+    os.environ["XDG_STATE_HOME"] = str(ROOT / "runs" / "state")  # where the script keeps its states
     subprocess.run([ROOT / "scripts" / "demo.sh", lasting], check=True, stdout=subprocess.DEVNULL)
     return max((ROOT / "runs").glob("demo-*"), key=lambda path: path.stat().st_mtime)
 

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Runs the attack suite as an ordinary user. As root it makes one, gives it a copy of this clone, and removes both again.
+# Runs the attack suite as an ordinary user, and opens the hostile repositories of tests/hostile as one. As root it makes one,
+# gives it a copy of this clone, and removes both again.
 # Usage: scripts/attacks_as_user.sh [ARGUMENTS OF PYTEST]
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 
 if [ "$(id -u)" != 0 ]; then
-    PYTHONPATH=src:tests exec "$python" -m attacks "$@"
+    PYTHONPATH=src:tests "$python" -m attacks "$@"
+    PYTHONPATH=src:tests exec "$python" -m pytest -p no:cacheprovider tests/hostile
 fi
 
 user=overnight-attacks-$$
@@ -29,5 +31,9 @@ if ! runuser -u "$user" -- test -r "$packages/pytest/__init__.py"; then
 fi
 chown -R "$user:" "$home"
 cd "$home/clone"
-runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" TMPDIR="$home/tmp" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
-    PYTHONDONTWRITEBYTECODE=1 "$base" -m attacks "$@"
+as_user() {
+    runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" TMPDIR="$home/tmp" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
+        PYTHONDONTWRITEBYTECODE=1 "$base" -m "$@"
+}
+as_user attacks "$@"
+as_user pytest -p no:cacheprovider tests/hostile

@@ -20,7 +20,7 @@ MARKS = {
     "browser": "a browser",
     "services": "servers, on this machine or elsewhere",
 }
-FOLDERS = {"attacks": "sandbox", "injections": "night"}
+FOLDERS = {"attacks": "sandbox", "hostile": "night", "injections": "night"}
 EXAMPLE = 1.0  # seconds of the processor that one example of a property may take
 STARTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pty.spawn"}
 

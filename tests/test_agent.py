@@ -1,7 +1,9 @@
 """The agent researcher: real programs as agents, in the real sandbox."""
 
+import contextlib
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -426,6 +428,53 @@ def test_a_script_of_a_virtual_environment(bench):
     (bench.home / "bin").mkdir()
     (bench.home / "bin/mytool").symlink_to(tool)
     assert bench.proposes("", command=f"{bench.home}/bin/mytool").files == {"settings.py": "X = 8\n"}
+
+
+SHELL = "printf 'X = 9\\n' > settings.py\n"
+
+
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/bin/bash", "#!/bin/sh -e", "#! /bin/bash -eu", "#!/usr/bin/bash", "#!/usr/bin/env bash",
+                                   "#!/usr/bin/env -S bash -eu", "#!/usr/bin/env -S A=1 bash", "#!/usr/bin/env -Sbash", "#!/bin/env sh",
+                                   "#!/usr/bin/sh"])
+def test_a_script_of_a_shell(bench, first):
+    tool = bench.home / "tool"
+    tool.write_text(f"{first}\n{SHELL}")
+    tool.chmod(0o755)
+    assert bench.proposes("", command=str(tool)).files == {"settings.py": "X = 9\n"}
+
+
+def test_a_pipe_is_no_program(bench):
+    os.mkfifo(bench.home / "tool", 0o755)
+    bench.refuses("", (Away, EditError, TrackError), command=str(bench.home / "tool"), timeout=2.0)
+
+
+@pytest.mark.parametrize("words", [("/bin/sh", "-c", SHELL), ("sh", "-c", SHELL), ("/usr/bin/env", "sh", "-c", SHELL)])
+def test_a_shell_of_the_system_is_the_program(bench, words):
+    assert bench.proposes("", command=shlex.join(words)).files == {"settings.py": "X = 9\n"}
+
+
+def test_a_program_behind_an_alternative_of_the_system(bench):
+    links = [link for link in Path("/etc/alternatives").glob("*") if link.is_file() and os.access(link, os.X_OK)]
+    if not links:
+        pytest.skip("there are no alternatives here")
+    (bench.home / "tool").symlink_to(links[0])
+    with contextlib.suppress(EditError, Away):  # whatever that program is, it can be shown to the agent
+        bench.proposes("", command=str(bench.home / "tool"), timeout=2.0)
+
+
+@pytest.mark.parametrize("interpreter", ["/proc/self/exe", "/dev/shm/gone", "/overnight/work/sh", "/proc/1/root/bin/sh"])
+def test_an_interpreter_that_cannot_be_mounted_is_a_refusal_of_this_role_alone(bench, interpreter):
+    tool = bench.home / "tool"
+    tool.write_text(f"#!{interpreter}\n{SHELL}")
+    tool.chmod(0o755)
+    bench.refuses("", (Away, EditError, TrackError), command=str(tool))
+    assert bench.proposes(GOOD).files == {"settings.py": "X = 2\n"}
+
+
+def test_a_mount_of_a_recipe_that_cannot_be_shown_is_a_refusal_of_this_role_alone(bench):
+    recipes = f'[odd]\ncommand = "{sys.executable} agent.py"\nmounts = ["/proc/self/mounts/x", "/proc/sys"]\n'
+    said = bench.refuses(GOOD, (Away, EditError, TrackError), command="odd", recipes=recipes)
+    assert "mount" in said or "program" in said
 
 
 # ---- its way out -----------------------------------------------------------------------------------------------

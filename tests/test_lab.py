@@ -248,14 +248,15 @@ def test_a_broken_guard_is_a_discard_with_the_bound_in_its_sentence():
     night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
                   contract=guarded('metric = "cpu_seconds"\nat_most = "40s"')).go(experiments=1)
     assert night.lab.state.experiments[1].verdict == "discard"
-    assert night.lab.state.experiments[1].reason == "breaks the guard on cpu_seconds: 50 where 40s is the bound"
+    assert night.lab.state.experiments[1].reason == "breaks the guard on cpu_seconds (estimated): 50 where 40s is the bound"
 
 
 def test_a_relative_guard_is_relative_to_the_baseline():
     idea = Idea(gain=3.0, metrics={"cpu_seconds": 50.0})
     night = Night(FakeWorld(0, lambda lots: idea, baseline=Idea(metrics={"cpu_seconds": 30.0})),
                   contract=guarded('metric = "cpu_seconds"\nat_most = "1.5x"')).go(experiments=1)
-    assert night.lab.state.experiments[1].reason == "breaks the guard on cpu_seconds: 1.67x of the baseline's where 1.5x is the bound"
+    assert night.lab.state.experiments[1].reason == \
+        "breaks the guard on cpu_seconds (estimated): 1.67x of the baseline's where 1.5x is the bound"
 
 
 def test_a_guard_that_holds_hinders_nobody():

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import LITTLE, commit, git, home, overnight, repository, sentence, write
+from conftest import CONTRACT, LITTLE, commit, git, home, overnight, repository, sentence, write
+from overnight import journal as journals
 from overnight.errors import TrackError
+from overnight.lab.events import Judged, Opened, Proposed
 from overnight.night import place
 from overnight.night.session import Session
 
@@ -137,6 +139,16 @@ def test_two_tracks_of_one_name_in_one_repository_never_meet(tmp_path, own_state
     assert overnight("status", folder / "b").stdout.count(names["b"]) >= 1
 
 
+@pytest.mark.git
+def test_a_name_that_is_another_track_s_branch_of_last_resort_is_no_way_to_meet(tmp_path, own_state):
+    folder = repository(tmp_path / "three", {f"{side}/{name}": text for side in ("a", "b", "c") for name, text in LITTLE.items()})
+    last = Session(folder / "c")
+    taken = ["overnight/little", f"overnight/little-{last.place.number}"]
+    for side, branch in zip("ab", taken, strict=True):
+        write(home(folder / side), {"branch": branch})
+    assert last._free("little") not in taken
+
+
 def test_a_repository_of_the_same_name_elsewhere_has_another_state(tmp_path, own_state):
     one, other = (repository(tmp_path / side / "little", LITTLE) for side in ("a", "b"))
     assert home(one) != home(other)
@@ -189,6 +201,36 @@ def test_a_state_whose_journal_was_altered_is_not_taken_over(little, own_state):
     with sqlite3.connect(little / ".overnight/journal.db") as database:
         database.execute("UPDATE events SET body = replace(body, 'knobs', 'knobz') WHERE seq = 3")
     assert "altered" in sentence(overnight("where", little, "--adopt", little / ".overnight"))
+    assert not (home(little) / "journal.db").exists()
+
+
+def test_a_state_that_is_committed_in_the_repository_is_neither_named_nor_taken_over(little, own_state):
+    shutil.move(home(ran(little)), little / ".overnight")
+    git(little, "add", "-A", "-f", ".overnight")
+    git(little, "commit", "-qm", "a stranger's night")
+    assert "adopt" not in sentence(overnight("status", little))
+    assert "part of the repository" in sentence(overnight("where", little, "--adopt", little / ".overnight"))
+
+
+def test_an_adopted_track_keeps_its_branch_from_other_tracks(little, own_state):
+    shutil.move(home(ran(little)), little / ".overnight")
+    (little / ".overnight/branch").unlink()  # as in states of before there was one
+    assert overnight("where", little, "--adopt", little / ".overnight").returncode == 0
+    assert (home(little) / "branch").read_text() == "overnight/little"
+
+
+@pytest.mark.parametrize(("events", "said"), [
+    (lambda h: [Opened(0.0, "little", h, CONTRACT, branch="main")], "names branches or commits"),
+    (lambda h: [Opened(0.0, "little", h, CONTRACT),
+                Proposed(0.0, 1, 0, "--output=x", "a", "m", commit=h)], "names branches or commits"),
+    (lambda h: [Opened(0.0, "little", h, CONTRACT), Judged(0.0, 7, "keep", "r")], "cannot have been"),
+])
+def test_a_journal_that_no_night_wrote_is_not_taken_over(little, own_state, tmp_path, events, said):
+    (tmp_path / "old").mkdir()
+    forged = journals.open(tmp_path / "old/journal.db")
+    forged.extend(events(git(little, "rev-parse", "HEAD")))
+    forged.close()
+    assert said in sentence(overnight("where", little, "--adopt", tmp_path / "old"))
     assert not (home(little) / "journal.db").exists()
 
 

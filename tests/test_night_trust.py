@@ -106,9 +106,12 @@ def test_a_link_within_the_repository_that_leads_out_is_no_data_of_the_repositor
 
 @pytest.mark.parametrize("line", ['data = ["/"]', 'data = ["/proc"]', 'data = ["/proc/self/environ"]', 'data = ["/dev/null"]',
                                   'python = "/proc/self/environ"', 'python = "/etc/hostname"', 'python = "score.py"',
-                                  'data = ["no\\\\u0000thing"]'])
+                                  'data = ["no\\\\u0000thing"]', 'data = ["~nobody-of-that-name/x"]', 'data = ["loop"]',
+                                  'python = "~nobody-of-that-name/x"', 'data = ["a\\u0000b"]',
+                                  f'data = ["{"x" * 5000}"]', f'python = "{"x" * 5000}"'])
 def test_what_is_no_data_and_no_interpreter_nobody_is_asked_about(tmp_path, line):
     folder = with_run(tmp_path / "little", line)
+    (folder / "loop").symlink_to("loop")
     for word in ("check", "trust"):
         assert "[run]" in sentence(overnight(word, folder))
 
@@ -192,6 +195,16 @@ def test_needs_that_look_alike_are_not_the_same():
     """What is cleaned or cut for the eye must not let one need pass for another."""
     shown = {needs._need(f"reads /a/{name}") for name in ("b", "b\u200b", "b\x1b[0m", "b\n", "b" * 1000, "b" * 1001)}
     assert len(shown) == 6 and all(text.isprintable() for text in shown)
+
+
+@pytest.mark.git
+def test_a_host_of_letters_that_look_like_others_is_told_and_so_is_the_server_s_key():
+    role = Role("b", "llm", model="server:m@http://\u0430pi.com/v1")
+    assert next(needs.of_roles([role], {})).endswith("to xn--pi-6kc.com")
+    with pytest.raises(TrackError, match="no host"):
+        next(needs.of_roles([Role("b", "llm", model="server:m@http://" + "\u0430" * 100)], {}))
+    mine = {"OVERNIGHT_MODEL_URL": "http://10.0.0.5/v1", "OVERNIGHT_MODEL_KEY": "k"}
+    assert next(needs.of_roles([Role("b", "llm", model="server:m")], mine)).endswith("10.0.0.5, with $OVERNIGHT_MODEL_KEY")
 
 
 def test_an_agent_by_its_path_gets_no_key():

@@ -125,3 +125,13 @@ def test_within_the_bound_but_not_shown_to_be_is_said():
     found = met(CPU, [1.0, 1.24, 1.6])
     assert found.share < 1 < found.upper
     assert found.sentence.startswith("is not shown to keep within the guard on cpu_seconds: 1.24x of the baseline's")
+
+
+def test_what_nothing_could_count_is_marked_in_the_sentence():
+    memory, loss = Guard("peak_memory", at_most=1.0), Guard("loss", at_most=1.0)
+    pairs = [({"peak_memory": 2.0, "loss": 2.0}, {"peak_memory": 2.0, "loss": 2.0})]
+    counted, estimated = (guards.usage([memory, loss], pairs, [0.0, 0.0], exact) for exact in (True, False))
+    assert [u.sentence for u in counted] == ["breaks the guard on peak_memory: 2 where 1.0 is the bound",
+                                             "breaks the guard on loss: 2 where 1.0 is the bound"]
+    assert [u.sentence for u in estimated] == ["breaks the guard on peak_memory (estimated): 2 where 1.0 is the bound",
+                                               "breaks the guard on loss: 2 where 1.0 is the bound"]

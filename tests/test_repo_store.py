@@ -33,11 +33,10 @@ def canary(tmp_path):
     return Canary(tmp_path)
 
 
-@pytest.fixture
-def ground(tmp_path):
+def laid_out(folder):
     """A track whose user and whose result branch both went on, in the same file."""
-    folder = repository(tmp_path / "ground", {**LITTLE, "settings.py": LINES, "notes.txt": "n\n",
-                                              ".gitattributes": "settings.py filter=evil merge=evil diff=evil\n"})
+    repository(folder, {**LITTLE, "settings.py": LINES, "notes.txt": "n\n",
+                        ".gitattributes": "settings.py filter=evil merge=evil diff=evil\n"})
     base = git(folder, "rev-parse", "HEAD")
     result = commit(folder, {"settings.py": LINES.replace("L1 = 1\n", "L1 = 100\n")})
     git(folder, "branch", BRANCH, result)
@@ -46,6 +45,11 @@ def ground(tmp_path):
     git(folder, "config", "user.name", "Ada")
     git(folder, "config", "user.email", "ada@localhost")
     return folder
+
+
+@pytest.fixture
+def ground(tmp_path):
+    return laid_out(tmp_path / "ground")
 
 
 def everything(folder, scratch):

@@ -15,7 +15,14 @@ TRACK = spec.parse(LITTLE["track.toml"].replace('["settings.py"]', '["settings.p
 CRLF = "A = 1\r\nB = 2\r\n"
 
 
-def present(folder):
+def test_the_work_trees_of_a_bare_repository_have_no_main_one(little, tmp_path):
+    git(tmp_path, "clone", "-q", "--bare", str(little), "bare/.git")
+    git(tmp_path / "bare", "worktree", "add", "-q", "tree")
+    here = Repo(tmp_path / "bare/tree")
+    assert here.home() == here.folder and here.dirty() == []
+
+
+def  present(folder):
     repo = Repo(folder)
     return repo.present(repo.head(), TRACK)
 

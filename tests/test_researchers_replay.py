@@ -220,6 +220,15 @@ def test_nobody_s_settings_and_no_repository_around_it_have_a_say(tmp_path, monk
 # ---- messages --------------------------------------------------------------------------------------------------
 
 
+def test_files_that_look_like_a_git_folder_are_none(tmp_path):
+    canary = tmp_path / "canary"
+    files = {"a.py": "X = 1\n", "HEAD": "ref: refs/heads/main\n", "objects/x": "x\n", "refs/x": "x\n",
+             "info/attributes": "* filter=evil\n", "config": f"[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
+             f"\tworktree = .\n[filter \"evil\"]\n\tclean = touch {canary}; cat\n\tsmudge = touch {canary}; cat\n"}
+    made = Replay(of(tmp_path, p_patch=plain("a.py", "X = 1", "X = 2"))).propose(brief(files, editable=("**",)))
+    assert made.files == {"a.py": "X = 2\n"} and not canary.exists()
+
+
 def test_the_message_is_that_of_git_format_patch(tmp_path):
     source = repository(tmp_path / "source", FILES)
     commit(source, {"a.py": FILES["a.py"].replace("1", "10")}, "X 1 → 10: größer\n\nIt was too small,\nby far.\n\nA trailer: x")

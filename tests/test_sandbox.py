@@ -16,6 +16,7 @@ from overnight.contracts import Command, Limits
 from overnight.errors import Fault, SandboxMissing
 from overnight.execution.mounts import interpreter
 from overnight.sandbox import watch
+from overnight.sandbox.bubblewrap import Bubblewrap
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, processes, zombies
@@ -137,6 +138,14 @@ def test_without_bubblewrap_it_says_what_to_install_and_nothing_else_is_chosen(m
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxMissing, match="apt-get install -y bubblewrap"):
         sandbox.choose("bubblewrap")
+
+
+def test_a_program_in_the_folder_that_the_user_is_in_is_no_sandbox(monkeypatch, tmp_path):
+    (tmp_path / "bwrap").write_text("#!/bin/sh\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".:")
+    assert Bubblewrap().path == ""
 
 
 REFUSALS = {

@@ -256,7 +256,7 @@ def test_progress_is_read_and_has_defaults():
 
 @pytest.mark.parametrize(("line", "sentence"), [
     ("", "track.toml (line 20): 'pattern' is missing in [progress]."),
-    ("pattern = '('", "track.toml (line 21): the pattern is no regular expression: missing ), unterminated subpattern at position 0."),
+    ("pattern = '('", "track.toml (line 21): the pattern is no regular expression: missing ): (."),
     ("pattern = '^step (.*)'", "track.toml (line 21): [progress] needs a pattern with exactly two groups, step and value, "
                                "like '^step (\\d+) loss (\\S+)'."),
     ("patern = ''", "track.toml (line 21): unknown key 'patern' in [progress] (did you mean 'pattern'?)."),
@@ -410,3 +410,10 @@ def test_files_below_git_and_overnight_count_for_no_glob(folder):
     (folder / ".overnight" / "hidden.xyz").write_text("")
     with pytest.raises(TrackError, match="matches no file"):
         check_files(parse(GOOD.replace('"settings.py"', '"**/*.xyz"')), folder, GOOD)
+
+
+def test_words_that_no_program_can_be_given_and_no_file_has_are_sentences(folder):
+    with pytest.raises(TrackError, match="with a NUL"):
+        parse(GOOD.replace('"run.py"', '"run.py", "\\u0000"'))
+    with pytest.raises(TrackError, match="does not exist"):
+        check_files(parse(GOOD.replace('"run.py"', f'"{"x" * 5000}.py"')), folder, GOOD)

@@ -136,3 +136,22 @@ def test_from_init_to_a_first_night_takes_a_commit_and_a_command(tmp_path):
     git(folder, "commit", "-qm", "contract")
     done = overnight("run", folder, "--experiments", 1)
     assert done.returncode == 0 and "(self-reported)" in done.stdout
+
+
+@pytest.mark.night
+def test_nothing_is_written_through_a_link(tmp_path):
+    outside = tmp_path / "outside"
+    write(outside, {"rc": "mine\n"})
+    folder = repository(tmp_path / "repo", {"main.py": "x = 1\nprint(f'loss: {x}')\n"})
+    (folder / "program.md").symlink_to(outside / "rc")
+    assert overnight("init", folder).returncode == 0
+    assert (outside / "rc").read_text() == "mine\n"
+    (folder / "track.toml").unlink()
+    (folder / "track.toml").symlink_to(outside / "new")
+    assert "track.toml" in sentence(overnight("init", folder))
+    assert not (outside / "new").exists()
+
+
+def test_a_file_s_name_says_nothing_but_its_name(tmp_path):
+    with pytest.raises(TrackError, match="no Python file"):
+        looked(tmp_path, {'a"]\n[run]\ndata = ["~"]#.py': "x = 1\nprint(f'loss: {x}')\n"})

@@ -105,6 +105,7 @@ class Brief(Struct, frozen=True):
     commit   the commit that is to be changed, which the desk fills in: for researchers that want the whole tree
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     guard_usage   of the baseline, like that of a Past
+    estimated   the metrics under guard that nothing could count exactly in every run
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
@@ -144,6 +145,7 @@ class Brief(Struct, frozen=True):
     advice: str = ""
     role: str = ""
     commit: str = ""
+    estimated: tuple[str, ...] = ()
 
 
 class Call(Struct, frozen=True):
@@ -279,11 +281,13 @@ class Sandbox(Protocol):
 
     identity  its name and, once it has passed its self-test, the hash of what that found: for the record of each run
     findings  what the self-test tried, and what stopped it
+    accounting  "exact" where the kernel counts CPU and memory of each run
     """
 
     name: str
     identity: str
     findings: dict[str, str]
+    accounting: Accounting
 
     def start(self, command: Command) -> Process:
         """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""

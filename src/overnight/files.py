@@ -26,7 +26,7 @@ def _above(root: Path, name: str, error: type[OvernightError]) -> Iterator[tuple
     """A descriptor of the folder that the last part of a path lies in, and that part. Raises `error` for a path that leaves the
     root or leads through a link, FileNotFoundError where a folder is missing."""
     *folders, last = name.rstrip("/").split("/")
-    if not last or ".." in (*folders, last) or "\0" in name or name.startswith("/"):
+    if last in ("", ".") or ".." in (*folders, last) or "\0" in name or name.startswith("/"):
         raise error(f"{name[:200]!r} is no path below {root}.")
     above = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -53,7 +53,7 @@ def opened(root: Path, name: str, error: type[OvernightError] = EditError, flags
     Raises `error` for anything else, and for what a link on the way leads to."""
     try:
         with _above(root, name, error) as (above, last):
-            fd = os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
+            fd = os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666, dir_fd=above)
     except FileNotFoundError:
         return None
     except OSError as trouble:
@@ -93,6 +93,8 @@ def present(root: Path, name: str) -> bool:
             return True
     except FileNotFoundError:
         return False
+    except OSError as trouble:
+        raise TrackError(f"{name[:200]} cannot be looked at ({trouble.strerror}): put a file in its place.") from trouble
 
 
 def remove(root: Path, name: str) -> None:

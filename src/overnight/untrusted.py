@@ -9,6 +9,7 @@ reason no word can authorise anything.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 CUT = "[cut: {:,} characters]"
@@ -52,6 +53,16 @@ def _seen(found: re.Match[str]) -> str:
 def clean(text: str) -> str:
     """A text as it reads: no colours, one kind of line break, nothing that cannot be seen but line breaks and tabs."""
     return visible(COLOUR.sub("", BREAK.sub("\n", text)) if not text.isprintable() else text)
+
+
+def flat(text: str) -> str:
+    """A text as it reads, on a single line."""
+    return clean(text).replace("\n", " ")
+
+
+def escaped(text: str) -> str:
+    """JSON with what cannot be seen in it written as escapes."""
+    return RARE.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
 
 def plain(text: str, longest: int, end: bool = False) -> str:

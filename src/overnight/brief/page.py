@@ -155,6 +155,8 @@ def _standing(brief: Brief) -> str:
                  "see a gain far below that takes many runs."]
     if brief.guard_usage is not None:
         said += [f"- The baseline uses {brief.guard_usage:.0%} of what the nearest guard allows."]
+    if brief.estimated:
+        said += [f"- Estimated here, because nothing could count it in every run: {', '.join(brief.estimated)}."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
 
 
@@ -335,7 +337,8 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
 def as_json(brief: Brief) -> dict[str, Any]:
     """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
     metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
-    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "guard_usage": brief.guard_usage}
+    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "guard_usage": brief.guard_usage,
+                "estimated": brief.estimated}
     ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
             "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
     files, logs = sorted(brief.files.items()), sorted(brief.logs.items())

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from overnight import sandbox
 from overnight.audit import run
 from overnight.audit.arithmetic import Audit, Plan, conclude
-from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping
+from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping, tell
 from overnight.cli.trust import allowed
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
@@ -22,7 +21,7 @@ from overnight.night.effects import keep_logs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report import audit as audited
-from overnight.report.live import RunCounter
+from overnight.report.live import RunCounter, Terminal
 from overnight.track.load import load
 from overnight.views import track
 
@@ -48,7 +47,7 @@ def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_
             say(found)
         else:
             for text in audited.lines(found):
-                click.echo(text)
+                tell(text)
         audited.save(found, session.home / audited.FILE)
 
 
@@ -57,13 +56,14 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     state = session.state
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
     fresh = run.draw(seeds, measured)
-    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none")]))
+    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none"),
+                                *["estimated guards"] * (box.accounting == "estimate" and bool(state.track.counted_guards))]))
     planned = run.planned(state, session.repo, state.chain(), fresh, marks)
     with Night(session, box, workers, edit_slots=0) as night, planned as plan, \
             stopping(night.lab, "nothing was written, so run it again from the start"):
         logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
-        console, flight = Console(stderr=True), night.lab.flight
-        console.print(_expected(plan, measured, flight.measure_slots), markup=False, highlight=False, soft_wrap=True)
+        console, flight = Terminal(stderr=True), night.lab.flight
+        console.say(_expected(plan, measured, flight.measure_slots))
         with RunCounter(len(plan.commits) * seeds, console) as count:
             runs = run.measure(plan, night.places, lambda: bool(flight.stopping), count, state.known.key,
                                partial(keep_logs, logs))

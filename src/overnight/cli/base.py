@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,24 @@ import click
 
 from overnight import __version__
 from overnight.errors import OvernightError
+from overnight.untrusted import clean, escaped, flat
 
 if TYPE_CHECKING:
     from overnight.lab.lab import Lab
 
-FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+
+def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
+    """The folder that a command is given. Every program is taken from outside its work tree from then on, whatever the user's
+    search path holds: git, the sandbox, agents."""
+    top = folder.resolve()
+    root = next((place for place in (top, *top.parents) if (place / ".git").exists()), top)
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(
+        place for place in places if place.startswith("/") and not Path(place).resolve().is_relative_to(root))
+    return folder
+
+
+FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), callback=_apart)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -75,6 +90,11 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 }
 
 
+ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
+    | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), RIGHTS)
+
+
 class Commands(click.Group):
     """Loads a command when it is called; prints what goes wrong as one sentence, with exit status 2."""
 
@@ -100,7 +120,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OvernightError as error:
-            click.echo(f"overnight: {error}", err=True)
+            tell(f"overnight: {error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno not in ADVICE:
+                raise
+            tell(f"overnight: {error.filename or 'a file'} cannot be used ({error.strerror}): {ADVICE[error.errno]}.", err=True)
             ctx.exit(2)
 
 
@@ -114,10 +139,15 @@ def main() -> None:
     """
 
 
+def tell(text: object, err: bool = False, page: bool = False) -> None:
+    """Print a line, or a `page` of them. Whatever it quotes, nothing reaches the terminal that it would obey."""
+    click.echo(clean(str(text)) if page else flat(str(text)), err=err)
+
+
 def say(value: Any) -> None:
-    """Print one JSON value on a line."""
+    """Print one JSON value on a line, with what cannot be seen as \\u escapes."""
     import msgspec
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(escaped(msgspec.json.encode(value).decode()))
 
 
 @contextmanager

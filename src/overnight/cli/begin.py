@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from overnight import sandbox
-from overnight.cli.base import FOLDER, SANDBOX, main
+from overnight import files, sandbox
+from overnight.cli.base import FOLDER, SANDBOX, main, tell
 from overnight.cli.trust import allowed, wanted
 from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import hostile
+from overnight.night import counting, hostile
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
@@ -30,14 +30,17 @@ from overnight.workers.cores import MACHINE, available
 def init(folder: Path, metric: str, entry: str) -> None:
     """Write track.toml and program.md for a repository."""
     session = Session(folder)
-    if (folder / spec.FILE).exists():
+    if files.present(folder, spec.FILE):
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     found = starting.look(folder, metric, entry)
     for path in starting.write(folder, found):
-        click.echo(f"wrote {path}")
+        tell(f"wrote {path}")
     session.place.make()
-    session.trust.grant(wanted(session, load(folder)))  # its user looks at what was written, and commits it
-    click.echo(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
+    wants = wanted(session, load(folder))
+    session.trust.grant(wants)  # its user looks at what was written, and commits it
+    for need in wants:
+        tell(f"granted: {need}")
+    tell(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
                "(git add track.toml program.md; git commit), then `overnight check`.")
 
 
@@ -52,21 +55,22 @@ def check(folder: Path, sandbox_name: str) -> None:
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     session = Session(folder)
     allowed(session, contract)
+    counting.require(contract, box)
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
         cores, kept = available()[:contract.run.cpus], runner.artifacts / "baseline"
         found = checking.attempt(commit, partial(_measured, session, runner, cores, kept))
         for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus)):
-            click.echo(sentence)
+            tell(sentence)
         wrong = all(run.outcome != "ok" for run in found)
         if found[-1].outcome == "ok":
             attacked = hostile.attack(contract, runner, hostile.baseline(contract, found, kept), cores)
             for sentence in checking.attack_words(attacked):
-                click.echo(sentence)
+                tell(sentence)
             wrong = any(each.wrong for each in attacked.findings)
     if advice := sandbox.advice(box):
-        click.echo(f"note: {advice}", err=True)
+        tell(f"note: {advice}", err=True)
     if wrong:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 
@@ -86,4 +90,4 @@ def merge(folder: Path) -> None:
     if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     session.verify()
-    click.echo(session.repo.merge(session.branch, session.state.commit))
+    tell(session.repo.merge(session.branch, session.state.commit), page=True)

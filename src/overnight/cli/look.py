@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
-from overnight.cli.base import FOLDER, JSON, count, main, say
+from overnight.cli.base import FOLDER, JSON, count, main, say, tell
 from overnight.errors import TrackError
 from overnight.night.session import Session, opened
+from overnight.referee.guards import ESTIMATED
 from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
@@ -28,9 +29,10 @@ def status(folder: Path, as_json: bool) -> None:
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}
     for name, value in rows.items():
-        shown = ", ".join(f"{k} {number(v, 5)}" for k, v in value.items()) if isinstance(value, dict) else \
+        shown = ", ".join(f"{k}{ESTIMATED * (k in found.estimated)} {number(v, 5)}" for k, v in value.items()) \
+            if isinstance(value, dict) else \
             "; ".join(value) if isinstance(value, tuple | list) else number(value, 5) if isinstance(value, float) else value
-        click.echo(f"{name:18} {shown if shown not in (None, '') else '–'}")
+        tell(f"{name:18} {shown if shown not in (None, '') else '–'}")
 
 
 @main.command()
@@ -50,20 +52,20 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         from overnight.researchers import replay
         written = replay.patches(session.journal.replay(), patches)
         left = f"; {len(written.left)} were too large" if written.left else ""
-        click.echo(f"{len(written.files)} patches in {patches}{left}")
+        tell(f"{len(written.files)} patches in {patches}{left}")
         return
     told = history(state)
     for each in told.experiments:
         if as_json:
             say(each)
         else:
-            click.echo(f"{each.commit[:7]} {line(each, told.team)}")
+            tell(f"{each.commit[:7]} {line(each, told.team)}")
 
 
 def _verify(session: Session) -> None:
     session.verify()
     count, head = session.journal.head
-    click.echo(f"{count} records, chain whole, branch agrees; head {head}")
+    tell(f"{count} records, chain whole, branch agrees; head {head}")
 
 
 @main.command()
@@ -81,7 +83,7 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     if as_json:
         say(found)
     else:
-        click.echo(sentences.words(track(state), found))
+        tell(sentences.words(track(state), found), page=True)
 
 
 @main.command()
@@ -93,9 +95,10 @@ def report(folder: Path, to: Path | None) -> None:
     session = Session(folder)
     state = session.read()
     written = morning.write(state, to or session.home / "report", audit.load(session.home / audit.FILE, state))
-    click.echo("\n".join(map(str, written.paths)))
+    for path in written.paths:
+        tell(path)
     if written.missing:
-        click.echo(f"overnight: {written.missing}", err=True)
+        tell(f"overnight: {written.missing}", err=True)
 
 
 @main.command()
@@ -111,4 +114,4 @@ def brief(folder: Path, as_json: bool, tokens: int) -> None:
     if as_json:
         say(page.as_json(told))
     else:
-        click.echo(page.page(told, tokens).text)
+        tell(page.page(told, tokens).text, page=True)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from overnight import sandbox
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping, tell
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
 from overnight.night.night import Night
 from overnight.night.session import Session
-from overnight.report.live import Lines, Panel
+from overnight.report.live import Lines, Panel, Terminal
 from overnight.researchers.team import ModelOptions
 from overnight.track.load import load
 from overnight.track.program import Program
@@ -53,17 +52,17 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     lasts = seconds(lasting) if lasting else None
     session = Session(folder)
     if earlier := session.elsewhere():
-        click.echo(f"note: {earlier}", err=True)
+        tell(f"note: {earlier}", err=True)
     contract = load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
-    console = Console()
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    console = Terminal()
+    say = console.say
     wanted = ModelOptions(**options)
     allowed(session, contract, _team(names, options["model"], session.program))
     with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted, say=say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night, sandbox.advice(box)):
-            click.echo(note, err=True)
+            tell(note, err=True)
         until = time.monotonic() + lasts if lasts else None
         lab = night.lab
         view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
@@ -104,8 +103,8 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
 def _say_end(state: State) -> None:
     found = track.track(state)
     unit = f" {found.unit}" if found.unit else ""
-    click.echo(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
+    tell(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
                f"{number(found.baseline, 5)} -> {number(found.frontier, 5)}{unit} "
                f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
     if state.usage.session.calls:
-        click.echo(f"models in this session: {track.paid('', track.spent(state.usage.session))}")
+        tell(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

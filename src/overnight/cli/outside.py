@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say
+from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, tell
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.ideas import similarity
@@ -57,8 +57,8 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     if as_json:
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
     else:
-        click.echo(line(view(state, chosen)))
-        click.echo(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
+        tell(line(view(state, chosen)))
+        tell(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 
 
@@ -66,7 +66,7 @@ def _tell(lab: Lab, events: Sequence[Event]) -> None:
     """Print events to standard error, but no seeds of runs, because agents read this output as well."""
     for event in events:
         if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
-            click.echo(text, err=True)
+            tell(text, err=True)
 
 
 # ---- ideas -----------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ ANYWAY = click.option("--anyway", is_flag=True, help="Also what the queue holds 
 def _compared() -> None:
     """Say, beside the result, where ideas are only compared by their own words."""
     if missing := similarity.missing():
-        click.echo(f"overnight: {missing}", err=True)
+        tell(f"overnight: {missing}", err=True)
 
 
 @idea.command("add")
@@ -99,7 +99,7 @@ def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> Non
     if as_json:
         say({"idea": done.idea, "title": done.title})
     else:
-        click.echo(f"idea {done.idea}: {done.title}")
+        tell(f"idea {done.idea}: {done.title}")
 
 
 @idea.command("import")
@@ -115,9 +115,9 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
         try:
             done = dispatch.note(session, each, anyway)
         except KnownIdea as known:
-            click.echo(f"left out: {known}")
+            tell(f"left out: {known}")
         else:
-            click.echo(f"idea {done.idea}: {done.title}  ({done.source})")
+            tell(f"idea {done.idea}: {done.title}  ({done.source})")
 
 
 @idea.command("list")
@@ -132,7 +132,7 @@ def ideas(folder: Path, as_json: bool) -> None:
             say(each)
         else:
             outcome = f" -> {each.outcome}" if each.outcome else ""
-            click.echo(f"{each.id:4} {each.state:8} {each.title}  ({each.source}){outcome}")
+            tell(f"{each.id:4} {each.state:8} {each.title}  ({each.source}){outcome}")
 
 
 @idea.command("drop")
@@ -141,7 +141,7 @@ def ideas(folder: Path, as_json: bool) -> None:
 def drop(number: int, folder: Path) -> None:
     """Take an idea out of the queue."""
     dispatch.order(opened(folder), DropIdea(request(), number))
-    click.echo(f"idea {number} is dropped")
+    tell(f"idea {number} is dropped")
 
 
 # ---- commands to the night at work --------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def drop(number: int, folder: Path) -> None:
 def pause(folder: Path) -> None:
     """Start nothing new until `overnight resume`; what runs goes on to its end."""
     dispatch.order(opened(folder), Steer(request(), "pause"))
-    click.echo("paused: `overnight resume` goes on")
+    tell("paused: `overnight resume` goes on")
 
 
 @main.command()
@@ -160,7 +160,7 @@ def pause(folder: Path) -> None:
 def resume(folder: Path) -> None:
     """Go on after a pause."""
     dispatch.order(opened(folder), Steer(request(), "resume"))
-    click.echo("it goes on")
+    tell("it goes on")
 
 
 @main.command()
@@ -168,7 +168,7 @@ def resume(folder: Path) -> None:
 def stop(folder: Path) -> None:
     """End the night that is at work; `overnight run` goes on from there."""
     dispatch.order(opened(folder), Steer(request(), "stop"))
-    click.echo("it stops")
+    tell("it stops")
 
 
 @main.command()
@@ -185,5 +185,5 @@ def veto(experiment: str, folder: Path, message: str) -> None:
     done = dispatch.order(session, Veto(request(), chosen.id, message.strip()))
     assert isinstance(done, Vetoed)
     later = len(kept) - kept.index(chosen) - 1
-    click.echo(f"#{chosen.id} is taken back: the frontier is {chosen.base_commit[:7]}"
+    tell(f"#{chosen.id} is taken back: the frontier is {chosen.base_commit[:7]}"
                + (f"; {later} later ones are confirmed anew" if later else ""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main, tell
 from overnight.errors import extra
 from overnight.night.session import opened
 from overnight.track.load import load
@@ -39,7 +39,7 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
     try:
         if over_http:
             sock = server.listen(host, port)
-            click.echo(f"serving {folder.resolve()} at http://{server.named(host, sock)[0]}{server.PATH}: any client that "
+            tell(f"serving {folder.resolve()} at http://{server.named(host, sock)[0]}{server.PATH}: any client that "
                        "reaches it may try changes; Ctrl-C ends it", err=True)
             server.http(verbs, host, sock)
         else:

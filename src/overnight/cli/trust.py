@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.cli.base import FOLDER, JSON, main, say, tell
 from overnight.night import needs
 from overnight.night.session import Session
 from overnight.track.load import load
@@ -36,7 +36,7 @@ def trust(folder: Path, yes: bool, as_json: bool) -> None:
         say({"wants": sorted(set(wants)), "missing": missing})
     else:
         for text in _manifest(contract, session, wants, missing):
-            click.echo(text)
+            tell(text)
     if missing and (yes or (not as_json and _confirmed())):
         _grant(session, wants)
     elif missing and not as_json:
@@ -54,7 +54,7 @@ def allowed(session: Session, contract: Track, roles: Sequence[Role] = ()) -> No
     missing = session.trust.missing(wants)
     if missing and sys.stdin.isatty() and sys.stderr.isatty():
         for text in _manifest(contract, session, wants, missing):
-            click.echo(text, err=True)
+            tell(text, err=True)
         if _confirmed():
             _grant(session, (*wants, *session.trust.granted))
             return
@@ -68,7 +68,7 @@ def _confirmed() -> bool:
 def _grant(session: Session, wants: Sequence[str]) -> None:
     session.place.make()
     session.trust.grant(wants)
-    click.echo("granted: what the track wants is pinned, and a change to it is asked again", err=True)
+    tell("granted: what the track wants is pinned, and a change to it is asked again", err=True)
 
 
 def _manifest(contract: Track, session: Session, wants: Sequence[str], missing: Sequence[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from overnight.cli.base import FOLDER, JSON, main, say
+from overnight.cli.base import FOLDER, JSON, main, say, tell
 from overnight.night.session import opened
 
 
@@ -24,6 +24,6 @@ def where(folder: Path, adopt: Path | None, as_json: bool) -> None:
     if as_json:
         say({"state": str(session.home), "begun": session.begun, "earlier": earlier})
         return
-    click.echo(session.home)
+    tell(session.home)
     if earlier:
-        click.echo(f"overnight: {earlier}", err=True)
+        tell(f"overnight: {earlier}", err=True)

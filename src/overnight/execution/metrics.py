@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import json
 import math
-import re
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,10 +18,12 @@ from msgspec.structs import replace
 from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.lab.events import Outcome
+from overnight.patterns import compiled
 from overnight.track.spec import HARNESS_METRICS
 from overnight.untrusted import visible
 
 MOST_NAME_CHARACTERS = 100  # letters of a metric's name
+MOST_MATCHES = 10  # of a pattern that are counted: each search may go to the end of the output
 
 
 class Invalid(Exception):
@@ -102,13 +104,14 @@ def _number(name: str, value: object) -> float:
 
 def self_reported(pattern: str, output: bytes) -> float:
     """The one number that a candidate printed. Raises Invalid when it is absent, printed twice or no number."""
-    found = re.findall(pattern, output.decode(errors="replace"), flags=re.MULTILINE)
+    found = list(islice(compiled(pattern, lines=True).finditer(output.decode(errors="replace")), MOST_MATCHES))
     if len(found) != 1:
-        raise Invalid("invalid", f"the output matches '{pattern}' {len(found)} times, not once")
+        times = f"{len(found)}{' or more' * (len(found) == MOST_MATCHES)} times"
+        raise Invalid("invalid", f"the output matches '{_printable(pattern)}' {times}, not once")
     try:
-        value = float(found[0])
+        value = float(text := found[0][1] or "")
     except ValueError:
-        raise Invalid("invalid", f"the output gives '{found[0][:80]}', not a number") from None
+        raise Invalid("invalid", f"the output gives '{_printable(text[:80])}', not a number") from None
     return _number("the metric", value)
 
 

@@ -22,7 +22,7 @@ KERNEL = ("/proc", "/sys", "/dev", "/run")  # what is there is no data
 def interpreter(run: RunSpec, folder: Path) -> tuple[str, tuple[Path, ...]]:
     """What `python` means in a command, and what must be mounted for it. Raises TrackError."""
     if run.python:
-        named = folder / Path(run.python).expanduser()
+        named = _named(folder, run.python, "python")
         python = named / "bin" / "python" if named.is_dir() else named
     else:
         python = Path(getattr(sys, "_base_executable", sys.executable))
@@ -83,13 +83,28 @@ def data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
 
 def named_data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
     """Where the data that a track names really lie. Raises TrackError."""
-    found = tuple((folder / Path(text).expanduser()).resolve() for text in run.data)
+    found = tuple(_named(folder, text, "data", real=True) for text in run.data)
     for text, path in zip(run.data, found, strict=True):
         if not path.exists():
             raise TrackError(f"[run] data names {text}, which does not exist: prepare the data first.")
         if path == Path("/") or any(path.is_relative_to(place) for place in KERNEL):
             raise TrackError(f"[run] data names {text}, which is {path}: name a file or a folder that holds the data alone.")
     return found
+
+
+def _named(folder: Path, text: str, key: str, real: bool = False) -> Path:
+    """The path that a contract's key names; `real`: without links. Raises TrackError for what can be none."""
+    try:
+        path = folder / Path(text).expanduser()
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, RuntimeError, ValueError) as error:  # too long, another user's home that is none, a NUL
+        raise TrackError(f"[run] {key} names {text[:200]!r}, which is no path ({error}): name another.") from error
+    try:
+        return path.resolve() if real else path
+    except RuntimeError as error:
+        raise TrackError(f"[run] {key} names {text[:200]!r}, which is a link that leads to itself: name another.") from error
 
 
 def _refuse_sockets(mount: Path) -> None:

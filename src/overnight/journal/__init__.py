@@ -7,8 +7,10 @@ from pathlib import Path
 
 from overnight.contracts import Journal
 from overnight.errors import JournalError
-from overnight.journal.database import DatabaseJournal
+from overnight.journal.database import DatabaseJournal, check_schema
 from overnight.lab.events import Event
+
+__all__ = ["JOURNALS", "check_schema", "open"]
 
 # scheme -> what opens the journal of a track, given the URL and the track's name
 JOURNALS: dict[str, Callable[[str, str], Journal[Event]]] = {

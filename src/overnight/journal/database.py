@@ -8,11 +8,17 @@ one transaction, synced before it returns), edits of the past. Not covered: a wr
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import sqlalchemy as sa
@@ -166,6 +172,18 @@ class DatabaseJournal:
         self._engine.dispose()
 
 
+def check_schema(path: Path) -> None:
+    """Raise JournalError where a database of another person's holds more than tables and indexes: a view or a trigger is a
+    program, which may run without an end."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')").fetchone()
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}.") from error
+    if found:
+        raise JournalError(f"the journal {path} holds a view or a trigger, which no journal has: it is not read.")
+
+
 def link(before: str, body: bytes) -> str:
     """The hash of a record: sha256 over the previous hash and the body."""
     return hashlib.sha256(before.encode() + body).hexdigest()
@@ -175,10 +193,35 @@ def link(before: str, body: bytes) -> str:
 
 
 def _made(url: str) -> sa.Engine:
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:") and path.is_file() and not os.access(path.parent, os.W_OK):
+        return sa.create_engine("sqlite://", creator=partial(_only_read, path), poolclass=sa.QueuePool)
     engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure)
     return engine
+
+
+def _only_read(path: Path) -> sqlite3.Connection:
+    """A connection to a journal in a folder that cannot be written to. SQLite wants to make two files beside a journal even to
+    read it; where they are not there, nothing is written to it either. Raises sqlite3.Error, OSError."""
+    place = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        connection = sqlite3.connect(place, uri=True, check_same_thread=False)
+        connection.execute("SELECT 1 FROM sqlite_master")
+        return connection
+    except sqlite3.OperationalError:
+        connection.close()
+    newer = path.with_name(f"{path.name}-wal")
+    if not newer.exists() or not newer.stat().st_size:
+        return sqlite3.connect(f"{place}&immutable=1", uri=True, check_same_thread=False)
+    copy = sqlite3.connect(":memory:", check_same_thread=False)  # a killed process left records beside the journal
+    with tempfile.TemporaryDirectory(prefix="overnight-journal-") as folder:
+        for each in (path, newer):
+            shutil.copyfile(each, Path(folder, each.name))
+        with closing(sqlite3.connect(Path(folder, path.name))) as whole:
+            whole.backup(copy)
+    return copy
 
 
 def _lock(connection: sa.Connection) -> None:

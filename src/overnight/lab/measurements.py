@@ -36,6 +36,7 @@ class Runs:
     secret       what seeds are drawn from; None where it is not at hand: nothing new can be measured then
     calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
     confirmed    commit -> the fresh seeds on which it ran as a candidate
+    exact        the kernel counted CPU and memory of every run
     _stood       earlier incumbents: their standing, and seeds drawn for them
     """
 
@@ -60,6 +61,7 @@ class Runs:
     _kind: Kind | None = None
     drift: Drift = field(default_factory=Drift)
     curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
+    exact: bool = True
     held: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     held_paired: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -251,7 +253,7 @@ class Runs:
 
     def guard_usage(self, experiment: Experiment) -> list[guards.GuardUsage]:
         """How near an experiment comes to each guard's bound."""
-        return guards.usage(self.track.guard, list(self.shared(experiment).values()), self._standing)
+        return guards.usage(self.track.guard, list(self.shared(experiment).values()), self._standing, self.exact)
 
     # -- what happens --
 

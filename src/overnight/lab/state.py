@@ -209,6 +209,7 @@ class State:
 
     def _on_measured(self, event: events.Measured) -> None:
         self.usage.measured(event)
+        self.known.exact = self.known.exact and event.accounting == "exact"
         self.known.age(self.runs)
         self.next_run = max(self.next_run, event.run + 1)
         metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from overnight import __version__
 from overnight.errors import OvernightError, TrackError
 from overnight.mcp.verbs import Verbs
+from overnight.untrusted import flat
 
 PATH = "/mcp"
 MOST_REQUEST_BYTES = 1 << 20  # bytes of one request
@@ -55,7 +56,7 @@ class _Server(MCPServer[None]):
                 said = _wrong(cause)
             else:
                 said = str(error).removeprefix(f"Error executing tool {name}: ")
-            raise ToolError(f"{said.rstrip('.')}.") from cause
+            raise ToolError(f"{flat(said).rstrip('.')}.") from cause
 
 
 def _wrong(error: ValidationError) -> str:

@@ -29,7 +29,7 @@ from overnight.night.inbox import Inbox, request
 from overnight.night.session import Session, opened
 from overnight.repo import Repo
 from overnight.track.units import number as shown
-from overnight.untrusted import line, quoted
+from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named
 from overnight.views.track import track
@@ -38,8 +38,8 @@ MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 SHORT, LONG = 45, 600  # seconds: many clients give a call a minute; none should hold one longer than ten
 TICK = 0.5  # seconds between two looks at what is under way
-STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "baseline", "frontier", "noise", "commit", "branch",
-          "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs", "paused")
+STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "estimated", "baseline", "frontier", "noise", "commit",
+          "branch", "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs", "paused")
 
 Tokens = Annotated[int, Field(ge=2_000, le=20_000, description="Length of the page at most, in tokens.")]
 Last = Annotated[int, Field(ge=1, le=500, description="How many of the newest to list.")]
@@ -103,7 +103,8 @@ class Verbs:
         night = "A night is at work" + " and paused" * found.paused if at_work else "No night is at work"
         return _answer(
             f"{found.metric} ({found.direction}): {shown(found.baseline, 6)} at the baseline, {shown(found.frontier, 6)} at "
-            f"the frontier, commit {found.commit[:12]} on {found.branch}. {found.experiments} experiments: {counts}. {night}.",
+            f"the frontier, commit {found.commit[:12]} on {found.branch}. {found.experiments} experiments: {counts}. {night}."
+            + (f" Estimated, because nothing could count it: {', '.join(found.estimated)}." if found.estimated else ""),
             data | {"at_work": at_work})
 
     def log(self, last: Last = 50) -> CallToolResult:
@@ -274,7 +275,7 @@ def _agent(by: str) -> str:
 
 
 def _answer(text: str, data: dict[str, Any] | None = None) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)
+    return CallToolResult(content=[TextContent(type="text", text=clean(text))], structured_content=data)
 
 
 def _listed(lines: Sequence[str], more: int, data: dict[str, Any]) -> CallToolResult:

@@ -39,6 +39,9 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
     for guard in track.guard:
         if guard.metric not in runs[0].metrics:
             yield f"the guard on {guard.metric} never binds: no command measures {guard.metric}."
+    if any(run.accounting == "estimate" for run in runs):
+        for name in track.counted_guards:
+            yield f"the guard on {name} is held to estimates here, which a candidate can make look smaller than they are."
     if track.progress is not None and len(runs[0].curve) < curves.FEWEST_REPORTS:
         yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
                "them, or mend the pattern.")
@@ -64,8 +67,9 @@ def words(track: Track, runs: list[Measurement], measure_slots: int) -> Iterator
         cpu, memory = sum(m["cpu_seconds"] for m in good) / len(good), max(m["peak_memory"] for m in good)
         yield f"{name} of the baseline: {numbers[0]:.6g} {unit}".rstrip()
         a_night = NIGHT_SECONDS / (wall + overhead) * measure_slots
-        yield (f"one run takes {wall:.2f} s ({cpu:.2f} s of CPU, {memory / 2**20:.0f} MiB) and {1000 * overhead:.0f} ms of "
-               f"overhead: about {a_night:,.0f} runs in 8 h with {measure_slots} at a time")
+        exact = all(run.accounting == "exact" for run in runs)
+        yield (f"one run takes {wall:.2f} s ({cpu:.2f} s of CPU, {memory / 2**20:.0f} MiB{'' if exact else ', estimated'}) and "
+               f"{1000 * overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {measure_slots} at a time")
     if len(good) > 1:
         same = abs(numbers[0] - numbers[1])
         yield f"the same seed twice: {f'a difference of {same:.3g} {unit}'.rstrip() if same else 'the same number'}"

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from overnight.errors import TrackError
 from overnight.execution import mounts
 from overnight.night import place
 from overnight.repo import Repo
@@ -64,10 +65,21 @@ def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> 
 def _of_model(role: Role, environ: Mapping[str, str]) -> str:
     from overnight.researchers.llm import model
     named = model.named(role.model, environ)
-    host = urlsplit(named.url).netloc if named.url else f"the servers of {named.provider}"
+    host = _host(named.url) if named.url else f"the servers of {named.provider}"
     keys = [name for name in model.PROVIDERS[named.provider].keys if environ.get(name)]
+    if named.url and model.key(named, environ):
+        keys = [model.KEY]
     return _need(f"the role '{role.name}' sends briefs, which hold the files that may be edited, to {host}"
                  + (f", with ${' or $'.join(keys)}" if keys else ""))
+
+
+def _host(url: str) -> str:
+    """The host and port of an address, in the letters in which no two hosts look alike. Raises TrackError."""
+    host = urlsplit(url).netloc
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise TrackError(f"{line(host, MOST_NEED_CHARACTERS)} is no host: write the address of a model in ASCII.") from error
 
 
 def _of_agent(role: Role, environ: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
-from overnight.night import needs
+from overnight.night import counting, needs
 from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
@@ -40,6 +40,7 @@ class Night:
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
                  think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
+        counting.require(session.state.track, sandbox)
         session.trust.require(needs.of_contract(session.state.track, session.repo))
         cpus = session.state.track.run.cpus
         measure_slots = workers or max(1, len(machine) // cpus)

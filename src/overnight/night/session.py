@@ -7,6 +7,7 @@ Everything that Overnight writes lies in the track's state folder, outside the r
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import time
@@ -25,11 +26,13 @@ from overnight.night.inbox import Inbox
 from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.night.trust import Trust
-from overnight.repo import Repo
+from overnight.repo import HASH, Repo
 from overnight.track import program, scorer, spec
 from overnight.track.load import load, text_of
 from overnight.untrusted import is_file_name
 
+# What a journal that no night wrote makes of the state while it is replayed.
+IMPOSSIBLE = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, StopIteration)
 UNFINISHED = 60.0  # seconds after which a file that is still under its first name was left by a process that was killed
 ROOM = 256 << 20  # bytes that must be free where the journal lies before a night begins
 
@@ -81,6 +84,8 @@ class Session:
     def elsewhere(self, before: str = "") -> str:
         """A sentence about a state that may be this track's and is not used, behind `before`; "" where there is none."""
         old = None if self.begun else self.place.earlier(self.repo.folder)
+        if old and self._came_with_the_repository(old):
+            return ""
         return f"{before}An earlier state lies in {old}: `overnight where --adopt {old}` takes it over." if old else ""
 
     def look(self, whole: bool = False) -> State:
@@ -123,27 +128,44 @@ class Session:
         is not a state of this repository or its journal is not whole."""
         if self.begun:
             raise TrackError(f"this track has a state already, in {self.home}: move that away to take over another one.")
+        if self._came_with_the_repository(old):
+            raise TrackError(f"{old} is a part of the repository, so it may be another person's night: it is not taken over.")
         self.place.make()
         with self._lock():
             coming = self.place.copied(old)
             try:
-                self._check_adopted(coming, old)
+                branch = self._check_adopted(coming, old)
+                (coming / "branch").write_text(branch, encoding="utf-8")
                 self.place.take(coming)
             finally:
                 shutil.rmtree(coming, ignore_errors=True)
         self.state = State(keys.found(self.home))
 
-    def _check_adopted(self, coming: Path, old: Path) -> None:
+    def _came_with_the_repository(self, old: Path) -> bool:
+        """Whether a state lies in the repository and is committed there, which none of one's own ever was."""
+        place = old.resolve()
+        return place.is_relative_to(self.repo.root) and self.repo.tracks(place.relative_to(self.repo.root).as_posix())
+
+    def _check_adopted(self, coming: Path, old: Path) -> str:
+        """The result branch of a state that may be taken over. Raises TrackError."""
         if not (coming / "journal.db").exists():
             raise TrackError(f"there is no journal in {old}: name the folder that holds journal.db.")
+        journals.check_schema(coming / "journal.db")
         journal = journals.open(coming / "journal.db")
         try:
             anchor.check_end(coming, journal)
-            opened = replayed(journal, State(keys.found(coming))).opened
+            state = replayed(journal, State(keys.found(coming)))
+        except IMPOSSIBLE as error:
+            raise TrackError(f"the journal in {old} tells what cannot have been: it is not taken over.") from error
         finally:
             journal.close()
+        opened = state.opened
         if opened is None or not self.repo.has(opened.commit):
             raise TrackError(f"{old} holds the state of another repository: it is not taken over.")
+        commits = (name for each in state.experiments.values() for name in (each.commit, each.base_commit))
+        if not opened.result_branch.startswith(BRANCHES) or not all(not name or HASH.fullmatch(name) for name in commits):
+            raise TrackError(f"the journal in {old} names branches or commits that no night makes: it is not taken over.")
+        return opened.result_branch
 
     def at_work(self) -> bool:
         """Whether another process holds the track."""
@@ -234,6 +256,7 @@ class Session:
             shutil.rmtree(self.home / name, ignore_errors=True)
         (self.home / "scratch").mkdir()
         git = self.home / "git"
+        # written when its process died
         for path in (*self.inbox.folder.glob(".*"), *git.glob("tmp*"), *git.glob("*.????????")):
             with suppress(OSError):
                 if time.time() - path.lstat().st_mtime > UNFINISHED:
@@ -267,10 +290,11 @@ class Session:
 
     def _free(self, name: str) -> str:
         """A result branch that no other track of the repository has; "" for the usual one."""
-        taken = self.place.branches()
-        if f"{BRANCHES}{name}" not in taken:
+        taken, usual = self.place.branches(), f"{BRANCHES}{name}"
+        if usual not in taken:
             return ""
-        return f"{BRANCHES}{name}-{self.place.number}"
+        own = f"{usual}-{self.place.number}"  # which another track may have for its name
+        return next(branch for n in itertools.count() if (branch := f"{own}-{n}" if n else own) not in taken)
 
     def _check_key(self, name: str) -> None:
         """Raise TrackError where the key from which this track's seeds are drawn is not beside its journal."""

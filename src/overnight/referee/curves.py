@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 
 from overnight.contracts import Direction
+from overnight.patterns import compiled
 from overnight.track.spec import CATCH_UP, NEARLY_DONE, WARM_UP
 
 Point = tuple[float, float]  # step and value
@@ -35,7 +36,7 @@ class Reader:
     """Reads reports from a stream of bytes as they come. Once there are MOST_REPORTS, every other one is forgotten."""
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = re.compile(pattern)
+        self._pattern = compiled(pattern)
         self._rest = b""
         self._kept: list[Point] = []
         self._last: Point | None = None

@@ -11,19 +11,22 @@ import statistics
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from overnight.referee.distributions import student_quantile
-from overnight.track.spec import Guard
+from overnight.track.spec import COUNTED, Guard
 from overnight.track.units import bound
 
 SINGLE_PAIR_SLACK = 0.25  # how far beyond a bound one pair may lie by chance; half as far for two, and so on; a keep may not
+ESTIMATED = " (estimated)"  # behind the name of a number that nothing could count exactly
 
 Pair = tuple[dict[str, float], dict[str, float]]  # what a candidate and its incumbent measured on one seed
 
 
 class GuardUsage(Struct, frozen=True):
     """One guard as some runs meet it: the `share` of the bound that they use, above 1 is broken; and the `upper` limit up
-    to which it may be, by Student's t at a level of one in twenty: non-inferiority, with the bound as the margin."""
+    to which it may be, by Student's t at a level of one in twenty: non-inferiority, with the bound as the margin.
+    `estimated`: nothing counted the number exactly."""
 
     share: float
     upper: float
@@ -31,13 +34,14 @@ class GuardUsage(Struct, frozen=True):
     number: float
     bound_text: str
     relative: bool
+    estimated: bool = False
 
     @property
     def sentence(self) -> str:
         """What is broken, for people."""
         number = f"{self.number:.3g}x of the baseline's" if self.relative else f"{self.number:.4g}"
         breaks = "breaks the guard" if self.share > 1 else "is not shown to keep within the guard"
-        return f"{breaks} on {self.metric}: {number} where {self.bound_text} is the bound"
+        return f"{breaks} on {self.metric}{ESTIMATED * self.estimated}: {number} where {self.bound_text} is the bound"
 
 
 def begin(guards: Sequence[Guard]) -> list[float]:
@@ -46,9 +50,12 @@ def begin(guards: Sequence[Guard]) -> list[float]:
     return [0.0 if not relative else 1 / number if guard.at_most is not None else number for guard, number, relative in bounds]
 
 
-def usage(guards: Sequence[Guard], pairs: Sequence[Pair], standing: Sequence[float]) -> list[GuardUsage]:
-    """Each guard as these pairs meet it, given the incumbent's own shares; empty without pairs."""
-    return [_usage(guard, pairs, stands) for guard, stands in zip(guards, standing, strict=True)] if pairs else []
+def usage(guards: Sequence[Guard], pairs: Sequence[Pair], standing: Sequence[float], exact: bool = True) -> list[GuardUsage]:
+    """Each guard as these pairs meet it, given the incumbent's own shares; empty without pairs. `exact`: the kernel counted."""
+    if not pairs:
+        return []
+    found = [_usage(guard, pairs, stands) for guard, stands in zip(guards, standing, strict=True)]
+    return found if exact else [replace(each, estimated=each.metric in COUNTED) for each in found]
 
 
 def _usage(guard: Guard, pairs: Sequence[Pair], standing: float) -> GuardUsage:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from overnight import files
 from overnight.errors import TrackError
 
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"refs(?:/(?!\.)(?:(?!\.\.|@\{|\.lock(?:/|$))[^\x00-\x20\x7f~^:?*\[\\/])+)+")
 
 
@@ -137,6 +137,6 @@ def _same(one: Path, other: Path) -> bool:
 def _head(place: Path) -> str:
     text = (files.read(place, "HEAD") or b"").decode(errors="surrogateescape").strip()
     ref = text.removeprefix("ref:").strip()
-    if not (_HASH.fullmatch(text) or (text.startswith("ref:") and _REF.fullmatch(ref))):
+    if not (HASH.fullmatch(text) or (text.startswith("ref:") and _REF.fullmatch(ref))):
         raise TrackError(f"{place / 'HEAD'} is damaged: check out a branch (git checkout BRANCH) and run again.")
     return ref

@@ -19,7 +19,7 @@ from overnight.errors import EditError, Fault, TrackError
 from overnight.repo import lfs, reflog
 from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
-from overnight.repo.trees import FILES, GONE, Change, Entry, Trees
+from overnight.repo.trees import FILES, GONE, Entry, Trees
 from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES, Look, WorkTree, named_filters
 from overnight.track.spec import FILE, Track, covers
 
@@ -46,7 +46,6 @@ class Repo:
         self._work_tree = WorkTree(self.dirs, self._store, self.prefix)
         self._git, self._ask = self._store.git, self._store.ask
         self._trees = Trees(self._store)
-        self._listed = ("", frozenset[str]())  # a commit, and the paths of its files
 
     @property
     def _short_lived(self) -> Path | None:
@@ -61,10 +60,11 @@ class Repo:
     # -- asking --
 
     def head(self) -> str:
-        """The commit that is checked out. Raises TrackError when there is none."""
+        """The commit that is checked out. Raises TrackError when there is none, and where it holds too many files."""
         commit = self._ask("rev-parse", "--verify", "-q", f"{self.dirs.head()}^{{commit}}")
         if commit is None:
             raise TrackError("this repository has no commits yet: commit your files first.")
+        self._store.check_size(commit)
         return commit
 
     def branch(self) -> str | None:
@@ -78,8 +78,9 @@ class Repo:
         return self._work_tree.dirty(self._short_lived)
 
     def home(self) -> Path:
-        """This folder in the repository's main work tree: itself, unless it lies in a linked one."""
-        return self.common.parent / self.prefix if self.common.name == ".git" and self.dirs.linked else self.folder
+        """This folder in the repository's main work tree: itself, unless it lies in a linked one and there is a main one."""
+        main = self.common.name == ".git" and self.dirs.linked and not self._store.bare
+        return self.common.parent / self.prefix if main else self.folder
 
     def tracks(self, path: str) -> bool:
         """Whether the commit that is checked out holds a file at or below a path in the repository."""
@@ -112,7 +113,7 @@ class Repo:
         for change in self._trees.changes(base, tree):
             inside = change.path.removeprefix(self.prefix)
             if change.path.startswith(self.prefix) and any(covers(p, inside) for p in track.track.editable):
-                changed[inside] = self._edited(change, inside)
+                changed[inside] = self._trees.edited(change, inside)
             elif change.path.startswith(self.prefix):
                 others.append(change.path)
         for path in others:
@@ -121,17 +122,6 @@ class Repo:
                 raise EditError(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
                                 f"{inside}).")
         return changed
-
-    def _edited(self, change: Change, path: str) -> str | None:
-        if change.after == GONE:
-            return None
-        if change.after not in FILES or change.after != (FILES[0] if change.before == GONE else change.before):
-            raise EditError(f"{path} has a kind or mode of its own, and only text can be tried: make it a plain file as "
-                            "before.")
-        try:
-            return self._store.blob(change.new).decode()
-        except UnicodeDecodeError as error:
-            raise EditError(f"{path} is no text in UTF-8, and only text can be tried.") from error
 
     def tip(self, branch: str) -> str | None:
         """The commit of a branch, None when there is no such branch."""
@@ -150,19 +140,12 @@ class Repo:
 
     def reader(self, commit: str) -> Callable[[str], str | None]:
         """What reads the files of a commit, as `text` does: for callers that ask for many that are not there."""
-        names = self._names(commit)
+        names = self._trees.names(commit)
         return lambda path: self.text(commit, path) if self.prefix + path in names else None
-
-    def _names(self, commit: str) -> frozenset[str]:
-        """The paths of all files of a commit; of the last one that was asked for they are remembered."""
-        if self._listed[0] != commit:
-            names = self._git("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit).split("\0")
-            self._listed = commit, frozenset(name for name in names if name)
-        return self._listed[1]
 
     def editable(self, commit: str, track: Track) -> dict[str, str]:
         """The files that may be edited, as they are at a commit: path in the folder -> text."""
-        inside = sorted(name.removeprefix(self.prefix) for name in self._names(commit) if name.startswith(self.prefix))
+        inside = sorted(name.removeprefix(self.prefix) for name in self._trees.names(commit) if name.startswith(self.prefix))
         texts = {name: self.text(commit, name) for name in inside if any(covers(p, name) for p in track.track.editable)}
         return {name: text for name, text in texts.items() if text is not None}
 
@@ -204,7 +187,7 @@ class Repo:
     def refuse_filters(self, commit: str, track: Track) -> None:
         """Raise TrackError where an editable file, the contract, the program or a file that a command names goes through a
         filter at a commit: candidates and scorers would meet other bytes than the user does."""
-        if not any(Path(name).name == ".gitattributes" for name in self._names(commit)):
+        if not any(Path(name).name == ".gitattributes" for name in self._trees.names(commit)):
             return
         named = {FILE, "program.md", *track.private}
         for step in (track.run, track.oracle, track.score):

@@ -33,6 +33,7 @@ _OURS = """\
     fsmonitor = false
     quotePath = false
     logAllRefUpdates = false
+    commitGraph = false
     attributesFile = /dev/null
     excludesFile = /dev/null
     splitIndex = false
@@ -52,6 +53,7 @@ _CLOSED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GI
 _USERS = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 _SHARED = ("objects", "refs", "packed-refs", "shallow")
 MOST_PACK_BYTES = 256 << 20  # bytes of a commit with what it stands on
+MOST_TREE_FILES = 1_000_000  # of a commit
 NO_HEAD = "refs/none"  # what is checked out in a git folder of ours that has no work tree
 
 
@@ -64,11 +66,12 @@ class Store:
         self.kept: Path | None = None
         self._folder: Path | None = None
         self._lock = threading.Lock()
+        self._sized = set[str]()  # commits that git can look at
         self._git = _program(dirs)
         if foreign(dirs) and not settings.safe(self._safe_directories(), dirs.root):
             raise TrackError(f"git refuses {dirs.root}, because it belongs to another user: run as that user, or run "
                              f"`git config --global --add safe.directory {dirs.root}`.")
-        self.pairs = self._configuration()
+        self.pairs = self._configuration(dirs.own)
         self.format = settings.read_format(self.pairs)
         if not dirs.linked:
             settings.check_work_tree(self.pairs, dirs.root, dirs.own)
@@ -111,9 +114,27 @@ class Store:
 
     def _run(self, arguments: list[str], env: dict[str, str], given: bytes, umask: int,
              cwd: Path) -> subprocess.CompletedProcess[bytes]:
-        handed = {name: os.environ[name] for name in _HANDED_DOWN if name in os.environ}
-        return subprocess.run([self._git, *arguments], cwd=cwd, env={**handed, **_CLOSED, **env}, input=given,
+        return subprocess.run([self._git, *arguments], cwd=cwd, env=_surroundings(env), input=given,
                               capture_output=True, check=False, start_new_session=True, umask=umask)
+
+    def check_size(self, commit: str) -> None:
+        """Raise TrackError where a commit holds more files than git could look at: few trees, each within the other often, make
+        more of them than any memory holds."""
+        if commit in self._sized:
+            return
+        listing = [self._git, "ls-tree", "-r", "-z", "--name-only", commit]
+        env = _surroundings({"GIT_DIR": str(self.folder)})
+        with subprocess.Popen(listing, cwd=self.folder, env=env, start_new_session=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            left = MOST_TREE_FILES
+            while left >= 0 and (block := process.stdout.read(1 << 16)):
+                left -= block.count(b"\0")
+            process.kill()
+        if left < 0:
+            raise TrackError(f"the commit {commit[:7]} holds more than {MOST_TREE_FILES:,} files, and Overnight does not look "
+                             "at so many.")
+        self._sized.add(commit)
 
     # -- journeys --
 
@@ -214,10 +235,16 @@ class Store:
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
         return done.stdout.decode(errors="surrogateescape")
 
-    def _configuration(self) -> settings.Pairs:
+    @property
+    def bare(self) -> bool:
+        """Whether the repository has linked work trees alone, and no main one."""
+        return settings.true(self._configuration(self.dirs.common).get("core.bare"))
+
+    def _configuration(self, place: Path) -> settings.Pairs:
+        """What a repository is set to, for the work tree whose git folder is named."""
         pairs = self._listed(self.dirs.common / "config")
         own = settings.true(pairs.get("extensions.worktreeconfig"))
-        return pairs | self._listed(self.dirs.own / "config.worktree") if own else pairs
+        return pairs | self._listed(place / "config.worktree") if own else pairs
 
     def _listed(self, path: Path) -> settings.Pairs:
         content = files.read(path.parent, path.name) or b""
@@ -231,6 +258,11 @@ class Store:
     def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"status {done.returncode}"
+
+
+def _surroundings(env: dict[str, str]) -> dict[str, str]:
+    """The environment of git."""
+    return {**{name: os.environ[name] for name in _HANDED_DOWN if name in os.environ}, **_CLOSED, **env}
 
 
 def _program(dirs: GitDirs) -> str:

@@ -34,6 +34,7 @@ class Trees:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._listed = ("", frozenset[str]())  # a commit, and the paths of its files
 
     def changes(self, base: str, commit: str) -> Iterator[Change]:
         """What differs between two commits or trees."""
@@ -41,6 +42,25 @@ class Trees:
         for head, path in zip(fields[::2], fields[1::2], strict=False):
             before, after, old, new, _ = head.lstrip(":").split(" ")
             yield Change(before, after, old, new, path)
+
+    def edited(self, change: Change, path: str) -> str | None:
+        """The new text of a changed file, None where it is gone. Raises EditError for what is no text or no plain file."""
+        if change.after == GONE:
+            return None
+        if change.after not in FILES or change.after != (FILES[0] if change.before == GONE else change.before):
+            raise EditError(f"{path} has a kind or mode of its own, and only text can be tried: make it a plain file as "
+                            "before.")
+        try:
+            return self._store.blob(change.new).decode()
+        except UnicodeDecodeError as error:
+            raise EditError(f"{path} is no text in UTF-8, and only text can be tried.") from error
+
+    def names(self, commit: str) -> frozenset[str]:
+        """The paths of all files of a commit; of the last one that was asked for they are remembered."""
+        if self._listed[0] != commit:
+            names = self._store.git("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit).split("\0")
+            self._listed = commit, frozenset(name for name in names if name)
+        return self._listed[1]
 
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
         """What a commit holds at these paths."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ from overnight.track.spec import Track, covers
 MOST_FILES, MOST_TEXT_BYTES = 1000, 8 << 20  # files that one change may name, and bytes of text in all
 _UNMERGED = frozenset(("DD", "AU", "UD", "UA", "DU", "AA", "UU"))
 _NEW = "??"
+READ_BY_GIT = frozenset((".gitattributes", ".gitignore", ".gitmodules"))  # opened before it is known what they are
 _TREE = "--ignore-submodules=dirty"  # git would look into a submodule by that one's own settings, which may run programs
 
 
@@ -86,6 +88,7 @@ class WorkTree:
         """The work tree as git sees it with our git folder and a copy of its index."""
         store, dirs = self._store, self._dirs
         settings.refuse_lists(store.pairs, store.users)
+        _refuse_pipes(dirs.root)
         own = settings.chosen(store.users, settings.WORK_TREE) | settings.chosen(store.pairs, settings.WORK_TREE)
         with tempfile.TemporaryDirectory(prefix="overnight-", dir=scratch) as name:
             folder = Path(name, "git")
@@ -163,6 +166,16 @@ class _View:
                 self.git("update-index", "--add", "--remove", "-z", "--stdin", given=paths, tree=copies)
             except Fault as fault:
                 raise EditError(f"git does not take the change ({fault}).") from fault
+
+
+def _refuse_pipes(root: Path) -> None:
+    """Raise TrackError where git would wait for a pipe or a device, because a file that it reads for itself is one."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name != ".git"]
+        for name in READ_BY_GIT.intersection(names):
+            mode = Path(folder, name).lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise TrackError(f"{Path(folder, name)} is no plain file: put a file in its place, or remove it.")
 
 
 def named_filters(listing: str) -> dict[str, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -30,10 +31,23 @@ LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
 
 
+class Terminal(Console):
+    """A terminal or a file that is given words from outside: of what is drawn, nothing is left that it would obey."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """What is drawn, cleaned; rich's own moves of the cursor stay."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(untrusted.visible(part.text), part.style)
+
+    def say(self, sentence: str) -> None:
+        """Print one line as it is."""
+        self.print(untrusted.flat(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
 class Lines:
     """Plain lines: one for each verdict, for files and pipes."""
 
-    def __init__(self, state: State, console: Console) -> None:
+    def __init__(self, state: State, console: Terminal) -> None:
         self.state, self.console, self._said = state, console, ""
         self.screen = nullcontext()
 
@@ -42,7 +56,7 @@ class Lines:
         for event in events:
             text = sentence(self.state, event)
             if text and text != self._said:  # four refused researchers say so once
-                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                self.console.say(text)
                 self._said = text
 
 
@@ -64,7 +78,7 @@ class Panel:
                 self.left -= 1
             if text := sentence(self.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
-                self.last.append(Text(text, style=shade, no_wrap=True, overflow="ellipsis"))
+                self.last.append(Text(untrusted.flat(text), style=shade, no_wrap=True, overflow="ellipsis"))
         self.screen.update(self.draw(), refresh=True)
 
     def draw(self) -> Group:

@@ -32,6 +32,8 @@ WARNINGS = {
                      "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
+    "estimated guards": "CPU time and memory under guard were looked at ten times a second, because nothing could count them: "
+                        "a candidate can make them look smaller than they are.",
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from overnight.referee.guards import ESTIMATED
 from overnight.untrusted import line
 from overnight.views.experiment import History
 from overnight.views.track import TrackView
@@ -21,7 +22,8 @@ def results_tsv(history: History) -> str:
     The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
     """
     track = history.track
-    rows = [["commit", plain(track.metric), "memory_gb", "status", "description"]]
+    memory = f"memory_gb{ESTIMATED * ('peak_memory' in track.estimated)}"
+    rows = [["commit", plain(track.metric), memory, "status", "description"]]
     if track.baseline is not None:
         rows.append(_row(track.base_commit, track.baseline, track.baseline_metrics, "keep", "baseline"))
     rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, e.title)

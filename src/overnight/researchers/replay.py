@@ -126,9 +126,9 @@ def _lay(tree: Path, files: Mapping[str, str]) -> None:
 
 
 def _git(arguments: list[str], cwd: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """git in a folder that belongs to no repository, without any user's settings."""
+    """git in a folder that belongs to no repository and is none, whatever files lie in it, without any user's settings."""
     env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(cwd), "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C.UTF-8",
-           "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CEILING_DIRECTORIES": str(cwd.parent), "GIT_ATTR_NOSYSTEM": "1"}
+           "GIT_CONFIG_GLOBAL": os.devnull, "GIT_DIR": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
     try:
         return subprocess.run([*_GIT, *arguments], cwd=cwd, env=env, input=given, capture_output=True, check=False,
                               start_new_session=True, timeout=GIT_SECONDS)

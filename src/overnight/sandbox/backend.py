@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from overnight.contracts import Command, Limits, Process
+from overnight.contracts import Accounting, Command, Limits, Process
 from overnight.errors import Fault, SandboxMissing
-from overnight.sandbox import watch
+from overnight.sandbox import keeper, watch
 from overnight.sandbox.kernel import cgroups
 
 BOX, BAIT = "box", "bait"  # kinds of folders that Overnight makes among temporary files
@@ -40,8 +40,10 @@ class Backend:
 
     def __init__(self) -> None:
         self.identity, self.findings = self.name, dict[str, str]()
-        self.path = shutil.which(self.program) or ""
+        whole = [place for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place.startswith("/")]
+        self.path = shutil.which(self.program, path=os.pathsep.join(whole)) or ""  # not in the folder that a user is in
         self.groups: cgroups.Cgroups | None = None
+        self.accounting: Accounting = "estimate"
 
     @property
     def counts(self) -> bool:
@@ -53,6 +55,10 @@ class Backend:
         if not self.path:
             raise SandboxMissing(f"{self.title} is not installed: run `{self.install}`, or choose {self.instead}.")
         sweep()
+        try:
+            keeper.start()
+        except OSError as error:
+            raise SandboxMissing(self._why(str(error))) from error
         self.groups = cgroups.find()
         if self.groups is not None:
             self.groups.sweep()
@@ -64,6 +70,7 @@ class Backend:
                 raise SandboxMissing(self._why(str(fault))) from fault
         if ended.code:
             raise SandboxMissing(self._why(ended.stderr.decode(errors="replace")))
+        self.accounting = ended.accounting
 
     def start(self, command: Command) -> Process:
         """Start a command. Raises Fault."""

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from overnight.contracts import Command, Ended
+from overnight.contracts import Accounting, Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
 from overnight.sandbox.supervised import Supervised
@@ -25,6 +25,7 @@ class Unsandboxed:
 
     name = identity = "none"
     findings: dict[str, str] = {}
+    accounting: Accounting = "estimate"
 
     def start(self, command: Command) -> PlainProcess:
         """Start a command. Raises Fault."""

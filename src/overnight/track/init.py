@@ -1,13 +1,19 @@
-"""`overnight init`: write a contract and a program for a repository, asking nothing that can be found out."""
+"""`overnight init`: write a contract and a program for a repository, asking nothing that can be found out.
+
+Covered: nothing is read or written through a link of the repository.
+Not covered: what the code does that the contract then runs, in a sandbox.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 from msgspec import Struct
 
+from overnight import files
 from overnight.contracts import Direction
 from overnight.errors import TrackError
 from overnight.track.program import BEGIN
@@ -16,6 +22,7 @@ from overnight.track.spec import FILE
 ENTRIES = ("train.py", "main.py", "run.py", "bench.py", "benchmark.py", "solve.py")
 LESS = ("loss", "bpb", "bpc", "error", "perplexity", "ppl", "rmse", "mse", "mae", "seconds", "latency", "time", "ms", "cost")
 MORE = ("accuracy", "acc", "score", "f1", "auc", "throughput", "reward", "per_second", "speed", "bleu")
+_PLAIN = re.compile(r"[\w ./+-]+")  # what can stand in the contract as it is
 _PRINTED = re.compile(r"""(?:print|echo|write|info|warning|debug)\(\s*[frb]*["']"""
                       r"""(?P<name>[A-Za-z][A-Za-z0-9_]*)\s*[:=]\s*(?:\{|%|["'])""")
 
@@ -50,8 +57,8 @@ def look(folder: Path, metric: str = "", entry: str = "") -> DetectedProject:
 
 def karpathy(folder: Path) -> bool:
     """Whether this is the layout of autoresearch: `program.md`, `train.py`, `prepare.py` and a printed `val_bpb:`."""
-    files = [folder / name for name in ("program.md", "train.py", "prepare.py")]
-    return all(f.is_file() for f in files) and "val_bpb:" in files[1].read_text(encoding="utf-8", errors="replace")
+    there = all((folder / name).is_file() for name in ("program.md", "train.py", "prepare.py"))
+    return there and "val_bpb:" in _text(folder, "train.py")
 
 
 def _karpathy(folder: Path) -> DetectedProject:
@@ -65,11 +72,13 @@ def _karpathy(folder: Path) -> DetectedProject:
 def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
     """(file, metric) of the first entry file that prints a line like `name: number`."""
     entries = [entry] if entry else [e for e in ENTRIES if (folder / e).is_file()] or \
-        sorted(p.name for p in folder.glob("*.py"))
+        sorted(p.name for p in folder.glob("*.py") if _PLAIN.fullmatch(p.name))
     for path in entries:
+        if not _PLAIN.fullmatch(path):
+            raise TrackError(f"{path!r} has characters that a contract's file may not have: rename it.")
         if not (folder / path).is_file():
             raise TrackError(f"there is no {path} in {folder}: name a file of the repository.")
-        names = _PRINTED.findall((folder / path).read_text(encoding="utf-8", errors="replace"))
+        names = _PRINTED.findall(_text(folder, path))
         if metric and (entry or metric in names):
             return path, metric
         known = [n for n in names if _points(n)]
@@ -78,6 +87,10 @@ def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
     wanted = f"prints `{metric}: <number>`" if metric else "prints a line like `val_loss: 0.123`"
     raise TrackError(f"no Python file in {folder} {wanted}: print the number to improve like that, or name it with "
                      "--metric and the file with --entry.")
+
+
+def _text(folder: Path, name: str) -> str:
+    return (files.read(folder, name) or b"").decode(errors="replace")
 
 
 def _points(name: str) -> Direction | None:
@@ -125,23 +138,33 @@ pattern = '^{found.metric}\\s*[:=]\\s*(\\S+)'   # write a [score] command to hav
 
 def program(name: str, goal: str) -> str:
     """The text of program.md: what to research, then from BEGIN on what a user's own agent has to know."""
-    return files("overnight.track").joinpath("template.md").read_text(encoding="utf-8").format(name=name, goal=goal)
+    return resources.files("overnight.track").joinpath("template.md").read_text(encoding="utf-8").format(name=name, goal=goal)
 
 
 def write(folder: Path, found: DetectedProject) -> list[Path]:
     """Write `track.toml`, and `program.md` where there is none. A `program.md` that is there gets the part for agents at its
-    end, unless it has one or cannot be written to, and is left alone otherwise."""
+    end, unless it has one, is a link or cannot be written to, and is left alone otherwise. Raises TrackError."""
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
-    path.write_text(contract(found), encoding="utf-8")
-    if not instructions.exists():
-        instructions.write_text(text, encoding="utf-8")
-        return [path, instructions]
+    if instructions.exists() and not instructions.is_file():
+        raise TrackError(f"{instructions} is no plain file: put a file in its place, or remove it.")
+    _put(folder, FILE, contract(found), os.O_CREAT | os.O_TRUNC)
     try:
-        before = instructions.read_bytes()
-    except OSError:
+        before = files.read(folder, instructions.name)
+        if before is None:
+            _put(folder, instructions.name, text, os.O_CREAT | os.O_EXCL)
+        elif BEGIN.encode() in before:
+            return [path]
+        else:
+            gap = "\n" if before.endswith(b"\n") or not before else "\n\n"
+            _put(folder, instructions.name, gap + text[text.index(BEGIN):], os.O_APPEND)
+    except TrackError:
         return [path]
-    if BEGIN.encode() in before:
-        return [path]
-    gap = b"\n" if before.endswith(b"\n") or not before else b"\n\n"
-    instructions.write_bytes(before + gap + text[text.index(BEGIN):].encode())
     return [path, instructions]
+
+
+def _put(folder: Path, name: str, text: str, flags: int) -> None:
+    """Write a file of the folder, through no link. Raises TrackError."""
+    fd = files.opened(folder, name, TrackError, os.O_WRONLY | flags)
+    assert fd is not None  # the folder is there, and so the file
+    with open(fd, "wb") as file:
+        file.write(text.encode())

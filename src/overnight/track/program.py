@@ -10,6 +10,7 @@ Not covered: what its prose talks a researcher into, which is why no researcher 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -119,7 +120,7 @@ class _Folder:
         path = self.root / name
         self._seen[path] = _looks(path)
         place = self.inside(name)
-        if not place.is_file():
+        if not os.path.isfile(place):  # noqa: PTH113 - Path's raises for a long name
             raise TrackError("is missing or no regular file: write it, or name another")
         if place.suffix != ".md":
             raise TrackError("is no markdown file: name one that ends in .md")
@@ -191,7 +192,7 @@ def _named(folder: _Folder | None, key: str, path: str) -> str:
             raise TrackError("is beside no program.md: write the program to a file")
         if key == "prose":
             return folder.text(PurePosixPath(path).as_posix(), MOST_ROLE_BYTES)
-        if not folder.inside(path).is_dir():
+        if not os.path.isdir(folder.inside(path)):  # noqa: PTH112 - likewise
             raise TrackError("is no folder: make it, or name another")
     except TrackError as error:
         raise TrackError(f"{key} {path[:200]!r} {error}") from error

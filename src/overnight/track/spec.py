@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError, meant
+from overnight.patterns import compiled
 from overnight.track.units import bound, seconds, size
 
 Made = TypeVar("Made")
@@ -22,10 +23,10 @@ WARM_UP = 0.3  # share of the incumbent's curve before which no run is stopped f
 CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still be thought to learn
 NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
+COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
-
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,6 +171,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
         """The file that is scored before a keep; "" where there is none."""
         return self.score.holdout if self.score is not None else ""
 
+    @property
+    def counted_guards(self) -> tuple[str, ...]:
+        """The metrics under guard that only the kernel can count."""
+        return tuple(dict.fromkeys(guard.metric for guard in self.guard if guard.metric in COUNTED))
+
     def oriented(self, difference: float) -> float:
         """A difference `candidate - incumbent` of the metric, turned so that positive is better."""
         return -difference if self.metric.direction == "minimize" else difference
@@ -182,7 +188,11 @@ def covers(pattern: str, path: str) -> bool:
     """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
              else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
-    return re.fullmatch("".join(parts), path) is not None
+    if not any(sign in pattern for sign in "*?"):
+        return path == pattern
+    if not path.isascii():
+        path = path.encode(errors="replace").decode()  # a name in another encoding: what cannot be told counts as a "?"
+    return compiled("".join(parts)).fullmatch(path) is not None
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------
@@ -194,6 +204,8 @@ def parse(text: str) -> Track:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
+    except RecursionError as error:
+        raise TrackError(f"{FILE} nests too deep: write it flat.") from error
     guards = fields.get("guard")
     for nth, table in enumerate(guards if isinstance(guards, list) else ()):
         _converted({"guard": table}, _OneGuard, text, nth)
@@ -273,6 +285,10 @@ def _faults(track: Track) -> Iterator[Problem]:
     """What is wrong with the values, in the order in which the user is told; each check may assume those before it."""
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
         yield "track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.", 0
+    for section, key, paths in (("run", "data", track.run.data), ("run", "python", (track.run.python,)),
+                                ("score", "private", track.private), ("track", "editable", track.track.editable)):
+        if any("\0" in path for path in paths):
+            yield section, key, f"{key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
         yield "track", "editable", "nothing may be edited: name at least one file.", 0
     if not 0 <= track.metric.worthwhile < math.inf:
@@ -286,6 +302,8 @@ def _faults(track: Track) -> Iterator[Problem]:
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:
             yield section, "command", f"[{section}] has an empty command.", 0
+        if step is not None and any("\0" in word for word in step.command):
+            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
@@ -309,10 +327,10 @@ def _misread(unit: Callable[[Any], object], value: str | float, section: str, ke
 
 def _mismatched(pattern: str, groups: int, section: str, sentence: str) -> Iterator[Problem]:
     try:
-        if not pattern or re.compile(pattern).groups != groups:
+        if not pattern or compiled(pattern).groups != groups:
             yield section, "pattern", sentence, 0
-    except re.error as error:
-        yield section, "pattern", f"the pattern is no regular expression: {error}.", 0
+    except TrackError as error:
+        yield section, "pattern", str(error), 0
 
 
 def _of_metric(track: Track) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
-from overnight.views.track import SpentView, TrackView, span, spent, track
+from overnight.views.track import SpentView, TrackView, estimated, span, spent, track
 
 TAIL = 20  # lines of the log
 
@@ -50,6 +50,7 @@ class ExperimentView(Struct, frozen=True):
     level       the metric of its commit, in the metric's unit: the baseline's, moved by the effects that were measured; None
                 where it did not run to a verdict of keep or discard, or was never compared
     metrics     every metric of its commit, the mean over its runs; harness metrics in seconds and bytes
+    estimated   the metrics under guard that are estimates, because nothing could count them in every run
     idea        the idea of the queue that it tries
     size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
@@ -64,6 +65,7 @@ class ExperimentView(Struct, frozen=True):
     verdict: VerdictView
     level: float | None
     metrics: dict[str, float]
+    estimated: tuple[str, ...]
     idea: int | None
     size_delta: int
     model: SpentView | None
@@ -164,7 +166,7 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
     compared = chosen.verdict in ("keep", "discard") and chosen.effect is not None
     return ExperimentView(
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
-        state.level(chosen.id) if compared else None, chosen.metrics, chosen.idea or None, chosen.size_delta,
+        state.level(chosen.id) if compared else None, chosen.metrics, estimated(state), chosen.idea or None, chosen.size_delta,
         spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
 
 

@@ -74,6 +74,8 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     if failed and verdict.verdict != "crash":
         yield (f"{failed} of its {len(found.runs)} runs failed; this track allows {100 * track.may_crash:g} % "
                "([referee] may_crash).")
+    if found.estimated:
+        yield f"Estimated, because nothing could count it in every run: {', '.join(found.estimated)}."
     if found.size_delta:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
 

@@ -39,7 +39,8 @@ class TrackView(Struct, frozen=True):
     """Where a track stands.
 
     track, goal        from the contract; so are `metric`, its `unit` and its `direction` (minimize or maximize)
-    marks              what must stand beside every number: "self-reported", "unsandboxed"
+    marks              what must stand beside every number: "self-reported", "unsandboxed", "estimated guards"
+    estimated          the metrics under guard that are estimates, because nothing could count them in every run
     baseline           the metric at the baseline, in its unit; None before it is measured
     frontier           the same at the frontier: the baseline's, moved by the effects that were measured
     baseline_metrics   every metric of the baseline, the mean over its runs; harness metrics in seconds and bytes
@@ -73,6 +74,7 @@ class TrackView(Struct, frozen=True):
     unit: str
     direction: str
     marks: tuple[str, ...]
+    estimated: tuple[str, ...]
     baseline: float | None
     frontier: float | None
     baseline_metrics: dict[str, float]
@@ -119,6 +121,7 @@ def track(state: State) -> TrackView:
     return TrackView(
         track=contract.name, goal=contract.track.goal,
         metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
+        estimated=estimated(state),
         baseline=state.level(BASELINE), frontier=state.level(state.frontier),
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
@@ -135,10 +138,16 @@ def track(state: State) -> TrackView:
 
 
 def marks(state: State) -> tuple[str, ...]:
-    """What must stand beside every number of this track: "self-reported", "unsandboxed"."""
+    """What must stand beside every number of this track: "self-reported", "unsandboxed", "estimated guards"."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes}
+    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes,
+             "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
+
+
+def estimated(state: State) -> tuple[str, ...]:
+    """The metrics under guard that are estimates, because nothing could count them in every run."""
+    return () if state.known.exact else state.track.counted_guards
 
 
 def _drift(state: State) -> float | None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from overnight.errors import Away, TrackError
 from overnight.execution.mounts import interpreter
+from overnight.sandbox import world
 from overnight.track.spec import RunSpec
 
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted")  # public: trusted authorities
@@ -49,16 +50,23 @@ def _steps(program: Path, path: str, deeper: int) -> Iterator[Path]:
     if program.is_symlink():
         yield from _steps(Path(os.path.normpath(program.parent / program.readlink())), path, deeper - 1)
         return
-    words = _shebang(program)
-    if words and Path(words[0]).name == "env":
-        words = [word for word in words[1:] if not word.startswith("-")]
-    if words and (runner := shutil.which(words[0], path=path)):
+    if (name := _interpreter(_shebang(program))) and (runner := shutil.which(name, path=path)):
         yield from _steps(Path(runner).absolute(), path, deeper - 1)
+
+
+def _interpreter(words: list[str]) -> str:
+    """The program that a script's first line names, also through `env`, its options and what it sets; "" for none."""
+    if not words or Path(words[0]).name != "env":
+        return words[0] if words else ""
+    words = [word.removeprefix("-S").removeprefix("--split-string=") for word in words[1:]]
+    return next((word for word in words if word and not word.startswith("-") and "=" not in word), "")
 
 
 def _shebang(program: Path) -> list[str]:
     """The words of a script's first line; none for anything else."""
     try:
+        if not program.is_file():
+            return []  # a pipe would be waited for
         with program.open("rb") as file:
             line = file.readline(4096)
     except OSError:
@@ -69,6 +77,9 @@ def _shebang(program: Path) -> list[str]:
 def _mounts(step: Path) -> Iterator[Path]:
     """What one step takes: a link, a virtual environment with its interpreter, a package of Node's, or the file alone."""
     environment = step.parent.parent
+    there = (Path("/usr"), *world.system(), *(Path("/etc", name) for name in world.ETC))
+    if any(map(step.is_relative_to, there)):
+        return  # it is there in every sandbox
     if (environment / "pyvenv.cfg").exists():
         yield from interpreter(RunSpec(command=("python",), python=str(environment)), Path("/"))[1]
     elif "node_modules" in step.parts and not step.is_symlink():

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Brief, Change, Command, Ended, Limits, Process, Sandbox
-from overnight.errors import Away, EditError, extra
+from overnight.errors import Away, EditError, Fault, extra
 from overnight.execution.mounts import interpreter
 from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
@@ -163,8 +163,8 @@ class Agent:
 
     @contextmanager
     def _started(self, command: Command, gate: Gate) -> Iterator[Process]:
-        """The agent's process, which `stop` can end. Raises Fault."""
-        process = self._sandbox.start(command)
+        """The agent's process, which `stop` can end. Raises Fault, Away."""
+        process = self._begun(command)
         gate.theirs.close()  # the launcher holds it now, so that its death is heard
         with self._lock:
             self._running.add(process)
@@ -173,6 +173,20 @@ class Agent:
         finally:
             with self._lock:
                 self._running.discard(process)
+
+    def _begun(self, command: Command) -> Process:
+        """Start a command. Raises Fault; Away where others can be started here, so that what is mounted for it is at fault."""
+        try:
+            return self._sandbox.start(command)
+        except Fault:
+            bare = msgspec.structs.replace(command, argv=("/bin/true",), env={}, mounts=(), inputs=None, harvest=None,
+                                           stdin=None, stdout=None, fds=(), gpus=False)
+            if self._sandbox.start(bare).wait().code:
+                raise
+        try:
+            return self._sandbox.start(command)
+        except Fault as fault:
+            raise Away(f"'{self.name}' cannot be shown its program, or what its recipe mounts{_shown(str(fault))}.") from fault
 
     def _conversed(self, command: Command, gate: Gate, text: str) -> tuple[Ended, SessionResult]:
         """An agent that speaks the protocol: it has ended when it has answered."""
