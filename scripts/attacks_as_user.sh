@@ -24,6 +24,7 @@ if ! runuser -u "$user" -- "$base" -c '' 2>/dev/null; then # it lies where only 
     mkdir "$home/python"
     tar -C "$prefix" --exclude=site-packages --exclude=test -cf - . | tar -C "$home/python" -xf -
     base=$home/python/bin/$(basename "$base")
+    libraries=$home/python/lib # its own, not another build's of the same version
 fi
 if ! runuser -u "$user" -- test -r "$packages/pytest/__init__.py"; then
     cp -R "$packages" "$home/packages"
@@ -33,7 +34,7 @@ chown -R "$user:" "$home"
 cd "$home/clone"
 as_user() {
     runuser -u "$user" -- env -i PATH="$PATH" HOME="$home" TMPDIR="$home/tmp" LANG=C.UTF-8 PYTHONPATH="src:tests:$packages" \
-        PYTHONDONTWRITEBYTECODE=1 "$base" -m "$@"
+        PYTHONDONTWRITEBYTECODE=1 ${libraries:+LD_LIBRARY_PATH="$libraries"} "$base" -m "$@"
 }
 as_user attacks "$@"
 as_user pytest -p no:cacheprovider tests/hostile
