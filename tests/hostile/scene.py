@@ -75,13 +75,14 @@ class Scene:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def link(self, name, target):
-        """A link in the repository in the place of whatever is there; committed."""
+    def link(self, name, target, commit=True):
+        """A link in the repository in the place of whatever is there; committed, unless it is to lie in no commit."""
         path = self.repo / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.symlink_to(target)
-        self.commit()
+        if commit:
+            self.commit()
 
     def contract(self, *changes, **files):
         """The track's contract with parts of its text replaced, (old, new) each; committed."""

@@ -46,7 +46,7 @@ def result_branch_moved_back_and_replaced(scene):
     unmerged(scene, commit)
 
 
-@attack("run", "try", "merge")
+@attack("try", "merge")
 def result_branch_that_came_along(scene):
     """The result branch is there before the first night, with a commit that nobody judged"""
     commit = evil(scene)
@@ -54,7 +54,7 @@ def result_branch_that_came_along(scene):
     unmerged(scene, commit)
 
 
-@attack("run", "try", "idea", control=lambda scene: scene.git("update-ref", "refs/heads/overnight/little", "HEAD~1") == ""
+@attack("try", "idea", control=lambda scene: scene.git("update-ref", "refs/heads/overnight/little", "HEAD~1") == ""
         and scene.git("rev-parse", "main") == scene.git("rev-parse", "overnight/little"))
 def result_branch_stands_for_the_victim_s(scene):
     """The result branch is symbolic and stands for the victim's own branch, which moves with it"""
@@ -62,37 +62,37 @@ def result_branch_stands_for_the_victim_s(scene):
     scene.git("symbolic-ref", "refs/heads/overnight/little", "refs/heads/main")
 
 
-@attack("run", "try", "idea")
+@attack("try", "idea")
 def result_branch_stands_for_nothing(scene):
     """The result branch stands for a ref outside refs, and for itself"""
     scene.git("symbolic-ref", "refs/heads/overnight/little", "refs/heads/overnight/little")
 
 
-@attack("run", "try", "brief")
+@attack("try", "brief")
 def head_stands_for_the_result_branch(scene):
     """The result branch is checked out"""
     scene.git("checkout", "-q", "-b", "overnight/little")
 
 
-@attack("run", "try")
+@attack("try")
 def result_branch_is_a_folder(scene):
     """A branch within the result branch keeps it from being made"""
     scene.git("branch", "overnight/little/x/y")
 
 
-@attack("run", "try")
+@attack("try")
 def result_branches_are_one_branch(scene):
     """A branch named `overnight` keeps all result branches from being made"""
     scene.git("branch", "overnight")
 
 
-@attack("run", "try", "brief")
+@attack("try", "brief")
 def result_branch_is_locked(scene):
     """Locks on the result branch and on all that is held"""
     write(scene.repo, {".git/refs/heads/overnight/little.lock": "", ".git/packed-refs.lock": "", ".git/index.lock": "", ".git/HEAD.lock": ""})
 
 
-@attack("run", "try", "merge")
+@attack("try", "merge")
 def tags_and_branches_of_the_same_names(scene):
     """Tags that bear the names of the result branch, of commits and of HEAD"""
     commit = evil(scene)
@@ -101,7 +101,7 @@ def tags_and_branches_of_the_same_names(scene):
     unmerged(scene, commit)
 
 
-@attack("run", "try", "brief", control=lambda scene: "evil" in scene.plainly("git", "show", "main:settings.py"))
+@attack("try", "brief", control=lambda scene: "evil" in scene.plainly("git", "show", "main:settings.py"))
 def commits_that_are_replaced(scene):
     """Replacements and grafts show the victim another tree than the one that is judged"""
     commit = evil(scene)
@@ -110,7 +110,7 @@ def commits_that_are_replaced(scene):
     unmerged(scene, commit)
 
 
-@attack("run", "try", "brief", says="overnight:")
+@attack("try", "brief", says="overnight:")
 def branches_that_are_damaged(scene):
     """Branches hold words that are no commit, and HEAD leads out of the refs"""
     write(scene.repo, {".git/refs/heads/overnight/little": f"ref: ../../../../../.ssh/id_ed25519 {scene.port}\n",
@@ -125,7 +125,7 @@ def merge_before_any_night(scene):
     unmerged(scene, commit)
 
 
-@attack("run", "try", "merge")
+@attack("try", "merge")
 def held_refs_that_came_along(scene):
     """The refs by which open experiments are held hold others, and hundreds of them"""
     commit = evil(scene)

@@ -44,7 +44,7 @@ def data_in_the_home(scene):
     with_data(scene, "~/.ssh")
 
 
-@attack("run", "trust", says="not granted")
+@attack("run", "trust", says="would open")
 def data_above_the_repository(scene):
     """The victim's whole home is mounted as data"""
     with_data(scene, "../..")
@@ -171,20 +171,20 @@ def slow(pattern, text):
     return time.monotonic() - began
 
 
-@attack("run", seconds=8, waits="patterns in bounded time", control=lambda scene: slow("^(a+)+$", "a" * 22 + "!") > 20 * slow("^a+$", "a" * 22 + "!"))
+@attack("run", control=lambda scene: slow("^(a+)+$", "a" * 22 + "!") > 20 * slow("^a+$", "a" * 22 + "!"))
 def pattern_of_the_metric(scene):
     """The harness hangs in a regular expression over the candidate's output"""
     text = LOUD + "print('loss: 1')\n"
     scene.contract(("worthwhile = 0.01\n", OUTPUT.format(pattern=r"^(a+)+$|^loss: (?:\S+)")), **{"run.py": text})
 
 
-@attack("run", seconds=8, waits="patterns in bounded time")
+@attack("run")
 def pattern_of_the_progress(scene):
     """The harness hangs in a regular expression over the candidate's progress"""
     scene.contract(("[run]\n", "[progress]\npattern = '^(?:a|a)*(\\d)(\\d)$'\n\n[run]\n"), **{"run.py": LOUD})
 
 
-@attack("run", says="the baseline fails")
+@attack("run", says="no regular expression")
 def pattern_too_large_to_compile(scene):
     """Compiling a regular expression takes all memory"""
     pattern = "(" + "(?:a{1,999}){1,999}" * 20 + ")"

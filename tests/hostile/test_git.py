@@ -27,7 +27,7 @@ def laid_in(lay):
         return list(scene.ran.iterdir())
 
     return Attack(f"git_runs_{lay.__name__}", f"a program of the repository's runs as git's {lay.__name__.replace('_', ' ')}", build,
-                  ("run", "try", "brief"), control=control)
+                  ("try", "brief"), control=control)
 
 
 ATTACKS += [laid_in(lay) for lay in CANARIES]
@@ -45,21 +45,21 @@ def shows_private(scene):
     return scene.file_digits in scene.plainly("git", "show", "HEAD:settings.py")
 
 
-@attack("brief", "run", "try", says="is a link", control=shows_private)
+@attack("brief", "try", says="is a link", control=shows_private)
 def git_folder_is_a_link(scene):
     """The git folder leads to a repository of the victim's, whose code goes to models"""
     shutil.rmtree(scene.repo / ".git")
     (scene.repo / ".git").symlink_to(private(scene) / ".git")
 
 
-@attack("brief", "run", "try", says="does not name", control=shows_private)
+@attack("brief", "try", says="does not name", control=shows_private)
 def git_file_names_a_repository_of_the_victim(scene):
     """A .git file lays claim to a repository of the victim's"""
     shutil.rmtree(scene.repo / ".git")
     write(scene.repo, {".git": f"gitdir: {private(scene)}/.git\n"})
 
 
-@attack("brief", "run", "try", says="overnight:", control=shows_private)
+@attack("brief", "try", says="overnight:", control=shows_private)
 def git_folder_shares_a_repository_of_the_victim(scene):
     """The git folder says that it is a work tree's of the victim's repository"""
     folder = private(scene)
@@ -87,47 +87,47 @@ def objects_are_links(scene):
     write(scene.repo, {".git/refs/heads/main": scene.git("rev-parse", "HEAD", cwd=folder) + "\n"})
 
 
-@attack("run", "try", "idea", says="link")
+@attack("try", "idea", says="link")
 def result_branches_are_a_link(scene):
     """The result branch is written through a linked folder of refs, into the victim's home"""
     (scene.repo / ".git/refs/heads/overnight").symlink_to(scene.home / "Documents")
 
 
-@attack("run", "try", says="link")
+@attack("try", says="link")
 def result_branch_is_a_link(scene):
     """The result branch is written through a link, over the victim's start-up file"""
     (scene.repo / ".git/refs/heads/overnight").mkdir()
     (scene.repo / ".git/refs/heads/overnight/little").symlink_to(scene.home / ".bashrc")
 
 
-@attack("run", "try", "brief", says="overnight:")
+@attack("try", "brief", says="overnight:")
 def packed_refs_are_a_link(scene):
     """The list of branches is a link to a key, whose words come out in the error"""
     (scene.repo / ".git/packed-refs").symlink_to(scene.key)
 
 
-@attack("run", "try", "brief", says="overnight:")
+@attack("try", "brief", says="overnight:")
 def head_is_a_link(scene):
     """HEAD is a link to a key, whose words come out in the error"""
     (scene.repo / ".git/HEAD").unlink()
     (scene.repo / ".git/HEAD").symlink_to(scene.key)
 
 
-@attack("run", "try", "brief", says="overnight:")
+@attack("try", "brief", says="overnight:")
 def configuration_is_a_link(scene):
     """The configuration is a link to a key, whose words come out in the error"""
     (scene.repo / ".git/config").unlink()
     (scene.repo / ".git/config").symlink_to(scene.key)
 
 
-@attack("run", "try", "merge")
+@attack("try", "merge")
 def index_is_a_link(scene):
     """The index is a link to a file of the victim's, which is written anew"""
     (scene.repo / ".git/index").unlink()
     (scene.repo / ".git/index").symlink_to(scene.home / ".bashrc")
 
 
-@attack("run", "try", "merge")
+@attack("try", "merge")
 def logs_of_branches_are_links(scene):
     """git's diary of the result branch is written through a link, into the victim's start-up file"""
     for name in ("HEAD", "refs/heads/main", "refs/heads/overnight/little"):
@@ -137,20 +137,20 @@ def logs_of_branches_are_links(scene):
         path.symlink_to(scene.home / ".bashrc")
 
 
-@attack("run", "try", says="does not name")
+@attack("try", says="does not name")
 def work_tree_is_elsewhere(scene):
     """The configuration says that the work tree is the victim's home"""
     scene.git("config", "core.worktree", scene.home)
 
 
-@attack("run", "try", says="core.attributesfile")
+@attack("try", says="core.attributesfile")
 def lists_of_the_home(scene):
     """Files of the victim's are read as lists of attributes and exclusions"""
     scene.git("config", "core.excludesFile", scene.key)
     scene.git("config", "core.attributesFile", scene.key)
 
 
-@attack("run", "try", "brief")
+@attack("try", "brief")
 def includes_of_the_home(scene):
     """The victim's own files are included, and their words come out in the error"""
     with open(scene.repo / ".git/config", "a") as file:
@@ -161,7 +161,7 @@ def pointer(digest, size):
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n"
 
 
-@attack("run", "try", says="no plain file")
+@attack("try", says="no plain file")
 def content_of_lfs_is_a_link(scene):
     """A content of Git LFS is a link to a key, which is then in the candidate's tree"""
     digest = "ab" * 32
@@ -172,14 +172,14 @@ def content_of_lfs_is_a_link(scene):
                   "run.py": "print(open('words.bin').read())\n" + LITTLE["run.py"]})
 
 
-@attack("run", "try")
+@attack("try")
 def names_of_lfs_that_lead_elsewhere(scene):
     """A pointer of Git LFS names a path in the victim's home"""
     scene.commit({"words.bin": pointer("../../../../../../.ssh/id_ed25519", 14), ".gitattributes": "*.bin filter=lfs -text\n",
                   ".lfsconfig": f"[lfs]\n\turl = http://127.0.0.1:{scene.port}\n\tstorage = ../../.ssh\n"})
 
 
-@attack("run", "try", "brief", "merge")
+@attack("try", "brief", "merge")
 def submodules_that_run_and_write(scene):
     """Submodules whose address is a command and whose folder lies in the git folder"""
     program = scene.program(scene.folder / "programs/clone")

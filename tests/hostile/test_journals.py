@@ -1,4 +1,5 @@
-"""Journals that are forged, with a chain that is whole, and offered to be taken over."""
+"""Journals that are forged, with a chain that is whole, and offered to be taken over: beside the track, in no commit, as a tarball
+brings them."""
 
 import time
 
@@ -31,14 +32,12 @@ def experiment(scene, log):
 def log_above_the_state(scene):
     """A key is read as the log of a run, and printed into the page for models"""
     forged(scene, *experiment(scene, "../../../../.ssh/id_ed25519"))
-    scene.commit()
 
 
 @attack(*AFTER)
 def log_by_its_whole_path(scene):
     """A key is read as the log of a run, by its whole path"""
     forged(scene, *experiment(scene, str(scene.key)))
-    scene.commit()
 
 
 def user_s_branch(scene):
@@ -47,30 +46,27 @@ def user_s_branch(scene):
     scene.watched.append(lambda: scene.git("rev-parse", "release"))
 
 
-@attack("adopt", "run", "try", "idea", "merge")
+@attack("adopt", "try", "merge")
 def result_branch_of_the_victim(scene):
     """The journal says that its results lie on a branch of the victim's, which is then moved"""
     user_s_branch(scene)
     forged(scene, branch="release")
-    scene.commit()
 
 
-@attack("adopt", "run", "try", "idea")
+@attack("adopt", "try")
 def result_branch_that_leads_elsewhere(scene):
     """The journal names a branch that leads to another ref, and labels that are removed"""
     user_s_branch(scene)
     forged(scene, branch="overnight/../release")
-    scene.commit()
 
 
-@attack("adopt", "run", "try", "idea")
+@attack("adopt", "try")
 def label_that_is_everything(scene):
     """The journal's track has a name by which all refs are let go of"""
     user_s_branch(scene)
     scene.git("update-ref", "refs/overnight/other/1", "HEAD")
     scene.watched.append(lambda: scene.git("rev-parse", "refs/overnight/other/1"))
     forged(scene, track="..", branch="overnight/..")
-    scene.commit()
 
 
 @attack("adopt", "try", "audit", "run", says="overnight:")
@@ -78,28 +74,24 @@ def contract_of_the_journal_wants_more(scene):
     """The contract in the journal wants the victim's keys, and the one in the tree nothing"""
     contract = (scene.repo / "track.toml").read_text().replace("[run]\n", '[run]\ndata = ["~/.ssh"]\n')
     forged(scene, contract=contract)
-    scene.commit()
 
 
 @attack("adopt", "status", "run", says="overnight:")
 def contract_of_the_journal_is_none(scene):
     """The contract in the journal cannot be read"""
     forged(scene, contract="[[[[")
-    scene.commit()
 
 
 @attack("adopt", "status", "run", says="overnight:")
 def commit_of_the_journal_is_an_option(scene):
     """The commit in the journal is an option of git"""
     forged(scene, commit=f"--output={scene.home}/.bashrc")
-    scene.commit()
 
 
 @attack(*AFTER, "run")
 def numbers_beyond_all_measure(scene):
     """Times and numbers that no clock has"""
     forged(scene, Started(1e300, 2**62, "bubblewrap", "0"), Noted(-1e300, 2**62, "x"), Stopped(1e300, 1e308))
-    scene.commit()
 
 
 @attack(*AFTER, "run", says="overnight:")
@@ -108,7 +100,6 @@ def records_of_one_experiment_twice(scene):
     from overnight.lab.events import Judged, Rebased, Vetoed
     now = time.time()
     forged(scene, *experiment(scene, ""), *experiment(scene, ""), Judged(now, 99, "keep", "x"), Vetoed(now, 98), Rebased(now, 97, 1, "x", "y"))
-    scene.commit()
 
 
 @attack("adopt", "status", "verify", "brief", says="journal")
@@ -119,7 +110,6 @@ def journal_with_triggers_and_views(scene):
     with sqlite3.connect(folder / "journal.db") as database:
         database.executescript("ALTER TABLE events RENAME TO hidden; CREATE VIEW events AS WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL "
                                "SELECT seq + 1 FROM n) SELECT '' AS track, seq, x'7b7d' AS body, 'a' AS hash FROM n;")
-    scene.commit()
 
 
 @attack("adopt", "status", "verify", says="journal")
@@ -127,7 +117,6 @@ def journal_that_is_no_database(scene):
     """The journal is bytes of chance behind the head of a database"""
     folder = forged(scene)
     (folder / "journal.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 64)
-    scene.commit()
 
 
 @attack("adopt", "status", "verify", says="altered")
@@ -137,4 +126,3 @@ def journal_whose_end_was_changed(scene):
     honest(scene)
     with sqlite3.connect(scene.repo / ".overnight/journal.db") as database:
         database.execute("UPDATE events SET body = replace(body, 'little', 'larger') WHERE seq = 1")
-    scene.commit()

@@ -48,7 +48,7 @@ def private_folder_is_a_link(scene):
     private(scene, "d")
 
 
-@attack("run", "try", says="is a link", control=reads("h.txt"))
+@attack("try", says="is a link", control=reads("h.txt"))
 def holdout_is_a_link(scene):
     """A key is scored as the holdout, and its bytes come out as the metric"""
     scene.link("h.txt", "../../.ssh/id_ed25519")
@@ -81,13 +81,13 @@ def patches_are_a_link(scene):
     scene.commit({"program.md": "---\nroles:\n  a: {kind: replay, folder: patches}\n---\n"})
 
 
-@attack("run", "try", "brief", control=reads("settings.py"))
+@attack("try", "brief", control=reads("settings.py"))
 def editable_file_is_a_link(scene):
     """A key is read as the file that may be edited, or written to as a candidate's file"""
     scene.link("settings.py", "../../.ssh/id_ed25519")
 
 
-@attack("run", "try", "brief", control=reads("pkg/thesis.txt"))
+@attack("try", "brief", control=reads("pkg/thesis.txt"))
 def editable_file_behind_a_link(scene):
     """A document is read as a file that may be edited, behind a linked folder"""
     scene.link("pkg", "../../Documents")
@@ -131,7 +131,7 @@ def contract_that_init_writes_is_a_link(scene):
     scene.link("track.toml", "../../.bash_login")
 
 
-@attack("init", says="is a link", control=reads("program.md"))
+@attack("init", says="wrote track.toml", control=reads("program.md"))
 def program_that_init_writes_is_a_link(scene):
     """`init` adds its part for agents to a file of the victim's"""
     scene.repo.joinpath("run.py").write_text(PRINTS)

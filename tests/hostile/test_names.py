@@ -12,14 +12,13 @@ ATTACKS = attack = Attacks()
 ESCAPE = "\\u001b]0;owned\\u0007\\u001b[2J\\u009b31m\\u202egnp"  # as TOML writes it
 RAW = "\x1b]0;owned\x07\x1b[2J\u202egnp"
 SHOWN = ("run", "trust", "brief")
-WAITS = "words of a contract that are cleaned before they are printed"
 
 
 class TestNames(Harmless):
     """What a stranger names is printed without what steers a terminal, and is no option of a program."""
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_the_contract(scene):
     """The contract's words clear the terminal and set its title"""
     scene.contract(('name = "little"', f'name = "little"\ngoal = "{ESCAPE}"'), ('name = "loss"', f'name = "loss"\nunit = "{ESCAPE}"'))
@@ -32,13 +31,13 @@ def escapes_in_the_metric_s_name(scene):
     scene.contract(('name = "loss"', f'name = "loss{ESCAPE.replace(chr(92) + "u009b31m", "")}"'), **{"score.py": score})
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_an_unknown_key(scene):
     """The error about a key that nobody knows prints the key"""
     scene.contract(("[run]\n", f'[run]\n"{ESCAPE}" = 1\n'))
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_paths_and_commands(scene):
     """The errors about files that are not there print their names"""
     scene.contract(('editable = ["settings.py"]', f'editable = ["settings.py", "{ESCAPE}"]'))
@@ -50,13 +49,13 @@ def escapes_in_a_command(scene):
     scene.contract(('"run.py"]', f'"run.py", "{ESCAPE}.py"]'))
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_data_and_python(scene):
     """The question of `trust` prints the paths"""
     scene.contract(("[run]\n", f'[run]\ndata = ["{ESCAPE}"]\npython = "{ESCAPE}"\n'))
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_guards_and_patterns(scene):
     """The names of guards and patterns steer the terminal"""
     scene.contract(("[score]\n", f'[[guard]]\nmetric = "{ESCAPE}"\nat_most = "{ESCAPE}"\n\n[score]\n'))
@@ -74,14 +73,14 @@ def escapes_in_what_the_candidate_and_the_scorer_say(scene):
     scene.commit({"score.py": f"import sys\nsys.exit({RAW!r})\n", "run.py": f"print({RAW!r})\n" + LITTLE["run.py"]})
 
 
-@attack(*SHOWN, waits=WAITS)
+@attack(*SHOWN)
 def escapes_in_the_names_of_files(scene):
     """The sentence about a file that is not committed prints its name"""
     scene.commit({f"a{RAW.replace('/', '')}.py": "x"})
     write(scene.repo, {f"a{RAW.replace('/', '')}.py": "changed"})
 
 
-@attack("run", "brief", "try", waits=WAITS)
+@attack("run", "brief", "try", waits="paths that are cleaned before they are printed")
 def escapes_in_the_folder(scene):
     """The repository's own folder has a name that steers the terminal"""
     to = scene.repo.with_name(f"track{RAW}")
@@ -103,7 +102,6 @@ def escapes_in_a_journal(scene):
 
     from overnight.lab.events import Learnt, Noted, Organised
     forged(scene, Noted(time.time(), 1, RAW, RAW, RAW), Learnt(time.time(), RAW, RAW), Organised(time.time(), "x", {RAW: RAW}))
-    scene.commit()
 
 
 @attack("try", "brief")

@@ -81,7 +81,7 @@ def agent_on_a_path_of_the_repository_that_was_granted(scene):
     team(scene, '  a: {kind: agent, agent: claude}\n  k: {kind: knobs}\n')
 
 
-@attack("run", "try", "brief", "merge", control=lambda scene: scene.plainly("git", "status") is not None and list(scene.ran.iterdir()))
+@attack("try", "brief", "merge", control=lambda scene: scene.plainly("git", "status") is not None and list(scene.ran.iterdir()))
 def git_on_a_path_of_the_repository(scene):
     """The repository's own folder of programs is on the victim's PATH, with a git and a bubblewrap in it"""
     for name in ("git", "bwrap", "nvidia-smi", "ps", "systemd-run", "unshare"):
@@ -92,7 +92,7 @@ def git_on_a_path_of_the_repository(scene):
     scene.commit()
 
 
-@attack("run", "try", "brief", "report", "merge",
+@attack("try", "brief", "report", "merge",
         control=lambda scene: scene.plainly("python3", "-c", "import click") is not None and list(scene.ran.iterdir()))
 def modules_of_the_tree(scene):
     """Python's modules in the tree are imported in the place of those that the commands use"""

@@ -103,7 +103,6 @@ def grants_that_are_taken_over(scene):
     scene.contract(("[run]\n", '[run]\ndata = ["~/.ssh"]\n'))
     forged(scene)
     Trust(scene.repo / ".overnight").grant([f"candidates and the scorer read {scene.home}/.ssh"])
-    scene.commit()
 
 
 @attack("adopt", "run", "brief", says="no plain file")
@@ -111,7 +110,7 @@ def state_of_links_is_taken_over(scene):
     """An old state that its user takes over holds links to the victim's keys"""
     honest(scene)
     for name in ("logs/1.log", "notes.md", "audit.json"):
-        scene.link(f".overnight/{name}", scene.key)
+        scene.link(f".overnight/{name}", scene.key, commit=False)
 
 
 @attack("adopt", "run", says="no plain file")
@@ -119,4 +118,11 @@ def keys_of_the_journal_are_a_link(scene):
     """The folder of the journal's keys leads to the victim's"""
     honest(scene)
     shutil.rmtree(scene.repo / ".overnight/keys")
-    scene.link(".overnight/keys", "../../../.ssh")
+    scene.link(".overnight/keys", "../../../.ssh", commit=False)
+
+
+@attack("adopt", "status", "log", says="part of the repository")
+def state_of_a_commit_is_taken_over(scene):
+    """A stranger's night lies in a commit, and its victim takes it over as an older one of their own"""
+    honest(scene)
+    scene.commit()
