@@ -40,8 +40,8 @@ def trailers(night):
             message = git(night.folder, "log", "-1", "--format=%B", told.commit)
             found = subprocess.run(["git", "interpret-trailers", "--parse"], input=message, text=True, capture_output=True,
                                    check=True, cwd=night.folder).stdout
-            ours = [line for line in found.lower().splitlines() if "overnight" in line]
-            assert len(ours) == 1 and ours[0].startswith("overnight-journal: "), found
+            like = [line for line in (*message.splitlines(), *found.splitlines()) if re.match(r"\s*overnight[-_]", line, re.IGNORECASE)]
+            assert {*like} == {message.splitlines()[-1]} and like[0].startswith("Overnight-Journal: "), (message, found)
 
 
 ATTACKS = [
