@@ -145,7 +145,7 @@ def write(folder: Path, found: DetectedProject) -> list[Path]:
     """Write `track.toml`, and `program.md` where there is none. A `program.md` that is there gets the part for agents at its
     end, unless it has one, is a link or cannot be written to, and is left alone otherwise. Raises TrackError."""
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
-    if instructions.exists() and not instructions.is_file():
+    if instructions.exists() and not (instructions.is_file() or instructions.is_dir()):
         raise TrackError(f"{instructions} is no plain file: put a file in its place, or remove it.")
     _put(folder, FILE, contract(found), os.O_CREAT | os.O_TRUNC)
     try:
