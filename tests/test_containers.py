@@ -148,6 +148,7 @@ def test_docker_gets_an_image_of_the_empty_root_and_nothing_that_only_podman_kno
     assert not {"--rootfs", "--uidmap", "--pidfile", "--no-hosts"} & set(argv)
 
 
+@pytest.mark.sandbox
 def test_the_same_root_is_the_same_image(tmp_path):
     folders = [Rootfs(Command(("/bin/true",), tmp_path, Limits()), None) for _ in range(2)]
     archives = {engines._archive(rootfs.root) for rootfs in folders}

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from conftest import commit, git, repository
 from overnight.errors import TrackError
 from overnight.ideas import commits, papers
-from overnight.ideas.found import MOST_SOURCE_CHARACTERS, TEXT, TITLE, distinct, found, written
+from overnight.ideas.found import MOST_SOURCE_CHARACTERS, distinct, found, written
 from overnight.ideas.notes import ideas
 from overnight.ideas.source import gather
+from overnight.lab.queue import MOST_TEXT_CHARACTERS as TEXT
+from overnight.lab.queue import MOST_TITLE_CHARACTERS as TITLE
 
 FEED = """<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">

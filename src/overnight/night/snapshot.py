@@ -30,7 +30,8 @@ from overnight.lab.events import Event
 from overnight.lab.state import State
 
 BEHIND = 2000  # records that an opening may have to replay before a writer writes the snapshot anew
-REPLAYS = ("lab", "referee", "track", "contracts.py", "errors.py", "untrusted.py")  # what decides how a record is taken up
+# What decides how a record is taken up.
+REPLAYS = ("lab", "referee", "track", "contracts.py", "errors.py", "patterns.py", "untrusted.py")
 DIGEST = hashlib.sha256().digest_size  # bytes, at the beginning of the file
 
 
