@@ -94,7 +94,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("hostile", partial(hostile, quick))
     yield Cell("scorers", partial(scorers, KINDS, ready))
     yield Cell("cost", cost.alone)
-    yield Cell("kills", partial(kills.rows, *((1, 6, 0.4) if quick else (15, 20, 1.5))))
+    yield Cell("kills", partial(kills.rows, *((1, 6, 0.4, "") if quick else (15, 20, 1.5, "<= 1"))))
 
 
 def against(other: Path, quick: bool) -> Iterator[Cell]:

@@ -36,8 +36,8 @@ class Candidate:
     """A candidate's source as a process, told to a scorer in this very process through the environment. `starts` counts
     its processes; more than `most` fresh ones are refused."""
 
-    def __init__(self, source, env=None):
-        self.source, self.env = PREAMBLE + source, dict(env or {}) | ENVIRONMENT
+    def __init__(self, source, most=10_000, env=None):
+        self.source, self.most, self.env = PREAMBLE + source, most, dict(env or {}) | ENVIRONMENT
         self.starts, self.process = 0, None
 
     def __enter__(self):
@@ -83,8 +83,12 @@ class Candidate:
         self.process.wait()
 
     def serve(self):
-        """Answer each b"+" with a fresh process' two descriptors."""
+        """Answer each b"+" with a fresh process' two descriptors, or with why not."""
         while self.ours.recv(1):
+            if self.starts > self.most:
+                why = b"it was asked for too often"
+                self.ours.sendall(b"-" + len(why).to_bytes(2, "big") + why)
+                continue
             self.end()
             ends = self.start()
             socket.send_fds(self.ours, [b"+"], ends)

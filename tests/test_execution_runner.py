@@ -6,12 +6,15 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest import CONTRACT, LITTLE, RUN, commit, home, repository
+from overnight.contracts import Command, Limits
 from overnight.errors import Fault, TrackError
 from overnight.execution.mounts import interpreter
+from overnight.execution.oracle import Oracles
 from overnight.execution.runner import Runner, fingerprint
 from overnight.lab.jobs import MOST_LOG_BYTES, Measure, sealed
 from overnight.repo import Repo
@@ -643,3 +646,24 @@ def test_a_scorers_secret_is_long_the_same_for_a_pair_and_unknown_to_the_candida
     commit(little, {"score.py": tell, "run.py": look})
     first, again, other = (measured(little, bubblewrap, seed=seed)[0].metrics["loss"] for seed in (7, 7, 8))
     assert first == again != other
+
+
+def test_a_scorer_gets_so_many_oracles_and_no_more(tmp_path, bubblewrap):
+    """Each is a process: what a stranger's scorer asks for is bounded, and it is told why."""
+    oracles = Oracles(bubblewrap, Command(("/bin/cat",), tmp_path, Limits(wall=30.0)), most=3)
+    mine, theirs = socket.socketpair()
+    answers = []
+    with oracles.started(), ThreadPoolExecutor(1) as beside:
+        serving = beside.submit(oracles.serve, mine)
+        for _ in range(3):
+            theirs.sendall(b"+")
+            said, fds, _, _ = socket.recv_fds(theirs, 1, 2)
+            answers.append(said)
+            for fd in fds:
+                os.close(fd)
+        size = int.from_bytes(theirs.recv(2, socket.MSG_WAITALL), "big")
+        why = theirs.recv(size, socket.MSG_WAITALL)
+        theirs.close()
+        serving.result()
+    oracles.close()
+    assert (answers, why) == ([b"+", b"+", b"-"], b"a scorer may have 3 oracles")

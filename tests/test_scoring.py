@@ -247,20 +247,23 @@ def test_the_oracle_before_a_fresh_one_is_ended():
             before.ask({})
 
 
-def descriptors():
-    """How many are open once the last oracle is ended."""
-    Oracle.current.close()
+def descriptors(candidate):
+    """How many are open, when the harness has nothing more to close: it refuses one more."""
+    most, candidate.most = candidate.most, 0
+    with pytest.raises(RuntimeError):
+        fresh()
+    candidate.most = most
     return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.sandbox
 def test_fresh_ones_leave_no_descriptor_open():
-    with Candidate(ECHO):
-        fresh()
-        before = descriptors()
+    with Candidate(ECHO) as candidate:
+        Oracle.given()
+        before = descriptors(candidate)
         for _ in range(5):
             fresh()
-        assert descriptors() == before
+        assert descriptors(candidate) == before
 
 
 @pytest.mark.sandbox
@@ -276,6 +279,14 @@ def test_what_the_last_one_said_unasked_is_a_foul():
     with Candidate("give(b'1'); time.sleep(60)"):
         waited(Oracle.given())
         with pytest.raises(Foul, match="without being asked"):
+            fresh()
+
+
+@pytest.mark.sandbox
+def test_the_harness_says_why_there_is_none():
+    with Candidate(ECHO, most=1):
+        fresh()
+        with pytest.raises(RuntimeError, match="it was asked for too often"):
             fresh()
 
 

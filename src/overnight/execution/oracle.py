@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,8 @@ from msgspec.structs import replace
 from overnight.contracts import Command, Ended, Process, Sandbox
 from overnight.errors import Fault
 
-FRESH = b"+"  # the scorer's one-byte wish, and the answer to it
+MOST_ORACLES = 10_000  # oracles for one scorer
+FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish, and the answers to it
 
 
 def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[[Any], None]) -> tuple[Ended, Ended]:
@@ -47,10 +49,10 @@ def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[
 
 
 class Oracles:
-    """The candidate's answering processes, one at a time."""
+    """The candidate's answering processes, one at a time, and `most` in all."""
 
-    def __init__(self, sandbox: Sandbox, command: Command) -> None:
-        self._sandbox, self._command = sandbox, command
+    def __init__(self, sandbox: Sandbox, command: Command, most: int = MOST_ORACLES) -> None:
+        self._sandbox, self._command, self._most = sandbox, command, most
         self._lock = threading.Lock()
         self._process: Process | None = None
         self._waiting: Future[Ended] | None = None
@@ -58,7 +60,7 @@ class Oracles:
         self._failed: Ended | None = None  # the first that met a limit or broke, and was not merely ended by Overnight
         self._last: Ended | None = None
         self._cpu, self._peak = 0.0, 0
-        self._over = False
+        self._count, self._over = 0, False
 
     @contextmanager
     def started(self) -> Iterator[tuple[int, int]]:
@@ -84,11 +86,15 @@ class Oracles:
         finally:
             os.close(ask)
             os.close(answer)
+        self._count += 1
 
     def serve(self, wishes: socket.socket) -> None:
         """Give the scorer a fresh oracle as often as it asks for one, until it is dead. Raises Fault."""
         try:
             while wishes.recv(1) == FRESH:
+                if self._count >= self._most:
+                    _refuse(wishes, f"a scorer may have {self._most:,} oracles")
+                    continue
                 self._end()
                 with self.started() as pipes:
                     socket.send_fds(wishes, [FRESH], list(pipes))
@@ -131,3 +137,8 @@ class Oracles:
         with suppress(Fault):
             self._end()
         self._waiters.shutdown()
+
+
+def _refuse(wishes: socket.socket, why: str) -> None:
+    text = why.encode()
+    wishes.sendall(REFUSED + struct.pack(">H", len(text)) + text)

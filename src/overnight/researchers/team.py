@@ -84,9 +84,6 @@ class TeamBuilder:
         return Knobs()
 
     def _agent(self, role: Role) -> Researcher:
-        if not role.agent:
-            raise TrackError("an agent needs to be named: give it a role in program.md, like "
-                             "`claude: {kind: agent, agent: claude}`.")
         return Agent(role, self.track, self.sandbox, self.workspace(), lambda told: page.page(told).text)
 
     def _replay(self, role: Role) -> Researcher:

@@ -181,7 +181,7 @@ def fresh() -> Oracle:
         harness.sendall(b"+")
         said, fds, _, _ = socket.recv_fds(harness, 1, 2)
         if said != b"+" or len(fds) != 2:
-            raise RuntimeError("no fresh oracle could be had: the harness is gone")
+            raise RuntimeError(f"no fresh oracle could be had: {_why_not(harness) if said == b'-' else 'the harness is gone'}")
     finally:
         harness.detach()
     for fd in fds:
@@ -198,6 +198,12 @@ def all_finite(array: numpy.ndarray[Any, Any], what: str) -> None:
         for start in range(0, flat.size, CHUNK):  # pieces that fit the cache
             if not numpy.isfinite(flat[start:start + CHUNK]).all():
                 raise Broken(f"{what} holds a number that is not finite.")
+
+
+def _why_not(harness: socket.socket) -> str:
+    """The harness' sentence: two bytes of length, then UTF-8."""
+    size = int.from_bytes(harness.recv(2, socket.MSG_WAITALL), "big")
+    return harness.recv(size, socket.MSG_WAITALL).decode(errors="replace")
 
 
 def _wait(poll: select.poll, deadline: float, within: float) -> None:

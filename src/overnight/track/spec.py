@@ -288,7 +288,7 @@ def _faults(track: Track) -> Iterator[Problem]:
     for section, key, paths in (("run", "data", track.run.data), ("run", "python", (track.run.python,)),
                                 ("score", "private", track.private), ("track", "editable", track.track.editable)):
         if any("\0" in path for path in paths):
-            yield section, key, f"{key} holds a NUL, which is in no path: take it out.", 0
+            yield section, key, f"[{section}] {key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
         yield "track", "editable", "nothing may be edited: name at least one file.", 0
     if not 0 <= track.metric.worthwhile < math.inf:

@@ -25,7 +25,7 @@ from typing import Any
 PORT = 443  # where nothing else is said
 MOST_AT_ONCE = 64  # connections
 MOST_BYTES = 2 << 30  # both ways together, in one attempt
-HEAD, HEAD_WITHIN = 1 << 16, 10.0  # bytes of a request to the gate, and seconds in which it must have been made
+HEAD, HEAD_WITHIN = 8 << 10, 10.0  # bytes of a request to the gate, and seconds in which it must have been made
 CONNECT_WITHIN = 20.0  # seconds
 WISH, REFUSED = b"+", b"-"
 Target = tuple[str, int]

@@ -90,7 +90,8 @@ def understood(role: Role, recipes: Mapping[str, Recipe]) -> AgentCommand:
     except ValueError as error:
         raise TrackError(f"role '{role.name}': agent = '{role.agent}' is no command: {error}.") from error
     if not words:
-        raise TrackError(f"role '{role.name}' says no agent: name one of {', '.join(recipes)}, or give its command.")
+        raise TrackError(f"role '{role.name}' says no agent, and it needs to be named: in program.md, like "
+                         f"`{role.name}: {{kind: agent, agent: claude}}`; known are {', '.join(recipes)}, and any command.")
     recipe = recipes.get(words[0])
     if len(words) == 1 and recipe is not None:
         words = shlex.split(recipe.acp if acp else recipe.command)
