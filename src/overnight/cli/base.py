@@ -91,6 +91,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 
 
 ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
+TEMPORARY = "set TMPDIR to a folder in which files can be written"
 ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
     | dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), RIGHTS)
 
@@ -123,9 +124,10 @@ class Commands(click.Group):
             tell(f"overnight: {error}", err=True)
             ctx.exit(2)
         except OSError as error:
-            if error.errno not in ADVICE:
+            advice = TEMPORARY if "temporary directory" in str(error) else ADVICE.get(error.errno or 0)
+            if advice is None:
                 raise
-            tell(f"overnight: {error.filename or 'a file'} cannot be used ({error.strerror}): {ADVICE[error.errno]}.", err=True)
+            tell(f"overnight: {error.filename or 'a file'} cannot be used ({error.strerror}): {advice}.", err=True)
             ctx.exit(2)
 
 

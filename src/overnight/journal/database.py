@@ -236,8 +236,8 @@ def _configure(connection: object, _record: object) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:  # several make the same new file, and SQLite does not wait for this lock
-            if attempt == ATTEMPTS - 1:
+        except sqlite3.OperationalError as error:  # several make the same new file, and SQLite does not wait for this lock
+            if attempt == ATTEMPTS - 1 or "locked" not in str(error):
                 raise
             time.sleep(PAUSE)
     cursor.execute("PRAGMA synchronous=FULL")
