@@ -61,7 +61,7 @@ def hostile(quick: bool) -> Iterator[Row]:
     kinds = every().values()
     chosen = [a for attacks in kinds for a in attacks]
     if quick:
-        chosen = [next(a for a in attacks if not a.waits) for attacks in kinds]
+        chosen = [attacks[0] for attacks in kinds]
     found, commands = Counter[str](), 0
     with tempfile.TemporaryDirectory() as folder:
         track = template(Path(folder) / "template/track")

@@ -20,7 +20,6 @@ class Attack:
     says      what the commands say of it between them, in part: so that none of them fails for another reason
     control   shows that it works where nothing defends: called with a scene, true where the attack got what it is after
     seconds   that one command may take
-    waits     what it waits for, where it works at present
     """
 
     name: str
@@ -30,7 +29,6 @@ class Attack:
     says: tuple[str, ...] = ()
     control: Callable[[Any], Any] | None = None
     seconds: float = SECONDS
-    waits: str = ""
 
     @property
     def commands(self) -> tuple[str, ...]:

@@ -12,12 +12,7 @@ def pytest_generate_tests(metafunc):
     attacks = getattr(metafunc.module, "ATTACKS", [])
     for fixture, chosen in (("attack", attacks), ("control", [a for a in attacks if a.control])):
         if fixture in metafunc.fixturenames:
-            metafunc.parametrize(fixture, [_case(each, fixture) for each in chosen])
-
-
-def _case(attack, fixture):
-    waits = [pytest.mark.xfail(strict=False, reason=f"waits for {attack.waits}")] if attack.waits and fixture == "attack" else []
-    return pytest.param(attack, id=attack.name, marks=waits)
+            metafunc.parametrize(fixture, chosen, ids=[each.name for each in chosen])
 
 
 @pytest.fixture(scope="session")

@@ -80,12 +80,12 @@ def escapes_in_the_names_of_files(scene):
     write(scene.repo, {f"a{RAW.replace('/', '')}.py": "changed"})
 
 
-@attack("run", "brief", "try", waits="paths that are cleaned before they are printed")
+@attack("run", "brief", "try")
 def escapes_in_the_folder(scene):
     """The repository's own folder has a name that steers the terminal"""
     to = scene.repo.with_name(f"track{RAW}")
     scene.repo.rename(to)
-    scene.repo = to
+    scene.repo, scene.git_folders = to, [f"{to}/.git"]
 
 
 @attack("run", "brief", control=lambda scene: "\x1b" in scene.plainly("git", "log", "-1", "--format=%an"))
