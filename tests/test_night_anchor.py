@@ -96,7 +96,7 @@ def test_a_forged_keep_moves_no_branch(night, tmp_path):
     git(night, "reset", "-q", "--hard", "HEAD~1")
     (home(night) / "head").unlink()
     rewritten(night, lambda seq, body: body.replace(old.encode(), forged.encode()))
-    refuses(night, "the journal does not fit the commit" if len(state.chain()) > 1 else "")
+    refuses(night, "the journal does not fit the commit" if len(state.chain()) > 1 else "which this journal did not judge")
     assert git(night, "rev-parse", "overnight/little") == old
 
 
