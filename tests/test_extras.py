@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import overnight as package
-from conftest import LITTLE, ROOT, commit, overnight, repository, sentence
+from conftest import LITTLE, ROOT, commit, overnight, repository, sentence, trusted
 from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
@@ -140,6 +140,7 @@ def test_without_similarity_a_list_of_ideas_is_imported_each_once(track, tmp_pat
 
 def test_without_agents_a_role_that_speaks_their_protocol_is_a_sentence(little):
     commit(little, {"program.md": "---\nroles: {helper: {kind: agent, agent: 'acp:true'}}\n---\nGo.\n"})
+    trusted(little)
     assert advice("agents") in sentence(without(PACKAGES["agents"], "run", little, "--experiments", 1))
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from conftest import write
 
@@ -124,7 +125,7 @@ def _restore(before: dict[str, str | None]) -> None:
 # ---- what must stay as it is -----------------------------------------------------------------------------------
 
 
-def state(bait: Bait) -> dict[str, object]:
+def state(bait: Bait) -> dict[str, Any]:
     """The host outside the run's own folder, as far as it can be seen."""
     return {
         "processes": _processes(os.getpid()),
@@ -142,8 +143,11 @@ def state(bait: Bait) -> dict[str, object]:
     }
 
 
-def differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    """What changed, a sentence each."""
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What changed, a sentence each. A process that was there before may end by itself: another test left it, and the one that
+    no run may end is the bait's victim."""
+    alive = after["processes"]
+    before = {**before, "processes": {pid: what for pid, what in before["processes"].items() if pid in alive}}
     return [f"{name}: {_shown(before[name], after[name])}" for name in before if before[name] != after[name]]
 
 
