@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from overnight.contracts import Accounting, Call
 from overnight.referee.curves import Curve
+from overnight.referee.findings import Finding
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
@@ -231,6 +232,7 @@ class Judged(Recorded, frozen=True):
     e_value   evidence against "not better"
     alpha     level at which the claim could be made: a keep takes an e-value of at least 1/alpha
     variance  of its paired differences in the race
+    finding   what the pairs of a discarded change say of it; unset where it was not measured, and in old journals
     """
 
     experiment: int
@@ -243,6 +245,7 @@ class Judged(Recorded, frozen=True):
     e_value: float | None = None
     variance: float | None = None
     alpha: float | None = None
+    finding: Finding | UnsetType = UNSET
 
 
 class Reopened(Recorded, frozen=True):

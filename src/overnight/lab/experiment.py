@@ -12,6 +12,7 @@ from msgspec import Struct
 from overnight.contracts import Past
 from overnight.lab.events import Decision, Judged, Rebased
 from overnight.referee.decision import Ruling
+from overnight.referee.findings import Finding
 from overnight.referee.inference import mean
 from overnight.untrusted import line
 
@@ -37,6 +38,7 @@ class Experiment(Struct, array_like=True, gc=False):
     cost               seconds that its runs and the thinking took
     shift              by how much the level of the metric is moved, by what was measured from the baseline up to it
     credited           its researcher's record has it
+    finding            what its pairs say of it, where it was discarded
     """
 
     id: int
@@ -76,6 +78,7 @@ class Experiment(Struct, array_like=True, gc=False):
     log: str = ""
     cost: float = 0.0
     credited: bool = False
+    finding: Finding | None = None
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -113,6 +116,7 @@ class Experiment(Struct, array_like=True, gc=False):
         """It has a verdict."""
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
+        self.finding = event.finding or None
 
 
 def mark(base_commit: str, patch: str) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from msgspec import UNSET
+
 from overnight.contracts import Call
 from overnight.lab import events, jobs
 from overnight.lab.briefing import Briefing
@@ -250,9 +252,10 @@ class Lab:
         raced = inference.winsorized(race, self.state.known.variance, self.state.policy.reach)
         variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
+        found = self.state.found(race, fresh) if verdict == "discard" and (race or fresh) else UNSET
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
-                      self.state.alpha if ruling else None)
+                      self.state.alpha if ruling else None, found)
 
     # -- hear --
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -20,7 +21,7 @@ from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
 from overnight.lab.weighing import weigh
-from overnight.referee import decision, holdout
+from overnight.referee import decision, findings, holdout, inference
 from overnight.referee.stacks import Sizes, Stack, dropped, read
 from overnight.track.spec import Track, parse
 
@@ -100,6 +101,11 @@ class State:
     def alpha(self) -> float:
         """The level at which a claim may be made now."""
         return decision.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
+
+    def found(self, race: Sequence[float], fresh: Sequence[float]) -> findings.Finding:
+        """What the pairs of a change say of it."""
+        seen = inference.winsorized((*race, *fresh), self.known.variance, self.policy.reach)
+        return findings.find(seen, self.known.variance, self.track.metric.worthwhile, self.alpha, self.policy.quick)
 
     @property
     def hits(self) -> float:
