@@ -21,7 +21,7 @@ SCALE = 1.0  # of either's effects (half-Cauchy), in standard deviations of a pa
 SMALLEST = 0.25  # standard deviations of a pair below which an effect is called none, where no `worthwhile` is greater
 PROMISING = 0.25  # chance from which on a change is called promising
 STEPS, FARTHEST = 240, 8.0  # of the grid that the posterior is summed on, for each side
-HUGE = 1e12  # standard deviations beyond which it makes no difference how many
+MANY = 50.0  # standard deviations beyond which it makes no difference how many
 
 
 class Finding(Struct, frozen=True):
@@ -45,8 +45,9 @@ def find(values: Sequence[float], variance: float, worthwhile: float, alpha: flo
     """What at least one paired difference says, positive is better; `variance` of one as known from other changes, worth
     `prior_pairs`; `alpha` the level at which a claim may be made."""
     freedom, spread = pooled_spread(values, variance, prior_pairs)
-    middle, count = max(-HUGE, min(HUGE, mean(values) / spread)), len(values)
-    least = max(min(HUGE, worthwhile / spread), SMALLEST)
+    spread = max(spread, abs(mean(values)) / MANY, worthwhile / MANY)
+    middle, count = mean(values) / spread, len(values)
+    least = max(worthwhile / spread, SMALLEST)
     effects, weights = _posterior(middle, count, freedom, least)
     total = math.fsum(weights)
     better, worse = (
