@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from overnight.contracts import Accounting, Call
 from overnight.referee.curves import Curve
+from overnight.referee.decision import Claim
 from overnight.referee.findings import Finding
 
 Decision = Literal["keep", "discard", "crash", "foul"]
@@ -223,6 +224,17 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     log: str = ""
 
 
+class Claimed(Recorded, frozen=True):
+    """The race of an experiment is over: that it is better is claimed, at a level that is taken from the track's wealth, before
+    its fresh pairs are known.
+
+    claim  the level, and what the race says of the effect
+    """
+
+    experiment: int
+    claim: Claim
+
+
 class Judged(Recorded, frozen=True):
     """The verdict on an experiment. A keep moves the frontier to its commit; there is no other way to move it.
 
@@ -323,5 +335,5 @@ class Vetoed(Recorded, frozen=True):
     request: str = ""
 
 
-Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Judged | Reopened | Faulted
-         | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)
+Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
+         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)

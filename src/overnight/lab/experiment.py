@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from overnight.contracts import Past
 from overnight.lab.events import Decision, Judged, Rebased
-from overnight.referee.decision import Ruling
+from overnight.referee.decision import Claim, Ruling
 from overnight.referee.findings import Finding
 from overnight.referee.inference import mean
 from overnight.untrusted import line
@@ -38,6 +38,7 @@ class Experiment(Struct, array_like=True, gc=False):
     cost               seconds that its runs and the thinking took
     shift              by how much the level of the metric is moved, by what was measured from the baseline up to it
     credited           its researcher's record has it
+    claim              that it is better, while its fresh pairs are awaited
     finding            what its pairs say of it, where it was discarded
     """
 
@@ -79,6 +80,7 @@ class Experiment(Struct, array_like=True, gc=False):
     cost: float = 0.0
     credited: bool = False
     finding: Finding | None = None
+    claim: Claim | None = None
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -110,7 +112,7 @@ class Experiment(Struct, array_like=True, gc=False):
         self.prior_differences = (*race, *fresh)
         self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
         self.confirming = self.pairs = self.fresh_pairs = 0
-        self.confirmation_seeds, self.decided = (), None
+        self.confirmation_seeds, self.decided, self.claim = (), None, None
 
     def judge(self, event: Judged) -> None:
         """It has a verdict."""

@@ -23,6 +23,7 @@ from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 from overnight.referee import decision, inference
+from overnight.referee.wealth import Wealth
 from overnight.track.roles import Role
 from overnight.untrusted import line, plain
 
@@ -30,10 +31,11 @@ MOST_REOPENINGS = 2  # times that a discarded experiment may be taken up again
 
 
 class Lab:
-    """One track and one session on it: the record, what is in flight, and what comes next."""
+    """One track and one session on it: the record, what is in flight, and what comes next. `wealth` is where the levels of claims
+    come from, in the place of the track's own."""
 
-    def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1) -> None:
-        self.state, self.flight = state, Flight(measure_slots)
+    def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1, wealth: Wealth | None = None) -> None:
+        self.state, self.flight, self.wealth = state, Flight(measure_slots), wealth
         self.roster = Roster(state.attempts, roles)
         self.measuring = Measuring(state, self.flight)
         self.briefing = Briefing(state, self.flight, self.roster)
@@ -229,12 +231,21 @@ class Lab:
     # -- verdicts --
 
     def _settle(self, at: float) -> Iterator[events.Event]:
-        """The verdicts that the runs so far amount to."""
+        """The claims and the verdicts that the runs so far amount to."""
+        for experiment in [e for e in self.state.open.values() if self.state.to_claim(e)]:
+            yield events.Claimed(at, experiment.id, self.state.claim(experiment, self._level(experiment)))
         for experiment in [e for e in self.state.open.values() if e.decided is not None]:
             assert experiment.decided is not None
             verdict, reason, ruling = experiment.decided
             if verdict != "keep" or experiment.base_commit == self.state.commit:
                 yield self._judged(at, experiment, verdict, reason, ruling)
+
+    def _level(self, experiment: Experiment) -> float:
+        """The level at which it may make its claim, from the wealth of the track or of a coordinator."""
+        alpha = (self.wealth or self.state.wealth).level()
+        if self.wealth is not None:
+            self.wealth.open(experiment.id, alpha)
+        return alpha
 
     def _again(self, at: float) -> Iterator[events.Event]:
         """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
@@ -253,9 +264,12 @@ class Lab:
         variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         found = self.state.found(race, fresh) if verdict == "discard" and (race or fresh) else UNSET
+        alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
+        if self.wealth is not None:
+            self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
-                      self.state.alpha if ruling else None, found)
+                      alpha if ruling else None, found)
 
     # -- hear --
 

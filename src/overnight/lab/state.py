@@ -20,9 +20,10 @@ from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark,
 from overnight.lab.measurements import Runs, within
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
-from overnight.lab.weighing import weigh
+from overnight.lab.weighing import evidence_of, weigh
 from overnight.referee import decision, findings, holdout, inference
 from overnight.referee.stacks import Sizes, Stack, dropped, read
+from overnight.referee.wealth import Earned
 from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
@@ -40,6 +41,7 @@ class State:
     researchers  those of the latest session
     problem      what the record shows to be wrong with the machine or the track
     taken_back   commits that were kept once
+    wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     """
 
@@ -66,6 +68,7 @@ class State:
     policy: decision.Policy = field(default_factory=decision.Policy)
     usage: Usage = field(default_factory=Usage)
     monitor: holdout.OverfittingMonitor = field(default_factory=holdout.OverfittingMonitor)
+    wealth: Earned = field(default_factory=Earned)
     _made: dict[int, int] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     _known: Runs | None = None
@@ -100,7 +103,7 @@ class State:
     @property
     def alpha(self) -> float:
         """The level at which a claim may be made now."""
-        return decision.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
+        return self.wealth.level()
 
     def found(self, race: Sequence[float], fresh: Sequence[float]) -> findings.Finding:
         """What the pairs of a change say of it."""
@@ -149,6 +152,22 @@ class State:
         """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
         weigh(experiment, self.known, self.policy, self.alpha, self.commit)
 
+    def to_claim(self, experiment: Experiment) -> bool:
+        """Whether its race is over, and it has not made its claim."""
+        return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
+            and self.known.kind.claims and experiment.base_commit == self.commit
+
+    def claim(self, experiment: Experiment, alpha: float) -> decision.Claim:
+        """The claim that an experiment whose race is over makes at this level."""
+        return self.known.kind.claim(evidence_of(experiment, self.known, alpha), self.policy)
+
+    def _settle(self, experiment: Experiment, kept: bool = False) -> None:
+        """Its claim is over, if it made one."""
+        if experiment.claim is not None:
+            proof = self.known.kind.proof(evidence_of(experiment, self.known, 0.0), self.policy)
+            self.wealth.settle(experiment.id, proof, kept)
+            experiment.claim = None
+
     # -- apply --
 
     def apply(self, event: events.Event) -> None:
@@ -159,10 +178,12 @@ class State:
 
     def _on_opened(self, event: events.Opened) -> None:
         """Nothing is known but that the track begins, or begins anew, and what was before a session of it."""
+        wealth = self.wealth
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
+        self.wealth = Earned(self.policy.level, wealth.keeps, wealth.charged)
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
         self._known = Runs(event.commit, self.track, key)
 
@@ -196,6 +217,7 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
+        self._settle(experiment)
         experiment.used |= self.known.of(experiment.commit).keys()
         self.known.forget(experiment.commit)
         old = experiment.base_commit
@@ -283,8 +305,16 @@ class State:
         self.experiments[number].stack = ""
         return self.experiments[number]
 
+    def _on_claimed(self, event: events.Claimed) -> None:
+        experiment = self.open[event.experiment]
+        experiment.claim = event.claim
+        self.wealth.open(experiment.id, event.claim.alpha)
+        experiment.pairs = 0  # it is to be weighed again
+        self._weigh(experiment)
+
     def _on_judged(self, event: events.Judged) -> None:
         experiment = self.open.pop(event.experiment)
+        self._settle(experiment, event.verdict == "keep")
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1

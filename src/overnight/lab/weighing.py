@@ -32,8 +32,7 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
         if guards.hopeless(nearest, len(known.shared(experiment))):
             experiment.decided = ("discard", nearest.sentence, None)
             return
-    evidence = decision.Evidence(race, fresh, known.variance, alpha, known.track.metric.worthwhile, experiment.size_delta < 0,
-                                 known.kind.name, experiment.reopenings)
+    evidence = evidence_of(experiment, known, alpha)
     experiment.priority = priority.of(evidence, policy)
     step = _guarded(kinds.next_step(evidence, policy), evidence, usage, policy)
     experiment.decided = None
@@ -43,6 +42,13 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
         if step.verdict == "keep" and known.track.holdout:  # asked last, and once: nothing else depends on what it holds
             step = holdout.checked(step, known.on_holdout(experiment), evidence, policy)
         experiment.decided = (step.verdict, step.reason + _overlap(experiment, step), step)
+
+
+def evidence_of(experiment: Experiment, known: Runs, alpha: float) -> decision.Evidence:
+    """All that is known of an experiment, where a claim may be made at the level `alpha`."""
+    race, fresh = known.pairs(experiment)
+    return decision.Evidence(race, fresh, known.variance, alpha, experiment.claim, known.track.metric.worthwhile,
+                             experiment.size_delta < 0, known.kind.name, experiment.reopenings)
 
 
 def _guarded(step: decision.More | decision.Ruling, evidence: decision.Evidence, usage: list[guards.GuardUsage],

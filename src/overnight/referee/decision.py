@@ -1,10 +1,11 @@
 """The referee: paired differences in, the next step out. Pure: no clock, no files, no chance.
 
-Everything is oriented so that a positive difference means that the candidate is better. The test is sequential and may
-be stopped at any time: it keeps an e-value, a wager against "not better" that grows beyond 1/alpha with probability at
-most alpha when the candidate is no better (Ville's inequality); what alpha is at a given moment of a track is decided by
-its wealth. Covered: peeking, the winner's curse (the effect that is reported comes from fresh seeds alone), many
-candidates in a night and many nights on a track, heavy tails, metrics without noise, metrics of success or failure.
+Everything is oriented so that a positive difference means that the candidate is better. A race on common seeds screens and
+proves nothing; then a claim is made, and fresh pairs alone decide it. Their test is sequential and may be stopped at any time:
+it keeps an e-value, a wager against "not better" that grows beyond 1/alpha with probability at most alpha when the candidate
+is no better (Ville's inequality); what alpha is at a given moment of a track is decided by its wealth.
+Covered: peeking, the winner's curse, many candidates in a night and many nights on a track, candidates that scatter more than
+others, heavy tails, metrics without noise, metrics of success or failure.
 Not covered: differences that depend on one another, as when a machine drifts between the two sides of a pair.
 """
 
@@ -24,16 +25,16 @@ class Policy(Struct, frozen=True):
     """How much evidence a keep takes.
 
     level        the share of keeps that may be false
-    prior_pairs  how many pairs the variance known from earlier candidates is worth
+    prior_pairs  how many pairs the variance known from earlier candidates is worth in a race
     hoped        the effect in standard deviations that futility is judged against
     futile       likelihood ratio of the hoped effect to none under which a candidate is dropped
     quick        what `prior_pairs` is where only futility is at stake: a candidate's own spread is believed sooner
     most_pairs   race no longer than this
+    screen       e-value of a race from which on it is worth a claim
     fresh_pairs  at least so many pairs on seeds drawn after the commit, and at most `most_fresh`
-    firm         standard errors by which those alone must be above zero
+    hopeless     e-value of the fresh pairs under which a claim is given up
     reach        spreads beyond which a difference counts as no farther from the median
     least        difference of two rates that is looked for at all
-    unusual      times the usual spread at which fresh pairs are too few to believe
     most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`
     """
 
@@ -43,14 +44,23 @@ class Policy(Struct, frozen=True):
     futile: float = 0.5
     quick: float = 3.0
     most_pairs: int = 14
-    fresh_pairs: int = 4
-    most_fresh: int = 8
-    firm: float = 1.0
+    screen: float = 8.0
+    fresh_pairs: int = 2
+    most_fresh: int = 16
+    hopeless: float = 0.25
     reach: float = 3.0
-    unusual: float = 10.0
     least: float = 0.15
     most_tries: int = 160
     fresh_tries: int = 24
+
+
+class Claim(Struct, frozen=True):
+    """A claim that a change is better, made before its fresh pairs are known: at the level `alpha`, from a race that says the
+    effect is normal with this mean and variance, in standard deviations of a pair."""
+
+    alpha: float
+    middle: float = 0.0
+    variance: float = 1.0
 
 
 class Evidence(Struct, frozen=True):
@@ -59,7 +69,8 @@ class Evidence(Struct, frozen=True):
     race        paired differences on common seeds; the earliest may stem from a stack or from an older frontier
     fresh       paired differences on seeds drawn after its commit
     variance    of one paired difference in a race, as known from the baseline and earlier candidates
-    alpha       the level at which this claim may be made, from `alpha_wealth`
+    alpha       the level at which a claim may be made now
+    claim       the one that was made; from then on the fresh pairs alone decide
     worthwhile  smallest improvement that is worth a commit
     simplifies  the change removes code, so that it needs only to be no worse
     kind        the name of the metric's kind
@@ -69,7 +80,8 @@ class Evidence(Struct, frozen=True):
     race: tuple[float, ...]
     fresh: tuple[float, ...]
     variance: float
-    alpha: float = 0.1
+    alpha: float = 0.0125
+    claim: Claim | None = None
     worthwhile: float = 0.0
     simplifies: bool = False
     kind: str = "noisy"
@@ -106,15 +118,3 @@ def futility_threshold(futile: float, evidence: Evidence) -> float:
     at any time.
     """
     return futile / REOPENING_FACTOR**evidence.reopenings
-
-
-def alpha_wealth(level: float, keeps: int, runs: int) -> float:
-    """The level at which the next claim of a track may be made, at most half as much again as `level`.
-
-    A track may spend `level` of its keeps on false ones. It begins with a small gift, earns with every keep and spreads
-    what it has over the claims that its runs amount to, as in alpha investing (Foster and Stine 2008) and e-LOND (Xu and
-    Ramdas 2024): alpha = 1.25 level (0.3 + keeps)/(2 + runs/75). Most candidates end at their first run and never come to a
-    claim, so the constants are not those of the theorems; they were set by simulation (`bench referee`), which is
-    what the promise rests on. Runs and keeps are the track's, so that several nights share one wealth.
-    """
-    return min(1.5, 1.25 * (0.3 + keeps) / (2.0 + runs / 75.0)) * level

@@ -5,6 +5,7 @@ A positive difference means that the candidate is better. References stand at th
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from overnight.referee.distributions import beta_quantile, incomplete_beta, stud
 HUGE = 1e100  # a t or an e-value beyond it is taken for it
 TINY = 1e-300  # the least standard deviation
 NORMAL = 1.4826  # a median absolute deviation in standard deviations of a normal distribution
+HAAR_STEPS = 96  # of the grid over r in `fresh_e_value`
 NEGLIGIBLE = 1e-6  # share of the values' size below which a spread is none
 
 
@@ -74,6 +76,43 @@ def e_value(values: Sequence[float], prior: float, prior_pairs: float) -> float:
     rest = 1.0 - k * k
     wager: float = 2.0 / math.sqrt(q) * rest ** (-(freedom + 1) / 2)
     return wager * student_cdf(k * math.sqrt((freedom + 1) / rest), freedom + 1)
+
+
+@functools.lru_cache(maxsize=4096)
+def fresh_e_value(values: tuple[float, ...], middle: float, variance: float) -> float:
+    """One-sided e-value of "better" against "not better" that needs to know nothing of the spread of the differences.
+
+    Likelihood ratio of their mean in standard deviations, delta ~ N(middle, variance) above 0, to delta = 0, where the unknown
+    standard deviation has the right Haar prior: a function of u = sum(x)/sqrt(sum(x^2)) alone, and a martingale of independent
+    normal differences that are no better (Perez-Ortiz et al. 2022; Wang and Ramdas, arXiv 2310.03722). With r = |x|/sd,
+    t = variance/(1 + n variance) and c = (middle/variance + r u) t it is the mean over r ~ chi(n) of
+    sqrt(t/variance) exp((c^2/t - middle^2/variance)/2) Phi(c/sqrt(t))/Phi(middle/sqrt(variance)); summed on a grid.
+    """
+    count, size = len(values), math.hypot(*values)
+    if not size:
+        return 1.0
+    u = math.fsum(v / size for v in values)
+    t = variance / (1 + count * variance)
+    curve, slope = 1 - u * u * t, u * middle * t / variance
+    peak = (slope + math.sqrt(slope * slope + 4 * curve * (count - 1))) / (2 * curve)
+    width = 1 / math.sqrt(curve + (count - 1) / max(peak, 1e-9) ** 2) if count > 1 else 1 / math.sqrt(curve)
+    low, high = max(0.0, peak - 7 * width), peak + 7 * width
+    if slope < 0:  # the tail that is cut off at delta = 0 is not: the grid begins at 0
+        low, high = 0.0, max(high, math.sqrt(count) + 8)
+    step = (high - low) / HAAR_STEPS
+    constant = 0.5 * math.log(t / variance) - middle * middle / (2 * variance) - (count / 2 - 1) * math.log(2) - math.lgamma(count / 2)
+    whole = normal_cdf(middle / math.sqrt(variance))
+    total = []
+    for number in range(HAAR_STEPS):
+        r = low + (number + 0.5) * step
+        c = (middle / variance + r * u) * t
+        total.append(math.exp(min(600.0, constant + (count - 1) * math.log(r) - r * r / 2 + c * c / (2 * t))) * normal_cdf(c / math.sqrt(t)))
+    return min(HUGE, math.fsum(total) * step / whole)
+
+
+def normal_cdf(x: float) -> float:
+    """P(X <= x) for a standard normal X."""
+    return 0.5 * math.erfc(-x / math.sqrt(2))
 
 
 def futility(values: Sequence[float], prior: float, prior_pairs: float, hoped: float) -> float:

@@ -29,10 +29,10 @@ def of(evidence: Evidence, policy: Policy) -> float:
 
 def remaining(evidence: Evidence, policy: Policy) -> float:
     """Runs until a keep, if the candidate is as good as is hoped: those of the race, then both sides of the fresh pairs."""
-    confirming = 2 * max(1, policy.fresh_pairs - len(evidence.fresh))
-    if evidence.fresh:
+    confirming = 2.0 * max(1, policy.fresh_pairs - len(evidence.fresh))
+    if evidence.claim:
         return confirming
-    wanted = math.log(1 / evidence.alpha)
+    wanted = math.log(policy.screen)
     growth = math.log(1 + policy.hoped**2) / 2  # of the logarithm of the e-value for each pair, with the variance known
     have = math.log(max(inference.TINY, inference.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
     return max(1.0, (wanted - have) / growth) + confirming

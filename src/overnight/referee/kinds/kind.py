@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overnight.referee.decision import Evidence, More, Policy, Ruling
+from overnight.referee.decision import Claim, Evidence, More, Policy, Ruling
 
 
 class Calibration(Struct, frozen=True):
@@ -35,16 +35,26 @@ class Kind:
                     is never used twice
     stacks          several changes may share a first run
     robust          one difference that lies far from the others must not decide for all
+    claims          a keep is a claim that may be false by chance, and is paid for from the track's wealth
     """
 
     name = ""
     paired_in_time = False
     stacks = True
     robust = False
+    claims = True
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """What to do with a candidate: measure more, or the verdict."""
         raise NotImplementedError
+
+    def claim(self, evidence: Evidence, policy: Policy) -> Claim:
+        """The claim that may be made now."""
+        return Claim(evidence.alpha)
+
+    def proof(self, evidence: Evidence, policy: Policy) -> float:
+        """The e-value of the claim that was made: the first that suffices, or else the latest."""
+        return 1.0
 
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether the baseline looks like it, where the contract does not name a kind and none before it fits."""

@@ -1,16 +1,22 @@
-"""A metric that scatters over seeds: a race on common seeds, then a confirmation on fresh ones. Pure."""
+"""A metric that scatters over seeds: a race on common seeds, then a confirmation on fresh ones. Pure.
+
+The race screens and proves nothing. What is tested is the confirmation: its fresh pairs alone, by an e-value that knows
+nothing of their spread, at the level of its claim.
+"""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Sequence
 
 from overnight.referee import inference
-from overnight.referee.decision import Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
+from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
+from overnight.referee.findings import proof_pairs
 from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
+TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
+DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
+WAGERS = ((0.5, None), (0.25, (0.0, 1.0)), (0.25, (0.0, 16.0)))  # shares of what is wagered on what: None is what the race says
 
 
 class Noisy(Kind):
@@ -20,8 +26,16 @@ class Noisy(Kind):
     robust = True
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
-        """Race until the e-value is high enough or the change is unlikely to succeed, then confirm."""
-        return _confirm(evidence, policy) if evidence.fresh else _race(evidence, policy)
+        """Race until it is worth a claim or unlikely to succeed, then confirm."""
+        return _race(evidence, policy) if evidence.claim is None else _confirm(evidence, evidence.claim, policy)
+
+    def claim(self, evidence: Evidence, policy: Policy) -> Claim:
+        """Of an effect such as the race shows."""
+        return Claim(evidence.alpha, *_raced(evidence, policy))
+
+    def proof(self, evidence: Evidence, policy: Policy) -> float:
+        """Of the fresh pairs alone."""
+        return _proof(evidence, evidence.claim, policy) if evidence.claim else 1.0
 
     def shown_by(self, calibration: Calibration) -> bool:
         """Always."""
@@ -32,36 +46,53 @@ def _race(evidence: Evidence, policy: Policy) -> More | Ruling:
     pairs = len(evidence.race)
     if not pairs:
         return More("race", 1)
-    if _proof(evidence, policy) * evidence.alpha >= 1:
-        return More("confirm", policy.fresh_pairs)
     race = [d + margin(evidence) for d in inference.winsorized(evidence.race, evidence.variance, policy.reach)]
+    if inference.e_value(race, evidence.variance, policy.prior_pairs) >= policy.screen:
+        return More("confirm", _first(Claim(evidence.alpha, *_raced(evidence, policy)), policy))
     ratio = inference.futility(race, evidence.variance, policy.quick, _hope(evidence, policy))
     if ratio < futility_threshold(policy.futile, evidence):
-        return _ruling("discard", "no sign of an improvement", evidence, policy)
+        return _ruling("discard", "no sign of an improvement", evidence, policy, ratio)
     if pairs >= policy.most_pairs:
-        return _ruling("discard", f"not shown to be better within {pairs} pairs", evidence, policy)
+        return _ruling("discard", f"not shown to be better within {pairs} pairs", evidence, policy, ratio)
     return More("race", pairs + 1)
 
 
-def _confirm(evidence: Evidence, policy: Policy) -> More | Ruling:
-    pairs = len(evidence.fresh)
+def _confirm(evidence: Evidence, claim: Claim, policy: Policy) -> More | Ruling:
+    pairs, first = len(evidence.fresh), _first(claim, policy)
     if pairs < policy.fresh_pairs:
-        return More("confirm", policy.fresh_pairs)
-    if pairs < policy.most_fresh and _scattered(evidence, policy):
-        return More("confirm", pairs + 1)
-    proven = _proof(evidence, policy) * evidence.alpha >= 1 and _holds(evidence, policy)
-    effect = _location(evidence.fresh, evidence, policy)
-    if proven and effect >= evidence.worthwhile:
-        return _ruling("keep", "better on fresh seeds", evidence, policy)
-    if proven and margin(evidence):
-        return _ruling("keep", "simplification: less code, and not worse by as much as is worthwhile", evidence, policy)
-    if effect + margin(evidence) <= 0:
-        return _ruling("discard", "did not hold on fresh seeds", evidence, policy)
-    if proven:
-        return _ruling("discard", "better, but by less than is worthwhile", evidence, policy)
+        return More("confirm", first)
+    proof = _proof(evidence, claim, policy)
+    if proof * claim.alpha >= 1:
+        return _proven(evidence, policy, proof)
+    if proof < policy.hopeless:
+        return _ruling("discard", "did not hold on fresh seeds", evidence, policy, proof)
     if pairs >= policy.most_fresh:
-        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy)
-    return More("confirm", pairs + 1)
+        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+    return More("confirm", max(first, pairs + 1))
+
+
+def _proof(evidence: Evidence, claim: Claim, policy: Policy) -> float:
+    proof = 1.0
+    for count in range(policy.fresh_pairs, len(evidence.fresh) + 1):
+        proof = _wager(evidence, count, claim)
+        if proof * claim.alpha >= 1:
+            break
+    return proof
+
+
+def _proven(evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
+    """What is better at its level is kept where its interval says so too, and it is worth a commit."""
+    keep = _ruling("keep", "better on fresh seeds", evidence, policy, proof)
+    assert keep.interval is not None
+    if keep.interval[0] + margin(evidence) <= 0:
+        if len(evidence.fresh) < policy.most_fresh:
+            return More("confirm", len(evidence.fresh) + 1)
+        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+    if keep.effect >= evidence.worthwhile:
+        return keep
+    if margin(evidence):
+        return _ruling("keep", "simplification: less code, and not worse by as much as is worthwhile", evidence, policy, proof)
+    return _ruling("discard", "better, but by less than is worthwhile", evidence, policy, proof)
 
 
 def _hope(evidence: Evidence, policy: Policy) -> float:
@@ -71,36 +102,43 @@ def _hope(evidence: Evidence, policy: Policy) -> float:
     return min(policy.hoped, margin(evidence) / max(inference.TINY, math.sqrt(evidence.variance)))
 
 
-def _proof(evidence: Evidence, policy: Policy) -> float:
-    """The e-value over everything."""
-    values = inference.winsorized((*evidence.race, *evidence.fresh), evidence.variance, policy.reach)
-    return inference.e_value([v + margin(evidence) for v in values], evidence.variance, policy.prior_pairs)
+def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
+    """What the race says of the effect in standard deviations of a pair, mean and variance, shrunk for it was selected."""
+    race = [d + margin(evidence) for d in inference.winsorized(evidence.race, evidence.variance, policy.reach)]
+    if not race:
+        return 0.0, 1.0
+    freedom, spread = inference.pooled_spread(race, evidence.variance, policy.quick)
+    seen, weight = inference.mean(race) / spread, len(race) + 1 / TYPICAL**2
+    middle = max(0.0, min(30.0, seen * len(race) / weight))
+    return middle, 1 / weight + DOUBT + middle * middle / (2 * freedom)
 
 
-def _holds(evidence: Evidence, policy: Policy) -> bool:
-    """Whether the fresh pairs by themselves speak for the candidate: their mean is `firm` standard errors above zero."""
-    fresh = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-    _, spread = inference.pooled_spread(fresh, evidence.variance, policy.prior_pairs)
-    return inference.student_t([v + margin(evidence) for v in fresh], spread) >= policy.firm
+def _first(claim: Claim, policy: Policy) -> int:
+    """How many fresh pairs are asked for at once: fewer than a proof will take."""
+    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 2))
 
 
-def _scattered(evidence: Evidence, policy: Policy) -> bool:
-    """Whether the fresh pairs lie so much farther apart than is usual that the middle of a few may be one that diverged."""
-    middle = statistics.median(evidence.fresh)
-    own = inference.NORMAL * statistics.median(abs(d - middle) for d in evidence.fresh)
-    return own > policy.unusual * math.sqrt(evidence.variance)
+def _wager(evidence: Evidence, count: int, claim: Claim) -> float:
+    """The e-value of the first so many fresh pairs: a mixture of what the race says and of what it may not know."""
+    fresh = tuple(d + margin(evidence) for d in evidence.fresh[:count])
+    said = claim.middle, claim.variance
+    return math.fsum(share * inference.fresh_e_value(fresh, *(prior or said)) for share, prior in WAGERS)
 
 
-def _location(values: Sequence[float], evidence: Evidence, policy: Policy) -> float:
-    return inference.mean(inference.winsorized(values, evidence.variance, policy.reach))
-
-
-def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy) -> Ruling:
+def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, proof: float) -> Ruling:
     """The verdict with its evidence: of the fresh pairs alone, or of a race that ended by itself."""
-    proof = _proof(evidence, policy)
     if len(evidence.fresh) > 1:
         shown = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-        return Ruling(verdict, reason, inference.mean(shown), inference.interval(shown, SHOWN), proof)
+        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), inference.interval(shown, SHOWN), proof)
     shown = inference.winsorized(evidence.race, evidence.variance, policy.reach)
     wide = inference.anytime_interval(shown, evidence.variance, policy.prior_pairs)
+    proof = inference.e_value(shown, evidence.variance, policy.prior_pairs)
     return Ruling(verdict, reason, inference.mean(shown), wide if math.isfinite(wide[1] - wide[0]) else None, proof)
+
+
+def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
+    """The mean of the fresh pairs, drawn towards what the race says: they were stopped by what they showed."""
+    freedom, spread = inference.pooled_spread(fresh, evidence.variance, policy.quick)
+    middle, doubt = (evidence.claim.middle, evidence.claim.variance) if evidence.claim else _raced(evidence, policy)
+    share = len(fresh) / (len(fresh) + 1 / doubt)
+    return share * inference.mean(fresh) + (1 - share) * (middle * spread - margin(evidence))

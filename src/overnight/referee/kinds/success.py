@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from overnight.referee.decision import Decided, Evidence, More, Policy, Ruling, futility_threshold
 from overnight.referee.inference import mean, sign_e_value, sign_futility, success_interval, success_size
@@ -17,32 +17,60 @@ class Success(Kind):
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """Pairs on which both sides do the same say nothing; the others are tossed coins if the candidate is no better."""
-        seen = (*evidence.race, *evidence.fresh)
-        wins, losses = sum(d > 0 for d in seen), sum(d < 0 for d in seen)
-        proven = sign_e_value(wins, losses) * evidence.alpha >= 1
-
-        def end(verdict: Decided, reason: str) -> Ruling:
-            shown = evidence.fresh or evidence.race
-            return Ruling(verdict, reason, mean(shown), success_interval(shown), sign_e_value(wins, losses))
-
-        if not evidence.fresh:
-            if proven:
-                return More("confirm", policy.fresh_tries)
-            hopeless = seen and success_interval(seen, 0.6)[1] < max(policy.least * success_size(seen), evidence.worthwhile)
-            if hopeless or sign_futility(wins, losses) < futility_threshold(policy.futile, evidence) / 4:
-                return end("discard", "no sign of an improvement")
-            if len(seen) >= policy.most_tries:
-                return end("discard", f"not shown to be better within {len(seen)} pairs")
-            return More("race", len(seen) + 1)
-        if len(evidence.fresh) < policy.fresh_tries:
+        if evidence.claim is not None:
+            return _confirm(evidence, evidence.claim.alpha, policy)
+        wins, losses = _told(evidence.race)
+        seen = len(evidence.race)
+        if sign_e_value(wins, losses) >= policy.screen:
             return More("confirm", policy.fresh_tries)
-        effect = mean(evidence.fresh)
-        won, lost = sum(d > 0 for d in evidence.fresh), sum(d < 0 for d in evidence.fresh)
-        if not proven or won - lost < max(2.0, policy.firm * math.sqrt(won + lost)):
-            return end("discard", "did not hold on fresh seeds")
-        return end("keep", "better on fresh seeds") if effect >= evidence.worthwhile else end(
-            "discard", "better, but by less than is worthwhile")
+        hopeless = seen and success_interval(evidence.race, 0.6)[1] < max(
+            policy.least * success_size(evidence.race), evidence.worthwhile)
+        if hopeless or sign_futility(wins, losses) < futility_threshold(policy.futile, evidence) / 4:
+            return _ruling("discard", "no sign of an improvement", evidence.race, sign_e_value(wins, losses))
+        if seen >= policy.most_tries:
+            return _ruling("discard", f"not shown to be better within {seen} pairs", evidence.race, sign_e_value(wins, losses))
+        return More("race", seen + 1)
+
+    def proof(self, evidence: Evidence, policy: Policy) -> float:
+        """Of the fresh pairs alone."""
+        return _proof(evidence.fresh, evidence.claim.alpha) if evidence.claim else 1.0
 
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether the baseline gave nothing but 0 and 1."""
         return set(calibration.seeds) <= {0.0, 1.0}
+
+
+def _told(values: Sequence[float]) -> tuple[int, int]:
+    """Wins and losses."""
+    return sum(v > 0 for v in values), sum(v < 0 for v in values)
+
+
+def _proof(fresh: Sequence[float], alpha: float) -> float:
+    """The first e-value that suffices at this level, or else the latest."""
+    proof = 1.0
+    for count in range(1, len(fresh) + 1):
+        proof = sign_e_value(*_told(fresh[:count]))
+        if proof * alpha >= 1:
+            break
+    return proof
+
+
+def _confirm(evidence: Evidence, alpha: float, policy: Policy) -> More | Ruling:
+    fresh = evidence.fresh
+    if not fresh:
+        return More("confirm", policy.fresh_tries)
+    proof, (won, lost) = _proof(fresh, alpha), _told(fresh)
+    if proof * alpha >= 1:
+        shown = _ruling("keep", "better on fresh seeds", fresh, proof)
+        if shown.interval and shown.interval[0] > 0:
+            return shown if shown.effect >= evidence.worthwhile else _ruling(
+                "discard", "better, but by less than is worthwhile", fresh, proof)
+    elif won <= lost and len(fresh) >= policy.fresh_tries:
+        return _ruling("discard", "did not hold on fresh seeds", fresh, proof)
+    if len(fresh) >= policy.most_tries:
+        return _ruling("discard", "not confirmed on fresh seeds", fresh, proof)
+    return More("confirm", max(policy.fresh_tries, len(fresh) + 1))
+
+
+def _ruling(verdict: Decided, reason: str, values: Sequence[float], proof: float) -> Ruling:
+    return Ruling(verdict, reason, mean(values), success_interval(values), proof)
