@@ -45,6 +45,13 @@ WORLDS: dict[str, World] = {
     "drifting machine, not known as a time": world(fakes.referee_world, drift=DRIFT),
     "improvements too small to matter": world(fakes.too_small),
 }
+COMMON: dict[str, World] = {
+    "one candidate in five ten times as noisy": world(fakes.noisy_candidates),
+    "an accuracy in coarse steps": world(fakes.referee_world, grain=2.5),
+    "noise by commit, beside that by seed": world(fakes.referee_world, lasting=0.5),
+    "three candidates in ten crash now and then": world(fakes.crashing),
+    "load in bursts, not known as a time": world(fakes.referee_world, bursts=3.0),
+}
 NOTHING: dict[str, World] = {
     "nothing or harm": world(fakes.without_improvement),
     "nothing at all": world(fakes.without_effect),
@@ -57,7 +64,13 @@ NOTHING: dict[str, World] = {
     "nothing or harm, drifting machine, a time": world(fakes.without_improvement, TIMED, drift=DRIFT),
     "nothing or harm, one at a time": world(fakes.without_improvement, ONE),
     "nothing at all, one at a time": world(fakes.without_effect, ONE),
+    "nothing at all, one in five ten times as noisy": world(fakes.noisy_without_effect),
+    "nothing at all, in coarse steps": world(fakes.without_effect, grain=2.5),
+    "nothing at all, noise by commit": world(fakes.without_effect, lasting=0.5),
+    "nothing at all, load in bursts": world(fakes.without_effect, bursts=3.0),
+    "one edit in ever new words": world(fakes.rewordings),
 }
+SMALL: dict[str, World] = {"a small budget": world(fakes.large)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Outcome:
 def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | None = None, measure_slots: int = 1,
           contract: str = "", edit_slots: int = 1, key: int = 0, lab: type[Lab] = Lab) -> Outcome:
     """A night of the Lab."""
-    make, text = WORLDS.get(name) or NOTHING[name]
+    make, text = {**WORLDS, **COMMON, **NOTHING, **SMALL}[name]
     done = Night(make(seed), contract=contract or text, measure_slots=measure_slots, edit_slots=edit_slots, key=f"{key}{seed}",
                  lab=lab)
     done.go(runs=runs, experiments=proposals)

@@ -63,6 +63,9 @@ class Idea:
     metrics      what its runs measure besides the metric
     wild         share of seeds on which it diverges
     carries      share of its gain that is found on the holdout as well
+    spread       how many times as much its runs scatter as those of the commit it stands on
+    crashes      share of seeds on which it crashes
+    twin         changes of the same twin on one base give the same numbers: rewordings of one edit
     away         seconds for which the researcher cannot work
     """
 
@@ -75,6 +78,9 @@ class Idea:
     metrics: dict[str, float] = field(default_factory=dict)
     wild: float = 0.0
     carries: float = 1.0
+    spread: float = 1.0
+    crashes: float = 0.0
+    twin: str = ""
     away: float = 0.0
 
 
@@ -125,6 +131,32 @@ def diverging(lots: random.Random) -> Idea:
     return replace(referee_world(lots), wild=0.02)
 
 
+def noisy_candidates(lots: random.Random) -> Idea:
+    """The same where one change in five makes the runs scatter ten times as much."""
+    return replace(referee_world(lots), spread=10.0 if lots.random() < 0.2 else 1.0)
+
+
+def noisy_without_effect(lots: random.Random) -> Idea:
+    """Nothing but changes without any effect, one in five of which makes the runs scatter ten times as much."""
+    return replace(noisy_candidates(lots), gain=0.0)
+
+
+def crashing(lots: random.Random) -> Idea:
+    """The same where three changes in ten crash on one seed in twenty."""
+    return replace(referee_world(lots), crashes=0.05 if lots.random() < 0.3 else 0.0)
+
+
+def large(lots: random.Random) -> Idea:
+    """One change in ten improves by four standard deviations, the others do nothing or harm."""
+    idea = without_improvement(lots)
+    return replace(idea, gain=4.0) if lots.random() < 0.1 else idea
+
+
+def rewordings(lots: random.Random) -> Idea:
+    """One edit without effect in ever new words, with some of its parent's noise."""
+    return Idea(correlation=0.5, twin="the edit")
+
+
 def lots_of(*what: object) -> random.Random:
     """A stream of chance that depends on nothing else than `what`."""
     return random.Random("|".join(map(str, what)))
@@ -138,14 +170,17 @@ class FakeWorld:
     def __init__(self, seed: int = 0, ideas: Callable[[random.Random], Idea] = no_op, *, sigma: float = 1.0,
                  level: float = 0.0, direction: str = "minimize", metric: str = "y", baseline: Idea | None = None,
                  faults: Callable[[Job, int], bool] = lambda job, number: False, clash: float = 0.0,
-                 heavy: bool = False, drift: float = 0.0, holdout: float | None = None) -> None:
+                 heavy: bool = False, drift: float = 0.0, holdout: float | None = None, grain: float = 0.0, lasting: float = 0.0,
+                 bursts: float = 0.0) -> None:
         self.seed, self.ideas, self.faults, self.clash, self.heavy = seed, ideas, faults, clash, heavy
         self.drift, self.measured, self.holdout = drift, 0, holdout
+        self.grain, self.lasting, self.bursts = grain, lasting, bursts
         self.sigma, self.level, self.metric = sigma, level, metric
         self.sign = -1.0 if direction == "minimize" else 1.0
         self.ideas_of = {"c0": baseline or Idea()}
         self.parents = {"c0": ""}
         self.worth = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
+        self.spread = {"c0": (baseline or Idea()).spread}  # of its runs, in standard deviations
         self.lost = {"c0": 0.0}  # how much of that is not found on the holdout
         self._noise: dict[tuple[str, int], float] = {}
         self._answered = 0
@@ -171,7 +206,17 @@ class FakeWorld:
 
     def value(self, commit: str, seed: int) -> float:
         """What a run of this commit with this seed measures."""
-        return self.level + self.sign * self.sigma * (self.worth[commit] + self._luck(commit, seed))
+        off = self.spread[commit] * self._luck(commit, seed) + self._off(commit)
+        return self.level + self.sign * self.sigma * self._grained(self.worth[commit] + off)
+
+    def _grained(self, number: float) -> float:
+        return round(number / self.grain) * self.grain if self.grain else number
+
+    def _off(self, commit: str) -> float:
+        """By how much a commit's number is off for good, which is no effect of its edit."""
+        if not self.lasting or not self.parents[commit]:
+            return 0.0
+        return self.lasting * lots_of(self.seed, "lasting", commit).gauss(0.0, 1.0)
 
     def _propose(self, job: Propose) -> Proposal:
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
@@ -219,10 +264,21 @@ class FakeWorld:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
+        if self._crashes(job.commit, job.seed):
+            return Measurement(job, outcome="crash", reason="it crashes on this seed")
         beside = {self.metric: self.ran(job.paired_with, job.seed)} if job.paired_with else {}
         metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
         return Measurement(job, outcome="ok", metrics=metrics, paired_metrics=beside,
                            holdout=self.held(job.commit, job), paired_holdout=self.held(job.paired_with, job))
+
+    def _crashes(self, commit: str, seed: int) -> bool:
+        """Whether a commit, or one that it stands on, crashes on a seed."""
+        while commit:
+            share = self.ideas_of[commit].crashes
+            if share and lots_of(self.seed, "crash", commit, seed).random() < share:
+                return True
+            commit = self.parents[commit]
+        return False
 
     def held(self, commit: str, job: Measure) -> float | None:
         """What the same run gives on the holdout, where it is asked."""
@@ -233,7 +289,8 @@ class FakeWorld:
     def ran(self, commit: str, seed: int) -> float:
         """What a run measures now."""
         self.measured += 1
-        number = self.value(commit, seed) - self.sign * self.sigma * self.drift * self.measured
+        busy = self.bursts if self.measured // 40 % 3 == 0 else 0.0
+        number = self.value(commit, seed) - self.sign * self.sigma * (self.drift * self.measured + busy)
         if (wild := self.ideas_of[commit].wild) and lots_of(self.seed, "wild", commit, seed).random() < wild:
             number -= self.sign * 1e4 * self.sigma
         return number
@@ -241,13 +298,16 @@ class FakeWorld:
     def _commit(self, idea: Idea, parent: str, *what: object) -> str:
         name = hashlib.sha256("|".join(map(str, (parent, *what))).encode()).hexdigest()[:12]
         self.ideas_of[name], self.parents[name] = idea, parent
+        self.spread[name] = self.spread[parent] * idea.spread
         return name
 
     def _luck(self, commit: str, seed: int) -> float:
         known = self._noise.get((commit, seed))
         if known is not None:
             return known
-        own, share, parent = self._draw(lots_of(self.seed, commit, seed)), self.ideas_of[commit].correlation, commit
+        twin = self.ideas_of[commit].twin
+        name = f"{self.parents[commit]} {twin}" if twin else commit
+        own, share, parent = self._draw(lots_of(self.seed, name, seed)), self.ideas_of[commit].correlation, commit
         if share and (parent := self.parents[commit]):
             own = share * self._luck(parent, seed) + (1.0 - share * share) ** 0.5 * own
         self._noise[commit, seed] = own
