@@ -6,6 +6,7 @@ the commit and the run's seed alone. So a night that is killed and taken up agai
 
 import hashlib
 import heapq
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -201,8 +202,17 @@ class FakeWorld:
         return self._rebase(job) if isinstance(job, Rebase) else self._measure(job)
 
     def gain(self, commit: str, base: str) -> float:
-        """By how much one commit is truly better than another, in the metric's unit."""
-        return (self.worth[commit] - self.worth[base]) * self.sigma
+        """By how much one commit is truly better than another on average, in the metric's unit."""
+        return (self._level(commit) - self._level(base)) * self.sigma
+
+    def _level(self, commit: str) -> float:
+        """What its runs measure on average, in standard deviations: numbers in steps have another mean than what is rounded."""
+        worth, spread = self.worth[commit], self.spread[commit]
+        if not self.grain:
+            return worth
+        centre, reach = round(worth / self.grain), math.ceil(6 * spread / self.grain) + 1
+        below = [0.5 * math.erfc(-((n + 0.5) * self.grain - worth) / spread / math.sqrt(2)) for n in range(centre - reach - 1, centre + reach + 1)]
+        return sum((centre - reach + n) * self.grain * (below[n + 1] - below[n]) for n in range(2 * reach + 1))
 
     def value(self, commit: str, seed: int) -> float:
         """What a run of this commit with this seed measures."""
@@ -290,6 +300,8 @@ class FakeWorld:
         """What a run measures now."""
         self.measured += 1
         busy = self.bursts if self.measured // 40 % 3 == 0 else 0.0
+        if self.bursts:  # then no number repeats itself
+            busy += 0.05 * lots_of(self.seed, "jitter", self.measured).gauss(0.0, 1.0)
         number = self.value(commit, seed) - self.sign * self.sigma * (self.drift * self.measured + busy)
         if (wild := self.ideas_of[commit].wild) and lots_of(self.seed, "wild", commit, seed).random() < wild:
             number -= self.sign * 1e4 * self.sigma

@@ -31,8 +31,8 @@ MOST_REOPENINGS = 2  # times that a discarded experiment may be taken up again
 
 
 class Lab:
-    """One track and one session on it: the record, what is in flight, and what comes next. `wealth` is where the levels of claims
-    come from, in the place of the track's own."""
+    """One track and one session on it: the record, what is in flight, and what comes next. `wealth` is where the levels of
+    claims come from, in the place of the track's own."""
 
     def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1, wealth: Wealth | None = None) -> None:
         self.state, self.flight, self.wealth = state, Flight(measure_slots), wealth

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from overnight.errors import TrackError
-from overnight.lab.events import Measured
+from overnight.lab.events import Measured, Stage
 from overnight.lab.experiment import Experiment, Metrics
-from overnight.referee import guards, holdout, noise
+from overnight.referee import guards, holdout, kinds, noise
 from overnight.referee.curves import Curve
 from overnight.referee.drift import Drift
 from overnight.referee.kinds import KINDS, NOISY, shown
@@ -37,6 +37,9 @@ class Runs:
     calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
     confirmed    commit -> the fresh seeds on which it ran as a candidate
     exact        the kernel counted CPU and memory of every run
+    alike        runs that gave the number that their commit had given on another seed
+    varies       some commit gave different numbers on different seeds
+    beyond       some run gave a number that is neither 0 nor 1
     _stood       earlier incumbents: their standing, and seeds drawn for them
     """
 
@@ -58,7 +61,10 @@ class Runs:
     _races: list[tuple[int, float]] = field(default_factory=list)
     _retired: noise.Spread = (0, 0.0)
     _variance: float | None = None  # what follows from them and the incumbents, until either changes
-    _kind: Kind | None = None
+    _kind: Kind | None = None  # the same, until a run shows something new
+    alike: int = 0
+    varies: bool = False
+    beyond: bool = False
     drift: Drift = field(default_factory=Drift)
     curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
     exact: bool = True
@@ -117,9 +123,20 @@ class Runs:
         return declared.denied_by(self._calibration()) if declared and self._measured else ""
 
     def _calibration(self) -> Calibration:
-        twice = [m for m in (self.of(self.baseline_commit).get(self.calibration[0]), self.repeat) if m]
-        name = self.track.metric.name
-        return Calibration(name, tuple(self.numbers(self.baseline_commit)), tuple(map(self.number, twice)), name in TIMED)
+        ran = self.of(self.baseline_commit)
+        twice = [m for m in (ran.get(self.calibration[0]), self.repeat) if m]
+        numbers, metric = self.numbers(self.baseline_commit), self.track.metric
+        timed = metric.name in TIMED or kinds.is_duration(metric.name, numbers, [
+            m.get("wall_seconds", 0.0) for m in self.good(self.baseline_commit)])
+        return Calibration(metric.name, tuple(numbers), tuple(map(self.number, twice)), timed, self.varies, self.beyond)
+
+    def _seen(self, commit: str, number: float) -> None:
+        """A run of a commit gave this number: what it shows of the kind of metric."""
+        others = self.numbers(commit)
+        alike, beyond = bool(others) and others[0] == number, number not in (0.0, 1.0)
+        self.alike += alike
+        if (others and not alike and not self.varies) or (beyond and not self.beyond):
+            self.varies, self.beyond, self._kind = self.varies or (bool(others) and not alike), self.beyond or beyond, None
 
     @property
     def deterministic(self) -> bool:
@@ -135,6 +152,11 @@ class Runs:
         if self._kind is None and self.calibrated:
             self._kind = shown(self._calibration())
         return self._kind or NOISY
+
+    def side_by_side(self, stage: Stage) -> bool:
+        """Whether both sides of a pair are run beside one another: where the metric is a time, and to confirm what does not
+        repeat itself on one seed, because then it may depend on the machine."""
+        return self.kind.paired_in_time or (stage == "confirm" and self.repeat is not None and not self.deterministic)
 
     # -- spread --
 
@@ -271,13 +293,15 @@ class Runs:
 
     def add(self, event: Measured, metrics: Metrics) -> None:
         """A candidate's run ended; `metrics` is empty unless it ended well."""
+        if metrics:
+            self._seen(event.commit, self.number(metrics))
         self.values[event.commit][event.seed] = metrics
         if event.stage == "confirm":
             self.confirmed[event.commit].add(event.seed)
         self.hold(event)
         if event.paired_metrics:
             self.paired[event.commit][event.seed] = {n: within(v) for n, v in event.paired_metrics.items()}
-        elif self.kind.paired_in_time:
+        elif self.side_by_side(event.stage):
             self.bad.add(event.seed)
 
     def add_incumbent(self, event: Measured, metrics: Metrics, runs: int = 0) -> str:
@@ -287,6 +311,8 @@ class Runs:
             self._learn(event.seed)
         if metrics and event.seed in values and event.stage == "calibrate":
             self.repeat = metrics
+        elif metrics and event.seed not in values:
+            self._seen(event.commit, self.number(metrics))
         values.setdefault(event.seed, metrics)
         self.hold(event)
         if event.seed not in self._common:

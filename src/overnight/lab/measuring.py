@@ -78,7 +78,7 @@ class Measuring:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
         pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED_EVERY else ()
-        paired_with = base if known.kind.paired_in_time else ""
+        paired_with = base if base and known.side_by_side(stage) else ""
         return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
@@ -86,7 +86,7 @@ class Measuring:
         state, known = self.state, self.state.known
         stage: Stage = "confirm" if experiment.confirming else "race"
         sides = [(experiment.id, experiment.commit), (state.frontier, state.commit)]
-        if known.kind.paired_in_time:
+        if known.side_by_side(stage):
             sides.pop()
         elif state.track.progress is not None:
             sides.reverse()  # the incumbent's curve is what the other may be stopped by

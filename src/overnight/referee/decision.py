@@ -35,6 +35,7 @@ class Policy(Struct, frozen=True):
     hopeless     e-value of the fresh pairs under which a claim is given up
     reach        spreads beyond which a difference counts as no farther from the median
     least        difference of two rates that is looked for at all
+    repeats      runs on a further seed of a commit that must have given the same number before seeds are taken not to matter
     most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`
     """
 
@@ -50,6 +51,7 @@ class Policy(Struct, frozen=True):
     hopeless: float = 0.25
     reach: float = 3.0
     least: float = 0.15
+    repeats: int = 12
     most_tries: int = 160
     fresh_tries: int = 24
 
@@ -74,6 +76,7 @@ class Evidence(Struct, frozen=True):
     worthwhile  smallest improvement that is worth a commit
     simplifies  the change removes code, so that it needs only to be no worse
     kind        the name of the metric's kind
+    alike       runs of the track that gave the number that their commit had given on another seed
     reopenings  how often the candidate was taken up again, because there was nothing new to try
     """
 
@@ -86,6 +89,7 @@ class Evidence(Struct, frozen=True):
     simplifies: bool = False
     kind: str = "noisy"
     reopenings: int = 0
+    alike: int = 100
 
 
 class More(Struct, frozen=True):

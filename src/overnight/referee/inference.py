@@ -100,14 +100,15 @@ def fresh_e_value(values: tuple[float, ...], middle: float, variance: float) -> 
     if slope < 0:  # the tail that is cut off at delta = 0 is not: the grid begins at 0
         low, high = 0.0, max(high, math.sqrt(count) + 8)
     step = (high - low) / HAAR_STEPS
-    constant = 0.5 * math.log(t / variance) - middle * middle / (2 * variance) - (count / 2 - 1) * math.log(2) - math.lgamma(count / 2)
-    whole = normal_cdf(middle / math.sqrt(variance))
+    constant = 0.5 * math.log(t / variance) - middle * middle / (2 * variance)
+    constant -= (count / 2 - 1) * math.log(2) + math.lgamma(count / 2)
     total = []
     for number in range(HAAR_STEPS):
         r = low + (number + 0.5) * step
         c = (middle / variance + r * u) * t
-        total.append(math.exp(min(600.0, constant + (count - 1) * math.log(r) - r * r / 2 + c * c / (2 * t))) * normal_cdf(c / math.sqrt(t)))
-    return min(HUGE, math.fsum(total) * step / whole)
+        power = constant + (count - 1) * math.log(r) - r * r / 2 + c * c / (2 * t)
+        total.append(math.exp(min(600.0, power)) * normal_cdf(c / math.sqrt(t)))
+    return min(HUGE, math.fsum(total) * step / normal_cdf(middle / math.sqrt(variance)))
 
 
 def normal_cdf(x: float) -> float:
@@ -123,10 +124,10 @@ def futility(values: Sequence[float], prior: float, prior_pairs: float, hoped: f
     return math.exp(min(700.0, count * (hoped * score - hoped**2 / 2)))
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Student's interval for the mean of at least two differences, from their own spread alone: candidates differ in
-    theirs, and a spread borrowed from others covers some too often and some too rarely."""
-    freedom, spread = pooled_spread(values, 0.0, 0.0)
+def interval(values: Sequence[float], level: float = 0.95, prior: float = 0.0, prior_pairs: float = 0.0) -> tuple[float, float]:
+    """Student's interval for the mean of at least two differences, from their own spread, or pooled with a prior variance worth
+    so many pairs: candidates differ in theirs, and a spread borrowed from others covers some too often and some too rarely."""
+    freedom, spread = pooled_spread(values, prior, prior_pairs)
     radius = student_quantile(0.5 + level / 2, freedom) * spread / math.sqrt(len(values))
     return mean(values) - radius, mean(values) + radius
 

@@ -7,8 +7,9 @@ from overnight.referee.kinds.deterministic import Deterministic
 from overnight.referee.kinds.kind import Calibration, Kind
 from overnight.referee.kinds.noisy import Noisy
 from overnight.referee.kinds.success import Success
-from overnight.referee.kinds.timing import Timing
+from overnight.referee.kinds.timing import Timing, is_duration
 
+__all__ = ["KINDS", "NOISY", "is_duration", "next_step", "shown"]
 NOISY = Noisy()
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Success(), Timing(), Deterministic(), NOISY)}
 

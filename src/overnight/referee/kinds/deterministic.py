@@ -21,7 +21,8 @@ class Deterministic(Kind):
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """One run decides; before a keep it is repeated on a fresh seed, which must give the same number (on two, where the
-        first run was compared with an older frontier)."""
+        first run was compared with an older frontier; on more, until the track has shown often enough that seeds do not
+        matter: numbers in coarse steps may be equal by chance)."""
         if not evidence.race:
             return More("race", 1)
         effect = (*evidence.race, *evidence.fresh)[-1]
@@ -31,6 +32,8 @@ class Deterministic(Kind):
             small = "better, but by less than is worthwhile" if effect > 0 else "no better; this metric has no noise"
             return Ruling("discard", small, effect, (effect, effect), 0.0)
         alike = [math.isclose(d, effect, rel_tol=EQUAL) for d in (evidence.race[-1], *evidence.fresh)]
+        if evidence.fresh and all(alike[1:]) and evidence.alike < policy.repeats and len(evidence.fresh) < policy.repeats:
+            return More("confirm", len(evidence.fresh) + 1)
         if evidence.fresh and (all(alike) or (all(alike[1:]) and len(evidence.fresh) > 1)):
             what = "better" if better else "simplification: less code, and not worse by as much as is worthwhile"
             return Ruling("keep", what, effect, (effect, effect), HUGE)
@@ -40,8 +43,8 @@ class Deterministic(Kind):
         return More("confirm", len(evidence.fresh) + 1)
 
     def shown_by(self, calibration: Calibration) -> bool:
-        """Whether it repeats itself, on one seed and over all."""
-        return calibration.repeats and len(set(calibration.seeds)) == 1
+        """Whether it repeats itself, on one seed and over all, and no other commit's does not."""
+        return calibration.repeats and len(set(calibration.seeds)) == 1 and not calibration.varies
 
     def denied_by(self, calibration: Calibration) -> str:
         """Where one commit gave two numbers, but for rounding."""

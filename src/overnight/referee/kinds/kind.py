@@ -8,18 +8,22 @@ from overnight.referee.decision import Claim, Evidence, More, Policy, Ruling
 
 
 class Calibration(Struct, frozen=True):
-    """What the baseline showed.
+    """What the baseline showed, and every run since.
 
     metric   the metric's name
     seeds    its number on each seed on which it ended well
     twice    its numbers of the first seed, which is run twice; fewer than two where a run failed
-    timed    whether the harness measures it by a clock
+    timed    whether it is a time, or a number per time
+    varies   some commit gave different numbers on different seeds
+    beyond   some run of any commit gave a number that is neither 0 nor 1
     """
 
     metric: str
     seeds: tuple[float, ...]
     twice: tuple[float, ...]
     timed: bool = False
+    varies: bool = False
+    beyond: bool = False
 
     @property
     def repeats(self) -> bool:

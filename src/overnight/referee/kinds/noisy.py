@@ -129,16 +129,23 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
     """The verdict with its evidence: of the fresh pairs alone, or of a race that ended by itself."""
     if len(evidence.fresh) > 1:
         shown = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), inference.interval(shown, SHOWN), proof)
+        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), _interval(shown, evidence, policy), proof)
     shown = inference.winsorized(evidence.race, evidence.variance, policy.reach)
     wide = inference.anytime_interval(shown, evidence.variance, policy.prior_pairs)
     proof = inference.e_value(shown, evidence.variance, policy.prior_pairs)
     return Ruling(verdict, reason, inference.mean(shown), wide if math.isfinite(wide[1] - wide[0]) else None, proof)
 
 
+def _interval(fresh: list[float], evidence: Evidence, policy: Policy) -> tuple[float, float]:
+    """Student's, by their own spread; where that is small by chance, or because numbers come in steps, by what is usual."""
+    own = inference.interval(fresh, SHOWN)
+    usual = inference.interval(fresh, SHOWN, evidence.variance, policy.prior_pairs)
+    return min(own[0], usual[0]), max(own[1], usual[1])
+
+
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
     """The mean of the fresh pairs, drawn towards what the race says: they were stopped by what they showed."""
-    freedom, spread = inference.pooled_spread(fresh, evidence.variance, policy.quick)
+    _, spread = inference.pooled_spread(fresh, evidence.variance, policy.quick)
     middle, doubt = (evidence.claim.middle, evidence.claim.variance) if evidence.claim else _raced(evidence, policy)
     share = len(fresh) / (len(fresh) + 1 / doubt)
     return share * inference.mean(fresh) + (1 - share) * (middle * spread - margin(evidence))

@@ -36,8 +36,9 @@ class Success(Kind):
         return _proof(evidence.fresh, evidence.claim.alpha) if evidence.claim else 1.0
 
     def shown_by(self, calibration: Calibration) -> bool:
-        """Whether the baseline gave nothing but 0 and 1."""
-        return set(calibration.seeds) <= {0.0, 1.0}
+        """Whether every run gave 0 or 1, and not all of one commit the same."""
+        return set(calibration.seeds) <= {0.0, 1.0} and not calibration.beyond and (
+            calibration.varies or len(set(calibration.seeds)) > 1)
 
 
 def _told(values: Sequence[float]) -> tuple[int, int]:
