@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from overnight.contracts import Call
@@ -233,19 +234,20 @@ class Lab:
     def _settle(self, at: float) -> Iterator[events.Event]:
         """The claims and the verdicts that the runs so far amount to."""
         for experiment in [e for e in self.state.open.values() if self.state.to_claim(e)]:
-            yield events.Claimed(at, experiment.id, self.state.claim(experiment, self._level(experiment)))
+            yield events.Claimed(at, experiment.id, self._claim(experiment))
         for experiment in [e for e in self.state.open.values() if e.decided is not None]:
             assert experiment.decided is not None
             verdict, reason, ruling = experiment.decided
             if verdict != "keep" or experiment.base_commit == self.state.commit:
                 yield self._judged(at, experiment, verdict, reason, ruling)
 
-    def _level(self, experiment: Experiment) -> float:
-        """The level at which it may make its claim, from the wealth of the track or of a coordinator."""
-        alpha = (self.wealth or self.state.wealth).level()
+    def _claim(self, experiment: Experiment) -> decision.Claim:
+        """Its claim, at a level from the wealth of the track or of a coordinator."""
+        wealth, found = self.wealth or self.state.wealth, self.state.claim(experiment)
+        alpha = wealth.level(found.middle)
         if self.wealth is not None:
             self.wealth.open(experiment.id, alpha)
-        return alpha
+        return msgspec.structs.replace(found, alpha=alpha)
 
     def _again(self, at: float) -> Iterator[events.Event]:
         """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""

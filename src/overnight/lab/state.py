@@ -157,9 +157,9 @@ class State:
         return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
             and self.known.kind.claims and experiment.base_commit == self.commit
 
-    def claim(self, experiment: Experiment, alpha: float) -> decision.Claim:
-        """The claim that an experiment whose race is over makes at this level."""
-        return self.known.kind.claim(evidence_of(experiment, self.known, alpha), self.policy)
+    def claim(self, experiment: Experiment) -> decision.Claim:
+        """The claim that an experiment whose race is over makes."""
+        return self.known.kind.claim(evidence_of(experiment, self.known, self.alpha), self.policy)
 
     def _settle(self, experiment: Experiment, kept: bool = False) -> None:
         """Its claim is over, if it made one."""

@@ -15,15 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-SPENT_AT_ONCE = 0.25  # share of what is left that one claim takes
+LEAST, MOST = 0.25, 0.95  # shares of what is left that one claim may take, by what its race says
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
 
 
 class Wealth(Protocol):
     """Where the levels of claims come from. A track's own is `Earned`; a coordinator of many contributors passes another."""
 
-    def level(self) -> float:
-        """The level at which a claim may be opened now."""
+    def level(self, race: float = 0.0) -> float:
+        """The level at which a claim may be opened now, of an effect of which the race says that it is so many standard
+        deviations of a pair."""
 
     def open(self, claim: int, alpha: float) -> None:
         """A claim is made at this level."""
@@ -47,9 +48,11 @@ class Earned:
     charged: float = 0.0
     claims: dict[int, tuple[float, int]] = field(default_factory=dict)
 
-    def level(self) -> float:
-        """A share of what is left, times the keeps that it would be one of."""
-        return min(HIGHEST, SPENT_AT_ONCE * max(0.0, self.share - self.charged) * (self.keeps + 1))
+    def level(self, race: float = 0.0) -> float:
+        """A share of what is left, times the keeps that it would be one of. What a race says is known before its claim is made,
+        so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back."""
+        share = min(MOST, LEAST * max(1.0, race))
+        return min(HIGHEST, share * max(0.0, self.share - self.charged) * (self.keeps + 1))
 
     def open(self, claim: int, alpha: float) -> None:
         """Charge it in full."""

@@ -16,7 +16,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
-WAGERS = ((0.5, None), (0.25, (0.0, 1.0)), (0.25, (0.0, 16.0)))  # shares of what is wagered on what: None is what the race says
+WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
 
 class Noisy(Kind):
@@ -42,11 +42,16 @@ class Noisy(Kind):
         return True
 
 
+def _seen(evidence: Evidence, policy: Policy) -> list[float]:
+    """The race, none of it too far from its middle, and as much better as the change may be worse."""
+    return [d + margin(evidence) for d in inference.winsorized(evidence.race, evidence.variance, policy.reach)]
+
+
 def _race(evidence: Evidence, policy: Policy) -> More | Ruling:
     pairs = len(evidence.race)
     if not pairs:
         return More("race", 1)
-    race = [d + margin(evidence) for d in inference.winsorized(evidence.race, evidence.variance, policy.reach)]
+    race = _seen(evidence, policy)
     if inference.e_value(race, evidence.variance, policy.prior_pairs) >= policy.screen:
         return More("confirm", _first(Claim(evidence.alpha, *_raced(evidence, policy)), policy))
     ratio = inference.futility(race, evidence.variance, policy.quick, _hope(evidence, policy))
@@ -104,7 +109,7 @@ def _hope(evidence: Evidence, policy: Policy) -> float:
 
 def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
     """What the race says of the effect in standard deviations of a pair, mean and variance, shrunk for it was selected."""
-    race = [d + margin(evidence) for d in inference.winsorized(evidence.race, evidence.variance, policy.reach)]
+    race = _seen(evidence, policy)
     if not race:
         return 0.0, 1.0
     freedom, spread = inference.pooled_spread(race, evidence.variance, policy.quick)
