@@ -181,7 +181,7 @@ class FakeWorld:
         self.ideas_of = {"c0": baseline or Idea()}
         self.parents = {"c0": ""}
         self.worth = {"c0": 0.0}  # how much better a commit is than the baseline, in standard deviations
-        self.spread = {"c0": (baseline or Idea()).spread}  # of its runs, in standard deviations
+        self._spreads = {"c0": (baseline or Idea()).spread}  # of a commit's runs, in standard deviations
         self.lost = {"c0": 0.0}  # how much of that is not found on the holdout
         self._noise: dict[tuple[str, int], float] = {}
         self._answered = 0
@@ -207,20 +207,26 @@ class FakeWorld:
 
     def _level(self, commit: str) -> float:
         """What its runs measure on average, in standard deviations: numbers in steps have another mean than what is rounded."""
-        worth, spread = self.worth[commit], self.spread[commit]
+        worth, spread = self.worth[commit], self._spread(commit)
         if not self.grain:
             return worth
         centre, reach = round(worth / self.grain), math.ceil(6 * spread / self.grain) + 1
-        below = [0.5 * math.erfc(-((n + 0.5) * self.grain - worth) / spread / math.sqrt(2)) for n in range(centre - reach - 1, centre + reach + 1)]
+        below = [0.5 * math.erfc(-((n + 0.5) * self.grain - worth) / spread / math.sqrt(2))
+                 for n in range(centre - reach - 1, centre + reach + 1)]
         return sum((centre - reach + n) * self.grain * (below[n + 1] - below[n]) for n in range(2 * reach + 1))
 
     def value(self, commit: str, seed: int) -> float:
         """What a run of this commit with this seed measures."""
-        off = self.spread[commit] * self._luck(commit, seed) + self._off(commit)
+        off = self._spread(commit) * self._luck(commit, seed) + self._off(commit)
         return self.level + self.sign * self.sigma * self._grained(self.worth[commit] + off)
 
     def _grained(self, number: float) -> float:
         return round(number / self.grain) * self.grain if self.grain else number
+
+    def _spread(self, commit: str) -> float:
+        if commit not in self._spreads:
+            self._spreads[commit] = self.ideas_of[commit].spread * self._spread(self.parents[commit])
+        return self._spreads[commit]
 
     def _off(self, commit: str) -> float:
         """By how much a commit's number is off for good, which is no effect of its edit."""
@@ -310,7 +316,6 @@ class FakeWorld:
     def _commit(self, idea: Idea, parent: str, *what: object) -> str:
         name = hashlib.sha256("|".join(map(str, (parent, *what))).encode()).hexdigest()[:12]
         self.ideas_of[name], self.parents[name] = idea, parent
-        self.spread[name] = self.spread[parent] * idea.spread
         return name
 
     def _luck(self, commit: str, seed: int) -> float:

@@ -183,7 +183,7 @@ class State:
                                      self.answered, self.paused, self.program, self.researchers)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
-        self.wealth = Earned(self.policy.level, wealth.keeps, wealth.charged)
+        self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
         self._known = Runs(event.commit, self.track, key)
 

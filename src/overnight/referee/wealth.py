@@ -17,6 +17,7 @@ from typing import Protocol
 
 LEAST, MOST = 0.25, 0.95  # shares of what is left that one claim may take, by what its race says
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
+LOWEST = 1e-12  # a level at which nothing is ever kept, when all is spent: what rounding may leave over
 
 
 class Wealth(Protocol):
@@ -39,20 +40,23 @@ class Earned:
 
     share    of the keeps that may be false
     keeps    claims that were kept; those that were taken back later count, for they were made
+    lost     claims that were not
     charged  sum over the claims of what each of them took, by its keeps then
     claims   those that are open: level, and keeps when it was opened
     """
 
     share: float = 0.05
     keeps: int = 0
+    lost: int = 0
     charged: float = 0.0
     claims: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def level(self, race: float = 0.0) -> float:
         """A share of what is left, times the keeps that it would be one of. What a race says is known before its claim is made,
-        so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back."""
-        share = min(MOST, LEAST * max(1.0, race))
-        return min(HIGHEST, share * max(0.0, self.share - self.charged) * (self.keeps + 1))
+        so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as most
+        claims are kept."""
+        share = min(MOST * (self.keeps + 1) / (self.keeps + 1 + self.lost), LEAST * max(1.0, race))
+        return min(HIGHEST, max(LOWEST, share * (self.share - self.charged) * (self.keeps + 1)))
 
     def open(self, claim: int, alpha: float) -> None:
         """Charge it in full."""
@@ -65,3 +69,4 @@ class Earned:
             alpha, keeps = self.claims.pop(claim)
             self.charged -= max(0.0, min(alpha, alpha * e_value - kept)) / (keeps + 1)
             self.keeps += kept
+            self.lost += not kept
