@@ -18,6 +18,7 @@ from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
 from overnight.lab.measuring import Measuring
+from overnight.lab.overload import MOST_IN_A_ROW
 from overnight.lab.proposing import Proposing
 from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
@@ -106,13 +107,17 @@ class Lab:
             return None
         for place, wanted in (("measure", self.measuring.runs), ("edit", self.proposing.changes),
                               ("think", self.proposing.thoughts)):
-            if place in idle:
+            if place in idle and not (place == "measure" and self._too_busy(now)):
                 for job in wanted():
                     if job not in self.flight:
                         offered = self.flight.ticketed(job)
                         self.flight.give(offered, now + lease(job, self.state.track))
                         return offered
         return None
+
+    def _too_busy(self, now: float) -> bool:
+        """Whether the machine has other work, so that no run is begun now; one by itself shows when that is over."""
+        return now < self.flight.measure_from or (self.state.overload.in_a_row > 0 and any(self.flight.of(jobs.Measure)))
 
     # -- tell --
 
@@ -215,6 +220,10 @@ class Lab:
         self.measuring.check_now = self.measuring.check_now and job.stage != "check"
         yield events.Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed, stage=job.stage,
                               log=result.log, **events.common(events.Ran, result))
+        overload = self.state.overload
+        self.flight.measure_from = self.flight.now + overload.pause if overload.in_a_row else 0.0
+        if overload.in_a_row >= MOST_IN_A_ROW and self.flight.budget.until is None:
+            self.flight.problem = f"{overload.sentence}; {overload.in_a_row} runs in a row were lost to it"
         yield from self._settle(at)
 
     def _faulted(self, result: jobs.Trouble, at: float) -> Iterator[events.Event]:

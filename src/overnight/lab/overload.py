@@ -1,0 +1,50 @@
+"""When the machine has too much other work to measure a time: such runs are lost, and the next ones wait. Pure.
+
+A pair counts only where neither side waited for a core longer than `[referee] may_starve` allows; whether it counts depends on
+what other programs took and not on what it measured, so leaving it out favours neither side. The seed is used again, for nothing
+was decided by it.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct
+
+from overnight.lab.events import Measured
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds until the next run is tried, doubled each time
+MOST_IN_A_ROW = 24  # lost runs after which a session ends that has no end of its own: an hour and a half of waiting
+
+
+class Overload(Struct):
+    """What was lost to other work since the track was opened.
+
+    lost      runs, a pair counted as one
+    in_a_row  those since the last run that was good, or since the session began
+    share     of its time for which the last of them waited for a core
+    """
+
+    lost: int = 0
+    in_a_row: int = 0
+    share: float = 0.0
+
+    def spoils(self, event: Measured, bound: float) -> bool:
+        """Whether a run of a metric that is a time does not count, because it waited longer than this share of its time. What the
+        scorer caught counts whatever the load."""
+        if event.starved is UNSET or event.starved <= bound or event.outcome == "foul":
+            self.in_a_row = 0
+            return False
+        self.lost, self.in_a_row, self.share = self.lost + 1, self.in_a_row + 1, event.starved
+        return True
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next run is worth trying."""
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.in_a_row - 1, 30)) if self.in_a_row else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, while it lasts; "" otherwise."""
+        if not self.in_a_row:
+            return ""
+        return (f"the machine is overloaded by other work ({100 * self.share:.0f} % of the time of the last run it waited for a "
+                "core), so timing waits and nothing is kept meanwhile")
