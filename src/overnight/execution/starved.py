@@ -8,8 +8,8 @@ from overnight.contracts import Ended
 
 
 def share(steps: Iterable[Sequence[Ended]]) -> float | None:
-    """Of commands that ran one after the other, each with those that it had beside it: the share of their time, from 0 to 1; None
-    where nothing could be read.
+    """Of commands that ran one after the other, each with those that it had beside it: the share of their time, from 0 to 1;
+    None where nothing could be read.
 
     What other work had of the cores bounds what can have been lost to it, so a command that has more threads than cores, waits
     for its partner, or has a new one started, has lost nothing. How long it was ready and had no core bounds it too, so one

@@ -117,7 +117,7 @@ class Lab:
 
     def _too_busy(self, now: float) -> bool:
         """Whether the machine has other work, so that no run is begun now; one by itself shows when that is over."""
-        return now < self.flight.measure_from or (self.state.overload.in_a_row > 0 and any(self.flight.of(jobs.Measure)))
+        return self.flight.resting(now) or (self.state.overload.in_a_row > 0 and any(self.flight.of(jobs.Measure)))
 
     # -- tell --
 
@@ -221,7 +221,7 @@ class Lab:
         yield events.Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed, stage=job.stage,
                               log=result.log, **events.common(events.Ran, result))
         overload = self.state.overload
-        self.flight.measure_from = self.flight.now + overload.pause if overload.in_a_row else 0.0
+        self.flight.rest(overload.pause)
         if overload.in_a_row >= MOST_IN_A_ROW and self.flight.budget.until is None:
             self.flight.problem = f"{overload.sentence}; {overload.in_a_row} runs in a row were lost to it"
         yield from self._settle(at)

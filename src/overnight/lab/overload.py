@@ -1,8 +1,8 @@
 """When the machine has too much other work to measure a time: such runs are lost, and the next ones wait. Pure.
 
-A pair counts only where neither side waited for a core longer than `[referee] may_starve` allows; whether it counts depends on
-what other programs took and not on what it measured, so leaving it out favours neither side. The seed is used again, for nothing
-was decided by it.
+A pair counts only where neither side waited for a core longer than `[referee] may_starve` allows. Whether it counts depends on
+what other programs took and not on what it measured, so leaving it out favours neither side. The seed is used again, for
+nothing was decided by it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Overload(Struct):
     share: float = 0.0
 
     def spoils(self, event: Measured, bound: float) -> bool:
-        """Whether a run of a metric that is a time does not count, because it waited longer than this share of its time. What the
-        scorer caught counts whatever the load."""
+        """Whether a run of a metric that is a time does not count, because it waited longer than this share of its time. What
+        the scorer caught counts whatever the load."""
         if event.starved is UNSET or event.starved <= bound or event.outcome == "foul":
             self.in_a_row = 0
             return False
@@ -46,5 +46,5 @@ class Overload(Struct):
         """What is wrong, while it lasts; "" otherwise."""
         if not self.in_a_row:
             return ""
-        return (f"the machine is overloaded by other work ({100 * self.share:.0f} % of the time of the last run it waited for a "
+        return (f"the machine is overloaded by other work (for {100 * self.share:.0f} % of its time the last run waited for a "
                 "core), so timing waits and nothing is kept meanwhile")
