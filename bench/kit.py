@@ -247,7 +247,8 @@ class Kept:
 
 
 def measured(bench: Bench, quick: bool, results: Path, sources: Callable[[], str]) -> Iterator[Row]:
-    """A bench's rows, cell after cell, then what they sum up to. `sources` fingerprints what it uses, asked only where cells are kept."""
+    """A bench's rows, cell after cell, then what they sum up to. `sources` fingerprints what it uses, asked only where cells
+    are kept."""
     kept = Kept(results / f"{bench.name}.jsonl", sources()) if bench.long and not quick else None
     rows = list[Row]()
     for cell in bench.cells(quick):

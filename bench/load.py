@@ -1,10 +1,10 @@
 """A/A nights on tracks/sorting, a time, while the bench itself loads every core in bursts. Every keep is false.
 
-Beside them the same nights with `[referee] may_starve = 1`, where whatever was measured counts. Each night is a cell of its own,
-so that as many are run as there is time for:
+Beside them the same nights with `[referee] may_starve = 1`, where whatever was measured counts. Each night is a cell of its
+own, so that as many are run as there is time for:
 
-    python -m bench load --cells "short night"      20 nights of 200 changes with small lists: an hour or two
-    python -m bench load --cells "long night"       the same on the track as it is: a working day
+    python -m bench load --cells "short night"      20 nights of 200 changes with small lists
+    python -m bench load --cells "long night"       the same on the track as it is
 """
 
 from __future__ import annotations
@@ -98,15 +98,15 @@ def sums(rows: Sequence[Row]) -> Iterator[Row]:
 def cells(quick: bool) -> Iterator[Cell]:
     """A cell for each night; quick: one that ends after a few seconds."""
     if quick:
-        yield Cell("short night", partial(night, "short night 0", "short", False, 0, ("--for", "8s")))
+        yield Cell("short night", partial(night, "short night 00", "short", False, 0, ("--for", "8s")))
         return
     for length in BURST:
         for free in (False, True):
             sort = f"{length} night{', whatever the load,' * free}"
             for seed in range(1, NIGHTS + 1):
-                name = f"{sort} {seed}"
+                name = f"{sort} {seed:02}"
                 yield Cell(name, partial(night, name, length, free, seed, ("--experiments", str(EXPERIMENTS))))
 
 
-BENCH = Bench("load", "Real nights of a time in which nothing is better, on cores that are loaded in bursts: at most 5 % of them end "
-              "with a keep.", cells, long=True, sums=sums, uses=("overnight.cli", "overnight.researchers.placebo"))
+BENCH = Bench("load", "Real nights of a time in which nothing is better, on cores that are loaded in bursts: at most 5 % of "
+              "them end with a keep.", cells, long=True, sums=sums, uses=("overnight.cli", "overnight.researchers.placebo"))
