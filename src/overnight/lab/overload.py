@@ -11,8 +11,8 @@ from msgspec import UNSET, Struct
 
 from overnight.lab.events import Measured
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds until the next run is tried, doubled each time
-MOST_IN_A_ROW = 24  # lost runs after which a session ends that has no end of its own: an hour and a half of waiting
+LONGEST_PAUSE = 300.0  # seconds until the next run is tried
+MOST_IN_A_ROW = 24  # lost runs after which a session ends that has no end of its own: more than an hour of waiting
 
 
 class Overload(Struct):
@@ -21,11 +21,13 @@ class Overload(Struct):
     lost      runs, a pair counted as one
     in_a_row  those since the last run that was good, or since the session began
     share     of its time for which the last of them waited for a core
+    took      seconds that this one took
     """
 
     lost: int = 0
     in_a_row: int = 0
     share: float = 0.0
+    took: float = 0.0
 
     def spoils(self, event: Measured, bound: float) -> bool:
         """Whether a run of a metric that is a time does not count, because it waited longer than this share of its time. What
@@ -33,13 +35,13 @@ class Overload(Struct):
         if event.starved is UNSET or event.starved <= bound or event.outcome == "foul":
             self.in_a_row = 0
             return False
-        self.lost, self.in_a_row, self.share = self.lost + 1, self.in_a_row + 1, event.starved
+        self.lost, self.in_a_row, self.share, self.took = self.lost + 1, self.in_a_row + 1, event.starved, event.busy
         return True
 
     @property
     def pause(self) -> float:
-        """Seconds until the next run is worth trying."""
-        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.in_a_row - 1, 30)) if self.in_a_row else 0.0
+        """Seconds until the next run is worth trying: as long as the lost one took, and twice as long each time."""
+        return min(LONGEST_PAUSE, self.took * 2.0 ** min(self.in_a_row - 1, 30)) if self.in_a_row else 0.0
 
     @property
     def sentence(self) -> str:
