@@ -18,7 +18,7 @@ from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
 from overnight.lab.measuring import Measuring
-from overnight.lab.overload import MOST_IN_A_ROW
+from overnight.lab.overload import MOST_WAITING
 from overnight.lab.proposing import Proposing
 from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
@@ -222,7 +222,7 @@ class Lab:
                               log=result.log, **events.common(events.Ran, result))
         overload = self.state.overload
         self.flight.rest(overload.pause)
-        if overload.in_a_row >= MOST_IN_A_ROW and self.flight.budget.until is None:
+        if overload.waited >= MOST_WAITING and self.flight.budget.until is None:
             self.flight.problem = f"{overload.sentence}; {overload.in_a_row} runs in a row were lost to it"
         yield from self._settle(at)
 

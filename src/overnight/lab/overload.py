@@ -11,8 +11,8 @@ from msgspec import UNSET, Struct
 
 from overnight.lab.events import Measured
 
-LONGEST_PAUSE = 300.0  # seconds until the next run is tried
-MOST_IN_A_ROW = 24  # lost runs after which a session ends that has no end of its own: more than an hour of waiting
+DOUBLINGS, LONGEST_PAUSE = 3, 300.0  # of the pause until the next run is tried, and the most seconds that it may last
+MOST_WAITING = 3600.0  # seconds after which a session gives up that has no end of its own
 
 
 class Overload(Struct):
@@ -22,26 +22,34 @@ class Overload(Struct):
     in_a_row  those since the last run that was good, or since the session began
     share     of its time for which the last of them waited for a core
     took      seconds that this one took
+    waited    seconds of pauses since the last good run, the next one too
     """
 
     lost: int = 0
     in_a_row: int = 0
     share: float = 0.0
     took: float = 0.0
+    waited: float = 0.0
 
     def spoils(self, event: Measured, bound: float) -> bool:
         """Whether a run of a metric that is a time does not count, because it waited longer than this share of its time. What
         the scorer caught counts whatever the load."""
         if event.starved is UNSET or event.starved <= bound or event.outcome == "foul":
-            self.in_a_row = 0
+            self.begin()
             return False
         self.lost, self.in_a_row, self.share, self.took = self.lost + 1, self.in_a_row + 1, event.starved, event.busy
+        self.waited += self.pause
         return True
+
+    def begin(self) -> None:
+        """A session begins, or a run was good."""
+        self.in_a_row, self.waited = 0, 0.0
 
     @property
     def pause(self) -> float:
-        """Seconds until the next run is worth trying: as long as the lost one took, and twice as long each time."""
-        return min(LONGEST_PAUSE, self.took * 2.0 ** min(self.in_a_row - 1, 30)) if self.in_a_row else 0.0
+        """Seconds until the next run is worth trying: as long as the lost one took, then twice, four times and eight times as
+        long; so looking whether the load is gone is little load itself."""
+        return min(LONGEST_PAUSE, self.took * 2.0 ** min(self.in_a_row - 1, DOUBLINGS)) if self.in_a_row else 0.0
 
     @property
     def sentence(self) -> str:

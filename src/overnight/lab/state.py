@@ -171,7 +171,7 @@ class State:
     def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
         self.attempts.begin()
-        self.overload.in_a_row = 0
+        self.overload.begin()
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 

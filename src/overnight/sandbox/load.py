@@ -18,6 +18,7 @@ from overnight.sandbox import watch
 
 PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
+SELDOM = 50  # times as long as a look took, until the next: one at a large tree must not be a load by itself
 WORK, STOLEN = (1, 2, 3, 6, 7), 8  # fields of a core in /proc/stat: user, nice, system, irq, softirq; steal
 
 
@@ -32,14 +33,17 @@ class Meter:
         self._before, self._asleep = self._read(), _asleep()
         self._first = self._waiting()  # of the sandbox's own setup
         self._waits: dict[int, int] = {}  # thread -> nanoseconds
-        self._began = self._looked = time.monotonic()
+        self._began = self._looked = self._due = time.monotonic()
 
     def look(self) -> None:
-        """Note how long the threads have waited up to now; what one that ends before the next look waits after it is lost."""
-        if self.top is None or self._before is None:
+        """Note how long the threads have waited up to now, unless that was done just before; what one that ends before the next
+        look waits after it is lost."""
+        began = time.monotonic()
+        if self.top is None or self._before is None or began < self._due:
             return
         self._waits |= {thread: waited - self._first.get(thread, 0) for thread, waited in self._waiting().items()}
         self._looked = time.monotonic()
+        self._due = self._looked + SELDOM * (self._looked - began)
 
     def _waiting(self) -> dict[int, int]:
         return {} if self.top is None else dict(watch.waits(self.top, self._proc))
