@@ -130,6 +130,6 @@ def test_a_session_without_an_end_gives_up_after_an_hour_and_says_why():
 
 
 def test_a_contract_says_how_much_may_be_lost():
-    assert parse(TIMED).referee.may_starve == 0.1 and parse(TIMED + "[referee]\nmay_starve = 0.3\n").referee.may_starve == 0.3
+    assert parse(TIMED).referee.may_starve == 0.05 and parse(TIMED + "[referee]\nmay_starve = 0.3\n").referee.may_starve == 0.3
     with pytest.raises(TrackError, match="may_starve must be between 0 and 1"):
         parse(TIMED + "[referee]\nmay_starve = 1.5\n")

@@ -124,7 +124,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     false_share: float = 0.05
     may_crash: float = 0.0
     stack: int = 5
-    may_starve: float = 0.1
+    may_starve: float = 0.05
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):
