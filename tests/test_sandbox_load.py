@@ -98,6 +98,18 @@ def test_sleep_of_the_machine_is_what_one_clock_has_more_than_the_other(proc, mo
     assert meter.slept() == 90.0
 
 
+@pytest.mark.sandbox
+def test_the_cores_are_those_of_the_command_where_it_has_others_than_this_thread(proc):
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        os.sched_setaffinity(sleeper.pid, {available()[-1]})
+        assert Meter(sleeper.pid)._cores == {available()[-1]} and Meter(None)._cores == set(available())
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert Meter(sleeper.pid)._cores == set(available())  # it is gone
+
+
 # ---- the share of a run ----------------------------------------------------------------------------------------
 
 

@@ -23,13 +23,13 @@ WORK, STOLEN = (1, 2, 3, 6, 7), 8  # fields of a core in /proc/stat: user, nice,
 
 
 class Meter:
-    """What a command found on its cores, from the making of this object on: those that this thread may use, as a command
-    that it starts may. `top` is the process from which all others of the command descend, None where it is not known; `proc`
-    is a folder like /proc."""
+    """What a command found on its cores, from the making of this object on. `top` is the process from which all others of the
+    command descend; its cores are the command's. Where it is None, because it is not known, they are those of this thread.
+    `proc` is a folder like /proc."""
 
     def __init__(self, top: int | None, proc: Path = PROC, cores: frozenset[int] | None = None) -> None:
         self.top, self._proc = top, proc
-        self._cores = frozenset(os.sched_getaffinity(0)) if cores is None and hasattr(os, "sched_getaffinity") else cores
+        self._cores = _cores(top) if cores is None else cores
         self._before, self._asleep = self._read(), _asleep()
         self._first = self._waiting()  # of the sandbox's own setup
         self._waits: dict[int, int] = {}  # thread -> nanoseconds
@@ -55,7 +55,7 @@ class Meter:
             return None
         lasted, seen = time.monotonic() - self._began, self._looked - self._began
         waited = sum(self._waits.values()) / 1e9 * lasted / seen if self._waits and seen > 0 else None
-        return Load(len(self._cores or ()), max(0.0, after[0] - before[0]), max(0.0, after[1] - before[1]),
+        return Load(len(self._cores), max(0.0, after[0] - before[0]), max(0.0, after[1] - before[1]),
                     waited)
 
     def slept(self) -> float:
@@ -68,11 +68,20 @@ class Meter:
         with suppress(OSError):
             lines = [line.split() for line in (self._proc / "stat").read_text().splitlines()]
         cores = [list(map(int, words[1:])) for words in lines
-                 if words and words[0][:3] == "cpu" and words[0][3:].isdigit() and int(words[0][3:]) in (self._cores or ())]
+                 if words and words[0][:3] == "cpu" and words[0][3:].isdigit() and int(words[0][3:]) in self._cores]
         if not cores or any(len(core) < STOLEN for core in cores):
             return None
         worked = sum(core[field - 1] for core in cores for field in WORK)
         return worked / _TICKS, sum(core[STOLEN - 1] for core in cores) / _TICKS
+
+
+def _cores(top: int | None) -> frozenset[int]:
+    """The cores that a process may use, or this thread where there is none."""
+    if not hasattr(os, "sched_getaffinity"):
+        return frozenset()
+    with suppress(OSError):  # it is gone already
+        return frozenset(os.sched_getaffinity(top or 0))
+    return frozenset(os.sched_getaffinity(0))
 
 
 def _asleep() -> float:
