@@ -201,6 +201,7 @@ class Bench:
     timed  its figures are times: `all --check` prints them and does not judge them
     uses   modules that it runs in other processes, besides those that it imports
     draw   draws its picture into a file, from the values of its rows by name; KeyError where one that it needs is missing
+    sums   rows that follow from all the others, printed last
     against  its cells that compare this checkout with another one, and whether they are to be quick
     """
 
@@ -211,6 +212,7 @@ class Bench:
     timed: bool = False
     uses: tuple[str, ...] = ()
     draw: Callable[[Mapping[str, float], Path], None] | None = None
+    sums: Callable[[Sequence[Row]], Iterable[Row]] = lambda rows: ()
     against: Callable[[Path, bool], Iterable[Cell]] | None = None
 
 
@@ -245,10 +247,15 @@ class Kept:
 
 
 def measured(bench: Bench, quick: bool, results: Path, sources: Callable[[], str]) -> Iterator[Row]:
-    """A bench's rows, cell after cell. `sources` fingerprints what it uses, asked only where cells are kept."""
+    """A bench's rows, cell after cell, then what they sum up to. `sources` fingerprints what it uses, asked only where cells
+    are kept."""
     kept = Kept(results / f"{bench.name}.jsonl", sources()) if bench.long and not quick else None
+    rows = list[Row]()
     for cell in bench.cells(quick):
-        yield from kept.rows(cell) if kept else cell.measure()
+        for row in kept.rows(cell) if kept else cell.measure():
+            rows.append(row)
+            yield row
+    yield from bench.sums(rows)
 
 
 # ---- the import graph ------------------------------------------------------------------------------------------

@@ -357,7 +357,9 @@ def team(*names: str) -> list[Role]:
 
 
 def resting(lab: Lab) -> bool:
-    """Whether every researcher that would propose is away for a while."""
+    """Whether every researcher that would propose is away for a while, or the machine is too busy to measure a time."""
+    if lab.flight.now < lab.flight.measure_from:
+        return True
     return lab.proposing.may_propose() and not any(lab.roster.here(n, lab.flight.now) for n in lab.proposing.willing())
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bench import __main__ as door
-from bench import kit, referee
+from bench import kit, load, referee
 from bench.kit import (
     Bench,
     Cell,
@@ -197,8 +197,8 @@ def test_an_unknown_name_is_refused():
 def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "light", "minds", "planted",
-                           "referee", "sandbox", "sandboxes", "scale", "scoring", "seccomp", "shares", "trust"}
+    assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "light", "load", "minds",
+                           "planted", "referee", "sandbox", "sandboxes", "scale", "scoring", "seccomp", "shares", "trust"}
     assert all(line.endswith(".") for line in said.values())
 
 
@@ -263,6 +263,13 @@ def test_a_last_line_that_was_broken_off_is_cut_and_its_cell_measured_again(tmp_
     assert measured == ["a", "b"] and len(path.read_text().splitlines()) == 2
 
 
+def test_sums_are_of_all_cells_those_that_were_kept_too_and_come_last(tmp_path):
+    bench = Bench("toy", "", lambda quick: [Cell(name, lambda: [HOLDS]) for name in "ab"], long=True,
+                  sums=lambda rows: [kit.exact("rows", len(rows))])
+    for _ in range(2):
+        assert [row.value for row in kit.measured(bench, False, tmp_path, lambda: "s1")] == [HOLDS.value, HOLDS.value, 2]
+
+
 @pytest.mark.parametrize(("long", "quick"), [(True, True), (False, False)])
 def test_nothing_is_kept_of_a_quick_run_or_a_short_bench(tmp_path, long, quick):
     list(kit.measured(toy([HOLDS], long=long), quick, tmp_path, lambda: "s1"))
@@ -298,3 +305,21 @@ def test_what_runs_in_another_process_is_named_besides(tree):
 
 def test_a_source_may_import_a_package_a_module_and_a_name():
     assert imported("import a.b\nfrom c import d") == {"a", "a.b", "c", "c.d"}
+
+
+# ---- nights under load -----------------------------------------------------------------------------------------
+
+
+def test_what_nights_under_load_come_to_is_summed_by_their_sort():
+    nights = [("short night", (0, 0, 200, 9)), ("short night, whatever the load,", (2, 1, 200, 0)), ("short night", (1, 1, 150, 4))]
+    rows = [kit.exact(f"{sort} {number:02}: {what}", value) for number, (sort, values) in enumerate(nights)
+            for what, value in zip((load.KEEPS, load.ZERO, load.JUDGED, load.LOST), values, strict=True)]
+    found = {row.what: (row.value, row.asked) for row in load.sums(rows)}
+    assert found["short night: share that ends with a keep"] == (0.5, "<= 0.05")
+    assert found[f"short night: {load.ZERO}, in all"] == (1, "== 0") and found[f"short night: {load.LOST}, in all"] == (13, "")
+    assert found["short night, whatever the load,: share that ends with a keep"] == (1.0, "")
+
+
+def test_a_short_night_sorts_small_lists_and_a_free_one_counts_everything():
+    assert "sizes=(3000,)" in load.edited("short", False)["score.py"]
+    assert load.edited("long", True)["track.toml"].endswith("may_starve = 1\n") and not load.edited("long", False)

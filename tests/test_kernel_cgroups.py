@@ -538,6 +538,9 @@ def test_version_2_is_accounted_from_its_files(tmp_path):
                        "cpu.stat": "usage_usec 1500000\nuser_usec 1\n"}.items():
         (group.folders["memory"] / name).write_text(text)
     assert group.usage() == GroupUsage(cpu=1.5, peak_memory=700, killed=2) and group.out_of_memory()
+    pressure = "some avg10=0.00 avg60=9.0 avg300=0.00 total=2500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+    (group.folders["memory"] / "cpu.pressure").write_text(pressure)
+    assert group.usage().waited == 2.5
 
 
 def test_a_kernel_without_a_mark_is_known_by_looks(tmp_path):

@@ -1,6 +1,7 @@
 """What `check` says about a track whose runs should report their progress."""
 
 import pytest
+from msgspec import UNSET
 
 from conftest import CONTRACT
 from overnight.lab.jobs import Measurement
@@ -23,3 +24,12 @@ def notes(contract, reports):
                                                            (CONTRACT, 0, False)])
 def test_a_pattern_that_matches_next_to_nothing_is_told(contract, reports, said):
     assert (f"[progress] matches {reports} lines" in notes(contract, reports)) is said
+
+
+@pytest.mark.parametrize(("starved", "kind", "said"), [((0.4, 0.3, 0.2), "timing", True), ((0.4, 0.3, 0.05), "timing", False),
+                                                       ((0.4, 0.3, 0.2), "noisy", False), ((UNSET,) * 3, "timing", False)])
+def test_a_machine_that_is_too_busy_for_a_time_is_told(starved, kind, said):
+    shares = iter(starved)
+    runs = attempt("c0", lambda job: Measurement(job, outcome="ok", metrics={"loss": 1.0}, starved=next(shares)))
+    contract = CONTRACT.replace("[metric]", f'[metric]\nkind = "{kind}"')
+    assert ("for 20 % of its time or more each run waited for a core" in " ".join(problems(parse(contract), runs))) is said

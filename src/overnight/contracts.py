@@ -243,6 +243,21 @@ class Command(Struct, frozen=True):
     heard: Callable[[bytes], bool] | None = None
 
 
+class Load(Struct, frozen=True):
+    """What a sandboxed command found on the cores that it could use, in seconds, from its release to its end.
+
+    cores   how many they were
+    busy    that they worked, for whatever process, summed over the cores
+    stolen  that the machine's own host took from them, summed
+    waited  that threads of the command were ready to run and had no core, summed; None where that cannot be read
+    """
+
+    cores: int
+    busy: float
+    stolen: float
+    waited: float | None = None
+
+
 class Ended(Struct, frozen=True):
     """How a sandboxed command ended.
 
@@ -253,6 +268,8 @@ class Ended(Struct, frozen=True):
     peak_memory  bytes
     setup        seconds that the sandbox itself took, before and after
     accounting   "exact" where the kernel counted CPU and memory of the whole tree and held it to its limits
+    load         what other work there was meanwhile; None where that cannot be read
+    slept        seconds that the machine slept meanwhile, which are not in `wall`
     """
 
     code: int
@@ -264,6 +281,8 @@ class Ended(Struct, frozen=True):
     stdout: bytes
     stderr: bytes
     accounting: Accounting = "estimate"
+    load: Load | None = None
+    slept: float = 0.0
 
 
 class Process(Protocol):

@@ -59,7 +59,8 @@ class Oracles:
         self._waiters = ThreadPoolExecutor(1)  # waiting is what holds a process to its limits
         self._failed: Ended | None = None  # the first that met a limit or broke, and was not merely ended by Overnight
         self._last: Ended | None = None
-        self._cpu, self._peak = 0.0, 0
+        self._cpu, self._peak, self._setup = 0.0, 0, 0.0
+        self._waited: float | None = None  # seconds, of those of which it is known
         self._count, self._over = 0, False
 
     @contextmanager
@@ -113,6 +114,9 @@ class Oracles:
             ended = waiting.result()
             self._last = ended
             self._cpu, self._peak = self._cpu + ended.cpu, max(self._peak, ended.peak_memory)
+            self._setup += ended.setup
+            if ended.load is not None and ended.load.waited is not None:
+                self._waited = (self._waited or 0.0) + ended.load.waited
             if ended.killed not in ("", "stopped") or (not ended.killed and ended.code):
                 self._failed = self._failed or ended
 
@@ -124,12 +128,13 @@ class Oracles:
                 self._process.kill()
 
     def ended(self) -> Ended:
-        """How the oracles ended, when the scorer is dead: the first that failed by itself, else the last, with the CPU seconds
-        of all and the most memory of any. Raises Fault."""
+        """How the oracles ended, when the scorer is dead: the first that failed by itself, else the last, with the CPU,
+        setup and waited seconds of all and the most memory of any. Raises Fault."""
         self._end()
         found = self._failed or self._last
         assert found is not None
-        return replace(found, cpu=self._cpu, peak_memory=self._peak)
+        load = None if found.load is None else replace(found.load, waited=self._waited)
+        return replace(found, cpu=self._cpu, peak_memory=self._peak, setup=self._setup, load=load)
 
     def close(self) -> None:
         """Leave no process behind."""

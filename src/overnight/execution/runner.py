@@ -18,13 +18,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import mounts
+from overnight.execution import mounts, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
@@ -38,6 +39,7 @@ LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
 _PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+MOST_SLEPT = 1.0  # seconds of a run for which the machine may seem to sleep, because two clocks are not read at once
 Becomes = Callable[[tuple[str, ...]], tuple[str, ...]]  # a command, and what is run in its place
 
 
@@ -126,7 +128,7 @@ class Runner:
         mine, theirs = found[::-1] if order else found
         logs = mine.logs | {_PAIRED[told]: log for told, log in theirs.logs.items()}
         return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
-                                       paired_holdout=theirs.holdout)
+                       paired_holdout=theirs.holdout, starved=_worse(mine.starved, theirs.starved))
 
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
               oracle: Becomes = lambda argv: argv) -> Measurement:
@@ -154,6 +156,7 @@ class _OneRun:
         self.accounting: Accounting = "exact"
         self.artifacts = ""
         self.said, self.judging = b"", b""
+        self.steps: list[tuple[Ended, ...]] = []  # the commands that ran, each with what ran beside it
         self.cpu, self.peak = 0.0, 0  # of the candidate's own processes: work moved into the oracle is not free
 
     def measurement(self, worker: int) -> Measurement:
@@ -184,7 +187,7 @@ class _OneRun:
         return Measurement(self.job, logs, outcome=outcome, metrics=metrics, reason=reason, busy=self.busy,
                            overhead=self.overhead, worker=worker, curve=self.pace.reader.curve if self.pace else (),
                            sandbox=self.runner.sandbox.identity, accounting=self.accounting, artifacts=self.artifacts,
-                           holdout=holdout)
+                           holdout=holdout, starved=_rounded(starved.share(self.steps)))
 
     def _measure(self) -> tuple[dict[str, float], float | None]:
         """The metrics, and the metric on the holdout. Raises Invalid, Fault, OSError."""
@@ -239,7 +242,7 @@ class _OneRun:
         since = time.perf_counter()
         ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                                       heard=self.pace.hear if self.pace else None)).wait()
-        self._ended("sandbox of the run", ended, since)
+        self._ended("sandbox of the run", since, ended)
         return ended
 
     def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
@@ -258,7 +261,7 @@ class _OneRun:
             oracle = replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
                              gpus=self.track.run.gpus)
             scored, answered = asked(self.runner.sandbox, scorer, oracle, self.running)
-        self._ended("sandbox of the scorer", scored, since)
+        self._ended("sandbox of the scorer", since, scored, *filter(None, [answered]))
         if secret is None:
             self.judging = scored.stderr
             if answered is not None:
@@ -294,11 +297,25 @@ class _OneRun:
     def _add(self, part: str, spent: float) -> None:
         self.overhead[part] = self.overhead.get(part, 0.0) + spent
 
-    def _ended(self, part: str, ended: Ended, since: float) -> None:
-        """Split the time since a start into a payload's own and the sandbox's."""
+    def _ended(self, part: str, since: float, ended: Ended, *beside: Ended) -> None:
+        """Split the time since a start into a payload's own and the sandbox's. Raises Fault where the machine slept meanwhile:
+        what ran then is no measurement."""
+        if ended.slept > MOST_SLEPT:
+            raise Fault(f"the machine slept for {ended.slept:.0f} s during a run: keep it awake, "
+                        "with `systemd-inhibit overnight run` for instance.")
+        self.steps.append((ended, *beside))
         self.busy += ended.wall
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self._add(part, time.perf_counter() - since - ended.wall)
+
+
+def _worse(*shares: float | UnsetType) -> float | UnsetType:
+    """The largest of the shares that are known."""
+    return max((share for share in shares if share is not UNSET), default=UNSET)
+
+
+def _rounded(share: float | None) -> float | UnsetType:
+    return UNSET if share is None else round(share, 3)
 
 
 def fingerprint(folder: Path) -> str:

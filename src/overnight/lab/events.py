@@ -51,6 +51,8 @@ class Ran(Struct, frozen=True, kw_only=True):
     sandbox         the backend and the hash of its self-test
     accounting      whether CPU and memory are the kernel's count of the whole tree or an estimate
     artifacts       SHA-256 of what the run left, taken before anything looked at it
+    starved         share of its time for which it waited for a core that other work had, from 0 to 1, of a pair the larger one
+                    of its runs; unset where that cannot be read, and in old journals
     holdout         the metric on the track's holdout, and `paired_holdout` what the incumbent beside it gave; None where it was
                     not scored or gave no number. No researcher may ever read them
     """
@@ -66,6 +68,7 @@ class Ran(Struct, frozen=True, kw_only=True):
     sandbox: str = ""
     accounting: Accounting = "estimate"
     artifacts: str = ""
+    starved: float | UnsetType = UNSET
     holdout: float | None = None
     paired_holdout: float | None = msgspec.field(default=None, name="beside_holdout")
 

@@ -54,13 +54,14 @@ class Flight:
     problem    what is wrong with the machine; nothing can be measured any more
     proposed   experiments that its researchers began
     handed_in  changes from outside that were not looked at yet, by their request
+    measure_from  the second before which no run is begun, because the machine is overloaded
     set_aside  names of places that failed again and again
     """
 
     def __init__(self, measure_slots: int = 1) -> None:
         self.measure_slots, self.now, self.budget = measure_slots, 0.0, Budget()
         self.stopping = self.problem = ""
-        self.proposed = 0
+        self.proposed, self.measure_from, self._pause = 0, 0.0, 0.0
         self.handed_in: dict[str, Try] = {}
         self.set_aside: set[str] = set()
         self._leases: dict[object, Lease] = {}
@@ -70,6 +71,7 @@ class Flight:
     def begin(self, budget: Budget) -> None:
         """A session begins: nothing is under way, and every place has another chance."""
         self.budget, self.stopping, self.problem, self.proposed = budget, "", "", 0
+        self.measure_from = self._pause = 0.0
         self._leases.clear()
         self._faults.clear()
         self.set_aside.clear()
@@ -83,6 +85,16 @@ class Flight:
         """Whether the budget has no room for another experiment."""
         most = self.budget.experiments
         return most is not None and self.proposed + sum(1 for _ in self.of(Propose)) >= most
+
+    def rest(self, seconds: float) -> None:
+        """No run is begun for so long from the next question on."""
+        self._pause, self.measure_from = seconds, 0.0
+
+    def resting(self, now: float) -> bool:
+        """Whether no run is begun now for that reason."""
+        if self._pause:
+            self._pause, self.measure_from = 0.0, now + self._pause
+        return now < self.measure_from
 
     def run(self, recorded: int) -> int:
         """The number of a new run, which is at least that of the next one in the record."""

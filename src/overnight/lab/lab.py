@@ -19,6 +19,7 @@ from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
 from overnight.lab.measuring import Measuring
+from overnight.lab.overload import MOST_WAITING
 from overnight.lab.proposing import Proposing
 from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
@@ -109,13 +110,17 @@ class Lab:
             return None
         for place, wanted in (("measure", self.measuring.runs), ("edit", self.proposing.changes),
                               ("think", self.proposing.thoughts)):
-            if place in idle:
+            if place in idle and not (place == "measure" and self._too_busy(now)):
                 for job in wanted():
                     if job not in self.flight:
                         offered = self.flight.ticketed(job)
                         self.flight.give(offered, now + lease(job, self.state.track))
                         return offered
         return None
+
+    def _too_busy(self, now: float) -> bool:
+        """Whether the machine has other work, so that no run is begun now; one by itself shows when that is over."""
+        return self.flight.resting(now) or (self.state.overload.in_a_row > 0 and any(self.flight.of(jobs.Measure)))
 
     # -- tell --
 
@@ -218,6 +223,10 @@ class Lab:
         self.measuring.check_now = self.measuring.check_now and job.stage != "check"
         yield events.Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed, stage=job.stage,
                               log=result.log, **events.common(events.Ran, result))
+        overload = self.state.overload
+        self.flight.rest(overload.pause)
+        if overload.waited >= MOST_WAITING and self.flight.budget.until is None:
+            self.flight.problem = f"{overload.sentence}; {overload.in_a_row} runs in a row were lost to it"
         yield from self._settle(at)
 
     def _faulted(self, result: jobs.Trouble, at: float) -> Iterator[events.Event]:

@@ -18,6 +18,7 @@ from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
 from overnight.lab.measurements import Runs, within
+from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
 from overnight.lab.weighing import evidence_of, weigh
@@ -75,6 +76,7 @@ class State:
     pasts: Pasts = field(default_factory=Pasts)
     notes: str = ""
     learnt_at: int = 0
+    overload: Overload = field(default_factory=Overload)
 
     # -- what is known --
 
@@ -190,6 +192,7 @@ class State:
     def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
         self.attempts.begin()
+        self.overload.begin()
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
@@ -244,6 +247,8 @@ class State:
         mine = self.open.get(event.experiment)
         if event.curve and event.outcome == "ok":
             self.known.curves[event.commit][event.seed] = event.curve
+        if self.known.kind.paired_in_time and self.overload.spoils(event, self.track.referee.may_starve):
+            return
         if event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "check":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 
+from msgspec import UNSET
+
 from overnight.lab.jobs import Measure, Measurement, sealed
 from overnight.night.hostile import Attacked
 from overnight.referee import curves
@@ -45,6 +47,10 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
     if track.progress is not None and len(runs[0].curve) < curves.FEWEST_REPORTS:
         yield (f"[progress] matches {len(runs[0].curve)} lines of the run's output, too few to stop anything: print more of "
                "them, or mend the pattern.")
+    shares = [run.starved for run in runs if run.starved is not UNSET]
+    if track.metric.kind == "timing" and shares and min(shares) > track.referee.may_starve:
+        yield (f"for {100 * min(shares):.0f} % of its time or more each run waited for a core that other work had, and timing "
+               f"waits where it is over {100 * track.referee.may_starve:g} %: end that work, or raise [referee] may_starve.")
     if track.metric.worthwhile == 0:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
 

@@ -176,6 +176,8 @@ def sentence(state: State, event: Event) -> str:
         return f"#{event.experiment} is taken back, and what was kept after it is confirmed anew"
     if isinstance(event, Opened):
         return f"the track {event.track} begins at {event.commit[:7]}"
+    if isinstance(event, Measured) and state.overload.sentence:
+        return f"{state.overload.sentence}; tried again in {state.overload.pause:.0f} s"
     if isinstance(event, Measured) and event.stage == "calibrate":
         if not event.metrics:
             return f"baseline: {event.reason}"

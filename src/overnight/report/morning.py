@@ -134,6 +134,8 @@ def _effort(track: TrackView) -> str:
         sentences.append(f"Sandbox: {prose(track.sandbox)}.")
     if track.faults:
         sentences.append(f"{_count(track.faults, 'fault')} of the machine counted against no researcher.")
+    if track.lost_to_load:
+        sentences.append(f"{_count(track.lost_to_load, 'run')} did not count, because other work overloaded the machine then.")
     if track.problem:
         sentences.append(f"The night ended early: {code(track.problem, 300)}.")
     return " ".join(sentences)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import threading
 import time
 
-from overnight.contracts import Command, Ended
+from msgspec.structs import replace
+
+from overnight.contracts import Command, Ended, Load
 from overnight.sandbox import watch
 from overnight.sandbox.kernel.group import Group
+from overnight.sandbox.load import Meter
 
 POLL = 0.1  # seconds between two looks at what is used
 
@@ -22,6 +25,8 @@ class Supervised:
     calls `_look` at least every POLL seconds."""
 
     _drain: watch.Drain
+    _meter: Meter
+    _load: Load | None
 
     def __init__(self, command: Command) -> None:
         self._command, self._limits = command, command.limits
@@ -31,9 +36,9 @@ class Supervised:
         self._cpu, self._peak = 0.0, 0
         self._clock = time.monotonic()  # when its setup began; in the end, when it was over
 
-    def _begun(self) -> None:
-        """Note that the payload begins now."""
-        self._started = time.monotonic()
+    def _begun(self, top: int | None) -> None:
+        """Note that the payload begins now; all its processes descend from `top`, where that is known."""
+        self._started, self._meter, self._load, self._slept = time.monotonic(), Meter(top), None, 0.0
         self._setup_seconds = self._started - self._clock
 
     def kill(self) -> None:
@@ -59,6 +64,7 @@ class Supervised:
 
     def _look(self) -> None:
         """Note what is used, where no group counts it, and end what is past its limits."""
+        self._meter.look()
         if self._group is None:
             cpu, memory = self._used()
             self._cpu, self._peak = max(self._cpu, cpu), max(self._peak, memory)
@@ -72,13 +78,15 @@ class Supervised:
 
     def _over(self) -> None:
         """Note that the payload is over now."""
-        self._clock = time.monotonic()
+        self._clock, self._load, self._slept = time.monotonic(), self._meter.load(), self._meter.slept()
 
     def _count(self) -> None:
         """Read the kernel's account, when everything is dead. What it killed for memory is never a success. Raises Fault."""
         if self._group is not None:
             usage = self._group.usage()
             self._cpu, self._peak = usage.cpu, usage.peak_memory
+            if self._load is not None and usage.waited is not None:
+                self._load = replace(self._load, waited=usage.waited)
             self._killed = self._killed or ("memory" if usage.killed else "")
 
     def _ended(self, code: int) -> Ended:
@@ -86,4 +94,5 @@ class Supervised:
         stdout, stderr = self._drain.result()
         return Ended(code=code, killed=watch.reason(self._killed, code), wall=self._clock - self._started,
                      cpu=self._cpu, peak_memory=self._peak, setup=self._setup_seconds + time.monotonic() - self._clock,
-                     stdout=stdout, stderr=stderr, accounting="estimate" if self._group is None else "exact")
+                     stdout=stdout, stderr=stderr, accounting="estimate" if self._group is None else "exact",
+                     load=self._load, slept=self._slept)

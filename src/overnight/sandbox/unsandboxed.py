@@ -61,7 +61,7 @@ class PlainProcess(Supervised):
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
         self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard)
-        self._begun()
+        self._begun(self._process.pid)
 
     def _slay(self) -> None:
         if not self._reaped:  # as long as the number of the group is its own

@@ -100,16 +100,28 @@ def slay(pidfd: int) -> None:
 
 def tree(pid: int) -> Iterator[int]:
     """A process and all its descendants, as far as they can be seen at this moment; however deep they are."""
+    return (here for here, _ in _branches(pid))
+
+
+def _branches(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, list[Path]]]:
+    """The same, each with the folders of its threads; none where it is gone."""
     left = [pid]
     while left:
-        yield (here := left.pop())
-        try:
-            tasks = list(Path(f"/proc/{here}/task").iterdir())
-        except OSError:
-            continue
+        here, tasks = left.pop(), list[Path]()
+        with suppress(OSError):
+            tasks = list((proc / str(here) / "task").iterdir())
+        yield here, tasks
         for task in tasks:
             with suppress(OSError):
                 left += map(int, (task / "children").read_text().split())
+
+
+def waits(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, int]]:
+    """For each thread of such a tree its number, and the nanoseconds that it was ready to run and had no core."""
+    for _, tasks in _branches(pid, proc):
+        for task in tasks:
+            with suppress(OSError, ValueError, IndexError):
+                yield int(task.name), int((task / "schedstat").read_text().split()[1])
 
 
 def waits_for(pid: int, other: str) -> bool:

@@ -84,7 +84,7 @@ class ContainerProcess(Supervised):
         except BaseException:
             self._close()
             raise
-        self._begun()
+        self._begun(self._top)
         self._channel.say("go")
 
     # -- start --

@@ -16,6 +16,7 @@ a tree that filled its limit with file pages is known by the looks alone, and be
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,7 @@ from overnight.sandbox import watch
 LAUNCHER = 2  # processes of the backend's own that may be in a group: bwrap's monitor and the first process inside
 KILL_WITHIN = 5.0  # seconds after which a process that outlives SIGKILL is a fault
 CLOSE_WITHIN = 2.0  # seconds for which an empty group may still be busy
+STALLED = re.compile(r"^some .*\btotal=(\d+)", re.MULTILINE)  # microseconds, in a file of pressure stall information
 
 
 class Version(Struct, frozen=True):
@@ -41,6 +43,7 @@ class Version(Struct, frozen=True):
     files    lines of memory.stat: pages of files, and those among them that are the tree's own (tmpfs, shared memory)
     oom      where the line `oom_kill` counts
     cpu      file, line ("" where the file is one number) and how many of its units make a second
+    pressure says for how long something in the group was ready to run and had no core; "" where no file does
     """
 
     bounds: dict[str, str]
@@ -50,6 +53,7 @@ class Version(Struct, frozen=True):
     files: tuple[str, str]
     oom: str
     cpu: tuple[str, str, float]
+    pressure: str = ""
 
 
 V1 = Version(
@@ -62,16 +66,17 @@ V2 = Version(
     bounds={"memory.max": "{memory}", "pids.max": "{processes}"},
     wishes={"memory.swap.max": "0", "memory.oom.group": "1"},
     mark="memory.peak", current="memory.current", files=("file", "shmem"),
-    oom="memory.events", cpu=("cpu.stat", "usage_usec", 1e6))
+    oom="memory.events", cpu=("cpu.stat", "usage_usec", 1e6), pressure="cpu.pressure")
 
 
 class GroupUsage(Struct, frozen=True):
     """What a tree of processes took: CPU in seconds, the peak of its memory in bytes, how often the kernel
-    killed for memory."""
+    killed for memory; and the seconds that it was ready to run and had no core, None where the kernel does not count those."""
 
     cpu: float
     peak_memory: int
     killed: int
+    waited: float | None = None
 
 
 class Group:
@@ -107,7 +112,7 @@ class Group:
         name, line, units = self.version.cpu
         try:
             self._look()
-            return GroupUsage(_numbers(self._file(name))[line] / units, self._peak, self._kills())
+            return GroupUsage(_numbers(self._file(name))[line] / units, self._peak, self._kills(), self._waited())
         except OSError as error:
             raise Fault(f"the account of a run could not be read: {error}.") from error
 
@@ -153,6 +158,12 @@ class Group:
         held = _numbers(self._file("memory.stat"))
         read, own = (held.get(line, 0) for line in self.version.files)
         self._mark, self._peak = max(self._mark, mark), max(self._peak, top - (read - own))
+
+    def _waited(self) -> float | None:
+        with suppress(OSError):  # a kernel may lack it, or have it switched off
+            if self.version.pressure and (found := STALLED.search(self._file(self.version.pressure).read_text())):
+                return int(found[1]) / 1e6
+        return None
 
     def _kills(self) -> int:
         return _numbers(self._file(self.version.oom)).get("oom_kill", 0)

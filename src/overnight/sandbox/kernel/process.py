@@ -56,7 +56,7 @@ class BubblewrapProcess(Supervised):
         except BaseException:
             self._abandon()
             raise
-        self._begun()
+        self._begun(self._pid)
 
     # -- start --
 
