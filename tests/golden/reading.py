@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from overnight.lab.events import Event, Opened, Started
+from overnight.lab.events import Event, Judged, Opened, Started
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Combine, Job, Measure, Propose, Rebase
 from overnight.lab.lab import Lab
@@ -51,7 +51,8 @@ def jobs(lab: Lab) -> list[list[object]]:
 
 def unwritten(lab: Lab) -> list[list[object]]:
     """The verdicts that a new session records at once, because a killed one could not. The Lab has them afterwards."""
-    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.state.usage.last)]
+    return [[e.experiment, e.verdict, e.reason, e.effect, e.e_value] for e in lab.begin(Budget(), lab.state.usage.last)
+            if isinstance(e, Judged)]
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 
 from overnight.contracts import Call
-from overnight.lab import events, jobs
+from overnight.lab import events, jobs, weighing
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
@@ -242,7 +241,7 @@ class Lab:
 
     def _settle(self, at: float) -> Iterator[events.Event]:
         """The claims and the verdicts that the runs so far amount to."""
-        for experiment in [e for e in self.state.open.values() if self.state.to_claim(e)]:
+        for experiment in [e for e in self.state.open.values() if weighing.claimable(e, self.state.known, self.state.commit)]:
             yield events.Claimed(at, experiment.id, self._claim(experiment))
         for experiment in [e for e in self.state.open.values() if e.decided is not None]:
             assert experiment.decided is not None
@@ -252,11 +251,10 @@ class Lab:
 
     def _claim(self, experiment: Experiment) -> decision.Claim:
         """Its claim, at a level from the wealth of the track or of a coordinator."""
-        wealth, found = self.wealth or self.state.wealth, self.state.claim(experiment)
-        alpha = wealth.level(found.middle)
+        made = weighing.claim(experiment, self.state.known, self.state.policy, self.wealth or self.state.wealth)
         if self.wealth is not None:
-            self.wealth.open(experiment.id, alpha)
-        return msgspec.structs.replace(found, alpha=alpha)
+            self.wealth.open(experiment.id, made.alpha)
+        return made
 
     def _again(self, at: float) -> Iterator[events.Event]:
         """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
@@ -274,7 +272,8 @@ class Lab:
         raced = inference.winsorized(race, self.state.known.variance, self.state.policy.reach)
         variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
-        found = self.state.found(race, fresh) if verdict == "discard" and (race or fresh) else UNSET
+        found = weighing.found(race, fresh, self.state.known, self.state.policy, self.state.alpha) \
+            if verdict == "discard" and (race or fresh) else UNSET
         alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
         if self.wealth is not None:
             self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")

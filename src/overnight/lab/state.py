@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -21,8 +20,8 @@ from overnight.lab.measurements import Runs, within
 from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas
 from overnight.lab.usage import Usage
-from overnight.lab.weighing import evidence_of, weigh
-from overnight.referee import decision, findings, holdout, inference
+from overnight.lab.weighing import proof, weigh
+from overnight.referee import decision, holdout
 from overnight.referee.stacks import Sizes, Stack, dropped, read
 from overnight.referee.wealth import Earned
 from overnight.track.spec import Track, parse
@@ -107,11 +106,6 @@ class State:
         """The level at which a claim may be made now."""
         return self.wealth.level()
 
-    def found(self, race: Sequence[float], fresh: Sequence[float]) -> findings.Finding:
-        """What the pairs of a change say of it."""
-        seen = inference.winsorized((*race, *fresh), self.known.variance, self.policy.reach)
-        return findings.find(seen, self.known.variance, self.track.metric.worthwhile, self.alpha, self.policy.quick)
-
     @property
     def hits(self) -> float:
         """The share of what was tried that was kept, as it may be believed after so few."""
@@ -154,20 +148,10 @@ class State:
         """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
         weigh(experiment, self.known, self.policy, self.alpha, self.commit)
 
-    def to_claim(self, experiment: Experiment) -> bool:
-        """Whether its race is over, and it has not made its claim."""
-        return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
-            and self.known.kind.claims and experiment.base_commit == self.commit
-
-    def claim(self, experiment: Experiment) -> decision.Claim:
-        """The claim that an experiment whose race is over makes."""
-        return self.known.kind.claim(evidence_of(experiment, self.known, self.alpha), self.policy)
-
     def _settle(self, experiment: Experiment, kept: bool = False) -> None:
         """Its claim is over, if it made one."""
         if experiment.claim is not None:
-            proof = self.known.kind.proof(evidence_of(experiment, self.known, 0.0), self.policy)
-            self.wealth.settle(experiment.id, proof, kept)
+            self.wealth.settle(experiment.id, proof(experiment, self.known, self.policy), kept)
             experiment.claim = None
 
     # -- apply --

@@ -5,9 +5,14 @@ Part of the replay, so that a replayed state knows what the live one knew; the L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from overnight.lab.experiment import Experiment
 from overnight.lab.measurements import Runs
-from overnight.referee import decision, guards, holdout, inference, kinds, priority
+from overnight.referee import decision, findings, guards, holdout, inference, kinds, priority
+from overnight.referee.wealth import Wealth
 
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
@@ -68,3 +73,30 @@ def _overlap(experiment: Experiment, step: decision.Ruling) -> str:
     if step.verdict != "keep" or before is None or high is None or before <= high or step.effect > OVERLAP * before:
         return ""
     return f"; on an older frontier it gained {before:.3g}, so it overlaps with what was kept since"
+
+
+# ---- claims and findings -------------------------------------------------------------------------------------------
+
+
+def claimable(experiment: Experiment, known: Runs, commit: str) -> bool:
+    """Whether its race is over, and it has not made its claim; the frontier is at `commit`."""
+    return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
+        and known.kind.claims and experiment.base_commit == commit
+
+
+def claim(experiment: Experiment, known: Runs, policy: decision.Policy, wealth: Wealth) -> decision.Claim:
+    """The claim that an experiment whose race is over makes, at a level from this wealth."""
+    found = known.kind.claim(evidence_of(experiment, known, 0.0), policy)
+    return msgspec.structs.replace(found, alpha=wealth.level(found.middle))
+
+
+def proof(experiment: Experiment, known: Runs, policy: decision.Policy) -> float:
+    """The e-value of the claim that it made."""
+    return known.kind.proof(evidence_of(experiment, known, 0.0), policy)
+
+
+def found(race: Sequence[float], fresh: Sequence[float], known: Runs, policy: decision.Policy,
+          alpha: float) -> findings.Finding:
+    """What the pairs of a change say of it, where a claim may be made at the level `alpha`."""
+    seen = inference.winsorized((*race, *fresh), known.variance, policy.reach)
+    return findings.find(seen, known.variance, known.track.metric.worthwhile, alpha, policy.quick)
