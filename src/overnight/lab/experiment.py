@@ -36,7 +36,9 @@ class Experiment(Struct, array_like=True, gc=False):
     request            the mark of the order that handed it in; "" where a researcher proposed it
     log                of its last run that failed
     cost               seconds that its runs and the thinking took
-    shift              by how much the level of the metric is moved, by what was measured from the baseline up to it
+    older              how many of its pairs were measured against an older frontier
+    measured           runs of its commit that ended well, of which `metrics` are the mean
+    ratio              median of what it measured over what its base did; None where that says nothing
     credited           its researcher's record has it
     finding            what its pairs say of it, where it was discarded
     """
@@ -71,7 +73,9 @@ class Experiment(Struct, array_like=True, gc=False):
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = {}
     guard_usage: float | None = None
-    shift: float = 0.0
+    older: int = 0
+    measured: int = 0
+    ratio: float | None = None
     idea: int = 0
     asked: int = 0
     request: str = ""
@@ -108,9 +112,12 @@ class Experiment(Struct, array_like=True, gc=False):
         """It stands on another commit now; the differences so far go on as part of its race."""
         self.previous_effect = mean(fresh or race) if race or fresh else None
         self.prior_differences = (*race, *fresh)
+        self.older = len(self.prior_differences)
         self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
         self.confirming = self.pairs = self.fresh_pairs = 0
         self.confirmation_seeds, self.decided = (), None
+        if event.message:  # made anew: it is another change now
+            self.message, self.size_delta = event.message, event.size_delta or 0
 
     def judge(self, event: Judged) -> None:
         """It has a verdict."""
