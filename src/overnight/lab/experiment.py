@@ -13,6 +13,7 @@ from overnight.contracts import Past
 from overnight.lab.events import Decision, Judged, Rebased
 from overnight.referee.decision import Ruling
 from overnight.referee.findings import Finding
+from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.inference import mean
 from overnight.untrusted import line
 
@@ -20,6 +21,7 @@ Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
 MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
+OTHERWISE = ("breaks the guard", "is not shown to keep within the guard", DENIED, UNCHECKED)  # what may be wrong but the metric
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -104,6 +106,12 @@ class Experiment(Struct, array_like=True, gc=False):
         return not (self.stack or self.prior_differences or self.runs or self.decided)
 
     @property
+    def found(self) -> Finding | None:
+        """What its pairs say of it, where they were what it was discarded for."""
+        judged = self.verdict == "discard" and self.pairs and not self.reason.startswith(OTHERWISE)
+        return self.finding if judged else None
+
+    @property
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
         return line(self.message.partition("\n")[0], 300)
@@ -138,9 +146,10 @@ def packed(note: dict[str, Any]) -> bytes:
 
 def past(experiment: Experiment) -> Past:
     """An experiment as researchers may know it."""
-    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage,
-                experiment.idea, experiment.log)
+    effect, found = experiment.effect if experiment.pairs else None, experiment.found
+    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message, effect,
+                experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage, experiment.idea, experiment.log,
+                *((found.word, round(found.chance, 4), found.runs) if found else ()))
 
 
 def remembered(experiment: Experiment) -> Past:

@@ -40,6 +40,11 @@ class Finding(Struct, frozen=True):
     within: float
     pairs: int = 0
 
+    @property
+    def runs(self) -> int:
+        """Those further pairs as runs, of the change and of what it is compared with."""
+        return 2 * self.pairs
+
 
 def find(values: Sequence[float], variance: float, worthwhile: float, alpha: float, prior_pairs: float = 3.0) -> Finding:
     """What at least one paired difference says, positive is better; `variance` of one as known from other changes, worth

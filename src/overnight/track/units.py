@@ -51,6 +51,18 @@ def bound(text: str | float) -> tuple[float, bool]:
     raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
 
 
+def gained(gain: float, ratio: float | None, keeps: int, unit: str = "") -> str:
+    """What so many keeps gained together, in words: how much lower or higher the metric is by the product of their ratios,
+    where there is one, else their sum, positive is better."""
+    if ratio is None:
+        said = f"{'better' if gain >= 0 else 'worse'} by {number(abs(gain), 3)} {unit}".rstrip()
+    elif 0.1 <= ratio <= 2:
+        said = f"{abs(100 * (ratio - 1)):.3g} % {'lower' if ratio < 1 else 'higher'}"
+    else:
+        said = f"{ratio:.3g} times the baseline's"
+    return f"{said} (composed of {keeps:,} keeps)" if keeps > 1 else said
+
+
 def number(value: float | None, digits: int = 4, scale: float = 0.0, sign: str = "") -> str:
     """A number for people, with so many digits: an en dash where there is none, 0 where it is nothing beside others of the size
     `scale`. `sign` is "+" for a difference, which shows its direction."""
