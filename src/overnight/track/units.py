@@ -9,7 +9,7 @@ from functools import lru_cache
 from overnight.errors import TrackError
 
 NEGLIGIBLE = 1e-12  # share of the numbers beside it below which a number is rounding, and reads 0
-LEAST = 1e-200  # below it a number is no measurement, but what keeps a spread from being nothing
+LEAST = 1e-145  # below it a number is no measurement, but what keeps a spread from being nothing
 _NUMBER = r"(\d+\.?\d*)"
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
