@@ -43,7 +43,8 @@ class Briefing:
             guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
             levels=(levels.baseline, levels.frontier) if known else (None, None),
-            gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit) if state.frontier else "",
+            gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit, levels.baseline or 0.0)
+            if state.frontier else "",
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
             estimated=() if state.known.exact else track.counted_guards)
 

@@ -21,7 +21,8 @@ Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
 MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
-OTHERWISE = ("breaks the guard", "is not shown to keep within the guard", DENIED, UNCHECKED)  # what may be wrong but the metric
+GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
+OTHERWISE = (*GUARDED, DENIED, UNCHECKED)  # and all that say nothing of the metric
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 

@@ -22,7 +22,7 @@ class Levels(Struct, frozen=True):
     baseline  mean of the metric over the baseline's runs, `baseline_runs` of them; None before one ended well
     frontier  the same of the frontier's commit: over its runs that were not chosen by a race, where there are any
     gain      sum of the effects of what was kept, in the metric's unit, positive is better
-    ratio     product of the ratios of what was kept; None where one of them has none
+    ratio     product of the ratios of what was kept; None where one of them has none, or nothing is kept
     """
 
     baseline: float | None
@@ -40,7 +40,7 @@ def levels(known: Runs, chain: Sequence[Experiment]) -> Levels:
     if now is None and chain:  # its runs are forgotten: what was kept on top of it was taken back
         now, runs = chain[-1].metrics.get(known.track.metric.name), chain[-1].measured
     each = [experiment.ratio for experiment in chain if experiment.ratio is not None]
-    whole = math.prod(each) if len(each) == len(chain) else 0.0
+    whole = math.prod(each) if 0 < len(each) == len(chain) else 0.0
     return Levels(statistics.fmean(first) if first else None, len(first), now, runs,
                   math.fsum(experiment.effect or 0.0 for experiment in chain), whole if 0 < whole < math.inf else None)
 

@@ -38,8 +38,9 @@ MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 SHORT, LONG = 45, 600  # seconds: many clients give a call a minute; none should hold one longer than ten
 TICK = 0.5  # seconds between two looks at what is under way
-STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "estimated", "baseline", "baseline_runs", "frontier", "frontier_runs",
-          "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs", "paused")
+STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "estimated", "baseline", "baseline_runs", "frontier",
+          "frontier_runs", "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded", "crashed",
+          "fouled", "runs", "paused")
 
 Tokens = Annotated[int, Field(ge=2_000, le=20_000, description="Length of the page at most, in tokens.")]
 Last = Annotated[int, Field(ge=1, le=500, description="How many of the newest to list.")]
@@ -116,7 +117,7 @@ class Verbs:
             state = session.look()
             every = list(state.experiments.values())
             found = [public.listed(state, each) for each in every[-last:]]
-        lines = [f"#{e.id} {e.verdict.verdict}{f': {e.verdict.word},' * bool(e.verdict.word)} {effect(e)} {quoted(e.title, TITLE)}"
+        lines = [f"#{e.id} {e.verdict.said} {effect(e)} {quoted(e.title, TITLE)}"
                  + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in found]
         return _listed(lines or ["There is no experiment yet."], len(every) - len(found), {
             "experiments": to_builtins(found), "untrusted": ["message", "verdict.reason", "researcher"]})

@@ -91,7 +91,7 @@ class Panel:
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
                                 f"[bold]{number(levels.frontier, 5)}[/] {escape(metric.unit)}")
         if state.frontier:
-            gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit)
+            gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit, levels.baseline or 0.0)
             text.append(f"   measured {levels.frontier_runs} times, from {number(levels.baseline, 5)}: {gain}", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")

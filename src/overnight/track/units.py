@@ -51,11 +51,11 @@ def bound(text: str | float) -> tuple[float, bool]:
     raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
 
 
-def gained(gain: float, ratio: float | None, keeps: int, unit: str = "") -> str:
+def gained(gain: float, ratio: float | None, keeps: int, unit: str = "", scale: float = 0.0) -> str:
     """What so many keeps gained together, in words: how much lower or higher the metric is by the product of their ratios,
-    where there is one, else their sum, positive is better."""
+    where there is one, else their sum, positive is better, of a metric of the size `scale`."""
     if ratio is None:
-        said = f"{'better' if gain >= 0 else 'worse'} by {number(abs(gain), 3)} {unit}".rstrip()
+        said = f"{'better' if gain >= 0 else 'worse'} by {number(abs(gain), 3, scale)} {unit}".rstrip()
     elif 0.1 <= ratio <= 2:
         said = f"{abs(100 * (ratio - 1)):.3g} % {'lower' if ratio < 1 else 'higher'}"
     else:

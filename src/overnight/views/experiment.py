@@ -49,6 +49,11 @@ class VerdictView(Struct, frozen=True):
     word: str
     finding: Finding | None
 
+    @property
+    def said(self) -> str:
+        """The verdict with the word for what was found."""
+        return f"{self.verdict}: {self.word}," if self.word else self.verdict
+
 
 class ExperimentView(Struct, frozen=True):
     """One experiment. Holds nothing that a researcher may not read.
@@ -100,6 +105,7 @@ class RunView(Struct, frozen=True):
     base       the metric of its base's run on the same seed, or beside it where the metric is a time; None: not compared
     better_by  by how much it is better than that, in the metric's unit, and `ratio` what it measured over what its base did
     older      whether its base is an older frontier
+    as_frontier  whether it was made as the frontier's, beside a later change or to check the machine, and says nothing of this one
     seconds    how long it took
     """
 
@@ -112,12 +118,8 @@ class RunView(Struct, frozen=True):
     better_by: float | None
     ratio: float | None
     older: bool
+    as_frontier: bool
     seconds: float
-
-    @property
-    def own(self) -> bool:
-        """Whether it says something of the change, and was not made as the frontier's beside a later one."""
-        return self.base is not None or self.stage == "screen" or self.outcome != "ok"
 
 
 class RunDetailView(RunView, frozen=True):
@@ -223,19 +225,20 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
         anew=sum(isinstance(e, Rebased) and e.again for e in forms),
         stacks=tuple(s.experiments for s in events if isinstance(s, Stacked) and chosen.id in s.experiments),
         patch=next((e.patch for e in reversed(forms) if e.patch), ""),
-        runs=tuple(_run(state, r, known.get((bases.get(r.commit, ""), r.seed)), r.commit != now and r.commit in bases)
-                   for r in runs),
+        runs=tuple(_run(state, r, known.get((bases.get(r.commit, ""), r.seed)), r.commit != now and r.commit in bases,
+                        chosen.verdict == "keep") for r in runs),
         log_tail=_tail(log(runs[-1].log)) if runs else "",
         score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "")
 
 
-def _run(state: State, run: Measured, base: float | None, older: bool) -> RunDetailView:
+def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool) -> RunDetailView:
     name = state.track.metric.name
     mine = run.metrics.get(name)
     theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage == "check" else base
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     ratio = mine / theirs if mine is not None and theirs is not None and min(mine, theirs) > 0 else None
-    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older,
+    beside = run.stage == "check" or (kept and theirs is None and run.stage != "screen" and not run.reason)
+    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
                          round(run.busy, 3), run.seed, run.sandbox, run.accounting, run.artifacts)
 
 
@@ -287,8 +290,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    ended = f"{verdict.verdict}: {verdict.word}," if verdict.word else f"{verdict.verdict:7}"
-    return f"#{found.id} {ended} {effect(found)}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.said:7} {effect(found)}  {by}{found.title}{why}"
 
 
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:

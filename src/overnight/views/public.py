@@ -45,9 +45,9 @@ class PublicView(ExperimentView, frozen=True):
 def experiment(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> PublicView:
     """An experiment as its proposer may see it. `log` gives the text of a kept log by its name, "" where there is none."""
     found = detail(state, chosen, events, log)
-    own = [run for run in found.runs if run.own] or found.runs
+    own = [run for run in found.runs if not run.as_frontier]
     runs = (RunView(run.run, run.stage, run.outcome, line(run.reason, 2 * TITLE), run.metrics, run.base, run.better_by,
-                    run.ratio, run.older, run.seconds) for run in own[-RUNS:])
+                    run.ratio, run.older, run.as_frontier, run.seconds) for run in own[-RUNS:])
     return PublicView(
         **asdict(_cleaned(view(state, chosen), plain(chosen.message, PATCH))),
         evidence=tuple(sentences.measured(track(state), found)),
@@ -70,8 +70,7 @@ def _cleaned(found: ExperimentView, message: str) -> ExperimentView:
 def words(where: TrackView, found: PublicView, whole: bool = True) -> str:
     """The same as a page of markdown; `whole`: with the runs and the diff."""
     verdict, title = found.verdict, found.message.partition("\n")[0]
-    ended = f"{verdict.verdict}: {verdict.word}" if verdict.word else verdict.verdict
-    told = [f"Experiment #{found.id}: **{ended}**, {quoted(title, TITLE)}", ""]
+    told = [f"Experiment #{found.id}: **{verdict.said.rstrip(',')}**, {quoted(title, TITLE)}", ""]
     told += [f"- Why: {quoted(verdict.reason, 2 * TITLE)}"] if verdict.reason else []
     told += [f"- {sentence}" for sentence in found.evidence]
     told += [f"- The frontier is commit {found.frontier[:12]}."]

@@ -40,7 +40,7 @@ def _plain(line: str) -> str:
 def compared(track: TrackView, runs: Sequence[RunView], seeds: bool = False) -> Iterator[str]:
     """The runs of an experiment as a table, each beside its base's: with their seeds for the user alone. The newest where they
     are many, and without those that it made as the frontier, beside later changes."""
-    own, timed = [run for run in runs if run.own], KINDS[track.kind].paired_in_time
+    own, timed = [run for run in runs if not run.as_frontier], KINDS[track.kind].paired_in_time
     yield (f"run    pair   {'seed        ' if seeds else ''}outcome  {plain(track.metric, 12):12} "
            f"{'beside it' if timed else 'base, same seed':15}  {'ratio' if timed else 'better by'}")
     if len(own) > MOST_RUNS:
@@ -49,7 +49,7 @@ def compared(track: TrackView, runs: Sequence[RunView], seeds: bool = False) -> 
         seed = f"{getattr(run, 'seed', ''):<11} " if seeds else ""
         yield f"{run.run:<6} {STAGES.get(run.stage, run.stage):6} {seed}{run.outcome:8} {_sides(run, track.metric, timed)}"
     if later := len(runs) - len(own):
-        yield f"({later} more that it made as the frontier, beside later changes, or that have no other side)"
+        yield f"({later} more that it made as the frontier, beside later changes)"
 
 
 def _sides(run: RunView, metric: str, timed: bool) -> str:
@@ -58,7 +58,7 @@ def _sides(run: RunView, metric: str, timed: bool) -> str:
     if mine is None:
         return run.reason
     if run.base is None or run.better_by is None:
-        return f"{number(mine, 6):12} in a stack"
+        return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else '–'}"
     differs = number(run.ratio, 4) if timed and run.ratio else number(run.better_by, 4, mine, "+")
     return f"{number(mine, 6):12} {number(run.base, 6):15}  {differs}{'  on an older frontier' * run.older}"
 

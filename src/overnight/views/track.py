@@ -182,7 +182,7 @@ def paid(role: str, use: SpentView) -> str:
 
 def gain(found: TrackView) -> str:
     """What all keeps gained together; "" where nothing is kept."""
-    return gained(found.gain, found.ratio, found.kept, found.unit) if found.kept else ""
+    return gained(found.gain, found.ratio, found.kept, found.unit, found.baseline or 0.0) if found.kept else ""
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
