@@ -317,7 +317,7 @@ def test_a_replay_after_a_veto_knows_what_the_live_lab_knows():
     lab = again(done)
     assert (lab.state.frontier, lab.state.commit, lab.state.counts, sorted(lab.state.open)) == (
         done.lab.state.frontier, done.lab.state.commit, done.lab.state.counts, sorted(done.lab.state.open))
-    assert lab.state.alpha == done.lab.state.alpha and lab.state.level(lab.state.frontier) == done.lab.state.level(done.lab.state.frontier)
+    assert lab.state.alpha == done.lab.state.alpha and lab.state.levels == done.lab.state.levels
 
 
 def unruly(lots):

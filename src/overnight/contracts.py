@@ -142,7 +142,6 @@ class Brief(Struct, frozen=True):
     unit: str = ""
     contract: str = ""
     levels: tuple[float | None, float | None] = (None, None)
-    gain: str = ""
     ideas: Sequence[Idea] = ()
     idea: Idea | None = None
     notes: str = ""
@@ -153,6 +152,7 @@ class Brief(Struct, frozen=True):
     role: str = ""
     commit: str = ""
     estimated: tuple[str, ...] = ()
+    gain: str = ""
 
 
 class Call(Struct, frozen=True):

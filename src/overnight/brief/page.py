@@ -156,7 +156,7 @@ def _standing(brief: Brief) -> str:
     said = [f"- The frontier is {at}."]
     if first is not None and now is not None:
         gain = f" Gain so far: {line(brief.gain, 120)}." if brief.gain else ""
-        said += [f"- `{line(brief.metric, 80)}` measured {first:.6g}{unit} at the baseline and {now:.6g} at the frontier.{gain}"]
+        said += [f"- `{line(brief.metric, 80)}` measured {first:.6g}{unit} at the baseline, {now:.6g} at the frontier.{gain}"]
     if brief.noise is not None:
         said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
                  "see a gain far below that takes many runs."]
@@ -349,8 +349,8 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
 def as_json(brief: Brief) -> dict[str, Any]:
     """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
     metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
-    frontier = {"experiment": brief.frontier, "levels": brief.levels, "gain": brief.gain, "noise": brief.noise, "guard_usage": brief.guard_usage,
-                "estimated": brief.estimated}
+    frontier = {"experiment": brief.frontier, "levels": brief.levels, "gain": brief.gain, "noise": brief.noise,
+                "guard_usage": brief.guard_usage, "estimated": brief.estimated}
     ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
             "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
     files, logs = sorted(brief.files.items()), sorted(brief.logs.items())
@@ -376,8 +376,8 @@ def as_json(brief: Brief) -> dict[str, Any]:
 
 def _past(past: Past) -> dict[str, Any]:
     return {"experiment": past.id, "base": past.base, "researcher": past.researcher, "title": lessons.title(past.message),
-            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea, "chance": past.chance,
-            "wanted": past.wanted}
+            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea,
+            "chance": past.chance, "wanted": past.wanted}
 
 
 def _bounded(value: Any, room: int) -> Any:

@@ -104,8 +104,8 @@ class State:
         return decision.alpha_wealth(self.policy.level, self.counts["keep"], self.runs)
 
     def found(self, race: Sequence[float], fresh: Sequence[float]) -> findings.Finding:
-        """What the pairs of a change say of it."""
-        seen = inference.winsorized((*race, *fresh), self.known.variance, self.policy.reach)
+        """What the pairs of a change say of it: the fresh ones alone where there are any, for a race picks the lucky."""
+        seen = inference.winsorized(fresh or race, self.known.variance, self.policy.reach)
         return findings.find(seen, self.known.variance, self.track.metric.worthwhile, self.alpha, self.policy.quick)
 
     @property

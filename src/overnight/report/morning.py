@@ -153,7 +153,8 @@ def _kept(told: History) -> list[str]:
     first, _ = levels(told.track)
     decimals = len(first.partition(".")[2]) if "e" not in first else 0
     timed = METRIC_KINDS[told.track.kind].paired_in_time
-    head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)", f"{code(told.track.metric, 32)} measured (runs)")
+    head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)",
+            f"{code(told.track.metric, 32)} measured (runs)")
     rows = []
     for each in told.kept:
         by = proposer(each, told.team)

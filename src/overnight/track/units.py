@@ -56,7 +56,7 @@ def gained(gain: float, ratio: float | None, keeps: int, unit: str = "", scale: 
     where there is one, else their sum, positive is better, of a metric of the size `scale`."""
     if ratio is None:
         said = f"{'better' if gain >= 0 else 'worse'} by {number(abs(gain), 3, scale)} {unit}".rstrip()
-    elif 0.1 <= ratio <= 2:
+    elif 0.05 <= ratio <= 2:
         said = f"{abs(100 * (ratio - 1)):.3g} % {'lower' if ratio < 1 else 'higher'}"
     else:
         said = f"{ratio:.3g} times the baseline's"

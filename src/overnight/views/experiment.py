@@ -105,7 +105,7 @@ class RunView(Struct, frozen=True):
     base       the metric of its base's run on the same seed, or beside it where the metric is a time; None: not compared
     better_by  by how much it is better than that, in the metric's unit, and `ratio` what it measured over what its base did
     older      whether its base is an older frontier
-    as_frontier  whether it was made as the frontier's, beside a later change or to check the machine, and says nothing of this one
+    as_frontier  whether it was made as the frontier's, beside a later change or to check the machine
     seconds    how long it took
     """
 
@@ -262,7 +262,8 @@ def effect(found: ExperimentView) -> str:
     """The effect of an experiment with its interval, positive is better; with what its numbers are of, where that is not the
     same for all of them, and with what is known of a change that is promising."""
     verdict = found.verdict
-    shown = span(verdict.effect, verdict.interval, found.level)
+    same = verdict.finding is not None and verdict.finding.word == "no different"  # whose word bounds the effect already
+    shown = span(verdict.effect, None if same else verdict.interval, found.level)
     if unproven(verdict):
         shown += f" on its {verdict.fresh_pairs} fresh pairs, proven on all {verdict.pairs}"
     if verdict.older_pairs and not verdict.fresh_pairs:

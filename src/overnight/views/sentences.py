@@ -142,7 +142,7 @@ def _means(found: DetailView) -> Iterator[tuple[float, str]]:
         for older, where in ((True, "an older frontier"), (False, "the one that it stands on now")):
             differences = [run.better_by for run in found.runs if run.better_by is not None and run.older is older]
             if differences:
-                yield statistics.fmean(differences), f"in {len(differences)} pairs with {where}"
+                yield statistics.fmean(differences), f"in {len(differences)} pair{'s' * (len(differences) > 1)} with {where}"
 
 
 def _found(track: TrackView, verdict: VerdictView) -> Iterator[str]:
