@@ -146,14 +146,11 @@ def _places(history: History) -> dict[int, int]:
     return places
 
 
-def _moved(experiment: ExperimentView, base: float, sign: int, ratios: bool, off: float = 0.0) -> float | None:
-    """Where an effect takes the metric, and where it would were it greater by `off`; None where it was not measured."""
-    effect, level = experiment.verdict.effect, experiment.level
-    if effect is None:
-        return None
-    if not ratios:
-        return base - sign * (effect + off)
-    return base * experiment.ratio * (1 - sign * off / level) if experiment.ratio and level else None
+def _moved(experiment: ExperimentView, base: float, sign: int, ratios: bool) -> float | None:
+    """Where an effect takes the metric from a base; None where it was not measured."""
+    if ratios:
+        return base * experiment.ratio if experiment.ratio else None
+    return None if experiment.verdict.effect is None else base - sign * experiment.verdict.effect
 
 
 def _dot(experiment: ExperimentView, x: float, base: float | None, sign: int, ratios: bool) -> Dot | None:
@@ -162,12 +159,13 @@ def _dot(experiment: ExperimentView, x: float, base: float | None, sign: int, ra
     at = None if base is None else _moved(experiment, base, sign, ratios)
     if verdict.verdict not in ("keep", "discard") or effect is None or base is None or at is None or not math.isfinite(at):
         return None
-    bounds = verdict.interval or (effect, effect)
-    ends = sorted(_moved(experiment, base, sign, ratios, bound - effect) or at for bound in bounds)
+    size = (experiment.level or 0.0) + sign * effect if ratios else base  # what its base measured
+    bounds = verdict.interval if size > 0 or not ratios else None
+    ends = [at, *(base - sign * bound * (base / size if ratios else 1.0) for bound in bounds or ())]
     text = plain(experiment.title).replace("->", "→")
     head, bracket, path = text.rpartition(" (")
     names_file = bracket and path.endswith(")") and " " not in path  # which a label has no room for
-    return Dot(x, at, ends[0], ends[1], effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
+    return Dot(x, at, min(ends), max(ends), effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
 
 
 def _heights(scene: Scene) -> tuple[float, float]:

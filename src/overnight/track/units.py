@@ -60,7 +60,7 @@ def gained(gain: float, ratio: float | None, keeps: int, unit: str = "", scale: 
         said = f"{abs(100 * (ratio - 1)):.3g} % {'lower' if ratio < 1 else 'higher'}"
     else:
         said = f"{ratio:.3g} times the baseline's"
-    return f"{said} (composed of {keeps:,} keeps)" if keeps > 1 else said
+    return f"{said} (composed of {keeps:,} keeps)" if keeps > 1 else f"{said} pair by pair"
 
 
 def number(value: float | None, digits: int = 4, scale: float = 0.0, sign: str = "") -> str:
