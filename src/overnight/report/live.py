@@ -92,7 +92,8 @@ class Panel:
                                 f"[bold]{number(levels.frontier, 5)}[/] {escape(metric.unit)}")
         if state.frontier:
             gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit, levels.baseline or 0.0)
-            text.append(f"   in {levels.frontier_runs} run{'s' * (levels.frontier_runs != 1)}, from {number(levels.baseline, 5)}: {gain}", "green")
+            runs = f"{levels.frontier_runs} run{'s' * (levels.frontier_runs != 1)}"
+            text.append(f"   in {runs}, from {number(levels.baseline, 5)}: {gain}", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
