@@ -28,7 +28,6 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
     """What to audit. The commits without a keep are held from git's garbage collection until the end of the block."""
     assert state.opened is not None
     metric, place = state.track.metric, f"{state.opened.label}/audit"
-    claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))
     chain = Keeps(repo, state.opened.commit, kept)
     try:
         keeps = tuple(_part(chain, experiment) for experiment in kept)
@@ -37,7 +36,7 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
             if part.without:
                 repo.hold(place, number, part.without)
         yield Plan(state.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, state.opened.commit,
-                   state.commit, claimed, keeps, groups, seeds, tuple(marks))
+                   state.commit, state.levels.gain, keeps, groups, seeds, tuple(marks))
     finally:
         repo.release(place)
 

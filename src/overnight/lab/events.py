@@ -187,6 +187,8 @@ class Rebased(Recorded, frozen=True):
     """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
 
     again  its researcher had to apply it anew, because git could not
+    message, patch, size_delta  of the change as it was made anew, like those of a proposal; unset where git put it, and in old
+           journals
     """
 
     experiment: int
@@ -194,6 +196,9 @@ class Rebased(Recorded, frozen=True):
     base_commit: str
     commit: str
     again: bool = False
+    message: str | UnsetType = UNSET
+    patch: str | UnsetType = UNSET
+    size_delta: int | UnsetType = msgspec.field(default=UNSET, name="grown")
 
 
 class Stacked(Recorded, frozen=True):

@@ -16,6 +16,7 @@ from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
+from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
 from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas
@@ -112,13 +113,10 @@ class State:
         tried = self.counts["keep"] + self.counts["discard"] + self.counts["crash"]
         return (self.counts["keep"] + RARE * FEW) / (tried + FEW)
 
-    def level(self, experiment: int) -> float | None:
-        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
-        start = self.known.mean(self.known.baseline_commit)
-        return None if start is None else start + self._shift(experiment)
-
-    def _shift(self, number: int) -> float:
-        return self.experiments[number].shift if number in self.experiments else 0.0
+    @property
+    def levels(self) -> Levels:
+        """Where the track began and where it stands. Raises JournalError before it is opened."""
+        return levels(self.known, self.chain())
 
     @property
     def judged(self) -> int:
@@ -209,6 +207,8 @@ class State:
         self.known.forget(experiment.commit)
         old = experiment.base_commit
         experiment.put_on(event, race, fresh)
+        if event.patch:
+            self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
         self._let_go(old)
         self._weigh(experiment)
 
@@ -307,7 +307,7 @@ class State:
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
-        experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
+        experiment.measured, experiment.ratio = len(self.known.good(experiment.commit)), ratio(self.known, experiment)
         self.pasts.add(remembered(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
@@ -371,7 +371,7 @@ class State:
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self.pasts.forget(experiment.id)
-        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
+        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.older = (), 0, 0, 0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 

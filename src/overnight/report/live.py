@@ -20,7 +20,7 @@ from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
-from overnight.track.units import number
+from overnight.track.units import gained, number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
 from overnight.views.track import duration, marks, paid, spent
@@ -87,12 +87,13 @@ class Panel:
 
     def _head(self) -> Text:
         state, metric = self.state, self.state.track.metric
-        first, now = state.level(BASELINE), state.level(state.frontier)
+        levels = state.levels
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
-                                f"[bold]{number(now, 5)}[/] {escape(metric.unit)}")
-        if first is not None and now is not None and state.frontier:
-            gain = number(state.track.oriented(now - first), 3, first, "+")
-            text.append(f"   from {number(first, 5)} ({gain} better)", "green")
+                                f"[bold]{number(levels.frontier, 5)}[/] {escape(metric.unit)}")
+        if state.frontier:
+            gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit, levels.baseline or 0.0)
+            runs = f"{levels.frontier_runs} run{'s' * (levels.frontier_runs != 1)}"
+            text.append(f"   in {runs}, from {number(levels.baseline, 5)}: {gain}", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
