@@ -93,6 +93,17 @@ class State:
         return self._known is not None and self._known.calibrated
 
     @property
+    def one_number(self) -> bool:
+        """Whether the baseline gave one number on every seed on which it ran, all those of the calibration among them."""
+        return self.calibrated and len(set(self.known.numbers(self.known.baseline_commit))) == 1
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether it did so because the program fixes its own seed, as far as its source tells: nothing is known then of any
+        other seed, and a lucky change looks like a good one."""
+        return self.opened is not None and bool(self.opened.fixed_seeds) and self.one_number
+
+    @property
     def noise(self) -> float | None:
         """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
         return self.known.variance**0.5 if self.calibrated else None

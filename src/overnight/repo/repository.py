@@ -149,6 +149,12 @@ class Repo:
         texts = {name: self.text(commit, name) for name in inside if any(covers(p, name) for p in track.track.editable)}
         return {name: text for name, text in texts.items() if text is not None}
 
+    def texts(self, commit: str, wanted: Callable[[str], bool], each: int, whole: int) -> dict[str, str]:
+        """The texts of a commit's files that are wanted by their paths in the folder, within bounds in bytes."""
+        cut, prefix = len(self.prefix), self.prefix
+        found = self._trees.texts(commit, lambda path: path.startswith(prefix) and wanted(path[cut:]), each, whole)
+        return {path[cut:]: text for path, text in found.items()}
+
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""
         text = self._git("diff-tree", "-p", "--no-color", "--no-ext-diff", "--no-textconv", base, commit)[:MOST_PATCH_BYTES]

@@ -7,7 +7,8 @@ Not covered: a file that one side renamed is one that is gone and a new one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -61,6 +62,29 @@ class Trees:
             names = self._store.git("ls-tree", "-r", "--full-tree", "--name-only", "-z", commit).split("\0")
             self._listed = commit, frozenset(name for name in names if name)
         return self._listed[1]
+
+    def texts(self, commit: str, wanted: Callable[[str], bool], each: int, whole: int) -> dict[str, str]:
+        """The texts of a commit's plain files that are wanted, by their paths: of those of at most so many bytes `each`, as many
+        as are that long as a `whole`."""
+        chosen = dict[str, str]()
+        for entry in self._store.git("ls-tree", "-r", "-l", "-z", "--full-tree", commit).split("\0"):
+            facts, _, path = entry.partition("\t")
+            mode, _, name, size = facts.split() if facts else ("", "", "", "-")
+            if mode in FILES and size.isdigit() and int(size) <= min(each, whole) and wanted(path):
+                whole -= int(size)
+                chosen[path] = name
+        done = self._store.call(["cat-file", "--batch"], given="".join(f"{name}\n" for name in chosen.values()).encode())
+        content, texts = memoryview(done.stdout), dict[str, str]()
+        for path in chosen:
+            head, _, _ = bytes(content[:256]).partition(b"\n")
+            size = head.rpartition(b" ")[2].decode()
+            if not size.isdigit():  # a blob that is missing
+                break
+            begin, end = len(head) + 1, len(head) + 1 + int(size)
+            with suppress(UnicodeDecodeError):
+                texts[path] = bytes(content[begin:end]).decode()
+            content = content[end + 1:]
+        return texts
 
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
         """What a commit holds at these paths."""
