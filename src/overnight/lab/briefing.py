@@ -43,7 +43,8 @@ class Briefing:
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
             levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
-            estimated=() if state.known.exact else track.counted_guards)
+            estimated=() if state.known.exact else track.counted_guards,
+            one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

@@ -93,15 +93,9 @@ class State:
         return self._known is not None and self._known.calibrated
 
     @property
-    def one_number(self) -> bool:
-        """Whether the baseline gave one number on every seed on which it ran, all those of the calibration among them."""
-        return self.calibrated and len(set(self.known.numbers(self.known.baseline_commit))) == 1
-
-    @property
     def one_seed(self) -> bool:
-        """Whether it did so because the program fixes its own seed, as far as its source tells: nothing is known then of any
-        other seed, and a lucky change looks like a good one."""
-        return self.opened is not None and bool(self.opened.fixed_seeds) and self.one_number
+        """Whether the baseline gave one number on every seed and its source fixes one: of others nothing is known then."""
+        return self.opened is not None and bool(self.opened.fixed_seeds) and self.known.one_number
 
     @property
     def noise(self) -> float | None:

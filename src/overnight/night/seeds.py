@@ -16,7 +16,7 @@ from overnight.errors import TrackError
 from overnight.repo import Repo
 from overnight.track import seeding
 from overnight.track.load import text_of
-from overnight.track.seeding.place import Place
+from overnight.track.seeding.place import VARIABLE, Place
 from overnight.track.spec import Track
 
 MOST_ENTRIES = 50_000  # files of a folder that are looked at by their names
@@ -66,5 +66,5 @@ def connect(folder: Path, found: list[Place], texts: dict[str, str]) -> list[str
             file.truncate()
             file.write(text.encode())
         lines = ", ".join(str(place.number) for place in found if place.path == path and place.edit)
-        said.append(f"wrote {folder / path}: the seed of line {lines} comes from ${seeding.VARIABLE} where that is set")
+        said.append(f"wrote {folder / path}: the seed of line {lines} comes from ${VARIABLE} where that is set")
     return [*said, *(f"by hand: {sentence}" for sentence in seeding.by_hand(found, texts))]

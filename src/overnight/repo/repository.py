@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ NAME, EMAIL = "Overnight", "overnight@localhost"
 MOST_PATCH_BYTES = 64 << 10  # bytes of a diff that are kept
 MOST_PATH_BYTES = 1024  # bytes of a path that a change may name
 MOST_PATH_PARTS = 64  # parts of it
+MOST = sys.maxsize
 _BRANCHES = "refs/heads/"
 _OURSELVES = {"GIT_AUTHOR_NAME": NAME, "GIT_AUTHOR_EMAIL": EMAIL, "GIT_COMMITTER_NAME": NAME, "GIT_COMMITTER_EMAIL": EMAIL}
 
@@ -145,15 +147,12 @@ class Repo:
 
     def editable(self, commit: str, track: Track) -> dict[str, str]:
         """The files that may be edited, as they are at a commit: path in the folder -> text."""
-        inside = sorted(name.removeprefix(self.prefix) for name in self._trees.names(commit) if name.startswith(self.prefix))
-        texts = {name: self.text(commit, name) for name in inside if any(covers(p, name) for p in track.track.editable)}
-        return {name: text for name, text in texts.items() if text is not None}
+        return self.texts(commit, lambda path: any(covers(glob, path) for glob in track.track.editable))
 
-    def texts(self, commit: str, wanted: Callable[[str], bool], each: int, whole: int) -> dict[str, str]:
-        """The texts of a commit's files that are wanted by their paths in the folder, within bounds in bytes."""
-        cut, prefix = len(self.prefix), self.prefix
-        found = self._trees.texts(commit, lambda path: path.startswith(prefix) and wanted(path[cut:]), each, whole)
-        return {path[cut:]: text for path, text in found.items()}
+    def texts(self, commit: str, wanted: Callable[[str], bool], each: int = MOST, whole: int = MOST) -> dict[str, str]:
+        """The texts of the plain files at a commit that are wanted by their paths in the folder: of those of at most so many
+        bytes `each`, the first that come to at most a `whole`."""
+        return self._trees.texts(commit, self.prefix, wanted, each, whole)
 
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""

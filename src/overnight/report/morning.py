@@ -22,7 +22,7 @@ from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
-from overnight.views.track import PLAIN, TrackView, duration, span
+from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, span
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -30,6 +30,8 @@ NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
     "self-reported": "The candidates' own output is the metric, or the scorer runs what they leave, so a candidate could write "
                      "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
+    ONE_SEED: "The program fixes its own seed, so every run drew the same luck, and a change that is merely lucky looks better. "
+              "Connect `$OVERNIGHT_SEED` (`overnight init --seed` does it), commit, and begin anew before you believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
     "estimated guards": "CPU time and memory under guard were looked at ten times a second, because nothing could count them: "
@@ -106,7 +108,8 @@ def _unit(track: TrackView) -> str:
 
 def _head(told: History) -> list[str]:
     track = told.track
-    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks]
+    where = f" It is fixed in {', '.join(code(place) for place in track.fixed_seeds)}."
+    warnings = [f"> **{mark}**: {WARNINGS[mark]}{where * (mark == ONE_SEED)}" for mark in track.marks]
     title = f"# {prose(headline(track))}"
     return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _effort(track)]
 
@@ -122,7 +125,8 @@ def _gain(told: History) -> str:
     share = f" ({100 * gain / abs(Decimal(first)):.3g} %)" if Decimal(first) and gain < 10 * abs(Decimal(first)) else ""
     sum_of = "It was" if track.kept == 1 else f"The gain is the sum of the {track.kept:,} gains below, each"
     return (f"**{code(track.metric)} went from {first} to {now}{_unit(track)}: better by {gain}{share}**; {better} is "
-            f"better. {sum_of} measured on fresh seeds against the commit before it.")
+            f"better. {sum_of} measured on fresh seeds against the commit before it"
+            f"{', on which the program drew as on any other' * (ONE_SEED in track.marks)}.")
 
 
 def _effort(track: TrackView) -> str:
@@ -152,6 +156,7 @@ def _kept(told: History) -> list[str]:
     for each in told.kept:
         by = proposer(each, told.team)
         what = f"{code(each.title)} by {code(by, 40)}" if by else code(each.title)
+        what += f" ({ONE_SEED})" * each.one_seed
         pairs = f"{each.verdict.pairs} ({each.verdict.fresh_pairs})"
         rows.append((str(each.id), f"`{each.commit[:7]}`", what, _effect(each), pairs, f"{each.level:.{decimals}f}"))
     return ["## What was kept", _table(head, rows)]

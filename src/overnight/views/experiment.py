@@ -13,7 +13,7 @@ from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
-from overnight.views.track import SpentView, TrackView, estimated, span, spent, track
+from overnight.views.track import ONE_SEED, SpentView, TrackView, estimated, span, spent, track
 
 TAIL = 20  # lines of the log
 
@@ -54,6 +54,7 @@ class ExperimentView(Struct, frozen=True):
     idea        the idea of the queue that it tries
     size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
+    one_seed    it was kept, and the program fixes its own seed: nothing is known of any other
     """
 
     id: int
@@ -69,6 +70,7 @@ class ExperimentView(Struct, frozen=True):
     idea: int | None
     size_delta: int
     model: SpentView | None
+    one_seed: bool
 
     @property
     def title(self) -> str:
@@ -167,7 +169,8 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
     return ExperimentView(
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
         state.level(chosen.id) if compared else None, chosen.metrics, estimated(state), chosen.idea or None, chosen.size_delta,
-        spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
+        spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
+        chosen.verdict == "keep" and state.one_seed)
 
 
 def history(state: State) -> History:
@@ -220,7 +223,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    return f"#{found.id} {verdict.verdict:7} {effect(found)}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.verdict:7} {effect(found)}{f' ({ONE_SEED})' * found.one_seed}  {by}{found.title}{why}"
 
 
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:

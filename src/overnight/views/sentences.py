@@ -11,7 +11,7 @@ from overnight.track.units import number
 from overnight.untrusted import visible
 from overnight.views import holdout
 from overnight.views.experiment import DetailView, RunView, VerdictView
-from overnight.views.track import TrackView
+from overnight.views.track import TrackView, on_one_seed
 
 
 def words(track: TrackView, found: DetailView) -> str:
@@ -67,6 +67,8 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield from _compared(track, found)
     if verdict.verdict == "keep":
         yield _sure(verdict, found.alpha)
+    if found.one_seed:
+        yield f"{_capital(on_one_seed(track))}."
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
@@ -78,6 +80,10 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"Estimated, because nothing could count it in every run: {', '.join(found.estimated)}."
     if found.size_delta:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _looked(found: DetailView) -> Iterator[str]:

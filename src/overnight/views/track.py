@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from overnight.lab.state import BASELINE, State
 from overnight.lab.usage import Use
+from overnight.track.seeding import listed
+from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import number
 from overnight.views.holdout import HoldoutView, holdout
 
+ONE_SEED = "one seed only"
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -39,7 +43,8 @@ class TrackView(Struct, frozen=True):
     """Where a track stands.
 
     track, goal        from the contract; so are `metric`, its `unit` and its `direction` (minimize or maximize)
-    marks              what must stand beside every number: "self-reported", "unsandboxed", "estimated guards"
+    marks              what must stand beside every number: "self-reported", "one seed only", "unsandboxed", "estimated guards"
+    fixed_seeds        where the program fixes its own seed, as `path:line source`, some of the places
     estimated          the metrics under guard that are estimates, because nothing could count them in every run
     baseline           the metric at the baseline, in its unit; None before it is measured
     frontier           the same at the frontier: the baseline's, moved by the effects that were measured
@@ -74,6 +79,7 @@ class TrackView(Struct, frozen=True):
     unit: str
     direction: str
     marks: tuple[str, ...]
+    fixed_seeds: tuple[str, ...]
     estimated: tuple[str, ...]
     baseline: float | None
     frontier: float | None
@@ -121,7 +127,7 @@ def track(state: State) -> TrackView:
     return TrackView(
         track=contract.name, goal=contract.track.goal,
         metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
-        estimated=estimated(state),
+        fixed_seeds=state.opened.fixed_seeds if state.opened else (), estimated=estimated(state),
         baseline=state.level(BASELINE), frontier=state.level(state.frontier),
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
@@ -138,9 +144,9 @@ def track(state: State) -> TrackView:
 
 
 def marks(state: State) -> tuple[str, ...]:
-    """What must stand beside every number of this track: "self-reported", "unsandboxed", "estimated guards"."""
+    """What must stand beside every number of this track, in the words of TrackView."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes,
+    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed, "unsandboxed": "none" in state.usage.sandboxes,
              "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
 
@@ -170,6 +176,18 @@ def paid(role: str, use: SpentView) -> str:
     dollars = ", at a price that nobody knows" if use.dollars is None else f", ${use.dollars:.4f}"
     failed = f" ({use.failed} failed)" if use.failed else ""
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
+
+
+def on_one_seed(found: TrackView) -> str:
+    """What is to be known where a track's program fixes its own seed, and what to do; "" where it does not."""
+    return one_seed(found.fixed_seeds) if ONE_SEED in found.marks else ""
+
+
+def one_seed(places: Sequence[str]) -> str:
+    """The same of a program that fixes its seed in these places, and gave one number on every seed."""
+    return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that is "
+            f"merely lucky on that seed is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}; commit "
+            "that, and begin anew with `overnight run --restart`")
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:

@@ -13,16 +13,18 @@ import difflib
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from overnight.track import scorer
 from overnight.track.scorer import imports
 from overnight.track.seeding import python, words
 from overnight.track.seeding.place import VARIABLE, Place, shown
 from overnight.track.spec import FILE, Track, covers
+from overnight.untrusted import quoted
 
 MOST_FILES, MOST_FILE_BYTES, MOST_BYTES = 2000, 256 << 10, 8 << 20  # that are looked at: files, bytes of one, of all
 MOST_RECORDED = 12  # places that are recorded of a track
-MOST_SHOWN = 3  # of them in a sentence
+MOST_SHOWN, MOST_QUOTED = 3, 160  # of them in a sentence, and characters of each
 CONFIGURATION = (".yaml", ".yml", ".toml", ".json", ".ini", ".cfg", ".conf", ".env", ".properties", ".gin", ".jsonnet")
 SOURCE = (*words.C, ".py", ".ipynb", ".r", ".jl", ".rs", ".go", ".java", ".kt", ".scala", ".js", ".ts", ".mjs", ".lua", ".rb",
           ".pl", ".php", ".m", ".hs", ".swift", ".cs", ".f90", ".sh", ".bash", ".mk", "makefile", "justfile")
@@ -34,10 +36,10 @@ _STARTS = re.compile(r"\b(?:subprocess|importlib|runpy|multiprocessing\.spawn)\b
 Texts = Mapping[str, str]
 
 
-def readable(track: Track | None, path: str) -> bool:
+def readable(track: Track, path: str) -> bool:
     """Whether a file may be one that fixes a seed, by its name."""
-    named = {posixpath.normpath(word) for step in (track.run, track.oracle) if step for word in step.command} if track else set()
-    if path in named or (track and any(covers(glob, path) for glob in track.track.editable)):
+    named = {posixpath.normpath(word) for step in (track.run, track.oracle) if step for word in step.command}
+    if path in named or any(covers(glob, path) for glob in track.track.editable):
         return True
     return path.lower().endswith((*SOURCE, *CONFIGURATION)) and not _PASSED_OVER.fullmatch(path)
 
@@ -46,8 +48,9 @@ def places(track: Track, texts: Texts, contract: str = "") -> list[Place]:
     """Where what the candidate runs fixes a seed, of the files with these texts; `contract` is the text of track.toml."""
     commands = [step.command for step in (track.run, track.oracle) if step]
     given = frozenset[str]().union(*map(words.given_in, commands))
-    found = [Place(FILE, _line(contract, word), shown(word), hand=f"pass ${VARIABLE} there, as in [\"sh\", \"-c\", \"exec PROGRAM "
-                   f"--seed ${VARIABLE}\"]") for command in commands for word in words.in_command(command)]
+    hand = f'pass ${VARIABLE} there, as in ["sh", "-c", "exec PROGRAM --seed ${VARIABLE}"]'
+    found = [Place(FILE, _line(contract, word), shown(word), hand=hand) for command in commands
+             for word in words.in_command(command)]
     for path in sorted(_run(track, texts)):
         found += _of(path, texts[path], given)
     return found
@@ -98,9 +101,9 @@ def _spoken_of(path: str, spoken: set[str]) -> bool:
 def _named(command: Sequence[str], texts: Texts) -> list[str]:
     """The files that a command names: as words, inside of words for a shell, and as `-m module`."""
     parts = [part for word in command for part in re.findall(r"[\w./@+-]+", word)]
-    modules = [after.replace(".", "/") for before, after in zip(parts, parts[1:], strict=False) if before == "-m"]
-    wanted = [*parts, *(f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py"))]
-    return [path for path in dict.fromkeys(map(posixpath.normpath, wanted)) if path in texts]
+    modules = [after.replace(".", "/") for before, after in pairwise(parts) if before == "-m"]
+    of_modules = (f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py"))
+    return [path for path in dict.fromkeys(map(posixpath.normpath, [*parts, *of_modules])) if path in texts]
 
 
 def _reached(waiting: list[str], texts: Texts) -> set[str]:
@@ -143,7 +146,7 @@ def _starred(tree: ast.Module) -> Iterator[str]:
 
 
 def connected(found: Iterable[Place], texts: Texts) -> dict[str, str]:
-    """The new text of each file in which a seed is connected to $OVERNIGHT_SEED; without that variable it means what it meant."""
+    """The new text of each file in which a seed is connected to $OVERNIGHT_SEED; without that it means what it meant."""
     edits: dict[str, list[Place]] = {}
     for place in found:
         if place.edit:
@@ -189,5 +192,5 @@ def recorded(found: Sequence[Place]) -> tuple[str, ...]:
 def listed(told: Sequence[str]) -> str:
     """Recorded places in a sentence: the first few, and how many there are besides."""
     more = len(told) - MOST_SHOWN
-    return "; ".join(told[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return ", ".join(quoted(place, MOST_QUOTED) for place in told[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -38,9 +38,9 @@ class Finder:
     def __init__(self, tree: ast.Module, given: frozenset[str]) -> None:
         self.tree, self.names, self.given = tree, imports(tree), given
         self.every = list(ast.walk(tree))
-        self.free = {each.id for node in self.every if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value
-                     and mentions(node.value) for target in targets(node) for each in ast.walk(target)
-                     if isinstance(each, ast.Name)}
+        assigned = [node for node in self.every if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
+        self.free = {each.id for node in assigned if node.value and mentions(node.value)
+                     for target in targets(node) for each in ast.walk(target) if isinstance(each, ast.Name)}
         calls = [node for node in self.every if isinstance(node, ast.Call)]
         self.seeds = {each.id for call in calls if self._seeds(call) for argument in self._entropy(call)
                       if not list(self._moved(argument)) for each in ast.walk(argument) if isinstance(each, ast.Name)}
@@ -76,7 +76,7 @@ class Finder:
         return [*call.args[:1], *(word.value for word in call.keywords if word.arg in _ENTROPY)]
 
     def _of_call(self, call: ast.Call) -> Iterator[ast.expr]:
-        last = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
+        last = getattr(call.func, "attr", getattr(call.func, "id", ""))
         if self._seeds(call):
             for argument in self._entropy(call):
                 yield from chain(fixed(argument, words=True), self._moved(argument), fixed_list(argument))
@@ -111,7 +111,8 @@ class Finder:
                 and isinstance(node.value, ast.Tuple | ast.List) else [(target, node.value)]
             for one, value in pairs:
                 name = called(one)
-                if name and name not in self.free and (self._named(name) or (isinstance(one, ast.Name) and one.id in self.seeds)):
+                seeds = isinstance(one, ast.Name) and one.id in self.seeds
+                if name and name not in self.free and (seeds or self._named(name)):
                     yield from chain(fixed(value), wrapped(value), fixed_list(value))
 
     def _of_defaults(self, arguments: ast.arguments) -> Iterator[ast.expr]:

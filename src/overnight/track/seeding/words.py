@@ -22,7 +22,8 @@ _CALLS = (
     r"(?i)\b(?:srand|randomseed|mkStdGen)\s+[0-9]",
     r"(?i)(?:^|[\s\"'])--?[\w-]*seed\s+[0-9]",
     r"#\s*define\s+\w*(?:SEED|RANDOM_STATE)\w*\s+[0-9]",
-    r"\b(?:mt19937(?:_64)?|minstd_rand0?|default_random_engine|ranlux\w+|knuth_b|philox\w+)\s+\w+\s*(?:[({]\s*[0-9]|[;{(]\s*[;})]?)",
+    r"\b(?:mt19937(?:_64)?|minstd_rand0?|default_random_engine|ranlux\w+|knuth_b)"
+    r"\s+\w+\s*(?:[({]\s*[0-9]|\{\s*\}|;)",
     r"\b(?:Random|MersenneTwister|Xoshiro|StableRNG|NewSource|NewPCG|PCG32|SplittableRandom|curand_init)\s*\(\s*[0-9]",
     r"(?i)seedrandom\s*\(\s*[\"']",
 )
