@@ -20,7 +20,7 @@ from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
 from overnight.track.load import load, text_of
-from overnight.track.seeding import by_hand, listed, patch, recorded
+from overnight.track.seeding import by_hand, patch, recorded, warned
 from overnight.track.seeding.place import Place
 from overnight.workers.cores import MACHINE, available
 
@@ -29,8 +29,8 @@ from overnight.workers.cores import MACHINE, available
 @FOLDER
 @click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
 @click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
-@click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; also "
-                                           "where there is a track.toml already.")
+@click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; "
+                                           "also where there is a track.toml already.")
 def init(folder: Path, metric: str, entry: str, seed: bool) -> None:
     """Write track.toml and program.md for a repository."""
     session = Session(folder)
@@ -52,8 +52,7 @@ def _connect(folder: Path, wanted: bool) -> None:
             tell("without $OVERNIGHT_SEED the program does what it did; look at `git diff`, commit it, and begin anew "
                  "(`overnight run --restart`) where a night was run before")
     elif fixed:
-        tell(f"warning: the program fixes its own seed ({listed(recorded(fixed))}); where every seed then gives the same number, "
-             "a change that is merely lucky is kept: `overnight init --seed` connects it to $OVERNIGHT_SEED")
+        tell(f"warning: {warned(recorded(fixed))}")
 
 
 def _begin(folder: Path, session: Session, metric: str, entry: str) -> None:

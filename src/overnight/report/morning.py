@@ -30,8 +30,9 @@ NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
     "self-reported": "The candidates' own output is the metric, or the scorer runs what they leave, so a candidate could write "
                      "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
-    ONE_SEED: "The program fixes its own seed, so every run drew the same luck, and a change that is merely lucky looks better. "
-              "Connect `$OVERNIGHT_SEED` (`overnight init --seed` does it), commit, and begin anew before you believe a number.",
+    ONE_SEED: "The program fixes its own seed, so every run drew the same luck, and a change that is merely lucky looks "
+              "better. Connect `$OVERNIGHT_SEED` (`overnight init --seed` does it), commit, and begin anew before you "
+              "believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
     "estimated guards": "CPU time and memory under guard were looked at ten times a second, because nothing could count them: "

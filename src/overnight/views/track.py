@@ -146,7 +146,8 @@ def track(state: State) -> TrackView:
 def marks(state: State) -> tuple[str, ...]:
     """What must stand beside every number of this track, in the words of TrackView."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed, "unsandboxed": "none" in state.usage.sandboxes,
+    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed,
+             "unsandboxed": "none" in state.usage.sandboxes,
              "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
 
@@ -185,9 +186,9 @@ def on_one_seed(found: TrackView) -> str:
 
 def one_seed(places: Sequence[str]) -> str:
     """The same of a program that fixes its seed in these places, and gave one number on every seed."""
-    return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that is "
-            f"merely lucky on that seed is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}; commit "
-            "that, and begin anew with `overnight run --restart`")
+    return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that "
+            f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}; "
+            "commit that, and begin anew with `overnight run --restart`")
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:

@@ -189,6 +189,12 @@ def recorded(found: Sequence[Place]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, found)))[:MOST_RECORDED]
 
 
+def warned(told: Sequence[str]) -> str:
+    """That a program fixes its own seed, and what to do, before it was seen what its numbers do."""
+    return (f"the program fixes its own seed ({listed(told)}); where every seed then gives the same number, a change that is "
+            f"merely lucky is kept: `overnight init --seed` connects it to ${VARIABLE}")
+
+
 def listed(told: Sequence[str]) -> str:
     """Recorded places in a sentence: the first few, and how many there are besides."""
     more = len(told) - MOST_SHOWN
