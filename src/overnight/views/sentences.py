@@ -11,13 +11,13 @@ from overnight.track.units import number
 from overnight.untrusted import visible
 from overnight.views import holdout
 from overnight.views.experiment import DetailView, RunView, VerdictView
-from overnight.views.track import TrackView, on_one_seed
+from overnight.views.track import ONE_SEED, TrackView, on_one_seed
 
 
 def words(track: TrackView, found: DetailView) -> str:
     """What was compared, how often, what came out, why it ended there."""
     more = found.message.rstrip().splitlines()[1:]
-    parts = [f"#{found.id} {found.verdict.verdict}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
+    parts = [f"#{found.id} {found.verdict.verdict}{f' ({ONE_SEED})' * found.one_seed}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
     parts += ["", f"run    stage     seed        outcome  {track.metric:12} base, same seed  better by",
               *(f"{run.run:<6} {run.stage:9} {run.seed:<11} {run.outcome:8} "
@@ -66,9 +66,7 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     if verdict.pairs:
         yield from _compared(track, found)
     if verdict.verdict == "keep":
-        yield _sure(verdict, found.alpha)
-    if found.one_seed:
-        yield f"{_capital(on_one_seed(track))}."
+        yield f"{_capital(on_one_seed(track))}." if found.one_seed else _sure(verdict, found.alpha)
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
