@@ -187,8 +187,8 @@ def on_one_seed(found: TrackView) -> str:
 def one_seed(places: Sequence[str]) -> str:
     """The same of a program that fixes its seed in these places, and gave one number on every seed."""
     return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that "
-            f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}, or says how; "
-            "commit that, and begin anew with `overnight run --restart`")
+            f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}, or "
+            "says how; commit that, and begin anew with `overnight run --restart`")
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:

@@ -42,8 +42,9 @@ class Finder:
         self.free = {each.id for node in assigned if node.value and mentions(node.value)
                      for target in targets(node) for each in ast.walk(target) if isinstance(each, ast.Name)}
         calls = [node for node in self.every if isinstance(node, ast.Call)]
-        self.seeds = {each.id for call in calls if self._seeds(call) for argument in self._entropy(call)
-                      if not list(self._moved(argument)) for each in ast.walk(argument) if isinstance(each, ast.Name)}
+        arguments = [argument for call in calls if self._seeds(call) for argument in self._entropy(call)]
+        self.seeds = {each.id for argument in arguments if not (mentions(argument) or self._elsewhere(argument))
+                      and not list(self._moved(argument)) for each in ast.walk(argument) if isinstance(each, ast.Name)}
 
     def nodes(self) -> Iterator[ast.expr]:
         """The values that fix a seed: numbers and texts that can be replaced, and others."""
