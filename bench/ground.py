@@ -21,7 +21,8 @@ def track_in(folder: Path, name: str, **edited: str) -> Path:
 
 def committed(folder: Path) -> Path:
     """A folder with all its files committed in a repository of its own, without any git settings."""
-    git = ("git", "-C", str(folder), "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
+    who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
+    git = ("git", "-C", str(folder), *who)
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "The files as they are")):
         subprocess.run([*git, *words], check=True)
     return folder

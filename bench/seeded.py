@@ -55,8 +55,8 @@ LANGUAGE = {"train.py": """\
 import math
 import random
 
-batch = 16
-steps = 60
+batch = 12
+steps = 20
 rate = 0.5
 seed_offset = 0
 exec(open("configurator.py").read())

@@ -116,5 +116,5 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("scripts", partial(rows, quick))
 
 
-BENCH = Bench("seeds", "Scripts that fix their own seed: no keep without the mark `one seed only`, no audit that says `holds`, and "
-              "`init --seed` connects them without changing what they give by hand.", cells, uses=("overnight.cli.begin",))
+BENCH = Bench("seeds", "Scripts that fix their own seed: no keep without the mark `one seed only`, no audit that says `holds`; "
+              "`init --seed` connects them without changing what they give by hand.", cells)

@@ -25,8 +25,8 @@ LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must st
 @contextmanager
 def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[int, ...],
             marks: Sequence[str] = (), fixed: Sequence[str] = ()) -> Iterator[Plan]:
-    """What to audit; `fixed`: where a seed is fixed. The commits without a keep are held from git's garbage collection until the
-    end of the block."""
+    """What to audit; `fixed`: where a seed is fixed. The commits without a keep are held from git's garbage collection until
+    the end of the block."""
     assert state.opened is not None
     metric, place = state.track.metric, f"{state.opened.label}/audit"
     claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))

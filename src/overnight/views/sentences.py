@@ -17,7 +17,8 @@ from overnight.views.track import ONE_SEED, TrackView, on_one_seed
 def words(track: TrackView, found: DetailView) -> str:
     """What was compared, how often, what came out, why it ended there."""
     more = found.message.rstrip().splitlines()[1:]
-    parts = [f"#{found.id} {found.verdict.verdict}{f' ({ONE_SEED})' * found.one_seed}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
+    mark = f" ({ONE_SEED})" * found.one_seed
+    parts = [f"#{found.id} {found.verdict.verdict}{mark}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
     parts += ["", f"run    stage     seed        outcome  {track.metric:12} base, same seed  better by",
               *(f"{run.run:<6} {run.stage:9} {run.seed:<11} {run.outcome:8} "

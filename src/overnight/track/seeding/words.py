@@ -16,7 +16,8 @@ from overnight.track.seeding.place import VARIABLE, Edit, Place, shown, speaks_o
 MOST_LINE_CHARACTERS = 2000  # a longer one is data
 C = (".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cu", ".cuh")
 _COMMENTS = ("//", "/*", "* ", "-- ", "%", ";", "<!--")
-_NAMED = r"""([A-Za-z][\w.-]*)["'\])]*\s*(?::\s*[A-Za-z]\w*\s*)?(?::=|=>|<-|=|:|\|\||\?\?)\s*[\[("']*(?:0[xX][0-9a-fA-F]+|[0-9][0-9_]*)"""
+_NAMED = (r"""([A-Za-z][\w.-]*)["'\])]*\s*(?::\s*[A-Za-z]\w*\s*)?(?::=|=>|<-|=|:|\|\||\?\?)\s*"""
+          r"""[\[("']*(?:0[xX][0-9a-fA-F]+|[0-9][0-9_]*)""")
 _CALLS = (
     r"(?i)[\w.:]*(?:seed|srand)\w*!?\s*\(\s*(?:[\w.&]+\s*,\s*)?[\[\"']?[\w-]*[0-9]",
     r"(?i)\b(?:srand|randomseed|mkStdGen)\s+[0-9]",
