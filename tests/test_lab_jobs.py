@@ -1,5 +1,6 @@
 """Jobs, results and orders are wire types: plain JSON, whole, and nothing of the machine that they were made on."""
 
+import functools
 import inspect
 import types
 import typing
@@ -24,6 +25,7 @@ UNIONS = {"job": Job, "result": Result, "order": Order}
 MEMBERS = [(name, kind) for name, union in UNIONS.items() for kind in typing.get_args(union)]
 
 
+@functools.cache
 def of(kind):
     """Every value of a type, as far as JSON can hold it. Raises TypeError for a type that is not plain."""
     if kind in PLAIN:

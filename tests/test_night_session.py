@@ -37,7 +37,9 @@ def events(folder):
 
 
 def state(folder):
-    return json.loads(overnight("status", folder, "--json").stdout)
+    done = overnight("status", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def until_there(path, seconds=20):

@@ -81,9 +81,12 @@ def objects_of_the_victim_are_borrowed(scene):
 def objects_are_links(scene):
     """A commit of the victim's is read through links among the objects"""
     folder = private(scene)
-    for each in (folder / ".git/objects").iterdir():
-        if not (scene.repo / ".git/objects" / each.name).exists():
-            (scene.repo / ".git/objects" / each.name).symlink_to(each)
+    for each in (folder / ".git/objects").glob("*/*"):
+        mine = scene.repo / ".git/objects" / each.parent.name
+        if not mine.exists():
+            mine.symlink_to(each.parent)
+        elif not (mine / each.name).exists():  # the folder is there, by the chance of a hash, and no link
+            (mine / each.name).symlink_to(each)
     write(scene.repo, {".git/refs/heads/main": scene.git("rev-parse", "HEAD", cwd=folder) + "\n"})
 
 
