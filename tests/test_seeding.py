@@ -215,6 +215,12 @@ def test_the_change_is_shown_as_a_diff_that_git_knows():
     assert shown.startswith("--- a/train.py\n+++ b/train.py\n") and shown.endswith("\n\\ No newline at end of file\n")
 
 
+def test_of_a_long_line_the_part_is_shown_that_fixes_the_seed():
+    text = f"data = make({'n=1, ' * 40}random_state=3)\n"
+    place, = seeding.places(parse(CONTRACT), {"train.py": text})
+    assert "random_state=3)" in str(place) and str(place).startswith("train.py:1 …") and len(str(place)) < 90
+
+
 def test_whatever_a_file_holds_nothing_falls_over_and_what_is_changed_is_python():
     lots, parts = random.Random(0), ["seed", "=", "1", "(", ")", "\n", "random", ".", ",", "'", "[", "]", ":", " ", "é", "def f", "\x00",
                                      "for seed in", "range(3)", "#", "\\", "\r", "import os", ";", "lambda seed=1: 0", "\x0c", "\t"]

@@ -38,9 +38,11 @@ class Place(NamedTuple):
         return f"{line(self.path, 120)}:{self.number} {self.what}"
 
 
-def shown(source: str) -> str:
-    """A line of source as it is quoted."""
-    return line(source.strip(), MOST_CHARACTERS)
+def shown(source: str, end: int = 0) -> str:
+    """A line of source as it is quoted; of a long one the part up to character `end`, and a little more."""
+    begin = end - MOST_CHARACTERS * 3 // 4
+    cut = len(source.strip()) > MOST_CHARACTERS and begin > 0
+    return line(f"…{source[begin:].strip()}" if cut else source.strip(), MOST_CHARACTERS)
 
 
 def parts(name: str) -> list[str]:

@@ -191,7 +191,7 @@ class Source:
     def place(self, node: ast.expr) -> Place:
         """The place of a value, with the edit that connects it where one is safe: by hand, without $OVERNIGHT_SEED, it means
         what it meant before."""
-        what = shown(self.lines[node.lineno - 1].decode())
+        what = shown(self.lines[node.lineno - 1].decode(), (node.end_lineno == node.lineno and node.end_col_offset) or 0)
         whole = isinstance(node, ast.Constant) and type(node.value) in (int, str) and node.lineno == node.end_lineno
         if not (whole and self.ours):
             return Place(self.path, node.lineno, what)
