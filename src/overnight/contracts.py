@@ -111,6 +111,7 @@ class Brief(Struct, frozen=True):
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     guard_usage   of the baseline, like that of a Past
     estimated   the metrics under guard that nothing could count exactly in every run
+    one_seed    where the program fixes its own seed, if every seed gave the baseline one number
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
@@ -153,6 +154,7 @@ class Brief(Struct, frozen=True):
     commit: str = ""
     estimated: tuple[str, ...] = ()
     gain: str = ""
+    one_seed: tuple[str, ...] = ()
 
 
 class Call(Struct, frozen=True):

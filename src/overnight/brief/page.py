@@ -22,6 +22,7 @@ from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track.seeding import listed
 from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
@@ -164,6 +165,9 @@ def _standing(brief: Brief) -> str:
         said += [f"- The baseline uses {brief.guard_usage:.0%} of what the nearest guard allows."]
     if brief.estimated:
         said += [f"- Estimated here, because nothing could count it in every run: {', '.join(brief.estimated)}."]
+    if brief.one_seed:
+        said += ["- One seed only: the program fixes its own seed, so every run draws the same luck. A change that only draws "
+                 f"otherwise looks better or worse and is worth nothing. Fixed in {listed(brief.one_seed)}."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
 
 

@@ -97,6 +97,8 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
                "(`--restart` begins anew at your commit)")
     if (carried := state.usage.carried).calls:
         yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
+    if state.one_seed:
+        yield f"note: {track.on_one_seed(track.track(state))}"
     if cores > len(MACHINE):
         yield f"note: these workers want {cores} cores and there are {len(MACHINE)}, so runs will disturb each other"
 

@@ -46,7 +46,8 @@ class Briefing:
             gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit, levels.baseline or 0.0)
             if state.frontier else "",
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
-            estimated=() if state.known.exact else track.counted_guards)
+            estimated=() if state.known.exact else track.counted_guards,
+            one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

@@ -96,6 +96,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     key_hash  the SHA-256 of it, where it lies beside the journal
     branch    that holds what is kept, where it is not `overnight/<track>`, because another track of the repository has that
     forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
+    fixed_seeds  where what a candidate runs fixes its own seed, as `path:line source`, some of the places
     """
 
     track: str
@@ -105,6 +106,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     key_hash: str = ""
     branch: str = ""
     forgeable: str = ""
+    fixed_seeds: tuple[str, ...] = ()
 
     @property
     def result_branch(self) -> str:

@@ -6,7 +6,6 @@ follows from it is recorded by the Lab, which stands on this.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -20,10 +19,11 @@ from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
 from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas
+from overnight.lab.screening import screened
 from overnight.lab.usage import Usage
 from overnight.lab.weighing import proof, weigh
 from overnight.referee import decision, holdout
-from overnight.referee.stacks import Sizes, Stack, dropped, read
+from overnight.referee.stacks import Sizes, Stack, read
 from overnight.referee.wealth import Earned
 from overnight.track.spec import Track, parse
 
@@ -96,6 +96,11 @@ class State:
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
         return self._known is not None and self._known.calibrated
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether the baseline gave one number on every seed and its source fixes one: of others nothing is known then."""
+        return self.opened is not None and bool(self.opened.fixed_seeds) and self.known.one_number
 
     @property
     def noise(self) -> float | None:
@@ -264,35 +269,13 @@ class State:
                 self._weigh(experiment)
 
     def _screened(self, event: events.Measured, metrics: Metrics) -> None:
-        """A run of a stack ended: settle what it settles."""
+        """A run of a stack ended."""
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
-        if stack is None:
-            return
-        for member in stack.members:
-            self.experiments[member].cost += event.busy / len(stack.members)
-        theirs = event.paired_metrics or stack.standard
-        place = stack.position(event.commit)
-        stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
-            -math.inf if event.outcome == "behind" else None
-        if place == len(stack.members) and (gain := stack.gains[place]) is not None:
-            self.sizes.saw(place, gain, self.known.seed_variance**0.5)
-        found = read(stack)
-        for number in [n for n in stack.members if n not in stack.settled]:
-            if number in found.dropped:
-                self._leave(stack, number).decided = ("discard", dropped(*found.dropped[number]), None)
-            elif number in found.apart:
-                self._leave(stack, number).max_stack = max(1, len(stack.members) // 2)
-            elif number in found.alone:
-                experiment = self._leave(stack, number)
-                experiment.prior_differences, experiment.used = (found.alone[number],), frozenset({stack.seed})
+        if stack is not None:
+            for experiment in screened(stack, event, metrics, self.known, self.sizes, self.experiments):
                 self._weigh(experiment)
-        if found.wanted is None:
-            del self.stacks[stack.name]
-
-    def _leave(self, stack: Stack, number: int) -> Experiment:
-        stack.settled.add(number)
-        self.experiments[number].stack = ""
-        return self.experiments[number]
+            if read(stack).wanted is None:
+                del self.stacks[stack.name]
 
     def _on_claimed(self, event: events.Claimed) -> None:
         experiment = self.open[event.experiment]

@@ -23,7 +23,7 @@ from overnight.lab.state import BASELINE, State
 from overnight.track.units import gained, number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
-from overnight.views.track import duration, marks, paid, spent
+from overnight.views.track import duration, marks, one_seed, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -183,5 +183,6 @@ def sentence(state: State, event: Event) -> str:
         if not event.metrics:
             return f"baseline: {event.reason}"
         value = number(event.metrics.get(state.track.metric.name), 5)
-        return f"baseline, seed {event.seed}: {state.track.metric.name} {value}"
+        warning = f"; {one_seed(state.opened.fixed_seeds)}" if state.opened and state.one_seed else ""
+        return f"baseline, seed {event.seed}: {state.track.metric.name} {value}{warning}"
     return ""

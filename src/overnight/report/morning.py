@@ -23,7 +23,7 @@ from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
-from overnight.views.track import PLAIN, TrackView, duration, gain, span
+from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, span
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -31,6 +31,9 @@ NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
     "self-reported": "The candidates' own output is the metric, or the scorer runs what they leave, so a candidate could write "
                      "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
+    ONE_SEED: "The program fixes its own seed, so every run drew the same luck, and a change that is merely lucky looks "
+              "better. Connect `$OVERNIGHT_SEED` (`overnight init --seed` does it), commit, and begin anew before you "
+              "believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
     "estimated guards": "CPU time and memory under guard were looked at ten times a second, because nothing could count them: "
@@ -107,7 +110,8 @@ def _unit(track: TrackView) -> str:
 
 def _head(told: History) -> list[str]:
     track = told.track
-    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks]
+    where = f" It is fixed in {', '.join(code(place) for place in track.fixed_seeds)}."
+    warnings = [f"> **{mark}**: {WARNINGS[mark]}{where * (mark == ONE_SEED)}" for mark in track.marks]
     title = f"# {prose(headline(track))}"
     return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _effort(track)]
 
@@ -120,14 +124,15 @@ def _gain(told: History) -> str:
     if not told.kept:
         return f"Nothing was kept: {code(track.metric)} stays at {first}{_unit(track)} ({better} is better)."
     if track.kept == 1:
-        composed = "The gain was measured on fresh seeds against the baseline, run by run."
+        composed = "The gain was measured on fresh seeds against the baseline, run by run"
     else:
         how = "the sum of the" if track.ratio is None else "the product of the ratios of the"
         composed = (f"The gain is {how} {track.kept:,} keeps below, each measured on fresh seeds against the commit before it, "
-                    "run by run.")
+                    "run by run")
+    beware = ", on which the program drew as on any other" * (ONE_SEED in track.marks)
     return (f"**{code(track.metric)} measured {first}{_unit(track)} at the baseline and {now} at the frontier: "
             f"{prose(gain(track))}**; {better} is better. Those are means of {_count(track.baseline_runs, 'run')} and of "
-            f"{track.frontier_runs:,}. {composed}")
+            f"{track.frontier_runs:,}. {composed}{beware}.")
 
 
 def _effort(track: TrackView) -> str:
@@ -161,6 +166,7 @@ def _kept(told: History) -> list[str]:
     for each in told.kept:
         by = proposer(each, told.team)
         what = f"{code(each.title)} by {code(by, 40)}" if by else code(each.title)
+        what += f" ({ONE_SEED})" * each.one_seed
         pairs = f"{each.verdict.pairs} ({each.verdict.fresh_pairs})"
         ratio = f", ratio {each.ratio:.3g}" if timed and each.ratio else ""
         level = "–" if each.level is None else f"{each.level:.{decimals}f} ({each.measured})"

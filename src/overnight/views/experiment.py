@@ -16,7 +16,7 @@ from overnight.referee.findings import Finding
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
-from overnight.views.track import SpentView, TrackView, estimated, span, spent, track
+from overnight.views.track import ONE_SEED, SpentView, TrackView, estimated, span, spent, track
 
 TAIL = 20  # lines of the log
 TOGETHER = re.compile(r": together with (\d+) more ")  # why the members of a stack were dropped
@@ -71,6 +71,7 @@ class ExperimentView(Struct, frozen=True):
     idea        the idea of the queue that it tries
     size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
+    one_seed    it was kept, and the program fixes its own seed: nothing is known of any other
     """
 
     id: int
@@ -88,6 +89,7 @@ class ExperimentView(Struct, frozen=True):
     idea: int | None
     size_delta: int
     model: SpentView | None
+    one_seed: bool
 
     @property
     def title(self) -> str:
@@ -197,8 +199,8 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
         metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
         chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
-        chosen.size_delta,
-        spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
+        chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
+        chosen.verdict == "keep" and state.one_seed)
 
 
 def history(state: State) -> History:
@@ -291,7 +293,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    return f"#{found.id} {verdict.said:7} {effect(found)}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.said:7} {effect(found)}{f' ({ONE_SEED})' * found.one_seed}  {by}{found.title}{why}"
 
 
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:

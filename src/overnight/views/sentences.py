@@ -11,7 +11,7 @@ from overnight.track.units import number
 from overnight.untrusted import plain, visible
 from overnight.views import holdout
 from overnight.views.experiment import DetailView, RunView, VerdictView, promise, unproven
-from overnight.views.track import TrackView
+from overnight.views.track import ONE_SEED, TrackView, on_one_seed
 
 MOST_RUNS = 40  # that are shown
 STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the runs of a stage are
@@ -20,7 +20,8 @@ STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the run
 def words(track: TrackView, found: DetailView) -> str:
     """What was compared, how often, what came out, why it ended there."""
     more = found.message.rstrip().splitlines()[1:]
-    parts = [f"#{found.id} {found.verdict.verdict}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
+    mark = f" ({ONE_SEED})" * found.one_seed
+    parts = [f"#{found.id} {found.verdict.verdict}{mark}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
     parts += ["", *compared(track, found.runs, True)]
     parts += ["", *map(_plain, found.patch.rstrip().split("\n") if found.patch else ["(no diff)"])]
@@ -83,7 +84,7 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     if verdict.pairs:
         yield from _compared(track, found)
     if verdict.verdict == "keep":
-        yield _sure(verdict, found.alpha)
+        yield f"{_capital(on_one_seed(track))}." if found.one_seed else _sure(verdict, found.alpha)
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
@@ -95,6 +96,10 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"Estimated, because nothing could count it in every run: {', '.join(found.estimated)}."
     if found.size_delta:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _looked(found: DetailView) -> Iterator[str]:

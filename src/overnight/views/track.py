@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from overnight.lab.state import State
 from overnight.lab.usage import Use
+from overnight.track.seeding import listed
+from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import gained, number
 from overnight.views.holdout import HoldoutView, holdout
 
+ONE_SEED = "one seed only"
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -39,7 +43,8 @@ class TrackView(Struct, frozen=True):
     """Where a track stands.
 
     track, goal        from the contract; so are `metric`, its `unit` and its `direction` (minimize or maximize)
-    marks              what must stand beside every number: "self-reported", "unsandboxed", "estimated guards"
+    marks              what must stand beside every number: "self-reported", "one seed only", "unsandboxed", "estimated guards"
+    fixed_seeds        where the program fixes its own seed, as `path:line source`, some of the places
     estimated          the metrics under guard that are estimates, because nothing could count them in every run
     baseline           the metric at the baseline, in its unit, the mean over `baseline_runs` runs; None before it is measured
     frontier           the same at the frontier, the mean over `frontier_runs` of its own runs
@@ -79,6 +84,7 @@ class TrackView(Struct, frozen=True):
     unit: str
     direction: str
     marks: tuple[str, ...]
+    fixed_seeds: tuple[str, ...]
     estimated: tuple[str, ...]
     baseline: float | None
     baseline_runs: int
@@ -132,7 +138,7 @@ def track(state: State) -> TrackView:
     return TrackView(
         track=contract.name, goal=contract.track.goal,
         metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
-        estimated=estimated(state),
+        fixed_seeds=state.opened.fixed_seeds if state.opened else (), estimated=estimated(state),
         baseline=levels.baseline, baseline_runs=levels.baseline_runs, frontier=levels.frontier,
         frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
@@ -151,9 +157,10 @@ def track(state: State) -> TrackView:
 
 
 def marks(state: State) -> tuple[str, ...]:
-    """What must stand beside every number of this track: "self-reported", "unsandboxed", "estimated guards"."""
+    """What must stand beside every number of this track, in the words of TrackView."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes,
+    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed,
+             "unsandboxed": "none" in state.usage.sandboxes,
              "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
 
@@ -188,6 +195,18 @@ def paid(role: str, use: SpentView) -> str:
 def gain(found: TrackView) -> str:
     """What all keeps gained together; "" where nothing is kept."""
     return gained(found.gain, found.ratio, found.kept, found.unit, found.baseline or 0.0) if found.kept else ""
+
+
+def on_one_seed(found: TrackView) -> str:
+    """What is to be known where a track's program fixes its own seed, and what to do; "" where it does not."""
+    return one_seed(found.fixed_seeds) if ONE_SEED in found.marks else ""
+
+
+def one_seed(places: Sequence[str]) -> str:
+    """The same of a program that fixes its seed in these places, and gave one number on every seed."""
+    return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that "
+            f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}, or "
+            "says how; commit that, and begin anew with `overnight run --restart`")
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
