@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from overnight.referee import inference
-from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
+from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin, same
 from overnight.referee.findings import proof_pairs
 from overnight.referee.kinds.kind import Calibration, Kind
 
@@ -28,7 +28,13 @@ class Noisy(Kind):
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """Race until it is worth a claim or unlikely to succeed, then confirm."""
+        if same(evidence):
+            return _simplified(evidence, policy)
         return _race(evidence, policy) if evidence.claim is None else _confirm(evidence, evidence.claim, policy)
+
+    def claims(self, evidence: Evidence) -> bool:
+        """All but less code that gives the same numbers."""
+        return not same(evidence)
 
     def claim(self, evidence: Evidence, policy: Policy) -> Claim:
         """Of an effect such as the race shows."""
@@ -41,6 +47,16 @@ class Noisy(Kind):
     def shown_by(self, calibration: Calibration) -> bool:
         """Always."""
         return True
+
+
+def _simplified(evidence: Evidence, policy: Policy) -> More | Ruling:
+    """Less code that has given the same numbers so far."""
+    if len(evidence.race) < policy.equal_pairs and not evidence.fresh:
+        return More("race", len(evidence.race) + 1)
+    if len(evidence.fresh) < policy.equal_pairs:
+        return More("confirm", policy.equal_pairs)
+    seeds = len(evidence.race) + len(evidence.fresh)
+    return Ruling("keep", f"simplification: less code, and the same numbers on {seeds} seeds", 0.0, (0.0, 0.0), 1.0)
 
 
 def _seen(evidence: Evidence, policy: Policy) -> list[float]:
