@@ -52,11 +52,21 @@ class Measuring:
         due = self.check_now or known.drift.due(state.runs)
         if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
             yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
+        yield from self._traces(under_way)
         begun = [e for e in state.open.values()
                  if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
         for experiment in sorted(begun, key=self.urgency):
             yield from self.runs_for(experiment, under_way)
         yield from self._screens(under_way)
+
+    def _traces(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """Runs that tell which keep is to blame for it that the frontier fails."""
+        if not self.state.failures.found:
+            return
+        owners = {self.state.known.baseline_commit: BASELINE, **{e.commit: e.id for e in self.state.chain()}}
+        for commit, seed in self.state.failures.wanted(self.state.lineage, self.state.known.may_fail):
+            if (commit, seed) not in under_way:
+                yield self._run(owners[commit], commit, seed, "trace")
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
         """What is measured first: the least. Where no caller waits for the verdict, the priority of a run decides."""
