@@ -112,10 +112,12 @@ class Failures(Struct):
 
     def sentence(self, chain: tuple[str, ...], commit: str) -> str:
         """What is wrong with a commit of this chain, for people."""
-        failed = sum(f.culprit == commit for f in self.found.values())
-        runs = sum(self.ran.get(each, 0) for each in chain[chain.index(commit):])
-        return (f"it fails on {failed} seed{'s' * (failed > 1)} of the {runs} that were run since it was kept, "
-                "where what it stands on runs well")
+        since = chain.index(commit)
+        failed = [f for f in self.found.values() if len(f.chain) > since and not f.nobodys]
+        runs, mine = sum(self.ran.get(each, 0) for each in chain[since:]), sum(f.culprit == commit for f in failed)
+        blamed = "all of them" if mine == len(failed) else f"{mine} of them, more than any other"
+        return (f"since it was kept the frontier failed on {len(failed)} of {runs} seeds where the baseline runs well, "
+                f"and it is to blame for {blamed}")
 
     def back(self, chain: tuple[str, ...]) -> None:
         """The frontier is at the end of this chain again: what stood on others says nothing any more."""
