@@ -73,13 +73,11 @@ def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known
     frontier beside which nothing is seen any more. Times scatter with the machine's other work, and rates with their level."""
     if isinstance(step, decision.More) or step.verdict == "discard" or not known.kind.steady:
         return step
-    fresh = known.confirmed.get(experiment.commit, ())
-    numbers = [known.number(m) for s, m in known.of(experiment.commit).items() if m and s in fresh]
-    mine, baseline = noise.spread(numbers), noise.spread(known.numbers(known.baseline_commit))
+    mine, baseline = (noise.spread(known.numbers(commit)) for commit in (experiment.commit, known.baseline_commit))
     if not failures.scatters(mine, baseline, MOST_SCATTER, known.floor):
         return step
     own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, baseline))
-    said = f"{SCATTERS}: a standard deviation of {own:.3g} over its fresh seeds, where the baseline's is {usual:.3g}"
+    said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where the baseline's is {usual:.3g}"
     return decision.Ruling("discard", said, step.effect, step.interval, step.e_value)
 
 

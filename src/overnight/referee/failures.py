@@ -13,7 +13,7 @@ from overnight.referee.distributions import beta_quantile, incomplete_beta
 LEVEL = 0.05  # probability with which more failures are seen than are allowed, where they are allowed
 SURE = 0.9  # probability with which the baseline fails no more often than is thought
 NEVER, SEEN = 0.03, 2.0  # what is thought of a baseline that has not run: beta, most of it next to never
-HOPELESS = 1 / 16  # probability of so many failures under one in two, at which runs fail more often than that
+HOPELESS = 1 / 30  # probability of so many failures under one in two, at which runs fail more often than that
 LATEST, MOST_RUNS = 16, 24  # the baseline's latest runs, and all that it may make until it is known well enough
 
 
