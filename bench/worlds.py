@@ -6,8 +6,8 @@ U[0, 1]; harm by Exp(4); 77 % harmful; Student's t with 3 degrees of freedom; on
 slower by three standard deviations over the night (the metric is then declared a time, and each pair is two runs side by
 side); improvements of U[.05, .2], or of U[.5, 1]. Worlds that are common, and in which referees break: one candidate in
 five scatters ten times as much; a number in steps of 2.5 standard deviations; every commit's number off for good by half of
-one; three candidates in ten that crash on one seed in twenty; a baseline that crashes on one in three; a machine that is slower by three in bursts; one edit in ever
-new words.
+one; three candidates in ten that crash on one seed in twenty; a baseline that crashes on one in three; a machine that is
+slower by three in bursts; one edit in ever new words.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = ()) -
         yield f"the baseline fails{often}: {failed[-1].reason}."
         return
     if failed:
-        yield (f"the baseline failed in {len(failed)} of {len(runs)} runs ({failed[-1].reason.rstrip('.')}): a night leaves such seeds "
-               "out, and lets changes fail as often as the baseline, so mend it if you can.")
+        yield (f"the baseline failed in {len(failed)} of {len(runs)} runs ({failed[-1].reason.rstrip('.')}): a night leaves "
+               "such seeds out, and lets changes fail as often as the baseline, so mend it if you can.")
     runs = good(runs)
     numbers = [r.metrics[track.metric.name] for r in runs]
     if track.self_reported:

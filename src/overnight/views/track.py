@@ -66,6 +66,7 @@ class TrackView(Struct, frozen=True):
     experiments        how many there are: `open`, `kept`, `discarded`, `crashed` and `fouled` ones
     faults             faults of the machine, which count against no experiment
     overload           that the machine has too much other work to measure a time, so that timing waits; "": it has not
+    baseline_failed    seeds on which the baseline failed, of `baseline_tried` in all; they are left out
     lost_to_load       runs that did not count for that reason, a pair as one
     runs               sandboxed executions
     seconds            how long sessions lasted together, and `busy_seconds` the sum of what all runs took
@@ -115,6 +116,8 @@ class TrackView(Struct, frozen=True):
     fouled: int
     faults: int
     overload: str
+    baseline_failed: int
+    baseline_tried: int
     lost_to_load: int
     runs: int
     seconds: float
@@ -148,7 +151,9 @@ def track(state: State) -> TrackView:
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
         commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
         experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
-        overload=state.overload.sentence, lost_to_load=state.overload.lost,
+        overload=state.overload.sentence,
+        baseline_failed=known.baseline_runs.count(False), baseline_tried=len(known.baseline_runs),
+        lost_to_load=state.overload.lost,
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
         busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,
         ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,
