@@ -137,7 +137,7 @@ def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
 
 def _first(claim: Claim, policy: Policy) -> int:
     """How many fresh pairs are asked for at once: fewer than a proof will take."""
-    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 2))
+    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 3))
 
 
 def _wager(evidence: Evidence, count: int, claim: Claim) -> float:
