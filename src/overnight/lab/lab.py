@@ -275,7 +275,7 @@ class Lab:
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         found = weighing.found(race, fresh, self.state.known, self.state.policy, self.state.alpha) \
             if verdict == "discard" and (race or fresh) else UNSET
-        alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
+        alpha = experiment.claim.alpha if experiment.claim else None
         if self.wealth is not None:
             self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
