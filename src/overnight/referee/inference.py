@@ -88,10 +88,10 @@ def fresh_e_value(values: tuple[float, ...], middle: float, variance: float) -> 
     t = variance/(1 + n variance) and c = (middle/variance + r u) t it is the mean over r ~ chi(n) of
     sqrt(t/variance) exp((c^2/t - middle^2/variance)/2) Phi(c/sqrt(t))/Phi(middle/sqrt(variance)); summed on a grid.
     """
-    count, size = len(values), math.hypot(*values)
-    if not size:
+    count, largest = len(values), max(map(abs, values))
+    if not largest:
         return 1.0
-    u = math.fsum(v / size for v in values)
+    u = math.fsum(v / largest for v in values) / math.hypot(*(v / largest for v in values))
     t = variance / (1 + count * variance)
     curve, slope = 1 - u * u * t, u * middle * t / variance
     peak = (slope + math.sqrt(slope * slope + 4 * curve * (count - 1))) / (2 * curve)
