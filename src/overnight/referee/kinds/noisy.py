@@ -161,11 +161,7 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
 def _interval(fresh: list[float], evidence: Evidence) -> tuple[float, float]:
     """Student's, by their own spread: candidates differ in theirs. Where that is very small by chance, or because numbers come
     in steps, by a share of the usual one."""
-    low, high = inference.interval(fresh, SHOWN)
-    usual = LEAST_SPREAD * math.sqrt(evidence.variance)
-    _, own = inference.pooled_spread(fresh, 0.0, 0.0)
-    wider = max(1.0, usual / own)
-    return (low + high) / 2 - wider * (high - low) / 2, (low + high) / 2 + wider * (high - low) / 2
+    return inference.interval(fresh, SHOWN, LEAST_SPREAD * math.sqrt(evidence.variance))
 
 
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
