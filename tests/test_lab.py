@@ -11,7 +11,19 @@ import pytest
 from msgspec.structs import replace as with_fields
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
-from overnight.lab.events import Claimed, Faulted, Judged, Measured, Opened, Passed, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.events import (
+    Claimed,
+    Faulted,
+    Judged,
+    Measured,
+    Opened,
+    Passed,
+    Proposed,
+    Rebased,
+    Stacked,
+    Started,
+    Stopped,
+)
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
 from overnight.lab.lab import Lab

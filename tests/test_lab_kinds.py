@@ -56,7 +56,8 @@ def test_successes_and_failures_are_a_rate_as_soon_as_one_commit_has_both():
     night = Night(tries(2, lambda lots: Idea(gain=1.0)), contract=UP).go(experiments=4, watch=watch)
     assert found == ["deterministic", "success"]
     kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
-    assert kept and all(e.fresh_pairs >= Policy().fresh_tries / 2 for e in kept) and night.lab.state.wealth.keeps == len(kept)
+    claims = {e.experiment: e.claim.alpha for e in night.events if isinstance(e, Claimed)}
+    assert kept and all(e.e_value * claims[e.id] >= 1 for e in kept) and night.lab.state.wealth.keeps == len(kept)
 
 
 def test_a_number_that_is_neither_ends_the_rate():

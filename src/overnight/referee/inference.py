@@ -126,7 +126,7 @@ def futility(values: Sequence[float], prior: float, prior_pairs: float, hoped: f
 
 def interval(values: Sequence[float], level: float = 0.95, least: float = 0.0) -> tuple[float, float]:
     """Student's interval for the mean of at least two differences, from their own spread alone: candidates differ in
-    theirs, and a spread borrowed from others covers some too often and some too rarely. A spread under `least` is not believed."""
+    theirs, and a spread borrowed from others covers some too often and some too rarely. One under `least` is not believed."""
     freedom, spread = pooled_spread(values, 0.0, 0.0)
     radius = student_quantile(0.5 + level / 2, freedom) * max(spread, least) / math.sqrt(len(values))
     return mean(values) - radius, mean(values) + radius
