@@ -204,6 +204,7 @@ class Lab:
             yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
         else:
             anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
+            self._withdraw(experiment)
             yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again, **anew)
             yield from self._settle(at)
 
@@ -265,6 +266,11 @@ class Lab:
             self.wealth.open(experiment.id, made.alpha)
         return made
 
+    def _withdraw(self, experiment: Experiment) -> None:
+        """Its claim ends without a verdict, in the wealth of a coordinator; the track's own sees that in the record."""
+        if self.wealth is not None and experiment.claim is not None:
+            self.wealth.settle(experiment.id, weighing.proof(experiment, self.state.known, self.state.policy), False)
+
     def _again(self, at: float) -> Iterator[events.Event]:
         """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
         busy = self.state.open or len(self.flight) or self.flight.handed_in or self.proposing.willing()
@@ -283,7 +289,7 @@ class Lab:
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         found = weighing.found(race, fresh, self.state.known, self.state.policy, self.state.alpha) \
             if verdict == "discard" and (race or fresh) else UNSET
-        alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
+        alpha = experiment.claim.alpha if experiment.claim else None
         if self.wealth is not None:
             self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
