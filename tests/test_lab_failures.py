@@ -123,7 +123,7 @@ def test_keeps_that_crash_are_taken_back_and_no_night_ends_by_them(seed):
 
 
 def test_a_keep_that_a_killed_session_had_to_take_back_is_taken_back_by_the_next():
-    night = Night(FakeWorld(20001, crashing), measure_slots=1, key="01").go(runs=800)
+    night = Night(FakeWorld(20004, crashing), measure_slots=1, key="04").go(runs=1200)
     place = next(n for n, e in enumerate(night.events) if isinstance(e, Vetoed))
     lab = replayed(night.events[:place])
     again = lab.begin(Budget(), 5.0)
