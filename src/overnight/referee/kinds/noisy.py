@@ -7,15 +7,19 @@ nothing of their spread, at the level of its claim.
 from __future__ import annotations
 
 import math
+from typing import Literal
+
+from msgspec import structs
 
 from overnight.referee import inference
 from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
-from overnight.referee.findings import proof_pairs
+from overnight.referee.findings import find, proof_pairs
 from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
+AT_ONCE = 4  # pairs that are under way at once where nothing else waits for a bench
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
 
@@ -54,11 +58,13 @@ def _race(evidence: Evidence, policy: Policy) -> More | Ruling:
     race = _seen(evidence, policy)
     if inference.e_value(race, evidence.variance, policy.prior_pairs) >= policy.screen:
         return More("confirm", _first(Claim(evidence.alpha, *_raced(evidence, policy)), policy))
+    if _patient(evidence):
+        return _go_on("race", evidence, policy, 1.0)
     ratio = inference.futility(race, evidence.variance, policy.quick, _hope(evidence, policy))
     if ratio < futility_threshold(policy.futile, evidence):
-        return _ruling("discard", "no sign of an improvement", evidence, policy, ratio)
+        return _unproven("no sign of an improvement", evidence, policy, ratio)
     if pairs >= policy.most_pairs:
-        return _ruling("discard", f"not shown to be better within {pairs} pairs", evidence, policy, ratio)
+        return _unproven(f"not shown to be better within {pairs} pairs", evidence, policy, ratio)
     return More("race", pairs + 1)
 
 
@@ -69,11 +75,37 @@ def _confirm(evidence: Evidence, claim: Claim, policy: Policy) -> More | Ruling:
     proof = _proof(evidence, claim, policy)
     if proof * claim.alpha >= 1:
         return _proven(evidence, policy, proof)
+    if _patient(evidence):
+        return _go_on("confirm", evidence, policy, proof)
     if proof < policy.hopeless:
-        return _ruling("discard", "did not hold on fresh seeds", evidence, policy, proof)
+        return _unproven("did not hold on fresh seeds", evidence, policy, proof)
     if pairs >= policy.most_fresh:
-        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+        return _unproven("not confirmed on fresh seeds", evidence, policy, proof)
     return More("confirm", max(first, pairs + 1))
+
+
+def _patient(evidence: Evidence) -> bool:
+    """Whether it goes on until it is proven or not worth having; what removes code need only be no worse."""
+    return evidence.patient and not margin(evidence)
+
+
+def _go_on(stage: Literal["race", "confirm"], evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
+    """What is not proven goes on while it may well be worth having: an e-value allows as many looks as one likes."""
+    seen = (*evidence.race, *evidence.fresh)
+    if evidence.late:
+        return _unproven("not proven in the time that it was given", evidence, policy, proof)
+    found = find(inference.winsorized(seen, evidence.variance, policy.reach), evidence.variance, evidence.worthwhile,
+                 evidence.alpha, policy.quick)
+    if found.chance < policy.unlikely:
+        return _ruling("discard", f"hardly worth having, as {len(seen)} pairs show", evidence, policy, proof)
+    if len(seen) >= policy.patient_pairs:
+        return _ruling("discard", f"not proven within {len(seen)} pairs", evidence, policy, proof)
+    done = len(evidence.fresh if stage == "confirm" else evidence.race)
+    return More(stage, done + AT_ONCE)
+
+
+def _unproven(reason: str, evidence: Evidence, policy: Policy, proof: float) -> Ruling:
+    return structs.replace(_ruling("discard", reason, evidence, policy, proof), unproven=True)
 
 
 def _proof(evidence: Evidence, claim: Claim, policy: Policy) -> float:
@@ -90,9 +122,11 @@ def _proven(evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
     keep = _ruling("keep", "better on fresh seeds", evidence, policy, proof)
     assert keep.interval is not None
     if keep.interval[0] + margin(evidence) <= 0:
+        if _patient(evidence):
+            return _go_on("confirm", evidence, policy, proof)
         if len(evidence.fresh) < policy.most_fresh:
             return More("confirm", len(evidence.fresh) + 1)
-        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+        return _unproven("not confirmed on fresh seeds", evidence, policy, proof)
     if keep.effect >= evidence.worthwhile:
         return keep
     if margin(evidence):
