@@ -307,7 +307,7 @@ class Lab:
             self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
-                      alpha if ruling else None, found, resumable)
+                      alpha if ruling else None, found, resumable or UNSET)
 
     # -- hear --
 

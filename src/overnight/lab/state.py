@@ -192,7 +192,7 @@ class State:
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
-            experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient
+            experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient or 0.0
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
@@ -356,8 +356,8 @@ class State:
         experiment.verdict, experiment.reason, experiment.confirming = "open", "", 0
         experiment.reopenings += 1
         if event.patient:
-            self.answered.add(event.request)
-            experiment.request, experiment.patience = experiment.request or event.request, event.patient
+            self.answered.add(event.request or "")
+            experiment.request, experiment.patience = experiment.request or event.request or "", event.patient
             experiment.patient, experiment.max_stack, experiment.pairs = True, 1, 0  # it is to be weighed again
             self.resumable = [each for each in self.resumable if each != experiment.id]
             self._weigh(experiment)
