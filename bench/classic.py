@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from bench.kit import Bench, Cell, Row, in_parallel
-from bench.worlds import RUNS, WORLDS, Outcome, figures
+from bench.worlds import RUNS, SMALL, WORLDS, Outcome, figures
 from fakes import FakeWorld, lots_of
 from overnight.referee.distributions import student_cdf
 from overnight.referee.inference import e_value
@@ -154,9 +154,9 @@ FIRST = 10_000  # seed: the same worlds as in bench/referee.py
 COMMON = "greedy on one fixed seed"
 
 
-def night(rule: str, seed: int, *, runs: int = RUNS, proposals: int = 10**9) -> Outcome:
+def night(rule: str, seed: int, *, runs: int = RUNS, proposals: int = 10**9, world: str = "reference") -> Outcome:
     """A night by a rule."""
-    done = Climb(WORLDS["reference"][0](seed), runs, proposals)
+    done = Climb((WORLDS | SMALL)[world][0](seed), runs, proposals)
     RULES[rule](done)
     return Outcome(done.world.worth[done.incumbent], [(c, t, False) for c, t in done.keeps], done.used, done.made)
 

@@ -68,10 +68,9 @@ def rows(lasting: str, count: int, experiments: str, gain: str) -> Iterator[Row]
     yield exact(f"experiments in {lasting}", state.experiments, experiments)
     for name in ("runs", "kept", "discarded", "crashed", "fouled"):
         yield exact(name, getattr(state, name))
-    claimed = lab.track.oriented((lab.level(lab.frontier) or 0.0) - (lab.level(0) or 0.0))
     gains = [lab.track.oriented(b - a) for a, b in zip(before, after, strict=True)]
     yield mean(f"improvement on {count} fresh seeds", gains, gain, state.unit)
-    yield exact("improvement that the night claimed", claimed)
+    yield exact("improvement that the night claimed", lab.levels.gain)
     yield mean("baseline", before)
     yield mean("frontier", after)
     yield exact("share of the time in which workers were busy", state.busy_share)

@@ -16,7 +16,13 @@ def track_in(folder: Path, name: str, **edited: str) -> Path:
     shutil.copytree(ROOT / "tracks" / name, here, ignore=shutil.ignore_patterns("__pycache__"))
     for file, text in edited.items():
         (here / file).write_text(text, encoding="utf-8")
-    git = ("git", "-C", str(here), "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
-    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "The track as it comes")):
+    return committed(here)
+
+
+def committed(folder: Path) -> Path:
+    """A folder with all its files committed in a repository of its own, without any git settings."""
+    who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "init.defaultBranch=main")
+    git = ("git", "-C", str(folder), *who)
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "The files as they are")):
         subprocess.run([*git, *words], check=True)
-    return here
+    return folder

@@ -1,34 +1,40 @@
-"""What the referee promises, measured through the whole Lab on simulated nights (bench/worlds.py says in which worlds).
+"""What the referee promises, measured through the whole Lab on simulated nights (bench/worlds.py says in which worlds), within
+ten minutes on two cores; bench/referee_long.py has the same and more with enough nights to tell.
 
 True gain: of the frontier, in standard deviations of a run. Keeps that are false: of all keeps. Intervals that cover: 95 %
-intervals of keeps that hold the truth. bench/classic.py measures the rules that others keep by in the same world.
+intervals of keeps that hold the truth. Runs until it is kept: after calibration, of a single change that is kept.
+bench/classic.py measures the rules that others keep by in the same world.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
+from bench import classic
 from bench.kit import Bench, Cell, Row, in_parallel, mean, share
-from bench.order import ORDERS, QUEUE
-from bench.worlds import CONTRACT, NOTHING, ONE, RUNS, STACK, WORLDS, figures, night
-from overnight.errors import extra
+from bench.worlds import COMMON, NOTHING, ONE, SMALL, figures, night
+from fakes import FakeWorld, Night, single
 
 FALSE, COVERS, NULL = "<= 0.05", ">= 0.94", "<= 0.05"
-LEVELS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
-SMALL = "improvements too small to matter"  # there is nothing to find, and its few keeps are all false
+REFERENCE = {"gain": ">= 47", "false": "<= 0.02", "claimed": "<= 1.03"}
+BRACKETS = {  # worlds that are common, and what is asked of the gain there
+    "one candidate in five ten times as noisy": ">= 9"}
+COST = {1.0: "<= 17", 2.0: "<= 12", 4.0: "<= 8", 8.0: "<= 6"}  # runs until it is kept, by the effect in standard deviations
+BUDGETS, BESIDE = (30, 60, 120), 0.9  # runs in all, and the share of what a plain sequential test gains
+BUSY = {8: 0.9, 32: 0.85}  # measure slots, and the share of what one gains
 
 
-def cell(name: str, first: int, nights: int, world: str, false: str = FALSE, covers: str = COVERS, **given: object) -> Cell:
+def cell(name: str, first: int, nights: int, world: str, asked: dict[str, str], covers: str = COVERS, **given: object) -> Cell:
     """A cell of one kind of nights, from this seed on."""
     def rows() -> Iterator[Row]:
-        yield from figures(name, in_parallel(partial(night, world, **given), range(first, first + nights)), false, covers)
+        done = in_parallel(partial(night, world, **given), range(first, first + nights))
+        yield from figures(name, done, asked.get("false", FALSE), covers, asked.get("gain", ""), asked.get("claimed", ""))
 
     return Cell(name, rows)
 
 
-def nothing(world: str, nights: int, proposals: int) -> Cell:
+def nothing(world: str, nights: int, proposals: int = 700) -> Cell:
     """Nights in which nothing can be better."""
     def rows() -> Iterator[Row]:
         done = in_parallel(partial(night, world, runs=None, proposals=proposals, key=7), range(nights))
@@ -38,62 +44,75 @@ def nothing(world: str, nights: int, proposals: int) -> Cell:
     return Cell(f"null nights, {world}", rows)
 
 
-def order(measure_slots: int, nights: int, runs: int) -> Cell:
-    """What is measured first where the queue of ideas is never empty, the same nights in either order."""
-    name = f"{measure_slots} benches, {QUEUE} ideas wait for each"
+def believed(effect: float, seed: int) -> tuple[bool, int]:
+    """Whether a single change of this effect is kept, and after how many runs."""
+    done = Night(FakeWorld(seed, partial(single, effect)), contract=ONE, measure_slots=1, key=f"cost {seed}")
+    done.go(experiments=1)
+    return done.lab.state.experiments[1].verdict == "keep", done.lab.state.runs - 6
 
+
+def cost(changes: int) -> Cell:
+    """What it costs to believe."""
     def rows() -> Iterator[Row]:
-        gains = []
-        for title, lab in ORDERS.items():
-            given = {"measure_slots": measure_slots, "edit_slots": 8, "contract": ONE, "lab": lab, "runs": runs}
-            done = in_parallel(partial(night, "reference", **given), range(40_000, 40_000 + nights))
-            gains.append([n.gain for n in done])
-            yield mean(f"{name}, {title}: true gain", gains[-1], unit="sd")
-        yield mean(f"{name}: the first less the second", [one - two for one, two in zip(*gains, strict=True)], ">= 0", "sd")
+        for effect, asked in COST.items():
+            done = in_parallel(partial(believed, effect), range(changes))
+            runs = [count for kept, count in done if kept]
+            yield share(f"a change of {effect:g} sd: kept", len(runs), changes)
+            yield mean(f"a change of {effect:g} sd: runs until it is kept", runs, asked)
 
-    return Cell(name, rows)
+    return Cell("the cost of believing", rows)
 
 
-def drawn(rows: Mapping[str, float], to: Path) -> None:
-    """Draw what `false_share` buys, from the values of rows by name: the gain of a night against the share of false keeps."""
-    with extra("charts", "drawing a bench's picture"):
-        from matplotlib.figure import Figure
-    shares = [100 * rows[f"false_share {wanted:g}: keeps that are false"] for wanted in LEVELS]
-    gains = [rows[f"false_share {wanted:g}: true gain"] for wanted in LEVELS]
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(shares, gains, "o-", color="#2a7f62")
-    for x, y, wanted in zip(shares, gains, LEVELS, strict=True):
-        axes.annotate(f"{wanted:g}", (x, y), xytext=(6, -12), textcoords="offset points", fontsize=9)
-    axes.set(xlabel="keeps that are false, %", ylabel="true gain of a night", title="What `false_share` buys (2,000 runs)")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(to)
+def small(nights: int) -> Cell:
+    """Nights of few runs, beside a plain sequential test on the same worlds."""
+    def rows() -> Iterator[Row]:
+        world = next(iter(SMALL))
+        for runs in BUDGETS:
+            ours = in_parallel(partial(night, world, runs=runs), range(60_000, 60_000 + nights))
+            plain = in_parallel(partial(classic.night, "sequential e-value >= 20, nothing confirmed", runs=runs, world=world),
+                                range(60_000, 60_000 + nights))
+            yield from figures(f"{runs} runs", ours, FALSE)
+            yield mean(f"{runs} runs, a plain e >= 20: true gain", [n.gain for n in plain], unit="sd")
+            yield mean(f"{runs} runs: gain less {BESIDE:g} of the plain test's",
+                       [a.gain - BESIDE * b.gain for a, b in zip(ours, plain, strict=True)], ">= 0", "sd")
+
+    return Cell("small budgets", rows)
+
+
+def busy(measure_slots: int, nights: int) -> Cell:
+    """What many benches gain at equal runs, beside one on the same worlds."""
+    def rows() -> Iterator[Row]:
+        seeds, least = range(30_000, 30_000 + nights), BUSY[measure_slots]
+        many, one = (in_parallel(partial(night, "reference", measure_slots=slots, edit_slots=1 + slots // 8), seeds)
+                     for slots in (measure_slots, 1))
+        yield from figures(f"{measure_slots} benches", many, FALSE, COVERS)
+        yield mean(f"{measure_slots} benches: gain less {least:g} of one's",
+                   [a.gain - least * b.gain for a, b in zip(many, one, strict=True)], ">= 0", "sd")
+
+    return Cell(f"{measure_slots} benches", rows)
+
+
+def promises(reference: int, common: int, null: int, parallel: int, changes: int) -> Iterator[Cell]:
+    """What is asked of the referee, with so many nights of each kind; 0: none."""
+    yield cell("2,000 runs", 10_000, reference, "reference", REFERENCE)
+    if parallel:
+        yield cell("improvements of U[.5, 1]", 20_000, parallel, "improvements of U[.5, 1]", {"claimed": "<= 1.03"})
+    for world in COMMON if common else ():
+        yield cell(world, 20_000, common, world, {"gain": BRACKETS.get(world, "")})
+    for world in NOTHING if null else ():
+        yield nothing(world, null)
+    yield cost(changes)
+    yield small(changes)
+    for slots in BUSY if parallel else ():
+        yield busy(slots, parallel)
 
 
 def cells(quick: bool) -> Iterator[Cell]:
-    """Policies, worlds, benches, orders, levels of false keeps, nights of nothing."""
-    def nights(usual: int) -> int:
-        return 1 if quick else usual
-
-    budgets = {"2,000 runs": {}, "700 proposals": {"proposals": 700, "runs": None}}
-    for title, given in list(budgets.items())[:1 if quick else 2]:
-        for name, contract in (("one change a run", ONE), ("ours", "")):
-            yield cell(f"{title}, {name}", 10_000, nights(100), "reference", contract=contract, **given)
-    for world, (_, contract) in WORLDS.items():
-        false, covers = ("", "") if world == SMALL else (FALSE, COVERS)
-        for name, text in ((world, ""), (f"{world}, one change a run", contract + STACK))[:1 if quick else 2]:
-            yield cell(name, 20_000, nights(30), world, false, covers, contract=text)
-    for measure_slots in (8,) if quick else (1, 2, 8, 32):
-        yield cell(f"{measure_slots} benches", 30_000, nights(40), "reference", measure_slots=measure_slots,
-                   edit_slots=1 + measure_slots // 8)
-    for measure_slots in (1,) if quick else (1, 4):
-        yield order(measure_slots, nights(20), 500 if quick else RUNS)
-    for wanted in () if quick else LEVELS:
-        yield cell(f"false_share {wanted:g}", 50_000, 30, "reference", f"<= {wanted:g}",
-                   contract=CONTRACT + f"[referee]\nfalse_share = {wanted}\n")
-    for world in NOTHING:
-        yield nothing(world, 2 if quick else 1000, 50 if quick else 700)
+    """The promises, in few nights."""
+    yield from promises(2, 0, 0, 0, 10) if quick else promises(48, 12, 20, 20, 200)
+    if quick:
+        yield nothing("nothing at all", 2, 50)
 
 
-BENCH = Bench("referee", "Simulated nights: false keeps <= 5 %, intervals cover >= 94 %, nights of nothing that keep <= 5 %.",
-              cells, long=True, draw=drawn)
+BENCH = Bench("referee", "Simulated nights: true gain >= 47, false keeps <= 2 %, intervals cover >= 94 %, nights of nothing "
+              "that keep <= 5 %.", cells)

@@ -4,7 +4,10 @@ The reference world: 3 % of proposals improve by U[.5, 2] standard deviations of
 Exp(1); noise is shared with the parent, seed by seed, by .95, .8, .5 or 0. Other worlds: each further edit in a stack costs
 U[0, 1]; harm by Exp(4); 77 % harmful; Student's t with 3 degrees of freedom; one run in fifty diverges; a machine that gets
 slower by three standard deviations over the night (the metric is then declared a time, and each pair is two runs side by
-side); improvements of U[.05, .2].
+side); improvements of U[.05, .2], or of U[.5, 1]. Worlds that are common, and in which referees break: one candidate in
+five scatters ten times as much; a number in steps of 2.5 standard deviations; every commit's number off for good by half of
+one; three candidates in ten that crash on one seed in twenty; a machine that is slower by three in bursts; one edit in ever
+new words.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ WORLDS: dict[str, World] = {
     "drifting machine, a time": world(fakes.referee_world, TIMED, drift=DRIFT),
     "drifting machine, not known as a time": world(fakes.referee_world, drift=DRIFT),
     "improvements too small to matter": world(fakes.too_small),
+    "improvements of U[.5, 1]": world(fakes.moderate),
 }
 COMMON: dict[str, World] = {
     "one candidate in five ten times as noisy": world(fakes.noisy_candidates),
@@ -70,7 +74,7 @@ NOTHING: dict[str, World] = {
     "nothing at all, load in bursts": world(fakes.without_effect, bursts=3.0),
     "one edit in ever new words": world(fakes.rewordings),
 }
-SMALL: dict[str, World] = {"a small budget": world(fakes.large)}
+SMALL: dict[str, World] = {"one change in ten improves by four": world(fakes.large)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,14 +102,15 @@ def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | Non
     return Outcome(done.world.worth[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments))
 
 
-def figures(name: str, nights: Sequence[Outcome], false: str = "", covers: str = "") -> Iterator[Row]:
-    """The rows of some nights. `false` and `covers` are what is asked of false keeps and of the intervals; without `covers`
-    the rule gives no intervals."""
+def figures(name: str, nights: Sequence[Outcome], false: str = "", covers: str = "", gain: str = "",
+            claimed: str = "") -> Iterator[Row]:
+    """The rows of some nights. `false`, `covers`, `gain` and `claimed` are what is asked of false keeps, of the intervals, of
+    the true gain and of claims; without `covers` the rule gives no intervals."""
     keeps = [k for night in nights for k in night.keeps]
-    yield mean(f"{name}: true gain", [n.gain for n in nights], unit="sd")
+    yield mean(f"{name}: true gain", [n.gain for n in nights], gain, "sd")
     yield mean(f"{name}: keeps", [len(n.keeps) for n in nights])
     yield share(f"{name}: keeps that are false", sum(true <= 1e-12 for _, true, _ in keeps), len(keeps), false)
-    yield ratio_of_sums(f"{name}: claimed / true", [(c, t) for c, t, _ in keeps])
+    yield ratio_of_sums(f"{name}: claimed / true", [(c, t) for c, t, _ in keeps], claimed)
     if covers:
         yield share(f"{name}: intervals that cover", sum(k[2] for k in keeps), len(keeps), covers)
     yield mean(f"{name}: proposals", [n.proposals for n in nights])

@@ -147,6 +147,17 @@ def crashing(lots: random.Random) -> Idea:
     return replace(referee_world(lots), crashes=0.05 if lots.random() < 0.3 else 0.0)
 
 
+def moderate(lots: random.Random) -> Idea:
+    """The same where improvements are U[.5, 1]."""
+    idea = referee_world(lots)
+    return replace(idea, gain=lots.uniform(0.5, 1.0) if idea.gain > 0 else idea.gain)
+
+
+def single(gain: float, lots: random.Random) -> Idea:
+    """A change of this effect whose noise is its parent's as often as in the reference world."""
+    return replace(referee_world(lots), gain=gain)
+
+
 def large(lots: random.Random) -> Idea:
     """One change in ten improves by four standard deviations, the others do nothing or harm."""
     idea = without_improvement(lots)

@@ -197,6 +197,61 @@ def test_keeps_that_are_dead_weight_together_are_named_once():
     assert "`git revert --no-edit k2 k1` takes it out." in words(found)
 
 
+# ---- one number --------------------------------------------------------------------------------------------------
+
+
+def exactly(levels, claims=(1.0, 1.0), **changes):
+    """The conclusion where every seed gives one number."""
+    made = msgspec.structs.replace(plan(claims), **changes)
+    return conclude(made, [Run(c, s, "ok", v) for s in SEEDS for c, v in levels.items()], 0.0)
+
+
+EXACT = {"base": 0.0, "front": 2.0, "-1": 1.0, "-2": 1.0}
+
+
+def test_where_every_seed_gives_one_number_nothing_is_said_to_hold():
+    found = exactly(EXACT)
+    assert (found.claim, [f.verdict for f in found.findings]) == ("one number", ["one number", "one number"])
+    assert "hold" not in words(found) and "was reproduced exactly; that says nothing about luck with the data" in words(found)
+
+
+def test_where_the_program_fixes_its_seed_nothing_was_shown_about_others():
+    found = exactly(EXACT, fixed_seeds=("train.py:3 random.seed(1)",), marks=("one seed only",))
+    assert "hold" not in words(found) and "exact" not in words(found)
+    assert '("train.py:3 random.seed(1)"). Nothing was shown about any other seed' in words(found)
+
+
+def test_a_claim_that_was_not_found_again_is_said_to_be_so_whatever_the_seeds():
+    assert exactly(EXACT, (1.5, 1.0)).claim == "too high" and exactly(EXACT, (0.5, 1.0)).claim == "too low"
+
+
+def test_the_rounding_of_a_claim_is_no_other_number():
+    assert exactly({"base": 0.1, "front": 0.1 + 0.2 + 0.3, "-1": 0.4, "-2": 0.3}, (0.2, 0.3)).claim == "one number"
+
+
+def test_one_end_whose_number_varies_makes_it_an_ordinary_audit():
+    levels = {"base": 0, "front": 2, "-1": 1, "-2": 1}
+    mixed = [*(r for r in runs(levels) if r.commit != "front"), *(Run("front", s, "ok", 2.0) for s in SEEDS)]
+    assert conclude(plan(), mixed, 0.0).claim != "one number"
+
+
+def test_what_is_worth_nothing_on_the_one_seed_is_dead_weight_still():
+    assert [f.verdict for f in exactly({**EXACT, "-1": 2.0}).findings] == ["dead weight", "one number"]
+
+
+def test_an_audit_that_could_take_no_keep_out_alone_does_not_say_that_they_add_up():
+    made = plan((1.0, 1.0), withouts=("", "-2"))
+    group = Keep((1, 2), "", ("k1", "k2"), 2.0, (1.8, 2.2), "base")
+    found = conclude(msgspec.structs.replace(made, groups=(group,)), runs({"base": 0, "front": 2, "-2": 1}), 0.0)
+    assert found.sum == "not tested" and "add up" not in words(found).replace("whether they add up was not tested", "")
+    assert "No keep could be taken out alone" in words(found)
+
+
+def test_a_single_keep_has_nothing_to_add_up_with():
+    found = conclude(plan((1.0,)), runs({"base": 0, "front": 1, "-1": 0}), 0.0)
+    assert found.sum == "not tested" and "add up" not in words(found)
+
+
 # ---- carrying it out -------------------------------------------------------------------------------------------
 
 

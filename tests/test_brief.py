@@ -47,7 +47,7 @@ WILD = st.one_of(st.text(st.characters(), max_size=60), st.sampled_from(
 NUMBERS = st.one_of(st.none(), st.floats())
 COUNTS = st.integers(0, 10**6)
 PASTS = st.builds(Past, COUNTS, COUNTS, WILD, st.sampled_from(["keep", "discard", "crash", "foul", "open", "vetoed"]), WILD, NUMBERS,
-                  COUNTS, WILD, guard_usage=NUMBERS)
+                  COUNTS, WILD, guard_usage=NUMBERS, finding=st.sampled_from(["", "worse", "promising", "no different"]), chance=NUMBERS)
 IDEAS = st.builds(Idea, COUNTS, WILD, WILD, WILD, st.sampled_from(["open", "leased", "tried", "dropped"]),
                   st.lists(COUNTS, max_size=20).map(tuple), WILD)
 CHANGES = st.builds(Change, st.dictionaries(WILD, st.one_of(st.none(), WILD), max_size=3), WILD)
@@ -115,8 +115,8 @@ def test_the_stable_part_holds_what_the_user_wrote():
 
 def test_higher_is_said_where_higher_is_better():
     assert "makes `loss` (bits) higher" in page(but(direction="maximize")).stable
-    found = page(but(direction="maximize", levels=(1.0, 3.0))).text
-    assert "Gain so far: +2." in found
+    found = page(but(direction="maximize", levels=(1.0, 3.0), gain="better by 1.5 bits")).text
+    assert "`loss` measured 1 bits at the baseline, 3 at the frontier. Gain so far: better by 1.5 bits." in found
 
 
 def test_the_code_is_shown_as_it_is():
@@ -181,6 +181,21 @@ def test_the_guard_that_broke_is_named():
     failed = section(page(but(history=history)).text, "What failed")
     assert "\"breaks the guard on cpu_seconds: Nx of the baseline's where 1.25x is the bound\"" in failed
     assert '"Wider" (#3, #4): +0.1; 2 of them past a guard' in failed
+
+
+def test_what_is_promising_is_told_by_its_chance_and_never_under_what_failed():
+    word = {"worse": 0.01, "no different": 0.1}
+    history = [past(i, f"{name} change", effect=0.1, pairs=7, reason="no sign of an improvement", finding=name, chance=chance)
+               for i, (name, chance) in enumerate(word.items(), 1)]
+    history += [past(i, f"Hope {i}", effect=0.2, pairs=7, reason="no sign of an improvement", finding="promising", chance=chance,
+                     wanted=18) for i, chance in ((3, 0.4), (4, 0.7))]
+    text = page(but(history=history)).text
+    assert section(text, "Promising, not proven").splitlines()[2:] == [
+        f'- #{i} "Hope {i}": +0.2 (7 pairs), worth having with a chance of {chance} %, about 18 more runs would show it'.replace(" %", "%")
+        for i, chance in ((4, 70), (3, 40))]
+    failed = section(text, "What failed")
+    assert "Hope" not in failed and '- discarded, once: "worse"' in failed and '- discarded, once: "no different"' in failed
+    assert [each["experiment"] for each in as_json(but(history=history))["promising"]] == [4, 3]
 
 
 def test_the_nearest_to_a_keep_comes_first_and_stays_where_room_is_short():

@@ -17,7 +17,7 @@ from overnight.cli.base import COMMANDS, SANDBOXES
 
 NEEDS = "night"
 KEYS = {"id", "commit", "base", "researcher", "message", "verdict", "metrics"}
-EVIDENCE = {"verdict", "reason", "effect", "interval", "pairs", "fresh_pairs", "e_value"}
+EVIDENCE = {"verdict", "reason", "effect", "interval", "pairs", "fresh_pairs", "e_value", "older_pairs", "word", "finding"}
 STATE = {"track", "metric", "baseline", "frontier", "experiments", "kept", "discarded", "crashed", "fouled", "runs",
          "busy_share", "overhead_ms", "kind", "drift", "evidence_wanted", "stacked"}
 
@@ -67,7 +67,7 @@ def test_show_explains_a_verdict(night):
     kept = next(r for r in records if r["verdict"]["verdict"] == "keep")
     for name in (str(kept["id"]), kept["commit"][:8]):
         text = overnight("show", name, night).stdout
-        assert "keep" in text and "-X = 1.0" in text and "confirm" in text
+        assert "keep" in text and "-X = 1.0" in text and " fresh " in text
         assert "Compared: each run of it with a run of its base with the same seed, so that shared luck cancels." in text
         assert f"{kept['verdict']['fresh_pairs']} of them on seeds that were drawn after its commit existed." in text
         assert "95 % interval" in text and "to 1 was needed" in text

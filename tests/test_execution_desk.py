@@ -103,7 +103,7 @@ def test_what_git_can_merge_needs_no_researcher(little, base):
     researcher = Scripted({"settings.py": "X = 0\n"})
     onto = edited(little, base, ("L8 = 8\n", "L8 = 80\n"))
     found = rebased(little, edited(little, base, ("L1 = 1\n", "L1 = 10\n")), base, onto, researcher)
-    assert not found.again and not researcher.briefs
+    assert not found.again and not researcher.briefs and not found.message
     assert Repo(little).text(found.commit, "settings.py") == LINES.replace("L1 = 1\n", "L1 = 10\n").replace("= 8\n", "= 80\n")
 
 
@@ -117,6 +117,7 @@ def test_what_git_cannot_merge_goes_back_to_its_researcher(little, clash):
     researcher = Scripted({"settings.py": LINES.replace("L1 = 1\n", "L1 = 50\n")}, "anew")
     found = rebased(little, *clash, researcher)
     assert found.again and Repo(little).text(found.commit, "settings.py").splitlines()[1] == "L1 = 50"
+    assert found.message == "anew" and "-L1 = 5\n+L1 = 50\n" in found.patch and found.size_delta == 0
     asked, = researcher.briefs
     assert asked.again == PAST and asked.files == {"settings.py": LINES.replace("L1 = 1\n", "L1 = 5\n")}
 

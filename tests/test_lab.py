@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import statistics
 from collections import Counter
 from itertools import pairwise
@@ -163,7 +164,7 @@ def test_an_improvement_is_kept_where_more_is_better():
     contract = CONTRACT.replace("minimize", "maximize")
     night = Night(FakeWorld(0, better, direction="maximize"), contract=contract).go(experiments=3)
     assert night.lab.state.counts["keep"]
-    assert night.lab.state.level(night.lab.state.frontier) > night.lab.state.level(0)
+    assert night.lab.state.levels.gain > 0 and night.lab.state.levels.frontier > night.lab.state.levels.baseline
 
 
 def test_a_worse_candidate_is_not_kept_where_more_is_better():
@@ -225,10 +226,29 @@ def test_each_keep_stands_on_the_one_before():
     assert all(later.base_commit == earlier.commit for earlier, later in pairwise(kept))
 
 
-def test_the_level_of_the_frontier_is_the_baseline_moved_by_what_was_kept():
+def test_levels_are_means_of_runs_and_a_gain_is_the_sum_of_what_was_kept():
     night = Night(FakeWorld(4, mixed), measure_slots=1).go(experiments=40)
     kept = [e for e in night.lab.state.experiments.values() if e.verdict == "keep"]
-    assert night.lab.state.level(night.lab.state.frontier) == pytest.approx(night.lab.state.level(0) - sum(e.effect for e in kept))
+    found, measured = night.lab.state.levels, {r.seed: r.metrics["y"] for r in night.runs if r.commit == "c0" and r.stage != "check"}
+    assert found.gain == pytest.approx(sum(e.effect for e in kept)) and found.ratio is None  # the numbers lie around zero
+    assert (found.baseline, found.baseline_runs) == (pytest.approx(sum(measured.values()) / len(measured)), len(measured))
+    fresh = {r.seed: r.metrics["y"] for r in night.runs if r.commit == night.lab.state.commit and r.stage != "check"}
+    assert min(fresh.values()) <= found.frontier <= max(fresh.values()) and 0 < found.frontier_runs <= len(fresh)
+
+
+def test_of_numbers_above_zero_the_gain_is_the_product_of_ratios_and_never_more_than_there_was():
+    halves = Night(FakeWorld(4, lambda lots: Idea(gain=lots.choice((400.0, 0.0)), correlation=0.9), level=20000.0)).go(experiments=12)
+    state = halves.lab.state
+    ratios = [statistics.median(mine / theirs for mine, theirs in sides) for sides in fresh_sides(halves)]
+    assert state.counts["keep"] > 2 and state.levels.ratio == pytest.approx(math.prod(ratios)) and state.levels.ratio > 0
+
+
+def fresh_sides(night):
+    """For each keep the numbers of its fresh pairs: (its own, its base's)."""
+    numbers = {(r.commit, r.seed): r.metrics["y"] for r in night.runs if r.stage != "check"}
+    for kept in night.lab.state.chain():
+        seeds = [r.seed for r in night.runs if r.experiment == kept.id and r.commit == kept.commit and r.stage == "confirm"]
+        yield [(numbers[kept.commit, s], numbers[kept.base_commit, s]) for s in seeds if (kept.base_commit, s) in numbers]
 
 
 def test_a_crash_is_a_crash_with_its_reason():

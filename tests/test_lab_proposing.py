@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakes import FakeWorld, Idea, Night, team
 from overnight.contracts import Call
-from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Vetoed
+from overnight.lab.events import Dropped, Judged, Learnt, Noted, Ordered, Passed, Proposed, Rebased, Vetoed
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import AddIdea, DropIdea, Job, Proposal, Rebase, Rebasing, Steer, Thought, Try, Veto
 from overnight.lab.lab import Lab
@@ -195,8 +195,13 @@ def test_who_is_gone_for_good_is_named_with_the_reason():
 def test_what_git_cannot_move_goes_back_to_who_made_it_at_a_place_for_thinking():
     class World(FakeWorld):
         def _rebase(self, job):
-            return Rebasing(job, self.made(self.ideas_of[job.commit], job.onto, job.commit) if job.anew else "", job.anew)
+            commit = self.made(self.ideas_of[job.commit], job.onto, job.commit) if job.anew else ""
+            return Rebasing(job, commit, job.anew, "made anew", f"+{commit}", 3)
     done = Night(World(1, better), roles=(LLM,), think_slots=4, think=2.0).go(experiments=8)
+    anew = [e for e in kinds(done, Rebased) if e.again]
+    assert anew and all((e.message, e.patch, e.size_delta) == ("made anew", f"+{e.commit}", 3) for e in anew)
+    assert all((done.lab.state.experiments[e.experiment].title, done.lab.state.experiments[e.experiment].size_delta) == ("made anew", 3)
+               for e in anew)
     moved = [j for j in done.jobs if isinstance(j, Rebase)]
     assert any(j.anew for j in moved) and all(j.place == ("think" if j.anew else "edit") for j in moved)
     assert done.lab.state.counts["keep"] > 2
@@ -317,7 +322,7 @@ def test_a_replay_after_a_veto_knows_what_the_live_lab_knows():
     lab = again(done)
     assert (lab.state.frontier, lab.state.commit, lab.state.counts, sorted(lab.state.open)) == (
         done.lab.state.frontier, done.lab.state.commit, done.lab.state.counts, sorted(done.lab.state.open))
-    assert lab.state.alpha == done.lab.state.alpha and lab.state.level(lab.state.frontier) == done.lab.state.level(done.lab.state.frontier)
+    assert lab.state.alpha == done.lab.state.alpha and lab.state.levels == done.lab.state.levels
 
 
 def unruly(lots):

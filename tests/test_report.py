@@ -10,10 +10,11 @@ from itertools import pairwise
 import pytest
 
 from fakes import team
-from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped
+from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped, Vetoed
 from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
+from overnight.referee.findings import Finding
 from overnight.report import chart, morning, tables
 from overnight.track import units
 from overnight.views import sentences
@@ -136,13 +137,13 @@ def test_the_table_has_karpathys_columns_and_begins_with_the_baseline():
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("minimize", -1), ("maximize", 1)])
-def test_the_metric_is_the_baseline_moved_by_the_effects(direction, sign):
+def test_the_metric_is_what_was_measured_and_no_sum_of_effects(direction, sign):
     night = Night(direction)
     night.judge("keep", gain=0.25)
     night.judge("keep", gain=0.5)
     night.judge("discard", gain=-1.0, fresh=0)
     start, *levels = [float(row[1]) for row in rows(night.lab.state)[1:]]
-    assert levels == pytest.approx([start + sign * 0.25, start + sign * 0.75, start - sign * 0.25], abs=2e-6)
+    assert start == pytest.approx(3.506) and levels == pytest.approx([3.5 + sign * 0.25, 3.5 + sign * 0.5, 3.5 - sign * 1.0])
 
 
 def test_crashes_and_fouls_have_no_numbers():
@@ -203,7 +204,8 @@ def test_the_chart_names_what_was_kept_the_metric_and_the_direction(tmp_path):
     said = words(drawn(lab, tmp_path)[0])
     kept = [e for e in lab.experiments.values() if e.verdict == "keep"]
     assert {f"KNOB_{e.id} 0.1 → 0.2" for e in kept} <= set(said)
-    assert "val_bpc (bits/char), lower is better" in said and "baseline" in said and "frontier" in said
+    head = "val_bpc, difference from the baseline in bits/char, composed of what was kept; lower is better"
+    assert head in said and any(text.endswith("baseline") for text in said) and any(text.endswith("frontier") for text in said)
     assert "The fewest bits per character." in said
     assert f"{len(kept)} kept, with 95 % interval" in said
 
@@ -224,8 +226,8 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._heights(chart._scene(history(night.lab.state), 3.505))
-    assert 3.3 < low < 3.405 and 3.505 < high < 3.7
+    low, high = chart._heights(chart._scene(history(night.lab.state)))
+    assert -0.205 < low < -0.1 and 0 < high < 0.195
 
 
 def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
@@ -235,7 +237,7 @@ def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
     night.happen(Rebased(0.0, first[0], *night.frontier, "d" * 40))
     night.happen(Judged(0.0, first[0], "keep", "better", 0.02, (0.01, 0.03), 6, 3, 30.0))
     assert [e.id for e in night.lab.state.chain()] == [2, 1]
-    assert [(d.x, d.label) for d in chart._scene(history(night.lab.state), 3.5).kept] == [(2, "quick"), (3, "slow")]
+    assert [(d.x, d.label) for d in chart._scene(history(night.lab.state)).kept] == [(2, "quick"), (3, "slow")]
 
 
 def test_labels_are_moved_apart_as_little_as_possible():
@@ -280,7 +282,8 @@ def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
     night.judge("keep", "deeper", gain=0.05)
     text = report(night.stop())
     first, now = tables.levels(track(night.lab.state))
-    assert f"`val_bpc` went from {first} to {now} bits/char: better by 0.250" in text
+    assert (f"`val_bpc` measured {first} bits/char at the baseline and {now} at the frontier: better by 0.25 bits/char "
+            "(composed of 2 keeps)**; lower is better. Those are means of 5 runs and of 1. The gain is the sum of the 2 keeps") in text
     assert "2 experiments (2 kept, 0 discarded, 0 crashed, 0 fouled) took 8 runs in 1h 00m." in text
     assert "Sandbox: bubblewrap." in text and "One run took 1.5 s" in text and "](progress.png)" in text
 
@@ -288,7 +291,7 @@ def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
 def test_the_report_lists_what_was_kept_with_its_evidence():
     night = Night()
     night.judge("keep", "wider", gain=0.2)
-    assert re.search(r"\| 1 \| `0000001` \| `wider` \| \+0\.2 \(\+0\.19, \+0\.21\) \| 6 \(3\) \| 3\.\d+ \|",
+    assert re.search(r"\| 1 \| `0000001` \| `wider` \| \+0\.2 \(\+0\.19, \+0\.21\) \| 6 \(3\) \| 3\.\d+ \(1\) \|",
                      report(night.lab.state))
 
 
@@ -302,8 +305,13 @@ def test_the_report_groups_what_was_learned():
     night.judge("discard", "slow", gain=0.5, reason="breaks the guard on cpu_seconds: 9 where 5 (1.25x) is the bound")
     night.end("discard", "conflicts with what was kept meanwhile", "clash")
     text = report(night.lab.state)
-    kinds = [morning.WORSE, morning.SMALL, morning.FADED, morning.NEUTRAL, morning.GUARD, morning.UNKNOWN]
-    titles = ["worst", "bad", "tiny", "faded", "same", "slow", "clash"]
+    night.happen(Judged(0.0, night.propose("hope")[0], "discard", "no sign of an improvement", 0.1, (-0.1, 0.3), 5, 0, 2.0,
+                        finding=Finding("promising", 0.6, 0.05, 0.2, 9)))
+    night.end("discard", "no sign of an improvement: together with 3 more it came out -0.1 on one seed", "one of four")
+    text = report(night.lab.state)
+    kinds = [morning.PROMISING, morning.SMALL, morning.FADED, morning.NEUTRAL, morning.WORSE, morning.GUARD, morning.TOGETHER,
+             morning.UNKNOWN]
+    titles = ["hope", "tiny", "faded", "same", "worst", "bad", "slow", "one of four", "clash"]
     assert [text.index(f"**{kind}**") for kind in kinds] == sorted(text.index(f"**{kind}**") for kind in kinds)
     assert [text.index(f"`{title}`") for title in titles] == sorted(text.index(f"`{title}`") for title in titles)
 
@@ -382,10 +390,10 @@ def test_a_track_that_was_only_opened_has_a_report():
 @pytest.mark.parametrize("tiny", [1.7e-300, 4e-17])
 def test_what_is_nothing_beside_the_numbers_shown_reads_0(tiny, tmp_path):
     night = Night()
-    night.happen(Judged(0.0, night.propose("same")[0], "discard", "no sign", 0.0, (-tiny, tiny), 6, 3, 1.0))
+    night.judge("discard", "same", gain=0.0, width=tiny)
     night.judge("keep", gain=tiny, width=0.0)
     text = report(night.stop()) + shown(night, 1, tmp_path) + line(history(night.lab.state).experiments[0])
-    assert "| 0 (0, 0) |" in text and "lies between 0 and 0 (95 % interval)" in text and "discard 0 [0, 0]" in text
+    assert "| `same` | 0 | 6 |" in text and "lies between" not in text and "discard 0  same" in text
     assert "e-" not in text
 
 
@@ -408,7 +416,7 @@ def test_a_verdict_is_explained_in_sentences(tmp_path):
     assert "#1 keep: wider" in text and "Why: better on fresh seeds." in text
     assert "That makes 6 pairs, 3 of them on seeds that were drawn after its commit existed." in text
     assert "val_bpc better by 0.2 bits/char on average, on those fresh seeds alone." in text
-    assert "The true gain lies between +0.19 and +0.21 (95 % interval)." in text
+    assert "The true gain lies between +0.19 and +0.21 (95 % interval, from the 3 fresh pairs)." in text
     assert "stack" not in text and "frontier moved" not in text
 
 
@@ -449,6 +457,120 @@ def test_how_much_code_it_costs_is_told(tmp_path, more, sentence):
     assert sentence in shown(night, 1, tmp_path)
 
 
+def timed(night, title, pairs, verdict="keep", effect=None):
+    """One experiment whose fresh runs took so long beside those of its base."""
+    number, commit = night.propose(title)
+    for seed, (mine, theirs) in enumerate(pairs, 1000 * number):
+        night.runs += 1
+        night.happen(Measured(0.0, night.runs, number, commit, seed, "confirm", outcome="ok", metrics={"val_bpc": mine},
+                              paired_metrics={"val_bpc": theirs}))
+    gain = effect or sum(theirs - mine for mine, theirs in pairs) / len(pairs)
+    night.happen(Judged(0.0, number, verdict, "better on fresh seeds", gain, (gain / 2, gain * 1.5), len(pairs), len(pairs), 30.0))
+    if verdict == "keep":
+        night.frontier = (number, commit)
+    return number
+
+
+def test_gains_on_a_time_are_ratios_and_nothing_is_shown_that_no_run_took(tmp_path):
+    night = Night(contract=TIMED)
+    timed(night, "quick", [(0.7, 3.5), (0.6, 3.0), (0.8, 4.0)])
+    timed(night, "quicker", [(0.35, 0.7), (0.3, 0.6), (1.0, 2.0)], effect=0.9)
+    where = track(night.stop())
+    assert where.gain > 3.6 > where.baseline  # so that the sum of effects would leave less than nothing of the baseline
+    assert where.ratio == pytest.approx(0.1) and where.frontier == pytest.approx(0.55) and where.frontier_runs == 3
+    text, said = report(night.lab.state), words(drawn(night.lab.state, tmp_path)[0])
+    assert all("90 % lower (composed of 2 keeps)" in each for each in (tables.headline(where), text, " ".join(said)))
+    assert "the product of the ratios of the 2 keeps below" in text and "ratio 0.2" in text and "ratio 0.5" in text
+    assert "val_bpc, % of the baseline's, composed of what was kept; lower is better" in said
+    assert [dot.at for dot in chart._scene(history(night.lab.state)).kept] == pytest.approx([20.0, 10.0])
+
+
+def test_a_discard_is_told_in_a_word_before_the_referees_reason(tmp_path):
+    night, reason = Night(), "no sign of an improvement"
+    found = [Finding("worse", 0.01, -0.2, 0.3), Finding("no different", 0.1, 0.0, 0.02), Finding("promising", 0.62, 0.04, 0.2, 9)]
+    for each in found:
+        night.happen(Judged(0.0, night.propose("a change")[0], "discard", reason, 0.07, (-0.01, 0.15), 7, 0, 2.0, finding=each))
+    night.happen(Judged(0.0, night.propose("slow")[0], "discard", "breaks the guard on cpu_seconds: 9 where 5 is the bound", 0.07,
+                        None, 7, 0, 2.0, finding=found[2]))
+    worse, same, hope, slow = (line(e) for e in history(night.lab.state).experiments)
+    assert worse == f"#1 discard: worse, +0.07 [-0.01, +0.15]  a change ({reason})"
+    assert same.startswith("#2 discard: no different (within ±0.02 bits/char), +0.07  a change")
+    assert hope.startswith("#3 discard: promising, not proven, +0.07 [-0.01, +0.15], worth having with a chance of 62 %, about 18 more runs")
+    assert "promising" not in slow
+    assert "Found: promising, not proven, worth having with a chance of 62 %" in shown(night, 3, tmp_path)
+    text = report(night.lab.state)
+    assert text.index(f"**{morning.PROMISING}**: 1 experiment") < text.index(f"**{morning.NEUTRAL}**: 1 experiment")
+
+
+def test_the_members_of_a_stack_that_was_dropped_are_said_to_have_been_looked_at_together():
+    night = Night()
+    night.end("discard", "no sign of an improvement: together with 3 more it came out -0.1 on one seed")
+    assert line(history(night.lab.state).experiments[0]).startswith("#1 discard: only looked at together with 3 more, –  a change")
+
+
+def test_a_keep_of_an_old_journal_says_what_its_interval_and_its_proof_are_of(tmp_path):
+    night = Night()
+    night.judge("keep", gain=0.2, width=0.3, fresh=4)
+    assert "+0.2 [-0.1, +0.5] on its 4 fresh pairs, proven on all 7  a change" in line(history(night.lab.state).experiments[0])
+    assert "(95 % interval, from the 4 fresh pairs). The proof is of all 7 pairs." in shown(night, 1, tmp_path)
+
+
+def test_numbers_on_an_older_frontier_are_told_apart_from_those_on_the_present_one(tmp_path):
+    night = Night()
+    number, commit = night.propose("a change")
+    first, second = night.lab.state.known.calibration[:2]
+    run = {"outcome": "ok", "stage": "race"}
+    base = {s: night.lab.state.known.of("b" * 40)[s]["val_bpc"] for s in (first, second)}
+    night.happen(Measured(0.0, 90, number, commit, first, metrics={"val_bpc": base[first] - 0.5}, **run))
+    night.judge("keep", "another", gain=0.25)
+    night.happen(Measured(0.0, 91, 2, night.frontier[1], second, metrics={"val_bpc": 3.25}, **run),
+                 Rebased(0.0, number, *night.frontier, "d" * 40),
+                 Measured(0.0, 92, number, "d" * 40, second, metrics={"val_bpc": 3.26}, **run))
+    night.happen(Judged(0.0, number, "discard", "no sign", 0.245, (-0.3, 0.8), 2, 0, 1.0))
+    text = shown(night, number, tmp_path)
+    assert "That makes 2 pairs, 1 of them against an older frontier" in text
+    assert "better by 0.5 bits/char on average, in 1 pair with an older frontier." in text
+    assert "worse by 0.01 bits/char on average, in 1 pair with the one that it stands on now." in text and "0.245" not in text
+    rows = {row[:2]: row for row in text.splitlines() if row[:2] in ("90", "92")}
+    assert rows["90"].endswith("+0.5  on an older frontier") and rows["92"].endswith("-0.01")
+    assert "in 2 pairs, 1 of them on an older frontier" in line(history(night.lab.state).experiments[0])
+
+
+def test_what_is_measured_again_after_a_veto_shows_no_number_of_before(tmp_path):
+    night = Night()
+    night.judge("keep", "one", gain=0.2)
+    night.judge("keep", "two", gain=0.1)
+    night.happen(Vetoed(0.0, 1, "no"))
+    first, second = history(night.lab.state).experiments
+    assert (second.verdict.verdict, second.verdict.effect, second.verdict.interval, second.level) == ("open", None, None, None)
+    assert line(second) == "#2 open    –  two" and "+0.2" not in line(first)
+    assert report(night.lab.state) and drawn(night.lab.state, tmp_path)
+
+
+def test_a_change_that_was_made_anew_is_described_as_it_is_now(tmp_path):
+    night = Night()
+    number, _ = night.propose("a change")
+    night.judge("keep", "another")
+    night.happen(Rebased(0.0, number, *night.frontier, "d" * 40, True, "the same, made anew\n\nwhy", "+new line", 7))
+    text = shown(night, number, tmp_path)
+    assert text.startswith("#1 open: the same, made anew") and "a change" not in text and text.rstrip().endswith("+new line")
+    assert "so its researcher made it anew: the title, the diff" in text and "larger by 7 nodes" in text
+
+
+def test_of_many_runs_the_newest_are_shown_and_none_that_it_made_as_the_frontier(tmp_path):
+    night = Night()
+    number = night.judge("keep", gain=0.2)
+    for run in range(100, 150):
+        night.happen(Measured(0.0, run, number, night.frontier[1], run, "race", outcome="ok", metrics={"val_bpc": 3.3}))
+    text = shown(night, number, tmp_path)
+    assert "(51 more that it made as the frontier, beside later changes)" in text and not re.search("^1[0-4][0-9] ", text, re.MULTILINE)
+    other, commit = night.propose("a change")
+    for run in range(200, 250):
+        night.happen(Measured(0.0, run, other, commit, run, "race", outcome="ok", metrics={"val_bpc": 3.3}))
+    text = shown(night, other, tmp_path)
+    assert "(10 earlier runs are left out; the data has them)" in text and len(re.findall("^2[0-4][0-9] ", text, re.MULTILINE)) == 40
+
+
 def test_each_run_stands_beside_its_bases_on_the_same_seed(tmp_path):
     night = Night()
     seed = night.lab.state.known.calibration[0]
@@ -481,8 +603,8 @@ def test_a_time_is_compared_with_what_ran_beside_it(tmp_path):
                               paired_metrics={"val_bpc": theirs}))
     night.happen(Judged(0.0, number, "discard", "no sign", 1.0, None, 3, 0))
     text = shown(night, number, tmp_path)
-    assert "right beside it on the same cores" in text and "The ratio of the medians is 0.5." in text
-    assert any(line.startswith("90") and line.endswith("+1") for line in text.splitlines())
+    assert "right beside it on the same cores" in text and "its base did is 0.5, the median of its pairs." in text
+    assert any(re.fullmatch("90 +race +0 +ok +1 +2 +0.5", line) for line in text.splitlines())
 
 
 def test_the_status_says_what_a_claim_takes_and_how_the_machine_drifts():

@@ -57,15 +57,17 @@ def test_the_track_counts_what_its_experiments_came_to(night):
     where = told.track
     assert counts == [where.kept, where.discarded, where.crashed, where.fouled, where.open] and sum(counts) == where.experiments == 30
     assert min(counts[:4]) > 0 and told.kept[-1].commit == where.commit and told.kept[0].base == where.base_commit
-    assert told.kept[-1].level == where.frontier
+    assert where.gain == pytest.approx(sum(e.verdict.effect for e in told.kept)) and where.frontier_runs > 0
 
 
 def test_each_verdict_is_the_one_that_was_recorded(night):
     judged = {e.experiment: e for e in night.events if isinstance(e, Judged)}  # the last of each
     for found in history(night.lab.state).experiments:
         if (event := judged.get(found.id)) and found.verdict.verdict != "open":
-            assert msgspec.structs.asdict(found.verdict).items() <= msgspec.structs.asdict(event).items()
-            assert (found.level is None) == (event.verdict not in ("keep", "discard") or event.effect is None)
+            same = ("verdict", "reason", "effect", "interval", "pairs", "fresh_pairs", "e_value")
+            assert [getattr(found.verdict, name) for name in same] == [getattr(event, name) for name in same]
+            assert found.verdict.finding == (event.finding or None)
+            assert (found.level is None) == (event.verdict not in ("keep", "discard") or not found.measured)
 
 
 def test_the_details_are_those_of_the_journal(night):
@@ -85,8 +87,9 @@ def test_a_proposer_sees_no_seed_and_no_log_of_the_scorer(night):
     for chosen in night.lab.state.experiments.values():
         whole = detail(night.lab.state, chosen, night.events, lambda name: "SAID WHILE SCORING")
         seen = public.experiment(night.lab.state, chosen, night.events, lambda name: "SAID WHILE SCORING")
-        told = json.dumps(msgspec.to_builtins(seen))
-        assert not [run.seed for run in whole.runs if str(run.seed) in told] and len(seen.runs) == len(whole.runs)
+        told, page = json.dumps(msgspec.to_builtins(seen)), public.words(track(night.lab.state), seen)
+        own = [run.run for run in whole.runs if not run.as_frontier]
+        assert not [run.seed for run in whole.runs if str(run.seed) in told + page] and [run.run for run in seen.runs] == own
         assert whole.runs == () or "SAID WHILE SCORING" in whole.score_log_tail
         assert "SAID WHILE SCORING" not in told
 

@@ -71,6 +71,8 @@ class Past(Struct, frozen=True):
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
     guard_usage   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
+    finding  what its pairs say of it, where it was discarded: "worse", "no different", "promising"; "" where they say nothing
+    chance   that it is worth having; None where nothing is known of that; `wanted` is about how many more runs a proof takes
     """
 
     id: int
@@ -85,6 +87,9 @@ class Past(Struct, frozen=True):
     guard_usage: float | None = None
     idea: int = 0
     log: str = ""
+    finding: str = ""
+    chance: float | None = None
+    wanted: int = 0
 
 
 class Left(Struct, frozen=True):
@@ -106,12 +111,14 @@ class Brief(Struct, frozen=True):
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     guard_usage   of the baseline, like that of a Past
     estimated   the metrics under guard that nothing could count exactly in every run
+    one_seed    where the program fixes its own seed, if every seed gave the baseline one number
     history  earlier experiments, oldest first
     seed     for researchers that draw lots: the same brief gives the same change
     again    an earlier change that no longer applies as text: to be made anew on today's files; None: propose a new one
     unit     of the metric; "" if it has none
     contract the text of track.toml
-    levels   the metric of the baseline and of the frontier; None before they are known
+    levels   the metric of the baseline and of the frontier, each the mean over its runs; None before they are known
+    gain     of the frontier over the baseline, in words; "" before anything is kept
     ideas    the queue, oldest first, with what came of each
     idea     the one of them that this researcher is asked to try; None: its own
     notes    what the last standup wrote
@@ -146,6 +153,8 @@ class Brief(Struct, frozen=True):
     role: str = ""
     commit: str = ""
     estimated: tuple[str, ...] = ()
+    gain: str = ""
+    one_seed: tuple[str, ...] = ()
 
 
 class Call(Struct, frozen=True):

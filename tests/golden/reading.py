@@ -75,10 +75,17 @@ def _numbers(lab: Lab) -> dict[str, object]:
     return {
         "runs": lab.state.runs, "calibrated": lab.state.calibrated, "kind": known.kind.name, "alpha": lab.state.alpha, "noise": lab.state.noise,
         "variance": known.variance, "seed_variance": known.seed_variance, "hits": lab.state.hits,
-        "levels": [lab.state.level(0), lab.state.level(lab.state.frontier)], "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
+        "levels": _levels(lab.state), "next_seed": known.next_common(), "bad_seeds": sorted(known.bad),
         "calibration": list(known.calibration), "drift": list(known.drift.shifts),
         "holdout": [held.keeps, lab.state.monitor.denied, held.here, held.there, held.share, held.interval],
     }
+
+
+def _levels(state: State) -> list[float | None]:
+    """The baseline's mean, and that moved by the effects of what is kept: no level that anything shows, but the sum of what a
+    night of the recorded format came to."""
+    start = state.levels.baseline
+    return [start, None if start is None else start + state.track.oriented(state.levels.gain)]
 
 
 def _queue(lab: Lab) -> dict[str, object]:

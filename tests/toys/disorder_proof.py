@@ -41,4 +41,4 @@ class Sorting(FakeWorld):
 def test_a_night_lowers_it(tmp_path, monkeypatch):
     monkeypatch.setenv("OVERNIGHT_ARTIFACTS", str(tmp_path))
     state = Night(Sorting(tmp_path)).go(experiments=25).lab.state
-    assert state.counts["keep"] and state.level(state.frontier) < state.level(0)
+    assert state.counts["keep"] and state.levels.frontier < state.levels.baseline

@@ -3,7 +3,8 @@
 Everything is oriented so that positive is better. A keep's own effect is what the frontier loses without it (leave one
 out), so that two keeps of which either would do show nothing each, and two that need one another show their gain twice;
 what all of them gained together, less the sum of their own effects, tells the two cases apart. Keeps that changed the
-same lines go out together. Not covered: which of three or more parts overlap, and that of many 95 % intervals some miss.
+same lines go out together. Where every seed gave one number, nothing is said to hold.
+Not covered: which of three or more parts overlap, and that of many 95 % intervals some miss.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from overnight.referee.inference import mean
 LEVEL = 0.95  # of every interval
 ROUNDING = 1e-9  # share of the metric that the rounding of sums may amount to
 
-Verdict = Literal["holds", "in doubt", "dead weight", "cannot be taken out alone", "needed", "undone", "not measured"]
-Claim = Literal["holds", "too high", "too low", "unknown"]
-Sum = Literal["add up", "overlap", "need one another", "unknown"]
+Verdict = Literal["holds", "one number", "in doubt", "dead weight", "cannot be taken out alone", "needed", "undone",
+                  "not measured"]
+Claim = Literal["holds", "one number", "too high", "too low", "unknown"]
+Sum = Literal["add up", "overlap", "need one another", "not tested", "unknown"]
 
 
 class Estimate(Struct, frozen=True):
@@ -89,6 +91,7 @@ class Plan(Struct, frozen=True):
 
     keeps   one by one, oldest first
     groups  of keeps that changed the same lines, so that all but the last of them go only together
+    fixed_seeds  where the program fixes its own seed, if the baseline gave one number on every seed
     """
 
     track: str
@@ -103,6 +106,7 @@ class Plan(Struct, frozen=True):
     groups: tuple[Keep, ...]
     seeds: tuple[int, ...]
     marks: tuple[str, ...] = ()
+    fixed_seeds: tuple[str, ...] = ()
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -119,6 +123,8 @@ class Audit(Struct, frozen=True):
     gap          the total less that sum, seed by seed
     claimed_sum  the sum of what was claimed for each keep
     doubt        half the width of the claimed sum's own 95 % interval; None where a keep has no interval
+    claim        "one number": it was found again, and each end gave one number on all seeds, so that nothing is shown of luck
+    sum          "not tested": there are no two parts, of which one at least is a keep by itself
     """
 
     plan: Plan
@@ -151,11 +157,20 @@ def conclude(plan: Plan, runs: Sequence[Run], at: float) -> Audit:
     groups = tuple(_finding(plan, group, values, runs) for group in plan.groups)
     total = estimate(list(_gains(plan, values, plan.baseline).values()))
     claimed, doubt = add_up([(keep.claimed, keep.claimed_interval) for keep in plan.keeps])
-    bare = Audit(plan, at, total, None, None, claimed, doubt, _claim(plan.claimed, total), "unknown", findings, groups,
-                 tuple(runs))
+    rounding = ROUNDING * max((abs(v) for known in values.values() for v in known.values()), default=0.0)
+    claim = _claim(plan.claimed, total)
+    if total and abs(plan.claimed - total.effect) <= rounding and one_number(values[plan.baseline], values[plan.frontier]):
+        claim = "one number"
+    bare = Audit(plan, at, total, None, None, claimed, doubt, claim, "not tested", findings, groups, tuple(runs))
+    if len(bare.parts) < 2 or all(len(part.keep.ids) > 1 for part in bare.parts):
+        return bare
     ones, gap = _sums(plan, bare.parts, values)
-    largest = max((abs(v) for known in values.values() for v in known.values()), default=0.0)
-    return structs.replace(bare, ones=ones, gap=gap, sum=_sum(gap, ROUNDING * largest))
+    return structs.replace(bare, ones=ones, gap=gap, sum=_sum(gap, rounding))
+
+
+def one_number(*runs: Mapping[int, float]) -> bool:
+    """Whether each of these commits gave one number on all seeds."""
+    return all(len(known) > 1 and len(set(known.values())) == 1 for known in runs)
 
 
 def add_up(claims: Sequence[tuple[float, tuple[float, float] | None]]) -> tuple[float, float | None]:
@@ -201,6 +216,8 @@ def _finding(plan: Plan, keep: Keep, values: Values, runs: Sequence[Run]) -> Fin
     own = estimate(list(_gains(plan, values, keep.without).values()))
     lost = [r for r in failed if r.seed in values[plan.frontier]]
     word: Verdict = "not measured" if own is None else verdict(own, plan.worthwhile)
+    if word == "holds" and one_number(values[plan.frontier], values[keep.without]):
+        word = "one number"
     if lost and len(failed) == len(mine):
         word = "needed"
     elif lost and word == "dead weight":

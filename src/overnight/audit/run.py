@@ -24,11 +24,11 @@ LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must st
 
 @contextmanager
 def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[int, ...],
-            marks: Sequence[str] = ()) -> Iterator[Plan]:
-    """What to audit. The commits without a keep are held from git's garbage collection until the end of the block."""
+            marks: Sequence[str] = (), fixed: Sequence[str] = ()) -> Iterator[Plan]:
+    """What to audit; `fixed`: where a seed is fixed. The commits without a keep are held from git's garbage collection until
+    the end of the block."""
     assert state.opened is not None
     metric, place = state.track.metric, f"{state.opened.label}/audit"
-    claimed = state.track.oriented((state.level(state.frontier) or 0.0) - (state.level(BASELINE) or 0.0))
     chain = Keeps(repo, state.opened.commit, kept)
     try:
         keeps = tuple(_part(chain, experiment) for experiment in kept)
@@ -37,7 +37,7 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
             if part.without:
                 repo.hold(place, number, part.without)
         yield Plan(state.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, state.opened.commit,
-                   state.commit, claimed, keeps, groups, seeds, tuple(marks))
+                   state.commit, state.levels.gain, keeps, groups, seeds, tuple(marks), tuple(fixed))
     finally:
         repo.release(place)
 

@@ -15,6 +15,7 @@ from overnight.contracts import Past
 from overnight.untrusted import line
 
 TITLE = 160  # characters of a title or a reason
+PROMISING = "promising"  # what a finding says of a change that may yet be worth having
 VALUES = 5  # different numbers that are named at one place of a title
 NUMBER = re.compile(r"[-+]?(?:\b(?:inf|nan)\b|[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
 
@@ -25,6 +26,7 @@ class SimilarExperiments(Struct, frozen=True):
     title    of them all: where they differ, the numbers in braces
     best, worst  effect, positive is better; None if none was measured
     broken   how many of them passed a guard's bound
+    chance   that the most promising of them is worth having; None where nothing is known of that
     """
 
     title: str
@@ -32,13 +34,14 @@ class SimilarExperiments(Struct, frozen=True):
     best: float | None
     worst: float | None
     broken: int = 0
+    chance: float | None = None
 
 
 class SharedFailure(Struct, frozen=True):
-    """Experiments that ended for the same reason.
+    """Experiments that ended in the same way.
 
-    reason  of them all: where they differ, "N"
-    tried   the nearest to a keep first
+    reason  what was found of them all, or else why they ended: where they differ, "N"
+    tried   the most promising first
     """
 
     verdict: str
@@ -70,15 +73,25 @@ def kept(history: Sequence[Past], frontier: int) -> list[Past]:
     return chain[::-1]
 
 
+def promising(history: Iterable[Past]) -> list[Past]:
+    """What was discarded and may yet be worth having, the most promising first."""
+    return sorted((p for p in history if p.finding == PROMISING), key=lambda p: (-(p.chance or 0.0), p.id))
+
+
 def failures(history: Iterable[Past]) -> list[SharedFailure]:
-    """What did not become a keep, the most frequent reason first."""
+    """What did not become a keep and is not promising, the most frequent reason first."""
     groups: dict[tuple[str, str], list[Past]] = {}
     for past in history:
-        if past.verdict not in ("keep", "open"):
-            groups.setdefault((past.verdict, _shape(line(past.reason, TITLE))), []).append(past)
-    found = [SharedFailure(verdict, _merged([line(p.reason, TITLE) for p in pasts]), tuple(_tried(pasts)))
+        if past.verdict not in ("keep", "open") and past.finding != PROMISING:
+            groups.setdefault((past.verdict, _shape(_reason(past))), []).append(past)
+    found = [SharedFailure(verdict, _merged([_reason(past) for past in pasts]), tuple(_tried(pasts)))
              for (verdict, _), pasts in groups.items()]
     return sorted(found, key=lambda f: (-f.count, f.tried[0].experiments))
+
+
+def _reason(past: Past) -> str:
+    """The word for what was found, where there is one: the referee's reason says only why it stopped there."""
+    return past.finding or line(past.reason, TITLE)
 
 
 def _tried(pasts: Iterable[Past]) -> list[SimilarExperiments]:
@@ -86,8 +99,8 @@ def _tried(pasts: Iterable[Past]) -> list[SimilarExperiments]:
     for past in pasts:
         name = _ordered(title(past.message))
         groups.setdefault(_shape(name), []).append((name, past))
-    return sorted(map(_together, groups.values()), key=lambda t: (-math.inf if t.best is None else t.best, t.experiments),
-                  reverse=True)
+    return sorted(map(_together, groups.values()), reverse=True, key=lambda t: (
+        t.chance or 0.0, -math.inf if t.best is None else t.best, t.experiments))
 
 
 def _ordered(name: str) -> str:
@@ -104,7 +117,8 @@ def _together(tried: Sequence[tuple[str, Past]]) -> SimilarExperiments:
     effects = [effect for past in pasts if (effect := _effect(past)) is not None]
     broken = sum(p.guard_usage is not None and p.guard_usage > 1 for p in pasts)
     return SimilarExperiments(_varied([name for name, _ in tried], pasts), tuple(p.id for p in pasts),
-                 max(effects, default=None), min(effects, default=None), broken)
+                 max(effects, default=None), min(effects, default=None), broken,
+                 max((past.chance for past in pasts if past.chance is not None), default=None))
 
 
 def _effect(past: Past) -> float | None:

@@ -22,6 +22,7 @@ from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track.seeding import listed
 from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
 
@@ -48,8 +49,14 @@ FAILED = """\
 ## What failed
 
 Do not try these again as they are. Numbers are mean paired differences, positive is better. `{a: +0.1, b}`: numbers \
-tried in one place, and the best that each gave. "Together with N more": in one run with other changes. The nearest to a keep \
+tried in one place, and the best that each gave. "Together with N more": in one run with other changes. The most promising \
 comes first.
+"""
+PROMISING = """\
+## Promising, not proven
+
+Discarded, and yet perhaps worth having, the most promising first: to do more of the same, or the same together with what \
+makes it larger, may help.
 """
 ENDED = {"discard": "discarded", "crash": "crashed", "foul": "foul"}
 KEPT = """\
@@ -130,6 +137,8 @@ def _changing(brief: Brief) -> Iterator[Part]:
     yield Part(16, lambda room: _code(brief.files, room))
     yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
+    hopes = [_hope(past) for past in lessons.promising(brief.history)]
+    yield layout.listed(3, PROMISING, hopes, "promising changes, the least so")
     yield Part(9, lambda room: _failed(found, room))
     going = [f"- #{p.id} {quoted(lessons.title(p.message), TITLE)}" for p in reversed(brief.history) if p.verdict == "open"]
     yield layout.listed(2, "## Under way\n\nProposed and not yet judged:\n", going, "experiments under way, the oldest")
@@ -147,9 +156,8 @@ def _standing(brief: Brief) -> str:
     at = f"experiment #{brief.frontier}" if brief.frontier else "still the baseline"
     said = [f"- The frontier is {at}."]
     if first is not None and now is not None:
-        gain = first - now if brief.direction == "minimize" else now - first
-        said += [f"- `{line(brief.metric, 80)}`: {first:.6g}{unit} at the baseline, {now:.6g} at the frontier. Gain so far: "
-                 f"{number(gain, 4, first, '+')}."]
+        gain = f" Gain so far: {line(brief.gain, 120)}." if brief.gain else ""
+        said += [f"- `{line(brief.metric, 80)}` measured {first:.6g}{unit} at the baseline, {now:.6g} at the frontier.{gain}"]
     if brief.noise is not None:
         said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
                  "see a gain far below that takes many runs."]
@@ -157,6 +165,9 @@ def _standing(brief: Brief) -> str:
         said += [f"- The baseline uses {brief.guard_usage:.0%} of what the nearest guard allows."]
     if brief.estimated:
         said += [f"- Estimated here, because nothing could count it in every run: {', '.join(brief.estimated)}."]
+    if brief.one_seed:
+        said += ["- One seed only: the program fixes its own seed, so every run draws the same luck. A change that only draws "
+                 f"otherwise looks better or worse and is worth nothing. Fixed in {listed(brief.one_seed)}."]
     return "\n".join(["## Where things stand", "", *said, f"- {_counts(brief.history)}"])
 
 
@@ -214,6 +225,11 @@ def _kept(past: Past) -> str:
 
 def _effect(effect: float | None) -> str:
     return "no number" if effect is None else f"{effect:+.3g}"
+
+
+def _hope(past: Past) -> str:
+    return (f"- #{past.id} {quoted(lessons.title(past.message), TITLE)}: {_effect(past.effect)} ({past.pairs} pairs), worth "
+            f"having with a chance of {past.chance or 0.0:.0%}, about {past.wanted} more runs would show it")
 
 
 def _failed(found: Sequence[SharedFailure], room: int) -> tuple[str, str]:
@@ -337,8 +353,8 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
 def as_json(brief: Brief) -> dict[str, Any]:
     """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
     metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
-    frontier = {"experiment": brief.frontier, "levels": brief.levels, "noise": brief.noise, "guard_usage": brief.guard_usage,
-                "estimated": brief.estimated}
+    frontier = {"experiment": brief.frontier, "levels": brief.levels, "gain": brief.gain, "noise": brief.noise,
+                "guard_usage": brief.guard_usage, "estimated": brief.estimated}
     ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
             "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
     files, logs = sorted(brief.files.items()), sorted(brief.logs.items())
@@ -348,6 +364,7 @@ def as_json(brief: Brief) -> dict[str, Any]:
         "notes": brief.notes,
         "experiments": Counter(past.verdict for past in brief.history),
         "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST_ENTRIES:]],
+        "promising": [_past(past) for past in lessons.promising(brief.history)[:MOST_ENTRIES]],
         "failed": lessons.failures(brief.history)[:MOST_ENTRIES],
         "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:],
         "idea": brief.idea, "again": again, "draft": brief.draft and _draft(brief.draft, brief.files), "advice": brief.advice,
@@ -363,7 +380,8 @@ def as_json(brief: Brief) -> dict[str, Any]:
 
 def _past(past: Past) -> dict[str, Any]:
     return {"experiment": past.id, "base": past.base, "researcher": past.researcher, "title": lessons.title(past.message),
-            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea}
+            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea,
+            "chance": past.chance, "wanted": past.wanted}
 
 
 def _bounded(value: Any, room: int) -> Any:

@@ -17,12 +17,14 @@ from overnight.cli.trust import allowed
 from overnight.contracts import Sandbox
 from overnight.errors import TrackError
 from overnight.lab.events import Measured
+from overnight.night import seeds as places
 from overnight.night.effects import keep_logs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report import audit as audited
 from overnight.report.live import RunCounter, Terminal
 from overnight.track.load import load
+from overnight.track.seeding import recorded
 from overnight.views import track
 
 
@@ -56,9 +58,11 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     state = session.state
     measured = [e for e in session.journal.replay() if isinstance(e, Measured)]
     fresh = run.draw(seeds, measured)
-    marks = list(dict.fromkeys([*track.marks(state), *["unsandboxed"] * (box.name == "none"),
+    fixed = _fixed(session)
+    marks = list(dict.fromkeys([*track.marks(state), *[track.ONE_SEED] * bool(fixed),
+                                *["unsandboxed"] * (box.name == "none"),
                                 *["estimated guards"] * (box.accounting == "estimate" and bool(state.track.counted_guards))]))
-    planned = run.planned(state, session.repo, state.chain(), fresh, marks)
+    planned = run.planned(state, session.repo, state.chain(), fresh, marks, fixed)
     with Night(session, box, workers, edit_slots=0) as night, planned as plan, \
             stopping(night.lab, "nothing was written, so run it again from the start"):
         logs = audited.folder(session.home / "audit")  # the night's own logs stay as they are
@@ -70,6 +74,16 @@ def _audit(session: Session, box: Sandbox, seeds: int, workers: int | None) -> A
     if flight.stopping:
         raise TrackError(f"{flight.stopping}.")
     return conclude(plan, runs, time.time())
+
+
+def _fixed(session: Session) -> tuple[str, ...]:
+    """Where the program fixes its own seed, if every seed gave one number; also of a track that was opened before this was
+    recorded."""
+    state = session.state
+    if state.opened is None or not state.known.one_number:
+        return ()
+    return state.opened.fixed_seeds or recorded(
+        places.at(session.repo, state.opened.commit, state.track, state.opened.contract)[0])
 
 
 def _expected(plan: Plan, measured: list[Measured], measure_slots: int) -> str:

@@ -14,12 +14,14 @@ from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile
+from overnight.night import counting, hostile, seeds
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import spec
-from overnight.track.load import load
+from overnight.track.load import load, text_of
+from overnight.track.seeding import by_hand, patch, recorded, warned
+from overnight.track.seeding.place import Place
 from overnight.workers.cores import MACHINE, available
 
 
@@ -27,11 +29,33 @@ from overnight.workers.cores import MACHINE, available
 @FOLDER
 @click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
 @click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
-def init(folder: Path, metric: str, entry: str) -> None:
+@click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; "
+                                           "also where there is a track.toml already.")
+def init(folder: Path, metric: str, entry: str, seed: bool) -> None:
     """Write track.toml and program.md for a repository."""
     session = Session(folder)
-    if files.present(folder, spec.FILE):
+    there = files.present(folder, spec.FILE)
+    if there and not seed:
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
+    if not there:
+        _begin(folder, session, metric, entry)
+    _connect(folder, seed)
+
+
+def _connect(folder: Path, wanted: bool) -> None:
+    """Say where the program fixes its own seed, or connect it to $OVERNIGHT_SEED where that is `wanted`."""
+    fixed, texts = seeds.on_disk(folder, load(folder))
+    if wanted:
+        for sentence in seeds.connect(folder, fixed, texts) or ["no fixed seed was found, so nothing was changed"]:
+            tell(sentence)
+        if fixed:
+            tell("without $OVERNIGHT_SEED the program does what it did; look at `git diff`, commit it, and begin anew "
+                 "(`overnight run --restart`) where a night was run before")
+    elif fixed:
+        tell(f"warning: {warned(recorded(fixed))}")
+
+
+def _begin(folder: Path, session: Session, metric: str, entry: str) -> None:
     found = starting.look(folder, metric, entry)
     for path in starting.write(folder, found):
         tell(f"wrote {path}")
@@ -61,8 +85,11 @@ def check(folder: Path, sandbox_name: str) -> None:
         runner = Runner(contract, session.repo, box, commit, session.home)
         cores, kept = available()[:contract.run.cpus], runner.artifacts / "baseline"
         found = checking.attempt(commit, partial(_measured, session, runner, cores, kept))
-        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus)):
+        fixed, texts = seeds.at(session.repo, commit, contract, text_of(folder))
+        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed)):
             tell(sentence)
+        if checking.one_number(contract, found) and fixed:
+            _tell_change(fixed, texts)
         wrong = all(run.outcome != "ok" for run in found)
         if found[-1].outcome == "ok":
             attacked = hostile.attack(contract, runner, hostile.baseline(contract, found, kept), cores)
@@ -80,6 +107,14 @@ def _measured(session: Session, runner: Runner, cores: tuple[int, ...], kept: Pa
     result = runner.measure(job, cores, keep=None if kept.exists() else kept)
     keep_logs(session.home / LOGS, result)
     return result
+
+
+def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
+    """The change that connects fixed seeds, as a diff, and what is left to do by hand."""
+    if change := patch(fixed, texts):
+        tell(change.rstrip("\n"), page=True)
+    for sentence in by_hand(fixed, texts):
+        tell(f"by hand: {sentence}")
 
 
 @main.command()

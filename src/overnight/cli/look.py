@@ -14,7 +14,7 @@ from overnight.referee.guards import ESTIMATED
 from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
-from overnight.views.track import paid, track
+from overnight.views.track import on_one_seed, paid, track
 
 
 @main.command()
@@ -33,6 +33,8 @@ def status(folder: Path, as_json: bool) -> None:
             if isinstance(value, dict) else \
             "; ".join(value) if isinstance(value, tuple | list) else number(value, 5) if isinstance(value, float) else value
         tell(f"{name:18} {shown if shown not in (None, '') else '–'}")
+    if warning := on_one_seed(found):
+        tell(f"{warning}.")
 
 
 @main.command()

@@ -19,11 +19,12 @@ from overnight.lab.state import State
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Panel, Terminal
+from overnight.report.tables import headline
 from overnight.researchers.team import ModelOptions
 from overnight.track.load import load
 from overnight.track.program import Program
 from overnight.track.roles import Role, needs_model
-from overnight.track.units import number, seconds
+from overnight.track.units import seconds
 from overnight.views import track
 from overnight.workers.cores import MACHINE
 
@@ -96,15 +97,14 @@ def _notes(night: Night, advice: str) -> Iterator[str]:
                "(`--restart` begins anew at your commit)")
     if (carried := state.usage.carried).calls:
         yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
+    if state.one_seed:
+        yield f"note: {track.on_one_seed(track.track(state))}"
     if cores > len(MACHINE):
         yield f"note: these workers want {cores} cores and there are {len(MACHINE)}, so runs will disturb each other"
 
 
 def _say_end(state: State) -> None:
     found = track.track(state)
-    unit = f" {found.unit}" if found.unit else ""
-    tell(f"{found.experiments} experiments, {found.kept} kept: {found.metric} "
-               f"{number(found.baseline, 5)} -> {number(found.frontier, 5)}{unit} "
-               f"on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
+    tell(f"{headline(found)}, on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
     if state.usage.session.calls:
         tell(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

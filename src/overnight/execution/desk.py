@@ -131,24 +131,13 @@ class Desk:
     def rebase(self, job: Rebase) -> Rebasing:
         """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
         merge goes back to its researcher."""
-        commit = "" if job.anew else self.repo.rebase(job.commit, job.base_commit, job.onto)
-        again = not commit
-        commit = commit or self._again(job)
-        if commit and self.repo.foul(job.onto, commit, self.track):
-            commit = ""
-        return Rebasing(job, commit, again)
-
-    def _again(self, job: Rebase) -> str:
-        """The change made anew by its researcher on today's files; "" if it cannot."""
-        researcher = self.team.researchers.get(job.researcher)
-        if job.brief is None or researcher is None:
-            return ""
-        try:
-            change = researcher.propose(self.full(job.onto, job.brief))
-            commit = self.repo.commit(job.onto, change.files, self._message(said(change.message))) if change else ""
-        except (EditError, Away, TrackError):
-            return ""
-        return "" if commit == job.onto else commit
+        if not job.anew and (commit := self.repo.rebase(job.commit, job.base_commit, job.onto)):
+            return Rebasing(job, "" if self.repo.foul(job.onto, commit, self.track) else commit)
+        with suppress(EditError, Away, TrackError):
+            made = job.brief and self._proposed(Propose(job.researcher, job.brief.frontier, job.onto, job.brief))
+            if made and made.change and not made.foul:
+                return Rebasing(job, made.commit, True, made.change.message, made.patch, made.size_delta)
+        return Rebasing(job, "", True)
 
     def combine(self, job: Combine) -> Combined:
         """The changes of several experiments on top of one another, without those that conflict."""

@@ -9,8 +9,9 @@ from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
 from overnight.lab.roster import Roster
-from overnight.lab.state import BASELINE, State
+from overnight.lab.state import State
 from overnight.referee import guards
+from overnight.track.units import gained
 
 MOST_IDEAS = 300  # of the queue that a proposer is told of, the newest
 MOST_IDEA_CHARACTERS = 640  # of their texts
@@ -30,7 +31,7 @@ class Briefing:
         """The brief of a role: to make the change `again` anew where that is given, or to try an idea of the queue. Of the rest
         of the queue a proposer is told the newest ideas, in short, and a role that needs no time none."""
         state, role, leased = self.state, self.roster.roles.get(name), self.leased()
-        track, head, known = state.track, state.track.track, state.calibrated
+        track, head, known, levels = state.track, state.track.track, state.calibrated, state.levels
         ideas = [] if role and role.proposes and not role.thinks else [state.idea(entry, leased) for entry in state.ideas]
         shown = ideas
         if role and role.proposes:
@@ -41,9 +42,12 @@ class Briefing:
             history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
             guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
             editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
-            levels=(state.level(BASELINE) if known else None, state.level(state.frontier) if known else None),
+            levels=(levels.baseline, levels.frontier) if known else (None, None),
+            gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit, levels.baseline or 0.0)
+            if state.frontier else "",
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
-            estimated=() if state.known.exact else track.counted_guards)
+            estimated=() if state.known.exact else track.counted_guards,
+            one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

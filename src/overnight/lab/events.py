@@ -96,6 +96,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     key_hash  the SHA-256 of it, where it lies beside the journal
     branch    that holds what is kept, where it is not `overnight/<track>`, because another track of the repository has that
     forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
+    fixed_seeds  where what a candidate runs fixes its own seed, as `path:line source`, some of the places
     """
 
     track: str
@@ -105,6 +106,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     key_hash: str = ""
     branch: str = ""
     forgeable: str = ""
+    fixed_seeds: tuple[str, ...] = ()
 
     @property
     def result_branch(self) -> str:
@@ -190,6 +192,8 @@ class Rebased(Recorded, frozen=True):
     """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
 
     again  its researcher had to apply it anew, because git could not
+    message, patch, size_delta  of the change as it was made anew, like those of a proposal; unset where git put it, and in old
+           journals
     """
 
     experiment: int
@@ -197,6 +201,9 @@ class Rebased(Recorded, frozen=True):
     base_commit: str
     commit: str
     again: bool = False
+    message: str | UnsetType = UNSET
+    patch: str | UnsetType = UNSET
+    size_delta: int | UnsetType = msgspec.field(default=UNSET, name="grown")
 
 
 class Stacked(Recorded, frozen=True):

@@ -13,6 +13,7 @@ from overnight.contracts import Past
 from overnight.lab.events import Decision, Judged, Rebased
 from overnight.referee.decision import Claim, Ruling
 from overnight.referee.findings import Finding
+from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.inference import mean
 from overnight.untrusted import line
 
@@ -20,6 +21,8 @@ Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
 MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
+GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
+OTHERWISE = (*GUARDED, DENIED, UNCHECKED)  # and all that say nothing of the metric
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -36,7 +39,9 @@ class Experiment(Struct, array_like=True, gc=False):
     request            the mark of the order that handed it in; "" where a researcher proposed it
     log                of its last run that failed
     cost               seconds that its runs and the thinking took
-    shift              by how much the level of the metric is moved, by what was measured from the baseline up to it
+    older              how many of its pairs were measured against an older frontier
+    measured           runs of its commit that ended well, of which `metrics` are the mean
+    ratio              median of what it measured over what its base did; None where that says nothing
     credited           its researcher's record has it
     claim              that it is better, while its fresh pairs are awaited
     finding            what its pairs say of it, where it was discarded
@@ -74,7 +79,9 @@ class Experiment(Struct, array_like=True, gc=False):
     decided: tuple[Decision, str, Ruling | None] | None = None
     metrics: Metrics = {}
     guard_usage: float | None = None
-    shift: float = 0.0
+    older: int = 0
+    measured: int = 0
+    ratio: float | None = None
     idea: int = 0
     asked: int = 0
     request: str = ""
@@ -106,6 +113,12 @@ class Experiment(Struct, array_like=True, gc=False):
         return not (self.stack or self.prior_differences or self.runs or self.decided)
 
     @property
+    def found(self) -> Finding | None:
+        """What its pairs say of it, where they were what it was discarded for."""
+        judged = self.verdict == "discard" and self.pairs and not self.reason.startswith(OTHERWISE)
+        return self.finding if judged else None
+
+    @property
     def title(self) -> str:
         """The first line of its message, without what could steer a terminal."""
         return line(self.message.partition("\n")[0], 300)
@@ -114,9 +127,12 @@ class Experiment(Struct, array_like=True, gc=False):
         """It stands on another commit now; the differences so far go on as part of its race."""
         self.previous_effect = mean(fresh or race) if race or fresh else None
         self.prior_differences = (*race, *fresh)
+        self.older = len(self.prior_differences)
         self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
         self.confirming = self.pairs = self.fresh_pairs = 0
         self.confirmation_seeds, self.decided, self.claim = (), None, None
+        if event.message:  # made anew: it is another change now
+            self.message, self.size_delta = event.message, event.size_delta or 0
 
     def judge(self, event: Judged) -> None:
         """It has a verdict."""
@@ -137,9 +153,10 @@ def packed(note: dict[str, Any]) -> bytes:
 
 def past(experiment: Experiment) -> Past:
     """An experiment as researchers may know it."""
-    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message,
-                experiment.effect, experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage,
-                experiment.idea, experiment.log)
+    effect, found = experiment.effect if experiment.pairs else None, experiment.found
+    return Past(experiment.id, experiment.base, experiment.researcher, experiment.verdict, experiment.message, effect,
+                experiment.pairs, experiment.reason, experiment.note, experiment.guard_usage, experiment.idea, experiment.log,
+                *((found.word, round(found.chance, 4), found.runs) if found else ()))
 
 
 def remembered(experiment: Experiment) -> Past:

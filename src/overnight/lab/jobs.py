@@ -144,11 +144,15 @@ class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):
 
 
 class Rebasing(Struct, frozen=True, tag="rebasing", tag_field="kind"):
-    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either."""
+    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either. `message`, `patch`
+    and `size_delta` are those of a change that it made anew."""
 
     job: Rebase
     commit: str
     again: bool = False
+    message: str = ""
+    patch: str = ""
+    size_delta: int = 0
 
 
 class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):

@@ -215,7 +215,8 @@ class Lab:
         if not result.commit:
             yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
         else:
-            yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again)
+            anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
+            yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again, **anew)
             yield from self._settle(at)
 
     def _combined(self, result: jobs.Combined, at: float) -> Iterator[events.Event]:

@@ -145,6 +145,11 @@ class Runs:
         return bool(first and self.repeat) and self.number(first or {}) == self.number(self.repeat or {})
 
     @property
+    def one_number(self) -> bool:
+        """Whether the baseline gave one number on every seed on which it ran, those of the calibration among them."""
+        return self.calibrated and len(set(self.numbers(self.baseline_commit))) == 1
+
+    @property
     def kind(self) -> Kind:
         """What the contract says of the metric, or else what the calibration shows; noisy until then."""
         if self._kind is None and (declared := KINDS.get(self.track.metric.kind)):

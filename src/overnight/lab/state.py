@@ -6,7 +6,6 @@ follows from it is recorded by the Lab, which stands on this.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -16,13 +15,15 @@ from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
+from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
 from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas
+from overnight.lab.screening import screened
 from overnight.lab.usage import Usage
 from overnight.lab.weighing import proof, weigh
 from overnight.referee import decision, holdout
-from overnight.referee.stacks import Sizes, Stack, dropped, read
+from overnight.referee.stacks import Sizes, Stack, read
 from overnight.referee.wealth import Earned
 from overnight.track.spec import Track, parse
 
@@ -100,6 +101,11 @@ class State:
         return self._known is not None and self._known.calibrated
 
     @property
+    def one_seed(self) -> bool:
+        """Whether the baseline gave one number on every seed and its source fixes one: of others nothing is known then."""
+        return self.opened is not None and bool(self.opened.fixed_seeds) and self.known.one_number
+
+    @property
     def noise(self) -> float | None:
         """Standard deviation of one paired difference, in the metric's unit; None before calibration."""
         return self.known.variance**0.5 if self.calibrated else None
@@ -115,13 +121,10 @@ class State:
         tried = self.counts["keep"] + self.counts["discard"] + self.counts["crash"]
         return (self.counts["keep"] + RARE * FEW) / (tried + FEW)
 
-    def level(self, experiment: int) -> float | None:
-        """The metric of an experiment's commit: the baseline's mean, moved by the effects that were measured."""
-        start = self.known.mean(self.known.baseline_commit)
-        return None if start is None else start + self._shift(experiment)
-
-    def _shift(self, number: int) -> float:
-        return self.experiments[number].shift if number in self.experiments else 0.0
+    @property
+    def levels(self) -> Levels:
+        """Where the track began and where it stands. Raises JournalError before it is opened."""
+        return levels(self.known, self.chain())
 
     @property
     def judged(self) -> int:
@@ -212,6 +215,8 @@ class State:
         self.known.forget(experiment.commit)
         old = experiment.base_commit
         experiment.put_on(event, race, fresh)
+        if event.patch:
+            self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
         self._let_go(old)
         self._weigh(experiment)
 
@@ -267,35 +272,13 @@ class State:
                 self._weigh(experiment)
 
     def _screened(self, event: events.Measured, metrics: Metrics) -> None:
-        """A run of a stack ended: settle what it settles."""
+        """A run of a stack ended."""
         stack = next((s for s in self.stacks.values() if event.commit in s.commits and event.seed == s.seed), None)
-        if stack is None:
-            return
-        for member in stack.members:
-            self.experiments[member].cost += event.busy / len(stack.members)
-        theirs = event.paired_metrics or stack.standard
-        place = stack.position(event.commit)
-        stack.gains[place] = self.known.difference((metrics, theirs)) if metrics and theirs else \
-            -math.inf if event.outcome == "behind" else None
-        if place == len(stack.members) and (gain := stack.gains[place]) is not None:
-            self.sizes.saw(place, gain, self.known.seed_variance**0.5)
-        found = read(stack)
-        for number in [n for n in stack.members if n not in stack.settled]:
-            if number in found.dropped:
-                self._leave(stack, number).decided = ("discard", dropped(*found.dropped[number]), None)
-            elif number in found.apart:
-                self._leave(stack, number).max_stack = max(1, len(stack.members) // 2)
-            elif number in found.alone:
-                experiment = self._leave(stack, number)
-                experiment.prior_differences, experiment.used = (found.alone[number],), frozenset({stack.seed})
+        if stack is not None:
+            for experiment in screened(stack, event, metrics, self.known, self.sizes, self.experiments):
                 self._weigh(experiment)
-        if found.wanted is None:
-            del self.stacks[stack.name]
-
-    def _leave(self, stack: Stack, number: int) -> Experiment:
-        stack.settled.add(number)
-        self.experiments[number].stack = ""
-        return self.experiments[number]
+            if read(stack).wanted is None:
+                del self.stacks[stack.name]
 
     def _on_claimed(self, event: events.Claimed) -> None:
         experiment = self.open[event.experiment]
@@ -311,7 +294,7 @@ class State:
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
-        experiment.shift = self._shift(experiment.base) + self.track.oriented(event.effect or 0.0)
+        experiment.measured, experiment.ratio = len(self.known.good(experiment.commit)), ratio(self.known, experiment)
         self.pasts.add(remembered(experiment))
         gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
@@ -397,7 +380,7 @@ class State:
         self.counts["keep"] -= 1
         self.taken_back.add(experiment.commit)
         self.pasts.forget(experiment.id)
-        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.shift = (), 0, 0, 0.0
+        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.older = (), 0, 0, 0
         experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
         experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 

@@ -99,6 +99,7 @@ def proof(experiment: Experiment, known: Runs, policy: decision.Policy) -> float
 
 def found(race: Sequence[float], fresh: Sequence[float], known: Runs, policy: decision.Policy,
           alpha: float) -> findings.Finding:
-    """What the pairs of a change say of it, where a claim may be made at the level `alpha`."""
-    seen = inference.winsorized((*race, *fresh), known.variance, policy.reach)
+    """What the pairs of a change say of it, the fresh ones alone where there are any, for a race picks the lucky; a claim may
+    be made at the level `alpha`."""
+    seen = inference.winsorized(fresh or race, known.variance, policy.reach)
     return findings.find(seen, known.variance, known.track.metric.worthwhile, alpha, policy.quick)

@@ -32,14 +32,15 @@ from overnight.track.units import number as shown
 from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named
-from overnight.views.track import track
+from overnight.views.track import ONE_SEED, gain, on_one_seed, track
 
 MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 SHORT, LONG = 45, 600  # seconds: many clients give a call a minute; none should hold one longer than ten
 TICK = 0.5  # seconds between two looks at what is under way
-STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "estimated", "baseline", "frontier", "noise", "commit",
-          "branch", "experiments", "open", "kept", "discarded", "crashed", "fouled", "runs", "paused")
+STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "fixed_seeds", "estimated", "baseline", "baseline_runs",
+          "frontier", "frontier_runs", "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded",
+          "crashed", "fouled", "runs", "paused")
 
 Tokens = Annotated[int, Field(ge=2_000, le=20_000, description="Length of the page at most, in tokens.")]
 Last = Annotated[int, Field(ge=1, le=500, description="How many of the newest to list.")]
@@ -98,23 +99,26 @@ class Verbs:
             if state.opened is None:
                 return _answer("Nothing was tried on this track yet. Read the brief, then try a change.", {"experiments": 0})
             found, at_work = track(state), session.at_work()
+            gained = f", {gain(found)}" * bool(found.kept)
         data = {name: to_builtins(getattr(found, name)) for name in STATUS}
         counts = ", ".join(f"{data[name]} {name}" for name in ("kept", "discarded", "crashed", "fouled", "open"))
         night = "A night is at work" + " and paused" * found.paused if at_work else "No night is at work"
         return _answer(
-            f"{found.metric} ({found.direction}): {shown(found.baseline, 6)} at the baseline, {shown(found.frontier, 6)} at "
-            f"the frontier, commit {found.commit[:12]} on {found.branch}. {found.experiments} experiments: {counts}. {night}."
-            + (f" Estimated, because nothing could count it: {', '.join(found.estimated)}." if found.estimated else ""),
+            f"{found.metric} ({found.direction}): {shown(found.baseline, 6)} at the baseline (mean of {found.baseline_runs} "
+            f"runs), {shown(found.frontier, 6)} at the frontier (of {found.frontier_runs}){gained}, commit {found.commit[:12]} "
+            f"on {found.branch}. {found.experiments} experiments: {counts}. {night}."
+            + (f" Estimated, because nothing could count it: {', '.join(found.estimated)}." if found.estimated else "")
+            + (f" Beware, {on_one_seed(found)}." if on_one_seed(found) else ""),
             data | {"at_work": at_work})
 
     def log(self, last: Last = 50) -> CallToolResult:
-        """The newest experiments of all researchers, oldest first: number, verdict, effect (positive is better) with its 95 %
-        interval, title, reason."""
+        """The newest experiments of all researchers, oldest first: number, verdict and what was found, effect (positive is
+        better) with its 95 % interval, title, reason."""
         with self._track() as session:
             state = session.look()
             every = list(state.experiments.values())
             found = [public.listed(state, each) for each in every[-last:]]
-        lines = [f"#{e.id} {e.verdict.verdict} {effect(e)} {quoted(e.title, TITLE)}"
+        lines = [f"#{e.id} {e.verdict.said}{f' ({ONE_SEED})' * e.one_seed} {effect(e)} {quoted(e.title, TITLE)}"
                  + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in found]
         return _listed(lines or ["There is no experiment yet."], len(every) - len(found), {
             "experiments": to_builtins(found), "untrusted": ["message", "verdict.reason", "researcher"]})
@@ -130,8 +134,8 @@ class Verbs:
             chosen = named(state.experiments.values(), name)
             if chosen is None:
                 raise TrackError(f"there is no experiment {line(name, SAID)}: `log` lists them.")
-            found = public.experiment(state, chosen, list(session.journal.replay()), session.log)
-        return _answer(public.words(found, whole), to_builtins(found))
+            found, where = public.experiment(state, chosen, list(session.journal.replay()), session.log), track(state)
+        return _answer(public.words(where, found, whole), to_builtins(found))
 
     # -- trying --
 

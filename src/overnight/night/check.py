@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import UNSET
 
@@ -11,6 +11,7 @@ from overnight.lab.jobs import Measure, Measurement, sealed
 from overnight.night.hostile import Attacked
 from overnight.referee import curves
 from overnight.track.spec import Track
+from overnight.views.track import one_seed
 
 NIGHT_SECONDS = 8 * 3600.0
 
@@ -26,8 +27,8 @@ def attempt(commit: str, measure: Callable[[Measure], Measurement]) -> list[Meas
     return runs
 
 
-def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
-    """What is wrong, a sentence each."""
+def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = ()) -> Iterator[str]:
+    """What is wrong, a sentence each; `fixed`: where a seed is fixed."""
     if runs[-1].outcome != "ok":
         yield f"the baseline fails: {runs[-1].reason}."
         return
@@ -36,8 +37,10 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
         yield f"{track.metric.name} is self-reported, so a candidate can forge it: write a [score] command."
     if numbers[0] != numbers[1]:
         yield "the same seed gives different numbers, so pairing on seeds helps less: use $OVERNIGHT_SEED for every draw."
-    if len(set(numbers)) == 1:
-        yield "another seed gives the same number: either nothing is random, or $OVERNIGHT_SEED is not used."
+    if one_number(track, runs):
+        yield f"{one_seed(fixed)}." if fixed else (
+            "another seed gives the same number, and no fixed seed was found: where nothing is random that is as it should be; "
+            "else draw from $OVERNIGHT_SEED.")
     for guard in track.guard:
         if guard.metric not in runs[0].metrics:
             yield f"the guard on {guard.metric} never binds: no command measures {guard.metric}."
@@ -55,6 +58,12 @@ def problems(track: Track, runs: list[Measurement]) -> Iterator[str]:
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
 
 
+def one_number(track: Track, runs: Sequence[Measurement]) -> bool:
+    """Whether runs on more than one seed all gave one number."""
+    numbers = {run.metrics[track.metric.name] for run in runs if run.outcome == "ok"}
+    return runs[-1].outcome == "ok" and len(numbers) == 1
+
+
 def attack_words(attacked: Attacked) -> Iterator[str]:
     """What came of the attack on the scorer, as sentences."""
     yield f"the scorer was tried with {attacked.candidates} candidates and {attacked.results} results that are no good" + (
@@ -62,8 +71,8 @@ def attack_words(attacked: Attacked) -> Iterator[str]:
     yield from (f"{'wrong' if found.wrong else 'warning'}: {found.sentence}" for found in attacked.findings)
 
 
-def words(track: Track, runs: list[Measurement], measure_slots: int) -> Iterator[str]:
-    """What these runs of the baseline show, as sentences."""
+def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequence[str] = ()) -> Iterator[str]:
+    """What these runs of the baseline show, as sentences; `fixed`: where its program fixes a seed."""
     name, unit = track.metric.name, track.metric.unit
     good = [r.metrics for r in runs if r.outcome == "ok"]
     numbers = [metrics[name] for metrics in good]
@@ -83,4 +92,4 @@ def words(track: Track, runs: list[Measurement], measure_slots: int) -> Iterator
         yield (f"another seed: a difference of {abs(numbers[0] - numbers[2]):.3g} {unit}".rstrip()
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
     kind = "note" if runs[-1].outcome == "ok" else "wrong"
-    yield from (f"{kind}: {problem}" for problem in problems(track, runs))
+    yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed))

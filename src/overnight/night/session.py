@@ -21,13 +21,13 @@ from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
 from overnight.lab.events import BRANCHES, Event, Opened
 from overnight.lab.state import State
-from overnight.night import anchor, keys
+from overnight.night import anchor, keys, seeds
 from overnight.night.inbox import Inbox
 from overnight.night.place import StateFolder
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.night.trust import Trust
 from overnight.repo import HASH, Repo
-from overnight.track import program, scorer, spec
+from overnight.track import program, scorer, seeding, spec
 from overnight.track.load import load, text_of
 from overnight.untrusted import is_file_name
 
@@ -279,8 +279,9 @@ class Session:
                 and not self.state.problem:
             return
         forgeable = scorer.forgeable(scorer.parsed(contract, self.repo.reader(head)))
+        fixed = seeding.recorded(seeds.at(self.repo, head, contract, text)[0])
         begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name),
-                        forgeable=forgeable)
+                        forgeable=forgeable, fixed_seeds=fixed)
         self.repo.refuse_checked_out(begins.result_branch)
         self.repo.release(begins.label)
         self.repo.put_aside(begins.result_branch)

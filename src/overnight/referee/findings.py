@@ -19,6 +19,7 @@ Word = Literal["", "worse", "no different", "promising"]
 IMPROVES, HARMS = 0.2, 0.5  # shares of changes; the rest do nothing
 SCALE = 1.0  # of either's effects (half-Cauchy), in standard deviations of a pair
 SMALLEST = 0.25  # standard deviations of a pair below which an effect is called none, where no `worthwhile` is greater
+SURE = 0.9  # chance with which the effect lies within what is named
 PROMISING = 0.25  # chance from which on a change is called promising
 STEPS, FARTHEST = 240, 8.0  # of the grid that the posterior is summed on, for each side
 MANY = 50.0  # standard deviations beyond which it makes no difference how many
@@ -30,7 +31,7 @@ class Finding(Struct, frozen=True):
     word    worse, no different or promising, whichever is likeliest; promising from a chance of one in four
     chance  that the effect is at least what is worthwhile
     effect  posterior mean, in the metric's unit
-    within  by how much it may differ where it is called no different, in the metric's unit
+    within  by how much it may differ with nine chances in ten, in the metric's unit; at least what is called no different
     pairs   further fresh pairs that a proof would take, were the effect as large as it seems (0: not promising)
     """
 
@@ -39,6 +40,11 @@ class Finding(Struct, frozen=True):
     effect: float
     within: float
     pairs: int = 0
+
+    @property
+    def runs(self) -> int:
+        """Those further pairs as runs, of the change and of what it is compared with."""
+        return 2 * self.pairs
 
 
 def find(values: Sequence[float], variance: float, worthwhile: float, alpha: float, prior_pairs: float = 3.0) -> Finding:
@@ -56,7 +62,17 @@ def find(values: Sequence[float], variance: float, worthwhile: float, alpha: flo
     word: Word = "promising" if better >= PROMISING else "worse" if worse > 1 - better - worse else "no different"
     gained = [(d, w) for d, w in zip(effects, weights, strict=True) if d >= least]
     seems = math.fsum(d * w for d, w in gained) / max(1e-300, math.fsum(w for _, w in gained))
-    return Finding(word, better, centre * spread, least * spread, proof_pairs(seems, alpha) if word == "promising" else 0)
+    within = max(least, _bound(effects, weights))
+    return Finding(word, better, centre * spread, within * spread, proof_pairs(seems, alpha) if word == "promising" else 0)
+
+
+def _bound(effects: Sequence[float], weights: Sequence[float]) -> float:
+    """The size that the effect does not exceed with the chance SURE."""
+    left = SURE * math.fsum(weights)
+    for size, weight in sorted((abs(d), w) for d, w in zip(effects, weights, strict=True)):
+        if (left := left - weight) <= 0:
+            return size
+    return abs(effects[-1])
 
 
 def proof_pairs(effect: float, alpha: float) -> int:

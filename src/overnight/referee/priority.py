@@ -34,5 +34,5 @@ def remaining(evidence: Evidence, policy: Policy) -> float:
         return confirming
     wanted = math.log(policy.screen)
     growth = math.log(1 + policy.hoped**2) / 2  # of the logarithm of the e-value for each pair, with the variance known
-    have = math.log(max(inference.TINY, inference.e_value(evidence.race, evidence.variance, policy.prior_pairs)))
+    have = math.log(max(inference.TINY, inference.e_value(evidence.race or (0.0,), evidence.variance, policy.prior_pairs)))
     return max(1.0, (wanted - have) / growth) + confirming

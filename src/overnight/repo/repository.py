@@ -145,9 +145,12 @@ class Repo:
 
     def editable(self, commit: str, track: Track) -> dict[str, str]:
         """The files that may be edited, as they are at a commit: path in the folder -> text."""
-        inside = sorted(name.removeprefix(self.prefix) for name in self._trees.names(commit) if name.startswith(self.prefix))
-        texts = {name: self.text(commit, name) for name in inside if any(covers(p, name) for p in track.track.editable)}
-        return {name: text for name, text in texts.items() if text is not None}
+        return self.texts(commit, lambda path: any(covers(glob, path) for glob in track.track.editable))
+
+    def texts(self, commit: str, wanted: Callable[[str], bool], each: int = 1 << 62, whole: int = 1 << 62) -> dict[str, str]:
+        """The texts of the plain files at a commit that are wanted by their paths in the folder: of those of at most so many
+        bytes `each`, the first that come to at most a `whole`."""
+        return self._trees.texts(commit, self.prefix, wanted, each, whole)
 
     def patch(self, base: str, commit: str) -> str:
         """The diff between two commits, its first 64 KiB."""

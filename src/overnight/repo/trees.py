@@ -7,11 +7,11 @@ Not covered: a file that one side renamed is one that is gone and a new one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from overnight.errors import EditError
+from overnight.errors import EditError, Fault
 from overnight.repo.store import Store
 
 SEAM = b"\n\x01 overnight: between two lines \x01\n"  # what keeps changes of neighbouring lines apart
@@ -62,6 +62,33 @@ class Trees:
             self._listed = commit, frozenset(name for name in names if name)
         return self._listed[1]
 
+    def texts(self, commit: str, prefix: str, wanted: Callable[[str], bool], each: int, whole: int) -> dict[str, str]:
+        """The texts of a commit's plain files below a prefix that are wanted, by their paths behind it: of those of at most so
+        many bytes `each`, the first that come to at most a `whole`."""
+        chosen = dict[str, str]()
+        for entry in self._store.git("ls-tree", "-r", "-l", "-z", "--full-tree", commit).split("\0"):
+            facts, _, path = entry.partition("\t")
+            mode, _, name, size = facts.split() if facts else ("", "", "", "-")
+            if mode in FILES and size.isdigit() and int(size) <= min(each, whole) and path.startswith(prefix) \
+                    and wanted(path.removeprefix(prefix)):
+                whole -= int(size)
+                chosen[path.removeprefix(prefix)] = name
+        found = zip(chosen, self._contents(list(chosen.values())), strict=True)
+        return {path: text for path, content in found if content is not None and (text := _text(content)) is not None}
+
+    def _contents(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """Contents by their hashes, None for one that is missing. Raises Fault."""
+        done = self._store.call(["cat-file", "--batch"], given="".join(f"{name}\n" for name in names).encode())
+        left = memoryview(done.stdout)
+        for name in names:
+            head = bytes(left[:256]).partition(b"\n")[0]
+            size = head.rpartition(b" ")[2].decode(errors="replace")
+            if not head.startswith(name.encode()):
+                raise Fault(f"git cat-file failed: {self._store.said(done)}")
+            left = left[len(head) + 1:]
+            yield bytes(left[:int(size)]) if size.isdigit() else None
+            left = left[int(size) + 1:] if size.isdigit() else left
+
     def entries(self, commit: str, paths: Iterable[str]) -> dict[str, Entry]:
         """What a commit holds at these paths."""
         lines = self._store.git("ls-tree", "-z", "--full-tree", commit, "--", *paths).split("\0")
@@ -111,6 +138,13 @@ class Trees:
                 name.write_bytes(content)
             done = self._store.call(["merge-file", "-p", "-q", *map(str, names)])
         return done.stdout if done.returncode == 0 else False
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _in_the_way(change: Change, other: Change) -> bool:

@@ -14,14 +14,18 @@ from overnight.audit.arithmetic import Audit, Estimate, Finding
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.report.tables import plain
+from overnight.track.seeding import listed
+from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import number
 from overnight.views.track import span
 
 FILE = "audit.json"  # in the folder for what Overnight writes of a track
 TITLE = 44  # characters of a keep's title beside its numbers
 WHOLE, PARTS = "frontier against baseline", "the keeps one by one, added up"
-CLAIMS = {"holds": "the claim holds", "too high": "claimed too much", "too low": "claimed too little", "unknown": "unknown"}
-SUMS = {"add up": "they add up", "overlap": "they overlap", "need one another": "they need one another", "unknown": "unknown"}
+CLAIMS = {"holds": "the claim holds", "one number": "one number", "too high": "claimed too much",
+          "too low": "claimed too little", "unknown": "unknown"}
+SUMS = {"add up": "they add up", "overlap": "they overlap", "need one another": "they need one another",
+        "not tested": "not tested", "unknown": "unknown"}
 HEAD = ("", "claimed", "measured again", "")
 
 
@@ -84,7 +88,7 @@ def rows(audit: Audit) -> Iterator[tuple[str, str, str, str, str]]:
         keep, shown = finding.keep, _shown(finding.own)
         name = keep.label + " together" * (len(keep.ids) > 1)
         yield name, keep.title, span(keep.claimed, keep.claimed_interval), shown, _verdict(finding)
-    if len(audit.parts) > 1:
+    if audit.sum != "not tested":
         yield PARTS, "", span(audit.claimed_sum, None), _shown(audit.ones), SUMS[audit.sum]
 
 
@@ -130,7 +134,9 @@ def _on_the_claim(audit: Audit) -> Iterator[str]:
     low, high = total.interval
     shown, *ends = (number(value, 3, total.effect, "+") for value in (claimed, low, high))
     interval = f"the audit's interval, {' to '.join(ends)}"
-    if audit.claim == "holds":
+    if audit.claim == "one number":
+        yield _on_one_number(audit)
+    elif audit.claim == "holds":
         yield f"The night's claim holds: {shown} lies in {interval}."
     else:
         word, side = ("much", "above") if audit.claim == "too high" else ("little", "below")
@@ -141,9 +147,21 @@ def _on_the_claim(audit: Audit) -> Iterator[str]:
         yield "That the frontier is better than the baseline is not shown."
 
 
+def _on_one_number(audit: Audit) -> str:
+    claimed = number(audit.plan.claimed, 3, 0.0, "+")
+    again = f"One number: {claimed} was found again, and each end gave the same number on all seeds"
+    if not audit.plan.fixed_seeds:
+        return (f"{again}. No fixed seed was found in the source, so the result is exact and was reproduced exactly; that says "
+                "nothing about luck with the data.")
+    return (f"{again}, because the program fixes its own seed ({listed(audit.plan.fixed_seeds)}). Nothing was shown about any "
+            f"other seed: connect it to ${VARIABLE} (`overnight init --seed`), commit, and begin anew.")
+
+
 def _on_the_sum(audit: Audit) -> Iterator[str]:
     parts = audit.parts
-    if len(parts) < 2:
+    if audit.sum == "not tested":
+        if len(audit.findings) > 1:
+            yield "No keep could be taken out alone, so whether they add up was not tested."
         return
     subject = _listed(parts) if len(parts) == 2 else "The keeps"
     if audit.total is None or audit.ones is None or audit.gap is None:
@@ -185,7 +203,7 @@ def _on_dead_weight(audit: Audit) -> Iterator[str]:
         yield (f"{_listed(doubtful)} {'is' if len(doubtful) == 1 else 'are'} not settled: "
                f"`--seeds {4 * len(audit.plan.seeds)}` would halve the intervals.")
     if not dead:
-        known = all(f.verdict in ("holds", "needed", "undone") for f in audit.parts)
+        known = all(f.verdict in ("holds", "one number", "needed", "undone") for f in audit.parts)
         yield "There is no dead weight." if known else "No dead weight was found."
         return
     commands = [f"`git revert --no-edit {' '.join(c[:10] for c in reversed(f.keep.commits))}`" for f in dead]

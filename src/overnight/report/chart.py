@@ -53,10 +53,11 @@ WORSE = 0.6  # of the spread of what was kept: how far beyond it what was discar
 
 @dataclass(frozen=True)
 class Dot:
-    """One experiment that was measured. `x` is its number, or the place after the later one that it stands on."""
+    """One experiment that was measured. `x` is its number, or the place after the later one that it stands on; `at` is where
+    its effect takes the metric from there, on the scale of the picture, and `low` and `high` bound that."""
 
     x: float
-    level: float
+    at: float
     low: float
     high: float
     gain: float
@@ -67,6 +68,7 @@ class Dot:
 class Scene:
     """What is drawn.
 
+    baseline    where it stands: at 100 % of itself where gains are ratios, at a difference of 0 where they are sums
     sign        1 where lower is better, else -1
     start, end  the x of the baseline, and of the last that is drawn
     """
@@ -101,7 +103,7 @@ def _figure(history: History) -> Figure:
         axes.set(xticks=[], yticks=[])
         axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
     else:
-        scene = _scene(history, baseline)
+        scene = _scene(history)
         margin = 0.015 * (scene.end - scene.start)
         axes.set(xlim=(scene.start - margin, scene.end + margin), ylim=_heights(scene))
         _labels(axes, scene)
@@ -116,20 +118,24 @@ def _figure(history: History) -> Figure:
 # ---- what is drawn ---------------------------------------------------------------------------------------------
 
 
-def _scene(history: History, baseline: float) -> Scene:
+def _scene(history: History) -> Scene:
     places, sign = _places(history), 1 if history.track.direction == "minimize" else -1
+    ratios = history.track.ratio is not None
+    stands = {BASELINE: 100.0 if ratios else 0.0}
+    for experiment in history.kept:
+        stands[experiment.id] = _moved(experiment, stands[experiment.parent], sign, ratios) or 0.0
     dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
     ended: dict[str, list[float]] = {"crash": [], "foul": []}
     end = places[BASELINE] + 1.0
     for experiment in history.experiments:
-        x, verdict = max(experiment.id, places[experiment.parent] + 1), experiment.verdict.verdict
+        x, verdict = max(experiment.id, places.get(experiment.parent, 0) + 1), experiment.verdict.verdict
         end = max(end, x)
-        if dot := _dot(experiment, x, sign):
+        if dot := _dot(experiment, x, stands.get(experiment.parent), sign, ratios):
             dots[verdict].append(dot)
         elif verdict in ended:
             ended[verdict].append(x)
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
-                 tuple(ended["foul"]), baseline, sign, places[BASELINE], end)
+                 tuple(ended["foul"]), stands[BASELINE], sign, places[BASELINE], end)
 
 
 def _places(history: History) -> dict[int, int]:
@@ -140,23 +146,33 @@ def _places(history: History) -> dict[int, int]:
     return places
 
 
-def _dot(experiment: ExperimentView, x: float, sign: int) -> Dot | None:
-    """None where nothing was measured."""
-    level, effect = experiment.level, experiment.verdict.effect
-    if level is None or effect is None or not math.isfinite(level):
+def _moved(experiment: ExperimentView, base: float, sign: int, ratios: bool) -> float | None:
+    """Where an effect takes the metric from a base; None where it was not measured."""
+    if ratios:
+        return base * experiment.ratio if experiment.ratio else None
+    return None if experiment.verdict.effect is None else base - sign * experiment.verdict.effect
+
+
+def _dot(experiment: ExperimentView, x: float, base: float | None, sign: int, ratios: bool) -> Dot | None:
+    """None where nothing was measured, or what it stands on was taken back."""
+    effect, verdict = experiment.verdict.effect, experiment.verdict
+    at = None if base is None else _moved(experiment, base, sign, ratios)
+    if verdict.verdict not in ("keep", "discard") or effect is None or base is None or at is None or not math.isfinite(at):
         return None
-    ends = sorted(level - sign * (bound - effect) for bound in experiment.verdict.interval or (effect, effect))
+    size = (experiment.level or 0.0) + sign * effect if ratios else base  # what its base measured
+    bounds = verdict.interval if size > 0 or not ratios else None
+    ends = [at, *(base - sign * bound * (base / size if ratios else 1.0) for bound in bounds or ())]
     text = plain(experiment.title).replace("->", "→")
     head, bracket, path = text.rpartition(" (")
     names_file = bracket and path.endswith(")") and " " not in path  # which a label has no room for
-    return Dot(x, level, ends[0], ends[1], effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
+    return Dot(x, at, min(ends), max(ends), effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
 
 
 def _heights(scene: Scene) -> tuple[float, float]:
     """Limits within which the frontier fills the picture; what is far worse lies beyond them."""
-    values = [v for d in scene.kept for v in (d.level, d.low, d.high) if math.isfinite(v)]
+    values = [v for d in scene.kept for v in (d.at, d.low, d.high) if math.isfinite(v)]
     low, high = min([scene.baseline, *values]), max([scene.baseline, *values])
-    others = [d.level for d in scene.discarded]
+    others = [d.at for d in scene.discarded]
     usual = statistics.median(abs(v - scene.baseline) for v in others) if others else 0.0
     spread = max(high - low, 2 * usual) or abs(scene.baseline) * 0.1 or 1.0
     near = [v for v in others if low - WORSE * spread <= v <= high + WORSE * spread]
@@ -181,9 +197,10 @@ def _frame(axes: Axes) -> None:
 def _heading(figure: Figure, track: TrackView) -> None:
     _fitted(figure, 0.925, headline(track), 15.5, weight="bold")
     _fitted(figure, 0.872, plain(track.goal, 160), 10.5, color=GREY)
-    unit = f" ({plain(track.unit, 24)})" if track.unit else ""
+    unit = "" if track.ratio is not None else f" in {plain(track.unit, 24)}" if track.unit else ""
     better = "lower" if track.direction == "minimize" else "higher"
-    figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}{unit}, {better} is better")
+    scale = "difference from the baseline" if track.ratio is None else "% of the baseline's"
+    figure.text(LEFT, 0.812, f"{plain(track.metric, 32)}, {scale}{unit}, composed of what was kept; {better} is better")
     right = RIGHT - 0.006
     for mark in reversed(track.marks):
         badge = figure.text(right, 0.812, mark, fontsize=10, weight="bold", color=WARNING, ha="right", bbox=BADGE)
@@ -202,7 +219,7 @@ def _fitted(figure: Figure, y: float, text: str, size: float, **more: Any) -> No
 def _dots(axes: Axes, scene: Scene) -> None:
     low, high = axes.get_ylim()
     size = max(2.2, 5.4 * min(1.0, FEW / max(1, len(scene.discarded))) ** 0.3)
-    seen = [(d.x, d.level) for d in scene.discarded]
+    seen = [(d.x, d.at) for d in scene.discarded]
     step = 0.014 * (high - low)
     floor = low + step * (1 if scene.sign > 0 else 3.5)  # above the crashes
     groups = (("o", [(x, y) for x, y in seen if low <= y <= high]), ("^", [(x, high - step) for x, y in seen if y > high]),
@@ -221,7 +238,7 @@ def _lines(axes: Axes, scene: Scene) -> None:
     if not scene.kept:
         return
     size = 7.6 if len(scene.kept) <= 40 else 5.0
-    xs, ys = [d.x for d in scene.kept], [d.level for d in scene.kept]
+    xs, ys = [d.x for d in scene.kept], [d.at for d in scene.kept]
     axes.vlines(xs, [d.low for d in scene.kept], [d.high for d in scene.kept], color=KEPT, linewidth=size * 0.7,
                 alpha=0.25, zorder=3.4)
     axes.step([scene.start, *xs, axes.get_xlim()[1]], [scene.baseline, *ys, ys[-1]], where="post", color=KEPT,
@@ -233,7 +250,7 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
     """Baseline and frontier in the right margin, moved apart where they would overlap."""
     rows = [(scene.baseline, f"{words[0]}\nbaseline", GREY, "normal")]
     if scene.kept:
-        best = scene.kept[-1].level
+        best = scene.kept[-1].at
         low, high = axes.get_ylim()
         need = 0.115 * (high - low)
         push = scene.sign * max(0.0, need - abs(best - scene.baseline)) / 2
@@ -245,7 +262,7 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
 
 def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
     low, high = axes.get_ylim()
-    beyond = sum(not low <= d.level <= high for d in scene.discarded)
+    beyond = sum(not low <= d.at <= high for d in scene.discarded)
     unseen = track.discarded - len(scene.discarded)
     dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)
     rows = [("o", KEPT, track.kept, "kept, with 95 % interval"), ("o", FAINT, track.discarded, dropped),
@@ -272,7 +289,7 @@ def _labels(axes: Axes, scene: Scene) -> None:
     for dot, moved in _chosen(axes, scene.sign, dots).items():
         along = _along(moved)
         place = (points * (along * cos + moved * sin), points * scene.sign * (along * sin - moved * cos))
-        axes.annotate(dot.label, (dot.x, dot.level), place, textcoords="offset points", va="center", color="#0b6b3d",
+        axes.annotate(dot.label, (dot.x, dot.at), place, textcoords="offset points", va="center", color="#0b6b3d",
                       rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", fontproperties=LABEL, zorder=3.3,
                       bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6},
                       arrowprops=line if abs(moved) > 3 else None)
@@ -286,7 +303,7 @@ def _along(moved: float) -> float:
 def _chosen(axes: Axes, sign: int, dots: Sequence[Dot]) -> dict[Dot, float]:
     """The first of the dots for whose labels there is room, each with how far its label is moved across its direction."""
     def across(dot: Dot) -> float:  # where a label's line lies; it grows along the frontier
-        x, y = axes.transData.transform((dot.x, dot.level))
+        x, y = axes.transData.transform((dot.x, dot.at))
         return float(x * math.sin(ANGLE) - sign * y * math.cos(ANGLE))
 
     chosen: dict[Dot, float] = {}
@@ -319,7 +336,7 @@ def _widen(axes: Axes, sign: int, chosen: dict[Dot, float]) -> None:
     renderer: Any = axes.figure.canvas
     for dot, moved in chosen.items():
         length = _along(moved) + renderer.get_renderer().get_text_width_height_descent(dot.label, LABEL, False)[0] + GAP
-        up = (dot.level - low if sign > 0 else high - dot.level) / (high - low)
+        up = (dot.at - low if sign > 0 else high - dot.at) / (high - low)
         wider = max(wider, (dot.x - left) / (right - left) / (1 - length * math.cos(ANGLE) / box.width))
         taller = max(taller, up / (0.95 - length * math.sin(ANGLE) / box.height))
     axes.set_xlim(left, left + wider * (right - left))

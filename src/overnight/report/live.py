@@ -20,10 +20,10 @@ from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
-from overnight.track.units import number
+from overnight.track.units import gained, number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line
-from overnight.views.track import duration, marks, paid, spent
+from overnight.views.track import duration, marks, one_seed, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
@@ -87,12 +87,13 @@ class Panel:
 
     def _head(self) -> Text:
         state, metric = self.state, self.state.track.metric
-        first, now = state.level(BASELINE), state.level(state.frontier)
+        levels = state.levels
         text = Text.from_markup(f"[bold]{escape(state.track.name)}[/]  {escape(metric.name)} "
-                                f"[bold]{number(now, 5)}[/] {escape(metric.unit)}")
-        if first is not None and now is not None and state.frontier:
-            gain = number(state.track.oriented(now - first), 3, first, "+")
-            text.append(f"   from {number(first, 5)} ({gain} better)", "green")
+                                f"[bold]{number(levels.frontier, 5)}[/] {escape(metric.unit)}")
+        if state.frontier:
+            gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit, levels.baseline or 0.0)
+            runs = f"{levels.frontier_runs} run{'s' * (levels.frontier_runs != 1)}"
+            text.append(f"   in {runs}, from {number(levels.baseline, 5)}: {gain}", "green")
         for mark in marks(state):
             text.append(f"  {mark}", "bold yellow")
         return text
@@ -182,5 +183,6 @@ def sentence(state: State, event: Event) -> str:
         if not event.metrics:
             return f"baseline: {event.reason}"
         value = number(event.metrics.get(state.track.metric.name), 5)
-        return f"baseline, seed {event.seed}: {state.track.metric.name} {value}"
+        warning = f"; {one_seed(state.opened.fixed_seeds)}" if state.opened and state.one_seed else ""
+        return f"baseline, seed {event.seed}: {state.track.metric.name} {value}{warning}"
     return ""

@@ -9,20 +9,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from overnight.audit.arithmetic import Audit
 from overnight.errors import ExtraMissing, extra
+from overnight.lab.experiment import GUARDED
 from overnight.lab.state import State
 from overnight.referee.holdout import CARRIED, DENIED, UNCHECKED
+from overnight.referee.kinds import KINDS as METRIC_KINDS
 from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
-from overnight.views.track import PLAIN, TrackView, duration, span
+from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, span
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -30,6 +31,9 @@ NUMBERS = 6  # experiments named beside one reason
 WARNINGS = {
     "self-reported": "The candidates' own output is the metric, or the scorer runs what they leave, so a candidate could write "
                      "whatever it likes. Add a `[score]` that only reads data before you believe a number.",
+    ONE_SEED: "The program fixes its own seed, so every run drew the same luck, and a change that is merely lucky looks "
+              "better. Connect `$OVERNIGHT_SEED` (`overnight init --seed` does it), commit, and begin anew before you "
+              "believe a number.",
     "unsandboxed": "Runs had the rights of the user that started them: "
                    "they could read the answers and change this machine.",
     "estimated guards": "CPU time and memory under guard were looked at ten times a second, because nothing could count them: "
@@ -106,7 +110,8 @@ def _unit(track: TrackView) -> str:
 
 def _head(told: History) -> list[str]:
     track = told.track
-    warnings = [f"> **{mark}**: {WARNINGS[mark]}" for mark in track.marks]
+    where = f" It is fixed in {', '.join(code(place) for place in track.fixed_seeds)}."
+    warnings = [f"> **{mark}**: {WARNINGS[mark]}{where * (mark == ONE_SEED)}" for mark in track.marks]
     title = f"# {prose(headline(track))}"
     return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _effort(track)]
 
@@ -118,11 +123,16 @@ def _gain(told: History) -> str:
     better = "lower" if track.direction == "minimize" else "higher"
     if not told.kept:
         return f"Nothing was kept: {code(track.metric)} stays at {first}{_unit(track)} ({better} is better)."
-    gain = abs(Decimal(now) - Decimal(first))
-    share = f" ({100 * gain / abs(Decimal(first)):.3g} %)" if Decimal(first) and gain < 10 * abs(Decimal(first)) else ""
-    sum_of = "It was" if track.kept == 1 else f"The gain is the sum of the {track.kept:,} gains below, each"
-    return (f"**{code(track.metric)} went from {first} to {now}{_unit(track)}: better by {gain}{share}**; {better} is "
-            f"better. {sum_of} measured on fresh seeds against the commit before it.")
+    if track.kept == 1:
+        composed = "The gain was measured on fresh seeds against the baseline, run by run"
+    else:
+        how = "the sum of the" if track.ratio is None else "the product of the ratios of the"
+        composed = (f"The gain is {how} {track.kept:,} keeps below, each measured on fresh seeds against the commit before it, "
+                    "run by run")
+    beware = ", on which the program drew as on any other" * (ONE_SEED in track.marks)
+    return (f"**{code(track.metric)} measured {first}{_unit(track)} at the baseline and {now} at the frontier: "
+            f"{prose(gain(track))}**; {better} is better. Those are means of {_count(track.baseline_runs, 'run')} and of "
+            f"{track.frontier_runs:,}. {composed}{beware}.")
 
 
 def _effort(track: TrackView) -> str:
@@ -149,13 +159,18 @@ def _kept(told: History) -> list[str]:
         return []
     first, _ = levels(told.track)
     decimals = len(first.partition(".")[2]) if "e" not in first else 0
-    head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)", f"{code(told.track.metric, 32)} then")
+    timed = METRIC_KINDS[told.track.kind].paired_in_time
+    head = ("#", "commit", "what", "better by (95 % interval)", "pairs (fresh)",
+            f"{code(told.track.metric, 32)} measured (runs)")
     rows = []
     for each in told.kept:
         by = proposer(each, told.team)
         what = f"{code(each.title)} by {code(by, 40)}" if by else code(each.title)
+        what += f" ({ONE_SEED})" * each.one_seed
         pairs = f"{each.verdict.pairs} ({each.verdict.fresh_pairs})"
-        rows.append((str(each.id), f"`{each.commit[:7]}`", what, _effect(each), pairs, f"{each.level:.{decimals}f}"))
+        ratio = f", ratio {each.ratio:.3g}" if timed and each.ratio else ""
+        level = "–" if each.level is None else f"{each.level:.{decimals}f} ({each.measured})"
+        rows.append((str(each.id), f"`{each.commit[:7]}`", what, _effect(each) + ratio, pairs, level))
     return ["## What was kept", _table(head, rows)]
 
 
@@ -208,25 +223,33 @@ def _learned(told: History) -> list[str]:
     for experiment in told.experiments:
         if experiment.verdict.verdict == "discard":
             groups[_kind(experiment.verdict)].append(experiment)
+    head = ("#", "what", "better by (95 % interval)", "pairs", "why it was discarded")
     parts = ["## What was learned"] if groups else []
     for kind in KINDS:
-        if found := sorted(groups[kind], key=lambda e: (-abs(e.verdict.effect or 0.0), e.id)):
+        if found := sorted(groups[kind], key=_promise):
             more = f", of which {EXAMPLES}" if len(found) > EXAMPLES else ""
             rows = [(str(e.id), code(e.title), _effect(e), str(e.verdict.pairs), code(e.verdict.reason))
                     for e in found[:EXAMPLES]]
-            head = ("#", "what", "better by (95 % interval)", "pairs", "why it was discarded")
             parts += [f"**{kind}**: {_count(len(found), 'experiment')}{more}:", _table(head, rows)]
     return parts
 
 
+def _promise(found: ExperimentView) -> tuple[float, float, int]:
+    """The most promising first, and the largest effect where nothing is known of that."""
+    finding = found.verdict.finding
+    return -(finding.chance if finding else 0.0), -abs(found.verdict.effect or 0.0), found.id
+
+
 def _kind(verdict: VerdictView) -> str:
     """What a discarded experiment teaches; one of KINDS."""
-    if verdict.reason.startswith("breaks the guard"):
+    if verdict.reason.startswith(GUARDED):
         return GUARD
     if verdict.reason in (DENIED, UNCHECKED):
         return OVERFIT
+    if verdict.finding is not None:
+        return {"promising": PROMISING, "worse": WORSE}.get(verdict.finding.word, NEUTRAL)
     if verdict.effect is None:
-        return UNKNOWN
+        return TOGETHER if verdict.word else UNKNOWN
     low, high = verdict.interval or (-abs(verdict.effect), abs(verdict.effect))
     if high < 0:
         return WORSE
@@ -235,11 +258,12 @@ def _kind(verdict: VerdictView) -> str:
     return NEUTRAL
 
 
+PROMISING = "Promising, not proven"
 WORSE, NEUTRAL = "Made it worse", "Made no difference that could be seen"
 SMALL, FADED = "Better, but by less than is worthwhile", "Looked better, but not on fresh seeds"
-GUARD, UNKNOWN = "Broke a guard", "Dropped in a stack, or never compared"
+GUARD, TOGETHER, UNKNOWN = "Broke a guard", "Only looked at together with others, which did not win", "Never compared"
 OVERFIT = "Better, but not on the holdout"
-KINDS = (WORSE, SMALL, FADED, OVERFIT, NEUTRAL, GUARD, UNKNOWN)
+KINDS = (PROMISING, SMALL, FADED, OVERFIT, NEUTRAL, WORSE, GUARD, TOGETHER, UNKNOWN)
 
 
 def _ended(told: History, verdict: str, title: str) -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 from overnight.referee.guards import ESTIMATED
+from overnight.track.units import number
 from overnight.untrusted import line
 from overnight.views.experiment import History
-from overnight.views.track import TrackView
+from overnight.views.track import ONE_SEED, TrackView, gain
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -19,14 +20,14 @@ GIB = 2**30
 def results_tsv(history: History) -> str:
     """Every judged experiment below the baseline; commit, metric, memory_gb, status, description.
 
-    The metric is the baseline's, moved by the effects that the referee measured; 0 where nothing was measured.
+    The metric is the mean over the commit's own runs; 0 where it had none.
     """
     track = history.track
     memory = f"memory_gb{ESTIMATED * ('peak_memory' in track.estimated)}"
     rows = [["commit", plain(track.metric), memory, "status", "description"]]
     if track.baseline is not None:
         rows.append(_row(track.base_commit, track.baseline, track.baseline_metrics, "keep", "baseline"))
-    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, e.title)
+    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, f"{ONE_SEED}: " * e.one_seed + e.title)
              for e in history.experiments if e.verdict.verdict != "open"]
     return "".join("\t".join(row) + "\n" for row in rows)
 
@@ -52,21 +53,24 @@ def headline(track: TrackView) -> str:
     text = f"{plain(track.track, 40)}: {count:,} experiment{'s' * (count != 1)}, {track.kept:,} kept"
     if track.baseline is None:
         return text
-    gain = f" → {now}" if track.commit != track.base_commit else ""
-    return f"{text}, {plain(track.metric, 32)} {first}{gain} {plain(track.unit, 24)}".rstrip()
+    if not track.kept:
+        return f"{text}, {plain(track.metric, 32)} {first} {plain(track.unit, 24)}".rstrip()
+    return f"{text}, {plain(track.metric, 32)} {first} → {now} {plain(track.unit, 24)}".rstrip() + f", {plain(gain(track))}"
 
 
 def levels(track: TrackView) -> tuple[str, str]:
-    """Baseline and frontier as people read them: with as many decimals as the gain needs."""
+    """Baseline and frontier as they were measured, for people: with as many decimals as the gain needs."""
     first, now = track.baseline, track.frontier
     if first is None or now is None:
-        return "–", "–"
-    gain = abs(now - first)
+        return number(first, 5), number(now, 5)
+    gained = min(abs(track.gain), abs(first) + abs(now))
     largest = max(abs(first), abs(now))
-    if not gain or largest >= 1e7 or largest < 1e-3:
-        figures = 5 if not gain else min(10, max(4, math.ceil(math.log10(largest / gain)) + 2))
+    if number(gained, 3, largest) == "0":
+        gained = 0.0
+    if not gained or largest >= 1e7 or largest < 1e-3:
+        figures = 5 if not gained else min(10, max(4, math.ceil(math.log10(largest / gained)) + 2))
         return f"{first:.{figures}g}", f"{now:.{figures}g}"
-    decimals = 2 - math.floor(math.log10(gain))
+    decimals = 2 - math.floor(math.log10(gained))
     if smallest := min(abs(first), abs(now)):
         decimals = max(decimals, min(decimals + 2, 1 - math.floor(math.log10(smallest))))
     decimals = min(10, max(0, decimals))

@@ -44,7 +44,7 @@ def parsed(track: Track, read: Read) -> Trees:
             found[path] = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):
             continue
-        for name in _imports(found[path]).values():
+        for name in imports(found[path]).values():
             parts = name.split(".")
             waiting += [posixpath.join(posixpath.dirname(path), *parts[:n]) + ".py" for n in range(1, len(parts) + 1)]
     return found
@@ -54,10 +54,10 @@ def forgeable(trees: Trees) -> str:
     """Where a scorer imports, executes or unpickles what a candidate left, so that it can forge its score; "" if nowhere."""
     flowing = _flowing(trees)
     for path, tree in trees.items():
-        names = _imports(tree)
+        names = imports(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (does := _does(node, _dotted(node.func, names), flowing)):
-                return f"{path}, line {node.lineno}, {does} what a candidate left ({_dotted(node.func, names)})"
+            if isinstance(node, ast.Call) and (does := _does(node, dotted(node.func, names), flowing)):
+                return f"{path}, line {node.lineno}, {does} what a candidate left ({dotted(node.func, names)})"
     return ""
 
 
@@ -76,7 +76,7 @@ def tolerances(trees: Trees) -> list[tuple[float, str]]:
     return sorted(found, reverse=True)
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
+def imports(tree: ast.Module) -> dict[str, str]:
     """The names that imports bind, and what each stands for."""
     found = dict[str, str]()
     for node in ast.walk(tree):
@@ -88,17 +88,17 @@ def _imports(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+def dotted(node: ast.expr, names: dict[str, str]) -> str:
     """A function's full name; "" where it has none."""
     if isinstance(node, ast.Attribute):
-        return f"{before}.{node.attr}" if (before := _dotted(node.value, names)) else ""
+        return f"{before}.{node.attr}" if (before := dotted(node.value, names)) else ""
     return names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
 
 def _flowing(trees: Trees) -> set[str]:
     """The names that may hold what a candidate left."""
     nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    found = {bound for tree in trees.values() for bound, name in _imports(tree).items()
+    found = {bound for tree in trees.values() for bound, name in imports(tree).items()
              if name.startswith("overnight.scoring.") and name.rpartition(".")[2] in _SOURCES}
     functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
     before = -1

@@ -9,7 +9,7 @@ from functools import lru_cache
 from overnight.errors import TrackError
 
 NEGLIGIBLE = 1e-12  # share of the numbers beside it below which a number is rounding, and reads 0
-LEAST = 1e-200  # below it a number is no measurement, but what keeps a spread from being nothing
+LEAST = 1e-145  # below it a number is no measurement, but what keeps a spread from being nothing
 _NUMBER = r"(\d+\.?\d*)"
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -49,6 +49,18 @@ def bound(text: str | float) -> tuple[float, bool]:
         except TrackError:
             continue
     raise TrackError(f"'{text}' is not a bound: write 1.25x (of the baseline's), 40s, 1GiB or a number.")
+
+
+def gained(gain: float, ratio: float | None, keeps: int, unit: str = "", scale: float = 0.0) -> str:
+    """What so many keeps gained together, in words: how much lower or higher the metric is by the product of their ratios,
+    where there is one, else their sum, positive is better, of a metric of the size `scale`."""
+    if ratio is None:
+        said = f"{'better' if gain >= 0 else 'worse'} by {number(abs(gain), 3, scale)} {unit}".rstrip()
+    elif 0.05 <= ratio <= 2:
+        said = f"{abs(100 * (ratio - 1)):.3g} % {'lower' if ratio < 1 else 'higher'}"
+    else:
+        said = f"{ratio:.3g} times the baseline's"
+    return f"{said} (composed of {keeps:,} keeps)" if keeps > 1 else f"{said} pair by pair"
 
 
 def number(value: float | None, digits: int = 4, scale: float = 0.0, sign: str = "") -> str:

@@ -3,6 +3,7 @@ agents and reports render it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
@@ -11,11 +12,14 @@ from msgspec.structs import asdict
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
 from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
+from overnight.referee.findings import Finding
+from overnight.track.units import number
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
-from overnight.views.track import SpentView, TrackView, estimated, span, spent, track
+from overnight.views.track import ONE_SEED, SpentView, TrackView, estimated, span, spent, track
 
 TAIL = 20  # lines of the log
+TOGETHER = re.compile(r": together with (\d+) more ")  # why the members of a stack were dropped
 
 
 class VerdictView(Struct, frozen=True):
@@ -26,8 +30,12 @@ class VerdictView(Struct, frozen=True):
     effect       mean paired difference, in the metric's unit, positive is better: on the fresh seeds alone where there are
                  any, else in the race; None: never compared
     interval     95 % interval of the true gain, in the metric's unit
-    pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed
+    pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed;
+                 `older_pairs` were measured against an older frontier and count for the race alone
     e_value      evidence that it is better, as odds to 1
+    word         of a discard, what was found: worse, no different (within so much), promising but not proven, or that it was
+                 only looked at together with others; "" where that is not known
+    finding      the same in numbers; None where its pairs say nothing, or where it was discarded for something else
     """
 
     verdict: str
@@ -36,7 +44,15 @@ class VerdictView(Struct, frozen=True):
     interval: tuple[float, float] | None
     pairs: int
     fresh_pairs: int
+    older_pairs: int
     e_value: float | None
+    word: str
+    finding: Finding | None
+
+    @property
+    def said(self) -> str:
+        """The verdict with the word for what was found."""
+        return f"{self.verdict}: {self.word}," if self.word else self.verdict
 
 
 class ExperimentView(Struct, frozen=True):
@@ -47,13 +63,15 @@ class ExperimentView(Struct, frozen=True):
     researcher  the name of its proposer
     message     the commit's message, in the proposer's words
     verdict     the verdict with its evidence
-    level       the metric of its commit, in the metric's unit: the baseline's, moved by the effects that were measured; None
-                where it did not run to a verdict of keep or discard, or was never compared
-    metrics     every metric of its commit, the mean over its runs; harness metrics in seconds and bytes
+    level       the metric of its commit, in the metric's unit, the mean over its own runs; None where none ended well, or it
+                has no verdict of keep or discard
+    ratio       median over its pairs of what it measured over what its base did; None where a number is not above zero
+    metrics     every metric of its commit, the mean over `measured` runs; harness metrics in seconds and bytes
     estimated   the metrics under guard that are estimates, because nothing could count them in every run
     idea        the idea of the queue that it tries
     size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
+    one_seed    it was kept, and the program fixes its own seed: nothing is known of any other
     """
 
     id: int
@@ -64,11 +82,14 @@ class ExperimentView(Struct, frozen=True):
     message: str
     verdict: VerdictView
     level: float | None
+    ratio: float | None
     metrics: dict[str, float]
+    measured: int
     estimated: tuple[str, ...]
     idea: int | None
     size_delta: int
     model: SpentView | None
+    one_seed: bool
 
     @property
     def title(self) -> str:
@@ -84,7 +105,9 @@ class RunView(Struct, frozen=True):
     outcome    ok, or how it ended otherwise, and `reason` why
     metrics    what it measured, by name; harness metrics in seconds and bytes
     base       the metric of its base's run on the same seed, or beside it where the metric is a time; None: not compared
-    better_by  by how much it is better than that, in the metric's unit
+    better_by  by how much it is better than that, in the metric's unit, and `ratio` what it measured over what its base did
+    older      whether its base is an older frontier
+    as_frontier  whether it was made as the frontier's, beside a later change or to check the machine
     seconds    how long it took
     """
 
@@ -95,6 +118,9 @@ class RunView(Struct, frozen=True):
     metrics: dict[str, float]
     base: float | None
     better_by: float | None
+    ratio: float | None
+    older: bool
+    as_frontier: bool
     seconds: float
 
 
@@ -117,9 +143,9 @@ class DetailView(ExperimentView, frozen=True):
     these.
 
     alpha           level at which its verdict was given: a keep took evidence of 1 / alpha to 1
-    rebased         how often it was put on a newer frontier
+    rebased         how often it was put on a newer frontier, and `anew` how often its researcher had to make it anew for that
     stacks          the numbers of the experiments in each stack that it was part of
-    patch           its change as it was proposed, as a diff
+    patch           its change as it was proposed, or was made anew last, as a diff
     runs            its runs, oldest first
     log_tail        the end of its last run's log, in the candidate's words, and `score_log_tail` of what was said while
                     scoring, which may hold unseen data
@@ -127,6 +153,7 @@ class DetailView(ExperimentView, frozen=True):
 
     alpha: float | None
     rebased: int
+    anew: int
     stacks: tuple[tuple[int, ...], ...]
     patch: str
     runs: tuple[RunDetailView, ...]
@@ -161,13 +188,19 @@ def named(among: Collection[Experiment], name: str) -> Experiment | None:
 
 def experiment(state: State, chosen: Experiment) -> ExperimentView:
     """One experiment as it is shown."""
-    verdict = VerdictView(chosen.verdict, chosen.reason, chosen.effect, chosen.interval, chosen.pairs, chosen.fresh_pairs,
-                          chosen.e_value)
-    compared = chosen.verdict in ("keep", "discard") and chosen.effect is not None
+    judged = chosen.verdict != "open"  # what an earlier verdict said of a change that is measured again is not told with it
+    verdict = VerdictView(
+        chosen.verdict, chosen.reason, chosen.effect if chosen.pairs else None,
+        chosen.interval if judged and chosen.pairs else None, chosen.pairs, chosen.fresh_pairs,
+        min(chosen.older, chosen.pairs - chosen.fresh_pairs), chosen.e_value if judged else None,
+        word(chosen, state.track.metric.unit), chosen.found)
+    metrics = chosen.metrics if judged else {}
     return ExperimentView(
         chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
-        state.level(chosen.id) if compared else None, chosen.metrics, estimated(state), chosen.idea or None, chosen.size_delta,
-        spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None)
+        metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
+        chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
+        chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
+        chosen.verdict == "keep" and state.one_seed)
 
 
 def history(state: State) -> History:
@@ -182,25 +215,33 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
     metric = state.track.metric.name
     measured = [e for e in events if isinstance(e, Measured)]
     runs = [e for e in measured if e.experiment == chosen.id]
-    base = {e.seed: e.metrics.get(metric) for e in reversed(measured) if e.commit == chosen.base_commit and e.outcome == "ok"}
+    known = {(e.commit, e.seed): e.metrics.get(metric) for e in reversed(measured) if e.outcome == "ok"}
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == chosen.id]
+    forms = [e for e in mine if not isinstance(e, Judged)]
+    bases = {e.commit: e.base_commit for e in forms}
+    now = "" if chosen.verdict == "open" and chosen.base_commit != state.commit else chosen.commit
     return DetailView(
         **asdict(experiment(state, chosen)),
         alpha=next((e.alpha for e in mine if isinstance(e, Judged)), None),
-        rebased=sum(isinstance(e, Rebased) for e in mine),
+        rebased=sum(isinstance(e, Rebased) for e in forms),
+        anew=sum(isinstance(e, Rebased) and e.again for e in forms),
         stacks=tuple(s.experiments for s in events if isinstance(s, Stacked) and chosen.id in s.experiments),
-        patch=next((e.patch for e in mine if isinstance(e, Proposed)), ""),
-        runs=tuple(_run(state, r, base if r.commit == chosen.commit else {}) for r in runs),
+        patch=next((e.patch for e in reversed(forms) if e.patch), ""),
+        runs=tuple(_run(state, r, known.get((bases.get(r.commit, ""), r.seed)), r.commit != now and r.commit in bases,
+                        chosen.verdict == "keep") for r in runs),
         log_tail=_tail(log(runs[-1].log)) if runs else "",
         score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "")
 
 
-def _run(state: State, run: Measured, base: dict[int, float | None]) -> RunDetailView:
+def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool) -> RunDetailView:
     name = state.track.metric.name
-    mine, theirs = run.metrics.get(name), run.paired_metrics.get(name) if run.paired_metrics else base.get(run.seed)
+    mine = run.metrics.get(name)
+    theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage == "check" else base
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
-    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, round(run.busy, 3), run.seed,
-                         run.sandbox, run.accounting, run.artifacts)
+    ratio = mine / theirs if mine is not None and theirs is not None and min(mine, theirs) > 0 else None
+    beside = run.stage == "check" or (kept and theirs is None and run.stage != "screen" and not run.reason)
+    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
+                         round(run.busy, 3), run.seed, run.sandbox, run.accounting, run.artifacts)
 
 
 def _tail(text: str) -> str:
@@ -210,9 +251,41 @@ def _tail(text: str) -> str:
 # ---- in words --------------------------------------------------------------------------------------------------
 
 
+def word(chosen: Experiment, unit: str = "") -> str:
+    """What was found of a discarded change, in a few words; "" where that is not known."""
+    if found := chosen.found:
+        within = f"{found.word} (within ±{number(found.within, 2)} {unit}".rstrip() + ")"
+        return {"no different": within, "promising": "promising, not proven"}.get(found.word, found.word)
+    together = TOGETHER.search(chosen.reason) if chosen.verdict == "discard" and not chosen.pairs else None
+    return f"only looked at together with {together[1]} more" if together else ""
+
+
 def effect(found: ExperimentView) -> str:
-    """The effect of an experiment with its interval, positive is better."""
-    return span(found.verdict.effect, found.verdict.interval, found.level)
+    """The effect of an experiment with its interval, positive is better; with what its numbers are of, where that is not the
+    same for all of them, and with what is known of a change that is promising."""
+    verdict = found.verdict
+    same = verdict.finding is not None and verdict.finding.word == "no different"  # whose word bounds the effect already
+    shown = span(verdict.effect, None if same else verdict.interval, found.level)
+    if unproven(verdict):
+        shown += f" on its {verdict.fresh_pairs} fresh pairs, proven on all {verdict.pairs}"
+    if verdict.older_pairs and not verdict.fresh_pairs:
+        shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them on an older frontier"
+    return shown + promise(verdict)
+
+
+def unproven(verdict: VerdictView) -> bool:
+    """Whether the interval of an improvement that was kept contains zero: then the proof was of more pairs."""
+    low, high = verdict.interval or (0.0, 1.0)
+    improves = verdict.verdict == "keep" and not verdict.reason.startswith("simplification")
+    return improves and verdict.interval is not None and low <= 0 <= high and verdict.pairs > verdict.fresh_pairs
+
+
+def promise(verdict: VerdictView) -> str:
+    """How promising a change is, after its effect; "" where it is not."""
+    found = verdict.finding
+    if found is None or found.word != "promising":
+        return ""
+    return f", worth having with a chance of {100 * found.chance:.0f} %, about {found.runs} more runs would show it"
 
 
 def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
@@ -220,7 +293,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    return f"#{found.id} {verdict.verdict:7} {effect(found)}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.said:7} {effect(found)}{f' ({ONE_SEED})' * found.one_seed}  {by}{found.title}{why}"
 
 
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:

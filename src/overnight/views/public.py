@@ -18,7 +18,7 @@ from overnight.untrusted import fenced, line, plain, quoted
 from overnight.views import sentences
 from overnight.views.experiment import ExperimentView, RunView, detail
 from overnight.views.experiment import experiment as view
-from overnight.views.track import track
+from overnight.views.track import ONE_SEED, TrackView, track
 
 TITLE, NAME, PATCH, LOG, RUNS = 160, 60, 8_000, 2_000, 40  # characters, and runs, that are shown at most
 
@@ -27,7 +27,7 @@ class PublicView(ExperimentView, frozen=True):
     """One experiment as its proposer may see it: the fields of ExperimentView, bounded, and these.
 
     evidence   what was measured, in sentences
-    runs       the newest runs, oldest first
+    runs       the newest runs, oldest first, without those that it made as the frontier beside later changes
     patch      its change, as a diff
     frontier   commit of the frontier
     log        end of the log of its last run that failed, in the candidate's words
@@ -45,8 +45,9 @@ class PublicView(ExperimentView, frozen=True):
 def experiment(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> PublicView:
     """An experiment as its proposer may see it. `log` gives the text of a kept log by its name, "" where there is none."""
     found = detail(state, chosen, events, log)
+    own = [run for run in found.runs if not run.as_frontier]
     runs = (RunView(run.run, run.stage, run.outcome, line(run.reason, 2 * TITLE), run.metrics, run.base, run.better_by,
-                    run.seconds) for run in found.runs[-RUNS:])
+                    run.ratio, run.older, run.as_frontier, run.seconds) for run in own[-RUNS:])
     return PublicView(
         **asdict(_cleaned(view(state, chosen), plain(chosen.message, PATCH))),
         evidence=tuple(sentences.measured(track(state), found)),
@@ -66,16 +67,20 @@ def _cleaned(found: ExperimentView, message: str) -> ExperimentView:
     return replace(found, message=message, researcher=line(found.researcher, NAME), verdict=verdict)
 
 
-def words(found: PublicView, whole: bool = True) -> str:
-    """The same as a page of markdown; `whole`: with the diff."""
+def words(where: TrackView, found: PublicView, whole: bool = True) -> str:
+    """The same as a page of markdown; `whole`: with the runs and the diff."""
     verdict, title = found.verdict, found.message.partition("\n")[0]
-    told = [f"Experiment #{found.id}: **{verdict.verdict}**, {quoted(title, TITLE)}", ""]
+    mark = f" ({ONE_SEED})" * found.one_seed
+    told = [f"Experiment #{found.id}: **{verdict.said.rstrip(',')}**{mark}, {quoted(title, TITLE)}", ""]
     told += [f"- Why: {quoted(verdict.reason, 2 * TITLE)}"] if verdict.reason else []
     told += [f"- {sentence}" for sentence in found.evidence]
     told += [f"- The frontier is commit {found.frontier[:12]}."]
     parts = ["\n".join(told)]
     if found.log:
         parts.append(fenced(found.log, f"the end of the log of experiment #{found.id}", LOG, end=True))
+    if whole and found.runs:
+        table = "\n".join(sentences.compared(where, found.runs))
+        parts.append(fenced(table, f"the runs of experiment #{found.id}", PATCH))
     if whole and found.patch:
         parts.append(fenced(found.patch, f"the diff of experiment #{found.id}", PATCH))
     return "\n\n".join(parts)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.kinds import KINDS
 from overnight.track.units import number
-from overnight.untrusted import visible
+from overnight.untrusted import plain, visible
 from overnight.views import holdout
-from overnight.views.experiment import DetailView, RunView, VerdictView
-from overnight.views.track import TrackView
+from overnight.views.experiment import DetailView, RunView, VerdictView, promise, unproven
+from overnight.views.track import ONE_SEED, TrackView, on_one_seed
+
+MOST_RUNS = 40  # that are shown
+STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the runs of a stage are
 
 
 def words(track: TrackView, found: DetailView) -> str:
     """What was compared, how often, what came out, why it ended there."""
     more = found.message.rstrip().splitlines()[1:]
-    parts = [f"#{found.id} {found.verdict.verdict}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
+    mark = f" ({ONE_SEED})" * found.one_seed
+    parts = [f"#{found.id} {found.verdict.verdict}{mark}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
-    parts += ["", f"run    stage     seed        outcome  {track.metric:12} base, same seed  better by",
-              *(f"{run.run:<6} {run.stage:9} {run.seed:<11} {run.outcome:8} "
-                f"{_compared_run(run, track.metric, found.verdict.verdict == 'keep')}" for run in found.runs)]
+    parts += ["", *compared(track, found.runs, True)]
     parts += ["", *map(_plain, found.patch.rstrip().split("\n") if found.patch else ["(no diff)"])]
     if found.log_tail:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found.log_tail.splitlines())]
@@ -36,15 +38,30 @@ def _plain(line: str) -> str:
     return visible(line, keep="\t")
 
 
-def _compared_run(run: RunView, metric: str, kept: bool) -> str:
+def compared(track: TrackView, runs: Sequence[RunView], seeds: bool = False) -> Iterator[str]:
+    """The runs of an experiment as a table, each beside its base's: with their seeds for the user alone. The newest where they
+    are many, and without those that it made as the frontier, beside later changes."""
+    own, timed = [run for run in runs if not run.as_frontier], KINDS[track.kind].paired_in_time
+    yield (f"run    pair   {'seed        ' if seeds else ''}outcome  {plain(track.metric, 12):12} "
+           f"{'beside it' if timed else 'base, same seed':15}  {'ratio' if timed else 'better by'}")
+    if len(own) > MOST_RUNS:
+        yield f"({len(own) - MOST_RUNS} earlier runs are left out; the data has them)"
+    for run in own[-MOST_RUNS:]:
+        seed = f"{getattr(run, 'seed', ''):<11} " if seeds else ""
+        yield f"{run.run:<6} {STAGES.get(run.stage, run.stage):6} {seed}{run.outcome:8} {_sides(run, track.metric, timed)}"
+    if later := len(runs) - len(own):
+        yield f"({later} more that it made as the frontier, beside later changes)"
+
+
+def _sides(run: RunView, metric: str, timed: bool) -> str:
     """What a run measured beside its base's."""
     mine = run.metrics.get(metric)
     if mine is None:
         return run.reason
     if run.base is None or run.better_by is None:
-        later = "as the frontier, beside a later change" if kept else "–"
-        return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else later}"
-    return f"{number(mine, 6):12} {number(run.base, 6):16} {number(run.better_by, 4, mine, '+')}"
+        return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else '–'}"
+    differs = number(run.ratio, 4) if timed and run.ratio else number(run.better_by, 4, mine, "+")
+    return f"{number(mine, 6):12} {number(run.base, 6):15}  {differs}{'  on an older frontier' * run.older}"
 
 
 # ---- the verdict, explained ------------------------------------------------------------------------------------
@@ -62,11 +79,12 @@ def explained(track: TrackView, found: DetailView) -> Iterator[str]:
 def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     """What was measured, in sentences that researchers may read too: nothing of the holdout."""
     verdict = found.verdict
+    yield from _found(track, verdict)
     yield from _looked(found)
     if verdict.pairs:
         yield from _compared(track, found)
     if verdict.verdict == "keep":
-        yield _sure(verdict, found.alpha)
+        yield f"{_capital(on_one_seed(track))}." if found.one_seed else _sure(verdict, found.alpha)
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
@@ -80,6 +98,10 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
 
 
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _looked(found: DetailView) -> Iterator[str]:
     for members in found.stacks:
         others = ", ".join(f"#{number}" for number in members if number != found.id)
@@ -88,32 +110,53 @@ def _looked(found: DetailView) -> Iterator[str]:
     if found.rebased:
         times = f" ({found.rebased} times)" * (found.rebased > 1)
         yield f"The frontier moved while it was tried, so it was put on the new one and had to be confirmed there{times}."
+    if found.anew:
+        yield ("Its change no longer applied as text, so its researcher made it anew: the title, the diff and the verdict are "
+               "those of what it made last.")
 
 
 def _compared(track: TrackView, found: DetailView) -> Iterator[str]:
     verdict, fresh = found.verdict, found.verdict.fresh_pairs
     timed = KINDS[track.kind].paired_in_time
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
+    older = f", {verdict.older_pairs} of them against an older frontier" * bool(verdict.older_pairs)
+    drawn = f", {fresh} of them on seeds that were drawn after its commit existed" * bool(fresh)
     yield f"Compared: each run of it with a run of its base {how}. That makes {verdict.pairs} " + (
-        f"pairs, {fresh} of them on seeds that were drawn after its commit existed." if verdict.pairs > 1 else "pair.")
-    effect, level = verdict.effect or 0.0, found.level or 0.0
-    shown = f"{track.metric} {'better' if effect >= 0 else 'worse'} by {number(abs(effect), 3, level)}"
-    of = "on those fresh seeds alone" if fresh else "in the race, which picks the lucky, so no claim rests on it"
-    yield f"{shown} {track.unit}".rstrip() + f" on average, {of}."
-    if verdict.interval is not None:
-        low, high = (number(bound, 3, max(abs(effect), abs(level)), "+") for bound in verdict.interval)
-        yield f"The true gain lies between {low} and {high} (95 % interval)."
-    if timed and (ratio := _ratio(found, track.metric)):
-        yield f"The ratio of the medians is {ratio:.4g}."
+        f"pairs{older}{drawn}." if verdict.pairs > 1 else f"pair{older}.")
+    level = found.level or 0.0
+    for effect, where in _means(found):
+        shown = f"{track.metric} {'better' if effect >= 0 else 'worse'} by {number(abs(effect), 3, level)}"
+        yield f"{shown} {track.unit}".rstrip() + f" on average, {where}."
+    if verdict.interval is not None and number(max(map(abs, verdict.interval)), 3, level) != "0":
+        low, high = (number(bound, 3, max(abs(verdict.effect or 0.0), abs(level)), "+") for bound in verdict.interval)
+        of = f", from the {fresh} fresh pairs" if fresh else ", from all those pairs" if verdict.older_pairs else ""
+        yield f"The true gain lies between {low} and {high} (95 % interval{of})." + (
+            f" The proof is of all {verdict.pairs} pairs." if unproven(verdict) else "")
+    if timed and found.ratio:
+        yield f"The ratio of what it measured to what its base did is {found.ratio:.4g}, the median of its pairs."
 
 
-def _ratio(found: DetailView, metric: str) -> float | None:
-    """Median of its runs over the median of the runs beside them."""
-    pairs = [(run.metrics[metric], run.base) for run in found.runs if run.metrics and run.base]
-    if not pairs:
-        return None
-    mine, theirs = zip(*pairs, strict=True)
-    return float(statistics.median(mine) / statistics.median(theirs))
+def _means(found: DetailView) -> Iterator[tuple[float, str]]:
+    """Mean differences and what they are of. Those to an older frontier are told apart from those to the present one."""
+    verdict, effect = found.verdict, found.verdict.effect or 0.0
+    if verdict.fresh_pairs:
+        yield effect, "on those fresh seeds alone"
+    elif not verdict.older_pairs:
+        yield effect, "in the race, which picks the lucky, so no claim rests on it"
+    else:
+        for older, where in ((True, "an older frontier"), (False, "the one that it stands on now")):
+            differences = [run.better_by for run in found.runs if run.better_by is not None and run.older is older]
+            if differences:
+                yield statistics.fmean(differences), f"in {len(differences)} pair{'s' * (len(differences) > 1)} with {where}"
+
+
+def _found(track: TrackView, verdict: VerdictView) -> Iterator[str]:
+    """A discard in the words for it."""
+    if verdict.word:
+        yield f"Found: {verdict.word}{promise(verdict)}."
+    if verdict.finding is not None and verdict.finding.word == "promising":
+        yield (f"Most changes do little, so its effect is thought to be {number(verdict.finding.effect, 2, 0.0, '+')} "
+               f"{track.unit}".rstrip() + ".")
 
 
 def _sure(verdict: VerdictView, alpha: float | None) -> str:

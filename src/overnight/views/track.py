@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from overnight.lab.state import BASELINE, State
+from overnight.lab.state import State
 from overnight.lab.usage import Use
-from overnight.track.units import number
+from overnight.track.seeding import listed
+from overnight.track.seeding.place import VARIABLE
+from overnight.track.units import gained, number
 from overnight.views.holdout import HoldoutView, holdout
 
+ONE_SEED = "one seed only"
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -39,10 +43,14 @@ class TrackView(Struct, frozen=True):
     """Where a track stands.
 
     track, goal        from the contract; so are `metric`, its `unit` and its `direction` (minimize or maximize)
-    marks              what must stand beside every number: "self-reported", "unsandboxed", "estimated guards"
+    marks              what must stand beside every number: "self-reported", "one seed only", "unsandboxed", "estimated guards"
+    fixed_seeds        where the program fixes its own seed, as `path:line source`, some of the places
     estimated          the metrics under guard that are estimates, because nothing could count them in every run
-    baseline           the metric at the baseline, in its unit; None before it is measured
-    frontier           the same at the frontier: the baseline's, moved by the effects that were measured
+    baseline           the metric at the baseline, in its unit, the mean over `baseline_runs` runs; None before it is measured
+    frontier           the same at the frontier, the mean over `frontier_runs` of its own runs
+    gain               sum of the effects of what is kept, in the metric's unit, positive is better: no level, but a claim
+    ratio              product of the keeps' ratios, each the median over its pairs of what it measured over what its base did;
+                       None where a number is not above zero
     baseline_metrics   every metric of the baseline, the mean over its runs; harness metrics in seconds and bytes
     noise              standard deviation of one paired difference, in the metric's unit; None before calibration
     kind               how the metric is judged: noisy, deterministic, success or timing
@@ -76,9 +84,14 @@ class TrackView(Struct, frozen=True):
     unit: str
     direction: str
     marks: tuple[str, ...]
+    fixed_seeds: tuple[str, ...]
     estimated: tuple[str, ...]
     baseline: float | None
+    baseline_runs: int
     frontier: float | None
+    frontier_runs: int
+    gain: float
+    ratio: float | None
     baseline_metrics: dict[str, float]
     noise: float | None
     kind: str
@@ -119,14 +132,15 @@ class TrackView(Struct, frozen=True):
 
 def track(state: State) -> TrackView:
     """Where a track stands. Raises JournalError before it is opened."""
-    contract, known, usage = state.track, state.known, state.usage
+    contract, known, usage, levels = state.track, state.known, state.usage, state.levels
     parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in usage.parts.items() if seconds}
     counts = {plain: state.counts[verdict] for verdict, plain in PLAIN.items()}
     return TrackView(
         track=contract.name, goal=contract.track.goal,
         metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
-        estimated=estimated(state),
-        baseline=state.level(BASELINE), frontier=state.level(state.frontier),
+        fixed_seeds=state.opened.fixed_seeds if state.opened else (), estimated=estimated(state),
+        baseline=levels.baseline, baseline_runs=levels.baseline_runs, frontier=levels.frontier,
+        frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
         sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
@@ -143,9 +157,10 @@ def track(state: State) -> TrackView:
 
 
 def marks(state: State) -> tuple[str, ...]:
-    """What must stand beside every number of this track: "self-reported", "unsandboxed", "estimated guards"."""
+    """What must stand beside every number of this track, in the words of TrackView."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, "unsandboxed": "none" in state.usage.sandboxes,
+    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed,
+             "unsandboxed": "none" in state.usage.sandboxes,
              "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
 
@@ -177,11 +192,28 @@ def paid(role: str, use: SpentView) -> str:
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
 
 
+def gain(found: TrackView) -> str:
+    """What all keeps gained together; "" where nothing is kept."""
+    return gained(found.gain, found.ratio, found.kept, found.unit, found.baseline or 0.0) if found.kept else ""
+
+
+def on_one_seed(found: TrackView) -> str:
+    """What is to be known where a track's program fixes its own seed, and what to do; "" where it does not."""
+    return one_seed(found.fixed_seeds) if ONE_SEED in found.marks else ""
+
+
+def one_seed(places: Sequence[str]) -> str:
+    """The same of a program that fixes its seed in these places, and gave one number on every seed."""
+    return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that "
+            f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}, or "
+            "says how; commit that, and begin anew with `overnight run --restart`")
+
+
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
     """An effect with its interval, positive is better, of a metric that stands at `level`; an en dash where there is none."""
     sizes = [abs(value) for value in (effect, level, *(interval or ())) if value is not None and math.isfinite(value)]
     shown, *ends = [number(value, 3, max(sizes, default=0.0), "+") for value in (effect, *(interval or ()))]
-    return f"{shown} [{', '.join(ends)}]" if ends and effect is not None else shown
+    return f"{shown} [{', '.join(ends)}]" if effect is not None and {shown, *ends} - {"0"} and ends else shown
 
 
 def duration(seconds: float) -> str:
