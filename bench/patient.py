@@ -1,7 +1,7 @@
 """What `overnight try` makes of one change that is handed in where nothing else waits for the benches, on simulated tracks.
 
-A try is a track of its own: a baseline whose runs scatter by one standard deviation, and one change, whose runs share the noise
-of their base, seed by seed, as changes of the reference world do (bench/worlds.py). A tenth of a standard deviation is worthwhile.
+A try is a track of its own: a baseline whose runs scatter by one standard deviation, and a change whose runs share its noise,
+seed by seed, as changes of the reference world share that of their base (bench/worlds.py). A tenth of it is worthwhile.
 """
 
 from __future__ import annotations

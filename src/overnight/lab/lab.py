@@ -273,7 +273,7 @@ class Lab:
         """Benches that nothing else waits for go on with near misses that were handed in, the likeliest first. A researcher
         that needs no time would propose at once; while one thinks, they are free."""
         experiments, room = self.state.experiments, self.flight.measure_slots - len(self.state.open)
-        instant = any(not self.roster.roles[name].thinks for name in self.proposing.willing())
+        instant = not self.flight.full and any(not self.roster.roles[n].thinks for n in self.proposing.willing())
         busy = self.flight.handed_in or instant or any(not e.patient for e in self.state.open.values())
         if busy or self.problem or not self.state.calibrated or self.flight.over(self.flight.now):
             return
