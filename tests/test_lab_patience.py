@@ -8,7 +8,7 @@ from msgspec import structs
 import fakes
 from fakes import CONTRACT, FakeWorld, Idea, Night, held, team
 from overnight.lab import snapshot
-from overnight.lab.events import Claimed, Judged, Measured, Ordered, Proposed, Reopened
+from overnight.lab.events import Claimed, Judged, Measured, Ordered, Proposed, Rebased, Reopened
 from overnight.lab.jobs import Accept, Measure, Try
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
@@ -46,6 +46,12 @@ def quick_miss(claims=False):
     """The first night that discarded a near miss at once and may resume it, before its claim or after."""
     nights = (begun(seed, patient=0.0).go() for seed in range(400))
     return next(n for n in nights if n.lab.state.resumable and bool(n.lab.state.wealth.claims) == claims)
+
+
+def cut_short():
+    """A night in which a change went on for long, and its record until the middle of that."""
+    night = next(n for n in (begun(seed).go() for seed in range(50)) if of(n, Reopened) and len(of(n, Measured)) > 40)
+    return night, night.events[:next(n for n, e in enumerate(night.events) if isinstance(e, Reopened)) + 10]
 
 
 def hand_in(night, request="r2", **order):
@@ -159,6 +165,29 @@ def test_it_yields_the_bench_to_whatever_is_proposed_meanwhile():
     assert any(e.experiment > 1 for e in of(night, Proposed)[1:-1])
 
 
+def test_what_went_on_alone_is_put_aside_by_a_session_whose_benches_are_never_idle():
+    alone, past = cut_short()
+    alone.world.ideas = lambda lots: Idea(gain=-3.0)
+    night = Night(alone.world, contract=WORTHWHILE, measure_slots=1, past=past, key="x").go(experiments=4)
+    aside = next(e for e in night.batches[1] if isinstance(e, Judged))
+    assert aside.reason == "put aside, for others wait for the benches" and aside.resumable
+    assert [e.experiment for e in of(night, Reopened)][-1] == 1 and not night.lab.state.open
+
+
+def test_on_a_newer_frontier_its_pairs_go_on_as_a_race_and_its_claim_is_over():
+    night = quick_miss(claims=True)
+    before = night.lab.state.experiments[1]
+    better = night.world.made(Idea(gain=6.0, correlation=0.5), "c0", "better")
+    then = Night(night.world, contract=WORTHWHILE, researchers=(), measure_slots=1, past=night.events, key="x")
+    then.lab.hear(Try("r2", "c0", better, "better"), 0.0)
+    then.go()
+    assert then.lab.state.frontier == 2 and then.lab.state.wealth.claims
+    after = hand_in(then, "r3")
+    mine = after.lab.state.experiments[1]
+    assert len(of(after, Rebased)) == 1 and mine.pairs > before.pairs and mine.verdict != "open"
+    assert not after.lab.state.wealth.claims
+
+
 # ---- the record ------------------------------------------------------------------------------------------------
 
 
@@ -175,10 +204,8 @@ def test_a_replay_and_a_snapshot_know_what_the_live_lab_knows(seed):
 
 
 def test_a_session_that_ended_meanwhile_is_carried_on():
-    """Wherever the record is cut, the next session brings the change to a verdict."""
-    night = begun(next(s for s in range(50) if of(begun(s).go(), Reopened))).go()
-    cut = next(i for i, e in enumerate(night.events) if isinstance(e, Reopened)) + 4
-    after = Night(night.world, contract=WORTHWHILE, researchers=(), measure_slots=1, past=night.events[:cut], key="x").go()
+    night, past = cut_short()
+    after = Night(night.world, contract=WORTHWHILE, researchers=(), measure_slots=1, past=past, key="x").go()
     assert not after.lab.state.open and after.lab.state.experiments[1].verdict == night.lab.state.experiments[1].verdict
 
 
@@ -190,3 +217,22 @@ def test_of_too_many_the_oldest_is_given_up_and_its_claim_settled(monkeypatch):
     assert not state.resumable and not state.wealth.claims and len(mine.prior_differences) == mine.pairs
     assert mine.commit not in state.known.values
 
+
+
+class Coin(World):
+    """A run is a success or not; a change succeeds a good deal more often."""
+
+    def value(self, commit, seed):
+        chance = 0.5 if commit == "c0" else 0.72
+        return float(random.Random(f"{self.seed} {commit} {seed}").random() < chance)
+
+
+def test_successes_and_failures_go_on_as_well():
+    def verdict(seed, **order):
+        night = Night(Coin(seed), contract=CONTRACT.replace("minimize", "maximize"), researchers=(), measure_slots=1, key=str(seed))
+        night.lab.hear(Try("r1", "c0", night.world.made(Idea(), "c0", "mine"), "mine", **order), 0.0)
+        return night.go().lab.state.experiments[1]
+
+    patient, quick = ([verdict(seed, **order) for seed in range(8)] for order in ({}, {"patient": 0.0}))
+    assert sum(e.verdict == "keep" for e in patient) > sum(e.verdict == "keep" for e in quick)
+    assert all(e.verdict != "open" and e.pairs <= 404 for e in patient)

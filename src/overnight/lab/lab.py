@@ -57,7 +57,7 @@ class Lab:
         self.flight.begin(budget)
         self.roster.begin()
         self.measuring.check_now = self.state.calibrated
-        return self._happen(chain(self._settle(at), self._resumed(at)))
+        return self._happen(chain(self._settle(at), self._put_aside(at), self._resumed(at)))
 
     def stop(self, why: str) -> None:
         """End the session for this reason, a sentence: nothing new is begun."""
@@ -269,15 +269,26 @@ class Lab:
             self.wealth.open(experiment.id, made.alpha)
         return made
 
+    @property
+    def _instant(self) -> bool:
+        """Whether a researcher would propose at once, so that benches are never idle; while one thinks, they may be."""
+        return self.proposing.may_propose() and any(not self.roster.roles[n].thinks for n in self.proposing.willing())
+
+    def _put_aside(self, at: float) -> Iterator[events.Event]:
+        """What went on alone in an earlier session has a verdict for now where benches are never idle in this one."""
+        for experiment in [e for e in self.state.open.values() if e.patient and e.pairs and self._instant]:
+            reason = "put aside, for others wait for the benches"
+            proof = weighing.proof(experiment, self.state.known, self.state.policy)
+            ruling = decision.Ruling("discard", reason, experiment.effect or 0.0, None, proof, unproven=True)
+            yield self._judged(at, experiment, "discard", reason, ruling)
+
     def _resumed(self, at: float) -> Iterator[events.Event]:
-        """Benches that nothing else waits for go on with near misses that were handed in, the likeliest first. A researcher
-        that needs no time would propose at once; while one thinks, they are free."""
+        """Benches that nothing else waits for go on with near misses that were handed in, the likeliest first."""
         experiments, room = self.state.experiments, self.flight.measure_slots - len(self.state.open)
-        instant = not self.flight.full and any(not self.roster.roles[n].thinks for n in self.proposing.willing())
-        busy = self.flight.handed_in or instant or any(not e.patient for e in self.state.open.values())
+        left = [e for e in map(experiments.__getitem__, self.state.resumable) if e.cost < e.patience]
+        busy = not left or self.flight.handed_in or self._instant or any(not e.patient for e in self.state.open.values())
         if busy or self.problem or not self.state.calibrated or self.flight.over(self.flight.now):
             return
-        left = [e for e in map(experiments.__getitem__, self.state.resumable) if e.cost < e.patience]
         for experiment in sorted(left, key=lambda e: -e.finding.chance if e.finding else 0.0)[: max(0, room)]:
             yield events.Reopened(at, experiment.id, patient=experiment.patience)
             yield from self._settle(at)

@@ -37,7 +37,8 @@ class Policy(Struct, frozen=True):
     reach        spreads beyond which a difference counts as no farther from the median
     least        difference of two rates that is looked for at all
     repeats      runs on a further seed of a commit that must have given the same number before seeds are taken not to matter
-    most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`
+    most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`, and
+                 `patient_tries` as `patient_pairs`
     """
 
     level: float = 0.05
@@ -57,6 +58,7 @@ class Policy(Struct, frozen=True):
     repeats: int = 12
     most_tries: int = 160
     fresh_tries: int = 24
+    patient_tries: int = 400
 
 
 class Claim(Struct, frozen=True):

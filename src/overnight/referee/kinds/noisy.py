@@ -13,13 +13,13 @@ from msgspec import structs
 
 from overnight.referee import inference
 from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
-from overnight.referee.findings import find, proof_pairs
+from overnight.referee.findings import proof_pairs
+from overnight.referee.kinds import patience
 from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
-AT_ONCE = 4  # pairs that are under way at once where nothing else waits for a bench
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
 
@@ -90,18 +90,10 @@ def _patient(evidence: Evidence) -> bool:
 
 
 def _go_on(stage: Literal["race", "confirm"], evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
-    """What is not proven goes on while it may well be worth having: an e-value allows as many looks as one likes."""
-    seen = (*evidence.race, *evidence.fresh)
-    if evidence.late:
-        return _unproven("not proven in the time that it was given", evidence, policy, proof)
-    found = find(inference.winsorized(seen, evidence.variance, policy.reach), evidence.variance, evidence.worthwhile,
-                 evidence.alpha, policy.quick)
-    if found.chance < policy.unlikely:
-        return _ruling("discard", f"hardly worth having, as {len(seen)} pairs show", evidence, policy, proof)
-    if len(seen) >= policy.patient_pairs:
-        return _ruling("discard", f"not proven within {len(seen)} pairs", evidence, policy, proof)
-    done = len(evidence.fresh if stage == "confirm" else evidence.race)
-    return More(stage, done + AT_ONCE)
+    """What is not proven goes on while it may well be worth having."""
+    if over := patience.ends(evidence, policy, policy.patient_pairs):
+        return structs.replace(_ruling("discard", over[0], evidence, policy, proof), unproven=over[1])
+    return More(stage, len(evidence.fresh if stage == "confirm" else evidence.race) + patience.AT_ONCE)
 
 
 def _unproven(reason: str, evidence: Evidence, policy: Policy, proof: float) -> Ruling:
