@@ -152,11 +152,11 @@ def scattered(tmp_path):
 def test_a_promising_change_goes_on_and_its_sender_is_told(scattered):
     settings(scattered, 1.05)
     quick = overnight("try", scattered, "-m", "X to 1.05", "--patient", "0")
-    assert quick.returncode == 10 and "promising, not proven: its time is over; hand the same change in again" in quick.stdout
+    assert quick.returncode == 10 and ", not proven: its time is over; hand the same change in again" in quick.stdout
     assert "going on" not in quick.stderr
     done = overnight("try", scattered, "-m", "X to 1.05")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "promising, going on: #1 X to 1.05 (worth having with a chance of" in done.stderr and "#1 keep" in done.stdout
+    assert ", going on: #1 X to 1.05 (worth having with a chance of" in done.stderr and "#1 keep" in done.stdout
     assert [e.experiment for e in records(scattered, "reopened")] == [1] and len(records(scattered, "proposed")) == 1
 
 

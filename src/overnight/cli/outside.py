@@ -55,7 +55,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
     try:
-        experiment, verdict, promising = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
+        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
     state = opened(folder).read()
@@ -64,7 +64,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
     else:
         tell(line(view(state, chosen)))
-        if promising:
+        if unproven:
             tell(resumable(chosen))
         tell(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])

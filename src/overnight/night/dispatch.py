@@ -163,11 +163,11 @@ def note(session: Session, found: FoundIdea, anyway: bool = False) -> Noted:
 
 
 class TryResult(NamedTuple):
-    """The verdict on a submitted change. `promising`: a discard with which idle benches go on."""
+    """The verdict on a submitted change. `resumable`: a discard with which idle benches go on."""
 
     experiment: int
     verdict: str
-    promising: bool = False
+    resumable: bool = False
 
 
 def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch,
@@ -246,4 +246,4 @@ class _Until:
         if self._declined:
             raise TrackError(f"{self._declined}.")
         found = self._verdicts.get(self._number)
-        return None if found and found.promising and self._final and not at_last else found
+        return None if found and found.resumable and self._final and not at_last else found
