@@ -83,7 +83,7 @@ def _overlap(experiment: Experiment, step: decision.Ruling) -> str:
 def claimable(experiment: Experiment, known: Runs, commit: str) -> bool:
     """Whether its race is over, and it has not made its claim; the frontier is at `commit`."""
     return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
-        and known.kind.claims and experiment.base_commit == commit
+        and experiment.base_commit == commit and known.kind.claims(evidence_of(experiment, known, 0.0))
 
 
 def claim(experiment: Experiment, known: Runs, policy: decision.Policy, wealth: Wealth) -> decision.Claim:

@@ -55,7 +55,15 @@ def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = ()) -
         yield (f"for {100 * min(shares):.0f} % of its time or more each run waited for a core that other work had, and timing "
                f"waits where it is over {100 * track.referee.may_starve:g} %: end that work, or raise [referee] may_starve.")
     if track.metric.worthwhile == 0:
-        yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit."
+        seen = resolved(numbers)
+        yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit" + (
+            f", say {seen:.1g}, about what the noise lets be shown in 30 runs." if seen else ".")
+
+
+def resolved(numbers: Sequence[float]) -> float:
+    """About the smallest improvement that 30 runs show to be one, in the metric's unit: one standard deviation of a pair, of
+    which two seeds give a rough idea; 0 where they gave one number."""
+    return abs(numbers[0] - numbers[2]) if len(numbers) > 2 else 0.0
 
 
 def one_number(track: Track, runs: Sequence[Measurement]) -> bool:
@@ -91,5 +99,9 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
     if len(good) > 2:
         yield (f"another seed: a difference of {abs(numbers[0] - numbers[2]):.3g} {unit}".rstrip()
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
+    if seen := resolved(numbers):
+        asked = track.metric.worthwhile
+        yield (f"in 30 runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
+            f"; one of {asked:g}, which is worthwhile, takes about {30 * (seen / asked)**2:,.0f}" if 0 < asked < seen else ""))
     kind = "note" if runs[-1].outcome == "ok" else "wrong"
     yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed))

@@ -31,6 +31,7 @@ class Policy(Struct, frozen=True):
     quick        what `prior_pairs` is where only futility is at stake: a candidate's own spread is believed sooner
     most_pairs   race no longer than this
     screen       e-value of a race from which on it is worth a claim
+    equal_pairs  so many pairs on common seeds, and as many on fresh ones, must be equal for less code to give the same numbers
     fresh_pairs  at least so many pairs on seeds drawn after the commit, and at most `most_fresh`
     hopeless     e-value of the fresh pairs under which a claim is given up
     unlikely     chance of a worthwhile effect under which patience ends, and `patient_pairs` the pairs after which it does
@@ -48,6 +49,7 @@ class Policy(Struct, frozen=True):
     quick: float = 1.0
     most_pairs: int = 14
     screen: float = 8.0
+    equal_pairs: int = 3
     fresh_pairs: int = 2
     most_fresh: int = 16
     hopeless: float = 0.25
@@ -124,6 +126,12 @@ def margin(evidence: Evidence) -> float:
     """How much worse the candidate may be: `worthwhile` for one that removes code, where noise lets that be shown."""
     visible = evidence.worthwhile >= 0.5 * math.sqrt(evidence.variance)
     return evidence.worthwhile if evidence.simplifies and visible else 0.0
+
+
+def same(evidence: Evidence) -> bool:
+    """Whether a change that removes code has given the very numbers of the frontier on every seed: that is no claim of anything
+    that could be false by chance."""
+    return evidence.simplifies and evidence.claim is None and not any((*evidence.race, *evidence.fresh))
 
 
 def futility_threshold(futile: float, evidence: Evidence) -> float:

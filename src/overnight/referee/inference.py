@@ -124,10 +124,10 @@ def futility(values: Sequence[float], prior: float, prior_pairs: float, hoped: f
     return math.exp(min(700.0, count * (hoped * score - hoped**2 / 2)))
 
 
-def interval(values: Sequence[float], level: float = 0.95, prior: float = 0.0, prior_pairs: float = 0.0) -> tuple[float, float]:
-    """Student's interval for the mean of at least two differences, from their own spread, or pooled with a prior variance worth
-    so many pairs: candidates differ in theirs, and a spread borrowed from others covers some too often and some too rarely."""
-    freedom, spread = pooled_spread(values, prior, prior_pairs)
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Student's interval for the mean of at least two differences, from their own spread alone: candidates differ in
+    theirs, and a spread borrowed from others covers some too often and some too rarely."""
+    freedom, spread = pooled_spread(values, 0.0, 0.0)
     radius = student_quantile(0.5 + level / 2, freedom) * spread / math.sqrt(len(values))
     return mean(values) - radius, mean(values) + radius
 

@@ -49,7 +49,7 @@ class KindSuite:
         """What becomes of a candidate that is measured as often as the kind wants, and the evidence that it ended on."""
         lots, evidence = random.Random(seed), replace(Evidence((), (), self.variance, kind=self.kind.name), **given)
         while isinstance(step := self.kind.next_step(evidence, POLICY), More):
-            if step.stage == "confirm" and self.kind.claims and evidence.claim is None:
+            if step.stage == "confirm" and self.kind.claims(evidence) and evidence.claim is None:
                 evidence = replace(evidence, claim=self.kind.claim(evidence, POLICY))
                 continue
             known = evidence.race if step.stage == "race" else evidence.fresh

@@ -17,7 +17,6 @@ class Deterministic(Kind):
     """What gives the same number whatever the seed."""
 
     name = "deterministic"
-    claims = False
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """One run decides; before a keep it is repeated on a fresh seed, which must give the same number (on two, where the
@@ -41,6 +40,10 @@ class Deterministic(Kind):
             return Ruling("discard", "its number depends on the seed, while the frontier's does not", mean(evidence.fresh),
                           (min(evidence.fresh), max(evidence.fresh)), 0.0)
         return More("confirm", len(evidence.fresh) + 1)
+
+    def claims(self, evidence: Evidence) -> bool:
+        """Nothing: no chance is at play."""
+        return False
 
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether it repeats itself, on one seed and over all, and no other commit's does not."""

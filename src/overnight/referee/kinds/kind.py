@@ -39,18 +39,20 @@ class Kind:
                     is never used twice
     stacks          several changes may share a first run
     robust          one difference that lies far from the others must not decide for all
-    claims          a keep is a claim that may be false by chance, and is paid for from the track's wealth
     """
 
     name = ""
     paired_in_time = False
     stacks = True
     robust = False
-    claims = True
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """What to do with a candidate: measure more, or the verdict."""
         raise NotImplementedError
+
+    def claims(self, evidence: Evidence) -> bool:
+        """Whether a keep would be a claim that may be false by chance, and is paid for from the track's wealth."""
+        return True
 
     def claim(self, evidence: Evidence, policy: Policy) -> Claim:
         """The claim that may be made now."""

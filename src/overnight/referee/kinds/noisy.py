@@ -12,12 +12,13 @@ from typing import Literal
 from msgspec import structs
 
 from overnight.referee import inference
-from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin
+from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin, same
 from overnight.referee.findings import proof_pairs
 from overnight.referee.kinds import patience
 from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
+LEAST_SPREAD = 0.35  # of what is usual, below which fresh pairs are not believed to scatter
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
@@ -31,7 +32,13 @@ class Noisy(Kind):
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """Race until it is worth a claim or unlikely to succeed, then confirm."""
+        if same(evidence):
+            return _simplified(evidence, policy)
         return _race(evidence, policy) if evidence.claim is None else _confirm(evidence, evidence.claim, policy)
+
+    def claims(self, evidence: Evidence) -> bool:
+        """All but less code that gives the same numbers."""
+        return not same(evidence)
 
     def claim(self, evidence: Evidence, policy: Policy) -> Claim:
         """Of an effect such as the race shows."""
@@ -44,6 +51,16 @@ class Noisy(Kind):
     def shown_by(self, calibration: Calibration) -> bool:
         """Always."""
         return True
+
+
+def _simplified(evidence: Evidence, policy: Policy) -> More | Ruling:
+    """Less code that has given the same numbers so far."""
+    if len(evidence.race) < policy.equal_pairs and not evidence.fresh:
+        return More("race", len(evidence.race) + 1)
+    if len(evidence.fresh) < policy.equal_pairs:
+        return More("confirm", policy.equal_pairs)
+    seeds = len(evidence.race) + len(evidence.fresh)
+    return Ruling("keep", f"simplification: less code, and the same numbers on {seeds} seeds", 0.0, (0.0, 0.0), 1.0)
 
 
 def _seen(evidence: Evidence, policy: Policy) -> list[float]:
@@ -160,18 +177,21 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
     """The verdict with its evidence: of the fresh pairs alone, or of a race that ended by itself."""
     if len(evidence.fresh) > 1:
         shown = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), _interval(shown, evidence, policy), proof)
+        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), _interval(shown, evidence), proof)
     shown = inference.winsorized(evidence.race, evidence.variance, policy.reach)
     wide = inference.anytime_interval(shown, evidence.variance, policy.prior_pairs)
     proof = inference.e_value(shown, evidence.variance, policy.prior_pairs)
     return Ruling(verdict, reason, inference.mean(shown), wide if math.isfinite(wide[1] - wide[0]) else None, proof)
 
 
-def _interval(fresh: list[float], evidence: Evidence, policy: Policy) -> tuple[float, float]:
-    """Student's, by their own spread; where that is small by chance, or because numbers come in steps, by what is usual."""
-    own = inference.interval(fresh, SHOWN)
-    usual = inference.interval(fresh, SHOWN, evidence.variance, policy.prior_pairs)
-    return min(own[0], usual[0]), max(own[1], usual[1])
+def _interval(fresh: list[float], evidence: Evidence) -> tuple[float, float]:
+    """Student's, by their own spread: candidates differ in theirs. Where that is very small by chance, or because numbers come
+    in steps, by a share of the usual one."""
+    low, high = inference.interval(fresh, SHOWN)
+    usual = LEAST_SPREAD * math.sqrt(evidence.variance)
+    _, own = inference.pooled_spread(fresh, 0.0, 0.0)
+    wider = max(1.0, usual / own)
+    return (low + high) / 2 - wider * (high - low) / 2, (low + high) / 2 + wider * (high - low) / 2
 
 
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
