@@ -255,7 +255,7 @@ class Judged(Recorded, frozen=True):
     interval  95 % interval of the effect
     pairs     paired differences used, in all and on fresh seeds
     e_value   evidence against "not better"
-    alpha     level at which the claim could be made: a keep takes an e-value of at least 1/alpha
+    alpha     level of its claim: a keep takes an e-value of at least 1/alpha; None without one
     variance  of its paired differences in the race
     finding   what the pairs of a discarded change say of it; unset where it was not measured, and in old journals
     resumable its pairs and its claim stay, for more pairs might prove it, and the claim stays charged; unset: they do not

@@ -186,7 +186,7 @@ class Lab:
         verdict is the answer."""
         kept = first.id in self.state.resumable or first.prior_differences
         likely = first.finding is not None and first.finding.chance >= self.state.policy.unlikely
-        if first.verdict == "discard" and order.patient and kept and likely and self.state.known.kind.claims:
+        if first.verdict == "discard" and order.patient and kept and likely:
             yield events.Reopened(at, first.id, order.request, first.cost + order.patient)
             yield from self._settle(at)
         else:
@@ -312,7 +312,7 @@ class Lab:
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         found = weighing.found(race, fresh, self.state.known, self.state.policy, self.state.alpha) \
             if verdict == "discard" and (race or fresh) else UNSET
-        alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
+        alpha = experiment.claim.alpha if experiment.claim else None
         resumable = found is not UNSET and experiment.awaited and ruling is not None and ruling.unproven \
             and found.chance >= self.state.policy.unlikely
         if self.wealth is not None and not resumable:

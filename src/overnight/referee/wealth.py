@@ -54,10 +54,10 @@ class Earned:
     claims: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def level(self, race: float = 0.0) -> float:
-        """A share of what is left, times the keeps that it would be one of, as far as these count. Each claim is charged by its
-        keeps, so that what is left falls ever more slowly, and so do the levels. What a race says is known before its claim is made,
-        so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as most
-        claims are kept."""
+        """A share of what is left, times the keeps that it would be one of, as far as these count: each claim is charged by its
+        keeps, so that what is left falls ever more slowly, and so do the levels. What a race says is known before its claim is
+        made, so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as
+        most claims are kept."""
         share = min(MOST * (self.keeps + 1) / (self.keeps + 1 + self.lost), LEAST * max(1.0, race))
         return min(HIGHEST, max(LOWEST, share * (self.share - self.charged) * min(self.keeps + 1, TIMES)))
 

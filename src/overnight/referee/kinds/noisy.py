@@ -114,7 +114,7 @@ def _go_on(stage: Literal["race", "confirm"], evidence: Evidence, policy: Policy
 
 
 def _unproven(reason: str, evidence: Evidence, policy: Policy, proof: float) -> Ruling:
-    return structs.replace(_ruling("discard", reason, evidence, policy, proof), unproven=True)
+    return structs.replace(_ruling("discard", reason, evidence, policy, proof), unproven=not margin(evidence))
 
 
 def _proof(evidence: Evidence, claim: Claim, policy: Policy) -> float:
@@ -163,7 +163,7 @@ def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
 
 def _first(claim: Claim, policy: Policy) -> int:
     """How many fresh pairs are asked for at once: fewer than a proof will take."""
-    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 2))
+    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 3))
 
 
 def _wager(evidence: Evidence, count: int, claim: Claim) -> float:
