@@ -216,6 +216,7 @@ class Lab:
             yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
         else:
             anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
+            self._withdraw(experiment)
             yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again, **anew)
             yield from self._settle(at)
 
@@ -268,6 +269,11 @@ class Lab:
         if self.wealth is not None:
             self.wealth.open(experiment.id, made.alpha)
         return made
+
+    def _withdraw(self, experiment: Experiment) -> None:
+        """Its claim ends without a verdict, in the wealth of a coordinator; the track's own sees that in the record."""
+        if self.wealth is not None and experiment.claim is not None:
+            self.wealth.settle(experiment.id, weighing.proof(experiment, self.state.known, self.state.policy), False)
 
     @property
     def _instant(self) -> bool:

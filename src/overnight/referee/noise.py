@@ -13,7 +13,7 @@ from overnight.referee import inference
 
 MOST_RACES = 60  # raced candidates
 FARTHEST_DEVIATIONS = 4.0  # robust standard deviations that a run may lie from its commit's median
-MOST_SPREAD = 3.0  # times the median that one candidate's variance may count
+MOST_SPREAD = 4.0  # times the median that one candidate's variance may count
 MOST_FREEDOM = 4  # degrees of freedom with which one candidate counts
 PRIOR_FREEDOM = 4  # the same for what the incumbents' own spread suggests, while few candidates have raced
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 LEAST, MOST = 0.25, 0.95  # shares of what is left that one claim may take, by what its race says
-TIMES = 3  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
+TIMES = 5  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
 LOWEST = 1e-12  # a level at which nothing is ever kept, when all is spent: what rounding may leave over
 

@@ -164,5 +164,5 @@ def _sure(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"{_capital(on_one_seed(track))}."
     elif found.alpha:
         yield (f"It stopped there because the evidence of its fresh pairs had reached {found.verdict.e_value or 0.0:.3g} to 1 "
-               f"where {1 / found.alpha:.3g} to 1 was needed: a change that is no better gets that far with a chance of at most "
-               "one in as many, however often one looks.")
+               f"where {1 / found.alpha:.3g} to 1 was needed: a change that is no better gets that far with a chance of at "
+               "most one in as many, however often one looks.")

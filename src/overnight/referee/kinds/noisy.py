@@ -19,6 +19,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 LEAST_SPREAD = 0.35  # of what is usual, below which fresh pairs are not believed to scatter
+ENOUGH, FAR = 4, 5.0  # fresh pairs from which on none counts as farther from their median than so many of their own spreads
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
@@ -168,7 +169,8 @@ def _first(claim: Claim, policy: Policy) -> int:
 
 def _wager(evidence: Evidence, count: int, claim: Claim) -> float:
     """The e-value of the first so many fresh pairs: a mixture of what the race says and of what it may not know."""
-    fresh = tuple(d + margin(evidence) for d in evidence.fresh[:count])
+    fresh = evidence.fresh[:count] if count < ENOUGH else inference.winsorized(evidence.fresh[:count], 0.0, FAR)
+    fresh = tuple(d + margin(evidence) for d in fresh)
     said = claim.middle, claim.variance
     return math.fsum(share * inference.fresh_e_value(fresh, *(prior or said)) for share, prior in WAGERS)
 
@@ -177,7 +179,8 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
     """The verdict with its evidence: of the fresh pairs alone, or of a race that ended by itself."""
     if len(evidence.fresh) > 1:
         shown = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), _interval(shown, evidence), proof)
+        low, high = _interval(shown, evidence)
+        return Ruling(verdict, reason, min(max(_shrunk(shown, evidence, policy), low), high), (low, high), proof)
     shown = inference.winsorized(evidence.race, evidence.variance, policy.reach)
     wide = inference.anytime_interval(shown, evidence.variance, policy.prior_pairs)
     proof = inference.e_value(shown, evidence.variance, policy.prior_pairs)
@@ -187,11 +190,7 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
 def _interval(fresh: list[float], evidence: Evidence) -> tuple[float, float]:
     """Student's, by their own spread: candidates differ in theirs. Where that is very small by chance, or because numbers come
     in steps, by a share of the usual one."""
-    low, high = inference.interval(fresh, SHOWN)
-    usual = LEAST_SPREAD * math.sqrt(evidence.variance)
-    _, own = inference.pooled_spread(fresh, 0.0, 0.0)
-    wider = max(1.0, usual / own)
-    return (low + high) / 2 - wider * (high - low) / 2, (low + high) / 2 + wider * (high - low) / 2
+    return inference.interval(fresh, SHOWN, LEAST_SPREAD * math.sqrt(evidence.variance))
 
 
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
