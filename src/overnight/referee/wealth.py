@@ -6,8 +6,9 @@ e_t with E[e_t] <= 1 where the change is no better, R_t keeps when it is opened,
 r_t <= a_t e_t - [kept]. It is kept only if a_t e_t >= 1, so [kept] <= a_t e_t - r_t. The keeps in the end are at least
 R_t + 1 if it is kept; hence the expected share of false ones is at most the sum over changes that are no better of
 E[(a_t e_t - r_t)/(R_t + 1)] <= E[sum over all claims of (a_t - r_t)/(R_t + 1)], which `level` holds at or under `share`.
-Claims that are open count in full, so that any number may be open at once. After e-LORD (Zhang et al., arXiv 2506.01452) and
-the reuse of what an e-value overshoots (arXiv 2601.20386).
+Claims that are open count in full, so that any number may be open at once. One that was put aside unproven is still open: it
+keeps its level, and gets its refund once, when it is given up or has been resumed and ends.
+After e-LORD (Zhang et al., arXiv 2506.01452) and the reuse of what an e-value overshoots (arXiv 2601.20386).
 """
 
 from __future__ import annotations
