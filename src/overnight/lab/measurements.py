@@ -21,7 +21,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 from overnight.track.spec import HARNESS_METRICS, Track
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
-OWN_SEEDS = 120  # seeds that may ever confirm one commit: what the referee wants at most, where the half of both sides fails
+OWN_SEEDS = 450  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
 LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST_DIFFERENCE = 1e-150  # the same for differences
