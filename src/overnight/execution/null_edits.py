@@ -2,13 +2,12 @@
 
 Python is edited through its syntax tree, with all of these that a file has a place for: local variables of another name, an
 assignment that nothing reads, constants at the top of a module in another order, `x + -0.0` for a number x with a point, and,
-where `draws` allows it, lots drawn in vain from a generator that has just been seeded. The text is that of the tree, without comments
-and with other line ends, and is taken only where it parses to that very tree. C gets a function that nothing calls, other
-languages a comment.
+where `draws` allows it, lots drawn in vain from a generator that has just been seeded. The text is that of the tree, without
+comments, and is taken only where it parses to that very tree. C gets a function that nothing calls, other languages a comment.
 
 Covered: names that the module looks up by their text (`locals`, `eval` and the like) stay as they are.
-Not covered: a program that reads its own source; lots drawn in vain change what a program draws, as other seeds do, and are no edit that
-does nothing for one that promises certain draws.
+Not covered: a program that reads its own source. Lots drawn in vain change what a program draws next, as another seed does: what
+it means is the same only where no single draw matters.
 """
 
 from __future__ import annotations
@@ -21,10 +20,12 @@ from copy import deepcopy
 MOST_BYTES = 512 << 10  # of a file; larger ones stay as they are
 MOST_NAMES = 4  # that are changed in one file
 MOST_DRAWS = 1000  # in vain
-COMMENTS = dict.fromkeys(("jl", "r", "R", "sh", "rb", "pl", "toml", "yaml", "yml", "cfg"), "#") | dict.fromkeys(
-    ("rs", "go", "js", "ts", "java", "kt", "swift", "cs", "zig", "h", "hpp", "cuh"), "//") | dict.fromkeys(("lua", "hs", "sql"), "--")
+COMMENTS = {
+    **dict.fromkeys(("jl", "r", "R", "sh", "rb", "pl", "toml", "yaml", "yml"), "#"),
+    **dict.fromkeys(("rs", "go", "js", "ts", "java", "kt", "swift", "cs", "zig", "h", "hpp", "cuh"), "//"),
+    **dict.fromkeys(("lua", "hs", "sql"), "--")}
 FUNCTIONS = {"c", "cc", "cpp", "cxx", "cu"}
-_BY_TEXT = {"locals", "globals", "vars", "dir", "eval", "exec", "inspect", "getattr", "setattr", "__dict__", "__annotations__"}
+_BY_TEXT = {"locals", "globals", "vars", "dir", "eval", "exec", "inspect", "getattr", "setattr", "__dict__"}
 # how a generator is seeded, and how one lot is drawn from what is so called
 _SEEDED = {"random.seed": "random.random()", "np.random.seed": "np.random.random()", "numpy.random.seed": "numpy.random.random()",
            "torch.manual_seed": "torch.rand(1)"}
@@ -90,8 +91,8 @@ def _locals(function: ast.FunctionDef) -> set[str]:
                       | ast.GeneratorExp | ast.Lambda) or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
                                                              and node is not function) for node in inside):
         return set()  # another scope: what a name means there is not looked into
-    outside = {name for part in (function.args, *function.decorator_list, *filter(None, [function.returns])) for node in ast.walk(part)
-               for name in _called(node)}
+    heads = (function.args, *function.decorator_list, *filter(None, [function.returns]))
+    outside = {name for head in heads for node in ast.walk(head) for name in _called(node)}
     bound = {name for node in inside if not isinstance(node, ast.Name | ast.Attribute) for name in _called(node)}
     stored = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return {name for name in stored - outside - bound if not name.startswith("__")}

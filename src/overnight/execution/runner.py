@@ -60,7 +60,8 @@ class Runner:
 
     # -- trees --
 
-    def tree(self, commit: str, judge: bool = False, edit: Callable[[Path], None] = lambda making: None, name: str = "") -> Path:
+    def tree(self, commit: str, judge: bool = False, edit: Callable[[Path], None] = lambda making: None,
+             name: str = "") -> Path:
         """A clean tree of a commit, made once; without the private files, but the judge's tree lacks the holdout alone. `edit`:
         what is done to it, under another name."""
         def hide(making: Path) -> Path:

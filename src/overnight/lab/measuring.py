@@ -53,7 +53,8 @@ class Measuring:
             return
         if missing := self._nulls():
             edits = {j.edit for j in flying}
-            yield from (self._run(BASELINE, state.commit, seed, "null", edit=edit) for seed, edit in missing if edit not in edits)
+            yield from (self._run(BASELINE, state.commit, seed, "null", edit=edit)
+                        for seed, edit in missing if edit not in edits)
             return
         due = self.check_now or known.drift.due(state.runs)
         if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
@@ -94,9 +95,9 @@ class Measuring:
 
     def _room(self) -> float:
         """About how many runs this session has time for: one or more for each experiment."""
-        budget, each = self.flight.budget, self.state.usage.busy / max(1, self.state.runs)
-        lasts = math.inf if budget.until is None else (budget.until - self.flight.now) * self.flight.measure_slots / max(1e-9, each)
-        return min(lasts, *(math.inf if most is None else most for most in (budget.experiments, budget.runs)))
+        budget, flight, each = self.flight.budget, self.flight, self.state.usage.busy / max(1, self.state.runs)
+        left = math.inf if budget.until is None else (budget.until - flight.now) * flight.measure_slots / max(1e-9, each)
+        return min(left, *(math.inf if most is None else most for most in (budget.experiments, budget.runs)))
 
     def _nulls(self) -> list[tuple[int, int]]:
         """(seed, what the edit is drawn from) of the runs of the baseline with edits that do nothing that are still to be made;
