@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 LEAST, MOST = 0.25, 0.95  # shares of what is left that one claim may take, by what its race says
+TIMES = 3  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
 LOWEST = 1e-12  # a level at which nothing is ever kept, when all is spent: what rounding may leave over
 
@@ -52,11 +53,12 @@ class Earned:
     claims: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def level(self, race: float = 0.0) -> float:
-        """A share of what is left, times the keeps that it would be one of. What a race says is known before its claim is made,
+        """A share of what is left, times the keeps that it would be one of, as far as these count. Each claim is charged by its
+        keeps, so that what is left falls ever more slowly, and so do the levels. What a race says is known before its claim is made,
         so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as most
         claims are kept."""
         share = min(MOST * (self.keeps + 1) / (self.keeps + 1 + self.lost), LEAST * max(1.0, race))
-        return min(HIGHEST, max(LOWEST, share * (self.share - self.charged) * (self.keeps + 1)))
+        return min(HIGHEST, max(LOWEST, share * (self.share - self.charged) * min(self.keeps + 1, TIMES)))
 
     def open(self, claim: int, alpha: float) -> None:
         """Charge it in full."""
