@@ -2,12 +2,12 @@
 
 Python is edited through its syntax tree, with all of these that a file has a place for: local variables of another name, an
 assignment that nothing reads, constants at the top of a module in another order, `x + -0.0` for a number x with a point, and,
-where `draws` allows it, lots drawn in vain from a generator that has just been seeded. The text is that of the tree, without
-comments, and is taken only where it parses to that very tree. C gets a function that nothing calls, other languages a comment.
+where `draws` allows it, lots drawn in vain from a generator that was just seeded. The text is that of the tree, without its
+comments, and is taken only where it parses to that very tree. C gets a function that nothing calls, others a comment.
 
 Covered: names that the module looks up by their text (`locals`, `eval` and the like) stay as they are.
-Not covered: a program that reads its own source. Lots drawn in vain change what a program draws next, as another seed does: what
-it means is the same only where no single draw matters.
+Not covered: a program that reads its own source. Lots drawn in vain change what a program draws next, as another seed does:
+what it means is the same only where no single draw matters.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MOST_NAMES = 4  # that are changed in one file
 MOST_DRAWS = 1000  # in vain
 COMMENTS = {
     **dict.fromkeys(("jl", "r", "R", "sh", "rb", "pl", "toml", "yaml", "yml"), "#"),
-    **dict.fromkeys(("rs", "go", "js", "ts", "java", "kt", "swift", "cs", "zig", "h", "hpp", "cuh"), "//"),
+    **dict.fromkeys(("rs", "go", "js", "ts", "java", "kt", "swift", "cs", "zig", "h", "hpp"), "//"),
     **dict.fromkeys(("lua", "hs", "sql"), "--")}
 FUNCTIONS = {"c", "cc", "cpp", "cxx", "cu"}
 _BY_TEXT = {"locals", "globals", "vars", "dir", "eval", "exec", "inspect", "getattr", "setattr", "__dict__"}
 # how a generator is seeded, and how one lot is drawn from what is so called
-_SEEDED = {"random.seed": "random.random()", "np.random.seed": "np.random.random()", "numpy.random.seed": "numpy.random.random()",
-           "torch.manual_seed": "torch.rand(1)"}
+_SEEDED = {"random.seed": "random.random()", "np.random.seed": "np.random.random()",
+           "numpy.random.seed": "numpy.random.random()", "torch.manual_seed": "torch.rand(1)"}
 _MADE = {"Random": "random()", "default_rng": "random()", "RandomState": "random_sample()"}
 
 

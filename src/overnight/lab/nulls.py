@@ -43,9 +43,10 @@ class Nulls(Struct):
         self.over = self.over or event.stage in RACED
 
     def add(self, event: Measured, metrics: Metrics, difference: float | None) -> None:
-        """One of these ended; `difference` is None, and `metrics` empty, where it failed."""
+        """One of these ended; `difference` is None, and `metrics` empty, where it failed. One that was under way when
+        others had moved the number is compared with nothing."""
         self.done.add(event.edit or 0)
-        if difference is not None:
+        if difference is not None and not self.moving:
             self.differences.append(difference)
             self.metrics.setdefault(event.seed, metrics)
 
