@@ -46,9 +46,10 @@ def test_where_the_draws_decide_every_run_draws_others(tmp_path):
     ran = done("run", folder, "--experiments", 2, "--researcher", "placebo")
     assert "baseline with an edit that does nothing: loss" in ran and " keep " not in ran
     status = json.loads(done("status", folder, "--json"))
-    assert (status["null_edits"], status["null_moved"], status["under_edits"], status["kind"]) == (5, 5, True, "noisy")
+    assert (status["under_edits"], status["kind"]) == (True, "noisy")
+    assert status["null_moved"] == status["null_edits"] in range(5, 9)  # some may be under way when five have moved it
     assert 0.02 < status["null_spread"] < 1.0 and status["experiments"] == 2
-    assert done("log", folder).startswith("5 of 5 edits that do nothing moved loss, by 0.")
+    assert f" of {status['null_edits']} edits that do nothing moved loss, by 0." in done("log", folder).splitlines()[0]
     done("report", folder)
     assert "every run is made with one of its own" in (home(folder) / "report" / "report.md").read_text()
     session = Session(folder)
