@@ -43,12 +43,14 @@ RULES: dict[str, Rule] = {
 
 def judged(lots: random.Random, part: float, correlation: float, size: float) -> tuple[Ruling, Evidence, list[float]]:
     """One change from its first run to its verdict."""
-    gain, race, fresh, held = lots.uniform(0.5, 2.0), list[float](), list[float](), list[float]()
+    gain, race, fresh, held, claim = lots.uniform(0.5, 2.0), list[float](), list[float](), list[float](), None
     while True:
-        seen = Evidence(tuple(race), tuple(fresh), 1.0, ALPHA)
+        seen = Evidence(tuple(race), tuple(fresh), 1.0, ALPHA, claim)
         step = kinds.next_step(seen)
         if isinstance(step, Ruling):
             return step, seen, held
+        if step.stage == "confirm" and claim is None:
+            claim = kinds.NOISY.claim(seen, Policy())
         luck, own = lots.gauss(0, 1), lots.gauss(0, 1)
         (fresh if step.stage == "confirm" else race).append(gain + luck)
         if step.stage == "confirm":

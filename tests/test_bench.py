@@ -198,7 +198,8 @@ def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert said.keys() == {"aa_nights", "classic", "demo", "early_stop", "holdout", "ideas", "knobs", "light", "load", "minds",
-                           "planted", "referee", "referee_long", "sandbox", "sandboxes", "scale", "scoring", "seccomp", "seeds", "shares", "trust"}
+                           "patient", "planted", "referee", "referee_long", "sandbox", "sandboxes", "scale", "scoring", "seccomp",
+                           "seeds", "shares", "trust"}
     assert all(line.endswith(".") for line in said.values())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from golden import nights, reading
 from overnight.journal import open as open_journal
-from overnight.lab.events import Event
+from overnight.lab.events import Claimed, Event, Judged, Rebased
 
 HEAD = (221, "3459a0d5f3811672faf7df5bbca815b5fa3b9043ac45f5e7e725889b0de7224a")  # number and hash of the last record of the file
 
@@ -64,3 +64,15 @@ def test_a_difference_is_said_with_where_it_is():
     lab.state.experiments[1].reason = "another"
     mine, theirs = (nights.flat(nights.plain(reading.summary(each))) for each in (lab, reading.replay(events)))
     assert [line.partition(":")[0] for line in nights.differences(mine, theirs)] == ["/experiments/1/reason"]
+
+
+def test_a_night_has_claims_that_are_kept_given_up_and_withdrawn():
+    made, ends = set(), set()
+    for event in nights.load("claimed"):
+        if isinstance(event, Claimed):
+            assert event.experiment not in made
+            made.add(event.experiment)
+        elif isinstance(event, Judged | Rebased) and event.experiment in made:
+            made.remove(event.experiment)
+            ends.add(event.verdict if isinstance(event, Judged) else "withdrawn")
+    assert ends == {"keep", "discard", "withdrawn"} and not made

@@ -13,6 +13,7 @@ from overnight.contracts import Call
 from overnight.lab import events
 from overnight.lab.events import (
     Called,
+    Claimed,
     Dropped,
     Event,
     Faulted,
@@ -32,6 +33,7 @@ from overnight.lab.events import (
     Stopped,
     Vetoed,
 )
+from overnight.referee.decision import Claim
 from overnight.testing.events import EventSuite, there_and_back
 
 KINDS = typing.get_args(Event)
@@ -48,6 +50,7 @@ EXAMPLES = [
              overhead={"sandbox": 0.01}, worker=3, paired_metrics={"y": 1.25}, curve=((1.0, 2.5), (2.0, 2.25))),
     Measured(7.5, 10, 1, "d" * 40, 0, "race", outcome="timeout", reason="it took longer than 30s"),
     Measured(7.6, 11, 1, "d" * 40, 0, "race", outcome="behind", reason="fell behind", curve=((1.0, 2.5),)),
+    Claimed(7.7, 1, Claim(0.0125, 1.5, 0.4)),
     Judged(8.0, 1, "keep", "better on fresh seeds", 0.1, (0.05, 0.15), 8, 3, 41.0, 0.002, 0.1),
     Judged(8.5, 2, "foul", "it touches score.py"),
     Reopened(8.7, 1),

@@ -18,7 +18,7 @@ from overnight.lab.jobs import MOST_LOG_BYTES, Job, Letter, Measure, Measurement
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = {str: st.text(), int: st.integers(-2**63, 2**63 - 1), float: NUMBERS, bool: st.booleans(), bytes: st.binary(),
-         type(None): st.none()}
+         type(None): st.none(), msgspec.UnsetType: st.just(msgspec.UNSET)}
 JSON = st.recursive(st.one_of(*(PLAIN[kind] for kind in (str, int, float, bool, type(None)))),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=5)
 UNIONS = {"job": Job, "result": Result, "order": Order}

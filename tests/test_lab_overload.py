@@ -40,16 +40,16 @@ def test_pauses_grow_from_what_the_lost_run_took_to_eight_times_that_and_end_wit
 
 
 class Loaded(FakeWorld):
-    """A machine on which the runs in `bursts`, counted as they end, waited for a core, and gave a number that flatters."""
+    """A machine on which the runs in `busy`, counted as they end, waited for a core, and gave a number that flatters."""
 
-    bursts = range(8, 30)
+    busy = range(8, 30)
 
     def answer(self, job):
         result = super().answer(job)
         if not isinstance(job, Measure):
             return result
         self.ended = getattr(self, "ended", 0) + 1
-        if self.ended not in self.bursts:
+        if self.ended not in self.busy:
             return msgspec.structs.replace(result, starved=0.02)
         flattered = {name: value - 50.0 * bool(job.paired_with) for name, value in result.metrics.items()}
         return msgspec.structs.replace(result, metrics=flattered, starved=0.4)
@@ -66,7 +66,7 @@ def better(_lots):
 def test_what_is_measured_under_load_keeps_nothing_and_waits():
     night = Night(Loaded(1, nothing), contract=TIMED, measure_slots=1).go(experiments=4)
     lost = [e for e in night.runs if e.starved == 0.4]
-    assert len(lost) == len(Loaded.bursts) == night.lab.state.overload.lost
+    assert len(lost) == len(Loaded.busy) == night.lab.state.overload.lost
     assert not any(isinstance(e, Judged) and e.verdict == "keep" for e in night.events)
     assert all(e.pairs < 20 for e in night.lab.state.experiments.values())
 
@@ -119,7 +119,7 @@ def test_the_user_is_told_while_it_lasts_and_how_much_was_lost():
 class Always(Loaded):
     """A machine that is always overloaded."""
 
-    bursts = range(8, 10**9)
+    busy = range(8, 10**9)
 
 
 def test_a_session_without_an_end_gives_up_after_an_hour_and_says_why():

@@ -53,7 +53,7 @@ def test_who_thinks_long_has_a_place_of_its_own():
 
 
 def test_while_a_model_thinks_the_others_keep_the_benches_busy():
-    alone, mixed = night(LLM).go(experiments=30), night(LLM, KNOBS).go(experiments=30)
+    alone, mixed = night(LLM).go(experiments=60), night(LLM, KNOBS).go(experiments=60)
     assert mixed.idled / mixed.now < 0.2 < alone.idled / alone.now
 
 

@@ -20,7 +20,7 @@ from conftest import LITTLE, command, commit, git, home, overnight, repository, 
 from overnight.journal import open as open_journal
 from overnight.lab.events import Measured
 from overnight.mcp.verbs import MOST_PENDING
-from test_night_dispatch import night, records, settings, wait_for  # noqa: F401
+from test_night_dispatch import night, records, scattered, settings, wait_for  # noqa: F401
 from test_referee_holdout import FIT
 
 NEEDS = "night"
@@ -257,6 +257,21 @@ def test_a_night_at_work_measures_what_agents_bring(night, tmp_path):  # noqa: F
 
     assert talk(conversation)["verdict"]["verdict"] == "keep" and process.poll() is None
     assert [o.name for o in (home(folder) / "inbox").iterdir()] == []
+
+
+def test_what_is_promising_goes_on_when_its_agent_asks_for_that(scattered):  # noqa: F811
+    settings(scattered, 1.05)
+
+    async def conversation():
+        async with piped(scattered) as client:
+            quick = await client.call_tool("try_change", {"message": "X to 1.05", "patient_minutes": 0, "wait_seconds": 100})
+            over = await ask(client, "wait", id="1", final=True, wait_seconds=100)
+            return quick, over[1], (await ask(client, "try_change", message="X to 1.05", wait_seconds=100))[1]
+
+    quick, over, kept = talk(conversation)
+    assert "not proven: its time is over; hand the same change in again" in quick.content[-1].text
+    assert over["verdict"]["verdict"] == quick.structured_content["verdict"]["verdict"] == "discard"
+    assert (kept["id"], kept["verdict"]["verdict"]) == (1, "keep") and len(records(scattered, "reopened")) == 1
 
 
 def test_an_agent_that_hangs_up_in_the_middle_finds_its_verdict_later(little):

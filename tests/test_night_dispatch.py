@@ -142,6 +142,31 @@ def test_a_night_at_work_tries_it_and_goes_on(night):
     assert [o.name for o in (home(folder) / "inbox").iterdir()] == []
 
 
+@pytest.fixture
+def scattered(tmp_path):
+    """The little track, where seeds scatter by 1 and a change to 1.05 always improves by .2: no quick rule sees that."""
+    score = LITTLE["score.py"].replace("% 7 / 100", "% 7 / 2")
+    return repository(tmp_path / "little", LITTLE | {"score.py": score})
+
+
+def test_a_promising_change_goes_on_and_its_sender_is_told(scattered):
+    settings(scattered, 1.05)
+    quick = overnight("try", scattered, "-m", "X to 1.05", "--patient", "0")
+    assert quick.returncode == 10 and ", not proven: its time is over; hand the same change in again" in quick.stdout
+    assert "going on" not in quick.stderr
+    done = overnight("try", scattered, "-m", "X to 1.05")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", going on: #1 X to 1.05 (worth having with a chance of" in done.stderr and "#1 keep" in done.stdout
+    assert [e.experiment for e in records(scattered, "reopened")] == [1] and len(records(scattered, "proposed")) == 1
+
+
+def test_the_time_of_a_change_is_bounded(scattered):
+    settings(scattered, 1.05)
+    done = overnight("try", scattered, "-m", "X to 1.05", "--patient", "10ms")
+    assert done.returncode == 10 and "its time is over" in done.stdout
+    assert "is not a duration" in overnight("try", scattered, "--patient", "soon").stderr
+
+
 def test_two_who_try_at_once_both_get_their_verdict(little, tmp_path):
     other = tmp_path / "other"
     git(little, "worktree", "add", "-q", "--detach", other)

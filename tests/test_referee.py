@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy import integrate, stats
 
-from overnight.referee.decision import Evidence, More, Policy, Ruling, alpha_wealth
+from overnight.referee.decision import Claim, Evidence, More, Policy, Ruling
 from overnight.referee.inference import (
     anytime_interval,
     e_value,
+    fresh_e_value,
     futility,
     interval,
     mean,
@@ -24,8 +26,8 @@ from overnight.referee.inference import (
     success_interval,
     winsorized,
 )
-from overnight.referee.kinds import next_step
-from overnight.referee.kinds.noisy import SHOWN
+from overnight.referee.kinds import KINDS, next_step
+from overnight.referee.kinds.noisy import LEAST_SPREAD, SHOWN, WAGERS
 
 numbers = st.floats(-1e6, 1e6)
 samples = st.lists(numbers, min_size=1, max_size=20)
@@ -179,8 +181,10 @@ def test_it_does_not_matter_how_wild_a_difference_is(others, wild):
 
 
 def test_ties_do_not_hide_the_difference_that_is_none():
-    assert mean(winsorized([0.01, 0.01, 0.01, -1.0], 1e-18, POLICY.reach)) < 0
-    assert step([0.01] * 3, [0.01, 0.01, 0.01, -1.0], variance=1e-18).verdict == "discard"
+    ties = [0.01, 0.01, 0.01, -1.0]
+    assert mean(winsorized(ties, 1e-18, POLICY.reach)) < 0
+    assert step([0.01] * 3, ties, variance=1e-18) == More("confirm", 5)  # three ties alone would be a proof
+    assert ended([0.01] * 3, ties * 4, variance=1e-18) == ("discard", "not confirmed on fresh seeds")
 
 
 @given(st.lists(numbers, max_size=2), variances)
@@ -370,30 +374,22 @@ def test_the_interval_of_rates_is_clopper_and_pearson_s_on_each_side(hits, count
     assert success_interval([1.0] * hits + [0.0] * (count - hits)) == pytest.approx(wanted, abs=1e-9)
 
 
-# ---- wealth ----------------------------------------------------------------------------------------------------
-
-
-@given(st.floats(0.001, 0.2), st.integers(0, 50), st.integers(0, 10_000), st.integers(0, 1000))
-def test_the_wealth_falls_with_runs_and_rises_with_keeps(level, keeps, runs, more):
-    assert 0 < alpha_wealth(level, keeps, runs + more) <= alpha_wealth(level, keeps, runs)
-    assert alpha_wealth(level, keeps, runs) <= alpha_wealth(level, keeps + 1, runs) <= 1.5 * level
-
-
-@given(st.floats(0.001, 0.2), st.integers(0, 50), st.integers(0, 10_000), st.floats(0.1, 5))
-def test_the_wealth_is_proportional_to_the_level(level, keeps, runs, times):
-    assert alpha_wealth(times * level, keeps, runs) == pytest.approx(times * alpha_wealth(level, keeps, runs))
-
-
-def test_many_runs_without_a_keep_leave_little_and_many_keeps_reach_the_most():
-    assert alpha_wealth(0.05, 0, 10_000) < 0.0002
-    assert alpha_wealth(0.05, 50, 100) == pytest.approx(0.075)
-
-
 # ---- steps -----------------------------------------------------------------------------------------------------
 
 
+def claimed(evidence):
+    """The evidence with the claim that its race makes, as soon as it wants fresh pairs, or has some."""
+    kind, bare = KINDS[evidence.kind], replace(evidence, fresh=())
+    over = bool(evidence.fresh) or getattr(kind.next_step(bare, POLICY), "stage", "") == "confirm"
+    return replace(evidence, claim=kind.claim(bare, POLICY)) if over and kind.claims(evidence) else evidence
+
+
+def evidence_of(race=(), fresh=(), **others):
+    return claimed(Evidence(tuple(race), tuple(fresh), others.pop("variance", 1.0), **others))
+
+
 def step(race=(), fresh=(), **others):
-    return next_step(Evidence(tuple(race), tuple(fresh), others.pop("variance", 1.0), **others))
+    return next_step(evidence_of(race, fresh, **others))
 
 
 def ended(race=(), fresh=(), **others):
@@ -432,32 +428,64 @@ def test_a_promising_race_is_confirmed_on_fresh_seeds():
     assert step([2.0] * 5) == More("confirm", POLICY.fresh_pairs)
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 3])
-def test_a_confirmation_under_way_goes_on(pairs):
-    assert step([2.0] * 5, [2.0] * pairs) == More("confirm", POLICY.fresh_pairs)
+@given(st.lists(st.floats(1.0, 5.0), min_size=3, max_size=14), st.floats(1e-9, 0.25))
+def test_a_claim_asks_for_the_fresh_pairs_that_its_race_wanted(race, alpha):
+    evidence = Evidence(tuple(race), (), 1.0, alpha)
+    wanted = next_step(evidence)
+    assume(isinstance(wanted, More) and wanted.stage == "confirm")
+    assert next_step(claimed(evidence)) == wanted and claimed(evidence).claim.alpha == alpha
+
+
+def test_where_a_proof_takes_long_more_pairs_are_asked_for_at_once():
+    found = [step([1.2] * 8, alpha=alpha).pairs for alpha in (0.1, 1e-3, 1e-6, 1e-12)]
+    assert found == sorted(found) and POLICY.fresh_pairs == found[0] < found[-1] <= POLICY.most_fresh // 2
+
+
+def test_one_fresh_pair_decides_nothing():
+    assert step([2.0] * 5, [2.0]) == step([2.0] * 5, [-9.0]) == More("confirm", POLICY.fresh_pairs)
 
 
 def test_what_holds_on_fresh_seeds_is_kept():
     assert ended([2.0] * 5, [2.0, 1.8, 2.2, 2.0]) == ("keep", "better on fresh seeds")
 
 
-def test_the_effect_and_interval_of_a_keep_are_those_of_the_fresh_pairs():
+def test_the_interval_of_a_keep_is_that_of_its_fresh_pairs_and_no_narrower_than_a_share_of_the_usual_one():
+    own = [4.0, 2.5, 6.5, 4.0, 5.0, 4.4]
+    assert step([5.0] * 5, own, alpha=0.25).interval == pytest.approx(stats.t.interval(SHOWN, 5, mean(own), stats.sem(own)), rel=1e-7)
+    for alike in ([2.0, 1.9, 2.1, 2.0], [2.0] * 4):  # numbers in steps may be one number by chance
+        radius = stats.t.ppf(0.5 + SHOWN / 2, 3) * LEAST_SPREAD / 2
+        assert step([5.0] * 5, alike).interval == pytest.approx((2.0 - radius, 2.0 + radius), rel=1e-6)
+
+
+def test_the_effect_of_a_keep_is_its_fresh_mean_drawn_towards_what_the_race_says():
     fresh = [2.0, 1.8, 2.2, 2.0]
-    ruling = step([5.0] * 5, fresh)
-    assert ruling.effect == pytest.approx(2.0)
-    assert ruling.interval == pytest.approx(stats.t.interval(SHOWN, 3, 2.0, stats.sem(fresh)), rel=1e-7)
+    low, even, high = (step([level] * 8, fresh).effect for level in (1.2, 2.2, 4.0))
+    assert 1.2 < low < even < high < 4.0 and even == pytest.approx(2.0, abs=0.1)
+    assert abs(step([4.0] * 8, fresh * 2).effect - 2.0) < high - 2.0  # the less, the more fresh pairs there are
 
 
-def test_the_e_value_of_a_ruling_is_that_of_all_pairs():
-    race, fresh = [1.0, 2.0, 1.5], [2.0, 1.8, 2.2, 2.0]
-    assert step(race, fresh).e_value == pytest.approx(e_value([*race, *fresh], 1.0, POLICY.prior_pairs))
-
-
-def test_one_wild_difference_moves_evidence_and_effect_by_its_reach_at_most():
-    race, fresh = [1.0, 2.0, 1.5], [2.0, 1.8, 2.2, 1e9]
+def test_the_e_value_of_a_ruling_is_that_of_the_fresh_pairs_alone():
+    race, fresh = [1.0, 2.0, 1.5], (2.0, 1.8, 2.2, 2.0)
+    claim = evidence_of(race, fresh).claim
+    said = [(share, *(prior or (claim.middle, claim.variance))) for share, prior in WAGERS]
     ruling = step(race, fresh)
-    assert ruling.effect == pytest.approx(mean(winsorized(fresh, 1.0, POLICY.reach)))
-    assert ruling.e_value == pytest.approx(e_value(winsorized([*race, *fresh], 1.0, POLICY.reach), 1.0, POLICY.prior_pairs))
+    assert ruling.e_value == pytest.approx(sum(share * fresh_e_value(fresh, *prior) for share, *prior in said))
+    assert sum(share for share, _ in WAGERS) == pytest.approx(1.0) and ruling.verdict == "keep"
+    other = Evidence((9.0,) * 9, fresh, 7.0, claim=claim)  # neither race nor known variance count any more
+    assert KINDS["noisy"].proof(other, POLICY) == ruling.e_value
+
+
+def test_the_first_e_value_that_suffices_is_the_one_that_counts():
+    """Pairs that were asked for at once and came after the proof take nothing from it."""
+    claim = Claim(0.1, 2.0, 0.5)
+    early, late = (next_step(Evidence((2.0,) * 5, fresh, 1.0, claim=claim)) for fresh in ((2.0, 1.9, 2.1), (2.0, 1.9, 2.1, 0.3)))
+    assert early.verdict == late.verdict == "keep" and early.e_value == late.e_value >= 10
+
+
+def test_one_wild_difference_moves_the_effect_by_its_reach_and_is_no_proof():
+    race, fresh = [1.0, 2.0, 1.5], [2.0, 1.8, 2.2, 2.1, 1.9, 2.0]
+    wild = [step(race, [*fresh, far], alpha=0.2).effect for far in (50.0, 1e9)]
+    assert wild[0] == pytest.approx(wild[1]) and step(race, [2.0, 1.8, 2.2, 1e9]) == More("confirm", 5)
 
 
 def test_one_run_that_diverged_does_not_end_a_race_that_went_well():
@@ -487,19 +515,27 @@ def test_a_confirmation_in_doubt_asks_for_one_more_pair():
     assert step([2.0] * 5, [0.2, 0.1, 0.4, 0.3]) == More("confirm", 5)
 
 
-def test_fresh_pairs_must_be_firm_by_themselves():
-    """All pairs together speak for it loudly; the fresh ones alone lie less than a standard error above zero."""
-    race, fresh = [3.0] * 8, [1.4, -1.2, 0.9, -0.7]
-    assert step(race, fresh) == More("confirm", 5)
-    assert next_step(Evidence(tuple(race), tuple(fresh), 1.0), Policy(firm=0.1)).verdict == "keep"
+def test_what_is_proven_at_its_level_and_not_by_its_interval_is_measured_on_and_at_last_discarded():
+    """A level may be as high as a quarter, where an interval of all but 4 % still holds zero."""
+    evidence = Evidence((2.0,) * 5, (1.6, 0.9, 2.0), 1.0, claim=Claim(0.25, 1.0, 1.0))
+    ruling = next_step(evidence, Policy(most_fresh=3))
+    assert next_step(evidence) == More("confirm", 4)
+    assert (ruling.verdict, ruling.reason) == ("discard", "not confirmed on fresh seeds")
+    assert ruling.e_value >= 4 and ruling.interval[0] < 0 < ruling.effect
+
+
+def test_a_great_race_does_not_help_fresh_pairs_that_show_nothing():
+    assert ended([3.0] * 8, [1.4, -1.2, 0.9, -0.7]) == ("discard", "did not hold on fresh seeds")
 
 
 def test_a_confirmation_in_doubt_ends():
-    assert ended([2.0] * 5, [1.8, -1.2] * (POLICY.most_fresh // 2)) == ("discard", "not confirmed on fresh seeds")
+    assert ended([2.0] * 5, [1.4, -0.2, 0.3] * 5 + [0.5]) == ("discard", "not confirmed on fresh seeds")
 
 
 def test_a_race_in_doubt_ends():
-    assert ended([0.9, 0.7] * 7, alpha=1e-9) == ("discard", "not shown to be better within 14 pairs")
+    doubt = Evidence((1.0, 0.0) * 7, (), 1.0)
+    assert isinstance(next_step(doubt), More)
+    assert next_step(doubt, Policy(screen=1e6)).reason == "not shown to be better within 14 pairs"
 
 
 def test_a_smaller_alpha_makes_a_keep_harder():
@@ -520,12 +556,15 @@ def test_what_a_smaller_alpha_keeps_a_larger_one_keeps_too(race, fresh, alpha, t
 
 
 def test_the_same_evidence_at_a_tenth_of_the_level_takes_longer():
-    assert driven(1.2, alpha=0.01)[1] > driven(1.2, alpha=0.1)[1]
+    race, fresh = [1.3, 0.9, 1.1, 1.2] * 2, [1.6, 0.8, 1.1, 1.4] * 4
+    taken = [next(n for n in range(2, 17) if getattr(step(race, fresh[:n], alpha=alpha), "verdict", "") == "keep")
+             for alpha in (0.1, 0.01, 0.001)]
+    assert taken[0] < taken[1] < taken[2]
 
 
-KINDS = st.sampled_from(["noisy", "timing"])
+SCATTERING = st.sampled_from(["noisy", "timing"])
 EVIDENCE = {"variance": st.floats(0.01, 100), "worthwhile": st.sampled_from([0.0, 0.1, 1.0, 5.0]), "simplifies": st.booleans(),
-            "alpha": st.floats(1e-4, 0.25), "kind": KINDS}
+            "alpha": st.floats(1e-4, 0.25), "kind": SCATTERING}
 
 
 @settings(max_examples=300)
@@ -572,7 +611,7 @@ def test_a_keep_stays_one_when_its_fresh_pairs_are_all_better_by_the_same(fresh,
 
 
 def test_what_removes_code_and_is_no_worse_is_kept():
-    ruling, pairs = driven(0.0, simplifies=True, worthwhile=1.0)
+    ruling, pairs = driven(0.01, simplifies=True, worthwhile=1.0)
     assert (ruling.verdict, pairs[1] >= POLICY.fresh_pairs) == ("keep", True)
     assert ruling.reason == "simplification: less code, and not worse by as much as is worthwhile"
 
@@ -589,7 +628,7 @@ def test_what_removes_code_and_is_worse_by_what_is_worthwhile_is_discarded():
 def test_a_margin_that_noise_hides_is_none(worthwhile, verdict):
     """Of half the spread of a pair or more can be shown that it is kept to; less than that cannot."""
     patient = Policy(most_pairs=200, most_fresh=40)
-    evidence = Evidence((0.0,) * 150, (0.0,) * 40, 1.0, worthwhile=worthwhile, simplifies=True)
+    evidence = claimed(Evidence((0.0, 0.02) * 75, (0.0, 0.02) * 20, 1.0, worthwhile=worthwhile, simplifies=True))
     assert next_step(evidence, patient).verdict == verdict
 
 
@@ -601,6 +640,21 @@ def test_what_adds_code_for_less_than_is_worthwhile_is_discarded():
 @pytest.mark.parametrize("kind", ["noisy", "deterministic"])
 def test_what_adds_code_and_changes_nothing_is_discarded(kind):
     assert driven(0.0, worthwhile=1.0, kind=kind)[0].verdict == "discard"
+
+
+@pytest.mark.parametrize("kind", ["noisy", "timing"])
+def test_what_removes_code_and_gives_the_same_numbers_is_kept_without_a_claim(kind):
+    """Of executed lines, on common seeds and on fresh ones; whatever is worthwhile, and at whatever level."""
+    ruling, pairs = driven(0.0, simplifies=True, alpha=1e-12, kind=kind)
+    assert (ruling.verdict, pairs, ruling.interval) == ("keep", (POLICY.equal_pairs,) * 2, (0.0, 0.0))
+    assert ruling.reason == "simplification: less code, and the same numbers on 6 seeds"
+    equal = Evidence((0.0,) * 3, (0.0,) * 2, 1.0, simplifies=True)
+    assert not KINDS[kind].claims(equal) and next_step(equal) == More("confirm", POLICY.equal_pairs)
+    assert KINDS[kind].claims(replace(equal, simplifies=False)) and KINDS[kind].claims(replace(equal, fresh=(0.0, 1e-9)))
+
+
+def test_less_code_that_differs_on_one_fresh_seed_is_judged_as_what_it_may_cost():
+    assert ended([0.0] * 3, [0.0, 0.0, -0.5] * 6, simplifies=True)[0] == "discard"
 
 
 # ---- metrics without noise -------------------------------------------------------------------------------------
@@ -681,17 +735,29 @@ def test_what_never_differs_is_dropped_once_its_difference_can_hardly_be_large()
 
 
 def test_successes_on_fresh_seeds_must_outweigh_the_failures():
-    assert step([1.0] * 6, [1.0] + [0.0] * 23, **TOSSED).reason == "did not hold on fresh seeds"
+    """With more wins than losses it goes on, as long as it may."""
+    assert step([1.0] * 6, [1.0] + [0.0] * 23, **TOSSED) == More("confirm", POLICY.fresh_tries + 1)
+    never = [1.0] + [0.0] * (POLICY.most_tries - 1)
+    assert ended([1.0] * 6, never, **TOSSED) == ("discard", "not confirmed on fresh seeds")
 
 
 def test_successes_that_hold_on_fresh_seeds_are_kept():
-    fresh = [1.0] * 9 + [0.0] * 14 + [-1.0]
+    fresh = [1.0] * 12 + [0.0] * 11 + [-1.0]
     ruling = step([1.0] * 6, fresh, **TOSSED)
-    assert (ruling.verdict, ruling.reason, ruling.effect) == ("keep", "better on fresh seeds", pytest.approx(8 / 24))
-    assert (ruling.interval, ruling.e_value) == (success_interval(fresh), sign_e_value(15, 1))
+    assert (ruling.verdict, ruling.reason, ruling.effect) == ("keep", "better on fresh seeds", pytest.approx(11 / 24))
+    enough = next(wins for wins in range(13) if sign_e_value(wins, 0) >= 80)
+    assert (ruling.interval, ruling.e_value) == (success_interval(fresh), sign_e_value(enough, 0))
+    assert step([1.0] * 30, fresh, **TOSSED) == ruling  # whatever the race was
 
 
-@pytest.mark.parametrize("fresh", [[0.0] * 24, [1.0] * 5 + [-1.0] * 5 + [0.0] * 14, [1.0] * 12 + [-1.0] * 11 + [0.0]])
+def test_successes_whose_interval_holds_zero_are_not_kept_though_they_are_proven():
+    fresh = [1.0] * 9 + [0.0] * 14 + [-1.0]
+    assert sign_e_value(9, 0) >= 80 and success_interval(fresh)[0] < 0
+    assert step([1.0] * 6, fresh, **TOSSED) == More("confirm", 25)
+
+
+@pytest.mark.parametrize("fresh", [[0.0] * 24, [1.0] * 5 + [-1.0] * 5 + [0.0] * 14, [-1.0] * 12 + [1.0] * 11 + [0.0],
+                                   [-1.0] * 24])
 def test_successes_that_do_not_hold_on_fresh_seeds_are_discarded(fresh):
     assert ended([1.0] * 6, fresh, **TOSSED) == ("discard", "did not hold on fresh seeds")
 
@@ -702,9 +768,12 @@ def test_successes_must_be_worthwhile():
     assert ended([1.0] * 6, fresh, worthwhile=0.5, **TOSSED) == ("discard", small)
 
 
-def test_no_success_is_kept_before_all_fresh_tries_are_in():
-    for pairs in range(1, POLICY.fresh_tries):
-        assert step([1.0] * 30, [1.0] * pairs, **TOSSED) == More("confirm", POLICY.fresh_tries)
+def test_fresh_tries_are_asked_for_at_once_and_a_keep_waits_for_as_many_as_prove_it():
+    """The test may be stopped at any pair; none is kept before its level is reached."""
+    enough = next(wins for wins in range(25) if sign_e_value(wins, 0) >= 80)
+    found = [step([1.0] * 30, [1.0] * pairs, **TOSSED) for pairs in range(POLICY.fresh_tries + 1)]
+    assert set(found[:enough]) == {More("confirm", POLICY.fresh_tries)} and 4 < enough < POLICY.fresh_tries
+    assert {ruling.verdict for ruling in found[enough:]} == {"keep"}
 
 
 # ---- whole candidates, by simulation ---------------------------------------------------------------------------
@@ -742,7 +811,7 @@ def test_a_true_improvement_is_kept_and_its_effect_is_not_the_lucky_one():
     lots = np.random.default_rng(10)
     found = keeps(lambda: lots.normal(2.0, 1.0), 600, alpha=0.1)
     assert len(found) / 600 >= 0.85
-    assert np.mean([ruling.effect for ruling in found]) == pytest.approx(2.0, rel=0.05)
+    assert 0.9 * 2.0 <= np.mean([ruling.effect for ruling in found]) <= 2.0  # shrunk: what was stopped by its luck says no more
     assert np.mean([ruling.interval[0] <= 2.0 <= ruling.interval[1] for ruling in found]) >= 0.92
 
 

@@ -7,18 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.referee import priority
-from overnight.referee.decision import Evidence, Policy
+from overnight.referee.decision import Claim, Evidence, Policy
 
 POLICY = Policy()
 pairs = st.lists(st.floats(-3, 3), min_size=1, max_size=10)
 
 
+def evidence_of(race, fresh, variance, alpha):
+    """With its claim as soon as there are fresh pairs."""
+    return Evidence(tuple(race), tuple(fresh), variance, alpha, Claim(alpha) if fresh else None)
+
+
 def of(race=(), fresh=(), variance=1.0, alpha=0.1):
-    return priority.of(Evidence(tuple(race), tuple(fresh), variance, alpha), POLICY)
+    return priority.of(evidence_of(race, fresh, variance, alpha), POLICY)
 
 
-def remaining(race=(), fresh=(), alpha=0.1):
-    return priority.remaining(Evidence(tuple(race), tuple(fresh), 1.0, alpha), POLICY)
+def remaining(race=(), fresh=(), alpha=0.1, policy=POLICY):
+    return priority.remaining(evidence_of(race, fresh, 1.0, alpha), policy)
 
 
 def test_what_was_never_run_is_worth_the_same_everywhere():
@@ -70,11 +75,20 @@ def test_fewer_runs_remain_with_better_evidence(race, more):
     assert remaining([d + more for d in race]) <= remaining(race) * (1 + 1e-9)
 
 
-def test_more_runs_remain_where_more_evidence_is_wanted():
-    assert remaining([0.5], alpha=0.001) > remaining([0.5], alpha=0.1)
+def test_more_runs_remain_where_a_race_has_more_to_show():
+    assert remaining([0.5], policy=Policy(screen=100.0)) > remaining([0.5])
 
 
-@pytest.mark.parametrize(("fresh", "runs"), [(1, 6), (2, 4), (3, 2), (4, 2), (8, 2)])
+def test_a_race_takes_as_long_whatever_the_level_of_the_claim_will_be():
+    assert remaining([0.5], alpha=0.001) == remaining([0.5], alpha=0.1)
+
+
+def test_a_claim_leaves_nothing_of_the_race_to_be_run():
+    claimed = Evidence((0.1,), (), 1.0, claim=Claim(0.1))
+    assert priority.remaining(claimed, POLICY) == 2 * POLICY.fresh_pairs < remaining([0.1])
+
+
+@pytest.mark.parametrize(("fresh", "runs"), [(1, 2), (2, 2), (3, 2), (8, 2)])
 def test_both_sides_of_the_fresh_pairs_remain_to_be_run(fresh, runs):
     assert remaining([2.0] * 4, [2.0] * fresh) == runs
 

@@ -14,7 +14,7 @@ from overnight.ideas import similarity
 from overnight.ideas.found import written
 from overnight.ideas.source import gather
 from overnight.lab.events import Event, Measured, Vetoed
-from overnight.lab.jobs import DropIdea, Steer, Veto
+from overnight.lab.jobs import PATIENT, DropIdea, Steer, Veto
 from overnight.lab.lab import Lab
 from overnight.night import dispatch
 from overnight.night.dispatch import KnownIdea
@@ -22,9 +22,10 @@ from overnight.night.inbox import request
 from overnight.night.session import opened
 from overnight.report.live import sentence
 from overnight.track.load import load
+from overnight.track.units import seconds
 from overnight.views import public
 from overnight.views.experiment import experiment as view
-from overnight.views.experiment import line, named
+from overnight.views.experiment import line, named, resumable
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -34,22 +35,27 @@ STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of
 @click.option("-m", "--message", default="", help="What the change is and why it should help; the commit's message.")
 @click.option("--by", default="person", show_default=True, help="Name of the change's author.")
 @click.option("--idea", type=click.IntRange(min=1), default=None, help="The idea of the queue that it tries.")
+@click.option("--patient", metavar="30min", help="Time of runs that a promising change may take; 0: the quick verdict "
+              "(default: until it is proven or hardly worth having).")
+@click.option("--wait", "final", is_flag=True, help="Where a night is at work, wait on while a change is promising.")
 @SANDBOX
 @WORKERS
 @JSON
 @click.pass_context
-def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int | None, sandbox_name: str,
-            workers: int | None, as_json: bool) -> None:
+def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int | None, patient: str | None, final: bool,
+            sandbox_name: str, workers: int | None, as_json: bool) -> None:
     """Have the present change of a work tree measured, wait, and print the verdict.
 
-    Takes what the editable files are now, committed or not, and touches neither them nor the branch. Exit status: 0 keep,
-    10 discard, 11 crash, 12 foul; 2 where there is no verdict.
+    Takes what the editable files are now, committed or not, and touches neither them nor the branch. What is promising but
+    not proven goes on while nothing else waits for the benches; the same change handed in again goes on from its evidence. Exit
+    status: 0 keep, 10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
     session = opened(folder)
     allowed(session, load(session.repo.folder))
-    wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0)
+    lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
+    wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
     try:
-        experiment, verdict = dispatch.attempt(session, wish, sandbox_name, workers, _tell)
+        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
     state = opened(folder).read()
@@ -58,6 +64,8 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
     else:
         tell(line(view(state, chosen)))
+        if unproven:
+            tell(resumable(chosen))
         tell(f"frontier {state.commit[:7]}; `overnight show {chosen.id}` has the runs and the diff")
     ctx.exit(STATUS[verdict])
 

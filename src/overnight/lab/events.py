@@ -154,6 +154,8 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     asked      the seed of the brief that it answers: that of the calls to models that it took
     thinking   seconds from the brief to the change
     request    the order that handed it in; "" where a role was asked
+    patient    seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick
+               verdict; unset where a role was asked, and in old journals
     """
 
     at: float
@@ -167,6 +169,7 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     asked: int = 0
     thinking: float = 0.0
     request: str = ""
+    patient: float | UnsetType = UNSET
 
 
 class Passed(Recorded, frozen=True):
@@ -256,9 +259,10 @@ class Judged(Recorded, frozen=True):
     interval  95 % interval of the effect
     pairs     paired differences used, in all and on fresh seeds
     e_value   evidence against "not better"
-    alpha     level at which the claim could be made: a keep takes an e-value of at least 1/alpha
+    alpha     level of its claim: a keep takes an e-value of at least 1/alpha; None without one
     variance  of its paired differences in the race
     finding   what the pairs of a discarded change say of it; unset where it was not measured, and in old journals
+    resumable its pairs and its claim stay, for more pairs might prove it, and the claim stays charged; unset: they do not
     """
 
     experiment: int
@@ -272,12 +276,20 @@ class Judged(Recorded, frozen=True):
     variance: float | None = None
     alpha: float | None = None
     finding: Finding | UnsetType = UNSET
+    resumable: bool | UnsetType = UNSET
 
 
 class Reopened(Recorded, frozen=True):
-    """No researcher has anything new to try: a discarded experiment that looked better than not is raced on."""
+    """A discarded experiment that looked better than not goes on: no researcher has anything new to try, or it was handed in
+    and nothing else waits for a bench.
+
+    request  the order that handed the same change in again; unset where none did
+    patient  seconds that its runs may take in all, where it was handed in: it goes on while it may be worth having
+    """
 
     experiment: int
+    request: str | UnsetType = UNSET
+    patient: float | UnsetType = UNSET
 
 
 class Faulted(Recorded, frozen=True):

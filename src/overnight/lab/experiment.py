@@ -45,6 +45,8 @@ class Experiment(Struct, array_like=True, gc=False):
     credited           its researcher's record has it
     claim              that it is better, while its fresh pairs are awaited
     finding            what its pairs say of it, where it was discarded
+    patience           seconds that its runs may take while it is promising and nothing else waits for a bench
+    patient            it goes on for that reason
     """
 
     id: int
@@ -88,6 +90,8 @@ class Experiment(Struct, array_like=True, gc=False):
     credited: bool = False
     finding: Finding | None = None
     claim: Claim | None = None
+    patience: float = 0.0
+    patient: bool = False
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -134,7 +138,7 @@ class Experiment(Struct, array_like=True, gc=False):
         """It has a verdict."""
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
-        self.finding = event.finding or None
+        self.finding, self.patient = event.finding or None, False
 
 
 def mark(base_commit: str, patch: str) -> int:

@@ -17,6 +17,7 @@ from overnight.contracts import Brief, Call, Change
 from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
 
+PATIENT = 1e9  # seconds: until it is proven or not worth having
 MOST_LOG_BYTES = 64 << 10  # bytes of a log that travel and are kept: its end
 Log = Annotated[bytes, Meta(max_length=MOST_LOG_BYTES)]
 # the log of a run or of its scoring, or that of what it is paired with
@@ -218,6 +219,7 @@ class Try(Sent, frozen=True, tag="try", tag_field="order"):
     base    the commit that it stands on, which the result branch holds or stands on
     commit  the change on top of it
     by      who hands it in: "person", the name of an agent
+    patient seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick verdict
     """
 
     base: str
@@ -225,6 +227,7 @@ class Try(Sent, frozen=True, tag="try", tag_field="order"):
     message: str
     by: str = "person"
     idea: int = 0
+    patient: float = PATIENT
 
 
 class AddIdea(Sent, frozen=True, tag="idea", tag_field="order"):

@@ -57,7 +57,7 @@ class Lab:
         self.flight.begin(budget)
         self.roster.begin()
         self.measuring.check_now = self.state.calibrated
-        return self._happen(self._settle(at))
+        return self._happen(chain(self._settle(at), self._put_aside(at), self._resumed(at)))
 
     def stop(self, why: str) -> None:
         """End the session for this reason, a sentence: nothing new is begun."""
@@ -130,7 +130,7 @@ class Lab:
         if not isinstance(result, jobs.Trouble):
             named = isinstance(result, jobs.Measurement) and result.worker
             self.flight.worked(f"measure {named}" if named else result.job.place)
-        return self._happen(chain(_TELL[type(result)](self, result, at), self._again(at)))
+        return self._happen(chain(_TELL[type(result)](self, result, at), self._resumed(at), self._again(at)))
 
     def _happen(self, coming: Iterable[events.Event]) -> list[events.Event]:
         """Apply what happens, one after the other: what comes next may depend on it."""
@@ -173,12 +173,24 @@ class Lab:
             yield events.Ordered(at, order.request, "try", result.foul or result.reason)
             return
         if first := self.state.same(order.base, result.patch):
-            yield events.Ordered(at, order.request, "try", experiment=first.id)
+            yield from self._handed_in_again(first, order, at)
             return
         base = next((e.id for e in self.state.experiments.values() if e.commit == order.base), BASELINE)
         yield events.Proposed(
             at=at, experiment=self.state.next_experiment, base=base, base_commit=order.base, researcher=order.by,
-            message=change.message, idea=order.idea, request=order.request, **events.common(events.Made, result))
+            message=change.message, idea=order.idea, request=order.request, patient=order.patient,
+            **events.common(events.Made, result))
+
+    def _handed_in_again(self, first: Experiment, order: jobs.Try, at: float) -> Iterator[events.Event]:
+        """The very change of an earlier experiment: that goes on from its evidence where more might prove it, or else its
+        verdict is the answer."""
+        kept = first.id in self.state.resumable or first.prior_differences
+        likely = first.finding is not None and first.finding.chance >= self.state.policy.unlikely
+        if first.verdict == "discard" and order.patient and kept and likely:
+            yield events.Reopened(at, first.id, order.request, first.cost + order.patient)
+            yield from self._settle(at)
+        else:
+            yield events.Ordered(at, order.request, "try", experiment=first.id)
 
     def _thought(self, result: jobs.Thought, at: float) -> Iterator[events.Event]:
         job = result.job
@@ -204,6 +216,7 @@ class Lab:
             yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
         else:
             anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
+            self._withdraw(experiment)
             yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again, **anew)
             yield from self._settle(at)
 
@@ -258,13 +271,43 @@ class Lab:
             self.wealth.open(experiment.id, made.alpha)
         return made
 
+    def _withdraw(self, experiment: Experiment) -> None:
+        """Its claim ends without a verdict, in the wealth of a coordinator; the track's own sees that in the record."""
+        if self.wealth is not None and experiment.claim is not None:
+            self.wealth.settle(experiment.id, weighing.proof(experiment, self.state.known, self.state.policy), False)
+
+    @property
+    def _instant(self) -> bool:
+        """Whether a researcher would propose at once, so that benches are never idle; while one thinks, they may be."""
+        return self.proposing.may_propose() and any(not self.roster.roles[n].thinks for n in self.proposing.willing())
+
+    def _put_aside(self, at: float) -> Iterator[events.Event]:
+        """What went on alone in an earlier session has a verdict for now where benches are never idle in this one."""
+        for experiment in [e for e in self.state.open.values() if e.patient and e.pairs and self._instant]:
+            reason = "put aside, for others wait for the benches"
+            proof = weighing.proof(experiment, self.state.known, self.state.policy)
+            ruling = decision.Ruling("discard", reason, experiment.effect or 0.0, None, proof, unproven=True)
+            yield self._judged(at, experiment, "discard", reason, ruling)
+
+    def _resumed(self, at: float) -> Iterator[events.Event]:
+        """Benches that nothing else waits for go on with near misses that were handed in, the likeliest first."""
+        experiments, room = self.state.experiments, self.flight.measure_slots - len(self.state.open)
+        left = [e for e in map(experiments.__getitem__, self.state.resumable) if e.cost < e.patience]
+        busy = not left or self.flight.handed_in or self._instant or any(not e.patient for e in self.state.open.values())
+        if busy or self.problem or not self.state.calibrated or self.flight.over(self.flight.now):
+            return
+        for experiment in sorted(left, key=lambda e: -e.finding.chance if e.finding else 0.0)[: max(0, room)]:
+            yield events.Reopened(at, experiment.id, patient=experiment.patience)
+            yield from self._settle(at)
+
     def _again(self, at: float) -> Iterator[events.Event]:
         """Where no researcher has anything new, and nothing is open, the discarded ones that are nearest to a keep go on."""
         busy = self.state.open or len(self.flight) or self.flight.handed_in or self.proposing.willing()
         if busy or self.problem or not self.state.calibrated or not self.roster.proposers:
             return
         left = [e for e in self.state.experiments.values()
-                if e.prior_differences and e.reopenings < MOST_REOPENINGS and (e.effect or 0.0) > 0]
+                if e.prior_differences and e.reopenings < MOST_REOPENINGS and (e.effect or 0.0) > 0
+                and e.id not in self.state.resumable]
         for experiment in sorted(left, key=self.measuring.urgency)[: self.flight.measure_slots]:
             yield events.Reopened(at, experiment.id)
 
@@ -276,12 +319,14 @@ class Lab:
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None
         found = weighing.found(race, fresh, self.state.known, self.state.policy, self.state.alpha) \
             if verdict == "discard" and (race or fresh) else UNSET
-        alpha = experiment.claim.alpha if experiment.claim else self.state.alpha
-        if self.wealth is not None:
+        alpha = experiment.claim.alpha if experiment.claim else None
+        resumable = found is not UNSET and experiment.awaited and ruling is not None and ruling.unproven \
+            and found.chance >= self.state.policy.unlikely
+        if self.wealth is not None and not resumable:
             self.wealth.settle(experiment.id, ruling.e_value if ruling else 0.0, verdict == "keep")
         return events.Judged(at, experiment.id, verdict, reason, effect, ruling.interval if ruling else None,
                       len(race) + len(fresh), len(fresh), ruling.e_value if ruling else None, variance,
-                      alpha if ruling else None, found)
+                      alpha if ruling else None, found, resumable or UNSET)
 
     # -- hear --
 

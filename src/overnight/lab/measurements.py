@@ -22,7 +22,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 from overnight.track.spec import HARNESS_METRICS, Track
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
-OWN_SEEDS = 40  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
+OWN_SEEDS = 450  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
 MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
 LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite

@@ -45,7 +45,7 @@ class Measuring:
 
     def runs(self) -> Iterator[Measure]:
         """Runs that are wanted now, the most valuable first: calibrate, check, then what is nearest to a keep, then
-        what is new."""
+        what is new; with what is patient where nothing else waits."""
         state, known, flying = self.state, self.state.known, list(self.flight.of(Measure))
         under_way = {(j.commit, j.seed) for j in flying}
         if not state.calibrated:
@@ -61,9 +61,11 @@ class Measuring:
             yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
         begun = [e for e in state.open.values()
                  if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
-        for experiment in sorted(begun, key=self.urgency):
+        for experiment in sorted((e for e in begun if not e.patient), key=self.urgency):
             yield from self.runs_for(experiment, under_way)
         yield from self._screens(under_way)
+        for experiment in sorted((e for e in begun if e.patient), key=self.urgency):
+            yield from self.runs_for(experiment, under_way)
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
         """What is measured first: the least. Where no caller waits for the verdict, the priority of a run decides."""

@@ -29,6 +29,7 @@ from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
+MOST_RESUMABLE = 32  # experiments whose runs are remembered although they have a verdict
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 
 
@@ -42,6 +43,7 @@ class State:
     researchers  those of the latest session
     problem      what the record shows to be wrong with the machine or the track
     taken_back   commits that were kept once
+    resumable    discarded experiments whose runs and claims stay, for more pairs might prove them, oldest first
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     """
@@ -77,6 +79,7 @@ class State:
     notes: str = ""
     learnt_at: int = 0
     overload: Overload = field(default_factory=Overload)
+    resumable: list[int] = field(default_factory=list)
 
     # -- what is known --
 
@@ -192,7 +195,7 @@ class State:
         experiment.idea, experiment.asked, experiment.cost = event.idea, event.asked, event.thinking
         if event.request:
             self.answered.add(event.request)
-            experiment.request, experiment.max_stack = event.request, 1
+            experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient or 0.0
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
@@ -289,7 +292,8 @@ class State:
 
     def _on_judged(self, event: events.Judged) -> None:
         experiment = self.open.pop(event.experiment)
-        self._settle(experiment, event.verdict == "keep")
+        if not event.resumable:
+            self._settle(experiment, event.verdict == "keep")
         experiment.judge(event)
         experiment.metrics = self.known.means(experiment.commit)
         self.counts[event.verdict] += 1
@@ -302,6 +306,9 @@ class State:
         self.known.raced(event.pairs - event.fresh_pairs, event.variance)
         if (event.verdict == "keep" or event.reason == holdout.DENIED) and (pairs := self.known.on_holdout(experiment)):
             self.monitor.asked.append(holdout.Asked(experiment.id, event.verdict == "keep", pairs))
+        if event.resumable:
+            self._put_aside(experiment)
+            return
         old, race = experiment.base_commit, self.known.pairs(experiment)[0]
         again = event.verdict == "discard" and not event.fresh_pairs and event.e_value is not None
         experiment.prior_differences = race if again else ()
@@ -314,6 +321,19 @@ class State:
         experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
+    def _put_aside(self, experiment: Experiment) -> None:
+        """Its runs and its claim stay. Of too many, the oldest is given up, but for its pairs as part of a later race."""
+        experiment.decided = None
+        self.resumable.append(experiment.id)
+        if len(self.resumable) > MOST_RESUMABLE:
+            oldest = self.experiments[self.resumable.pop(0)]
+            race, fresh = self.known.pairs(oldest)
+            self._settle(oldest)
+            oldest.used |= self.known.of(oldest.commit).keys()
+            oldest.prior_differences, oldest.confirmation_seeds = (*race, *fresh), ()
+            self.known.forget(oldest.commit)
+            self._let_go(oldest.base_commit)
+
     def _on_reopened(self, event: events.Reopened) -> None:
         experiment = self.experiments[event.experiment]
         self.open[event.experiment] = experiment
@@ -321,6 +341,12 @@ class State:
         self.pasts.forget(event.experiment)
         experiment.verdict, experiment.reason, experiment.confirming = "open", "", 0
         experiment.reopenings += 1
+        if event.patient:
+            self.answered.add(event.request or "")
+            experiment.request, experiment.patience = experiment.request or event.request or "", event.patient
+            experiment.patient, experiment.max_stack, experiment.pairs = True, 1, 0  # it is to be weighed again
+            self.resumable = [each for each in self.resumable if each != experiment.id]
+            self._weigh(experiment)
 
     def chain(self) -> list[Experiment]:
         """What was kept and still counts, each on top of the one before; not always in the order of their numbers."""
@@ -337,7 +363,7 @@ class State:
         kept = self.chain()
         victim = self.experiments[event.experiment]
         later = kept[kept.index(victim) + 1:]
-        others = {e.base_commit for e in self.open.values()}
+        others = {e.base_commit for e in self._compared()}
         self.frontier, self.commit = victim.base, victim.base_commit
         self.known.back(victim.base_commit)
         for experiment in (victim, *later):
@@ -364,8 +390,12 @@ class State:
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which no experiment is compared any more."""
         if base not in (self.commit, self.known.baseline_commit) \
-                and not any(e.base_commit == base for e in self.open.values()):
+                and not any(e.base_commit == base for e in self._compared()):
             self.known.forget(base)
+
+    def _compared(self) -> list[Experiment]:
+        """Experiments whose pairs with what they stand on still count."""
+        return [*self.open.values(), *(self.experiments[number] for number in self.resumable)]
 
     def _on_faulted(self, event: events.Faulted) -> None:
         self.counts["fault"] += 1

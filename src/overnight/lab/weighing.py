@@ -53,7 +53,8 @@ def evidence_of(experiment: Experiment, known: Runs, alpha: float) -> decision.E
     """All that is known of an experiment, where a claim may be made at the level `alpha`."""
     race, fresh = known.pairs(experiment)
     return decision.Evidence(race, fresh, known.variance, alpha, experiment.claim, known.track.metric.worthwhile,
-                             experiment.size_delta < 0, known.kind.name, experiment.reopenings, known.alike)
+                             experiment.size_delta < 0, known.kind.name, experiment.reopenings, known.alike,
+                             experiment.patient, experiment.cost >= experiment.patience)
 
 
 def _guarded(step: decision.More | decision.Ruling, evidence: decision.Evidence, usage: list[guards.GuardUsage],
@@ -62,7 +63,8 @@ def _guarded(step: decision.More | decision.Ruling, evidence: decision.Evidence,
     widest = max(usage, key=lambda u: u.upper, default=None)
     if isinstance(step, decision.More) or step.verdict == "discard" or widest is None or widest.upper <= 1:
         return step
-    if len(evidence.fresh) < policy.most_fresh and widest.share <= 1:
+    most = policy.patient_pairs if evidence.patient else policy.most_fresh
+    if len(evidence.fresh) < most and widest.share <= 1:
         return decision.More("confirm", len(evidence.fresh) + 1)
     return decision.Ruling("discard", widest.sentence, step.effect, step.interval, step.e_value)
 

@@ -22,12 +22,14 @@ GRACE_SECONDS = 5.0  # in which a run under way has to end
 class PendingTry(threading.Thread):
     """Brings a submitted change to its verdict: waits for the night at work, or measures here where there is none.
 
-    problem  why there is no verdict, when it is over; "" if there is one
+    problem     why there is no verdict, when it is over; "" if there is one
+    experiment  the one that has it; 0 until then
+    final       a promising discard with which idle benches go on is not waited for alone
     """
 
-    def __init__(self, folder: Path, order: Try, sandbox_name: str, workers: int | None) -> None:
+    def __init__(self, folder: Path, order: Try, sandbox_name: str, workers: int | None, final: bool = False) -> None:
         super().__init__(name=f"try {order.request}", daemon=True)
-        self.order, self.problem = order, ""
+        self.order, self.problem, self.experiment, self.final = order, "", 0, final
         self._folder, self._sandbox, self._workers = folder, sandbox_name, workers
         self._measures = self._stopping = False
 
@@ -35,7 +37,8 @@ class PendingTry(threading.Thread):
         """Wait for the verdict, or measure the change; `problem` then says how it ended."""
         self.problem = "it broke off inside Overnight, and the change is not lost: the server's own output says more."
         try:
-            dispatch.verdict(opened(self._folder), self.order, self._sandbox, self._workers, self._watch)
+            self.experiment = dispatch.verdict(opened(self._folder), self.order, self._sandbox, self._workers, self._watch,
+                                               self.final).experiment
             self.problem = ""
         except OvernightError as error:
             self.problem = str(error)

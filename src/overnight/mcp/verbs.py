@@ -22,7 +22,7 @@ from overnight.brief import page
 from overnight.contracts import Idea
 from overnight.errors import OvernightError, TrackError
 from overnight.ideas.found import written
-from overnight.lab.jobs import DropIdea, Try
+from overnight.lab.jobs import PATIENT, DropIdea, Try
 from overnight.mcp.pending import PendingTry
 from overnight.night import dispatch
 from overnight.night.inbox import Inbox, request
@@ -31,7 +31,7 @@ from overnight.repo import Repo
 from overnight.track.units import number as shown
 from overnight.untrusted import clean, line, quoted
 from overnight.views import public
-from overnight.views.experiment import effect, named
+from overnight.views.experiment import effect, named, resumable
 from overnight.views.track import ONE_SEED, gain, on_one_seed, track
 
 MOST_PENDING = 8  # changes of one server that may be under way
@@ -53,6 +53,9 @@ Tree = Annotated[str, Field(max_length=4096, description="Folder of your git wor
 Message = Annotated[str, Field(max_length=16_000, description="A title that says what changes, an empty line, and why it "
                                "should help.")]
 Which = Annotated[int, Field(ge=0, description="The idea of the queue that it tries; 0: none.")]
+Patient = Annotated[float | None, Field(ge=0, le=1e6, description="Minutes of runs that a promising change may take; "
+                    "0: the quick verdict; null: until it is proven or hardly worth having.")]
+Final = Annotated[bool, Field(description="Wait on where a change is promising but not proven: idle benches go on with it.")]
 Title = Annotated[str, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=4_000)]
 Number = Annotated[int, Field(ge=1)]
@@ -140,19 +143,22 @@ class Verbs:
     # -- trying --
 
     async def try_change(self, message: Message, ctx: Context[None, Any], worktree: Tree = "", idea: Which = 0,
-                         by: By = "agent", wait_seconds: Wait = SHORT) -> CallToolResult:
+                         by: By = "agent", wait_seconds: Wait = SHORT, patient_minutes: Patient = None,
+                         final: Final = False) -> CallToolResult:
         """Have the present change of a git work tree measured, and return the verdict with its evidence: keep, discard, crash
         or foul. Takes the editable files as they are on disk, committed or not, and touches nothing there. Change those files
         only, one idea at a time. The night at work measures it, or this server where there is none. If the verdict is not
-        there in time, the measuring goes on and the answer says how to ask again with `wait`; do not try the same change a
-        second time."""
-        pending = await anyio.to_thread.run_sync(self._begin, worktree, message, idea, by)
+        there in time, the measuring goes on and the answer says how to ask again with `wait`. The same change a second time
+        goes on from its evidence where it was promising but not proven; else it gets its old verdict."""
+        patient = PATIENT if patient_minutes is None else 60 * patient_minutes
+        pending = await anyio.to_thread.run_sync(self._begin, worktree, message, idea, by, patient, final)
         return await self._awaited(pending, ctx, wait_seconds)
 
-    async def wait(self, id: Id, ctx: Context[None, Any], wait_seconds: Wait = SHORT) -> CallToolResult:
+    async def wait(self, id: Id, ctx: Context[None, Any], wait_seconds: Wait = SHORT,
+                   final: Final = False) -> CallToolResult:
         """Wait for the verdict on a submitted change, and return it with its evidence. Resumes an interrupted measuring
         where no night is at work."""
-        pending = await anyio.to_thread.run_sync(self._again, str(id))
+        pending = await anyio.to_thread.run_sync(self._again, str(id), final)
         if pending is None:
             return await anyio.to_thread.run_sync(self._so_far, str(id), 0.0)
         return await self._awaited(pending, ctx, wait_seconds)
@@ -165,9 +171,10 @@ class Verbs:
             await anyio.sleep(min(TICK, seconds - waited))
         if not pending.is_alive() and pending.problem:
             raise OvernightError(pending.problem)
-        return await anyio.to_thread.run_sync(self._so_far, pending.order.request, anyio.current_time() - since)
+        mark = str(pending.experiment or pending.order.request)
+        return await anyio.to_thread.run_sync(self._so_far, mark, anyio.current_time() - since)
 
-    def _begin(self, worktree: str, message: str, idea: int, by: str) -> PendingTry:
+    def _begin(self, worktree: str, message: str, idea: int, by: str, patient: float, final: bool) -> PendingTry:
         """Submit the change of a work tree and start its attempt."""
         if not message.strip():
             raise TrackError("say in the message what the change is and why it should help.")
@@ -178,9 +185,9 @@ class Verbs:
             self._pending = {mark: each for mark, each in self._pending.items() if each.is_alive()}
             if len(self._pending) >= MOST_PENDING:
                 raise TrackError(f"{MOST_PENDING} changes are under way already: wait for one of them.")
-            order = dispatch.change(session, self._tree(session, worktree), message, name, idea)
+            order = dispatch.change(session, self._tree(session, worktree), message, name, idea, patient)
             session.inbox.put(order)
-            return self._go(order)
+            return self._go(order, final)
 
     def _tree(self, session: Session, worktree: str) -> Path:
         """The track's folder in a work tree. Raises TrackError for that of another repository."""
@@ -192,35 +199,42 @@ class Verbs:
                              "`git worktree add --detach PATH`.")
         return place.folder
 
-    def _go(self, order: Try) -> PendingTry:
-        pending = self._pending[order.request] = PendingTry(self.folder, order, self._sandbox, self._workers)
+    def _go(self, order: Try, final: bool) -> PendingTry:
+        pending = self._pending[order.request] = PendingTry(self.folder, order, self._sandbox, self._workers, final)
         pending.start()
         return pending
 
-    def _again(self, name: str) -> PendingTry | None:
+    def _again(self, name: str, final: bool) -> PendingTry | None:
         """The pending try of an experiment or a submitted change; None where the verdict is there. Raises TrackError where
         none has that name."""
         with self._track() as session:
-            chosen = named(session.look().experiments.values(), name)
-            if chosen is not None and (chosen.verdict != "open" or not chosen.request):
+            state = session.look()
+            chosen = named(state.experiments.values(), name)
+            over = chosen is not None and chosen.verdict != "open" and not (final and chosen.id in state.resumable)
+            if chosen is not None and (over or not chosen.request):
                 return None
             mark = chosen.request if chosen else name
-            if (pending := self._pending.get(mark)) and pending.is_alive():
+            if (pending := self._pending.get(mark)) and pending.is_alive() and (pending.final or not final):
                 return pending
             if chosen is not None:
-                return self._go(Try(mark, chosen.base_commit, chosen.commit, chosen.message, chosen.researcher, chosen.idea))
+                return self._go(Try(mark, chosen.base_commit, chosen.commit, chosen.message, chosen.researcher, chosen.idea,
+                                    chosen.patience), final)
             for order in Inbox(session.inbox.folder).new():
                 if order.request == name and isinstance(order, Try):
-                    return self._go(order)
+                    return self._go(order, final)
         raise TrackError(f"there is no experiment {line(name, SAID)}, and no change waits under that name: `log` lists "
                          "the experiments.")
 
     def _so_far(self, name: str, waited: float) -> CallToolResult:
         """The result of a change so far: its verdict, or how to ask again."""
         with self._track() as session:
-            chosen = named(session.look().experiments.values(), name)
+            state = session.look()
+            chosen = named(state.experiments.values(), name)
         if chosen is not None and chosen.verdict != "open":
-            return self._shown(str(chosen.id), False)
+            shown = self._shown(str(chosen.id), False)
+            if chosen.id in state.resumable:
+                shown.content.append(TextContent(type="text", text=clean(resumable(chosen))))
+            return shown
         number = chosen.id if chosen else None
         known = f"It is experiment #{number}. " if number else ""
         mark = str(number or name)

@@ -18,11 +18,12 @@ from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
 from overnight.ideas.found import FoundIdea
 from overnight.lab.briefing import Briefing
-from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Vetoed
+from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Reopened, Vetoed
 from overnight.lab.flight import Budget, Flight
-from overnight.lab.jobs import AddIdea, Order, Steer, Try
+from overnight.lab.jobs import PATIENT, AddIdea, Order, Steer, Try
 from overnight.lab.lab import Lab
 from overnight.lab.roster import Roster
+from overnight.lab.state import State
 from overnight.night.inbox import request
 from overnight.night.night import Night
 from overnight.night.session import Session
@@ -35,9 +36,10 @@ LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
 
 
-def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0) -> Try:
+def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
-    result commit that it is nearer to, for its author may have copied the frontier's files. Raises TrackError."""
+    result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try. Raises
+    TrackError."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     if not here.same(session.repo):
@@ -66,7 +68,7 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     if tip and base != tip and not here.rebase(made[base], base, tip):
         raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
                          f"(git checkout {session.branch} -- {' '.join(contract.track.editable)}) and change those.")
-    return Try(request(), base, made[base], said_why, by, idea)
+    return Try(request(), base, made[base], said_why, by, idea, patient)
 
 
 def _tail(session: Session, seen: int) -> Iterator[list[Event]]:
@@ -161,31 +163,36 @@ def note(session: Session, found: FoundIdea, anyway: bool = False) -> Noted:
 
 
 class TryResult(NamedTuple):
-    """The verdict on a submitted change."""
+    """The verdict on a submitted change. `resumable`: a discard with which idle benches go on."""
 
     experiment: int
     verdict: str
+    resumable: bool = False
 
 
-def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
-    """Have a change measured, by the night at work or here, and wait for its verdict. Raises TrackError; an order that
-    was not started then is withdrawn."""
+def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch,
+            final: bool = False) -> TryResult:
+    """Have a change measured, by the night at work or here, and wait for its verdict; `final`: for one with which nothing goes
+    on. Raises TrackError; an order that was not started then is withdrawn."""
     session.inbox.put(wish)
     try:
-        return verdict(session, wish, sandbox_name, workers, watch)
+        return verdict(session, wish, sandbox_name, workers, watch, final)
     except BaseException:
         session.inbox.clear([wish.request])
         raise
 
 
-def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
-    """Wait for the verdict on a submitted change, and measure it here where no night is at work. Raises TrackError."""
-    state, until = session.look(), _Until(wish)
+def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch,
+            final: bool = False) -> TryResult:
+    """Wait for the verdict on a submitted change, and measure it here where no night is at work; `final` as in `attempt`.
+    Raises TrackError."""
+    state = session.look()
+    until = _Until(wish, state, final)
     tail = _tail(session, 0 if wish.request in state.answered else state.records)
     while True:
         if not session.at_work():
             try:
-                return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch)
+                return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch, final)
             except Busy:
                 continue
         until.look(next(tail))
@@ -194,11 +201,11 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
         time.sleep(PAUSE)
 
 
-def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch) -> TryResult:
+def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch, final: bool) -> TryResult:
     """Measure a change here, and whatever else is open."""
     with session.writing(changed=True) as state:
         box = sandbox.choose(sandbox_name, state.track.run.gpus)  # under the lock: two at once in a process share names
-        until = _Until(wish)
+        until = _Until(wish, state, final)
         until.look(session.journal.replay() if wish.request in state.answered else ())
         with Night(session, box, workers) as night:
             def look(events: Sequence[Event]) -> None:
@@ -208,7 +215,7 @@ def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | Non
                     night.lab.stop("the verdict is there")
 
             why = night.run(Budget(), look)
-    if found := until.found():
+    if found := until.found(at_last=True):
         return found
     raise TrackError(f"{why.rstrip('.') or 'it was broken off'}; the change waits: try it again.")
 
@@ -216,22 +223,27 @@ def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | Non
 class _Until:
     """Watches events for the verdict on one order."""
 
-    def __init__(self, wish: Try) -> None:
-        self._request, self._number = wish.request, 0
-        self._verdicts: dict[int, str] = {}
+    def __init__(self, wish: Try, state: State, final: bool) -> None:
+        self._request, self._number, self._final = wish.request, 0, final
+        self._verdicts = {e.id: TryResult(e.id, e.verdict, e.id in state.resumable)
+                          for e in state.experiments.values() if e.verdict != "open"}
         self._declined = ""
 
     def look(self, events: Iterable[Event]) -> None:
         """Note the events that concern the order."""
         for event in events:
             if isinstance(event, Judged):
-                self._verdicts[event.experiment] = event.verdict
-            elif isinstance(event, Proposed | Ordered) and event.request == self._request:
+                self._verdicts[event.experiment] = TryResult(event.experiment, event.verdict, bool(event.resumable))
+            elif isinstance(event, Reopened):
+                self._verdicts.pop(event.experiment, None)
+            if isinstance(event, Proposed | Ordered | Reopened) and event.request == self._request:
                 self._number = event.experiment
                 self._declined = event.reason if isinstance(event, Ordered) else ""
 
-    def found(self) -> TryResult | None:
-        """The verdict, None while there is none. Raises TrackError where the change was declined."""
+    def found(self, at_last: bool = False) -> TryResult | None:
+        """The verdict, None while there is none that is waited for; `at_last`: nothing more can be waited for. Raises
+        TrackError where the change was declined."""
         if self._declined:
             raise TrackError(f"{self._declined}.")
-        return TryResult(self._number, self._verdicts[self._number]) if self._number in self._verdicts else None
+        found = self._verdicts.get(self._number)
+        return None if found and found.resumable and self._final and not at_last else found

@@ -34,28 +34,33 @@ class Policy(Struct, frozen=True):
     equal_pairs  so many pairs on common seeds, and as many on fresh ones, must be equal for less code to give the same numbers
     fresh_pairs  at least so many pairs on seeds drawn after the commit, and at most `most_fresh`
     hopeless     e-value of the fresh pairs under which a claim is given up
+    unlikely     chance of a worthwhile effect under which patience ends, and `patient_pairs` the pairs after which it does
     reach        spreads beyond which a difference counts as no farther from the median
     least        difference of two rates that is looked for at all
     repeats      runs on a further seed of a commit that must have given the same number before seeds are taken not to matter
-    most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`
+    most_tries   the same as `most_pairs` where a run is a success or a failure; `fresh_tries` as `fresh_pairs`, and
+                 `patient_tries` as `patient_pairs`
     """
 
     level: float = 0.05
-    prior_pairs: float = 5.0
+    prior_pairs: float = 10.0
     hoped: float = 1.5
-    futile: float = 0.5
-    quick: float = 1.0
+    futile: float = 0.6
+    quick: float = 3.0
     most_pairs: int = 14
     screen: float = 8.0
     equal_pairs: int = 3
     fresh_pairs: int = 2
     most_fresh: int = 16
-    hopeless: float = 0.25
+    hopeless: float = 0.5
+    unlikely: float = 0.05
+    patient_pairs: int = 200
     reach: float = 3.0
     least: float = 0.15
     repeats: int = 12
     most_tries: int = 160
     fresh_tries: int = 24
+    patient_tries: int = 400
 
 
 class Claim(Struct, frozen=True):
@@ -80,6 +85,8 @@ class Evidence(Struct, frozen=True):
     kind        the name of the metric's kind
     alike       runs of the track that gave the number that their commit had given on another seed
     reopenings  how often the candidate was taken up again, because there was nothing new to try
+    patient     nothing else waits for a bench: it goes on while it may still be worth having
+    late        the time that was given to that is over
     """
 
     race: tuple[float, ...]
@@ -92,6 +99,8 @@ class Evidence(Struct, frozen=True):
     kind: str = "noisy"
     reopenings: int = 0
     alike: int = 100
+    patient: bool = False
+    late: bool = False
 
 
 class More(Struct, frozen=True):
@@ -102,13 +111,15 @@ class More(Struct, frozen=True):
 
 
 class Ruling(Struct, frozen=True):
-    """The end: keep or discard, why, and the evidence. `e_value` is to be compared with 1/alpha."""
+    """The end: keep or discard, why, and the evidence. `e_value` is to be compared with 1/alpha; `unproven` is a discard that
+    more pairs might still turn into a keep."""
 
     verdict: Decided
     reason: str
     effect: float
     interval: tuple[float, float] | None
     e_value: float
+    unproven: bool = False
 
 
 def margin(evidence: Evidence) -> float:

@@ -88,10 +88,10 @@ def fresh_e_value(values: tuple[float, ...], middle: float, variance: float) -> 
     t = variance/(1 + n variance) and c = (middle/variance + r u) t it is the mean over r ~ chi(n) of
     sqrt(t/variance) exp((c^2/t - middle^2/variance)/2) Phi(c/sqrt(t))/Phi(middle/sqrt(variance)); summed on a grid.
     """
-    count, size = len(values), math.hypot(*values)
-    if not size:
+    count, largest = len(values), max(map(abs, values))
+    if not largest:
         return 1.0
-    u = math.fsum(v / size for v in values)
+    u = math.fsum(v / largest for v in values) / math.hypot(*(v / largest for v in values))
     t = variance / (1 + count * variance)
     curve, slope = 1 - u * u * t, u * middle * t / variance
     peak = (slope + math.sqrt(slope * slope + 4 * curve * (count - 1))) / (2 * curve)
@@ -124,11 +124,11 @@ def futility(values: Sequence[float], prior: float, prior_pairs: float, hoped: f
     return math.exp(min(700.0, count * (hoped * score - hoped**2 / 2)))
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def interval(values: Sequence[float], level: float = 0.95, least: float = 0.0) -> tuple[float, float]:
     """Student's interval for the mean of at least two differences, from their own spread alone: candidates differ in
-    theirs, and a spread borrowed from others covers some too often and some too rarely."""
+    theirs, and a spread borrowed from others covers some too often and some too rarely. One under `least` is not believed."""
     freedom, spread = pooled_spread(values, 0.0, 0.0)
-    radius = student_quantile(0.5 + level / 2, freedom) * spread / math.sqrt(len(values))
+    radius = student_quantile(0.5 + level / 2, freedom) * max(spread, least) / math.sqrt(len(values))
     return mean(values) - radius, mean(values) + radius
 
 

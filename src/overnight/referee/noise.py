@@ -13,7 +13,7 @@ from overnight.referee import inference
 
 MOST_RACES = 60  # raced candidates
 FARTHEST_DEVIATIONS = 4.0  # robust standard deviations that a run may lie from its commit's median
-MOST_SPREAD = 3.0  # times the median that one candidate's variance may count
+MOST_SPREAD = 8.0  # times the median that one candidate's variance may count
 MOST_FREEDOM = 4  # degrees of freedom with which one candidate counts
 PRIOR_FREEDOM = 4  # the same for what the incumbents' own spread suggests, while few candidates have raced
 
@@ -37,9 +37,12 @@ def of_races(seed_variance: float, races: Sequence[tuple[int, float]], floor: fl
     """Variance of a paired difference in a race, from (pairs, variance) of earlier races.
 
     Races are run where the incumbent is near its own mean; without any correlation their differences spread like one
-    run over seeds, which is what is believed first.
+    run over seeds, which is what is believed first. Two runs that share nothing differ by twice the variance of one: a
+    candidate whose differences spread more scatters more than the incumbent does, and such candidates race for longer than
+    others, so that without that bound a few of them would be taken for the rule.
     """
     prior = [] if len(races) >= 2 * PRIOR_FREEDOM else [(PRIOR_FREEDOM, seed_variance)]
     known = prior + [(min(pairs - 1, MOST_FREEDOM), variance) for pairs, variance in races[-MOST_RACES:]]
     most = MOST_SPREAD * statistics.median([v for _, v in known if v] or [0.0])
+    most = min(most, 2 * seed_variance) if seed_variance else most
     return max(floor, sum(f * min(v, most) for f, v in known) / sum(f for f, _ in known))

@@ -6,8 +6,9 @@ e_t with E[e_t] <= 1 where the change is no better, R_t keeps when it is opened,
 r_t <= a_t e_t - [kept]. It is kept only if a_t e_t >= 1, so [kept] <= a_t e_t - r_t. The keeps in the end are at least
 R_t + 1 if it is kept; hence the expected share of false ones is at most the sum over changes that are no better of
 E[(a_t e_t - r_t)/(R_t + 1)] <= E[sum over all claims of (a_t - r_t)/(R_t + 1)], which `level` holds at or under `share`.
-Claims that are open count in full, so that any number may be open at once. After e-LORD (Zhang et al., arXiv 2506.01452) and
-the reuse of what an e-value overshoots (arXiv 2601.20386).
+Claims that are open count in full, so that any number may be open at once. One that was put aside unproven is still open: it
+keeps its level, and gets its refund once, when it is given up or has been resumed and ends.
+After e-LORD (Zhang et al., arXiv 2506.01452) and the reuse of what an e-value overshoots (arXiv 2601.20386).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-LEAST, MOST = 0.25, 0.95  # shares of what is left that one claim may take, by what its race says
-TIMES = 3  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
+FIRST, LEAST, MOST = 0.5, 0.25, 0.95  # shares of what is left that a claim takes: the first; later ones, for each keep; at most
+PLAIN = 2.0  # standard deviations of a pair from which on a race raises that share
+TIMES = 5  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
 LOWEST = 1e-12  # a level at which nothing is ever kept, when all is spent: what rounding may leave over
 
@@ -53,12 +55,14 @@ class Earned:
     claims: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def level(self, race: float = 0.0) -> float:
-        """A share of what is left, times the keeps that it would be one of, as far as these count. Each claim is charged by its
-        keeps, so that what is left falls ever more slowly, and so do the levels. What a race says is known before its claim is made,
-        so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as most
-        claims are kept."""
-        share = min(MOST * (self.keeps + 1) / (self.keeps + 1 + self.lost), LEAST * max(1.0, race))
-        return min(HIGHEST, max(LOWEST, share * (self.share - self.charged) * min(self.keeps + 1, TIMES)))
+        """A share of what is left, times the keeps that it would be one of, as far as these count: each claim is charged by its
+        keeps, so that what is left falls ever more slowly, and so do the levels. What a race says is known before its claim is
+        made, so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as
+        most claims are kept."""
+        keeps = min(self.keeps + 1, TIMES)
+        share = max(FIRST, LEAST * keeps) * max(1.0, race / PLAIN)
+        most = MOST * keeps * (self.keeps + 1) / (self.keeps + 1 + self.lost)
+        return min(HIGHEST, max(LOWEST, min(share, most) * (self.share - self.charged)))
 
     def open(self, claim: int, alpha: float) -> None:
         """Charge it in full."""

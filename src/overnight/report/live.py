@@ -22,7 +22,7 @@ from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
 from overnight.track.units import gained, number
 from overnight.views.experiment import experiment as view
-from overnight.views.experiment import line
+from overnight.views.experiment import going_on, line
 from overnight.views.track import duration, marks, one_seed, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
@@ -164,7 +164,10 @@ def doing(state: State, job: Job | None) -> str:
 def sentence(state: State, event: Event) -> str:
     """An event as a line for people; "" for what they need not see."""
     if isinstance(event, Judged):
-        return line(view(state, state.experiments[event.experiment]), state.researchers)
+        chosen = state.experiments[event.experiment]
+        return line(view(state, chosen), state.researchers) if chosen.verdict != "open" else ""  # it goes on already
+    if isinstance(event, Reopened) and event.patient:
+        return going_on(state.experiments[event.experiment])
     if isinstance(event, Reopened):
         return f"nothing new to try, so #{event.experiment} is raced on: {state.experiments[event.experiment].title}"
     if isinstance(event, Faulted):

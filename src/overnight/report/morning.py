@@ -298,10 +298,9 @@ def _decided(track: TrackView) -> list[str]:
         "A change and the commit that it stands on are run with the same seed, so that luck which both share cancels",
         f"out: that is a pair, and its difference says more than two scores.{noise} After each pair the referee",
         "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
-        f"better must show it again on at least {track.least_fresh_pairs} seeds that were drawn after its commit existed.",
-        f"It is kept when the evidence of all pairs is strong enough (now {track.evidence_wanted:.3g} to 1: more after many",
-        f"runs without a keep, so that at most {100 * track.false_share:g} % of what is kept is false) and the fresh seeds",
-        f"speak for it by themselves; only what they showed is reported as its gain.{asked}",
+        f"better must show it again on at least {track.least_fresh_pairs} seeds that were drawn after its commit existed, and",
+        f"these alone prove it: it is kept when their evidence is strong enough (now {track.evidence_wanted:.3g} to 1: more",
+        f"after claims that failed, so that at most {100 * track.false_share:g} % of what is kept is false).{asked}",
         "While most changes are worth nothing, several are stacked in one run, and looked at one by one only if together",
         "they win. No candidate and no language model has a say in that.",
     ])]

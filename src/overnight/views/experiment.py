@@ -296,6 +296,23 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     return f"#{found.id} {verdict.said:7} {effect(found)}{f' ({ONE_SEED})' * found.one_seed}  {by}{found.title}{why}"
 
 
+def going_on(chosen: Experiment) -> str:
+    """That a change which was handed in is measured further, in a sentence."""
+    found = chosen.finding
+    chance = f" (worth having with a chance of {100 * found.chance:.0f} % after {chosen.pairs} pairs)" if found else ""
+    return f"{_hope(chosen)}, going on: #{chosen.id} {chosen.title}{chance}"
+
+
+def resumable(chosen: Experiment) -> str:
+    """What becomes of a change that was handed in, discarded and may be resumed, in a sentence."""
+    later = "an idle bench goes on with it" if chosen.cost < chosen.patience else "its time is over"
+    return f"{_hope(chosen)}, not proven: {later}; hand the same change in again, with --wait, to go on from its evidence"
+
+
+def _hope(chosen: Experiment) -> str:
+    return "promising" if chosen.finding and chosen.finding.word == "promising" else "not settled"
+
+
 def proposer(found: ExperimentView, team: Sequence[str]) -> str:
     """The name of its proposer; "" where no other can be meant."""
     return "" if set(team) <= {found.researcher} else one_line(found.researcher, 40)

@@ -84,7 +84,7 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     if verdict.pairs:
         yield from _compared(track, found)
     if verdict.verdict == "keep":
-        yield f"{_capital(on_one_seed(track))}." if found.one_seed else _sure(verdict, found.alpha)
+        yield from _sure(track, found)
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
@@ -159,7 +159,10 @@ def _found(track: TrackView, verdict: VerdictView) -> Iterator[str]:
                f"{track.unit}".rstrip() + ".")
 
 
-def _sure(verdict: VerdictView, alpha: float | None) -> str:
-    return (f"It stopped there because the evidence had reached {verdict.e_value or 0.0:.3g} to 1 where "
-            f"{1 / alpha if alpha else 0.0:.3g} to 1 was needed: a change that is no better gets that far with a chance of at "
-            "most one in as many, however often one looks.")
+def _sure(track: TrackView, found: DetailView) -> Iterator[str]:
+    if found.one_seed:
+        yield f"{_capital(on_one_seed(track))}."
+    elif found.alpha:
+        yield (f"It stopped there because the evidence of its fresh pairs had reached {found.verdict.e_value or 0.0:.3g} to 1 "
+               f"where {1 / found.alpha:.3g} to 1 was needed: a change that is no better gets that far with a chance of at "
+               "most one in as many, however often one looks.")

@@ -7,15 +7,20 @@ nothing of their spread, at the level of its claim.
 from __future__ import annotations
 
 import math
+from typing import Literal
+
+from msgspec import structs
 
 from overnight.referee import inference
 from overnight.referee.decision import Claim, Decided, Evidence, More, Policy, Ruling, futility_threshold, margin, same
 from overnight.referee.findings import proof_pairs
+from overnight.referee.kinds import patience
 from overnight.referee.kinds.kind import Calibration, Kind
 
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 LEAST_SPREAD = 0.35  # of what is usual, below which fresh pairs are not believed to scatter
-TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
+ENOUGH, FAR = 4, 5.0  # fresh pairs from which on none counts as farther from their median than so many of their own spreads
+TYPICAL = 1.5  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
@@ -71,11 +76,13 @@ def _race(evidence: Evidence, policy: Policy) -> More | Ruling:
     race = _seen(evidence, policy)
     if inference.e_value(race, evidence.variance, policy.prior_pairs) >= policy.screen:
         return More("confirm", _first(Claim(evidence.alpha, *_raced(evidence, policy)), policy))
+    if _patient(evidence):
+        return _go_on("race", evidence, policy, 1.0)
     ratio = inference.futility(race, evidence.variance, policy.quick, _hope(evidence, policy))
     if ratio < futility_threshold(policy.futile, evidence):
-        return _ruling("discard", "no sign of an improvement", evidence, policy, ratio)
+        return _unproven("no sign of an improvement", evidence, policy, ratio)
     if pairs >= policy.most_pairs:
-        return _ruling("discard", f"not shown to be better within {pairs} pairs", evidence, policy, ratio)
+        return _unproven(f"not shown to be better within {pairs} pairs", evidence, policy, ratio)
     return More("race", pairs + 1)
 
 
@@ -86,11 +93,29 @@ def _confirm(evidence: Evidence, claim: Claim, policy: Policy) -> More | Ruling:
     proof = _proof(evidence, claim, policy)
     if proof * claim.alpha >= 1:
         return _proven(evidence, policy, proof)
+    if _patient(evidence):
+        return _go_on("confirm", evidence, policy, proof)
     if proof < policy.hopeless:
-        return _ruling("discard", "did not hold on fresh seeds", evidence, policy, proof)
+        return _unproven("did not hold on fresh seeds", evidence, policy, proof)
     if pairs >= policy.most_fresh:
-        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+        return _unproven("not confirmed on fresh seeds", evidence, policy, proof)
     return More("confirm", max(first, pairs + 1))
+
+
+def _patient(evidence: Evidence) -> bool:
+    """Whether it goes on until it is proven or not worth having; what removes code need only be no worse."""
+    return evidence.patient and not margin(evidence)
+
+
+def _go_on(stage: Literal["race", "confirm"], evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
+    """What is not proven goes on while it may well be worth having."""
+    if over := patience.ends(evidence, policy, policy.patient_pairs):
+        return structs.replace(_ruling("discard", over[0], evidence, policy, proof), unproven=over[1])
+    return More(stage, len(evidence.fresh if stage == "confirm" else evidence.race) + patience.AT_ONCE)
+
+
+def _unproven(reason: str, evidence: Evidence, policy: Policy, proof: float) -> Ruling:
+    return structs.replace(_ruling("discard", reason, evidence, policy, proof), unproven=not margin(evidence))
 
 
 def _proof(evidence: Evidence, claim: Claim, policy: Policy) -> float:
@@ -107,9 +132,11 @@ def _proven(evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
     keep = _ruling("keep", "better on fresh seeds", evidence, policy, proof)
     assert keep.interval is not None
     if keep.interval[0] + margin(evidence) <= 0:
+        if _patient(evidence):
+            return _go_on("confirm", evidence, policy, proof)
         if len(evidence.fresh) < policy.most_fresh:
             return More("confirm", len(evidence.fresh) + 1)
-        return _ruling("discard", "not confirmed on fresh seeds", evidence, policy, proof)
+        return _unproven("not confirmed on fresh seeds", evidence, policy, proof)
     if keep.effect >= evidence.worthwhile:
         return keep
     if margin(evidence):
@@ -137,12 +164,13 @@ def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
 
 def _first(claim: Claim, policy: Policy) -> int:
     """How many fresh pairs are asked for at once: fewer than a proof will take."""
-    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 2))
+    return max(policy.fresh_pairs, min(policy.most_fresh // 2, proof_pairs(claim.middle, claim.alpha) // 3))
 
 
 def _wager(evidence: Evidence, count: int, claim: Claim) -> float:
     """The e-value of the first so many fresh pairs: a mixture of what the race says and of what it may not know."""
-    fresh = tuple(d + margin(evidence) for d in evidence.fresh[:count])
+    fresh = evidence.fresh[:count] if count < ENOUGH else inference.winsorized(evidence.fresh[:count], 0.0, FAR)
+    fresh = tuple(d + margin(evidence) for d in fresh)
     said = claim.middle, claim.variance
     return math.fsum(share * inference.fresh_e_value(fresh, *(prior or said)) for share, prior in WAGERS)
 
@@ -151,7 +179,8 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
     """The verdict with its evidence: of the fresh pairs alone, or of a race that ended by itself."""
     if len(evidence.fresh) > 1:
         shown = inference.winsorized(evidence.fresh, evidence.variance, policy.reach)
-        return Ruling(verdict, reason, _shrunk(shown, evidence, policy), _interval(shown, evidence), proof)
+        low, high = _interval(shown, evidence)
+        return Ruling(verdict, reason, min(max(_shrunk(shown, evidence, policy), low), high), (low, high), proof)
     shown = inference.winsorized(evidence.race, evidence.variance, policy.reach)
     wide = inference.anytime_interval(shown, evidence.variance, policy.prior_pairs)
     proof = inference.e_value(shown, evidence.variance, policy.prior_pairs)
@@ -161,11 +190,7 @@ def _ruling(verdict: Decided, reason: str, evidence: Evidence, policy: Policy, p
 def _interval(fresh: list[float], evidence: Evidence) -> tuple[float, float]:
     """Student's, by their own spread: candidates differ in theirs. Where that is very small by chance, or because numbers come
     in steps, by a share of the usual one."""
-    low, high = inference.interval(fresh, SHOWN)
-    usual = LEAST_SPREAD * math.sqrt(evidence.variance)
-    _, own = inference.pooled_spread(fresh, 0.0, 0.0)
-    wider = max(1.0, usual / own)
-    return (low + high) / 2 - wider * (high - low) / 2, (low + high) / 2 + wider * (high - low) / 2
+    return inference.interval(fresh, SHOWN, LEAST_SPREAD * math.sqrt(evidence.variance))
 
 
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from overnight.referee.decision import Decided, Evidence, More, Policy, Ruling, futility_threshold
 from overnight.referee.inference import mean, sign_e_value, sign_futility, success_interval, success_size
+from overnight.referee.kinds import patience
 from overnight.referee.kinds.kind import Calibration, Kind
 
 
@@ -23,12 +25,14 @@ class Success(Kind):
         seen = len(evidence.race)
         if sign_e_value(wins, losses) >= policy.screen:
             return More("confirm", policy.fresh_tries)
+        if evidence.patient:
+            return _go_on("race", evidence, policy, sign_e_value(wins, losses))
         hopeless = seen and success_interval(evidence.race, 0.6)[1] < max(
             policy.least * success_size(evidence.race), evidence.worthwhile)
         if hopeless or sign_futility(wins, losses) < futility_threshold(policy.futile, evidence) / 4:
-            return _ruling("discard", "no sign of an improvement", evidence.race, sign_e_value(wins, losses))
+            return _unproven("no sign of an improvement", evidence.race, sign_e_value(wins, losses))
         if seen >= policy.most_tries:
-            return _ruling("discard", f"not shown to be better within {seen} pairs", evidence.race, sign_e_value(wins, losses))
+            return _unproven(f"not shown to be better within {seen} pairs", evidence.race, sign_e_value(wins, losses))
         return More("race", seen + 1)
 
     def proof(self, evidence: Evidence, policy: Policy) -> float:
@@ -66,12 +70,25 @@ def _confirm(evidence: Evidence, alpha: float, policy: Policy) -> More | Ruling:
         if shown.interval and shown.interval[0] > 0:
             return shown if shown.effect >= evidence.worthwhile else _ruling(
                 "discard", "better, but by less than is worthwhile", fresh, proof)
-    elif won <= lost and len(fresh) >= policy.fresh_tries:
-        return _ruling("discard", "did not hold on fresh seeds", fresh, proof)
+    elif won <= lost and len(fresh) >= policy.fresh_tries and not evidence.patient:
+        return _unproven("did not hold on fresh seeds", fresh, proof)
+    if evidence.patient:
+        return _go_on("confirm", evidence, policy, proof)
     if len(fresh) >= policy.most_tries:
-        return _ruling("discard", "not confirmed on fresh seeds", fresh, proof)
+        return _unproven("not confirmed on fresh seeds", fresh, proof)
     return More("confirm", max(policy.fresh_tries, len(fresh) + 1))
 
 
-def _ruling(verdict: Decided, reason: str, values: Sequence[float], proof: float) -> Ruling:
-    return Ruling(verdict, reason, mean(values), success_interval(values), proof)
+def _go_on(stage: Literal["race", "confirm"], evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
+    """What is not proven goes on while it may well be worth having."""
+    if over := patience.ends(evidence, policy, policy.patient_tries):
+        return _ruling("discard", over[0], evidence.fresh or evidence.race, proof, over[1])
+    return More(stage, len(evidence.fresh if stage == "confirm" else evidence.race) + patience.AT_ONCE)
+
+
+def _unproven(reason: str, values: Sequence[float], proof: float) -> Ruling:
+    return _ruling("discard", reason, values, proof, True)
+
+
+def _ruling(verdict: Decided, reason: str, values: Sequence[float], proof: float, unproven: bool = False) -> Ruling:
+    return Ruling(verdict, reason, mean(values), success_interval(values), proof, unproven)
