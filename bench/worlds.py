@@ -54,6 +54,7 @@ COMMON: dict[str, World] = {
     "one candidate in five ten times as noisy": world(fakes.noisy_candidates),
     "an accuracy in coarse steps": world(fakes.referee_world, grain=2.5),
     "noise by commit, beside that by seed": world(fakes.referee_world, lasting=0.5),
+    "noise by commit and none by seed": world(fakes.referee_world, lasting=0.5, baseline=fakes.Idea(spread=0.0)),
     "three candidates in ten crash now and then": world(fakes.crashing),
     CRASHING: world(fakes.referee_world, baseline=fakes.Idea(crashes=1 / 3)),
     "load in bursts, not known as a time": world(fakes.referee_world, bursts=3.0),
@@ -73,6 +74,8 @@ NOTHING: dict[str, World] = {
     "nothing at all, one in five ten times as noisy": world(fakes.noisy_without_effect),
     "nothing at all, in coarse steps": world(fakes.without_effect, grain=2.5),
     "nothing at all, noise by commit": world(fakes.without_effect, lasting=0.5),
+    "nothing at all, noise by commit and none by seed": world(fakes.without_effect, lasting=0.5,
+                                                              baseline=fakes.Idea(spread=0.0)),
     "nothing at all, load in bursts": world(fakes.without_effect, bursts=3.0),
     "one edit in ever new words": world(fakes.rewordings),
 }

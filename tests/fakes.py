@@ -190,6 +190,7 @@ class FakeWorld:
         self.drift, self.measured, self.holdout = drift, 0, holdout
         self.grain, self.lasting, self.bursts = grain, lasting, bursts
         self.sigma, self.level, self.metric = sigma, level, metric
+        self.edit = 0  # with which edit that does nothing the run is made that is answered now
         self.sign = -1.0 if direction == "minimize" else 1.0
         self.ideas_of = {"c0": baseline or Idea()}
         self.parents = {"c0": ""}
@@ -242,10 +243,11 @@ class FakeWorld:
         return self._spreads[commit]
 
     def _off(self, commit: str) -> float:
-        """By how much a commit's number is off for good, which is no effect of its edit."""
-        if not self.lasting or not self.parents[commit]:
+        """By how much a text's number is off for good, which is no effect of what it means: an edit that does nothing makes
+        another text."""
+        if not self.lasting or not (self.parents[commit] or self.edit):
             return 0.0
-        return self.lasting * lots_of(self.seed, "lasting", commit).gauss(0.0, 1.0)
+        return self.lasting * lots_of(self.seed, "lasting", commit, *([self.edit] if self.edit else [])).gauss(0.0, 1.0)
 
     def _propose(self, job: Propose) -> Proposal:
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
@@ -290,6 +292,7 @@ class FakeWorld:
         return Combined(job, tuple(n for n, _ in kept), tuple(c for _, c in kept))
 
     def _measure(self, job: Measure) -> Measurement:
+        self.edit = job.edit
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
@@ -415,7 +418,7 @@ class Night:
     def go(self, *, experiments: int | None = None, until: float | None = None, runs: int | None = None,
            watch: Callable[["Night"], None] | None = None) -> "Night":
         """Run until the Lab is finished, or has made so many runs in all."""
-        self._record(self.lab.begin(Budget(until, experiments), self.now))
+        self._record(self.lab.begin(Budget(until, experiments, runs=runs), self.now))
         idle = list(self.places)
         flying: list[tuple[float, int, Job, float]] = []
         while not self.lab.flight.stopping and not self.lab.finished(self.now):

@@ -92,6 +92,8 @@ class Plan(Struct, frozen=True):
     keeps   one by one, oldest first
     groups  of keeps that changed the same lines, so that all but the last of them go only together
     fixed_seeds  where the program fixes its own seed, if the baseline gave one number on every seed
+    edits   every run has an edit that does nothing, because such edits move the number; they may draw lots in vain where
+            `draws` is true
     """
 
     track: str
@@ -107,6 +109,8 @@ class Plan(Struct, frozen=True):
     seeds: tuple[int, ...]
     marks: tuple[str, ...] = ()
     fixed_seeds: tuple[str, ...] = ()
+    edits: bool = False
+    draws: bool = False
 
     @property
     def commits(self) -> tuple[str, ...]:

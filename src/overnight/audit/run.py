@@ -13,6 +13,7 @@ from overnight.errors import Fault
 from overnight.lab.events import Measured
 from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble, sealed
+from overnight.lab.nulls import edit_of
 from overnight.lab.state import BASELINE, State
 from overnight.repo import Repo
 
@@ -37,7 +38,8 @@ def planned(state: State, repo: Repo, kept: Sequence[Experiment], seeds: tuple[i
             if part.without:
                 repo.hold(place, number, part.without)
         yield Plan(state.track.name, metric.name, metric.unit, metric.direction, metric.worthwhile, state.opened.commit,
-                   state.commit, state.levels.gain, keeps, groups, seeds, tuple(marks), tuple(fixed))
+                   state.commit, state.levels.gain, keeps, groups, seeds, tuple(marks), tuple(fixed),
+                   state.known.nulls.moving, state.known.nulls.draws)
     finally:
         repo.release(place)
 
@@ -102,7 +104,8 @@ def jobs(plan: Plan, key: str = "") -> Iterator[Measure]:
         first = turn % len(commits)
         for commit in commits[first:] + commits[:first]:
             number += 1
-            yield sealed(Measure(number, owners[commit], commit, seed, "check"), key)
+            yield sealed(Measure(number, owners[commit], commit, seed, "check", edit=edit_of(seed) if plan.edits else 0,
+                                 draws=plan.draws), key)
 
 
 def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],

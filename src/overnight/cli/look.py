@@ -14,7 +14,7 @@ from overnight.referee.guards import ESTIMATED
 from overnight.track.units import number
 from overnight.views import holdout, sentences
 from overnight.views.experiment import detail, history, line, named
-from overnight.views.track import on_one_seed, paid, track
+from overnight.views.track import noise_by_commit, on_one_seed, paid, track
 
 
 @main.command()
@@ -57,6 +57,8 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         tell(f"{len(written.files)} patches in {patches}{left}")
         return
     told = history(state)
+    if (found := noise_by_commit(told.track)) and not as_json:
+        tell(f"{found}.")
     for each in told.experiments:
         if as_json:
             say(each)

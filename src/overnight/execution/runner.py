@@ -25,7 +25,7 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import mounts, starved
+from overnight.execution import mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
@@ -60,13 +60,27 @@ class Runner:
 
     # -- trees --
 
-    def tree(self, commit: str, judge: bool = False) -> Path:
-        """A clean tree of a commit, made once; without the private files, but the judge's tree lacks the holdout alone."""
+    def tree(self, commit: str, judge: bool = False, edit: Callable[[Path], None] = lambda making: None,
+             name: str = "") -> Path:
+        """A clean tree of a commit, made once; without the private files, but the judge's tree lacks the holdout alone. `edit`:
+        what is done to it, under another name."""
         def hide(making: Path) -> Path:
             for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
                 files.remove(making, self.repo.prefix + hidden)
+            edit(making)
             return making
-        return self._made(f"judge-{commit}" if judge else commit, commit, hide)
+        return self._made(f"judge-{commit}" if judge else name or commit, commit, hide)
+
+    def run_tree(self, job: Measure) -> Path:
+        """The tree that a job runs in: its commit's, or one with an edit that does nothing."""
+        def edit(making: Path) -> None:
+            before = self.repo.editable(job.commit, self.track)
+            for path, text in null_edits.edited(before, job.edit, job.draws).items():
+                fd = files.opened(making, self.repo.prefix + path, flags=os.O_WRONLY | os.O_TRUNC)
+                if fd is not None:  # else it is hidden
+                    with open(fd, "w", encoding="utf-8", newline="") as file:
+                        file.write(text)
+        return self.tree(job.commit, edit=edit, name=named(job)) if job.edit else self.tree(job.commit)
 
     def holdout(self) -> Path:
         """The holdout as the contract's commit has it, apart from every tree; made once."""
@@ -171,7 +185,7 @@ class _OneRun:
         outcome: Outcome = "ok"
         reason = ""
         try:
-            with self.runner.used(self.job.commit):
+            with self.runner.used(named(self.job)):
                 metrics, holdout = work()
         except Invalid as invalid:
             metrics, holdout, outcome, reason = {}, None, invalid.outcome, invalid.reason
@@ -181,6 +195,8 @@ class _OneRun:
             with self._timed("clean-up"):
                 if self.keep is None:
                     shutil.rmtree(self.harvest, ignore_errors=True)
+                if self.job.edit:  # no other run is made in it
+                    self.runner.forget(named(self.job))
         logs: dict[LogKind, Log] = {"run": self.said[-MOST_LOG_BYTES:]}
         if self.judging:
             logs["score"] = self.judging[-MOST_LOG_BYTES:]
@@ -192,7 +208,7 @@ class _OneRun:
     def _measure(self) -> tuple[dict[str, float], float | None]:
         """The metrics, and the metric on the holdout. Raises Invalid, Fault, OSError."""
         with self._timed("tree"):
-            tree = self.runner.tree(self.job.commit)
+            tree = self.runner.run_tree(self.job)
         run = self._run(tree)
         self.said, self.cpu, self.peak = run.stdout + run.stderr, run.cpu, run.peak_memory
         if self.pace is not None and run.killed == "behind":
@@ -307,6 +323,11 @@ class _OneRun:
         self.busy += ended.wall
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self._add(part, time.perf_counter() - since - ended.wall)
+
+
+def named(job: Measure) -> str:
+    """The name of the tree that a job runs in."""
+    return f"{job.commit}-{job.edit}{'-draws' * job.draws}" if job.edit else job.commit
 
 
 def _worse(*shares: float | UnsetType) -> float | UnsetType:

@@ -17,7 +17,7 @@ from overnight.referee.findings import Finding
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
-Stage = Literal["calibrate", "screen", "race", "confirm", "check", "trace"]
+Stage = Literal["calibrate", "null", "screen", "race", "confirm", "check", "trace"]
 Base = TypeVar("Base", bound=Struct)
 BRANCHES = "overnight/"  # how the names of result branches begin
 
@@ -226,6 +226,8 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
 
     experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
     log         name of the kept log
+    edit        what the edit that does nothing was drawn from with which it was run; unset: it was run as it is
+    draws       that edit may also draw lots in vain
     """
 
     at: float
@@ -235,6 +237,8 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     seed: int
     stage: Stage
     log: str = ""
+    edit: int | UnsetType = UNSET
+    draws: bool | UnsetType = UNSET
 
 
 class Claimed(Recorded, frozen=True):

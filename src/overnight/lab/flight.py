@@ -37,12 +37,13 @@ class Lease(Struct, frozen=True):
 @dataclass(slots=True)
 class Budget:
     """What this session may use; None is no bound. `until` is on the caller's clock; tokens and dollars are only told to
-    researchers here, and held to where models are called."""
+    researchers here, and held to where models are called. Of `runs` the caller says how many it will let be made."""
 
     until: float | None = None
     experiments: int | None = None
     tokens: int | None = None
     dollars: float | None = None
+    runs: int | None = None
 
 
 class Flight:

@@ -77,6 +77,8 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     """A job of a measure slot: one run of one commit with one seed.
 
     paired_with  a commit that is run on the same cores as well, where the metric is a time
+    edit         what an edit that does nothing is drawn from, with which the commit and what is beside it are run; 0: none
+    draws        that edit may also draw lots in vain
     pace         the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
     scorer_seed, secret    what the scorer draws from, the same for both sides of a pair; `sealed` fills them in, so that a
             worker knows those of this run and can work out no others
@@ -91,6 +93,8 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     pace: Curve = ()
     scorer_seed: int = 0
     secret: str = ""
+    edit: int = 0
+    draws: bool = False
     place = "measure"
 
 

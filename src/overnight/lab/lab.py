@@ -235,7 +235,8 @@ class Lab:
         job = result.job
         self.measuring.check_now = self.measuring.check_now and job.stage != "check"
         yield events.Measured(at=at, run=job.run, experiment=job.experiment, commit=job.commit, seed=job.seed, stage=job.stage,
-                              log=result.log, **events.common(events.Ran, result))
+                              log=result.log, edit=job.edit or UNSET, draws=job.draws or UNSET,
+                              **events.common(events.Ran, result))
         overload = self.state.overload
         self.flight.rest(overload.pause)
         if overload.waited >= MOST_WAITING and self.flight.budget.until is None:

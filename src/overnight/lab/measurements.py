@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from overnight.errors import TrackError
 from overnight.lab.events import Measured, Stage
 from overnight.lab.experiment import Experiment, Metrics
+from overnight.lab.nulls import Nulls
 from overnight.referee import failures, guards, holdout, kinds, noise
 from overnight.referee.curves import Curve
 from overnight.referee.drift import Drift
@@ -69,6 +70,7 @@ class Runs:
     drift: Drift = field(default_factory=Drift)
     curves: dict[str, dict[int, Curve]] = field(default_factory=lambda: defaultdict(dict))
     exact: bool = True
+    nulls: Nulls = field(default_factory=Nulls)
     held: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     held_paired: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -127,7 +129,7 @@ class Runs:
     def _not_as_declared(self) -> str:
         """What is wrong with the kind that the contract names, if the baseline shows it."""
         declared = KINDS.get(self.track.metric.kind)
-        return declared.denied_by(self._calibration()) if declared and self._measured else ""
+        return declared.denied_by(self._calibration()) if declared and self._measured and not self.nulls.moving else ""
 
     def _calibration(self) -> Calibration:
         ran = self.of(self.baseline_commit)
@@ -153,13 +155,14 @@ class Runs:
 
     @property
     def one_number(self) -> bool:
-        """Whether the baseline gave one number on every seed on which it ran, those of the calibration among them."""
-        return self.calibrated and len(set(self.numbers(self.baseline_commit))) == 1
+        """Whether the baseline as it is gave one number on every seed on which it ran, those of the calibration among them."""
+        return self.nulls.draws if self.nulls.moving else self.calibrated and len(set(self.numbers(self.baseline_commit))) == 1
 
     @property
     def kind(self) -> Kind:
         """What the contract says of the metric, or else what the calibration shows; noisy until then."""
-        if self._kind is None and (declared := KINDS.get(self.track.metric.kind)):
+        declared = KINDS.get(self.track.metric.kind)
+        if self._kind is None and declared and not (self.nulls.moving and declared.exact):
             self._kind = declared
         if self._kind is None and self.calibrated:
             self._kind = shown(self._calibration())
@@ -176,7 +179,7 @@ class Runs:
     def variance(self) -> float:
         """Variance of one paired difference in a race."""
         if self._variance is None:
-            self._variance = noise.of_races(self.seed_variance, self._races, self.floor)
+            self._variance = noise.of_races(self.seed_variance, self._races, self.least**2)
         return self._variance
 
     @property
@@ -186,10 +189,10 @@ class Runs:
         return noise.pooled([*(noise.spread(self.numbers(c)) for c in commits), self._retired])
 
     @property
-    def floor(self) -> float:
+    def least(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE)
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
@@ -335,6 +338,18 @@ class Runs:
             return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+
+    def add_null(self, event: Measured, metrics: Metrics) -> None:
+        """The baseline ran with an edit that does nothing. Where its number is moved by such edits, those runs are what counts
+        of it from now on."""
+        plain, nulls = self.of(event.commit).get(event.seed), self.nulls
+        nulls.add(event, metrics, self.difference((metrics, plain)) if metrics and plain else None)
+        if nulls.moving or not nulls.moved(self.least) or not nulls.metrics.keys() >= set(self.calibration):
+            return
+        nulls.draws, repeats = self.one_number, self.deterministic
+        nulls.moving, self.values[event.commit] = True, {s: nulls.metrics[s] for s in self.calibration}
+        self.repeat = nulls.metrics[self.calibration[0]] if repeats else self.repeat
+        self.varies, self._kind, self._variance = self.varies or len(set(self.numbers(event.commit))) > 1, None, None
 
     def _calibrate(self, seed: int, values: dict[int, Metrics], metrics: Metrics) -> None:
         """The baseline ran on a seed of the calibration, the first of them for the second time; where it failed, another takes

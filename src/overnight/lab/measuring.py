@@ -3,6 +3,7 @@ measures."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -10,6 +11,7 @@ from overnight.lab.events import Stage
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Combine, Measure, sealed
+from overnight.lab.nulls import LONG, USUAL, edit_of
 from overnight.lab.state import BASELINE, State
 from overnight.referee.stacks import read
 
@@ -49,6 +51,11 @@ class Measuring:
         if not state.calibrated:
             yield from self._calibrating(flying)
             return
+        if missing := self._nulls():
+            edits = {j.edit for j in flying}
+            yield from (self._run(BASELINE, state.commit, seed, "null", edit=edit)
+                        for seed, edit in missing if edit not in edits)
+            return
         due = self.check_now or known.drift.due(state.runs)
         if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
             yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
@@ -86,12 +93,44 @@ class Measuring:
                 continue
             yield self._run(BASELINE, commit, seed, "calibrate")
 
-    def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True) -> Measure:
+    def _null_edits(self) -> int:
+        """How many edits that do nothing the baseline is to be run with in all; 0: none any more. Unless the contract says so,
+        only where a number repeats itself, for else each run differs anyway."""
+        known, told = self.state.known, self.state.track.referee.null_edits
+        if known.nulls.over or known.nulls.moving:
+            return 0
+        if told != "auto":
+            return told
+        if known.kind.paired_in_time or not known.deterministic:
+            return 0
+        return USUAL if known.nulls.done or known.one_number or self._room() >= LONG else 0
+
+    def _room(self) -> float:
+        """About how many runs this session has time for: one or more for each experiment."""
+        budget, flight, each = self.flight.budget, self.flight, self.state.usage.busy / max(1, self.state.runs)
+        left = math.inf if budget.until is None else (budget.until - flight.now) * flight.measure_slots / max(1e-9, each)
+        return min(left, *(math.inf if most is None else most for most in (budget.experiments, budget.runs)))
+
+    def _nulls(self) -> list[tuple[int, int]]:
+        """(seed, what the edit is drawn from) of the runs of the baseline with edits that do nothing that are still to be made;
+        each seed of the calibration has one where any moved its number."""
+        known, count = self.state.known, self._null_edits()
+        seeds = known.calibration
+        if count and known.nulls.moved(known.least):
+            count = max(count, len(seeds))
+        turns = [(turn, seeds[place]) for turn, place in (divmod(number, len(seeds)) for number in range(count))]
+        every = [(seed, known.draw("null", seed, turn) if turn else edit_of(seed)) for turn, seed in turns]
+        return [(seed, edit) for seed, edit in every if edit not in known.nulls.done]
+
+    def _run(self, experiment: int, commit: str, seed: int, stage: Stage, base: str = "", paced: bool = True,
+             edit: int = 0) -> Measure:
         """A run; against a base it may be stopped when it falls behind, except now and then, to see what became of it."""
         number, known = self.flight.run(self.state.next_run), self.state.known
         pace = known.pace(base, seed) if paced and base != commit and (number + 1) % UNPACED_EVERY else ()
         paired_with = base if base and known.side_by_side(stage) else ""
-        return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace), known.key)
+        edit = edit or (edit_of(seed) if known.nulls.moving else 0)
+        return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace, edit=edit,
+                              draws=bool(edit) and known.one_number), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""

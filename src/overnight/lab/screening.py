@@ -17,6 +17,8 @@ def screened(stack: Stack, event: Measured, metrics: Metrics, known: Runs, sizes
     with what they gained."""
     for member in stack.members:
         experiments[member].cost += event.busy / len(stack.members)
+    if known.nulls.moving:  # it may have been made before that was known
+        stack.standard, stack.sigma = known.of(stack.base_commit).get(stack.seed) or stack.standard, known.seed_variance**0.5
     theirs = event.paired_metrics or stack.standard
     place = stack.position(event.commit)
     stack.gains[place] = known.difference((metrics, theirs)) if metrics and theirs else \

@@ -238,7 +238,10 @@ class State:
             self.known.curves[event.commit][event.seed] = event.curve
         if self.known.kind.paired_in_time and self.overload.spoils(event, self.track.referee.may_starve):
             return
-        if event.stage == "screen":
+        self.known.nulls.heard(event)
+        if event.stage == "null":
+            self.known.add_null(event, metrics)
+        elif event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "trace":
             self.failures.traced(event.commit, event.seed, bool(metrics))

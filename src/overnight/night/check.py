@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import UNSET
 
 from overnight.lab.jobs import Measure, Measurement, sealed
+from overnight.lab.nulls import LONG, USUAL, enough, unseen
 from overnight.night.hostile import Attacked
 from overnight.referee import curves
 from overnight.track.spec import Track
@@ -86,6 +87,20 @@ def resolved(numbers: Sequence[float]) -> float:
     return abs(numbers[0] - numbers[2]) if len(numbers) > 2 else 0.0
 
 
+def null_edits(track: Track, numbers: Sequence[float]) -> str:
+    """Which edits that do nothing a night would begin with; "" where they would show nothing."""
+    told, share = track.referee.null_edits, track.referee.false_share
+    if len(numbers) < 3 or (told == "auto" and numbers[0] != numbers[1]):
+        return ""
+    if told == 0:
+        return "no edits that do nothing are tried ([referee] null_edits = 0), so what a text alone moves may be kept"
+    count = USUAL if told == "auto" else told
+    which = f"a night of {LONG} runs or more" if told == "auto" and numbers[0] != numbers[2] else "a night"
+    more = f"; for {100 * share:g} % it takes null_edits = {enough(share)}" if unseen(count) > share else ""
+    return (f"{which} begins with {count} edits that do nothing: if one moves {track.metric.name}, every run gets one of its "
+            f"own; if none does, at most {100 * unseen(count):.0f} % of such edits would (95 %){more}")
+
+
 def one_number(track: Track, runs: Sequence[Measurement]) -> bool:
     """Whether runs on more than one seed all gave one number."""
     return not broken(runs) and len({run.metrics[track.metric.name] for run in good(runs)}) == 1
@@ -122,5 +137,7 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
         asked = track.metric.worthwhile
         yield (f"in 30 runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
             f"; one of {asked:g}, which is worthwhile, takes about {30 * (seen / asked)**2:,.0f}" if 0 < asked < seen else ""))
+    if planned := null_edits(track, numbers):
+        yield planned
     kind = "wrong" if broken(runs) else "note"
     yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed))

@@ -147,6 +147,8 @@ def doing(state: State, job: Job | None) -> str:
     if isinstance(job, Accept):
         return f"looks at a change from {job.order.by}"
     if isinstance(job, Measure):
+        if job.stage == "null":
+            return "measures the baseline with an edit that does nothing"
         if job.experiment == BASELINE:
             return "measures the baseline"
         experiment = state.experiments[job.experiment]
@@ -183,10 +185,12 @@ def sentence(state: State, event: Event) -> str:
         return f"the track {event.track} begins at {event.commit[:7]}"
     if isinstance(event, Measured) and state.overload.sentence:
         return f"{state.overload.sentence}; tried again in {state.overload.pause:.0f} s"
-    if isinstance(event, Measured) and event.stage == "calibrate":
+    if isinstance(event, Measured) and event.stage in ("calibrate", "null"):
         if not event.metrics:
             return f"baseline, seed {event.seed}, which is left out: {event.reason}"
         value = number(event.metrics.get(state.track.metric.name), 5)
         warning = f"; {one_seed(state.opened.fixed_seeds)}" if state.opened and state.one_seed else ""
+        if event.stage == "null":
+            return f"baseline with an edit that does nothing: {state.track.metric.name} {value}"
         return f"baseline, seed {event.seed}: {state.track.metric.name} {value}{warning}"
     return ""

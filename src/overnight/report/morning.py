@@ -23,7 +23,7 @@ from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
-from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, span
+from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, noise_by_commit, span
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -292,6 +292,8 @@ def _decided(track: TrackView) -> list[str]:
     if track.noise is not None:
         noise = " The same code and seed give the same number twice." if track.deterministic else ""
         noise += f" Here one pair's difference spreads by ±{number(track.noise, 2, track.baseline or 0.0)}{_unit(track)}."
+    if found := noise_by_commit(track):
+        noise += f" {prose(found[0].upper() + found[1:], 500)}."
     if track.holdout is not None:
         asked = (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no researcher "
                  "ever sees.")

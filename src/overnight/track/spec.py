@@ -120,12 +120,15 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     stack        most edits that are measured together in one run while most are worth nothing (1: never)
     may_starve   where the metric is a time: share of a run for which it may wait for a core that other work has; one that waits
                  longer is done again, later (1: never)
+    null_edits   edits that do nothing with which the baseline is run, to see whether they move its number; "auto": some, where
+                 the number repeats itself and it is worth it (0: none)
     """
 
     false_share: float = 0.05
     may_crash: float = 0.0
     stack: int = 5
     may_starve: float = 0.05
+    null_edits: int | Literal["auto"] = "auto"
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):
@@ -300,8 +303,10 @@ def _faults(track: Track) -> Iterator[Problem]:
     for key in ("cpus", "processes"):
         if getattr(track.run, key) < 1:
             yield "run", key, f"{key} must be at least 1.", 0
-    for key, least, most in (("false_share", 1e-6, 0.5), ("may_crash", 0.0, 0.5), ("stack", 1, 5), ("may_starve", 0.0, 1.0)):
-        if not least <= getattr(track.referee, key) <= most:
+    for key, least, most in (("false_share", 1e-6, 0.5), ("may_crash", 0.0, 0.5), ("stack", 1, 5), ("may_starve", 0.0, 1.0),
+                             ("null_edits", 0, 1000)):
+        value = getattr(track.referee, key)
+        if value != "auto" and not least <= value <= most:
             yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
     for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
         if step is not None and not step.command:

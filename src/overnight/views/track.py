@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from overnight.lab.nulls import unseen
 from overnight.lab.state import State
 from overnight.lab.usage import Use
 from overnight.track.seeding import listed
@@ -55,6 +56,10 @@ class TrackView(Struct, frozen=True):
     noise              standard deviation of one paired difference, in the metric's unit; None before calibration
     kind               how the metric is judged: noisy, deterministic, success or timing
     deterministic      whether the same code and seed gave the same number twice
+    null_edits         edits that do nothing with which the baseline was run, those that ended well
+    null_moved         how many of them moved its number, and `null_spread` by how much all of them did, in the metric's unit:
+                       the root of the mean square
+    under_edits        whether every run since is made with such an edit
     drift              by how many standard deviations of a run the machine measures otherwise than it did; None: not shown
     sandbox            where the code ran, and `accounting` how its resources were counted; names with commas between them
     evidence_wanted    what a keep takes now, as odds to 1
@@ -97,6 +102,10 @@ class TrackView(Struct, frozen=True):
     noise: float | None
     kind: str
     deterministic: bool
+    null_edits: int
+    null_moved: int
+    null_spread: float
+    under_edits: bool
     drift: float | None
     sandbox: str
     accounting: str
@@ -146,6 +155,8 @@ def track(state: State) -> TrackView:
         frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
+        null_edits=len(known.nulls.differences), null_moved=known.nulls.moved(known.least), null_spread=known.nulls.spread,
+        under_edits=known.nulls.moving,
         sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
@@ -212,6 +223,21 @@ def one_seed(places: Sequence[str]) -> str:
     return (f"{ONE_SEED}: every seed gave the same number, for the program fixes its own ({listed(places)}), so a change that "
             f"is merely lucky on that one is kept as if it were better: `overnight init --seed` connects it to ${VARIABLE}, or "
             "says how; commit that, and begin anew with `overnight run --restart`")
+
+
+def noise_by_commit(found: TrackView) -> str:
+    """What edits that do nothing showed; "" where none were run."""
+    if not found.null_edits:
+        return ""
+    if not found.null_moved:
+        return (f"{found.null_edits} edits that do nothing left {found.metric} as it is: at most "
+                f"{100 * unseen(found.null_edits):.0f} % of all such edits move it (95 %)")
+    by = f"{number(found.null_spread, 2)} {found.unit}".rstrip()
+    if found.under_edits:
+        then = "so every run is made with one of its own, and what the text alone moves is noise like any other"
+    else:
+        then = "but with others the baseline fails, so they are not used: what is kept may be better by its text alone"
+    return f"{found.null_moved} of {found.null_edits} edits that do nothing moved {found.metric}, by {by} on average, {then}"
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
