@@ -6,8 +6,8 @@ U[0, 1]; harm by Exp(4); 77 % harmful; Student's t with 3 degrees of freedom; on
 slower by three standard deviations over the night (the metric is then declared a time, and each pair is two runs side by
 side); improvements of U[.05, .2], or of U[.5, 1]. Worlds that are common, and in which referees break: one candidate in
 five scatters ten times as much; a number in steps of 2.5 standard deviations; every commit's number off for good by half of
-one; three candidates in ten that crash on one seed in twenty; a machine that is slower by three in bursts; one edit in ever
-new words.
+one; three candidates in ten that crash on one seed in twenty; a baseline that crashes on one in three; a machine that is
+slower by three in bursts; one edit in ever new words.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ WORLDS: dict[str, World] = {
     "improvements too small to matter": world(fakes.too_small),
     "improvements of U[.5, 1]": world(fakes.moderate),
 }
+CRASHING = "a baseline that crashes one time in three"
 COMMON: dict[str, World] = {
     "one candidate in five ten times as noisy": world(fakes.noisy_candidates),
     "an accuracy in coarse steps": world(fakes.referee_world, grain=2.5),
     "noise by commit, beside that by seed": world(fakes.referee_world, lasting=0.5),
     "noise by commit and none by seed": world(fakes.referee_world, lasting=0.5, baseline=fakes.Idea(spread=0.0)),
     "three candidates in ten crash now and then": world(fakes.crashing),
+    CRASHING: world(fakes.referee_world, baseline=fakes.Idea(crashes=1 / 3)),
     "load in bursts, not known as a time": world(fakes.referee_world, bursts=3.0),
 }
 NOTHING: dict[str, World] = {
@@ -82,12 +84,13 @@ SMALL: dict[str, World] = {"one change in ten improves by four": world(fakes.lar
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """One night: true gain, then (claimed, true, covered) of each keep; runs and proposals."""
+    """One night: true gain, then (claimed, true, covered) of each keep; runs and proposals; why it ended by itself."""
 
     gain: float
     keeps: list[tuple[float, float, bool]]
     runs: int
     proposals: int
+    problem: str = ""
 
 
 def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | None = None, measure_slots: int = 1,
@@ -102,7 +105,8 @@ def night(name: str, seed: int, *, runs: int | None = RUNS, proposals: int | Non
         if e.verdict == "keep":
             true = done.world.gain(e.commit, e.base_commit)
             keeps.append((e.effect, true, e.interval[0] <= true <= e.interval[1]))
-    return Outcome(done.world.worth[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments))
+    return Outcome(done.world.worth[done.lab.state.commit], keeps, done.lab.state.runs, len(done.lab.state.experiments),
+                   done.lab.problem)
 
 
 def figures(name: str, nights: Sequence[Outcome], false: str = "", covers: str = "", gain: str = "",

@@ -66,6 +66,7 @@ class Idea:
     carries      share of its gain that is found on the holdout as well
     spread       how many times as much its runs scatter as those of the commit it stands on
     crashes      share of seeds on which it crashes
+    mends        it does not crash where the commit that it stands on does
     twin         changes of the same twin on one base give the same numbers: rewordings of one edit
     away         seconds for which the researcher cannot work
     """
@@ -81,6 +82,7 @@ class Idea:
     carries: float = 1.0
     spread: float = 1.0
     crashes: float = 0.0
+    mends: bool = False
     twin: str = ""
     away: float = 0.0
 
@@ -294,9 +296,10 @@ class FakeWorld:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
+        runs = job.paired_with and not self._crashes(job.paired_with, job.seed)
+        beside = {self.metric: self.ran(job.paired_with, job.seed)} if runs else {}
         if self._crashes(job.commit, job.seed):
-            return Measurement(job, outcome="crash", reason="it crashes on this seed")
-        beside = {self.metric: self.ran(job.paired_with, job.seed)} if job.paired_with else {}
+            return Measurement(job, outcome="crash", reason="it crashes on this seed", paired_metrics=beside)
         metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
         return Measurement(job, outcome="ok", metrics=metrics, paired_metrics=beside,
                            holdout=self.held(job.commit, job), paired_holdout=self.held(job.paired_with, job))
@@ -307,7 +310,7 @@ class FakeWorld:
             share = self.ideas_of[commit].crashes
             if share and lots_of(self.seed, "crash", commit, seed).random() < share:
                 return True
-            commit = self.parents[commit]
+            commit = "" if self.ideas_of[commit].mends else self.parents[commit]
         return False
 
     def held(self, commit: str, job: Measure) -> float | None:

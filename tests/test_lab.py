@@ -27,7 +27,7 @@ from overnight.lab.events import (
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget
 from overnight.lab.jobs import Combine, Combined, Measure, Propose, Rebase, Rebasing
 from overnight.lab.lab import Lab
-from overnight.lab.measurements import CALIBRATION, LASTING_RUNS, MOST_BAD_SEEDS
+from overnight.lab.measurements import CALIBRATION, LASTING_RUNS
 from overnight.lab.roster import MOST_PASSES_IN_A_ROW
 from overnight.lab.state import State
 from overnight.referee.decision import Evidence, Policy
@@ -753,7 +753,7 @@ def test_faults_in_a_row_are_a_problem():
     assert sum(isinstance(e, Faulted) for e in night.events) >= MOST_FAULTS_IN_A_ROW
 
 
-def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
+def test_a_baseline_that_fails_on_seed_after_seed_is_a_problem():
     class Rotten(FakeWorld):
         def _measure(self, job):
             result = super()._measure(job)
@@ -761,8 +761,8 @@ def test_a_frontier_that_fails_on_seed_after_seed_is_a_problem():
             return type(result)(job, outcome="crash", reason="no memory") if fails else result
 
     night = Night(Rotten(0, better)).go(experiments=30)
-    assert night.lab.problem == "the frontier itself fails again and again: no memory"
-    assert len(night.lab.state.known.bad) >= MOST_BAD_SEEDS
+    failed = len(night.lab.state.known.bad)
+    assert night.lab.problem == f"the baseline fails on more than half of its seeds ({failed} of {CALIBRATION + failed}): no memory"
 
 
 def test_a_seed_on_which_the_frontier_fails_once_is_left_out():

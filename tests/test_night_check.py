@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from conftest import CONTRACT
 from overnight.lab.jobs import Measurement
-from overnight.night.check import attempt, problems
+from overnight.night.check import attempt, broken, good, problems
 from overnight.track.spec import parse
 
 PROGRESS = CONTRACT + "\n[progress]\npattern = '^step (\\d+) loss (\\S+)'\n"
@@ -33,3 +33,21 @@ def test_a_machine_that_is_too_busy_for_a_time_is_told(starved, kind, said):
     runs = attempt("c0", lambda job: Measurement(job, outcome="ok", metrics={"loss": 1.0}, starved=next(shares)))
     contract = CONTRACT.replace("[metric]", f'[metric]\nkind = "{kind}"')
     assert ("for 20 % of its time or more each run waited for a core" in " ".join(problems(parse(contract), runs))) is said
+
+
+@pytest.mark.parametrize(("fails", "made", "whole"), [((), 3, True), ((0,), 4, True), ((1,), 5, True), ((2,), 4, True),
+                                                     ((0, 2), 6, True), ((0, 1, 2), 3, False), ((1, 2, 4), 5, False)])
+def test_another_seed_takes_the_place_of_one_on_which_the_baseline_fails(fails, made, whole):
+    def measured(job):
+        failed = job.run in fails
+        return Measurement(job, outcome="crash" if failed else "ok", reason="an odd seed" * failed, metrics={} if failed else {"loss": 1.0})
+
+    runs = attempt("c0", measured)
+    said = next(iter(problems(parse(CONTRACT), runs)))
+    assert (len(runs), not broken(runs)) == (made, whole)
+    if whole:
+        first, again, other = (run.job.seed for run in good(runs))
+        assert first == again != other
+        assert said.startswith(f"the baseline failed in {len(fails)} of {made} runs (an odd seed)") == bool(fails)
+    else:
+        assert said == ("the baseline fails: an odd seed." if made == 3 else "the baseline fails on 3 of 5 seeds: an odd seed.")

@@ -265,7 +265,8 @@ def test_hostile_titles_neither_break_the_chart_nor_run_in_it(tmp_path):
 
 def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
     night = Night(measure=False)
-    night.happen(Measured(0.0, 1, 0, "b" * 40, 1, "calibrate", outcome="crash", reason="exit status 1"))
+    for seed in range(5):
+        night.happen(Measured(0.0, 1 + seed, 0, "b" * 40, seed, "calibrate", outcome="crash", reason="exit status 1"))
     assert "the baseline fails: exit status 1" in words(drawn(night.lab.state, tmp_path)[0])
 
 

@@ -83,16 +83,17 @@ def check(folder: Path, sandbox_name: str) -> None:
     commit = session.commit_to_judge()
     with session.scratch():
         runner = Runner(contract, session.repo, box, commit, session.home)
-        cores, kept = available()[:contract.run.cpus], runner.artifacts / "baseline"
-        found = checking.attempt(commit, partial(_measured, session, runner, cores, kept))
+        cores = available()[:contract.run.cpus]
+        found = checking.attempt(commit, partial(_measured, session, runner, cores))
         fixed, texts = seeds.at(session.repo, commit, contract, text_of(folder))
         for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed)):
             tell(sentence)
         if checking.one_number(contract, found) and fixed:
             _tell_change(fixed, texts)
-        wrong = all(run.outcome != "ok" for run in found)
-        if found[-1].outcome == "ok":
-            attacked = hostile.attack(contract, runner, hostile.baseline(contract, found, kept), cores)
+        wrong = checking.broken(found)
+        if not wrong:
+            well = checking.good(found)
+            attacked = hostile.attack(contract, runner, hostile.baseline(contract, well, _kept(runner, well[0].job)), cores)
             for sentence in checking.attack_words(attacked):
                 tell(sentence)
             wrong = any(each.wrong for each in attacked.findings)
@@ -102,9 +103,14 @@ def check(folder: Path, sandbox_name: str) -> None:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
 
 
-def _measured(session: Session, runner: Runner, cores: tuple[int, ...], kept: Path, job: Measure) -> Measurement:
-    """One run, and its logs kept; of the first the artefacts as well."""
-    result = runner.measure(job, cores, keep=None if kept.exists() else kept)
+def _kept(runner: Runner, job: Measure) -> Path:
+    """Where the artefacts of a run of the baseline lie."""
+    return runner.artifacts / f"baseline-{job.run}"
+
+
+def _measured(session: Session, runner: Runner, cores: tuple[int, ...], job: Measure) -> Measurement:
+    """One run, its logs and artefacts kept."""
+    result = runner.measure(job, cores, keep=_kept(runner, job))
     keep_logs(session.home / LOGS, result)
     return result
 

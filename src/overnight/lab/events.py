@@ -17,7 +17,7 @@ from overnight.referee.findings import Finding
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
-Stage = Literal["calibrate", "null", "screen", "race", "confirm", "check"]
+Stage = Literal["calibrate", "null", "screen", "race", "confirm", "check", "trace"]
 Base = TypeVar("Base", bound=Struct)
 BRANCHES = "overnight/"  # how the names of result branches begin
 
@@ -353,12 +353,16 @@ class Ordered(Recorded, frozen=True):
 
 
 class Vetoed(Recorded, frozen=True):
-    """A person took a kept commit back: the frontier is again what it stood on, and what was kept later is to be put on top
-    of that and confirmed anew."""
+    """A kept commit was taken back: the frontier is again what it stood on, and what was kept later is to be put on top of
+    that and confirmed anew.
+
+    fails  the referee did it, because runs fail that did not fail before; unset where a person did
+    """
 
     experiment: int
     reason: str = ""
     request: str = ""
+    fails: bool | UnsetType = UNSET
 
 
 Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened

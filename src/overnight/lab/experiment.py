@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Past
-from overnight.lab.events import Decision, Judged, Rebased
+from overnight.lab.events import Decision, Judged, Rebased, Vetoed
 from overnight.referee.decision import Claim, Ruling
 from overnight.referee.findings import Finding
 from overnight.referee.holdout import DENIED, UNCHECKED
@@ -22,7 +22,8 @@ MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brie
 # of one of them: its message, a title or a reason, its note
 MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
 GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
-OTHERWISE = (*GUARDED, DENIED, UNCHECKED)  # and all that say nothing of the metric
+SCATTERS = "its runs scatter too much"  # the same where they scatter more than the baseline's
+OTHERWISE = (*GUARDED, SCATTERS, DENIED, UNCHECKED)  # and all that say nothing of the metric
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
 
@@ -133,6 +134,19 @@ class Experiment(Struct, array_like=True, gc=False):
         self.confirmation_seeds, self.decided, self.claim = (), None, None
         if event.message:  # made anew: it is another change now
             self.message, self.size_delta = event.message, event.size_delta or 0
+
+    def undo(self) -> None:
+        """It was kept, and is no more: nothing counts any more but what it wants to change."""
+        self.prior_differences, self.runs, self.confirming, self.older = (), 0, 0, 0
+        self.pairs, self.fresh_pairs, self.e_value = 0, 0, None
+        self.confirmation_seeds, self.decided, self.previous_effect = (), None, None
+
+    def veto(self, event: Vetoed) -> Decision:
+        """It was the one that was taken back: its verdict from now on."""
+        said = "taken back" if event.fails else "vetoed by a person"
+        verdict: Decision = "crash" if event.fails else "discard"
+        self.verdict, self.reason = verdict, f"{said}{': ' if event.reason else ''}{event.reason}"
+        return verdict
 
     def judge(self, event: Judged) -> None:
         """It has a verdict."""

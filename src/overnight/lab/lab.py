@@ -57,7 +57,7 @@ class Lab:
         self.flight.begin(budget)
         self.roster.begin()
         self.measuring.check_now = self.state.calibrated
-        return self._happen(chain(self._settle(at), self._put_aside(at), self._resumed(at)))
+        return self._happen(chain(self._blamed(at), self._settle(at), self._put_aside(at), self._resumed(at)))
 
     def stop(self, why: str) -> None:
         """End the session for this reason, a sentence: nothing new is begun."""
@@ -241,7 +241,15 @@ class Lab:
         self.flight.rest(overload.pause)
         if overload.waited >= MOST_WAITING and self.flight.budget.until is None:
             self.flight.problem = f"{overload.sentence}; {overload.in_a_row} runs in a row were lost to it"
+        yield from self._blamed(at)
         yield from self._settle(at)
+
+    def _blamed(self, at: float) -> Iterator[events.Event]:
+        """The frontier fails too often: the keep that is to blame is taken back."""
+        failures = self.state.failures
+        if failures.found and (commit := failures.culprit(lineage := self.state.lineage, self.state.known.may_fail)):
+            number = next(e.id for e in self.state.chain() if e.commit == commit)
+            yield events.Vetoed(at, number, failures.sentence(lineage, commit), fails=True)
 
     def _faulted(self, result: jobs.Trouble, at: float) -> Iterator[events.Event]:
         place, kind = result.place or result.job.place, result.job.place

@@ -14,7 +14,7 @@ from overnight.errors import TrackError
 from overnight.lab.events import Measured, Stage
 from overnight.lab.experiment import Experiment, Metrics
 from overnight.lab.nulls import Nulls
-from overnight.referee import guards, holdout, kinds, noise
+from overnight.referee import failures, guards, holdout, kinds, noise
 from overnight.referee.curves import Curve
 from overnight.referee.drift import Drift
 from overnight.referee.kinds import KINDS, NOISY, shown
@@ -23,7 +23,6 @@ from overnight.track.spec import HARNESS_METRICS, Track
 
 CALIBRATION = 5  # seeds on which the baseline is measured first; the first of them twice
 OWN_SEEDS = 450  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
-MOST_BAD_SEEDS = 5  # seeds on which the frontier itself may fail, if they are more than a quarter of all
 LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite
 SMALLEST_DIFFERENCE = 1e-150  # the same for differences
@@ -35,7 +34,8 @@ class Runs:
     """What has been measured since the track was opened. The incumbent is the frontier's commit, at first the baseline.
 
     secret       what seeds are drawn from; None where it is not at hand: nothing new can be measured then
-    calibration  the seeds that the baseline is measured on first; without the secret those that the record shows so far
+    calibration  the seeds that the baseline is measured on first, others in the place of those on which it fails; without the
+                 secret those that the record shows so far
     confirmed    commit -> the fresh seeds on which it ran as a candidate
     exact        the kernel counted CPU and memory of every run
     alike        runs that gave the number that their commit had given on another seed
@@ -56,6 +56,7 @@ class Runs:
     bad: set[int] = field(default_factory=set)
     _common: dict[int, int] = field(default_factory=dict)  # seed -> runs of the track when the incumbent ran on it
     _drawn: int = CALIBRATION
+    _tried: int = CALIBRATION  # seeds drawn for the calibration
     _made: int = 0
     _standing: list[float] = field(default_factory=list)
     _stood: dict[str, tuple[list[float], int]] = field(default_factory=dict)
@@ -97,11 +98,6 @@ class Runs:
         """The track's metric among the others."""
         return metrics[self.track.metric.name]
 
-    def mean(self, commit: str) -> float | None:
-        """Mean of the metric over a commit's runs, as far as they are remembered."""
-        numbers = self.numbers(commit)
-        return statistics.fmean(numbers) if numbers else None
-
     def means(self, commit: str) -> Metrics:
         """Mean of every metric over a commit's runs that ended well."""
         runs = self.good(commit)
@@ -113,6 +109,17 @@ class Runs:
     def calibrated(self) -> bool:
         """Whether the baseline is known well enough to judge against it."""
         return self._measured and not self._not_as_declared()
+
+    @property
+    def baseline_runs(self) -> list[bool]:
+        """Whether each run of the baseline ended well, oldest first."""
+        return [bool(metrics) for metrics in self.of(self.baseline_commit).values()]
+
+    @property
+    def may_fail(self) -> float:
+        """The share of runs that may fail: what the baseline may fail on, at most, and what the contract allows besides."""
+        ran = self.baseline_runs
+        return failures.upper(ran.count(False), len(ran)) + self.track.referee.may_crash
 
     @property
     def _measured(self) -> bool:
@@ -154,9 +161,8 @@ class Runs:
     @property
     def kind(self) -> Kind:
         """What the contract says of the metric, or else what the calibration shows; noisy until then."""
-        declared = KINDS.get(self.track.metric.kind)
-        if self._kind is None and declared and not (self.nulls.moving and declared.exact):
-            self._kind = declared
+        if self._kind is None and not (self.nulls.moving and self.track.metric.kind == "deterministic"):
+            self._kind = KINDS.get(self.track.metric.kind)
         if self._kind is None and self.calibrated:
             self._kind = shown(self._calibration())
         return self._kind or NOISY
@@ -172,7 +178,7 @@ class Runs:
     def variance(self) -> float:
         """Variance of one paired difference in a race."""
         if self._variance is None:
-            self._variance = noise.of_races(self.seed_variance, self._races, self.least**2)
+            self._variance = noise.of_races(self.seed_variance, self._races, self.floor)
         return self._variance
 
     @property
@@ -182,10 +188,10 @@ class Runs:
         return noise.pooled([*(noise.spread(self.numbers(c)) for c in commits), self._retired])
 
     @property
-    def least(self) -> float:
+    def floor(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE)
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
@@ -315,11 +321,9 @@ class Runs:
     def add_incumbent(self, event: Measured, metrics: Metrics, runs: int = 0) -> str:
         """The incumbent's run ended. Returns what is wrong with the track, if this shows it."""
         values, self._variance = self.values[event.commit], None
-        if event.stage == "calibrate" and self.secret is None:
-            self._learn(event.seed)
-        if metrics and event.seed in values and event.stage == "calibrate":
-            self.repeat = metrics
-        elif metrics and event.seed not in values:
+        if event.stage == "calibrate":
+            self._calibrate(event.seed, values, metrics)
+        if metrics and event.seed not in values:
             self._seen(event.commit, self.number(metrics))
         values.setdefault(event.seed, metrics)
         self.hold(event)
@@ -328,41 +332,39 @@ class Runs:
             self._drawn += 1
         if not metrics:
             self.bad.add(event.seed)
-            return self._failing(event)
+            return failures.ended(self.baseline_runs, self.calibrated, event.reason)
         if event.stage == "calibrate" and (wrong := self._not_as_declared()):
             return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
 
-    def add_null(self, event: Measured, metrics: Metrics) -> None:
-        """The baseline ran with an edit that does nothing. Where its number is moved by such edits, those runs are what counts
-        of it from now on."""
-        plain, nulls = self.of(event.commit).get(event.seed), self.nulls
-        nulls.add(event, metrics, self.difference((metrics, plain)) if metrics and plain else None)
-        if nulls.moving or not nulls.moved(self.least) or not nulls.metrics.keys() >= set(self.calibration):
-            return
-        nulls.draws, repeats = self.one_number, self.deterministic
-        nulls.moving, self.values[event.commit] = True, {s: nulls.metrics[s] for s in self.calibration}
-        self.repeat = nulls.metrics[self.calibration[0]] if repeats else self.repeat
-        self.varies, self._kind, self._variance = self.varies or len(set(self.numbers(event.commit))) > 1, None, None
+    def look_anew(self) -> None:
+        """What kind of metric it is, and how much it scatters, is found out anew."""
+        self._kind = self._variance = None
 
-    def _learn(self, seed: int) -> None:
-        """A seed of the calibration is seen in the record; the one that is seen twice is the first of them."""
+    def _calibrate(self, seed: int, values: dict[int, Metrics], metrics: Metrics) -> None:
+        """The baseline ran on a seed of the calibration, the first of them for the second time; where it failed, another takes
+        the seed's place. Without the secret, these are the seeds that are seen in the record."""
         others = [s for s in self.calibration if s != seed]
-        self.calibration = [seed, *others] if seed in self.calibration else [*others, seed]
-        self._common.setdefault(seed, 0)
+        if not metrics:
+            values[seed] = {}
+            if seed in self.calibration and self.secret is not None:
+                self._tried += 1
+                others.append(self.draw("calibrate", self._tried - 1))
+                self._common.setdefault(others[-1], 0)
+            self.calibration = others
+        elif seed not in self.bad:
+            if self.secret is None:
+                self.calibration = [seed, *others] if seed in self.calibration else [*others, seed]
+                self._common.setdefault(seed, 0)
+            if seed in values:
+                self.repeat = metrics
 
     def hold(self, event: Measured) -> None:
         """A run was scored on the holdout too."""
         for place, number in ((self.held, event.holdout), (self.held_paired, event.paired_holdout)):
             if number is not None:
                 place[event.commit][event.seed] = within(number)
-
-    def _failing(self, event: Measured) -> str:
-        if event.stage == "calibrate":
-            return f"the baseline fails: {event.reason}"
-        often = len(self.bad) >= MOST_BAD_SEEDS and 4 * len(self.bad) > len(self.of(event.commit))
-        return f"the frontier itself fails again and again: {event.reason}" if often else ""
 
     def forget(self, commit: str) -> None:
         """A commit is out: its runs do not count any more."""
@@ -384,7 +386,7 @@ class Runs:
             gone = noise.spread(self.numbers(self.incumbent))
             self._retired = (self._retired[0] + gone[0], self._retired[1] + gone[1])
         self.values[experiment.commit] = kept
-        self.incumbent, self.bad, self._variance = experiment.commit, set(), None
+        self.incumbent, self.bad, self._variance = experiment.commit, {s for s, m in kept.items() if not m}, None
         self._common, self._drawn = dict.fromkeys(kept, runs), len(kept)
 
     def back(self, commit: str) -> None:

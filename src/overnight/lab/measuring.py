@@ -59,6 +59,7 @@ class Measuring:
         due = self.check_now or known.drift.due(state.runs)
         if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
             yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
+        yield from self._traces(under_way)
         begun = [e for e in state.open.values()
                  if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
         for experiment in sorted((e for e in begun if not e.patient), key=self.urgency):
@@ -66,6 +67,15 @@ class Measuring:
         yield from self._screens(under_way)
         for experiment in sorted((e for e in begun if e.patient), key=self.urgency):
             yield from self.runs_for(experiment, under_way)
+
+    def _traces(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
+        """Runs that tell which keep is to blame for it that the frontier fails."""
+        if not self.state.failures.found:
+            return
+        owners = {self.state.known.baseline_commit: BASELINE, **{e.commit: e.id for e in self.state.chain()}}
+        for commit, seed in self.state.failures.wanted(self.state.lineage, self.state.known.may_fail):
+            if (commit, seed) not in under_way:
+                yield self._run(owners[commit], commit, seed, "trace")
 
     def urgency(self, experiment: Experiment) -> tuple[bool, float, int]:
         """What is measured first: the least. Where no caller waits for the verdict, the priority of a run decides."""
@@ -106,7 +116,7 @@ class Measuring:
         each seed of the calibration has one where any moved its number."""
         known, count = self.state.known, self._null_edits()
         seeds = known.calibration
-        if count and known.nulls.moved(known.least):
+        if count and known.nulls.moved(known.floor):
             count = max(count, len(seeds))
         turns = [(turn, seeds[place]) for turn, place in (divmod(number, len(seeds)) for number in range(count))]
         every = [(seed, known.draw("null", seed, turn) if turn else edit_of(seed)) for turn, seed in turns]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
+from overnight.contracts import Idea
 from overnight.lab.events import Dropped, Noted, Passed, Proposed
+from overnight.lab.experiment import Experiment
 
 MOST_TITLE_CHARACTERS, MOST_TEXT_CHARACTERS = 200, 4000
 MOST_PASSES_PER_IDEA = 2  # times that a researcher may fail to make a change of an idea before it is left alone
@@ -33,6 +35,15 @@ class Entry(Struct):
     def untried(self) -> bool:
         """Whether it still waits for a researcher."""
         return not (self.dropped or self.tried or self.hopeless)
+
+
+def told(entry: Entry, tried: Sequence[Experiment], leased: bool) -> Idea:
+    """An idea as researchers may know it, with the experiments that tried it; `leased`: a researcher works on it."""
+    busy = leased or any(e.verdict == "open" for e in tried)
+    state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
+    given_up = "nobody could make a change of it" if entry.hopeless else ""
+    came = (f"#{e.id} {e.verdict}{'' if e.effect is None else f' {e.effect:+.3g}'}" for e in tried)
+    return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), "; ".join(came) or given_up)
 
 
 class Ideas(Struct):

@@ -15,10 +15,12 @@ from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
 from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
+from overnight.lab.failures import Failures
 from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
+from overnight.lab.nulled import nulled
 from overnight.lab.overload import Overload
-from overnight.lab.queue import Entry, Ideas
+from overnight.lab.queue import Entry, Ideas, told
 from overnight.lab.screening import screened
 from overnight.lab.usage import Usage
 from overnight.lab.weighing import proof, weigh
@@ -79,6 +81,7 @@ class State:
     notes: str = ""
     learnt_at: int = 0
     overload: Overload = field(default_factory=Overload)
+    failures: Failures = field(default_factory=Failures)
     resumable: list[int] = field(default_factory=list)
 
     # -- what is known --
@@ -143,12 +146,7 @@ class State:
 
     def idea(self, entry: Entry, leased: frozenset[int] = frozenset()) -> Idea:
         """An idea as researchers may know it."""
-        tried = [self.experiments[n] for n in entry.tried if n in self.experiments]
-        busy = entry.id in leased or any(e.verdict == "open" for e in tried)
-        state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
-        given_up = "nobody could make a change of it" if entry.hopeless else ""
-        came = (f"#{e.id} {e.verdict}{'' if e.effect is None else f' {e.effect:+.3g}'}" for e in tried)
-        return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), "; ".join(came) or given_up)
+        return told(entry, [self.experiments[n] for n in entry.tried if n in self.experiments], entry.id in leased)
 
     def _weigh(self, experiment: Experiment) -> None:
         """New evidence is judged as part of `apply`, so that a replayed state knows what the live one knew."""
@@ -243,12 +241,18 @@ class State:
             return
         self.known.nulls.heard(event)
         if event.stage == "null":
-            self.known.add_null(event, metrics)
+            nulled(self.known, event, metrics)
         elif event.stage == "screen":
             self._screened(event, metrics)
+        elif event.stage == "trace":
+            self.failures.traced(event.commit, event.seed, bool(metrics))
+            if event.experiment == BASELINE:
+                self.known.values[event.commit].setdefault(event.seed, metrics)
         elif event.stage == "check":
             self.problem = self.known.check(event, metrics, self.runs) or self.problem
         elif event.experiment == self.frontier and event.commit == self.commit:
+            if event.seed not in self.known.of(event.commit):
+                self.failures.frontier(self.lineage, event.seed, bool(metrics))
             self.problem = self.known.add_incumbent(event, metrics, self.runs) or self.problem
             self._weigh_with(event)
         elif mine is not None and mine.commit == event.commit:
@@ -258,6 +262,8 @@ class State:
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
                 return
             self.known.add(event, metrics)
+            if mine.base_commit == self.commit and self.known.side_by_side(event.stage):
+                self.failures.frontier(self.lineage, event.seed, bool(event.paired_metrics))
             if mine.runs == 1 and not mine.prior_differences and (pair := self.known.shared(mine).get(event.seed)):
                 self.sizes.saw(1, self.known.difference(pair), self.known.seed_variance**0.5)  # a first look at a single change
             mine.reason = mine.reason if metrics else event.reason
@@ -316,6 +322,7 @@ class State:
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
+            self.failures.kept(self.lineage, self.known.of(experiment.commit))
         else:
             self.known.forget(experiment.commit)
         experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
@@ -356,10 +363,15 @@ class State:
             number = kept[-1].base
         return kept[::-1]
 
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """The commits from the baseline to the frontier."""
+        return self.known.baseline_commit, *(experiment.commit for experiment in self.chain())
+
     def _on_vetoed(self, event: events.Vetoed) -> None:
         """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is
         no more: it is put on the present one, raced and confirmed there."""
-        self.answered.add(event.request)
+        self.answered |= {event.request} if event.request else set()
         kept = self.chain()
         victim = self.experiments[event.experiment]
         later = kept[kept.index(victim) + 1:]
@@ -367,25 +379,19 @@ class State:
         self.frontier, self.commit = victim.base, victim.base_commit
         self.known.back(victim.base_commit)
         for experiment in (victim, *later):
-            self._take_back(experiment)
+            self.counts["keep"] -= 1
+            self.taken_back.add(experiment.commit)
+            self.pasts.forget(experiment.id)
+            experiment.undo()
             if experiment.commit not in others:  # with which no experiment is still compared
                 self.known.forget(experiment.commit)
         for experiment in later:
             experiment.verdict, experiment.reason = "open", ""
             self.open[experiment.id] = experiment
         self.monitor.forget({e.id for e in (victim, *later)})
-        victim.verdict, victim.reason = "discard", f"vetoed by a person{': ' if event.reason else ''}{event.reason}"
-        self.counts["discard"] += 1
+        self.failures.back(self.lineage)
+        self.counts[victim.veto(event)] += 1
         self.pasts.add(remembered(victim))
-
-    def _take_back(self, experiment: Experiment) -> None:
-        """Nothing of a keep counts any more but what it wants to change."""
-        self.counts["keep"] -= 1
-        self.taken_back.add(experiment.commit)
-        self.pasts.forget(experiment.id)
-        experiment.prior_differences, experiment.runs, experiment.confirming, experiment.older = (), 0, 0, 0
-        experiment.pairs, experiment.fresh_pairs, experiment.e_value = 0, 0, None
-        experiment.confirmation_seeds, experiment.decided, experiment.previous_effect = (), None, None
 
     def _let_go(self, base: str) -> None:
         """Forget the runs of an old incumbent with which no experiment is compared any more."""

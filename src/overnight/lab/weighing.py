@@ -5,16 +5,19 @@ Part of the replay, so that a replayed state knows what the live one knew; the L
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 
-from overnight.lab.experiment import Experiment
+from overnight.lab.experiment import SCATTERS, Experiment
 from overnight.lab.measurements import Runs
-from overnight.referee import decision, findings, guards, holdout, inference, kinds, priority
+from overnight.referee import decision, failures, findings, guards, holdout, inference, kinds, noise, priority
 from overnight.referee.wealth import Wealth
 
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
+
+MOST_SCATTER = 2.0  # times the baseline's standard deviation that a keep's may be
 
 
 def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: float, commit: str) -> None:
@@ -22,7 +25,7 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
     `decided`, `confirming` and `priority`."""
     if experiment.decided and experiment.decided[2] is None:
         return  # it crashed or fell behind: nothing that is measured now changes that
-    if len(known.blamed(experiment)) > known.track.referee.may_crash * len(known.of(experiment.commit)):
+    if _fails(experiment, known):
         experiment.decided = ("crash", experiment.reason, None)
         return
     race, fresh = known.pairs(experiment)
@@ -39,7 +42,7 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
             return
     evidence = evidence_of(experiment, known, alpha)
     experiment.priority = priority.of(evidence, policy)
-    step = _guarded(kinds.next_step(evidence, policy), evidence, usage, policy)
+    step = _steady(_guarded(kinds.next_step(evidence, policy), evidence, usage, policy), experiment, known)
     experiment.decided = None
     if isinstance(step, decision.More):
         experiment.confirming = step.pairs if step.stage == "confirm" else 0
@@ -55,6 +58,28 @@ def evidence_of(experiment: Experiment, known: Runs, alpha: float) -> decision.E
     return decision.Evidence(race, fresh, known.variance, alpha, experiment.claim, known.track.metric.worthwhile,
                              experiment.size_delta < 0, known.kind.name, experiment.reopenings, known.alike,
                              experiment.patient, experiment.cost >= experiment.patience)
+
+
+def _fails(experiment: Experiment, known: Runs) -> bool:
+    """Whether it fails more often than it may: than the contract allows where its base runs well and, where the baseline fails
+    too, than that may be thought to."""
+    blamed, runs = len(known.blamed(experiment)), known.of(experiment.commit)
+    if blamed <= known.track.referee.may_crash * len(runs):
+        return False
+    return all(known.baseline_runs) or failures.too_often(sum(not m for m in runs.values()), len(runs), known.may_fail)
+
+
+def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known: Runs) -> decision.More | decision.Ruling:
+    """The next step, but for a keep whose runs scatter far more than the baseline's, so that many keeps cannot add up to a
+    frontier beside which nothing is seen any more. Times scatter with the machine's other work, and rates with their level."""
+    if isinstance(step, decision.More) or step.verdict == "discard" or not known.kind.steady:
+        return step
+    mine, baseline = (noise.spread(known.numbers(commit)) for commit in (experiment.commit, known.baseline_commit))
+    if not failures.scatters(mine, baseline, MOST_SCATTER, known.floor):
+        return step
+    own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, baseline))
+    said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where the baseline's is {usual:.3g}"
+    return decision.Ruling("discard", said, step.effect, step.interval, step.e_value)
 
 
 def _guarded(step: decision.More | decision.Ruling, evidence: decision.Evidence, usage: list[guards.GuardUsage],

@@ -15,24 +15,44 @@ from overnight.track.spec import Track
 from overnight.views.track import one_seed
 
 NIGHT_SECONDS = 8 * 3600.0
+MOST_FAILURES = 3  # runs of the baseline that may fail before it is given up
 
 
 def attempt(commit: str, measure: Callable[[Measure], Measurement]) -> list[Measurement]:
-    """Run the baseline on one seed twice and on another once. Stops at the first run that fails."""
+    """Run the baseline on one seed twice and on another once. Where a run fails other seeds are tried, until `MOST_FAILURES`
+    failed."""
     seeds, key = [secrets.randbits(31)] * 2 + [secrets.randbits(31)], secrets.token_hex(16)
     runs: list[Measurement] = []
-    for number, seed in enumerate(seeds):
-        runs.append(measure(sealed(Measure(number, 0, commit, seed, "calibrate"), key)))
-        if runs[-1].outcome != "ok":
-            break
+    while seeds and not broken(runs):
+        runs.append(measure(sealed(Measure(len(runs), 0, commit, seeds[0], "calibrate"), key)))
+        if runs[-1].outcome == "ok":
+            seeds.pop(0)
+        else:
+            seeds = [secrets.randbits(31)] * (2 if len(seeds) > 1 else 1) + seeds[-1:] * (len(seeds) > 1)
     return runs
+
+
+def broken(runs: Sequence[Measurement]) -> bool:
+    """Whether so many runs of the baseline failed that no more were made."""
+    return sum(run.outcome != "ok" for run in runs) >= MOST_FAILURES
+
+
+def good(runs: Sequence[Measurement]) -> list[Measurement]:
+    """The last three that ended well, which are those that say something: the first two on one seed, where it is not broken."""
+    return [run for run in runs if run.outcome == "ok"][-3:]
 
 
 def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = ()) -> Iterator[str]:
     """What is wrong, a sentence each; `fixed`: where a seed is fixed."""
-    if runs[-1].outcome != "ok":
-        yield f"the baseline fails: {runs[-1].reason}."
+    failed = [run for run in runs if run.outcome != "ok"]
+    if broken(runs):
+        often = f" on {len(failed)} of {len(runs)} seeds" * (len(runs) > len(failed))
+        yield f"the baseline fails{often}: {failed[-1].reason}."
         return
+    if failed:
+        yield (f"the baseline failed in {len(failed)} of {len(runs)} runs ({failed[-1].reason.rstrip('.')}): a night leaves "
+               "such seeds out, and lets changes fail as often as the baseline, so mend it if you can.")
+    runs = good(runs)
     numbers = [r.metrics[track.metric.name] for r in runs]
     if track.self_reported:
         yield f"{track.metric.name} is self-reported, so a candidate can forge it: write a [score] command."
@@ -83,8 +103,7 @@ def null_edits(track: Track, numbers: Sequence[float]) -> str:
 
 def one_number(track: Track, runs: Sequence[Measurement]) -> bool:
     """Whether runs on more than one seed all gave one number."""
-    numbers = {run.metrics[track.metric.name] for run in runs if run.outcome == "ok"}
-    return runs[-1].outcome == "ok" and len(numbers) == 1
+    return not broken(runs) and len({run.metrics[track.metric.name] for run in good(runs)}) == 1
 
 
 def attack_words(attacked: Attacked) -> Iterator[str]:
@@ -97,21 +116,21 @@ def attack_words(attacked: Attacked) -> Iterator[str]:
 def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequence[str] = ()) -> Iterator[str]:
     """What these runs of the baseline show, as sentences; `fixed`: where its program fixes a seed."""
     name, unit = track.metric.name, track.metric.unit
-    good = [r.metrics for r in runs if r.outcome == "ok"]
-    numbers = [metrics[name] for metrics in good]
-    if good:
+    well = [r.metrics for r in good(runs)]
+    numbers = [metrics[name] for metrics in well]
+    if well:
         wall = sum(r.busy for r in runs) / len(runs)
         overhead = sum(sum(r.overhead.values()) for r in runs) / len(runs)
-        cpu, memory = sum(m["cpu_seconds"] for m in good) / len(good), max(m["peak_memory"] for m in good)
+        cpu, memory = sum(m["cpu_seconds"] for m in well) / len(well), max(m["peak_memory"] for m in well)
         yield f"{name} of the baseline: {numbers[0]:.6g} {unit}".rstrip()
         a_night = NIGHT_SECONDS / (wall + overhead) * measure_slots
         exact = all(run.accounting == "exact" for run in runs)
         yield (f"one run takes {wall:.2f} s ({cpu:.2f} s of CPU, {memory / 2**20:.0f} MiB{'' if exact else ', estimated'}) and "
                f"{1000 * overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {measure_slots} at a time")
-    if len(good) > 1:
+    if len(well) > 1 and not broken(runs):
         same = abs(numbers[0] - numbers[1])
         yield f"the same seed twice: {f'a difference of {same:.3g} {unit}'.rstrip() if same else 'the same number'}"
-    if len(good) > 2:
+    if len(well) > 2 and not broken(runs):
         yield (f"another seed: a difference of {abs(numbers[0] - numbers[2]):.3g} {unit}".rstrip()
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
     if seen := resolved(numbers):
@@ -120,5 +139,5 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
             f"; one of {asked:g}, which is worthwhile, takes about {30 * (seen / asked)**2:,.0f}" if 0 < asked < seen else ""))
     if planned := null_edits(track, numbers):
         yield planned
-    kind = "note" if runs[-1].outcome == "ok" else "wrong"
+    kind = "wrong" if broken(runs) else "note"
     yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed))

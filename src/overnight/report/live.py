@@ -179,14 +179,15 @@ def sentence(state: State, event: Event) -> str:
     if isinstance(event, Learnt):
         return f"{event.role} wrote down what was learnt"
     if isinstance(event, Vetoed):
-        return f"#{event.experiment} is taken back, and what was kept after it is confirmed anew"
+        why = f", because {event.reason}" if event.fails else ""
+        return f"#{event.experiment} is taken back{why}; what was kept after it is confirmed anew"
     if isinstance(event, Opened):
         return f"the track {event.track} begins at {event.commit[:7]}"
     if isinstance(event, Measured) and state.overload.sentence:
         return f"{state.overload.sentence}; tried again in {state.overload.pause:.0f} s"
     if isinstance(event, Measured) and event.stage in ("calibrate", "null"):
         if not event.metrics:
-            return f"baseline: {event.reason}"
+            return f"baseline, seed {event.seed}, which is left out: {event.reason}"
         value = number(event.metrics.get(state.track.metric.name), 5)
         warning = f"; {one_seed(state.opened.fixed_seeds)}" if state.opened and state.one_seed else ""
         if event.stage == "null":

@@ -144,6 +144,9 @@ def _effort(track: TrackView) -> str:
         sentences.append(f"Sandbox: {prose(track.sandbox)}.")
     if track.faults:
         sentences.append(f"{_count(track.faults, 'fault')} of the machine counted against no researcher.")
+    if track.baseline_failed and not track.problem:
+        sentences.append(f"The baseline itself failed on {track.baseline_failed:,} of {track.baseline_tried:,} seeds, which "
+                         "were left out; a change may fail about as often.")
     if track.lost_to_load:
         sentences.append(f"{_count(track.lost_to_load, 'run')} did not count, because other work overloaded the machine then.")
     if track.problem:

@@ -115,7 +115,8 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     """`[referee]`: how sure a keep must be.
 
     false_share  of the keeps that may be false: smaller keeps less and errs less
-    may_crash    share of a candidate's runs that may fail where the frontier's do not; such seeds are then left out
+    may_crash    share of a candidate's runs that may fail where the frontier's do not, and of the frontier's where the
+                 baseline's do not; such seeds are then left out
     stack        most edits that are measured together in one run while most are worth nothing (1: never)
     may_starve   where the metric is a time: share of a run for which it may wait for a core that other work has; one that waits
                  longer is done again, later (1: never)

@@ -19,6 +19,7 @@ from overnight.untrusted import visible
 from overnight.views.track import ONE_SEED, SpentView, TrackView, estimated, span, spent, track
 
 TAIL = 20  # lines of the log
+BESIDE = ("check", "trace")  # stages of runs that a keep makes as the frontier, or as one that was
 TOGETHER = re.compile(r": together with (\d+) more ")  # why the members of a stack were dropped
 
 
@@ -236,10 +237,10 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
 def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool) -> RunDetailView:
     name = state.track.metric.name
     mine = run.metrics.get(name)
-    theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage == "check" else base
+    theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage in BESIDE else base
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     ratio = mine / theirs if mine is not None and theirs is not None and min(mine, theirs) > 0 else None
-    beside = run.stage == "check" or (kept and theirs is None and run.stage != "screen" and not run.reason)
+    beside = run.stage in BESIDE or (kept and theirs is None and run.stage != "screen" and not run.reason)
     return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
                          round(run.busy, 3), run.seed, run.sandbox, run.accounting, run.artifacts)
 

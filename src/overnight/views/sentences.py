@@ -88,9 +88,11 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     elif verdict.e_value is not None and found.alpha and verdict.reason not in (DENIED, UNCHECKED):
         yield (f"The evidence that it is better stood at {verdict.e_value:.3g} to 1; a keep would have taken "
                f"{1 / found.alpha:.3g} to 1.")
-    failed = sum(run.outcome not in ("ok", "behind") for run in found.runs)
+    own = [run for run in found.runs if not run.as_frontier]
+    failed = sum(run.outcome not in ("ok", "behind") for run in own)
     if failed and verdict.verdict != "crash":
-        yield (f"{failed} of its {len(found.runs)} runs failed; this track allows {100 * track.may_crash:g} % "
+        besides = f" besides the baseline's {track.baseline_failed} of {track.baseline_tried}" * bool(track.baseline_failed)
+        yield (f"{failed} of its {len(own)} runs failed; this track allows {100 * track.may_crash:g} %{besides} "
                "([referee] may_crash).")
     if found.estimated:
         yield f"Estimated, because nothing could count it in every run: {', '.join(found.estimated)}."

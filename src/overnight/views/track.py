@@ -71,6 +71,7 @@ class TrackView(Struct, frozen=True):
     experiments        how many there are: `open`, `kept`, `discarded`, `crashed` and `fouled` ones
     faults             faults of the machine, which count against no experiment
     overload           that the machine has too much other work to measure a time, so that timing waits; "": it has not
+    baseline_failed    seeds on which the baseline failed, of `baseline_tried` in all; they are left out
     lost_to_load       runs that did not count for that reason, a pair as one
     runs               sandboxed executions
     seconds            how long sessions lasted together, and `busy_seconds` the sum of what all runs took
@@ -124,6 +125,8 @@ class TrackView(Struct, frozen=True):
     fouled: int
     faults: int
     overload: str
+    baseline_failed: int
+    baseline_tried: int
     lost_to_load: int
     runs: int
     seconds: float
@@ -152,14 +155,16 @@ def track(state: State) -> TrackView:
         frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
-        null_edits=len(known.nulls.differences), null_moved=known.nulls.moved(known.least), null_spread=known.nulls.spread,
+        null_edits=len(known.nulls.differences), null_moved=known.nulls.moved(known.floor), null_spread=known.nulls.spread,
         under_edits=known.nulls.moving,
         sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
         commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
         experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
-        overload=state.overload.sentence, lost_to_load=state.overload.lost,
+        overload=state.overload.sentence,
+        baseline_failed=known.baseline_runs.count(False), baseline_tried=len(known.baseline_runs),
+        lost_to_load=state.overload.lost,
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
         busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,
         ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,

@@ -38,14 +38,14 @@ class Kind:
     paired_in_time  both sides of a pair run side by side, because numbers compare only when they are measured together; a seed
                     is never used twice
     stacks          several changes may share a first run
-    exact           nothing scatters
+    steady          a change must not make its numbers scatter far more
     robust          one difference that lies far from the others must not decide for all
     """
 
     name = ""
     paired_in_time = False
     stacks = True
-    exact = False
+    steady = False
     robust = False
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:

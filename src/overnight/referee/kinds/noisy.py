@@ -29,6 +29,7 @@ class Noisy(Kind):
     """What every metric is taken for that shows nothing else."""
 
     name = "noisy"
+    steady = True
     robust = True
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:

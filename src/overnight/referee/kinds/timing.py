@@ -20,6 +20,7 @@ class Timing(Noisy):
 
     name = "timing"
     paired_in_time = True
+    steady = False
 
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether it is a time, and does not repeat itself."""
