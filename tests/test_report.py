@@ -428,7 +428,7 @@ def test_what_was_only_raced_is_said_to_carry_no_claim(tmp_path):
 
 
 @pytest.mark.parametrize(("verdict", "sentence"), [
-    ("keep", "the evidence had reached 30 to 1 where 12.5 to 1 was needed"),
+    ("keep", "the evidence of its fresh pairs had reached 30 to 1 where 12.5 to 1 was needed"),
     ("discard", "The evidence that it is better stood at 30 to 1; a keep would have taken 12.5 to 1."),
 ])
 def test_the_evidence_stands_beside_what_was_wanted(tmp_path, verdict, sentence):

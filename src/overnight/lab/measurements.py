@@ -161,9 +161,8 @@ class Runs:
     @property
     def kind(self) -> Kind:
         """What the contract says of the metric, or else what the calibration shows; noisy until then."""
-        declared = KINDS.get(self.track.metric.kind)
-        if self._kind is None and declared and not (self.nulls.moving and declared.exact):
-            self._kind = declared
+        if self._kind is None and not (self.nulls.moving and self.track.metric.kind == "deterministic"):
+            self._kind = KINDS.get(self.track.metric.kind)
         if self._kind is None and self.calibrated:
             self._kind = shown(self._calibration())
         return self._kind or NOISY
@@ -179,7 +178,7 @@ class Runs:
     def variance(self) -> float:
         """Variance of one paired difference in a race."""
         if self._variance is None:
-            self._variance = noise.of_races(self.seed_variance, self._races, self.least**2)
+            self._variance = noise.of_races(self.seed_variance, self._races, self.floor)
         return self._variance
 
     @property
@@ -189,10 +188,10 @@ class Runs:
         return noise.pooled([*(noise.spread(self.numbers(c)) for c in commits), self._retired])
 
     @property
-    def least(self) -> float:
+    def floor(self) -> float:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
-        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE)
+        return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
@@ -339,17 +338,9 @@ class Runs:
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
         return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
 
-    def add_null(self, event: Measured, metrics: Metrics) -> None:
-        """The baseline ran with an edit that does nothing. Where its number is moved by such edits, those runs are what counts
-        of it from now on."""
-        plain, nulls = self.of(event.commit).get(event.seed), self.nulls
-        nulls.add(event, metrics, self.difference((metrics, plain)) if metrics and plain else None)
-        if nulls.moving or not nulls.moved(self.least) or not nulls.metrics.keys() >= set(self.calibration):
-            return
-        nulls.draws, repeats = self.one_number, self.deterministic
-        nulls.moving, self.values[event.commit] = True, {s: nulls.metrics[s] for s in self.calibration}
-        self.repeat = nulls.metrics[self.calibration[0]] if repeats else self.repeat
-        self.varies, self._kind, self._variance = self.varies or len(set(self.numbers(event.commit))) > 1, None, None
+    def look_anew(self) -> None:
+        """What kind of metric it is, and how much it scatters, is found out anew."""
+        self._kind = self._variance = None
 
     def _calibrate(self, seed: int, values: dict[int, Metrics], metrics: Metrics) -> None:
         """The baseline ran on a seed of the calibration, the first of them for the second time; where it failed, another takes

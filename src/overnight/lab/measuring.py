@@ -116,7 +116,7 @@ class Measuring:
         each seed of the calibration has one where any moved its number."""
         known, count = self.state.known, self._null_edits()
         seeds = known.calibration
-        if count and known.nulls.moved(known.least):
+        if count and known.nulls.moved(known.floor):
             count = max(count, len(seeds))
         turns = [(turn, seeds[place]) for turn, place in (divmod(number, len(seeds)) for number in range(count))]
         every = [(seed, known.draw("null", seed, turn) if turn else edit_of(seed)) for turn, seed in turns]

@@ -50,9 +50,9 @@ class Nulls(Struct):
             self.differences.append(difference)
             self.metrics.setdefault(event.seed, metrics)
 
-    def moved(self, least: float) -> int:
-        """How many of them moved the number by more than this."""
-        return sum(abs(difference) > least for difference in self.differences)
+    def moved(self, floor: float) -> int:
+        """How many of them moved the number by more than the root of this."""
+        return sum(abs(difference) > math.sqrt(floor) for difference in self.differences)
 
     @property
     def spread(self) -> float:

@@ -18,6 +18,7 @@ from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark,
 from overnight.lab.failures import Failures
 from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
+from overnight.lab.nulled import nulled
 from overnight.lab.overload import Overload
 from overnight.lab.queue import Entry, Ideas, told
 from overnight.lab.screening import screened
@@ -240,7 +241,7 @@ class State:
             return
         self.known.nulls.heard(event)
         if event.stage == "null":
-            self.known.add_null(event, metrics)
+            nulled(self.known, event, metrics)
         elif event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "trace":

@@ -75,7 +75,7 @@ def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known
     if isinstance(step, decision.More) or step.verdict == "discard" or not known.kind.steady:
         return step
     mine, baseline = (noise.spread(known.numbers(commit)) for commit in (experiment.commit, known.baseline_commit))
-    if not failures.scatters(mine, baseline, MOST_SCATTER, known.least**2):
+    if not failures.scatters(mine, baseline, MOST_SCATTER, known.floor):
         return step
     own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, baseline))
     said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where the baseline's is {usual:.3g}"

@@ -43,7 +43,7 @@ class Policy(Struct, frozen=True):
     """
 
     level: float = 0.05
-    prior_pairs: float = 10.0
+    prior_pairs: float = 5.0
     hoped: float = 1.5
     futile: float = 0.6
     quick: float = 3.0

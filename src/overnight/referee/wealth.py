@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 FIRST, LEAST, MOST = 0.5, 0.25, 0.95  # shares of what is left that a claim takes: the first; later ones, for each keep; at most
-PLAIN = 2.0  # standard deviations of a pair from which on a race raises that share
 TIMES = 5  # keeps, with the one that it would be, of which a claim is paid for: more would spend in a hurry what must last
 HIGHEST = 0.25  # level that no claim exceeds, however many keeps there are
 LOWEST = 1e-12  # a level at which nothing is ever kept, when all is spent: what rounding may leave over
@@ -60,7 +59,7 @@ class Earned:
         made, so that it may decide how much is risked: where it is nearly certain, nearly all, for it comes back, as long as
         most claims are kept."""
         keeps = min(self.keeps + 1, TIMES)
-        share = max(FIRST, LEAST * keeps) * max(1.0, race / PLAIN)
+        share = max(FIRST, LEAST * keeps) * max(1.0, race)
         most = MOST * keeps * (self.keeps + 1) / (self.keeps + 1 + self.lost)
         return min(HIGHEST, max(LOWEST, min(share, most) * (self.share - self.charged)))
 

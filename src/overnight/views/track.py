@@ -155,7 +155,7 @@ def track(state: State) -> TrackView:
         frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
         noise=state.noise, kind=known.kind.name, deterministic=known.deterministic, drift=_drift(state),
-        null_edits=len(known.nulls.differences), null_moved=known.nulls.moved(known.least), null_spread=known.nulls.spread,
+        null_edits=len(known.nulls.differences), null_moved=known.nulls.moved(known.floor), null_spread=known.nulls.spread,
         under_edits=known.nulls.moving,
         sandbox=", ".join(sorted(usage.sandboxes)), accounting=", ".join(sorted(usage.accounting)),
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,

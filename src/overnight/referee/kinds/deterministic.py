@@ -17,7 +17,6 @@ class Deterministic(Kind):
     """What gives the same number whatever the seed."""
 
     name = "deterministic"
-    exact = True
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:
         """One run decides; before a keep it is repeated on a fresh seed, which must give the same number (on two, where the

@@ -39,7 +39,6 @@ class Kind:
                     is never used twice
     stacks          several changes may share a first run
     steady          a change must not make its numbers scatter far more
-    exact           nothing scatters
     robust          one difference that lies far from the others must not decide for all
     """
 
@@ -47,7 +46,6 @@ class Kind:
     paired_in_time = False
     stacks = True
     steady = False
-    exact = False
     robust = False
 
     def next_step(self, evidence: Evidence, policy: Policy) -> More | Ruling:

@@ -20,7 +20,7 @@ from overnight.referee.kinds.kind import Calibration, Kind
 SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pairs there are depends on what they show
 LEAST_SPREAD = 0.35  # of what is usual, below which fresh pairs are not believed to scatter
 ENOUGH, FAR = 4, 5.0  # fresh pairs from which on none counts as farther from their median than so many of their own spreads
-TYPICAL = 1.5  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
+TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
