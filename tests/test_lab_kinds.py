@@ -118,7 +118,7 @@ def test_a_replay_knows_the_same_kind_at_every_place():
 def test_numbers_in_coarse_steps_keep_nothing_that_is_not_better(seed):
     """Most of them are equal, at calibration too."""
     night = Night(FakeWorld(seed, no_op, grain=2.5)).go(runs=200)
-    assert night.lab.state.counts["keep"] == 0 and night.lab.state.known.alike >= 5
+    assert night.lab.state.counts["keep"] == 0 and night.lab.state.known.alike > 0
     assert night.lab.state.known.kind.name == "noisy"
 
 

@@ -75,7 +75,12 @@ def test_the_floor_is_never_passed(seeds, races, floor):
 
 
 def test_a_long_race_does_not_decide_alone():
-    assert noise.of_races(1.0, [(14, 4.0)], 0.0) == noise.of_races(1.0, [(5, 4.0)], 0.0) == pytest.approx(2.5)
+    assert noise.of_races(1.0, [(14, 1.8)], 0.0) == noise.of_races(1.0, [(5, 1.8)], 0.0) == pytest.approx(1.4)
+
+
+def test_what_spreads_more_than_two_runs_that_share_nothing_is_not_taken_for_the_rule():
+    assert noise.of_races(1.0, [(5, 100.0)] * 30, 0.0) == pytest.approx(2.0)
+    assert noise.of_races(0.0, [(5, 100.0)] * 30, 0.0) == pytest.approx(100.0)  # where nothing is known of single runs
 
 
 def test_after_enough_races_the_seeds_are_forgotten():

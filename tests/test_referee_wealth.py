@@ -13,7 +13,7 @@ from overnight.lab.events import Claimed, Judged, Opened, Rebased
 from overnight.lab.jobs import Veto
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
-from overnight.referee.wealth import HIGHEST, LEAST, LOWEST, MOST, Earned
+from overnight.referee.wealth import FIRST, HIGHEST, LEAST, LOWEST, MOST, Earned
 
 SHARES = st.sampled_from([0.01, 0.05, 0.2])
 RACES = st.floats(0.0, 30.0)
@@ -69,12 +69,13 @@ def test_what_is_spent_never_exceeds_the_share_whatever_happens_in_whatever_orde
 def test_the_more_a_race_promises_the_more_may_be_risked_within_bounds(share, race, more):
     low, high = sorted((race, more))
     assert LOWEST <= Earned(share).level(low) <= Earned(share).level(high) <= MOST * share
-    assert Earned(share).level() == pytest.approx(LEAST * share)
+    assert Earned(share).level() == pytest.approx(FIRST * share)
+    assert Earned(share, keeps=3).level() == pytest.approx(min(HIGHEST, 4 * LEAST * share))
 
 
 def test_what_was_lost_makes_a_night_more_careful_and_what_was_kept_richer():
     assert Earned(lost=3).level(30.0) < Earned(lost=1).level(30.0) < Earned().level(30.0)
-    assert Earned(charged=0.04).level() < Earned().level() < Earned(keeps=1).level()
+    assert Earned(charged=0.04).level() < Earned().level() < Earned(keeps=2).level()
     assert Earned(0.2, keeps=50).level(30.0) == HIGHEST
     assert Earned(charged=0.05).level(30.0) == LOWEST == Earned(0.01, charged=0.05).level(30.0)
 
