@@ -297,7 +297,7 @@ class World:
             if state.commit != moved[-1]:
                 moved.append(state.commit)
         measured = [event for event in events if isinstance(event, Measured) and event.stage != "check"]  # those repeat one
-        runs = Counter((event.experiment, event.commit, event.seed, event.stage) for event in measured)
+        runs = Counter((event.experiment, event.commit, event.seed, event.edit or 0, event.stage) for event in measured)
         twice = runs - Counter(runs.keys())
         again = [key for key in twice if key[-1] == "calibrate"]  # calibration asks for one seed a second time
         if twice.total() > 1 or len(again) != twice.total():

@@ -22,6 +22,7 @@ FAILING = ("three candidates in ten crash now and then", CRASHING)  # worlds in 
 BRACKETS = {  # worlds that are common, and what is asked of the gain there
     "one candidate in five ten times as noisy": ">= 9"}
 COST = {1.0: "<= 17", 2.0: "<= 12", 4.0: "<= 8", 8.0: "<= 6"}  # runs until it is kept, by the effect in standard deviations
+ENOUGH = 100  # changes from which on their mean is judged
 BUDGETS, BESIDE = (30, 60, 120), 0.9  # runs in all, and the share of what a plain sequential test gains
 BUSY = {8: 0.9, 32: 0.85}  # measure slots, and the share of what one gains
 
@@ -61,7 +62,7 @@ def cost(changes: int) -> Cell:
             done = in_parallel(partial(believed, effect), range(changes))
             runs = [count for kept, count in done if kept]
             yield share(f"a change of {effect:g} sd: kept", len(runs), changes)
-            yield mean(f"a change of {effect:g} sd: runs until it is kept", runs, asked)
+            yield mean(f"a change of {effect:g} sd: runs until it is kept", runs, asked if changes >= ENOUGH else "")
 
     return Cell("the cost of believing", rows)
 

@@ -21,6 +21,7 @@ SHOWN = 0.96  # level at which Student's interval covers 95 %: how many fresh pa
 LEAST_SPREAD = 0.35  # of what is usual, below which fresh pairs are not believed to scatter
 ENOUGH, FAR = 4, 5.0  # fresh pairs from which on none counts as farther from their median than so many of their own spreads
 TYPICAL = 1.0  # effects, in standard deviations of a pair, that are thought of before a race: their spread about 0
+MOST_SEEN = 30.0  # standard deviations of a pair beyond which it makes no difference how many
 DOUBT = 0.1  # variance of what a race says that no number of its pairs takes away
 WAGERS = ((0.8, None), (0.2, (0.0, 4.0)))  # shares of what is wagered on what: None is what the race says
 
@@ -158,9 +159,19 @@ def _raced(evidence: Evidence, policy: Policy) -> tuple[float, float]:
     if not race:
         return 0.0, 1.0
     freedom, spread = inference.pooled_spread(race, evidence.variance, policy.quick)
-    seen, weight = inference.mean(race) / spread, len(race) + 1 / TYPICAL**2
-    middle = max(0.0, min(30.0, seen * len(race) / weight))
-    return middle, 1 / weight + DOUBT + middle * middle / (2 * freedom)
+    seen = min(MOST_SEEN, inference.mean(race) / spread)
+    middle = max(0.0, seen * _share(race, spread))
+    return middle, 1 / _weight(race, spread) + DOUBT + middle * middle / (2 * freedom)
+
+
+def _weight(race: list[float], spread: float) -> float:
+    """Pairs that the race is worth with what is thought before it. What is very large is no mere luck, and hardly shrunk."""
+    return len(race) + 1 / max(TYPICAL, min(MOST_SEEN, inference.mean(race) / spread) / 2)**2
+
+
+def _share(race: list[float], spread: float) -> float:
+    """Of what the race shows, what is believed."""
+    return len(race) / _weight(race, spread)
 
 
 def _first(claim: Claim, policy: Policy) -> int:
@@ -196,7 +207,11 @@ def _interval(fresh: list[float], evidence: Evidence) -> tuple[float, float]:
 
 def _shrunk(fresh: list[float], evidence: Evidence, policy: Policy) -> float:
     """The mean of the fresh pairs, drawn towards what the race says: they were stopped by what they showed."""
-    _, spread = inference.pooled_spread(fresh, evidence.variance, policy.quick)
-    middle, doubt = (evidence.claim.middle, evidence.claim.variance) if evidence.claim else _raced(evidence, policy)
+    race = _seen(evidence, policy)
+    if not race:
+        return inference.mean(fresh)
+    _, spread = inference.pooled_spread(race, evidence.variance, policy.quick)
+    doubt = evidence.claim.variance if evidence.claim else _raced(evidence, policy)[1]
     share = len(fresh) / (len(fresh) + 1 / doubt)
-    return share * inference.mean(fresh) + (1 - share) * (middle * spread - margin(evidence))
+    said = inference.mean(race) * _share(race, spread) - margin(evidence)
+    return share * inference.mean(fresh) + (1 - share) * said
