@@ -140,7 +140,7 @@ def by_ideas(folder):
 NIGHTS = {
     "logs": (BY["log"], by_logs, {}, 8, ()),
     "messages": ([*BY["title"], *BY["body"]], by_messages, {}, 8, ()),
-    "ideas": ([*BY["idea title"], *BY["idea text"], *BY["outcome"], *BY["source"]], by_ideas, {}, 20, ()),
+    "ideas": ([*BY["idea title"], *BY["idea text"], *BY["outcome"], *BY["source"]], by_ideas, {}, 32, ()),
     "files and models": (
         [*BY["file name"], *BY["code"], *BY["reason"]], by_reasons,
         {f"lib/{i.text}": "WIDTH = 1\n" for i in BY["file name"]} | {f"lib/code{n}.py": i.text for n, i in enumerate(BY["code"])}, 10,
