@@ -1,5 +1,7 @@
 """Who is asked while models think: benches are kept busy, thinkers are not kept waiting, shares are kept."""
 
+import statistics
+
 import pytest
 
 from fakes import FakeWorld, Night, referee_world
@@ -27,8 +29,9 @@ def test_benches_are_as_busy_as_thinkers_that_never_rest_can_keep_them(measure_s
 
 @pytest.mark.parametrize("measure_slots", [1, 2])
 def test_beside_one_who_needs_no_time_benches_are_always_busy_and_thinkers_seldom_rest(measure_slots):
-    busy, thinking, _, share = night([Role("knobs", "knobs"), Role("llm", "llm")], measure_slots, 20.0)
-    assert busy > 0.95 and thinking > 0.7 and share > 0.05  # a claim keeps one bench busy for longer than a look does
+    roles = [Role("knobs", "knobs"), Role("llm", "llm")]
+    busy, thinking, _, share = map(statistics.fmean, zip(*(night(roles, measure_slots, 20.0, seed=n) for n in range(1, 9)), strict=True))
+    assert busy > 0.95 and thinking > 0.75 and share > 0.05
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
