@@ -13,8 +13,10 @@ from overnight.lab.flight import Flight
 from overnight.lab.jobs import Combine, Measure, sealed
 from overnight.lab.nulls import LONG, USUAL, edit_of
 from overnight.lab.state import BASELINE, State
+from overnight.referee.findings import proof_pairs
 from overnight.referee.stacks import read
 
+FEW, SLOTS_FOR_PAIR = 8, 3  # measure slots; beyond so few, so many for each pair that a claim is ahead of what is asked for
 UNPACED_EVERY = 10  # of so many runs, one is never stopped for falling behind
 
 
@@ -150,11 +152,20 @@ class Measuring:
         """The seeds on which an experiment waits for runs: its own to confirm it, else one that the incumbent shares."""
         known = self.state.known
         if experiment.confirming:
-            return known.fresh(experiment, experiment.confirming)
+            return known.fresh(experiment, self._at_once(experiment))
         mine = known.of(experiment.commit)
         alone = [s for s in mine if not known.counterpart_known(experiment, s)]
         return alone or [s for commit, s in under_way if commit == experiment.commit] or [
             known.next_common(experiment.used | mine.keys())]
+
+    def _at_once(self, experiment: Experiment) -> int:
+        """Fresh pairs that are begun without waiting for those before them: on many benches as many as a proof may take, for
+        each keep puts off all other claims, and what is slow comes too late."""
+        claim, wanted = experiment.claim, experiment.confirming
+        if claim is None or (ahead := (self.flight.measure_slots - FEW) // SLOTS_FOR_PAIR) <= 0:
+            return wanted
+        expected = max(proof_pairs(claim.middle, claim.alpha), wanted + ahead // 2)
+        return max(wanted, min(expected, wanted + ahead, self.state.policy.most_fresh))
 
     def _screens(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """First looks: the next run of each stack; single edits where they are not stacked, or no stack is at hand."""
