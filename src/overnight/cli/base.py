@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +141,9 @@ def main() -> None:
     Give it a git repository, a number to improve and the files that may be edited. It tries ideas in a sandbox and keeps
     only what a statistical referee shows to be better, on the branch overnight/<track>.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale that lacks a sign shows another one
 
 
 def tell(text: object, err: bool = False, page: bool = False) -> None:

@@ -16,6 +16,7 @@ from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
+from overnight.night import missing
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Panel, Terminal
@@ -74,7 +75,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:
-            raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
+            lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
+            raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
     _say_end(session.state)
 
 

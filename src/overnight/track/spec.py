@@ -70,6 +70,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     cpus       cores that one run gets for itself
     processes  at most so many at once
     disk       bound of each place it may write to
+    output     bytes that it may print
     data       files and folders it may read besides its own tree
     python     the interpreter that `python` means (default: the one that Overnight runs on)
     network    "loopback": the run may open TCP and UDP sockets to itself; nothing else can be reached either way
@@ -80,6 +81,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: str = "10min"
     memory: str = "2GiB"
     disk: str = "256MiB"
+    output: str = "8MiB"
     cpus: int = 1
     processes: int = 128
     data: tuple[str, ...] = ()
@@ -313,7 +315,7 @@ def _faults(track: Track) -> Iterator[Problem]:
             yield section, "command", f"[{section}] has an empty command.", 0
         if step is not None and any("\0" in word for word in step.command):
             yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
-        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
+        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
     yield from _of_metric(track)
