@@ -74,6 +74,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "brief": ("look", "What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."),
     "check": ("begin", "Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."),
     "completion": ("machine", "Print what makes a shell complete the commands: bash, zsh or fish."),
+    "demo": ("demo", "Improve a small language model in a new FOLDER: no account, no key, no GPU."),
     "doctor": ("machine", "Say whether this machine is fit for a night, and what to do where it is not."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
     "init": ("begin", "Write track.toml and program.md for a repository."),
