@@ -72,7 +72,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "brief": ("look", "What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."),
     "check": ("begin", "Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
-    "init": ("begin", "Write track.toml and program.md for a repository."),
+    "init": ("begin", "Run a repository's program once, and write track.toml and program.md for what it prints."),
     "log": ("look", "Every experiment with its verdict, oldest first."),
     "mcp": ("serving", "Serve brief, try, show, log and ideas to agents, over the Model Context Protocol."),
     "merge": ("begin", "Merge what was kept into the branch that is checked out."),

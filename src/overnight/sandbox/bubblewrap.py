@@ -21,7 +21,7 @@ from overnight.sandbox import gpus, watch
 from overnight.sandbox.backend import Backend
 from overnight.sandbox.kernel import seccomp
 from overnight.sandbox.kernel.process import BubblewrapProcess
-from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system
+from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system, words
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
 
@@ -67,7 +67,7 @@ class Bubblewrap(Backend):
         begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '
                  'exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
-        return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *command.argv]
+        return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *words(command, environment(command))]
 
     def _setup(self, command: Command) -> list[str]:
         """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 from overnight.contracts import Command, Limits
@@ -13,6 +14,8 @@ TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 ETC = ("ld.so.cache", "alternatives", "localtime")  # all of /etc that programs need to start
 FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where no control group counts what its sockets and pipes hold
 SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
+SHELLS = ("sh", "bash", "dash", "zsh")
+VARIABLE = re.compile(r"\$(?:(OVERNIGHT_\w+)|\{(OVERNIGHT_\w+)\})")
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
@@ -29,6 +32,13 @@ def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", i
     own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
     own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
     return own | command.env
+
+
+def words(command: Command, env: dict[str, str]) -> list[str]:
+    """The words of a command, with what `$OVERNIGHT_SEED` and the like stand for in `env`; a shell fills its own in."""
+    if Path(command.argv[0]).name in SHELLS:
+        return list(command.argv)
+    return [VARIABLE.sub(lambda found: env.get(found[1] or found[2], found[0]), word) for word in command.argv]
 
 
 def become(user: int) -> list[str]:

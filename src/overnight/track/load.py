@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from overnight import files
@@ -52,8 +53,8 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
         if not any(covers(pattern, name) for name in names):
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
-        for word in step.command[1:] if step is not None else ():
-            if _is_file(word) and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
+        for before, word in pairwise(step.command) if step is not None else ():
+            if before != "-m" and _is_file(word) and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
                 line = line_of(text, section, "command")
                 raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
     protected = [FILE, "program.md", *_protected(track)]
@@ -85,4 +86,7 @@ def _is_file(word: str) -> bool:
 def _protected(track: Track) -> list[str]:
     if track.score is None:
         return []
-    return [word for word in track.score.command if _is_file(word)] + [*track.private]
+    command = track.score.command
+    modules = [word.replace(".", "/") for before, word in pairwise(command) if before == "-m"]
+    of_modules = [f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py")]
+    return [word for word in command if _is_file(word)] + of_modules + [*track.private]

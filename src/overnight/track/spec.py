@@ -195,11 +195,12 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def covers(pattern: str, path: str) -> bool:
-    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
+    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes; a plain name is that of a
+    file, or of a folder with all that lies in it."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
              else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
     if not any(sign in pattern for sign in "*?"):
-        return path == pattern
+        return path == pattern or path.startswith(f"{pattern.rstrip('/')}/")
     if not path.isascii():
         path = path.encode(errors="replace").decode()  # a name in another encoding: what cannot be told counts as a "?"
     return compiled("".join(parts)).fullmatch(path) is not None
