@@ -122,11 +122,13 @@ def stage(name: str) -> int:
 
 
 def possible(name: str, values: list[float], unit: str = "") -> Range | None:
-    """The least and the most that a number of that name can be; None where the name does not tell, or what was seen is outside."""
+    """The least and the most that a number of that name can be; None where the name does not tell, what was seen is outside, or nothing was."""
     parts, percent = words(name), unit == "%" or "%" in name or {"pct", "percent"} & set(words(name))
     head = next((word for word in reversed(parts) if word in _LESS | _MORE), "")
     found: Range | None = None
-    if _SHARE & {head}:
+    if not values:
+        return None
+    if head in _SHARE:
         found = (0.0, 100.0) if percent or max(values) > 1 else (0.0, 1.0)
     elif head in _SIGNED:
         found = (-1.0, 1.0)

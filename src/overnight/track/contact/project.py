@@ -22,7 +22,7 @@ ENTRIES = ("train", "main", "run", "bench", "benchmark", "solve", "experiment", 
 TARGETS = ("bench", "benchmark", "run", "train", "eval", "evaluate", "solve", "perf", "start")
 MOST_PROPOSED, MOST_EDITED = 4, 40
 MOST_SETTINGS_BYTES = 16 << 10  # of a configuration: what is longer is data
-_PRINTS = re.compile(r"\bprint\s*\(|\blogging\b|\blogger\b|\becho\s*\(|\.write\s*\(|\bloguru\b")
+_PRINTS = re.compile(r"\bprint\s*\(|\blogging\b|\blogger\b|\becho\s*\(|\.write\s*\(|\bloguru\b|\bdump\s*\(|\bsubprocess\b")
 _MAIN = re.compile(r"(?m)^if __name__ *== *[\"']__main__[\"']")
 _ASIDE = re.compile(r"(?i)(?:.*/)?(?:tests?|testing|docs?|examples?|notebooks?|node_modules|vendor|third_party|target|\.[^/]+)/.*"
                     r"|(?:.*/)?(?:test_[^/]*|[^/]*_test\.\w+|conftest\.py|setup\.py|noxfile\.py|tasks\.py)")
