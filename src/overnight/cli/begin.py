@@ -69,7 +69,7 @@ def _begin(folder: Path, session: Session, told: Told, sandbox_name: str) -> Non
         box = sandbox.choose(sandbox_name)
     except SandboxMissing as error:
         tell(f"note: nothing is run, and what the program prints is read in its text: {error}", err=True)
-    found, sentences = Contact(session, box, told, partial(tell, err=True)).met()
+    found, sentences = Contact(session, box, told, tell).met()
     for path in starting.write(folder, found):
         tell(f"wrote {path}")
     session.place.make()

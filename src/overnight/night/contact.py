@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from overnight import files
 from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
@@ -118,6 +119,8 @@ class Contact:
             return [("python", "train.py")]
         if found := project.proposals(self.texts):
             return found
+        for name in project.ENTRIES:
+            files.check(self.folder, f"{name}.py")  # a link, a pipe
         if books := sorted(path for path in self.texts if path.endswith(".ipynb")):
             raise TrackError(f"there are only notebooks here, like {line(books[0], 80)}: make a script of it (jupyter nbconvert "
                              "--to script), commit that, and run `overnight init` again.")
@@ -290,7 +293,7 @@ def _split(command: str) -> tuple[str, ...]:
 
 def _last(output: str) -> str:
     """The last lines of an output, for a sentence; "" where it has none."""
-    lines = [each for each in numbers.plain(output).splitlines() if each.strip()][-3:]
+    lines = [each for each in numbers.plain(output).splitlines() if re.search(r"\w", each)][-3:]
     return f" (its last lines: {' / '.join(quoted(each, 100) for each in lines)})" if lines else ""
 
 
