@@ -106,8 +106,8 @@ def _number(name: str, value: object) -> float:
 
 
 def self_reported(metric: Metric, output: bytes) -> float:
-    """The number that a candidate printed; of several the one that the contract picks. Raises Invalid when it is absent, printed
-    twice where nothing is picked, or no number."""
+    """The number that a candidate printed; of several the one that the contract picks. Raises Invalid when it is absent,
+    printed twice where nothing is picked, or no number."""
     text, search = plain(output.decode(errors="replace")), compiled(metric.pattern, lines=True)
     if metric.pick == "only":
         found = [match[1] or "" for match in islice(search.finditer(text), MOST_MATCHES)]
@@ -132,7 +132,8 @@ def _read(text: str) -> float:
     except ValueError:
         pass
     number = re.match(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text)
-    advice = f": let the group of the pattern end before '{_printable(text[number.end():][:10])}', like ([-+.,\\deE]+)" if number else ""
+    behind = _printable(text[number.end():][:10]) if number else ""
+    advice = f": let the group of the pattern end before '{behind}', like ([-+.,\\deE]+)" if number else ""
     raise Invalid("invalid", f"the output gives '{_printable(text[:80])}', not a number{advice}")
 
 

@@ -41,8 +41,8 @@ _SHELL = re.compile(r"[|&;<>$`*?~]|^\w+=")
 
 
 class Told(NamedTuple):
-    """What the user says, "" or None for what is to be found out: a command, files that may be edited, the name of the number, a
-    pattern with one group, which way it improves, the Python file to run."""
+    """What the user says, "" or None for what is to be found out: a command, files that may be edited, the name of the number,
+    a pattern with one group, which way it improves, the Python file to run."""
 
     run: str = ""
     edit: tuple[str, ...] = ()
@@ -82,26 +82,26 @@ class Contact:
 
     def met(self) -> tuple[DetectedProject, list[str]]:
         """What was found, and sentences about it. Raises TrackError with what to say or to mend."""
-        runs = []
+        runs: list[Seen] = []
         with self.session.scratch():
-            for command in self._commands():
+            for command in self._ways(runs):
                 runs.append(seen := self._seen(command))
                 number, known = self._number(seen)
                 if number is not None and known:
                     return self._made(seen, number)
-            for seen in list(runs):
-                for command in () if seen.wrong or self.told.metric or self.told.pattern else project.written(seen.command, self.texts):
-                    runs.append(again := self._seen(command))
-                    number, known = self._number(again)
-                    if number is not None and known:
-                        return self._made(again, number)
-        for seen in runs:
-            if (number := self._number(seen)[0]) is not None:
-                return self._made(seen, number)
-        for seen in runs:
-            if seen.wrong and (number := self._unseen(seen)) is not None:
-                return self._made(seen, number)
+            likely = [(seen, self._number(seen)[0]) for seen in runs]
+            likely += [(seen, self._unseen(seen)) for seen in runs if seen.wrong]
+            for seen, number in likely:
+                if number is not None:
+                    return self._made(seen, number)
         raise TrackError(self._nothing(runs))
+
+    def _ways(self, runs: Sequence[Seen]) -> Iterator[tuple[str, ...]]:
+        """The commands to try; then, where what ended well prints nothing, those followed by the file that they write."""
+        yield from self._commands()
+        if not (self.told.metric or self.told.pattern):
+            for seen in [seen for seen in runs if not seen.wrong]:
+                yield from project.written(seen.command, self.texts)
 
     # -- running --
 
@@ -122,10 +122,10 @@ class Contact:
         for name in project.ENTRIES:
             files.check(self.folder, f"{name}.py")  # a link, a pipe
         if books := sorted(path for path in self.texts if path.endswith(".ipynb")):
-            raise TrackError(f"there are only notebooks here, like {line(books[0], 80)}: make a script of it (jupyter nbconvert "
-                             "--to script), commit that, and run `overnight init` again.")
-        raise TrackError(f"no program in {self.folder} prints a line like `val_loss: 0.123`, as far as its files tell: say what "
-                         "to run with --run \"COMMAND\".")
+            raise TrackError(f"there are only notebooks here, like {line(books[0], 80)}: make a script of it (jupyter "
+                             "nbconvert --to script), commit that, and run `overnight init` again.")
+        raise TrackError(f"no program in {self.folder} prints a line like `val_loss: 0.123`, as far as its files tell: say "
+                         "what to run with --run \"COMMAND\".")
 
     def _seen(self, command: tuple[str, ...]) -> Seen:
         """One run; where a package is missing, another in each environment that is active, until none is."""
@@ -146,7 +146,8 @@ class Contact:
     def _tried(self, command: tuple[str, ...], python: str) -> Seen:
         inside = tuple(path for part in project.split(command, self.texts) for path in part) or ("*",)
         trial = "15min" if self.karpathy else TRIAL
-        step = RunSpec(command, trial, self._memory(), python=python, data=self._data(), gpus=self._gpus() and bool(gpus.devices()))
+        memory, gpu = "64GiB" if self.karpathy else "8GiB", self._gpus() and bool(gpus.devices())
+        step = RunSpec(command, trial, memory, python=python, data=self._data(), gpus=gpu)
         contract = Track(Head(init.slug(self.folder), inside), Metric("wall_seconds", "minimize"), step)
         commit = self._commit(contract)
         if self.box is None:
@@ -156,7 +157,8 @@ class Contact:
         ended = runner.measure(Measure(0, 0, commit, 1, "calibrate"), available()[:1])
         output, late = ended.logs["run"].decode(errors="replace"), ended.outcome == "timeout"
         wrong = "" if ended.outcome == "ok" else ended.reason.removeprefix("the run ").rstrip(".")
-        return Seen(command, python, output, wrong, late, ended.metrics.get("wall_seconds", 0.0), ended.metrics.get("peak_memory", 0.0), commit)
+        taken = [ended.metrics.get(name, 0.0) for name in ("wall_seconds", "peak_memory")]
+        return Seen(command, python, output, wrong, late, *taken, commit)
 
     def _commit(self, contract: Track) -> str:
         """What is checked out, with the files of the run as they are now."""
@@ -166,9 +168,6 @@ class Contact:
         except EditError:
             return head
         return self.repo.commit(head, changed, "First contact") if changed else head
-
-    def _memory(self) -> str:
-        return "64GiB" if self.karpathy else "8GiB"
 
     def _data(self) -> tuple[str, ...]:
         return (init.CACHE,) if self.karpathy and Path(init.CACHE).expanduser().exists() else ()
@@ -221,15 +220,15 @@ class Contact:
             return f"{seen.shown} prints nothing that matches '{line(told.pattern, 80)}'{_last(seen.output)}."
         if told.metric:
             near = numbers.nearest(every, told.metric) or ranked
-            hint = f"the nearest of what it prints: {_listed(near)}" if near else f"it prints no named number{_last(seen.output)}"
+            hint = f"the nearest of what it prints: {_listed(near)}" if near else f"it has no named number{_last(seen.output)}"
             return f"{seen.shown} does not print `{line(told.metric, 60)}`: {hint}. Name it with --metric, or give a --pattern."
         if ranked:
             return (f"which of the numbers that {seen.shown} prints is to be improved cannot be told from their names: "
                     f"{_listed(ranked)}. Name it with --metric, and say --direction minimize or maximize.")
         if every:
-            return (f"{seen.shown} prints no result, only {_listed(every)}: print the number to improve, like `val_loss: 0.123`, or "
-                    "name one of these with --metric.")
-        return (f"{seen.shown} prints no named number{_last(seen.output)}: no program here prints a line like `val_loss: 0.123`. "
+            return (f"{seen.shown} prints no result, only {_listed(every)}: print the number to improve, like `loss: 0.123`, "
+                    "or name one of these with --metric.")
+        return (f"{seen.shown} prints no named number{_last(seen.output)}: nothing here prints a line like `val_loss: 0.123`. "
                 "Print the number to improve like that, or say how to find it with --metric and --pattern.")
 
     # -- what is written --
@@ -247,10 +246,10 @@ class Contact:
             raise TrackError(f"no file that {seen.shown} goes through is known to git: commit them, or name what may be edited "
                              "with --edit.")
         best = "lowest" if direction == "minimize" else "highest"
-        goal = "The lowest val_bpb after five minutes of training." if self.karpathy else f"The {best} {number.name} of {shlex.join(seen.command)}."
+        what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {shlex.join(seen.command)}"
         found = DetectedProject(
-            init.slug(self.folder), goal, chosen, number, direction, seen.command, tuple(protected), seen.python, self._data(),
-            *self._limits(seen), 0.0005 if self.karpathy else 0.0, self._gpus())
+            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.command, tuple(protected),
+            seen.python, self._data(), *self._limits(seen), init.NOISE if self.karpathy else 0.0, self._gpus())
         return found, list(self._told(found, seen, left))
 
     def _limits(self, seen: Seen) -> tuple[str, str]:
@@ -258,27 +257,30 @@ class Contact:
         if self.karpathy or not seen.wall:
             return ("15min", "64GiB") if self.karpathy else ("1h" if seen.late else "10min", "8GiB" if seen.late else "4GiB")
         timeout = next((each for each in TIMEOUTS if seconds(each) >= SLACK * seen.wall), TIMEOUTS[-1])
-        return timeout, f"{max(4, 2 ** max(0, int(2 * seen.memory) >> 30).bit_length())}GiB"
+        return timeout, f"{max(4, 1 << (int(2 * seen.memory) >> 30).bit_length())}GiB"
 
     def _told(self, found: DetectedProject, seen: Seen, left: Sequence[str]) -> Iterator[str]:
         number = found.number
         if number.values:
             others = [each for each in numbers.ranked(numbers.found(seen.output)) if each.name != number.name]
             of = f", the last of {len(number.values)} ([metric] pick)" if number.pick else ""
-            yield (f"{seen.shown} ran for {seen.wall:.3g} s and printed {line(number.name, 60)} = {number.values[-1]:g}{number.unit}{of}"
+            value = f"{number.values[-1]:g}{number.unit}"
+            yield (f"{seen.shown} ran for {seen.wall:.3g} s and printed {line(number.name, 60)} = {value}{of}"
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
-            yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; so that it prints {line(number.name, 60)} was read in its "
-                   "text, and the pattern was not tried")
+            yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read in "
+                   "its text, and the pattern was not tried")
         if seen.late:
             yield f"warning: it took longer than {TRIAL}: the timeout is {found.timeout}; a night learns more from shorter runs"
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
-        yield f"{', '.join(found.editable[:8])}{' ...' * (len(found.editable) > 8)} may be edited to {found.direction} {line(number.name, 60)}{kept}"
+        files = ", ".join(found.editable[:8]) + " ..." * (len(found.editable) > 8)
+        yield f"{files} may be edited to {found.direction} {line(number.name, 60)}{kept}"
         if left:
             yield f"warning: git does not know {', '.join(left[:5])}, so no run has it: add it, and name it in `editable`"
-        if ruler := [path for path in found.editable if re.search(rf"[\"'{{ ]{re.escape(number.name)}\b", self.texts.get(path, ""))]:
-            yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring to a "
-                   "file that is not in `editable`, or write a [score] command")
+        said = re.compile(rf"(?:[\"' ]|\\n){re.escape(number.name)}\W{{0,5}}[\"'{{%]")
+        if ruler := [path for path in found.editable if said.search(self.texts.get(path, ""))]:
+            yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring to "
+                   "a file that is not in `editable`, or write a [score] command")
 
 
 def _split(command: str) -> tuple[str, ...]:
@@ -299,7 +301,8 @@ def _last(output: str) -> str:
 
 def _listed(found: Sequence[Found]) -> str:
     more = len(found) - MOST_NAMED
-    return ", ".join(f"{line(each.name, 40)} = {each.values[-1]:g}" for each in found[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = ", ".join(f"{line(each.name, 40)} = {each.values[-1]:g}" for each in found[:MOST_NAMED])
+    return named + (f" and {more} more" if more > 0 else "")
 
 
 def _matched(pattern: str, name: str, output: str) -> Found | None:
@@ -311,8 +314,8 @@ def _matched(pattern: str, name: str, output: str) -> Found | None:
     try:
         values = tuple(printed(text) for text in texts)
     except ValueError:
-        raise TrackError(f"--pattern '{line(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group hold the "
-                         "number alone.") from None
+        raise TrackError(f"--pattern '{line(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
+                         "hold the number alone.") from None
     return Found(name or _name_in(pattern), pattern, values, "", 0) if values else None
 
 

@@ -195,8 +195,8 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def covers(pattern: str, path: str) -> bool:
-    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes; a plain name is that of a
-    file, or of a folder with all that lies in it."""
+    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes; a plain name is that
+    of a file, or of a folder with all that lies in it."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
              else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
     if not any(sign in pattern for sign in "*?"):

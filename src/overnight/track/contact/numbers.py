@@ -17,10 +17,11 @@ from overnight.track.contact import names
 from overnight.track.units import printed
 
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
-MOST_WORDS = 4  # of a name
+MOST_WORDS, MOST_NAME_CHARACTERS = 4, 60  # of a name
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NUMBER = re.compile(r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d])(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
-                     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?![\w]|[-:.][\d])|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
 _BENCHMARK = re.compile(r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) ns/op")
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
@@ -94,14 +95,16 @@ def _of_line(line: str, at: int) -> Iterator[_Seen]:
         seen = _named(label, whole)
         if seen is not None:
             name, separator, first, quote = seen
-            said = _SECTION.findall(label.removesuffix(name + separator) if not quote else label[:-len(name) - len(separator) - 1])
+            said = _SECTION.findall(label[:-len(name) - len(separator) - len(quote)])
             section = said[-1] if said else section
             behind = line[match.end("number") if match["number"] else match.end():]
-            yield _Seen(name, separator, text, unit or (after[1] if after else ""), behind, first and not section, quote, "" if names.stage(name) != 2 else section, at)
+            unit = unit or (after[1] if after else "")
+            own = section if names.stage(name) == 2 else ""
+            yield _Seen(name, separator, text, unit, behind, first and not section, quote, own, at)
 
 
 def _named(label: str, whole: bool) -> tuple[str, str, bool, str] | None:
-    """The name that ends a label, what separates it from the number, whether it begins the line, the quotation mark round it."""
+    """The name that ends a label, what separates it from the number, whether it begins the line, and the quotation mark."""
     separator = _SEPARATOR.search(label)
     assert separator is not None  # it may be empty
     before = label[:separator.start()]
@@ -122,7 +125,8 @@ def _named(label: str, whole: bool) -> tuple[str, str, bool, str] | None:
     if len(words := name.split()) > MOST_WORDS:
         name = " ".join(words[-MOST_WORDS:])
         start = before.rfind(words[-MOST_WORDS])
-    if not re.search(r"[^\W\d_]", name) or name.count("(") != name.count(")") or len(name) > 60 or not separator[0] or '"' in name:
+    whole_name = re.search(r"[^\W\d_]", name) and name.count("(") == name.count(")") and '"' not in name
+    if not (whole_name and len(name) <= MOST_NAME_CHARACTERS and separator[0]):
         return None
     return name, separator[0], whole and not before[:start].strip(), ""
 
@@ -140,7 +144,8 @@ def _tried(group: Sequence[_Seen], output: str) -> Found | None:
         except (TrackError, ValueError):
             continue
         if len(got) == len(expected) and all(a == b or a != a for a, b in zip(got, expected, strict=True)):
-            return Found(f"{group[0].section} {group[0].name}".strip(), pattern, tuple(got), units.pop() if len(units) == 1 else "", group[-1].line)
+            name = f"{group[0].section} {group[0].name}".strip()
+            return Found(name, pattern, tuple(got), units.pop() if len(units) == 1 else "", group[-1].line)
     return None
 
 
@@ -154,7 +159,7 @@ def _patterns(group: Sequence[_Seen]) -> Iterator[str]:
     quote = escaped(first.quote)
     word = r"\b" if re.match(r"\w", first.name) else ""
     begins = ["^", r"^\W*"] if first.first else []
-    begins += [word, rf"(?:^|[^A-Za-z\s_]\s*){word}", rf"^.*?{word}", rf"\bMETRIC\s+{word}", rf"^.*[,|;\]]\s*{word}"]
+    begins += [word, rf"(?:^|[^A-Za-z\s_]\s*){word}", rf"^.*?{word}", rf"^.*[,|;\]]\s*{word}"]
     for value in filter(None, (_value(group), r"([-+]?(?:[\d.,]*\d\.?(?:[eE][-+]?\d+)?|nan|inf))")):
         heads = [f"{quote}{name}{quote}"] if quote else [f"{begin}{name}" for begin in begins]
         if first.section:
@@ -174,9 +179,9 @@ def _between(separators: set[str]) -> str:
 
 def _value(group: Sequence[_Seen]) -> str:
     """The group for these numbers, as what stands behind them tells; "" where that has nothing in common."""
-    behind = {match[0] for seen in group if (match := re.match(r"[A-Za-zµμ]+|\.(?=\s|$)|\S", seen.behind))}
+    behind = {found[0] for seen in group if (found := re.match(r"[A-Za-zµμ]+|\.(?=\s|$)|\S", seen.behind))}
     if len(behind) == 1 and (sign := next(iter(behind))) and (sign[0].isalpha() or sign == "."):
-        return rf"(\S+?)\.(?:\s|$)" if sign == "." else rf"(\S+?){escaped(sign)}\b"
+        return r"(\S+?)\.(?:\s|$)" if sign == "." else rf"(\S+?){escaped(sign)}\b"
     if any(sign[0].isalnum() or sign == "." for sign in behind):
         return ""
     if "," in behind and any("," in seen.text for seen in group):
@@ -185,7 +190,7 @@ def _value(group: Sequence[_Seen]) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text that stands for itself in a pattern, as short as can be: a quotation mark that the contract cannot hold is any sign."""
+    """A text that stands for itself in a pattern, as short as can be; an apostrophe, which a contract has not, is any sign."""
     return "".join("." if c == "'" else f"\\{c}" if c in r"\.+*?()|[]{}^$" else c for c in text)
 
 
@@ -195,7 +200,7 @@ def escaped(text: str) -> str:
 def ranked(numbers: Sequence[Found]) -> list[Found]:
     """Those that can be the number to improve, the likeliest first: results before times, with a known direction before
     others, on validation before training, printed late before early. Bookkeeping is none of them."""
-    can = [each for each in numbers if names.sort(each.name, each.unit) != "bookkeeping" and len(set(each.values)) <= len(each.values)]
+    can = [each for each in numbers if names.sort(each.name, each.unit) != "bookkeeping"]
     best: dict[str, Found] = {}
     for each in sorted(can, key=_order):
         best.setdefault(each.name.lower(), each)
@@ -216,7 +221,7 @@ def nearest(numbers: Sequence[Found], name: str) -> list[Found]:
 
 
 def called(numbers: Sequence[Found], name: str) -> Found | None:
-    """The one of that name: as it stands, else in other spelling (`val_loss` for `Val loss`); of several the last and plainest."""
+    """The one of that name: as it stands, else in other spelling (`val_loss` for `Val loss`); of several the last."""
     same = [each for each in numbers if each.name == name] or [each for each in numbers if each.name.lower() == name.lower()] \
         or [each for each in numbers if names.words(each.name) == names.words(name)]
     return min(same, key=lambda each: (-each.line, len(each.values)), default=None)

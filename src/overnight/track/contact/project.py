@@ -1,6 +1,6 @@
 """How a repository that is met for the first time may be run, and what of it may be edited, as its texts tell. Pure.
 
-Covered: Python scripts, packages, src layouts; Makefiles, Cargo, Go modules, npm's scripts, C and C++ without any, shell scripts.
+Covered: Python scripts, packages, src layouts; Makefiles, Cargo, Go modules, npm's scripts, plain C and C++, shell scripts.
 Not covered: whether a command works, which only running it tells; notebooks.
 """
 
@@ -17,19 +17,21 @@ from overnight.track import seeding
 from overnight.track.scorer import imports
 from overnight.track.spec import Head, Metric, RunSpec, Track
 
-ENTRIES = ("train", "main", "run", "bench", "benchmark", "solve", "experiment", "pretrain", "finetune", "__main__", "app", "demo",
-           "evaluate", "eval")
+ENTRIES = ("train", "main", "run", "bench", "benchmark", "solve", "experiment", "pretrain", "finetune", "__main__", "app",
+           "demo", "evaluate", "eval")
 TARGETS = ("bench", "benchmark", "run", "train", "eval", "evaluate", "solve", "perf", "start")
 MOST_PROPOSED, MOST_EDITED = 4, 40
 MOST_SETTINGS_BYTES = 16 << 10  # of a configuration: what is longer is data
 _PRINTS = re.compile(r"\bprint\s*\(|\blogging\b|\blogger\b|\becho\s*\(|\.write\s*\(|\bloguru\b|\bdump\s*\(|\bsubprocess\b")
 _MAIN = re.compile(r"(?m)^if __name__ *== *[\"']__main__[\"']")
-_ASIDE = re.compile(r"(?i)(?:.*/)?(?:tests?|testing|docs?|examples?|notebooks?|node_modules|vendor|third_party|target|\.[^/]+)/.*"
-                    r"|(?:.*/)?(?:test_[^/]*|[^/]*_test\.\w+|conftest\.py|setup\.py|noxfile\.py|tasks\.py)")
-_JUDGES = frozenset("bench benchmark benchmarks benchmarking benches eval evals evaluate evaluation evaluator evaluators score scorer "
-                    "scoring judge grade grader metric metrics test tests testing verify verifier validate validator checker "
-                    "reference setup prepare data dataset datasets dataloader dataloaders download plot plots plotting "
-                    "visualize visualization results output outputs logs makefile cargo justfile build gulpfile".split())
+_ASIDE = re.compile(r"(?i)(?:.*/)?(?:tests?|testing|docs?|examples?|notebooks?|node_modules|vendor|third_party|target|\.[^/]+)"
+                    r"/.*|(?:.*/)?(?:test_[^/]*|[^/]*_test\.\w+|conftest\.py|setup\.py|noxfile\.py|tasks\.py)")
+_JUDGES = frozenset((
+    "bench", "benchmark", "benchmarks", "benchmarking", "benches", "eval", "evals", "evaluate", "evaluation", "evaluator",
+    "evaluators", "score", "scorer", "scoring", "judge", "grade", "grader", "metric", "metrics", "test", "tests", "testing",
+    "verify", "verifier", "validate", "validator", "checker", "reference", "setup", "prepare", "data", "dataset", "datasets",
+    "dataloader", "dataloaders", "download", "plot", "plots", "plotting", "visualize", "visualization", "results", "output",
+    "outputs", "logs", "makefile", "cargo", "justfile", "build", "gulpfile"))
 
 Texts = Mapping[str, str]  # path -> text
 
@@ -58,9 +60,9 @@ def _python(texts: Texts) -> Iterator[tuple[str, ...]]:
     for path, text in texts.items():
         stem = posixpath.basename(path).removesuffix(".py")
         main = bool(_MAIN.search(text))
-        if not path.endswith(".py") or not _plain(path) or _ASIDE.fullmatch(path) or stem == "__init__" or not (main or _PRINTS.search(text)):
+        if not path.endswith(".py") or not _plain(path) or _ASIDE.fullmatch(path) or not (main or _PRINTS.search(text)):
             continue
-        if stem not in ENTRIES and judges(path):
+        if stem == "__init__" or (stem not in ENTRIES and judges(path)):
             continue
         known = ENTRIES.index(stem) if stem in ENTRIES else len(ENTRIES)
         if known < len(ENTRIES) or main or ("/" not in path and _PRINTS.search(text)):
@@ -120,9 +122,10 @@ def _others(texts: Texts) -> Iterator[tuple[str, ...]]:
     if "package.json" in texts:
         yield from _npm(texts)
     yield from _c(texts)
-    yield from (("sh" if path.endswith(".sh") and "bash" not in texts[path][:30] else "bash", path) for path in sorted(texts)
-                if path.endswith((".sh", ".bash")) and "/" not in path and path.partition(".")[0] in (*ENTRIES, *TARGETS))
-    for ending, program in ((".js", "node"), (".mjs", "node"), (".rb", "ruby"), (".jl", "julia"), (".R", "Rscript"), (".lua", "lua")):
+    known = (*ENTRIES, *TARGETS)
+    scripts = [path for path in sorted(texts) if path.endswith((".sh", ".bash")) and path.partition(".")[0] in known]
+    yield from (("bash" if "bash" in texts[path][:30] or path.endswith(".bash") else "sh", path) for path in scripts)
+    for ending, program in ((".js", "node"), (".mjs", "node"), (".rb", "ruby"), (".jl", "julia"), (".R", "Rscript")):
         names = [f"{name}{ending}" for name in (*ENTRIES, "index") if f"{name}{ending}" in texts]
         yield from ((program, name) for name in names)
 
@@ -144,7 +147,8 @@ def _c(texts: Texts) -> Iterator[tuple[str, ...]]:
         sources = [path for path in sorted(texts) if path.endswith(endings) and not _ASIDE.fullmatch(path)]
         mains = [path for path in sources if re.search(r"\bmain\s*\(", texts[path])]
         if len(mains) == 1 and "Makefile" not in texts:
-            folders = "".join(f" -I{shlex.quote(folder)}" for folder in sorted({posixpath.dirname(p) for p in texts if p.endswith((".h", ".hpp"))}) if folder)
+            headers = {posixpath.dirname(path) for path in texts if path.endswith((".h", ".hpp"))} - {""}
+            folders = "".join(f" -I{shlex.quote(folder)}" for folder in sorted(headers))
             yield ("sh", "-c", f"{compiler} -O2{folders} -o ./program {shlex.join(sources)} -lm && ./program")
 
 
@@ -152,7 +156,8 @@ def written(command: Sequence[str], texts: Texts) -> Iterator[tuple[str, ...]]:
     """The command, followed by the JSON file that its programs write, for those that print nothing."""
     inside = seeding.run_through(project(command), texts)
     words = ["python3" if word == "python" else word for word in command]
-    names = [name for path in sorted(inside) if "json" in texts[path] for name in re.findall(r"[\"']([\w./-]+\.jsonl?)[\"']", texts[path])]
+    told = "\n".join(texts[path] for path in sorted(inside) if "json" in texts[path])
+    names = re.findall(r"[\"']([\w./-]+\.jsonl?)[\"']", told)
     for name in dict.fromkeys(names):
         if not name.startswith("/") and ".." not in name and name not in texts:
             yield ("sh", "-c", f"{shlex.join(words)} && cat {shlex.quote(name)}")
