@@ -15,7 +15,7 @@ from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile, seeds
+from overnight.night import counting, hostile, missing, seeds
 from overnight.night.contact import Contact, Told
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
@@ -100,7 +100,10 @@ def check(folder: Path, sandbox_name: str) -> None:
         cores = available()[:contract.run.cpus]
         found = checking.attempt(commit, partial(_measured, session, runner, cores))
         fixed, texts = seeds.at(session.repo, commit, contract, text_of(folder))
-        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed)):
+        last, lacks = found[-1], ""
+        if checking.broken(found):
+            lacks = missing.why(contract, session.repo, last.reason, last.logs.get("run", b""))
+        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed), lacks):
             tell(sentence)
         if checking.one_number(contract, found) and fixed:
             _tell_change(fixed, texts)

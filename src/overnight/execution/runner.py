@@ -67,6 +67,7 @@ class Runner:
         def hide(making: Path) -> Path:
             for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
                 files.remove(making, self.repo.prefix + hidden)
+            mounts.lead_to_data(self.track.run, self.repo.folder, making / self.repo.prefix)
             edit(making)
             return making
         return self._made(f"judge-{commit}" if judge else name or commit, commit, hide)
@@ -213,7 +214,10 @@ class _OneRun:
         self.said, self.cpu, self.peak = run.stdout + run.stderr, run.cpu, run.peak_memory
         if self.pace is not None and run.killed == "behind":
             raise Invalid("behind", self.pace.reason)
-        succeeded(run, "the run", seconds(self.track.run.timeout))
+        told = self.track.run
+        succeeded(run, "the run", seconds(told.timeout), {
+            "time": "[run] timeout", "memory": f"[run] memory = {told.memory}", "disk": f"[run] disk = {told.disk}",
+            "output": f"[run] output = {told.output}"})
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
         metrics = self._score(self.track.score, tree) if self.track.score is not None else {}
@@ -254,7 +258,7 @@ class _OneRun:
     def _run(self, tree: Path) -> Ended:
         step = self.track.run
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
-        limits = replace(command.limits, disk=size(step.disk), processes=step.processes)
+        limits = replace(command.limits, disk=size(step.disk), processes=step.processes, output=size(step.output))
         since = time.perf_counter()
         ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                                       heard=self.pace.hear if self.pace else None)).wait()

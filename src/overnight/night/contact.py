@@ -20,7 +20,7 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import seeds
+from overnight.night import missing, seeds
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
@@ -53,13 +53,14 @@ class Told(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One run: its command and environment, what it printed, how it ended ("" where it ended well) in words, its seconds and
-    bytes, and the commit."""
+    """One run: its command and environment, what it printed, how it ended ("" where it ended well) in words, what it
+    lacked as a sentence with what to do, its seconds and bytes, and the commit."""
 
     command: tuple[str, ...]
     python: str
     output: str
     wrong: str
+    lacks: str
     late: bool
     wall: float
     memory: float
@@ -151,14 +152,15 @@ class Contact:
         contract = Track(Head(init.slug(self.folder), inside), Metric("wall_seconds", "minimize"), step)
         commit = self._commit(contract)
         if self.box is None:
-            return Seen(command, python, "", "could not be run", False, 0.0, 0.0, commit)
+            return Seen(command, python, "", "could not be run", "", False, 0.0, 0.0, commit)
         self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
         runner = Runner(contract, self.repo, self.box, commit, self.session.home)
         ended = runner.measure(Measure(0, 0, commit, 1, "calibrate"), available()[:1])
         output, late = ended.logs["run"].decode(errors="replace"), ended.outcome == "timeout"
         wrong = "" if ended.outcome == "ok" else ended.reason.removeprefix("the run ").rstrip(".")
-        taken = [ended.metrics.get(name, 0.0) for name in ("wall_seconds", "peak_memory")]
-        return Seen(command, python, output, wrong, late, *taken, commit)
+        wall, peak = ended.metrics.get("wall_seconds", 0.0), ended.metrics.get("peak_memory", 0.0)
+        lacks = missing.why(contract, self.repo, ended.reason, ended.logs["run"]) if wrong else ""
+        return Seen(command, python, output, wrong, lacks, late, wall, peak, commit)
 
     def _commit(self, contract: Track) -> str:
         """What is checked out, with the files of the run as they are now."""
@@ -212,8 +214,8 @@ class Contact:
         """Why no number was found, and what to do about it."""
         told, seen = self.told, next((each for each in runs if not each.wrong), runs[0])
         if seen.wrong:
-            return (f"{seen.shown} {seen.wrong}{_last(seen.output)}: mend that, or name another command with --run and another "
-                    "environment with [run] python.")
+            todo = seen.lacks.rstrip(".") or "mend that, or name another command with --run"
+            return f"{seen.shown} {seen.wrong}{_last(seen.output)}: {todo}."
         every = numbers.found(seen.output)
         ranked = numbers.ranked(every)
         if told.pattern:
@@ -268,8 +270,8 @@ class Contact:
             yield (f"{seen.shown} ran for {seen.wall:.3g} s and printed {line(number.name, 60)} = {value}{of}"
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
-            yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read in "
-                   "its text, and the pattern was not tried")
+            yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
+                   "in its text, and the pattern was not tried")
         if seen.late:
             yield f"warning: it took longer than {TRIAL}: the timeout is {found.timeout}; a night learns more from shorter runs"
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
@@ -279,8 +281,8 @@ class Contact:
             yield f"warning: git does not know {', '.join(left[:5])}, so no run has it: add it, and name it in `editable`"
         said = re.compile(rf"(?:[\"' ]|\\n){re.escape(number.name)}\W{{0,5}}[\"'{{%]")
         if ruler := [path for path in found.editable if said.search(self.texts.get(path, ""))]:
-            yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring to "
-                   "a file that is not in `editable`, or write a [score] command")
+            yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring "
+                   "to a file that is not in `editable`, or write a [score] command")
 
 
 def _split(command: str) -> tuple[str, ...]:

@@ -86,6 +86,11 @@ class Repo:
         """Whether the commit that is checked out holds a file at or below a path in the repository."""
         return bool(self._git("ls-tree", "--full-tree", "--name-only", self.head(), "--", path))
 
+    def weight(self, commit: str) -> int:
+        """Bytes of all files at a commit."""
+        entries = self._git("ls-tree", "-r", "--long", "--full-tree", commit).splitlines()
+        return sum(int(size) for entry in entries if (size := entry.split()[3]).isdigit())
+
     def same(self, other: Repo) -> bool:
         """Whether another is the same folder of the same repository, in this work tree or another one."""
         return self.dirs.identity == other.dirs.identity and self.prefix == other.prefix
@@ -344,7 +349,10 @@ class Repo:
 
     def refuse_checked_out(self, branch: str) -> None:
         """Raise TrackError when a branch is checked out here or in another worktree, for then its files would be left
-        behind as it moves."""
+        behind as it moves; and where one with the name of its first part keeps it from being made."""
+        if self.tip(first := branch.partition("/")[0]) is not None:
+            raise TrackError(f"a branch `{first}` stands in the way of {branch}: rename it (git branch -m {first} mine) and "
+                             "run again.")
         if f"{_BRANCHES}{branch}" in self.dirs.checked_out():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 

@@ -14,8 +14,7 @@ TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 ETC = ("ld.so.cache", "alternatives", "localtime")  # all of /etc that programs need to start
 FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where no control group counts what its sockets and pipes hold
 SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
-SHELLS = ("sh", "bash", "dash", "zsh")
-VARIABLE = re.compile(r"\$(?:(OVERNIGHT_\w+)|\{(OVERNIGHT_\w+)\})")
+FILLED = re.compile(r"\$(?:\{(OVERNIGHT_SEED|OVERNIGHT_OUT)\}|(OVERNIGHT_SEED|OVERNIGHT_OUT)\b)")
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
@@ -34,11 +33,17 @@ def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", i
     return own | command.env
 
 
-def words(command: Command, env: dict[str, str]) -> list[str]:
-    """The words of a command, with what `$OVERNIGHT_SEED` and the like stand for in `env`; a shell fills its own in."""
-    if Path(command.argv[0]).name in SHELLS:
-        return list(command.argv)
-    return [VARIABLE.sub(lambda found: env.get(found[1] or found[2], found[0]), word) for word in command.argv]
+def words(command: Command, given: dict[str, str]) -> list[str]:
+    """The words of a command, with the seed and the folder for artefacts filled in where a word names them as a shell would;
+    `given` is the payload's environment."""
+    return [FILLED.sub(lambda found: given.get(found[1] or found[2], found[0]), word) for word in command.argv]
+
+
+def etc(user: int) -> dict[str, str]:
+    """The texts of /etc that programs look themselves and their own machine up in: path -> text."""
+    return {"/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::/tmp:/bin/sh\n",
+            "/etc/group": f"root:x:0:\nsandbox:x:{user}:\n",
+            "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n"}
 
 
 def become(user: int) -> list[str]:

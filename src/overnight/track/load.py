@@ -51,10 +51,13 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
         if _leaves(pattern):
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
         if not any(covers(pattern, name) for name in names):
-            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
+            whole = f"{pattern.rstrip('/')}/**"
+            more = f"; it is a folder: write '{whole}'" if any(covers(whole, name) for name in names) else ""
+            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
         for before, word in pairwise(step.command) if step is not None else ():
-            if before != "-m" and _is_file(word) and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
+            named = before != "-m" and _is_file(word)
+            if named and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
                 line = line_of(text, section, "command")
                 raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
     protected = [FILE, "program.md", *_protected(track)]

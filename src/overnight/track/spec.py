@@ -73,6 +73,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     cpus       cores that one run gets for itself
     processes  at most so many at once
     disk       bound of each place it may write to
+    output     bytes that it may print
     data       files and folders it may read besides its own tree
     python     the interpreter that `python` means (default: the one that Overnight runs on)
     network    "loopback": the run may open TCP and UDP sockets to itself; nothing else can be reached either way
@@ -83,6 +84,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: str = "10min"
     memory: str = "2GiB"
     disk: str = "256MiB"
+    output: str = "8MiB"
     cpus: int = 1
     processes: int = 128
     data: tuple[str, ...] = ()
@@ -195,12 +197,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def covers(pattern: str, path: str) -> bool:
-    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes; a plain name is that
-    of a file, or of a folder with all that lies in it."""
+    """Whether a glob (`*` within a folder, `**` across folders) names a path, both with forward slashes."""
     parts = [r"(?:[^/]+/)*" if p == "**/" else r".*" if p == "**" else r"[^/]*" if p == "*" else r"[^/]" if p == "?"
              else re.escape(p) for p in re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", pattern)]
     if not any(sign in pattern for sign in "*?"):
-        return path == pattern or path.startswith(f"{pattern.rstrip('/')}/")
+        return path == pattern
     if not path.isascii():
         path = path.encode(errors="replace").decode()  # a name in another encoding: what cannot be told counts as a "?"
     return compiled("".join(parts)).fullmatch(path) is not None
@@ -317,7 +318,7 @@ def _faults(track: Track) -> Iterator[Problem]:
             yield section, "command", f"[{section}] has an empty command.", 0
         if step is not None and any("\0" in word for word in step.command):
             yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
-        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
+        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key)
     yield from _of_metric(track)
