@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from conftest import commit, git, overnight, repository, sentence, write
+from overnight.sandbox import gpus
 
 NEEDS = "night"
 DRAWS = "import os, random\nrandom.seed(int(os.environ.get('OVERNIGHT_SEED', 0)))\nRATE = 0.02\nloss = 1 + (RATE - 0.05) ** 2 * 100 + random.gauss(0, 0.01)\n"
@@ -260,3 +261,30 @@ def test_a_script_of_package_json_is_run(tmp_path):
     made, _ = begun(tmp_path / "any", files)
     assert made["run"]["command"] == ["node", "bench.js"] and made["track"]["editable"] == ["solver.js"]
     assert made["metric"]["direction"] == "maximize"
+
+
+# ---- autoresearch -----------------------------------------------------------------------------------------------
+
+AUTORESEARCH = {
+    "program.md": "# autoresearch\n", ".python-version": "3.10\n", "uv.lock": "version = 1\n",
+    "pyproject.toml": "[project]\nname = 'autoresearch'\nversion = '0.1.0'\n",
+    "prepare.py": "WORDS = 1000\ndef evaluate(depth, rng):\n    return 1 / depth + rng.random() / 100\n",
+    "train.py": SEEDED + "from prepare import evaluate\nDEPTH = 8\nprint('---')\nprint(f'val_bpb:          {evaluate(DEPTH, RNG):.6f}')\n"
+                         "print('training_seconds: 300.1')\nprint('peak_vram_mb:     45060.2')\nprint(f'depth:            {DEPTH}')\n"}
+
+
+def test_autoresearch_goes_through_init_and_check(tmp_path):
+    made, said = begun(tmp_path / "autoresearch", AUTORESEARCH)
+    assert made["track"]["editable"] == ["train.py"] and made["metric"]["name"] == "val_bpb" and "gpus" not in made["run"]
+    assert (made["run"]["command"], made["run"]["timeout"], made["metric"]["worthwhile"]) == (["python", "train.py"], "15min", 0.0005)
+    assert "prepare.py" in said
+
+
+@pytest.mark.skipif(bool(gpus.devices()), reason="this machine has a GPU")
+def test_autoresearch_that_wants_a_gpu_gets_its_contract_and_one_sentence(tmp_path):
+    wants = "raise SystemExit('no NVIDIA driver')  # torch.device('cuda')\n"
+    folder = tmp_path / "autoresearch"
+    made, said = begun(folder, AUTORESEARCH | {"train.py": wants + AUTORESEARCH["train.py"]}, ready=False)
+    assert made["run"]["gpus"] is True and "warning: `python train.py` ended with status 1: no NVIDIA driver" in said
+    commit(folder, {}, "the contract")
+    assert "asks for a GPU and this machine shows none" in sentence(overnight("check", folder))

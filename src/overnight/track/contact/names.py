@@ -71,7 +71,7 @@ _JOINED = (
 
 def words(name: str) -> list[str]:
     """The words of a name, in small letters, what stands together drawn together: `valLogProb/s` is val, logprob, per, s."""
-    text = name.replace("mAP", "map").replace("R^2", "r2").replace("R²", "r2")
+    text = name.replace("mAP", "map").replace("IoU", "iou").replace("R^2", "r2").replace("R²", "r2")
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     text = re.sub(r"@\d+", " ", re.sub(r"/(?=(?:s|secs?|seconds?|ms|min|h|op|it|iter|step|token|call)\b)", " per ", text))
     plain = " ".join(re.findall(r"[a-z]+\d*|\d+", text.lower()))
