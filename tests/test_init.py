@@ -1,8 +1,11 @@
 """`overnight init` on repositories as people have them: the program is run once, what it prints is read, and `check` ends well."""
 
 import json
+import os
 import shutil
 import tomllib
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -288,3 +291,33 @@ def test_autoresearch_that_wants_a_gpu_gets_its_contract_and_one_sentence(tmp_pa
     assert made["run"]["gpus"] is True and "warning: `python train.py` ended with status 1: no NVIDIA driver" in said
     commit(folder, {}, "the contract")
     assert "asks for a GPU and this machine shows none" in sentence(overnight("check", folder))
+
+
+def test_a_missing_package_is_looked_for_in_the_environment_that_is_active(tmp_path):
+    folder = repository(tmp_path / "any", {"train.py": DRAWS + "import package_of_an_environment\nprint(f'loss: {loss}')\n"})
+    venv.create(tmp_path / "env", with_pip=False)
+    place = next((tmp_path / "env" / "lib").glob("python*")) / "site-packages" / "package_of_an_environment.py"
+    place.write_text("")
+    done = overnight("init", folder, env={**os.environ, "VIRTUAL_ENV": str(tmp_path / "env")})
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads((folder / "track.toml").read_text())["run"]["python"] == str(tmp_path / "env")
+    commit(folder, {}, "the contract")
+    assert overnight("check", folder).returncode == 0
+
+
+def test_a_benchmark_in_a_folder_of_a_src_layout_measures_the_package(tmp_path):
+    files = {"src/mylib/__init__.py": "", "src/mylib/core.py": "def f(n):\n    return sum(range(n))\n", "benchmarks/bench_core.py":
+             "import time\nfrom mylib.core import f\nif __name__ == '__main__':\n    t = time.perf_counter()\n    f(100000)\n"
+             "    print(f'sum of a range: {(time.perf_counter() - t) * 1e3:.3f} ms')\n"}
+    made, _ = begun(tmp_path / "any", files)
+    assert made["run"]["command"] == ["env", "PYTHONPATH=src", "python3", "benchmarks/bench_core.py"]
+    assert made["track"]["editable"] == ["src/mylib/core.py"] and made["metric"]["kind"] == "timing"
+
+
+@pytest.mark.skipif(not list(Path("~/.rustup/toolchains").expanduser().glob("*/bin/cargo")), reason="no toolchain of rustup is installed")
+def test_a_toolchain_of_the_home_is_found_and_granted(tmp_path):
+    files = {"Cargo.toml": '[package]\nname = "x"\nversion = "0.1.0"\nedition = "2021"\n', "Cargo.lock": 'version = 3\n[[package]]\nname = "x"\nversion = "0.1.0"\n',
+             "src/main.rs": 'mod step;\nfn main() { println!("cost: {:.3}", step::STEP * 2.0); }\n', "src/step.rs": "pub const STEP: f64 = 0.5;\n"}
+    made, said = begun(tmp_path / "any", files)
+    assert made["track"]["editable"] == ["src/main.rs", "src/step.rs"] and made["run"]["data"][0].startswith("~/.rustup/toolchains/")
+    assert "granted: candidates and the scorer read" in said

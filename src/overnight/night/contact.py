@@ -20,7 +20,7 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import missing, seeds
+from overnight.night import missing, programs, seeds
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
@@ -53,10 +53,11 @@ class Told(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One run: its command and environment, what it printed, how it ended ("" where it ended well) in words, what it
-    lacked as a sentence with what to do, its seconds and bytes, and the commit."""
+    """One run: its command, as it is and as it finds its program, and environment; what it printed, how it ended ("" where it
+    ended well) in words, what it lacked as a sentence with what to do, its seconds and bytes, and the commit."""
 
     command: tuple[str, ...]
+    way: programs.Found
     python: str
     output: str
     wrong: str
@@ -148,11 +149,13 @@ class Contact:
         inside = tuple(path for part in project.split(command, self.texts) for path in part) or ("*",)
         trial = "15min" if self.karpathy else TRIAL
         memory, gpu = "64GiB" if self.karpathy else "8GiB", self._gpus() and bool(gpus.devices())
-        step = RunSpec(command, trial, memory, python=python, data=self._data(), gpus=gpu)
+        way = programs.found(command)
+        data = (*self._data(), *way.data)
+        step = RunSpec(way.command, trial, memory, python=python, data=data, gpus=gpu)
         contract = Track(Head(init.slug(self.folder), inside), Metric("wall_seconds", "minimize"), step)
         commit = self._commit(contract)
         if self.box is None:
-            return Seen(command, python, "", "could not be run", "", False, 0.0, 0.0, commit)
+            return Seen(command, way, python, "", "could not be run", "", False, 0.0, 0.0, commit)
         self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
         runner = Runner(contract, self.repo, self.box, commit, self.session.home)
         ended = runner.measure(Measure(0, 0, commit, 1, "calibrate"), available()[:1])
@@ -160,7 +163,7 @@ class Contact:
         wrong = "" if ended.outcome == "ok" else ended.reason.removeprefix("the run ").rstrip(".")
         wall, peak = ended.metrics.get("wall_seconds", 0.0), ended.metrics.get("peak_memory", 0.0)
         lacks = missing.why(contract, self.repo, ended.reason, ended.logs["run"]) if wrong else ""
-        return Seen(command, python, output, wrong, lacks, late, wall, peak, commit)
+        return Seen(command, way, python, output, wrong, lacks, late, wall, peak, commit)
 
     def _commit(self, contract: Track) -> str:
         """What is checked out, with the files of the run as they are now."""
@@ -250,8 +253,8 @@ class Contact:
         best = "lowest" if direction == "minimize" else "highest"
         what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {shlex.join(seen.command)}"
         found = DetectedProject(
-            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.command, tuple(protected),
-            seen.python, self._data(), *self._limits(seen), init.NOISE if self.karpathy else 0.0, self._gpus())
+            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command,
+            tuple(protected), seen.python, (*self._data(), *seen.way.data), *self._limits(seen), init.NOISE if self.karpathy else 0.0, self._gpus())
         return found, list(self._told(found, seen, left))
 
     def _limits(self, seen: Seen) -> tuple[str, str]:

@@ -62,9 +62,10 @@ def _python(texts: Texts) -> Iterator[tuple[str, ...]]:
         main = bool(_MAIN.search(text))
         if not path.endswith(".py") or not _plain(path) or _ASIDE.fullmatch(path) or not (main or _PRINTS.search(text)):
             continue
-        if stem == "__init__" or (stem not in ENTRIES and judges(path)):
+        likely = [ENTRIES.index(word) for word in stem.split("_") if word in ENTRIES]
+        if stem == "__init__" or (not likely and judges(path)):
             continue
-        known = ENTRIES.index(stem) if stem in ENTRIES else len(ENTRIES)
+        known = ENTRIES.index(stem) if stem in ENTRIES else len(ENTRIES) + min(likely, default=len(ENTRIES))
         if known < len(ENTRIES) or main or ("/" not in path and _PRINTS.search(text)):
             found.append((min(path.count("/"), 1), known, not main, path.count("/"), path))
     for *_, path in sorted(found):
