@@ -252,9 +252,10 @@ class Contact:
                              "with --edit.")
         best = "lowest" if direction == "minimize" else "highest"
         what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {shlex.join(seen.command)}"
+        data, least = (*self._data(), *seen.way.data), init.NOISE if self.karpathy else 0.0
         found = DetectedProject(
-            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command,
-            tuple(protected), seen.python, (*self._data(), *seen.way.data), *self._limits(seen), init.NOISE if self.karpathy else 0.0, self._gpus())
+            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command, tuple(protected),
+            seen.python, data, *self._limits(seen), least, self._gpus())
         return found, list(self._told(found, seen, left))
 
     def _limits(self, seen: Seen) -> tuple[str, str]:
