@@ -15,7 +15,7 @@ from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile, missing, seeds
+from overnight.night import counting, hostile, missing, offers, seeds
 from overnight.night.contact import Contact, Told
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
@@ -142,10 +142,19 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 
 @main.command()
 @FOLDER
-def merge(folder: Path) -> None:
-    """Merge what was kept into the branch that is checked out."""
+@click.option("--as", "form", type=click.Choice(("merge", "pr", "branches")), default="merge", show_default=True,
+              help="merge: into the branch that is checked out; pr: one new branch with a commit for each keep; branches: a "
+                   "new branch for each keep, on top of the one that it builds on.")
+def merge(folder: Path, form: str) -> None:
+    """Merge what was kept into the branch that is checked out, or offer it for review."""
     session = Session(folder)
     if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     session.verify()
-    tell(session.repo.merge(session.branch, session.state.commit), page=True)
+    if form == "merge":
+        tell(session.repo.merge(session.branch, session.state.commit), page=True)
+        return
+    offer = offers.apart if form == "branches" else offers.stacked
+    for each in offer(session.state, session.repo):
+        keeps = ", ".join(f"#{number}" for number in each.keeps)
+        tell(f"{each.branch}  {each.commit[:7]}  {keeps}" + (f", on {each.on}" if each.on else ""))

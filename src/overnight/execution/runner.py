@@ -52,6 +52,7 @@ class Runner:
         for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        self.proven = set[str]()  # commits in whose trees all that the contract requires ended well
         repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
@@ -220,6 +221,7 @@ class _OneRun:
             "output": f"[run] output = {told.output}"})
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
+        self._require(tree)
         metrics = self._score(self.track.score, tree) if self.track.score is not None else {}
         metrics |= {"cpu_seconds": self.cpu, "wall_seconds": run.wall, "peak_memory": float(self.peak)}
         if self.track.self_reported:
@@ -264,6 +266,18 @@ class _OneRun:
                                       heard=self.pace.hear if self.pace else None)).wait()
         self._ended("sandbox of the run", since, ended)
         return ended
+
+    def _require(self, tree: Path) -> None:
+        """Run what the contract requires of a commit, once it has run well itself; none of it counts as its time. Raises
+        Invalid."""
+        if self.job.commit in self.runner.proven:
+            return
+        for step in self.track.require:
+            with self._timed("required"):
+                done = self._started(replace(self._command(step, tree, self.job.seed), inputs=self.harvest)).wait()
+            self.said += done.stdout + done.stderr
+            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout))
+        self.runner.proven.add(self.job.commit)
 
     def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -295,11 +295,17 @@ class Repo:
             onto = new or onto
         return made
 
-    def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False) -> str:
+    def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False, users: bool = False) -> str:
         """The change from one commit to another, on top of a third, merged file by file; `onto` itself where that changes
-        nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict."""
+        nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict; `users`: by the user's own name."""
         entries = self._trees.merged(old, new, onto, finely, self._short_lived)
-        return "" if entries is None else self._commit(onto, entries, message)
+        return "" if entries is None else self._commit(onto, entries, message, who=self._store.identity() if users else None)
+
+    def offer(self, branches: Mapping[str, str]) -> None:
+        """Make new branches, all or none: name -> commit. Raises TrackError where one is there."""
+        if taken := next((name for name in branches if self.tip(name) is not None), ""):
+            raise TrackError(f"the branch {taken} is there already: rename or delete it (git branch -D {taken}) first.")
+        self._point(*(f"create {_BRANCHES}{name}\0{commit}\0" for name, commit in branches.items()))
 
     # -- journeys --
 

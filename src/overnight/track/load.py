@@ -54,7 +54,8 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             whole = f"{pattern.rstrip('/')}/**"
             more = f"; it is a folder: write '{whole}'" if any(covers(whole, name) for name in names) else ""
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
-    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
+    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle),
+                          *(("require", step) for step in track.require)):
         for before, word in pairwise(step.command) if step is not None else ():
             named = before != "-m" and _is_file(word)
             if named and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
@@ -87,9 +88,9 @@ def _is_file(word: str) -> bool:
 
 
 def _protected(track: Track) -> list[str]:
-    if track.score is None:
-        return []
-    command = track.score.command
-    modules = [word.replace(".", "/") for before, word in pairwise(command) if before == "-m"]
+    """What judges: the files that the scorer and the required commands name, and those that no candidate sees."""
+    judging = [track.score.command] if track.score else []
+    commands = [*judging, *(step.command for step in track.require)]
+    modules = [word.replace(".", "/") for command in commands for before, word in pairwise(command) if before == "-m"]
     of_modules = [f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py")]
-    return [word for word in command if _is_file(word)] + of_modules + [*track.private]
+    return [word for command in commands for word in command if _is_file(word)] + of_modules + [*track.private]

@@ -25,6 +25,7 @@ NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its numbe
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
 COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
+SEVERAL = {"guard": "guards", "require": "required commands"}
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
 
@@ -60,7 +61,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[oracle]`: one command and its limits. Durations like "30s", sizes like "1GiB"."""
+    """`[oracle]`, and each `[[require]]`: one command and its limits. Durations like "30s", sizes like "1GiB"."""
 
     command: tuple[str, ...]
     timeout: str = "60s"
@@ -152,7 +153,8 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Track(Struct, frozen=True, forbid_unknown_fields=True):
-    """The contract of a track. No candidate may change it."""
+    """The contract of a track. No candidate may change it. Each command in `require` must end well in a candidate's tree before
+    it is scored."""
 
     track: Head
     metric: Metric
@@ -161,6 +163,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     score: Score | None = None
     referee: Referee = Referee()
     guard: tuple[Guard, ...] = ()
+    require: tuple[Step, ...] = ()
     progress: Progress | None = None
 
     @property
@@ -218,9 +221,10 @@ def parse(text: str) -> Track:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
     except RecursionError as error:
         raise TrackError(f"{FILE} nests too deep: write it flat.") from error
-    guards = fields.get("guard")
-    for nth, table in enumerate(guards if isinstance(guards, list) else ()):
-        _converted({"guard": table}, _OneGuard, text, nth)
+    for several, kind in (("guard", _OneGuard), ("require", _OneRequire)):
+        tables = fields.get(several)
+        for nth, table in enumerate(tables if isinstance(tables, list) else ()):
+            _converted({several: table}, kind, text, nth)
     track = _converted(fields, Track, text)
     for section, key, sentence, nth in _faults(track):
         line = line_of(text, section, key, nth) or line_of(text, section, "", nth)
@@ -230,6 +234,10 @@ def parse(text: str) -> Track:
 
 class _OneGuard(Struct, frozen=True):
     guard: Guard
+
+
+class _OneRequire(Struct, frozen=True):
+    require: Step
 
 
 def _converted(fields: dict[str, Any], kind: type[Made], text: str, nth: int = 0) -> Made:
@@ -272,8 +280,8 @@ def _explain(message: str, text: str, nth: int) -> str:
             return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
         return f"{FILE}: the section [{missing[1]}] is missing."
     line = line_of(text, section, key, nth) or line_of(text, "", section)
-    if path == "guard":
-        return f"{FILE}{line}: there may be several guards: write [[guard]] for each."
+    if path in SEVERAL:
+        return f"{FILE}{line}: there may be several {SEVERAL[path]}: write [[{path}]] for each."
     return f"{FILE}{line}: {path} {_must(what, known.get(key))}."
 
 
@@ -313,14 +321,15 @@ def _faults(track: Track) -> Iterator[Problem]:
         value = getattr(track.referee, key)
         if value != "auto" and not least <= value <= most:
             yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
-    for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
+    for section, nth, step in (("run", 0, track.run), ("oracle", 0, track.oracle), ("score", 0, track.score),
+                               *(("require", nth, step) for nth, step in enumerate(track.require))):
         if step is not None and not step.command:
-            yield section, "command", f"[{section}] has an empty command.", 0
+            yield section, "command", f"[{section}] has an empty command.", nth
         if step is not None and any("\0" in word for word in step.command):
-            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
+            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", nth
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
-                yield from _misread(unit, getattr(step, key), section, key)
+                yield from _misread(unit, getattr(step, key), section, key, nth)
     yield from _of_metric(track)
     if track.progress is not None:
         yield from _of_progress(track.progress)
