@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import commit, git, overnight, repository, sentence, write
+from overnight.night import contact
+from overnight.night.session import Session
 from overnight.sandbox import gpus
 
 NEEDS = "night"
@@ -321,3 +323,56 @@ def test_a_toolchain_of_the_home_is_found_and_granted(tmp_path):
     made, said = begun(tmp_path / "any", files)
     assert made["track"]["editable"] == ["src/main.rs", "src/step.rs"] and made["run"]["data"][0].startswith("~/.rustup/toolchains/")
     assert "granted: candidates and the scorer read" in said
+
+
+# ---- contracts that were written by hand ------------------------------------------------------------------------
+
+CONTRACT = """\
+[track]
+name = "t"
+editable = [{editable}]
+[metric]
+name = "val_loss"
+direction = "minimize"
+worthwhile = 0.001
+from = "output"
+pattern = '^val_loss\\s*[:=]\\s*(\\S+)'
+[run]
+command = {command}
+timeout = "20s"
+"""
+
+
+def test_a_module_of_the_repository_is_run(tmp_path):
+    text = CONTRACT.format(editable='"pkg/*.py"', command='["python", "-m", "pkg.train"]')
+    files = {"pkg/__init__.py": "", "pkg/train.py": DRAWS + "print(f'val_loss: {loss}')\n", "track.toml": text}
+    done = overnight("check", repository(tmp_path / "any", files))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_scorer_that_is_run_as_a_module_may_not_be_edited(tmp_path):
+    text = CONTRACT.format(editable='"judge/*.py"', command='["python", "train.py"]').replace('from = "output"\n', "")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("pattern"))
+    files = {"judge/__init__.py": "", "judge/score.py": "x = 1\n", "train.py": "x = 1\n",
+             "track.toml": f'{text}\n[score]\ncommand = ["python", "-m", "judge.score"]\n'}
+    assert "judge/score.py may not be editable: it judges" in sentence(overnight("check", repository(tmp_path / "any", files)))
+
+
+# ---- programs that take long ------------------------------------------------------------------------------------
+
+
+@pytest.mark.sandbox
+def test_a_program_that_takes_too_long_is_read_as_far_as_it_came(tmp_path, monkeypatch, bubblewrap):
+    monkeypatch.setattr(contact, "TRIAL", "3s")
+    text = "import time\nfor e in range(1000):\n    print(f'epoch {e}: val_loss={1 / (e + 1):.4f}', flush=True)\n    time.sleep(0.5)\n"
+    session = Session(repository(tmp_path / "any", {"train.py": text}))
+    found, said = contact.Contact(session, bubblewrap, contact.Told(), lambda line: None).met()
+    assert (found.number.name, found.number.pick, found.timeout) == ("val_loss", "last", "1h")
+    assert "it took longer than 3s" in " ".join(said)
+
+
+@pytest.mark.git
+def test_without_a_sandbox_what_is_printed_is_read_in_the_text(tmp_path):
+    session = Session(repository(tmp_path / "any", {"train.py": DRAWS + "print(f'val_loss: {loss}')\n"}))
+    found, said = contact.Contact(session, None, contact.Told(), lambda line: None).met()
+    assert found.number.name == "val_loss" and found.direction == "minimize" and "was not tried" in said[0]

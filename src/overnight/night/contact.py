@@ -255,7 +255,7 @@ class Contact:
         data, least = (*self._data(), *seen.way.data), init.NOISE if self.karpathy else 0.0
         found = DetectedProject(
             init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command, tuple(protected),
-            seen.python, data, *self._limits(seen), least, self._gpus())
+            seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()))
         return found, list(self._told(found, seen, left))
 
     def _limits(self, seen: Seen) -> tuple[str, str]:
