@@ -54,6 +54,12 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             whole = f"{pattern.rstrip('/')}/**"
             more = f"; it is a folder: write '{whole}'" if any(covers(whole, name) for name in names) else ""
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
+    for pattern in track.track.context:
+        line = line_of(text, "track", "context")
+        if hidden := next((path for path in track.private if covers(pattern, path)), ""):
+            raise TrackError(f"{FILE}{line}: context '{pattern}' would show {hidden}, which no candidate may see.")
+        if not any(covers(pattern, name) for name in names):
+            raise TrackError(f"{FILE}{line}: context '{pattern}' matches no file.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle),
                           *(("require", step) for step in track.require)):
         for before, word in pairwise(step.command) if step is not None else ():

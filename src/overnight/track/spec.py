@@ -31,11 +31,13 @@ _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number",
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[track]`: name, goal in a sentence, globs that may be edited."""
+    """`[track]`: name, goal in a sentence, globs that may be edited; `context`: globs of files that researchers may read and
+    not edit, such as the model's definition or the test that a candidate must pass."""
 
     name: str
     editable: tuple[str, ...]
     goal: str = ""
+    context: tuple[str, ...] = ()
 
 
 class Metric(Struct, frozen=True, forbid_unknown_fields=True):
@@ -306,7 +308,8 @@ def _faults(track: Track) -> Iterator[Problem]:
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
         yield "track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.", 0
     for section, key, paths in (("run", "data", track.run.data), ("run", "python", (track.run.python,)),
-                                ("score", "private", track.private), ("track", "editable", track.track.editable)):
+                                ("score", "private", track.private), ("track", "editable", track.track.editable),
+                                ("track", "context", track.track.context)):
         if any("\0" in path for path in paths):
             yield section, key, f"[{section}] {key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
