@@ -121,7 +121,7 @@ def test_the_direction_follows_from_the_name_or_is_not_known(said, all_):
 
 
 @pytest.mark.parametrize(("name", "unit", "values", "bounds"), [
-    ("accuracy", "", [0.5], (0, 1)), ("accuracy", "%", [0.5], (0, 100)), ("val_acc", "", [74.5], (0, 100)), ("f1", "", [0], (0, 1)),
+    ("accuracy", "", [0.5], (0, 1)), ("accuracy", "%", [0.5], (0, 100)), ("val_acc", "", [74.5], (0, 100)), ("f1-score", "", [0], (0, 1)), ("score", "", [3], None),
     ("loss", "", [1.5], (0, math.inf)), ("policy_loss", "", [-0.2], None), ("mse", "", [0], (0, math.inf)), ("reward", "", [3], None),
     ("r2", "", [0.5], None), ("correlation", "", [-0.5], (-1, 1)), ("ppl", "", [20], (1, math.inf)), ("latency", "ms", [3], (0, math.inf)),
     ("nll", "", [1.2], None), ("neg_mse", "", [-1.2], None), ("accuracy", "", [], None)])

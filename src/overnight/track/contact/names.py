@@ -133,7 +133,7 @@ def possible(name: str, values: list[float], unit: str = "") -> Range | None:
     """The least and the most that a number of that name can be; None where that is not known, or what was seen is outside."""
     parts = words(name)
     percent = unit == "%" or "%" in name or {"pct", "percent"} & set(parts)
-    head = next((word for word in reversed(parts) if word in _LESS | _MORE), "")
+    head = next((word for word in reversed(parts) if word in (_LESS | _MORE) - {"score", "scores"}), "")
     found: Range | None = None
     if not values:
         return None
