@@ -96,10 +96,10 @@ def test_a_track_below_a_folder_has_its_own_files_alone(tmp_path):
 # ---- from the first command to the last -------------------------------------------------------------------------
 
 
-def begun(folder, files):
+def begun(folder, files, *options):
     """A repository whose user wrote nothing but `overnight init`; what that said."""
     repository(folder, files)
-    said = overnight("init", folder).stdout
+    said = overnight("init", folder, *options).stdout
     commit(folder, {}, "the contract")
     return said
 
@@ -113,7 +113,7 @@ def done(*arguments):
 
 def test_a_night_on_one_seed_is_marked_from_the_first_command_to_the_audit(tmp_path):
     folder = tmp_path / "seeded"
-    assert "the program fixes its own seed" in begun(folder, CLASSIFIER)
+    assert "the program fixes its own seed" in begun(folder, CLASSIFIER, "--edit", "main.py")
     checked = done("check", folder)
     assert f"note: {MARK}" in checked and '+model = Perceptron(rate=0.02, rounds=3, random_state=int(os' in checked
     ran = done("run", folder, "--experiments", 6)

@@ -4,87 +4,68 @@ import pytest
 
 from conftest import git, overnight, repository, sentence, write
 from overnight.errors import TrackError
+from overnight.patterns import compiled
 from overnight.track import init, program, spec
 
 KARPATHY = {"program.md": "# autoresearch\n", "prepare.py": "print('data')\n",
             "train.py": "loss = 0.9\nprint('---')\nprint(f\"val_bpb:          {loss:.6f}\")\n"}
 
 
-def looked(folder, files, **told):
-    write(folder, files)
-    return init.look(folder, **told)
+def detected(folder, name="loss", **fields):
+    told = {"goal": "g", "editable": ("main.py",), "number": init.unseen(name), "direction": "minimize", "command": ("python", "main.py")}
+    return init.DetectedProject(**{"name": init.slug(folder)} | told | fields)
 
 
-def test_karpathys_layout_is_known(tmp_path):
-    found = looked(tmp_path, KARPATHY)
-    assert (found.editable, found.metric, found.direction, found.run) == ("train.py", "val_bpb", "minimize", "train.py")
+def test_karpathys_layout_is_known():
+    assert init.karpathy(KARPATHY)
 
 
-@pytest.mark.parametrize("missing", ["program.md", "prepare.py"])
-def test_a_layout_without_one_of_its_files_is_another(tmp_path, missing):
-    assert looked(tmp_path, {k: v for k, v in KARPATHY.items() if k != missing}).timeout != "15min"
+@pytest.mark.parametrize("missing", sorted(KARPATHY))
+def test_a_layout_without_one_of_its_files_is_another(missing):
+    assert not init.karpathy({k: v for k, v in KARPATHY.items() if k != missing})
 
 
-@pytest.mark.parametrize(("line", "metric", "direction"), [
-    ("print(f'val_loss: {x}')", "val_loss", "minimize"),
-    ("print(f'accuracy={x:.3f}')", "accuracy", "maximize"),
-    ("print( f\"tokens_per_second: {x}\", flush=True)", "tokens_per_second", "maximize"),
-    ("sys.stdout.write(f'latency_ms: {x}\\n')", "latency_ms", "minimize"),
-    ("logging.info(f'f1 : {x}')", "f1", "maximize"),
+@pytest.mark.parametrize(("text", "there", "needs"), [("x.to('cuda')", False, True), ("x.to('cuda')", True, True), ("x = 1", True, False),
+                                                       ("'cuda' if torch.cuda.is_available() else 'cpu'", False, False)])
+def test_a_program_needs_a_gpu_where_it_does_not_ask_for_one(text, there, needs):
+    assert init.needs_gpus({"train.py": text}, there) is needs
+
+
+@pytest.mark.parametrize(("line", "name"), [
+    ("print(f'val_loss: {x}')", "val_loss"), ("print(f'accuracy={x:.3f}')", "accuracy"), ("logging.info(f'f1 : {x}')", "f1"),
+    ("print( f\"tokens_per_second: {x}\", flush=True)", "tokens_per_second"), ("sys.stdout.write(f'latency_ms: {x}\\n')", "latency_ms"),
 ])
-def test_the_number_that_a_script_prints_is_found_with_its_direction(tmp_path, line, metric, direction):
-    found = looked(tmp_path, {"main.py": line + "\n"})
-    assert (found.metric, found.direction) == (metric, direction)
+def test_what_a_text_would_print_is_read_where_it_cannot_run(line, name):
+    assert list(init.said(line)) == [name]
 
 
-def test_of_several_numbers_the_last_that_has_a_direction_is_taken(tmp_path):
-    text = "print(f'step: {n}')\nprint(f'train_loss: {a}')\nprint(f'val_loss: {b}')\nprint(f'parameters: {c}')\n"
-    assert looked(tmp_path, {"train.py": text}).metric == "val_loss"
-
-
-def test_a_number_that_is_named_is_taken_whatever_it_is_called(tmp_path):
-    assert looked(tmp_path, {"main.py": "print(f'widgets: {n}')\n"}, metric="widgets").metric == "widgets"
-
-
-def test_an_entry_that_is_named_is_taken(tmp_path):
-    files = {"train.py": "print(f'loss: {x}')\n", "other.py": "print(f'score: {x}')\n"}
-    assert looked(tmp_path, files, entry="other.py").run == "other.py"
-
-
-def test_an_entry_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(TrackError, match=r"there is no other\.py"):
-        looked(tmp_path, {"train.py": "print(f'loss: {x}')\n"}, entry="other.py")
-
-
-@pytest.mark.parametrize("files", [{"main.py": "print('hello')\n"}, {"README": "no code\n"}, {"train.py": "x = 1\n"}])
-def test_where_nothing_is_printed_it_says_how_to_go_on(tmp_path, files):
-    with pytest.raises(TrackError, match="print the number to improve like that, or name it with --metric"):
-        looked(tmp_path, files)
+def test_an_unknown_direction_is_asked():
+    with pytest.raises(TrackError, match="--direction minimize or --direction maximize"):
+        init.pointed(init.unseen("widgets"), None)
+    assert init.pointed(init.unseen("widgets"), "maximize") == "maximize" and init.pointed(init.unseen("val_loss"), None) == "minimize"
 
 
 def test_the_projects_own_virtual_environment_is_used(tmp_path):
-    found = looked(tmp_path, {"main.py": "print(f'loss: {x}')\n", ".venv/bin/python": ""})
-    assert found.python == ".venv" and 'python = ".venv"' in init.contract(found)
+    write(tmp_path, {".venv/bin/python": ""})
+    assert init.environment(tmp_path) == ".venv" and 'python = ".venv"' in init.contract(detected(tmp_path, python=".venv"))
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "dots.and.more", "-dash", "Ünïcode", "a'quote\"s", "....", "x" * 200])
 def test_whatever_the_folder_is_called_the_contract_is_one(tmp_path, name):
-    folder = tmp_path / name
-    found = looked(folder, {"main.py": "print(f'loss: {x}')\n"})
-    made = spec.parse(init.contract(found))
+    made = spec.parse(init.contract(detected(tmp_path / name)))
     assert made.self_reported and made.metric.name == "loss"
 
 
-def test_the_pattern_finds_what_the_script_prints(tmp_path):
-    import re
-
-    made = spec.parse(init.contract(looked(tmp_path, KARPATHY)))
-    assert re.findall(made.metric.pattern, "---\nval_bpb:          0.997900\n", re.MULTILINE) == ["0.997900"]
+@pytest.mark.parametrize("name", ["val_bpb", "top-1 (%)", "it's", 'a"b', "tab\t", "a\\b", "R^2", "f{1}", "Genauigkeit é"])
+def test_whatever_a_number_is_called_its_contract_finds_it(tmp_path, name):
+    made = spec.parse(init.contract(detected(tmp_path, name)))
+    assert made.metric.name == name
+    assert [m[1] for m in compiled(made.metric.pattern, lines=True).finditer(f"---\n{name}:     0.9979\n")] == ["0.9979"]
 
 
 @pytest.mark.parametrize("text", ["# autoresearch\n", "# autoresearch", "", "\r\nWindows\r\n"])
 def test_a_program_that_is_there_keeps_its_text_and_gets_a_part_for_agents(tmp_path, text):
-    found = looked(tmp_path, KARPATHY)
+    found = detected(tmp_path)
     (tmp_path / "program.md").write_bytes(text.encode())
     assert [p.name for p in init.write(tmp_path, found)] == ["track.toml", "program.md"]
     now = (tmp_path / "program.md").read_bytes().decode()
@@ -93,7 +74,7 @@ def test_a_program_that_is_there_keeps_its_text_and_gets_a_part_for_agents(tmp_p
 
 
 def test_a_program_that_has_that_part_is_left_alone(tmp_path):
-    found = looked(tmp_path, KARPATHY)
+    found = detected(tmp_path)
     init.write(tmp_path, found)
     before = (tmp_path / "program.md").read_bytes()
     assert [p.name for p in init.write(tmp_path, found)] == ["track.toml"]
@@ -101,12 +82,13 @@ def test_a_program_that_has_that_part_is_left_alone(tmp_path):
 
 
 def test_a_program_that_cannot_be_written_to_is_no_reason_to_fail(tmp_path):
-    found = looked(tmp_path, {k: v for k, v in KARPATHY.items() if k != "program.md"} | {"program.md/x": ""})
+    write(tmp_path, {"program.md/x": ""})
+    found = detected(tmp_path)
     assert [p.name for p in init.write(tmp_path, found)] == ["track.toml"]
 
 
 def test_a_program_is_written_where_there_is_none_and_tells_researchers_and_agents_apart(tmp_path):
-    found = looked(tmp_path, {"main.py": "print(f'loss: {x}')\n"})
+    found = detected(tmp_path)
     assert [p.name for p in init.write(tmp_path, found)] == ["track.toml", "program.md"]
     assert f"overnight/{found.name}" in (tmp_path / "program.md").read_text()
     prose = program.load(tmp_path / "program.md").prose
@@ -152,6 +134,7 @@ def test_nothing_is_written_through_a_link(tmp_path):
     assert not (outside / "new").exists()
 
 
+@pytest.mark.night
 def test_a_file_s_name_says_nothing_but_its_name(tmp_path):
-    with pytest.raises(TrackError, match="no Python file"):
-        looked(tmp_path, {'a"]\n[run]\ndata = ["~"]#.py': "x = 1\nprint(f'loss: {x}')\n"})
+    folder = repository(tmp_path / "any", {'a"]\n[run]\ndata = ["~"]#.py': "x = 1\nprint(f'loss: {x}')\n"})
+    assert "say what to run" in sentence(overnight("init", folder))

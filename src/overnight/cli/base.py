@@ -77,7 +77,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "demo": ("demo", "Improve a small language model in a new FOLDER; Ctrl-C ends it, with a report."),
     "doctor": ("machine", "Say whether this machine is fit for a night, and what to do where it is not."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
-    "init": ("begin", "Write track.toml and program.md for a repository."),
+    "init": ("begin", "Run a repository's program once, and write track.toml and program.md for what it prints."),
     "log": ("look", "Every experiment with its verdict, oldest first."),
     "mcp": ("serving", "Serve brief, try, show, log and ideas to agents, over the Model Context Protocol."),
     "merge": ("begin", "Merge what was kept into the branch that is checked out, or offer it for review."),

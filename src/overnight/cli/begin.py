@@ -10,11 +10,13 @@ import click
 from overnight import files, sandbox
 from overnight.cli.base import FOLDER, SANDBOX, main, tell
 from overnight.cli.trust import allowed, wanted
-from overnight.errors import TrackError
+from overnight.contracts import Direction, Sandbox
+from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
 from overnight.night import counting, hostile, missing, offers, seeds
+from overnight.night.contact import Contact, Told
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
@@ -27,18 +29,24 @@ from overnight.workers.cores import MACHINE, available
 
 @main.command()
 @FOLDER
+@click.option("--run", "command", default="", metavar="COMMAND", help="What to run, if it cannot be found out.")
+@click.option("--edit", multiple=True, metavar="GLOB", help="A file or glob that may be edited; may be given several times.")
 @click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
+@click.option("--pattern", default="", help="Regular expression with one group, which finds the number in the output.")
+@click.option("--direction", type=click.Choice(["minimize", "maximize"]), help="Which way the number improves.")
 @click.option("--entry", default="", help="The Python file to run and to improve, if it cannot be found out.")
 @click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; "
                                            "also where there is a track.toml already.")
-def init(folder: Path, metric: str, entry: str, seed: bool) -> None:
-    """Write track.toml and program.md for a repository."""
+@SANDBOX
+def init(folder: Path, command: str, edit: tuple[str, ...], metric: str, pattern: str, direction: Direction | None, entry: str,
+         seed: bool, sandbox_name: str) -> None:
+    """Run a repository's program once, and write track.toml and program.md for what it prints."""
     session = Session(folder)
     there = files.present(folder, spec.FILE)
     if there and not seed:
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     if not there:
-        _begin(folder, session, metric, entry)
+        _begin(folder, session, Told(command, edit, metric, pattern, direction, entry), sandbox_name)
     _connect(folder, seed)
 
 
@@ -55,8 +63,13 @@ def _connect(folder: Path, wanted: bool) -> None:
         tell(f"warning: {warned(recorded(fixed))}")
 
 
-def _begin(folder: Path, session: Session, metric: str, entry: str) -> None:
-    found = starting.look(folder, metric, entry)
+def _begin(folder: Path, session: Session, told: Told, sandbox_name: str) -> None:
+    box: Sandbox | None = None
+    try:
+        box = sandbox.choose(sandbox_name)
+    except SandboxMissing as error:
+        tell(f"note: nothing is run, and what the program prints is read in its text: {error}", err=True)
+    found, sentences = Contact(session, box, told, tell).met()
     for path in starting.write(folder, found):
         tell(f"wrote {path}")
     session.place.make()
@@ -64,8 +77,9 @@ def _begin(folder: Path, session: Session, metric: str, entry: str) -> None:
     session.trust.grant(wants)  # its user looks at what was written, and commits it
     for need in wants:
         tell(f"granted: {need}")
-    tell(f"{found.editable} may be edited to {found.direction} {found.metric}; look at track.toml, commit it "
-               "(git add track.toml program.md; git commit), then `overnight check`.")
+    for sentence in sentences:
+        tell(sentence)
+    tell("look at track.toml, commit it (git add track.toml program.md; git commit), then `overnight check`.")
 
 
 @main.command()

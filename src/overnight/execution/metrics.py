@@ -21,7 +21,9 @@ from overnight.contracts import Ended
 from overnight.errors import Fault
 from overnight.lab.events import Outcome
 from overnight.patterns import compiled
-from overnight.track.spec import HARNESS_METRICS
+from overnight.track.contact.numbers import plain
+from overnight.track.spec import HARNESS_METRICS, Metric
+from overnight.track.units import printed
 from overnight.untrusted import visible
 
 MOST_NAME_CHARACTERS = 100  # letters of a metric's name
@@ -108,17 +110,36 @@ def _number(name: str, value: object) -> float:
     return number
 
 
-def self_reported(pattern: str, output: bytes) -> float:
-    """The one number that a candidate printed. Raises Invalid when it is absent, printed twice or no number."""
-    found = list(islice(compiled(pattern, lines=True).finditer(output.decode(errors="replace")), MOST_MATCHES))
-    if len(found) != 1:
+def self_reported(metric: Metric, output: bytes) -> float:
+    """The number that a candidate printed; of several the one that the contract picks. Raises Invalid when it is absent,
+    printed twice where nothing is picked, or no number."""
+    text, search = plain(output.decode(errors="replace")), compiled(metric.pattern, lines=True)
+    if metric.pick == "only":
+        found = [match[1] or "" for match in islice(search.finditer(text), MOST_MATCHES)]
+    else:  # each line by itself: a pattern that looked to the end of the output from each would take for ever
+        found = [match[1] or "" for line in text.split("\n") if (match := search.search(line))]
+    if not found or (metric.pick == "only" and len(found) > 1):
         times = f"{len(found)}{' or more' * (len(found) == MOST_MATCHES)} times"
-        raise Invalid("invalid", f"the output matches '{_printable(pattern)}' {times}, not once")
+        more = "" if not found else ": print it once, or say which counts with `pick = \"last\"` (or min, max) in [metric]"
+        raise Invalid("invalid", f"the output matches '{_printable(metric.pattern)}' {times}, not once{more}")
+    if metric.pick in ("only", "last"):
+        return _number("the metric", _read(found[-1]))
+    numbers = [number for number in map(_read, found) if math.isfinite(number)]
+    if not numbers:
+        raise Invalid("invalid", f"the output matches '{_printable(metric.pattern)}' with no finite number")
+    return min(numbers) if metric.pick == "min" else max(numbers)
+
+
+def _read(text: str) -> float:
+    """A number as it is printed. Raises Invalid with what to change where a sign or a unit belongs to it."""
     try:
-        value = float(text := found[0][1] or "")
+        return printed(text)
     except ValueError:
-        raise Invalid("invalid", f"the output gives '{_printable(text[:80])}', not a number") from None
-    return _number("the metric", value)
+        pass
+    number = re.match(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text)
+    behind = _printable(text[number.end():][:10]) if number else ""
+    advice = f": let the group of the pattern end before '{behind}', like ([-+.,\\deE]+)" if number else ""
+    raise Invalid("invalid", f"the output gives '{_printable(text[:80])}', not a number{advice}")
 
 
 def within(name: str, value: float, bounds: tuple[float, float] | None) -> float:

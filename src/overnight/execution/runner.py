@@ -225,7 +225,7 @@ class _OneRun:
         metrics = self._score(self.track.score, tree) if self.track.score is not None else {}
         metrics |= {"cpu_seconds": self.cpu, "wall_seconds": run.wall, "peak_memory": float(self.peak)}
         if self.track.self_reported:
-            metrics[self.track.metric.name] = self_reported(self.track.metric.pattern, run.stdout + b"\n" + run.stderr)
+            metrics[self.track.metric.name] = self_reported(self.track.metric, run.stdout + b"\n" + run.stderr)
         self._number(metrics)
         return metrics, self._held(tree)
 

@@ -6,7 +6,7 @@ Covered: bounded in files and bytes; nothing is executed, and nothing read or wr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,27 +30,34 @@ def at(repo: Repo, commit: str, track: Track, contract: str) -> tuple[list[Place
 
 def on_disk(folder: Path, track: Track) -> tuple[list[Place], dict[str, str]]:
     """The same of a folder's files as they are."""
+    texts = texts_of(folder, partial(seeding.readable, track))
+    return seeding.places(track, texts, text_of(folder)), texts
+
+
+def texts_of(folder: Path, wanted: Callable[[str], bool]) -> dict[str, str]:
+    """The texts of the files of a folder that are wanted by their paths in it."""
     texts, left = dict[str, str](), seeding.MOST_BYTES
-    for path in islice(_files(folder, track), seeding.MOST_FILES):
+    for path in islice(_files(folder, wanted), seeding.MOST_FILES):
         try:
             content = files.read(folder, path, min(left, seeding.MOST_FILE_BYTES)) or b""
             texts[path] = content.decode()
         except (TrackError, UnicodeDecodeError):
             continue  # a link, no text, or too long to be a program
         left -= len(content)
-    return seeding.places(track, texts, text_of(folder)), texts
+    return texts
 
 
-def _files(folder: Path, track: Track) -> Iterator[str]:
+def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
     seen = 0
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if seeding.readable(track, f"{name}/x.py") and not (
+        below = Path(root).relative_to(folder).as_posix() if Path(root) != folder else ""
+        folders[:] = sorted(name for name in folders if wanted(f"{below}/{name}/x.py".lstrip("/")) and not (
             Path(root, name, "pyvenv.cfg")).exists())
         for path in (Path(root, name).relative_to(folder).as_posix() for name in sorted(names)):
             seen += 1
             if seen > MOST_ENTRIES:
                 return
-            if seeding.readable(track, path):
+            if wanted(path):
                 yield path
 
 

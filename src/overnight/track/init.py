@@ -1,4 +1,4 @@
-"""`overnight init`: write a contract and a program for a repository, asking nothing that can be found out.
+"""`overnight init`: what was found out of a repository, and the contract and the program that are written for it.
 
 Covered: nothing is read or written through a link of the repository.
 Not covered: what the code does that the contract then runs, in a sandbox.
@@ -6,8 +6,11 @@ Not covered: what the code does that the contract then runs, in a sandbox.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -16,97 +19,81 @@ from msgspec import Struct
 from overnight import files
 from overnight.contracts import Direction
 from overnight.errors import TrackError
+from overnight.track.contact import names
+from overnight.track.contact.numbers import Found, escaped
+from overnight.track.contact.project import Texts
 from overnight.track.program import BEGIN
 from overnight.track.spec import FILE
 
-ENTRIES = ("train.py", "main.py", "run.py", "bench.py", "benchmark.py", "solve.py")
-LESS = ("loss", "bpb", "bpc", "error", "perplexity", "ppl", "rmse", "mse", "mae", "seconds", "latency", "time", "ms", "cost")
-MORE = ("accuracy", "acc", "score", "f1", "auc", "throughput", "reward", "per_second", "speed", "bleu")
-_PLAIN = re.compile(r"[\w ./+-]+")  # what can stand in the contract as it is
 _PRINTED = re.compile(r"""(?:print|echo|write|info|warning|debug)\(\s*[frb]*["']"""
                       r"""(?P<name>[A-Za-z][A-Za-z0-9_]*)\s*[:=]\s*(?:\{|%|["'])""")
+_GPU = re.compile(r"\bcuda\b")
+CACHE = "~/.cache/autoresearch"
+NOISE = 0.0005  # worthwhile of val_bpb there: a change of seed alone moves it by about 0.0007
 
 
 class DetectedProject(Struct, frozen=True):
     """What was detected in a repository.
 
+    number      the number that is to be improved, and the pattern that finds it
+    protected   files that a run goes through and that may not be edited, because they measure or prepare
+    python      the environment that `python` means; "": Overnight's own interpreter
     worthwhile  smallest improvement worth a commit, 0 when nothing is known
     """
 
     name: str
     goal: str
-    editable: str
-    metric: str
+    editable: tuple[str, ...]
+    number: Found
     direction: Direction
-    run: str
+    command: tuple[str, ...]
+    protected: tuple[str, ...] = ()
     python: str = ""
     data: tuple[str, ...] = ()
     timeout: str = "10min"
     memory: str = "4GiB"
     worthwhile: float = 0.0
+    gpus: bool = False
 
 
-def look(folder: Path, metric: str = "", entry: str = "") -> DetectedProject:
-    """Find out what can be improved. Raises TrackError with what to say when it cannot be found."""
-    if karpathy(folder):
-        return _karpathy(folder)
-    path, name = _printed(folder, metric, entry)
-    better = _points(name) or "minimize"
-    return DetectedProject(_slug(folder), f"The best {name} of {path}.", path, name, better, path, _python(folder))
-
-
-def karpathy(folder: Path) -> bool:
-    """Whether this is the layout of autoresearch: `program.md`, `train.py`, `prepare.py` and a printed `val_bpb:`."""
-    there = all((folder / name).is_file() for name in ("program.md", "train.py", "prepare.py"))
-    return there and "val_bpb:" in _text(folder, "train.py")
-
-
-def _karpathy(folder: Path) -> DetectedProject:
-    """Five minutes of training a run; a change of seed alone moves val_bpb by about 0.0007 there."""
-    cache = "~/.cache/autoresearch"
-    data = (cache,) if Path(cache).expanduser().exists() else ()
-    return DetectedProject(_slug(folder), "The lowest val_bpb after five minutes of training.", "train.py", "val_bpb",
-                           "minimize", "train.py", _python(folder), data, "15min", "64GiB", 0.0005)
-
-
-def _printed(folder: Path, metric: str, entry: str) -> tuple[str, str]:
-    """(file, metric) of the first entry file that prints a line like `name: number`."""
-    entries = [entry] if entry else [e for e in ENTRIES if (folder / e).is_file()] or \
-        sorted(p.name for p in folder.glob("*.py") if _PLAIN.fullmatch(p.name))
-    for path in entries:
-        if not _PLAIN.fullmatch(path):
-            raise TrackError(f"{path!r} has characters that a contract's file may not have: rename it.")
-        if not (folder / path).is_file():
-            raise TrackError(f"there is no {path} in {folder}: name a file of the repository.")
-        names = _PRINTED.findall(_text(folder, path))
-        if metric and (entry or metric in names):
-            return path, metric
-        known = [n for n in names if _points(n)]
-        if not metric and known:
-            return path, known[-1]
-    wanted = f"prints `{metric}: <number>`" if metric else "prints a line like `val_loss: 0.123`"
-    raise TrackError(f"no Python file in {folder} {wanted}: print the number to improve like that, or name it with "
-                     "--metric and the file with --entry.")
-
-
-def _text(folder: Path, name: str) -> str:
-    return (files.read(folder, name) or b"").decode(errors="replace")
-
-
-def _points(name: str) -> Direction | None:
-    words = name.lower()
-    if any(words.endswith(w) or w + "_" in words for w in MORE):
-        return "maximize"
-    return "minimize" if any(words.endswith(w) or w + "_" in words for w in LESS) else None
-
-
-def _slug(folder: Path) -> str:
+def slug(folder: Path) -> str:
+    """A track's name, from that of its folder."""
     return re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-.") or "track"
 
 
-def _python(folder: Path) -> str:
+def karpathy(texts: Texts) -> bool:
+    """Whether this is the layout of autoresearch: `program.md`, `train.py`, `prepare.py` and a printed `val_bpb:`."""
+    return "prepare.py" in texts and "program.md" in texts and "val_bpb:" in texts.get("train.py", "")
+
+
+def said(text: str) -> Sequence[str]:
+    """The names that a program's text prints a number behind, in its order."""
+    return _PRINTED.findall(text)
+
+
+def unseen(name: str) -> Found:
+    """A number that no output showed yet, printed as most programs do."""
+    return Found(name, rf"^{escaped(name)}\s*[:=]\s*(\S+)", (), "", 0)
+
+
+def needs_gpus(texts: Texts, there: bool) -> bool:
+    """Whether programs use a GPU: one that is `there`, or without asking whether one is."""
+    told = "".join(texts.values())
+    return bool(_GPU.search(told)) and (there or "is_available" not in told)
+
+
+def environment(folder: Path) -> str:
     """The project's own virtual environment, where there is one."""
-    return next((name for name in (".venv", "venv") if (folder / name / "bin" / "python").exists()), "")
+    return next((name for name in (".venv", "venv", "env") if (folder / name / "bin" / "python").exists()), "")
+
+
+def pointed(found: Found, told: Direction | None) -> Direction:
+    """Which way a number improves. Raises TrackError, with what to say, where neither its name nor the user tells."""
+    better = told or names.direction(found.name, found.unit)
+    if better is None:
+        raise TrackError(f"whether more or less of `{found.name}` is better cannot be told from its name: say it with "
+                         "--direction minimize or --direction maximize.")
+    return better
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------
@@ -114,26 +101,51 @@ def _python(folder: Path) -> str:
 
 def contract(found: DetectedProject) -> str:
     """The text of track.toml."""
-    run = [f'command = ["python", "{found.run}"]', f'timeout = "{found.timeout}"', f'memory = "{found.memory}"', "cpus = 1"]
-    run += [f'python = "{found.python}"'] if found.python else []
-    run += [f"data = [{', '.join(repr(d) for d in found.data)}]".replace("'", '"')] if found.data else []
-    worthwhile = f"{found.worthwhile:g}" if found.worthwhile else "0.0"
+    run = [f"command = {_list(found.command)}", f'timeout = "{found.timeout}"', f'memory = "{found.memory}"', "cpus = 1"]
+    run += [f"python = {_text(found.python)}"] if found.python else []
+    run += [f"data = {_list(found.data)}"] if found.data else []
+    run += ["gpus = true"] if found.gpus else []
+    number = found.number
+    rows = [f"pattern = {_pattern(number.pattern)}   # write a [score] command to have it measured instead"]
+    if number.pick:
+        rows.append(f'pick = "{number.pick}"            # of {len(number.values)} that one run prints; or "min", "max"')
+    if possible := names.possible(number.name, [*number.values], number.unit):
+        rows.append(f"range = [{_bound(possible[0])}, {_bound(possible[1])}]          # a number outside is no result")
+    rows += ['kind = "timing"'] if names.sort(number.name, number.unit) == "timing" else []
     return f"""\
 [track]
-name = "{found.name}"
-goal = "{found.goal}"
-editable = ["{found.editable}"]      # nothing else may be touched; globs are allowed
+name = {_text(found.name)}
+goal = {_text(found.goal)}
+editable = {_list(found.editable)}      # nothing else may be touched; globs are allowed
 
 [metric]
-name = "{found.metric}"
+name = {_text(number.name)}
 direction = "{found.direction}"
-worthwhile = {worthwhile}          # the smallest improvement worth a commit
-from = "output"           # the candidate prints it itself, so it is marked `self-reported`:
-pattern = '^{found.metric}\\s*[:=]\\s*(\\S+)'   # write a [score] command to have it measured instead
+worthwhile = {f"{found.worthwhile:g}" if found.worthwhile else "0.0"}          # the smallest improvement worth a commit
+from = "output"           # the candidate prints it itself, so it is marked `self-reported`
+{chr(10).join(rows)}
 
 [run]
 {chr(10).join(run)}
 """
+
+
+def _text(value: str) -> str:
+    """A text as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _pattern(value: str) -> str:
+    """A pattern as TOML writes it: as it is, where it can."""
+    return f"'{value}'" if "'" not in value and value.isprintable() else _text(value)
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _bound(value: float) -> str:
+    return "inf" if value == math.inf else f"{value:g}"
 
 
 def program(name: str, goal: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from overnight import files
@@ -61,8 +62,9 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             raise TrackError(f"{FILE}{line}: context '{pattern}' matches no file.")
     for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle),
                           *(("require", step) for step in track.require)):
-        for word in step.command[1:] if step is not None else ():
-            if _is_file(word) and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
+        for before, word in pairwise(step.command) if step is not None else ():
+            named = before != "-m" and _is_file(word)
+            if named and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
                 line = line_of(text, section, "command")
                 raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
     protected = [FILE, "program.md", *_protected(track)]
@@ -95,4 +97,6 @@ def _protected(track: Track) -> list[str]:
     """What judges: the files that the scorer and the required commands name, and those that no candidate sees."""
     judging = [track.score.command] if track.score else []
     commands = [*judging, *(step.command for step in track.require)]
-    return [word for command in commands for word in command if _is_file(word)] + [*track.private]
+    modules = [word.replace(".", "/") for command in commands for before, word in pairwise(command) if before == "-m"]
+    of_modules = [f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py")]
+    return [word for command in commands for word in command if _is_file(word)] + of_modules + [*track.private]

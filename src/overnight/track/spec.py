@@ -46,6 +46,8 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     worthwhile  the smallest improvement worth a commit, in the metric's unit
     source      "score": the scorer's JSON; "output": read from the candidate's own output (self-reported)
     pattern     for "output": a regular expression with one group
+    pick        for "output": which number counts where the pattern matches several lines: "last", "min" or "max"; "only": there
+                may be but one
     range       the least and the most that can be true: a number outside is no result
     """
 
@@ -55,6 +57,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     worthwhile: float = 0.0
     source: Literal["score", "output"] = msgspec.field(name="from", default="score")
     pattern: str = ""
+    pick: Literal["only", "last", "min", "max"] = "only"
     kind: Literal["auto", "deterministic", "noisy", "timing", "success"] = "auto"
     range: tuple[float, float] | None = None
 
@@ -368,6 +371,8 @@ def _of_metric(track: Track) -> Iterator[Problem]:
                                f"like '^{metric.name}:\\s*(\\S+)'.")
     elif metric.pattern:
         yield "metric", "pattern", "a pattern is only read with from = \"output\".", 0
+    elif metric.pick != "only":
+        yield "metric", "pick", "pick chooses among the numbers of a pattern: it is only read with from = \"output\".", 0
     if track.holdout and (track.self_reported or metric.name in HARNESS_METRICS):
         yield ("score", "holdout", f"the holdout says nothing about {metric.name}, which [score] does not measure: take "
                "`holdout` out, or let the scorer give the metric.", 0)

@@ -12,6 +12,7 @@ NEGLIGIBLE = 1e-12  # share of the numbers beside it below which a number is rou
 LEAST = 1e-145  # below it a number is no measurement, but what keeps a spread from being nothing
 _NUMBER = r"(\d+\.?\d*)"
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -33,6 +34,11 @@ def size(text: str) -> int:
     if not found or not 0 < float(found[1]) < math.inf:
         raise TrackError(f"'{text}' is not a size: write it like 512MiB or 2GiB.")
     return int(float(found[1]) * _BYTES[found[2]])
+
+
+def printed(text: str) -> float:
+    """A number as programs print it, also with commas between its thousands. Raises ValueError."""
+    return float(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
 
 
 def bound(text: str | float) -> tuple[float, bool]:

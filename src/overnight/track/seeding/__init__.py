@@ -51,7 +51,7 @@ def places(track: Track, texts: Texts, contract: str = "") -> list[Place]:
     hand = f'pass ${VARIABLE} there, as in ["sh", "-c", "exec PROGRAM --seed ${VARIABLE}"]'
     found = [Place(FILE, _line(contract, word), shown(word), hand=hand) for command in commands
              for word in words.in_command(command)]
-    for path in sorted(_run(track, texts)):
+    for path in sorted(run_through(track, texts)):
         found += _of(path, texts[path], given)
     return found
 
@@ -74,17 +74,17 @@ def _line(contract: str, word: str) -> int:
 # ---- what a candidate runs ---------------------------------------------------------------------------------------
 
 
-def _run(track: Track, texts: Texts) -> set[str]:
+def run_through(track: Track, texts: Texts) -> set[str]:
     """The files that a run goes through, as far as their texts tell."""
-    named = [path for step in (track.run, track.oracle) if step for path in _named(step.command, texts)]
+    begun = [path for step in (track.run, track.oracle) if step for path in named(step.command, texts)]
     edited = {path for path in texts if any(covers(glob, path) for glob in track.track.editable)}
-    reached = _reached([*named, *edited], texts)
+    reached = _reached([*begun, *edited], texts)
     judges = set(track.private)
     if track.score:
-        judges |= {*_named(track.score.command, texts), *scorer.parsed(track, texts.get)} - reached
+        judges |= {*named(track.score.command, texts), *scorer.parsed(track, texts.get)} - reached
     sources = {path for path in texts if path.lower().endswith(SOURCE)}
     told = " ".join([" ".join(track.run.command), *(texts[path] for path in sorted(reached))])
-    if not any(path.endswith(".py") for path in named) or _STARTS.search(told):
+    if not any(path.endswith(".py") for path in begun) or _STARTS.search(told):
         reached |= sources
         told = " ".join([told, *(texts[path] for path in sorted(sources))])
     spoken = set(re.findall(r"[\w-]+", told))
@@ -98,7 +98,7 @@ def _spoken_of(path: str, spoken: set[str]) -> bool:
     return name.startswith(".env") or any(part in spoken for part in (*folders, name.partition(".")[0]))
 
 
-def _named(command: Sequence[str], texts: Texts) -> list[str]:
+def named(command: Sequence[str], texts: Texts) -> list[str]:
     """The files that a command names: as words, inside of words for a shell, and as `-m module`."""
     parts = [part for word in command for part in re.findall(r"[\w./@+-]+", word)]
     modules = [after.replace(".", "/") for before, after in pairwise(parts) if before == "-m"]
