@@ -20,6 +20,7 @@ from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, words
 from overnight.researchers.knobs.clues import alternatives, overridden, reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, sources
+from overnight.researchers.knobs.ruler import Ruler, of
 from overnight.researchers.knobs.scales import Scale, Value
 
 CAPITALS, TOP, DEFAULT, OPTION, LOCAL, KEYWORD, INNER = 1.0, 0.9, 0.75, 0.75, 0.6, 0.5, 0.25
@@ -53,11 +54,13 @@ class Knob(Struct, frozen=True):
     worth: float
 
 
-def find(files: Mapping[str, str | None]) -> list[Knob]:
-    """The knobs of all Python files that parse, the most promising first. Raises TrackError for a bad comment."""
+def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Knob]:
+    """The knobs of all Python files that parse, the most promising first, without those of the ruler: of what the files
+    themselves tell of it where it is not given. Raises TrackError for a bad comment."""
     found: list[Knob] = []
+    ruler = of(files) if ruler is None else ruler
     for path, source in sources(files):
-        finder = _Finder(path, source)
+        finder = _Finder(path, source, ruler)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
     return sorted(found, key=lambda knob: -knob.worth)
@@ -82,9 +85,9 @@ def _comments(path: str, source: Source) -> dict[int, Scale | None]:
 class _Finder:
     """Walks a module and collects its knobs, in the order in which they stand there."""
 
-    def __init__(self, path: str, source: Source) -> None:
+    def __init__(self, path: str, source: Source, ruler: Ruler) -> None:
         self.knobs: list[Knob] = []
-        self._path, self._source = path, source
+        self._path, self._source, self._ruler = path, source, ruler
         self._asked, self._choices = _comments(path, source), alternatives(source.tree)
         self._dead = overridden(source.tree) | reporting(source.tree)
         self._names: Counter[str] = Counter()
@@ -170,7 +173,7 @@ class _Finder:
             where = f"{where}#{self._names[where]}"
         text, line = self._source.cut(node), node.lineno
         dull = where in self._dead or words.never(name) or text[:2].lower() in ("0x", "0b", "0o")
-        worth = 0.0 if dull else worth * words.promise(name)
+        worth = 0.0 if dull or self._ruler.holds(self._path, node) else worth * words.promise(name)
         scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
         if line in self._asked:
             wanted = self._asked[line]
@@ -213,7 +216,7 @@ class _Finder:
     def _call(self, node: ast.Call, context: str, label: str, worth: float) -> None:
         """The arguments of a call; those with a keyword have a name. Quiet calls (print, seed) have no knobs."""
         name = _target(node.func)
-        quiet = name in words.QUIET_CALLS
+        quiet = name in words.QUIET_CALLS or words.plots(node)
         inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
         first = node.args[0] if node.args and name == "add_argument" else None
         option = str(first.value) if isinstance(first, ast.Constant) else ""  # `--lr` of `add_argument("--lr", ...)`
@@ -222,7 +225,7 @@ class _Finder:
         for argument in node.args:
             self.expression(argument, context, label, inner)
         for given in node.keywords:
-            if option and given.arg == "default":
+            if option and given.arg == "default" and not words.ruler(option):
                 self._value(given.value, option, option.lstrip("-"), OPTION)
             elif not option and given.arg:
                 self._value(given.value, _spot(context, f"{name}({given.arg}=)"), given.arg, keyword)

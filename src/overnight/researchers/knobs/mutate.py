@@ -17,6 +17,7 @@ from msgspec import Struct
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.clues import reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
+from overnight.researchers.knobs.ruler import Ruler, of
 
 FAMILIES = (  # what can stand in the place of what, where the same module offers it
     ("relu", "gelu silu leaky_relu tanh"),
@@ -70,9 +71,10 @@ class Mutation(Struct, frozen=True):
     worth: float
 
 
-def pick(files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random) -> tuple[Mutation, str] | None:
+def pick(files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random,
+         ruler: Ruler | None = None) -> tuple[Mutation, str] | None:
     """A mutation that was not tried, and the file as it then reads; the more promising kinds more often."""
-    fresh = [edit for edit in mutations(files) if edit.id not in tried]
+    fresh = [edit for edit in mutations(files, ruler) if edit.id not in tried]
     for edit in sorted(fresh, key=lambda edit: lots.random() ** (1 / edit.worth), reverse=True):
         text = splice(files[edit.path] or "", [(edit.span, edit.new)])
         if compiles(text):
@@ -89,16 +91,18 @@ def compiles(text: str) -> bool:
         return False
 
 
-def mutations(files: Mapping[str, str | None]) -> list[Mutation]:
-    """Every mutation of every Python file that parses, each identity once."""
+def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Mutation]:
+    """Every mutation of every Python file that parses, each identity once; none that touches the ruler, which is what the files
+    themselves tell of it where it is not given."""
     found: dict[str, Mutation] = {}
+    ruler = of(files) if ruler is None else ruler
     for path, source in sources(files):
-        for edit in _in_source(path, source):
+        for edit in _in_source(path, source, ruler):
             found.setdefault(edit.id, edit)
     return list(found.values())
 
 
-def _in_source(path: str, source: Source) -> Iterator[Mutation]:
+def _in_source(path: str, source: Source, ruler: Ruler) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
     shown = reporting(source.tree)
     for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
@@ -106,8 +110,11 @@ def _in_source(path: str, source: Source) -> Iterator[Mutation]:
             given = _given(statement)
             if _quiet(statement) or (given and given <= shown):  # or all that it does is to set what is only printed
                 continue
-            yield from _left_out(path, source, block, statement)
-            for node in _expressions(statement):
+            if not ruler.holds(path, statement) and not any(map(words.ruler, given)):
+                yield from _left_out(path, source, block, statement)
+            if ruler.is_part(path, statement) or any(map(words.ruler, given)):
+                continue
+            for node in (node for node in _expressions(statement) if not ruler.is_part(path, node)):
                 for swap in _swaps(source, node, functions):
                     yield _swap(path, source, statement, block.where, swap)
 
@@ -309,6 +316,8 @@ def _is_main(statement: ast.stmt) -> bool:
 def _silent(node: ast.expr) -> bool:
     """A call that reports, reads or writes."""
     name = name_of(node.func) if isinstance(node, ast.Call) else ""
+    if isinstance(node, ast.Call) and (words.plots(node) or words.loads(name) or words.named(name, words.METRICS)):
+        return True
     return name in words.QUIET_CALLS or name.startswith(("read", "write", "save", "dump", "load", "__"))
 
 

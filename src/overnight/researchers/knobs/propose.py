@@ -15,6 +15,7 @@ from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import Knob, find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
+from overnight.researchers.knobs.ruler import Ruler, of
 from overnight.researchers.knobs.scales import Value
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
@@ -34,25 +35,30 @@ class Knobs:
         """The next change; None when nothing can be turned or everything near has been tried."""
         if brief.again is not None:
             return _again(brief, brief.again)
-        knobs = find(brief.files)
+        ruler = _ruler(brief)
+        knobs = find(brief.files, ruler)
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
         if lots.random() < mutating(evidence):
-            edit = mutate.pick(brief.files, evidence.mutations, lots)
+            edit = mutate.pick(brief.files, evidence.mutations, lots, ruler)
             if edit and lots.random() < edit[0].worth / mutate.REFINED:
                 return _mutated(edit)
         turn = _turn(brief, knobs, evidence, lots)
-        return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots))
+        return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
+
+
+def _ruler(brief: Brief) -> Ruler:
+    return of(brief.files, brief.metric, brief.contract)
 
 
 def _again(brief: Brief, past: Past) -> Change | None:
     """An earlier change made anew on today's files: the same knobs to the same values; None if they are gone or there."""
     if past.note.get("kind") == "mutation":
-        edit = next((m for m in mutate.mutations(brief.files) if m.id == past.note.get("id")), None)
+        edit = next((m for m in mutate.mutations(brief.files, _ruler(brief)) if m.id == past.note.get("id")), None)
         if edit is None:
             return None
         return Change({edit.path: splice(brief.files[edit.path], [(edit.span, edit.new)])}, past.message, past.note)
-    knobs = {knob.id: knob for knob in find(brief.files)}
+    knobs = {knob.id: knob for knob in find(brief.files, _ruler(brief))}
     wanted = {knob: pair[1] for knob, pair in past.note.get("set", {}).items()}
     if not wanted or not wanted.keys() <= knobs.keys():
         return None

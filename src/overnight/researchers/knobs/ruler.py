@@ -1,0 +1,415 @@
+"""What measures, and must never be turned: the ruler.
+
+It is what the metric is calculated from, followed backwards from where the metric is reported, up to but not through what was
+trained or optimised; beyond that, what makes, loads and divides data; and whatever a name tells to be one of these. A constant
+that goes into a formula without any training in between is an input, not a part of the ruler, unless its name says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from overnight.researchers.knobs import words
+from overnight.researchers.knobs.edit import name_of, sources
+from overnight.researchers.knobs.flow import (
+    CALLED,
+    EACH,
+    MORE,
+    SET,
+    Definition,
+    Function,
+    Loop,
+    Scope,
+    bests,
+    key,
+    reads,
+    train,
+)
+
+Key = tuple[str, int, int, int, int]  # path, first line, column, last line, column
+REPORTS = words.among("print info warning debug log write writelines write_text dump dumps echo secho writerow log_metric log_metrics "
+                      "report summary save savetxt")
+THROUGH = words.among("float int str round abs item mean sum format max min dumps loads tolist numpy cpu detach get sqrt")
+HELD = 3  # nested calls of one function that are followed
+
+
+class Ruler:
+    """The parts of files that measure."""
+
+    def __init__(self, found: frozenset[Key]) -> None:
+        self._found = found
+
+    def holds(self, path: str, node: ast.AST) -> bool:
+        """Whether a node is a part of what measures, or has one."""
+        return any(_key(path, part) in self._found for part in ast.walk(node) if isinstance(part, ast.expr | ast.stmt))
+
+    def is_part(self, path: str, node: ast.AST) -> bool:
+        """Whether this very node is a part of what measures."""
+        return _key(path, node) in self._found
+
+
+def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") -> Ruler:
+    """The ruler in the Python files among these, where `metric` is reported ("": it is not known, so no report is followed)
+    and `contract` is the text of track.toml. Where no report names the metric, and it is read from the output, all are."""
+    texts = tuple((path, text) for path, text in sorted(files.items()) if text and path.endswith(".py"))
+    return _of(texts, metric, bool(metric) and (not contract or _from_output(contract)))
+
+
+@lru_cache(maxsize=4)
+def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler:
+    slices = _Slice({path: source.tree for path, source in sources(dict(texts))})
+    slices.data()
+    slices.reports(metric, printed)
+    return Ruler(frozenset(slices.found))
+
+
+def _from_output(contract: str) -> bool:
+    try:
+        return tomllib.loads(contract).get("metric", {}).get("from") == "output"
+    except (tomllib.TOMLDecodeError, AttributeError):
+        return True
+
+
+def _key(path: str, node: ast.AST) -> Key:
+    return (path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, "end_lineno", 0) or 0,
+            getattr(node, "end_col_offset", 0) or 0)
+
+
+# ---- where the metric is reported ----------------------------------------------------------------------------------
+
+_Sink = tuple[Scope, ast.stmt, list[ast.expr]]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    return (part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
+def _reported(scope: Scope, metric: str) -> Iterator[_Sink]:
+    """What is reported in a scope: all of it, or what stands behind the metric's name where one is given."""
+    for statement, _ in scope.statements:
+        headers = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr)]
+        for node in (part for header in headers for part in ast.walk(header)):
+            if isinstance(node, ast.Call) and name_of(node.func) in REPORTS:
+                yield scope, statement, _behind([*node.args, *(item.value for item in node.keywords)], metric)
+            elif isinstance(node, ast.Dict) and metric:
+                yield scope, statement, [value for name, value in zip(node.keys, node.values, strict=True)
+                                         if name is not None and any(metric in _plain(text) for text in _texts(name))]
+        if metric and isinstance(statement, ast.Assign) and isinstance(target := statement.targets[0], ast.Subscript):
+            if any(metric == _plain(text) for text in _texts(target.slice)):
+                yield scope, statement, [statement.value]
+
+
+def _behind(given: Sequence[ast.expr], metric: str) -> list[ast.expr]:
+    """The parts of a report that stand behind the metric's name; all of them where no metric is given."""
+    parts = [part for argument in given for part in (argument.values if isinstance(argument, ast.JoinedStr) else [argument])]
+    if not metric:
+        return parts
+    first = next((place for place, part in enumerate(parts) if any(metric in _plain(text) for text in _texts(part))), None)
+    return parts[first:] if first is not None else []
+
+
+# ---- the slice -----------------------------------------------------------------------------------------------------
+
+
+class _Slice:
+    """Follows values backwards and notes what they are calculated from."""
+
+    def __init__(self, trees: Mapping[str, ast.Module]) -> None:
+        self.found: set[Key] = set()
+        self._modules = {path: Scope(path, tree, None) for path, tree in trees.items()}
+        for module in self._modules.values():
+            train(module)
+        self._scopes = [scope for module in self._modules.values() for scope in module.all()]
+        self._functions: dict[str, list[Scope]] = {}
+        for scope in self._scopes:
+            if isinstance(scope.node, Function):
+                self._functions.setdefault(scope.name, []).append(scope)
+        self._classes = {scope.name for scope in self._scopes if isinstance(scope.node, ast.ClassDef)}
+        self._imports = {(path, alias.asname or alias.name): (node.module or "", alias.name)
+                         for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                         for alias in node.names}
+        self._constants: list[tuple[Scope, ast.expr, str]] = []
+        self._seen: set[tuple[int, str, bool]] = set()
+        self._entered: set[int] = set()
+        self._clocks: dict[Scope, list[int]] = {}
+        self._boundary = False
+
+    # -- what starts it
+
+    def reports(self, metric: str, printed: bool) -> None:
+        """Follow all that is reported of the metric."""
+        wanted = _plain(metric)
+        sinks = [sink for scope in self._scopes for sink in _reported(scope, wanted) if wanted and sink[2]]
+        if not sinks and printed:
+            sinks = [sink for scope in self._scopes for sink in _reported(scope, "")]
+        for scope, statement, values in sinks:
+            self._note(scope, statement)
+            for value in values:
+                self._value(scope, value, True)
+        for scope, lines in list(self._clocks.items()):
+            self._timed(scope, min(lines), max(lines))
+        for scope, node, name in self._constants:
+            if self._boundary or self._clocks or words.ruler(name):
+                self._note(scope, node)
+
+    def data(self) -> None:
+        """Whatever loads, makes or divides data; functions that measure, by their names; drawn values that nothing trains."""
+        reporting = {scope for scope in self._scopes if any(True for _ in _reported(scope, ""))}
+        for scope in self._scopes:
+            if words.loads(scope.name) or words.named(scope.name, words.METRICS) and isinstance(scope.node, Function):
+                self._enter(scope)
+            drawn = isinstance(scope.node, ast.Module) or scope in reporting
+            for statement, around in scope.statements:
+                if not any(loop in scope.searches for loop in around):
+                    self._made(scope, statement, drawn)
+                for call in _calls(statement):
+                    if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
+                        self._call(scope, call, False)
+
+    def _made(self, scope: Scope, statement: ast.stmt, drawn: bool) -> None:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+            return
+        target = key(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
+            target = key(statement.targets[0].elts[0]) if statement.targets[0].elts else None
+        draws = any(name_of(call.func) in words.DRAWS for call in _calls(statement))
+        begins = target is None or scope.is_trained(target) or words.named(target, words.BEGINS)
+        if drawn and draws and not begins:
+            kept, self._boundary = self._boundary, True
+            self._note(scope, statement)
+            self._value(scope, statement.value, False)
+            self._settle()
+            self._boundary = kept
+
+    def _settle(self) -> None:
+        """What data is made from is never an input."""
+        for scope, node, name in self._constants:
+            if not _knob(name):
+                self._note(scope, node)
+
+    def _timed(self, scope: Scope, first: int, last: int) -> None:
+        """Between two readings of a clock: how often, and on how much."""
+        for statement, around in scope.statements:
+            if first <= statement.lineno <= last:
+                for loop in (each for each in (statement, *around) if isinstance(each, Loop) and each.lineno >= first):
+                    self._value(scope, loop.iter if not isinstance(loop, ast.While) else loop.test, False)
+                for call in _calls(statement):
+                    for argument in call.args:
+                        if isinstance(argument, ast.Name | ast.Constant):
+                            self._value(scope, argument, False)
+
+    # -- values
+
+    def _note(self, scope: Scope, node: ast.AST) -> None:
+        self.found.add(_key(scope.path, node))
+
+    def _value(self, scope: Scope, node: ast.AST, direct: bool) -> None:
+        """Everything that a value is calculated from; `direct` while it is the metric itself."""
+        if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Compare):
+            self._note(scope, node)
+        if isinstance(node, ast.Name):
+            self._name(scope, node.id, direct)
+        elif isinstance(node, ast.Attribute) and key(node) and key(node) != key(node.value):
+            self._name(scope, str(key(node)), direct)
+        elif isinstance(node, ast.Call):
+            self._call(scope, node, direct)
+        elif isinstance(node, ast.Lambda):
+            self._value(scope, node.body, False)
+        else:
+            plain = isinstance(node, ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp) \
+                or (isinstance(node, ast.BinOp) and any(isinstance(part, ast.Constant) for part in (node.left, node.right)))
+            for part in ast.iter_child_nodes(node):
+                if isinstance(part, ast.expr | ast.comprehension):
+                    self._value(scope, part, direct and plain)
+
+    def _name(self, scope: Scope, name: str, direct: bool) -> None:
+        found = scope.find(name)
+        if found is None:
+            return self._imported(scope, name)
+        home, places = found
+        if (id(home), name, direct) in self._seen:
+            return None
+        self._seen.add((id(home), name, direct))
+        set_again = any(name in reads(place.value) or place.kind == MORE for place in places if place.kind != EACH)
+        if name in home.trained and not (direct and not set_again):
+            self._boundary = True
+            return None
+        if name in home.arguments:
+            self._argument(home, name)
+        for place in places:
+            self._place(home, name, place, direct, alone=len(places) == 1)
+        return None
+
+    def _place(self, home: Scope, name: str, place: Definition, direct: bool, alone: bool) -> None:
+        """One of the places where a name is set."""
+        if alone and place.kind == SET and _lone(place.value):
+            if not direct or words.ruler(name):
+                self._constants.append((place.scope, place.value, name))
+            return
+        if isinstance(place.statement, Loop) and place.statement in place.scope.searches:
+            return self._data(place.scope, place.value)
+        self._note(place.scope, place.statement)
+        self._around(place)
+        value = place.value
+        if place.place is not None and isinstance(value, ast.Call):
+            return self._call(place.scope, value, direct, place.place)
+        if place.kind == CALLED and isinstance(value, ast.Call):
+            for argument in value.args:
+                self._value(place.scope, argument, False)
+            return None
+        return self._value(place.scope, value, direct and place.kind != EACH)
+
+    def _around(self, place: Definition) -> None:
+        """The conditions and loops around a place, but for those that train or search."""
+        for block in place.around:
+            if isinstance(block, Loop) and block not in place.scope.searches:
+                self._note(place.scope, block)
+                self._value(place.scope, block.test if isinstance(block, ast.While) else block.iter, False)
+            elif isinstance(block, ast.If) and not any(True for _ in bests(block)):
+                self._note(place.scope, block)
+                self._value(place.scope, block.test, False)
+            elif isinstance(block, ast.If):
+                self._note(place.scope, block)
+
+    def _argument(self, home: Scope, name: str) -> None:
+        """An argument: its default, and what the calls of the function hand over for it."""
+        default = home.arguments.get(name)
+        if default is not None:
+            if words.named(home.name, words.TRAINS) or home.name in ("main", "run"):
+                self._constants.append((home, default, name))
+            else:
+                self._value(home, default, False)
+        place = list(home.arguments).index(name) - ("self" in home.arguments)
+        for scope in self._scopes:
+            for call in (call for statement, _ in scope.statements for call in _calls(statement)):
+                if name_of(call.func) == home.name:
+                    given = [item.value for item in call.keywords if item.arg == name]
+                    for value in [*given, *call.args[place:place + 1]]:
+                        if _lone(value):
+                            self._constants.append((scope, value, name))
+                        else:
+                            self._value(scope, value, False)
+
+    def _imported(self, scope: Scope, name: str) -> None:
+        """A name that another of the files sets."""
+        module, known = self._imports.get((scope.path, name), ("", ""))
+        for path, other in self._modules.items():
+            if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
+                self._name(other, known, False)
+
+    # -- calls
+
+    def _call(self, scope: Scope, node: ast.Call, direct: bool, place: int | None = None) -> None:
+        """A call: it is followed into its function, unless it trains, applies or builds what is trained."""
+        name = name_of(node.func)
+        if name in words.CLOCKS:
+            self._clocks.setdefault(scope, []).append(node.lineno)
+        measures, loads = words.named(name, words.METRICS), words.loads(name)
+        local = self._functions.get(name, []) if name not in scope.arguments else []
+        if not (measures or loads) and self._stops(scope, node, name, direct and bool(local)):
+            self._boundary = True
+            self._data(scope, node)
+            return
+        for function in local:
+            self._enter(function, direct, place)
+        goes_on = direct and name in THROUGH
+        if isinstance(node.func, ast.Attribute):
+            self._value(scope, node.func.value, goes_on or (direct and name in REPORTS))
+        for argument in [*node.args, *(item.value for item in node.keywords)]:
+            if local and not isinstance(argument, ast.Name):
+                self._data(scope, argument) if not (measures or loads) else self._value(scope, argument, False)
+            elif not local:
+                self._value(scope, argument, goes_on)
+
+    def _stops(self, scope: Scope, node: ast.Call, name: str, entered: bool) -> bool:
+        """Whether what comes out of a call was trained, or is what a trained thing says."""
+        if isinstance(node.func, ast.Attribute) and name in words.FITS:
+            return True
+        if entered:
+            return False
+        if name[:1].isupper() or name in self._classes:
+            return not words.named(name, words.METRICS | words.among("loss criterion random generator rng path counter"))
+        root = key(node.func)
+        if root is not None and scope.is_trained(root) and not isinstance(node.func, ast.Name):
+            return name not in THROUGH
+        if root is not None and isinstance(node.func, ast.Name) and scope.is_trained(root):
+            return True
+        if words.named(name, words.TRAINS) or words.named(name, words.APPLIES):
+            return True
+        functions = self._functions.get(name, [])
+        handed = any(scope.is_trained(each) for argument in node.args for each in [key(argument)] if each)
+        used = any(function.is_trained(each) for function in functions for each in _free(function))
+        return bool(functions) and (handed or used)
+
+    def _enter(self, function: Scope, direct: bool = False, place: int | None = None) -> None:
+        """What a function gives back."""
+        token = hash((id(function), direct, place))
+        if token in self._entered:
+            return
+        self._entered.add(token)
+        measures = words.named(function.name, words.METRICS) or words.loads(function.name)
+        if measures:
+            for default in function.arguments.values():
+                if default is not None:
+                    self._value(function, default, False)
+        for statement, around in function.statements:
+            given = [part.value for part in ast.walk(statement) if isinstance(part, ast.Yield)] if not _holds_block(statement) else []
+            if isinstance(statement, ast.Return):
+                given.append(statement.value)
+            for value in (value for value in given if value is not None):
+                if isinstance(value, ast.Tuple) and place is not None and place < len(value.elts):
+                    value = value.elts[place]
+                self._note(function, statement)
+                self._around(Definition(value, statement, function, around, SET))
+                self._value(function, value, direct)
+
+    # -- beyond what is trained: only data
+
+    def _data(self, scope: Scope, node: ast.AST, depth: int = 0) -> None:
+        """Look in the arguments of a call for what loads, makes or divides data, and leave the rest alone."""
+        if depth > 12:
+            return
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and words.loads(name_of(part.func)):
+                self._call(scope, part, False)
+            elif isinstance(part, ast.Name):
+                found = scope.find(part.id)
+                token = (id(found[0]), part.id + " data", True) if found else None
+                if found is None or token is None or token in self._seen or part.id in found[0].trained:
+                    continue
+                self._seen.add(token)
+                for place in found[1]:
+                    self._data(place.scope, place.value, depth + 1)
+
+
+def _calls(statement: ast.stmt) -> list[ast.Call]:
+    """The calls of a statement itself, without those of its blocks."""
+    own = [part for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt | ast.ExceptHandler | ast.match_case)]
+    return [node for part in own for node in ast.walk(part) if isinstance(node, ast.Call)]
+
+
+def _holds_block(statement: ast.stmt) -> bool:
+    return any(isinstance(part, ast.stmt) for part in ast.iter_child_nodes(statement))
+
+
+def _lone(node: ast.expr) -> bool:
+    return all(isinstance(part, ast.Constant | ast.UnaryOp | ast.BinOp | ast.operator | ast.unaryop) for part in ast.walk(node))
+
+
+def _free(function: Scope) -> set[str]:
+    """The names that a function reads and does not set itself."""
+    return reads(function.node) - function.definitions.keys() - function.arguments.keys()
+
+
+def _knob(name: str) -> bool:
+    """Whether a name is one of those that researchers are there to turn."""
+    return not words.ruler(name) and (words.named(name, words.STRONG) or words.named(name, words.MIDDLE))
