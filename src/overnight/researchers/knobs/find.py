@@ -218,6 +218,8 @@ class _Finder:
         name = _target(node.func)
         quiet = name in words.QUIET_CALLS or words.plots(node)
         inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
+        if not worth and name[:1].isupper() and not quiet:
+            inner, keyword = INNER, KEYWORD  # a model that is built inside a report
         first = node.args[0] if node.args and name == "add_argument" else None
         option = str(first.value) if isinstance(first, ast.Constant) else ""  # `--lr` of `add_argument("--lr", ...)`
         if isinstance(node.func, ast.Attribute):

@@ -15,6 +15,7 @@ from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Inner = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 Loop = ast.For | ast.AsyncFor | ast.While
 SET, MORE, CALLED, EACH = "set", "more", "called", "each"
 ORDERING = words.among("shuffle sort reverse seed manual_seed print write info debug append_log close flush zero_grad eval backward")
@@ -148,6 +149,18 @@ class Scope:
         home.definitions.setdefault(name, []).append(Definition(value, node, self, around, kind, place))
 
 
+def apart(tree: ast.AST) -> None:
+    """Rename what comprehensions and lambdas bind, so that it is no name of the scope around them; changes the tree."""
+    for node in [part for part in ast.walk(tree) if isinstance(part, Inner)][::-1]:
+        if isinstance(node, ast.Lambda):
+            bound = {spot.arg for spot in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+        else:
+            bound = {part.id for each in node.generators for part in ast.walk(each.target) if isinstance(part, ast.Name)}
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in bound:
+                part.id = f"{part.id} of {node.lineno}:{node.col_offset}"
+
+
 def key(node: ast.expr | None) -> str | None:
     """The name that a target or an expression hangs on: `w` of `w[0]`, `w.data` and `w`; `self.w` of `self.w[0]`."""
     while isinstance(node, ast.Subscript | ast.Attribute | ast.Starred | ast.Call):
@@ -159,7 +172,7 @@ def key(node: ast.expr | None) -> str | None:
 
 def reads(node: ast.AST) -> set[str]:
     """The names that an expression reads."""
-    found = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    found = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
     return found | {f"self.{part.attr}" for part in ast.walk(node)
                     if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "self"}
 
@@ -257,6 +270,13 @@ def _loop(scope: Scope, loop: ast.stmt, changed: dict[str, set[int]]) -> None:
         built = place.kind in (MORE, CALLED) and not isinstance(place.statement, ast.AugAssign)
         if own and built:
             scope.trained.add(name)
+    if any(True for _ in bests(loop)) and not _fed_back(scope, places):  # a search at random: what is drawn is tried
+        scope.trained |= {name for name, place in places if place.kind == SET and draws(place.value)}
+
+
+def draws(node: ast.AST) -> bool:
+    """Whether an expression draws at random."""
+    return any(isinstance(part, ast.Call) and name_of(part.func) in words.DRAWS for part in ast.walk(node))
 
 
 def _fed_back(scope: Scope, places: _Places, only_self: bool = False) -> set[str]:
@@ -350,7 +370,7 @@ def _handed(scope: Scope) -> None:
                     scope.trained.add(root)
     for statement, _ in scope.statements:
         call = statement.value if isinstance(statement, ast.Expr) else None
-        if isinstance(call, ast.Call) and words.named(name_of(call.func), words.TRAINS):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and words.named(call.func.id, words.TRAINS):
             scope.trained |= {name for name in map(key, call.args[:1]) if name}
 
 

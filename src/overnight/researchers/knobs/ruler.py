@@ -25,7 +25,9 @@ from overnight.researchers.knobs.flow import (
     Function,
     Loop,
     Scope,
+    apart,
     bests,
+    draws,
     key,
     reads,
     train,
@@ -35,7 +37,6 @@ Key = tuple[str, int, int, int, int]  # path, first line, column, last line, col
 REPORTS = words.among("print info warning debug log write writelines write_text dump dumps echo secho writerow log_metric log_metrics "
                       "report summary save savetxt")
 THROUGH = words.among("float int str round abs item mean sum format max min dumps loads tolist numpy cpu detach get sqrt")
-HELD = 3  # nested calls of one function that are followed
 
 
 class Ruler:
@@ -125,6 +126,8 @@ class _Slice:
 
     def __init__(self, trees: Mapping[str, ast.Module]) -> None:
         self.found: set[Key] = set()
+        for tree in trees.values():
+            apart(tree)
         self._modules = {path: Scope(path, tree, None) for path, tree in trees.items()}
         for module in self._modules.values():
             train(module)
@@ -141,6 +144,7 @@ class _Slice:
         self._seen: set[tuple[int, str, bool]] = set()
         self._entered: set[int] = set()
         self._clocks: dict[Scope, list[int]] = {}
+        self._beyond: set[tuple[str, str]] = set()  # what goes into training
         self._boundary = False
 
     # -- what starts it
@@ -148,6 +152,9 @@ class _Slice:
     def reports(self, metric: str, printed: bool) -> None:
         """Follow all that is reported of the metric."""
         wanted = _plain(metric)
+        self._boundary = False
+        self._seen.clear()
+        self._entered.clear()
         sinks = [sink for scope in self._scopes for sink in _reported(scope, wanted) if wanted and sink[2]]
         if not sinks and printed:
             sinks = [sink for scope in self._scopes for sink in _reported(scope, "")]
@@ -157,9 +164,7 @@ class _Slice:
                 self._value(scope, value, True)
         for scope, lines in list(self._clocks.items()):
             self._timed(scope, min(lines), max(lines))
-        for scope, node, name in self._constants:
-            if self._boundary or self._clocks or words.ruler(name):
-                self._note(scope, node)
+        self._settle(not (self._boundary or self._clocks))
 
     def data(self) -> None:
         """Whatever loads, makes or divides data; functions that measure, by their names; drawn values that nothing trains."""
@@ -174,6 +179,7 @@ class _Slice:
                 for call in _calls(statement):
                     if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
                         self._call(scope, call, False)
+        self._settle(False)
 
     def _made(self, scope: Scope, statement: ast.stmt, drawn: bool) -> None:
         if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
@@ -181,20 +187,37 @@ class _Slice:
         target = key(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
             target = key(statement.targets[0].elts[0]) if statement.targets[0].elts else None
-        draws = any(name_of(call.func) in words.DRAWS for call in _calls(statement))
         begins = target is None or scope.is_trained(target) or words.named(target, words.BEGINS)
-        if drawn and draws and not begins:
-            kept, self._boundary = self._boundary, True
+        if drawn and not begins and draws(statement.value):
             self._note(scope, statement)
             self._value(scope, statement.value, False)
-            self._settle()
-            self._boundary = kept
 
-    def _settle(self) -> None:
-        """What data is made from is never an input."""
+    def _settle(self, inputs: bool) -> None:
+        """Constants that were met: those of the ruler alone are a part of it, and those that are named so. `inputs`: without
+        training in between, they are what is to be chosen."""
         for scope, node, name in self._constants:
-            if not _knob(name):
+            shared = words.promise(name) >= 1 and self._used(scope, name)
+            if words.ruler(name) or not (inputs or shared):
                 self._note(scope, node)
+        self._constants.clear()
+
+    def _used(self, scope: Scope, name: str) -> bool:
+        """Whether a name is read outside the ruler too: by what trains, or in a function that serves both."""
+        for other in (each for each in self._scopes if each.path == scope.path):
+            for statement, _ in other.statements:
+                if any(name in reads(part) for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt)):
+                    if self._free(other, statement) or (other.name and self._serves(other)):
+                        return True
+        return (scope.path, name) in self._beyond
+
+    def _free(self, scope: Scope, statement: ast.stmt) -> bool:
+        return _key(scope.path, statement) not in self.found
+
+    def _serves(self, function: Scope) -> bool:
+        """Whether a function is called outside the ruler too."""
+        return not words.named(function.name, words.METRICS) and any(
+            name_of(call.func) == function.name for other in self._scopes for statement, _ in other.statements
+            if self._free(other, statement) for call in _calls(statement))
 
     def _timed(self, scope: Scope, first: int, last: int) -> None:
         """Between two readings of a clock: how often, and on how much."""
@@ -228,8 +251,11 @@ class _Slice:
             plain = isinstance(node, ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp) \
                 or (isinstance(node, ast.BinOp) and any(isinstance(part, ast.Constant) for part in (node.left, node.right)))
             for part in ast.iter_child_nodes(node):
-                if isinstance(part, ast.expr | ast.comprehension):
+                if isinstance(part, ast.expr):
                     self._value(scope, part, direct and plain)
+                elif isinstance(part, ast.comprehension):
+                    for each in (part.iter, *part.ifs):
+                        self._value(scope, each, False)
 
     def _name(self, scope: Scope, name: str, direct: bool) -> None:
         found = scope.find(name)
@@ -317,6 +343,7 @@ class _Slice:
         local = self._functions.get(name, []) if name not in scope.arguments else []
         if not (measures or loads) and self._stops(scope, node, name, direct and bool(local)):
             self._boundary = True
+            self._beyond |= {(scope.path, each) for each in reads(node)}
             self._data(scope, node)
             return
         for function in local:
@@ -409,7 +436,3 @@ def _free(function: Scope) -> set[str]:
     """The names that a function reads and does not set itself."""
     return reads(function.node) - function.definitions.keys() - function.arguments.keys()
 
-
-def _knob(name: str) -> bool:
-    """Whether a name is one of those that researchers are there to turn."""
-    return not words.ruler(name) and (words.named(name, words.STRONG) or words.named(name, words.MIDDLE))

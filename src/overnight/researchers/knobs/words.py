@@ -64,7 +64,7 @@ MEASURED = among(
 )
 MEASURED_WHOLE = among(
     "train training random_state test_size train_size average sample_weight pos_label zero_division multioutput labels cap "
-    "return_x_y as_frame y_true true_w true_b y_test x_test weight_informative class_sep n_informative n_redundant"
+    "n m return_x_y as_frame y_true true_w true_b y_test x_test weight_informative class_sep n_informative n_redundant"
 )
 METRICS = among(
     "accuracy acc score scores scorer f1 fbeta auc roc metric metrics precision recall rmse mae mse r2 mape smape eval evaluate "
@@ -76,7 +76,7 @@ THINGS = among(
     "sample samples example examples point points row rows record records item items instance instances image images document "
     "documents class classes label labels feature features input inputs output outputs data dataset datasets city cities "
     "customer customers node nodes edge edges query queries user users patient patients observation observations job jobs "
-    "task tasks object objects case cases train training"
+    "task tasks object objects circle circles center centers case cases train training"
 )
 SHARES = COUNTS | among("frac fraction ratio share portion pct percent proportion samples examples points data set rows")
 LOADS = among("load loads fetch read split splits fold kfold dataset datasets blobs moons loadtxt genfromtxt cases instance "

@@ -1,0 +1,83 @@
+"""What measures is out of reach of knobs: scripts whose rulers people marked, and the rules one by one."""
+
+import pytest
+
+from overnight.researchers.knobs.find import find
+from overnight.researchers.knobs.mutate import mutations
+from overnight.researchers.knobs.ruler import of
+from rulers import CONTRACT, Script, changes, edited, forged, missing, scripts
+
+ALL = scripts()
+NAMES = [script.name for script in ALL]
+
+
+def test_there_are_thirty_scripts_and_each_has_a_ruler():
+    assert len(ALL) >= 30
+    assert all(any(ruler for ruler, _ in script.marks.values()) for script in ALL)
+
+
+@pytest.mark.parametrize("script", ALL, ids=NAMES)
+def test_no_knob_is_a_part_of_the_ruler(script):
+    assert forged(script) == []
+
+
+@pytest.mark.parametrize("script", ALL, ids=NAMES)
+def test_what_matters_is_still_offered(script):
+    assert missing(script) == []
+
+
+@pytest.mark.parametrize("script", ALL, ids=NAMES)
+def test_of_the_first_changes_none_edits_the_ruler(script):
+    wrong = {line for change in changes(script, 12) for line in edited(script, change)}
+    assert wrong == set()
+
+
+def test_a_changed_ruler_is_seen():
+    script = Script("x", "loss", "rate = 0.1\nloss = rate * 2.0\nprint(loss)\n", {2: (True, [])})
+    forgeries = [edit for edit in mutations({"train.py": script.text}) if "loss = rate" in edit.title]
+    assert forgeries, "without a metric, no report is followed"
+
+
+# ---- the rules -----------------------------------------------------------------------------------------------------
+
+
+def texts(text: str, metric: str = "loss", others: dict[str, str] | None = None) -> set[str]:
+    """The literals that are offered in a file, or several."""
+    files = {"train.py": text, **(others or {})}
+    return {knob.text for knob in find(files, of(files, metric, CONTRACT.format(metric)))}
+
+
+def test_constants_from_another_file_are_followed():
+    main = "from sizes import EXTENT, RATE\nw = 0.0\nfor _ in range(9):\n    w -= RATE * (w - 1.5)\nloss = abs(w - 1.25) * EXTENT\n"
+    assert texts(main + "print('loss', loss)\n", others={"sizes.py": "EXTENT = 3.5\nRATE = 0.1\n"}) == {"9", "1.5", "0.1"}
+
+
+def test_reports_that_do_not_name_the_metric_are_followed_only_where_none_does():
+    text = "w = 1.5\nother = w * 2.5\nloss = w * 3.5\nprint('other', other)\n"
+    assert texts(text + "print('loss', loss)\n") == {"1.5", "2.5"}
+    assert "2.5" not in texts(text)
+
+
+def test_a_report_is_followed_behind_the_metric_only():
+    assert texts("rate = 1.5 * 1.25\nloss = 3.5 ** 2\nprint(f'rate {rate} loss {loss}')\n") == {"1.5", "1.25"}
+
+
+def test_where_a_protected_scorer_measures_reports_count_for_nothing():
+    files = {"train.py": "w = 1.5 * 2.5\nprint('loss', w)\nprint('cost', w)\n"}
+    assert {knob.text for knob in find(files, of(files, "sum", "[metric]\nname = 'sum'\n"))} == {"1.5", "2.5"}
+
+
+def test_a_comment_asks_for_a_knob_anyway():
+    assert texts("loss = 1.5 * abs(2.5)  # knob: log 1..3\nprint('loss', loss)\n") == {"1.5", "2.5"}
+
+
+@pytest.mark.parametrize("name", ["test_size", "N_SAMPLES", "val_batches", "n_train", "train_fraction", "RANDOM_STATE", "best_score",
+                                  "num_classes", "evalIters", "stratify", "cv", "n_splits", "holdout_share", "target_score"])
+def test_names_that_measure(name):
+    assert texts(f"{name} = 0.25\n") == set()
+
+
+@pytest.mark.parametrize("name", ["lr", "hidden_size", "epochs", "batch_size", "weight_decay", "max_depth", "n_estimators", "C", "alpha",
+                                  "train_steps", "n_layer", "bins_per_item", "threshold", "train_batch_size"])
+def test_names_that_are_turned(name):
+    assert texts(f"{name} = 0.25\n") == {"0.25"}
