@@ -2,8 +2,8 @@
 
 import pytest
 
+from overnight.contracts import Change
 from overnight.researchers.knobs.find import find
-from overnight.researchers.knobs.mutate import mutations
 from overnight.researchers.knobs.ruler import of
 from rulers import CONTRACT, Script, changes, edited, forged, missing, scripts
 
@@ -32,10 +32,10 @@ def test_of_the_first_changes_none_edits_the_ruler(script):
     assert wrong == set()
 
 
-def test_a_changed_ruler_is_seen():
+def test_an_edit_of_the_ruler_would_be_seen():
     script = Script("x", "loss", "rate = 0.1\nloss = rate * 2.0\nprint(loss)\n", {2: (True, [])})
-    forgeries = [edit for edit in mutations({"train.py": script.text}) if "loss = rate" in edit.title]
-    assert forgeries, "without a metric, no report is followed"
+    assert edited(script, Change({"train.py": script.text.replace("2.0", "1.0")}, "")) == ["loss = rate * 2.0"]
+    assert edited(script, Change({"train.py": script.text.replace("0.1", "0.2")}, "")) == []
 
 
 # ---- the rules -----------------------------------------------------------------------------------------------------

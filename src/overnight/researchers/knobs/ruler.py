@@ -8,34 +8,19 @@ that goes into a formula without any training in between is an input, not a part
 from __future__ import annotations
 
 import ast
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of, sources
-from overnight.researchers.knobs.flow import (
-    CALLED,
-    EACH,
-    MORE,
-    SET,
-    Definition,
-    Function,
-    Loop,
-    Scope,
-    apart,
-    bests,
-    draws,
-    key,
-    reads,
-    train,
-)
+from overnight.researchers.knobs.flow import bests, draws, train
+from overnight.researchers.knobs.reports import REPORTS, plain, reported
+from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
 
 Key = tuple[str, int, int, int, int]  # path, first line, column, last line, column
-REPORTS = words.among("print info warning debug log write writelines write_text dump dumps echo secho writerow log_metric log_metrics "
-                      "report summary save savetxt")
+Same = ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp
 THROUGH = words.among("float int str round abs item mean sum format max min dumps loads tolist numpy cpu detach get sqrt")
 
 
@@ -71,7 +56,7 @@ def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler
 
 def _from_output(contract: str) -> bool:
     try:
-        return tomllib.loads(contract).get("metric", {}).get("from") == "output"
+        return bool(tomllib.loads(contract).get("metric", {}).get("from") == "output")
     except (tomllib.TOMLDecodeError, AttributeError):
         return True
 
@@ -79,43 +64,6 @@ def _from_output(contract: str) -> bool:
 def _key(path: str, node: ast.AST) -> Key:
     return (path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, "end_lineno", 0) or 0,
             getattr(node, "end_col_offset", 0) or 0)
-
-
-# ---- where the metric is reported ----------------------------------------------------------------------------------
-
-_Sink = tuple[Scope, ast.stmt, list[ast.expr]]
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _texts(node: ast.AST) -> Iterator[str]:
-    return (part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str))
-
-
-def _reported(scope: Scope, metric: str) -> Iterator[_Sink]:
-    """What is reported in a scope: all of it, or what stands behind the metric's name where one is given."""
-    for statement, _ in scope.statements:
-        headers = [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr)]
-        for node in (part for header in headers for part in ast.walk(header)):
-            if isinstance(node, ast.Call) and name_of(node.func) in REPORTS:
-                yield scope, statement, _behind([*node.args, *(item.value for item in node.keywords)], metric)
-            elif isinstance(node, ast.Dict) and metric:
-                yield scope, statement, [value for name, value in zip(node.keys, node.values, strict=True)
-                                         if name is not None and any(metric in _plain(text) for text in _texts(name))]
-        if metric and isinstance(statement, ast.Assign) and isinstance(target := statement.targets[0], ast.Subscript):
-            if any(metric == _plain(text) for text in _texts(target.slice)):
-                yield scope, statement, [statement.value]
-
-
-def _behind(given: Sequence[ast.expr], metric: str) -> list[ast.expr]:
-    """The parts of a report that stand behind the metric's name; all of them where no metric is given."""
-    parts = [part for argument in given for part in (argument.values if isinstance(argument, ast.JoinedStr) else [argument])]
-    if not metric:
-        return parts
-    first = next((place for place, part in enumerate(parts) if any(metric in _plain(text) for text in _texts(part))), None)
-    return parts[first:] if first is not None else []
 
 
 # ---- the slice -----------------------------------------------------------------------------------------------------
@@ -151,13 +99,13 @@ class _Slice:
 
     def reports(self, metric: str, printed: bool) -> None:
         """Follow all that is reported of the metric."""
-        wanted = _plain(metric)
+        wanted = plain(metric)
         self._boundary = False
         self._seen.clear()
         self._entered.clear()
-        sinks = [sink for scope in self._scopes for sink in _reported(scope, wanted) if wanted and sink[2]]
+        sinks = [sink for scope in self._scopes for sink in reported(scope, wanted) if wanted and sink[2]]
         if not sinks and printed:
-            sinks = [sink for scope in self._scopes for sink in _reported(scope, "")]
+            sinks = [sink for scope in self._scopes for sink in reported(scope, "")]
         for scope, statement, values in sinks:
             self._note(scope, statement)
             for value in values:
@@ -168,9 +116,9 @@ class _Slice:
 
     def data(self) -> None:
         """Whatever loads, makes or divides data; functions that measure, by their names; drawn values that nothing trains."""
-        reporting = {scope for scope in self._scopes if any(True for _ in _reported(scope, ""))}
+        reporting = {scope for scope in self._scopes if any(True for _ in reported(scope, ""))}
         for scope in self._scopes:
-            if words.loads(scope.name) or words.named(scope.name, words.METRICS) and isinstance(scope.node, Function):
+            if isinstance(scope.node, Function) and (words.loads(scope.name) or words.named(scope.name, words.METRICS)):
                 self._enter(scope)
             drawn = isinstance(scope.node, ast.Module) or scope in reporting
             for statement, around in scope.statements:
@@ -205,9 +153,9 @@ class _Slice:
         """Whether a name is read outside the ruler too: by what trains, or in a function that serves both."""
         for other in (each for each in self._scopes if each.path == scope.path):
             for statement, _ in other.statements:
-                if any(name in reads(part) for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt)):
-                    if self._free(other, statement) or (other.name and self._serves(other)):
-                        return True
+                read = any(name in reads(part) for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt))
+                if read and (self._free(other, statement) or (other.name and self._serves(other))):
+                    return True
         return (scope.path, name) in self._beyond
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
@@ -248,11 +196,11 @@ class _Slice:
         elif isinstance(node, ast.Lambda):
             self._value(scope, node.body, False)
         else:
-            plain = isinstance(node, ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp) \
-                or (isinstance(node, ast.BinOp) and any(isinstance(part, ast.Constant) for part in (node.left, node.right)))
+            scaled = isinstance(node, ast.BinOp) and any(isinstance(part, ast.Constant) for part in (node.left, node.right))
+            same = scaled or isinstance(node, Same)
             for part in ast.iter_child_nodes(node):
                 if isinstance(part, ast.expr):
-                    self._value(scope, part, direct and plain)
+                    self._value(scope, part, direct and same)
                 elif isinstance(part, ast.comprehension):
                     for each in (part.iter, *part.ifs):
                         self._value(scope, each, False)
@@ -260,20 +208,21 @@ class _Slice:
     def _name(self, scope: Scope, name: str, direct: bool) -> None:
         found = scope.find(name)
         if found is None:
-            return self._imported(scope, name)
+            self._imported(scope, name)
+            return
         home, places = found
         if (id(home), name, direct) in self._seen:
-            return None
+            return
         self._seen.add((id(home), name, direct))
         set_again = any(name in reads(place.value) or place.kind == MORE for place in places if place.kind != EACH)
         if name in home.trained and not (direct and not set_again):
             self._boundary = True
-            return None
+            return
         if name in home.arguments:
             self._argument(home, name)
         for place in places:
             self._place(home, name, place, direct, alone=len(places) == 1)
-        return None
+        return
 
     def _place(self, home: Scope, name: str, place: Definition, direct: bool, alone: bool) -> None:
         """One of the places where a name is set."""
@@ -282,17 +231,18 @@ class _Slice:
                 self._constants.append((place.scope, place.value, name))
             return
         if isinstance(place.statement, Loop) and place.statement in place.scope.searches:
-            return self._data(place.scope, place.value)
+            self._data(place.scope, place.value)
+            return
         self._note(place.scope, place.statement)
         self._around(place)
         value = place.value
         if place.place is not None and isinstance(value, ast.Call):
-            return self._call(place.scope, value, direct, place.place)
-        if place.kind == CALLED and isinstance(value, ast.Call):
+            self._call(place.scope, value, direct, place.place)
+        elif place.kind == CALLED and isinstance(value, ast.Call):
             for argument in value.args:
                 self._value(place.scope, argument, False)
-            return None
-        return self._value(place.scope, value, direct and place.kind != EACH)
+        else:
+            self._value(place.scope, value, direct and place.kind != EACH)
 
     def _around(self, place: Definition) -> None:
         """The conditions and loops around a place, but for those that train or search."""
@@ -389,7 +339,8 @@ class _Slice:
                 if default is not None:
                     self._value(function, default, False)
         for statement, around in function.statements:
-            given = [part.value for part in ast.walk(statement) if isinstance(part, ast.Yield)] if not _holds_block(statement) else []
+            plainly = not any(isinstance(part, ast.stmt) for part in ast.iter_child_nodes(statement))
+            given = [part.value for part in ast.walk(statement) if isinstance(part, ast.Yield)] if plainly else []
             if isinstance(statement, ast.Return):
                 given.append(statement.value)
             for value in (value for value in given if value is not None):
@@ -420,12 +371,9 @@ class _Slice:
 
 def _calls(statement: ast.stmt) -> list[ast.Call]:
     """The calls of a statement itself, without those of its blocks."""
-    own = [part for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt | ast.ExceptHandler | ast.match_case)]
+    blocks = ast.stmt | ast.ExceptHandler | ast.match_case
+    own = [part for part in ast.iter_child_nodes(statement) if not isinstance(part, blocks)]
     return [node for part in own for node in ast.walk(part) if isinstance(node, ast.Call)]
-
-
-def _holds_block(statement: ast.stmt) -> bool:
-    return any(isinstance(part, ast.stmt) for part in ast.iter_child_nodes(statement))
 
 
 def _lone(node: ast.expr) -> bool:

@@ -59,17 +59,17 @@ QUIET_CALLS = among(
 MEASURED = among(
     "val valid validation eval evaluation evaluator evals test tests testing metric metrics holdout heldout benchmark best "
     "seed seeds randomstate stratify shuffle shuffled split splits fold folds cv target targets goal expected truth "
-    "groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse mae mse score scores scorer "
-    "scoring repeats download truth"
+    "groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse mae mse score scores "
+    "scorer scoring repeats download"
 )
 MEASURED_WHOLE = among(
     "train training random_state test_size train_size average sample_weight pos_label zero_division multioutput labels cap "
     "n m return_x_y as_frame y_true true_w true_b y_test x_test weight_informative class_sep n_informative n_redundant"
 )
 METRICS = among(
-    "accuracy acc score scores scorer f1 fbeta auc roc metric metrics precision recall rmse mae mse r2 mape smape eval evaluate "
-    "evaluation validate validation test benchmark confusion perplexity bleu rouge ndcg iou psnr ssim measure judge grade "
-    "objective fitness"
+    "accuracy acc score scores scorer f1 fbeta auc roc metric metrics precision recall rmse mae mse r2 mape smape eval "
+    "evaluate evaluation validate validation test benchmark confusion perplexity bleu rouge ndcg iou psnr ssim measure "
+    "judge grade objective fitness"
 )
 COUNTS = among("n num nb nr number count size sizes total amount length len how")
 THINGS = among(
@@ -81,9 +81,13 @@ THINGS = among(
 SHARES = COUNTS | among("frac fraction ratio share portion pct percent proportion samples examples points data set rows")
 LOADS = among("load loads fetch read split splits fold kfold dataset datasets blobs moons loadtxt genfromtxt cases instance "
               "instances loader")
-MAKES = among("make generate gen get create build draw synth synthetic synthesize synthesise prepare sample simulate random fake")
-DATA = among("data dataset datasets blobs moons circles classification regression examples instances instance items points cases "
-             "problem problems problemset x xy inputs task tasks series batch_data sequence sequences cities graph")
+MAKES = among(
+    "make generate gen get create build draw synth synthetic synthesize synthesise prepare sample simulate random fake"
+)
+DATA = among(
+    "data dataset datasets blobs moons circles classification regression examples instances instance items points cases "
+    "problem problems problemset x xy inputs task tasks series batch_data sequence sequences cities graph"
+)
 FITS = among("fit partial_fit train_on_batch step fit_transform fit_predict fit_generator")
 TRAINS = among(
     "fit train training trained learn optimize optimise optimizer minimize minimise maximize maximise solve solver search tune "
@@ -95,7 +99,9 @@ APPLIES = among(
 )
 DRAWS = among("random rand randn randint uniform normal gauss choice choices integers shuffle permutation standard_normal "
               "expovariate randrange betavariate poisson exponential lognormal")
-CLOCKS = among("perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns time time_ns timeit default_timer")
+CLOCKS = among(
+    "perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns time time_ns timeit default_timer"
+)
 BEGINS = among("w w0 w1 w2 w3 b b0 b1 b2 b3 x0 theta params param weight weights bias init initial start state population "
                "solution guess embedding layer layers coef best current candidate model net mask noise perturbation speeds")
 PLOTTED = among("plt ax axes axs fig figure sns seaborn pyplot plot plots plotting plotly legend savefig xlabel ylabel title "
@@ -105,8 +111,8 @@ PLOTTED = among("plt ax axes axs fig figure sns seaborn pyplot plot plots plotti
 def ruler(name: str) -> bool:
     """Whether a value of this name belongs to what measures: how it is measured, on what, on how much of it, from which seed."""
     plain = name.lower().lstrip("-").replace("-", "_")
-    counted = named(name, COUNTS) and named(name, THINGS)
-    divided = named(name, among("train training")) and named(name, SHARES)
+    counted = named(name, COUNTS) and named(name, THINGS) and not named(name, among("batch"))
+    divided = named(name, among("train training")) and named(name, SHARES) and not named(name, among("batch"))
     return plain in MEASURED_WHOLE or named(name, MEASURED) or counted or divided
 
 
