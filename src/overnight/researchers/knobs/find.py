@@ -28,6 +28,8 @@ ASKED_FOR = 1.2  # the worth of what carries a `# knob:` comment
 TABLE = 6  # a longer row of numbers is data
 PLAIN = (0, 1, -1, 2)  # inside an expression these are structure
 
+OPTIONS = ("add_argument", "option", "Option")  # of argparse, click and typer
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -131,6 +133,8 @@ class _Finder:
         for arg, value in zip(with_default, [*node.args.defaults, *node.args.kw_defaults], strict=True):
             if value is not None:
                 self._value(value, f"{where}({arg.arg}=)", arg.arg, DEFAULT)
+        for decorator in getattr(node, "decorator_list", []):
+            self.expression(decorator, where, "decorator", INNER)
         if isinstance(node, ast.Lambda):
             self.expression(node.body, where, "return", INNER)
         else:
@@ -171,7 +175,9 @@ class _Finder:
         self._names[where] += 1
         if self._names[where] > 1:
             where = f"{where}#{self._names[where]}"
-        text, line = self._source.cut(node), node.lineno
+        text, line, (start, end) = self._source.cut(node), node.lineno, self._source.span(node)
+        if text[:1] in "\"'" and not isinstance(value, str):  # a number in quotes
+            text, start, end = text[1:-1], start + 1, end - 1
         dull = where in self._dead or words.never(name) or text[:2].lower() in ("0x", "0b", "0o")
         worth = 0.0 if dull or self._ruler.holds(self._path, node) else worth * words.promise(name)
         scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
@@ -185,7 +191,7 @@ class _Finder:
         if worth > 0 and scales.moves(scale, value):
             label = where if "(" in where else where.replace("#1", "")
             self.knobs.append(
-                Knob(f"{self._path}:{where}", self._path, label, self._source.span(node), text, value, scale, worth))
+                Knob(f"{self._path}:{where}", self._path, label, (start, end), text, value, scale, worth))
 
     # -- expressions: literals without a name
 
@@ -220,8 +226,11 @@ class _Finder:
         inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
         if not worth and name[:1].isupper() and not quiet:
             inner, keyword = INNER, KEYWORD  # a model that is built inside a report
-        first = node.args[0] if node.args and name == "add_argument" else None
-        option = str(first.value) if isinstance(first, ast.Constant) else ""  # `--lr` of `add_argument("--lr", ...)`
+        named = [str(spot.value) for spot in node.args if isinstance(spot, ast.Constant) and str(spot.value)[:1] == "-"]
+        named = named or [str(spot.value) for spot in node.args[:1] if isinstance(spot, ast.Constant)]
+        option = max(named, key=len, default="") if name in OPTIONS else ""  # `--lr` of `add_argument("-l", "--lr", ...)`
+        if worth and self._environment(node, name):
+            return
         if isinstance(node.func, ast.Attribute):
             self.expression(node.func, context, label, inner)
         for argument in node.args:
@@ -231,6 +240,19 @@ class _Finder:
                 self._value(given.value, option, option.lstrip("-"), OPTION)
             elif not option and given.arg:
                 self._value(given.value, _spot(context, f"{name}({given.arg}=)"), given.arg, keyword)
+
+
+    def _environment(self, node: ast.Call, name: str) -> bool:
+        """`int(os.getenv("WIDTH", "64"))`, or the same without quotes: whether it was that, with the default as its knob."""
+        inner = node.args[0] if name in ("int", "float") and len(node.args) == 1 else node
+        match inner:
+            case ast.Call(func=ast.Attribute(attr="getenv") | ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"),
+                          args=[ast.Constant(value=str() as variable), default]):
+                value = scales.number(default.value) if isinstance(default, ast.Constant) else None
+                if value is not None and not (isinstance(literal(default), str) and inner is node):
+                    self._see(default, variable, variable, value, OPTION)
+                return True
+        return False
 
 
 def _structure(name: str, value: Value, worth: float) -> bool:

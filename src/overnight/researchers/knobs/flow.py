@@ -183,8 +183,8 @@ def _trains(scope: Scope, loop: ast.stmt) -> bool:
     """Whether a loop trains or searches: it feeds back, holds the best, or calls what trains."""
     names = {name for name, places in scope.definitions.items() for each in places
              if loop in each.around and each.kind != EACH}
-    fits = any(isinstance(part, ast.Call) and (name_of(part.func) in words.FITS or words.named(name_of(part.func), words.TRAINS))
-               for part in ast.walk(loop))
+    called = {name_of(part.func) for part in ast.walk(loop) if isinstance(part, ast.Call)}
+    fits = any(name in words.FITS or words.named(name, words.TRAINS) for name in called)
     home = scope.parent
     held = home.definitions.items() if home is not None and isinstance(home.node, ast.ClassDef) else ()
     selves = {name for name, places in held

@@ -110,13 +110,20 @@ def _in_source(path: str, source: Source, ruler: Ruler) -> Iterator[Mutation]:
             given = _given(statement)
             if _quiet(statement) or (given and given <= shown):  # or all that it does is to set what is only printed
                 continue
-            if not ruler.holds(path, statement) and not any(map(words.ruler, given)):
+            nodes = list(_expressions(statement))
+            measures = any(map(words.ruler, given)) or any(map(_measures, nodes))
+            if not measures and not ruler.holds(path, statement):
                 yield from _left_out(path, source, block, statement)
-            if ruler.is_part(path, statement) or any(map(words.ruler, given)):
+            if ruler.is_part(path, statement):
                 continue
-            for node in (node for node in _expressions(statement) if not ruler.is_part(path, node)):
+            for node in (node for node in nodes if not ruler.is_part(path, node) and not measures):
                 for swap in _swaps(source, node, functions):
                     yield _swap(path, source, statement, block.where, swap)
+
+
+def _measures(node: ast.expr) -> bool:
+    """Whether a name is read that says of itself that it belongs to the ruler."""
+    return isinstance(node, ast.Name) and len(node.id) > 1 and node.id != "best" and words.ruler(node.id)
 
 
 class _Block(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -88,7 +88,8 @@ class _Slice:
         self._imports = {(path, alias.asname or alias.name): (node.module or "", alias.name)
                          for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
                          for alias in node.names}
-        self._constants: list[tuple[Scope, ast.expr, str]] = []
+        self._constants: list[tuple[Scope, ast.expr, str, bool]] = []  # the last: whether it may be an input
+        self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
         self._entered: set[int] = set()
         self._clocks: dict[Scope, list[int]] = {}
@@ -143,9 +144,9 @@ class _Slice:
     def _settle(self, inputs: bool) -> None:
         """Constants that were met: those of the ruler alone are a part of it, and those that are named so. `inputs`: without
         training in between, they are what is to be chosen."""
-        for scope, node, name in self._constants:
+        for scope, node, name, chosen in self._constants:
             shared = words.promise(name) >= 1 and self._used(scope, name)
-            if words.ruler(name) or not (inputs or shared):
+            if words.ruler(name) or not ((inputs and chosen) or shared):
                 self._note(scope, node)
         self._constants.clear()
 
@@ -220,21 +221,26 @@ class _Slice:
             return
         if name in home.arguments:
             self._argument(home, name)
+        far = isinstance(home.node, ast.Module) and scope is not home and words.promise(name) < 1
+        self._counting += far  # a constant that a function reads from outside is no input of it
         for place in places:
             self._place(home, name, place, direct, alone=len(places) == 1)
+        self._counting -= far
         return
 
     def _place(self, home: Scope, name: str, place: Definition, direct: bool, alone: bool) -> None:
         """One of the places where a name is set."""
         if alone and place.kind == SET and _lone(place.value):
             if not direct or words.ruler(name):
-                self._constants.append((place.scope, place.value, name))
+                self._constants.append((place.scope, place.value, name, not self._counting))
             return
         if isinstance(place.statement, Loop) and place.statement in place.scope.searches:
             self._data(place.scope, place.value)
             return
         self._note(place.scope, place.statement)
-        self._around(place)
+        since = [set(each.around) for each in home.definitions[name] if each.kind == SET]
+        added = isinstance(place.statement, ast.AugAssign)
+        self._around(place, [loop for loop in place.around if added and since and not any(loop in each for each in since)])
         value = place.value
         if place.place is not None and isinstance(value, ast.Call):
             self._call(place.scope, value, direct, place.place)
@@ -244,12 +250,14 @@ class _Slice:
         else:
             self._value(place.scope, value, direct and place.kind != EACH)
 
-    def _around(self, place: Definition) -> None:
-        """The conditions and loops around a place, but for those that train or search."""
+    def _around(self, place: Definition, sums: Sequence[ast.stmt] = ()) -> None:
+        """The conditions and loops around a place, but for those that train or search and over which nothing is summed."""
         for block in place.around:
-            if isinstance(block, Loop) and block not in place.scope.searches:
+            if isinstance(block, Loop) and (block not in place.scope.searches or block in sums):
                 self._note(place.scope, block)
+                self._counting += 1
                 self._value(place.scope, block.test if isinstance(block, ast.While) else block.iter, False)
+                self._counting -= 1
             elif isinstance(block, ast.If) and not any(True for _ in bests(block)):
                 self._note(place.scope, block)
                 self._value(place.scope, block.test, False)
@@ -261,19 +269,21 @@ class _Slice:
         default = home.arguments.get(name)
         if default is not None:
             if words.named(home.name, words.TRAINS) or home.name in ("main", "run"):
-                self._constants.append((home, default, name))
+                self._constants.append((home, default, name, True))
             else:
                 self._value(home, default, False)
         place = list(home.arguments).index(name) - ("self" in home.arguments)
+        counting, self._counting = self._counting, 0
         for scope in self._scopes:
             for call in (call for statement, _ in scope.statements for call in _calls(statement)):
                 if name_of(call.func) == home.name:
                     given = [item.value for item in call.keywords if item.arg == name]
                     for value in [*given, *call.args[place:place + 1]]:
                         if _lone(value):
-                            self._constants.append((scope, value, name))
+                            self._constants.append((scope, value, name, True))
                         else:
                             self._value(scope, value, False)
+        self._counting = counting
 
     def _imported(self, scope: Scope, name: str) -> None:
         """A name that another of the files sets."""
@@ -301,11 +311,13 @@ class _Slice:
         goes_on = direct and name in THROUGH
         if isinstance(node.func, ast.Attribute):
             self._value(scope, node.func.value, goes_on or (direct and name in REPORTS))
+        self._counting += name in words.DRAWS
         for argument in [*node.args, *(item.value for item in node.keywords)]:
             if local and not isinstance(argument, ast.Name):
                 self._data(scope, argument) if not (measures or loads) else self._value(scope, argument, False)
             elif not local:
                 self._value(scope, argument, goes_on)
+        self._counting -= name in words.DRAWS
 
     def _stops(self, scope: Scope, node: ast.Call, name: str, entered: bool) -> bool:
         """Whether what comes out of a call was trained, or is what a trained thing says."""

@@ -174,6 +174,18 @@ def write(value: Value, like: str) -> str:
     return fixed if "." in fixed else fixed + ".0"
 
 
+def number(text: object) -> int | float | None:
+    """The number that a text is, or that stands there already; None for anything else."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return text
+    if not isinstance(text, str) or not re.fullmatch(NUMBER, text):
+        return None
+    try:
+        return int(text) if re.fullmatch(r"[+-]?\d[\d_]*", text) else float(text)
+    except ValueError:
+        return None
+
+
 # ---- comments --------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ MIDDLE = among(
     "temp ratio frac fraction steps step heads head block window alpha gamma lambda reg l1 l2 smoothing threshold "
     "epochs iters iterations size order power noise weight bias norm tie nesterov"
 )
-WEAK = among("eps epsilon vocab max min limit buffer cache budget tol")
+WEAK = among("eps epsilon max min limit buffer cache budget tol")
 
 FRACTION = among("dropout ratio frac fraction prob probability proportion warmup warmdown cooldown share")
 NEAR_ONE = among("beta beta1 beta2 betas momentum decay ema discount gamma rho")
@@ -58,8 +58,8 @@ QUIET_CALLS = among(
 
 MEASURED = among(
     "val valid validation eval evaluation evaluator evals test tests testing metric metrics holdout heldout benchmark best "
-    "seed seeds randomstate stratify shuffle shuffled split splits fold folds cv target targets goal expected truth "
-    "groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse mae mse score scores "
+    "seed seeds vocab vocabulary randomstate stratify shuffle shuffled split splits fold folds cv target targets goal "
+    "expected truth groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse mae mse score scores "
     "scorer scoring repeats download"
 )
 MEASURED_WHOLE = among(
@@ -95,7 +95,7 @@ TRAINS = among(
 )
 APPLIES = among(
     "forward predict predicts prediction model net network apply transform infer inference decide policy classify embed encode "
-    "decode proba logits mlp gpt transformer pack schedule plan route greedy heuristic"
+    "decode prob probs proba logits mlp gpt transformer pack schedule plan route greedy heuristic"
 )
 DRAWS = among("random rand randn randint uniform normal gauss choice choices integers shuffle permutation standard_normal "
               "expovariate randrange betavariate poisson exponential lognormal")
@@ -105,15 +105,18 @@ CLOCKS = among(
 BEGINS = among("w w0 w1 w2 w3 b b0 b1 b2 b3 x0 theta params param weight weights bias init initial start state population "
                "solution guess embedding layer layers coef best current candidate model net mask noise perturbation speeds")
 PLOTTED = among("plt ax axes axs fig figure sns seaborn pyplot plot plots plotting plotly legend savefig xlabel ylabel title "
-                "colorbar subplots tight_layout imshow scatter hist xlim ylim annotate draw_network visualize visualise")
+                "colorbar subplots tight_layout imshow scatter hist xlim ylim annotate visualize visualise")
+BOUNDS = among("max maximum limit most")
+AMOUNTS = among("weight load loads volume distance cost costs demand price area horizon deadline power energy")
 
 
 def ruler(name: str) -> bool:
-    """Whether a value of this name belongs to what measures: how it is measured, on what, on how much of it, from which seed."""
+    """Whether a value of this name belongs to what measures: how, on what, on how much of it, within what, from which seed."""
     plain = name.lower().lstrip("-").replace("-", "_")
     counted = named(name, COUNTS) and named(name, THINGS) and not named(name, among("batch"))
     divided = named(name, among("train training")) and named(name, SHARES) and not named(name, among("batch"))
-    return plain in MEASURED_WHOLE or named(name, MEASURED) or counted or divided
+    bounded = named(name, BOUNDS) and named(name, AMOUNTS)
+    return plain in MEASURED_WHOLE or named(name, MEASURED) or counted or divided or bounded
 
 
 def plots(call: ast.Call) -> bool:
