@@ -28,6 +28,8 @@ ASKED_FOR = 1.2  # the worth of what carries a `# knob:` comment
 TABLE = 6  # a longer row of numbers is data
 PLAIN = (0, 1, -1, 2)  # inside an expression these are structure
 
+NAMELESS = ("", "if", "for", "while", "expr", "return", "with", "assign", "decorator")  # of a statement, not of a value
+MOST_WRITTEN = 50  # characters of a line in a title
 OPTIONS = ("add_argument", "option", "Option")  # of argparse, click and typer
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -44,6 +46,7 @@ class Knob(Struct, frozen=True):
     value   what it is worth
     scale   how it turns
     worth   how promising it looks, about 0.1 to 1.4
+    line    where it stands, counted from 1
     """
 
     id: str
@@ -54,6 +57,7 @@ class Knob(Struct, frozen=True):
     value: Value
     scale: Scale
     worth: float
+    line: int = 0
 
 
 def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Knob]:
@@ -189,9 +193,18 @@ class _Finder:
                 raise TrackError(f"{self._path}:{line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
             scale, worth = wanted, ASKED_FOR
         if worth > 0 and scales.moves(scale, value):
-            label = where if "(" in where else where.replace("#1", "")
-            self.knobs.append(
-                Knob(f"{self._path}:{where}", self._path, label, (start, end), text, value, scale, worth))
+            self.knobs.append(Knob(f"{self._path}:{where}", self._path, self._label(where, line), (start, end), text, value,
+                                   scale, worth, line))
+
+    def _label(self, where: str, line: int) -> str:
+        """What to call it: its name, or the line that it stands in where it has none."""
+        name, _, place = where.rpartition("#")
+        if "(" in where or not place.isdigit():
+            return where
+        if name.rpartition(":")[2] in NAMELESS:
+            written = " ".join(self._source.text[slice(*self._source.line(line))].split())
+            return f"`{written if len(written) <= MOST_WRITTEN else written[:MOST_WRITTEN - 3] + '...'}`:"
+        return name if place == "1" else f"{name} (number {place})"
 
     # -- expressions: literals without a name
 

@@ -296,13 +296,17 @@ def _leaves(statement: ast.stmt) -> bool:
 
 
 def _whole_lines(source: Source, statement: ast.stmt) -> tuple[Span, str]:
-    """Its lines with their end, if it has them to itself; else its place is taken by `pass`."""
+    """Its lines with their end, if it has them to itself; else it alone, with one of the semicolons beside it."""
     start, end = source.span(statement)
     first, last = source.line(statement.lineno), source.line(statement.end_lineno or statement.lineno)
     before, after = source.text[first[0] : start], source.text[end : last[1]]
-    if before.strip() or (after.strip() and not after.strip().startswith("#")):
-        return (start, end), "pass"
-    return (first[0], last[1]), ""
+    if not before.strip() and (not after.strip() or after.strip().startswith("#")):
+        return (first[0], last[1]), ""
+    if follows := re.match(r"\s*;[ \t]*(?=[^\s#])", after):
+        return (start, end + follows.end()), ""
+    if follows := re.search(r"\s*;\s*$", before):
+        return (first[0] + follows.start(), end), ""
+    return (start, end), "pass"
 
 
 # ---- words -----------------------------------------------------------------------------------------------------

@@ -129,7 +129,13 @@ def _title(made: Mapping[str, Value], knobs: Mapping[str, Knob]) -> str:
     """What was turned, from what to what, and where."""
     turned = [knobs[knob] for knob in made]
     changes = [f"{knob.label} {knob.text} -> {scales.write(made[knob.id], knob.text)}" for knob in turned]
-    return f"{', '.join(changes)} ({', '.join(sorted({knob.path for knob in turned}))})"
+    places = [f"{path}, {_lines(sorted({knob.line for knob in turned if knob.path == path}))}"
+              for path in sorted({knob.path for knob in turned})]
+    return f"{', '.join(changes)} ({'; '.join(places)})"
+
+
+def _lines(lines: Sequence[int]) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines[:-1]))} and {lines[-1]}"
 
 
 def _size(knob: Knob, choice: Choice) -> str:

@@ -59,8 +59,8 @@ QUIET_CALLS = among(
 MEASURED = among(
     "val valid validation eval evaluation evaluator evals test tests testing metric metrics holdout heldout benchmark best "
     "seed seeds vocab vocabulary randomstate stratify shuffle shuffled split splits fold folds cv target targets goal "
-    "expected truth groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse mae mse score scores "
-    "scorer scoring repeats download"
+    "expected truth groundtruth reference optimum optimal baseline capacity capacities acc accuracy auc f1 rmse "
+    "mae mse score scores scorer scoring repeats download"
 )
 MEASURED_WHOLE = among(
     "train training random_state test_size train_size average sample_weight pos_label zero_division multioutput labels cap "
