@@ -14,17 +14,15 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
-
 from overnight.errors import TrackError
-from overnight.researchers.knobs import scales, words
+from overnight.researchers.knobs import scales, texts, words
 from overnight.researchers.knobs.clues import alternatives, overridden, reporting
-from overnight.researchers.knobs.edit import Source, Span, name_of, sources
+from overnight.researchers.knobs.edit import Source, name_of, sources
+from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
 from overnight.researchers.knobs.ruler import Ruler, of
 from overnight.researchers.knobs.scales import Scale, Value
 
-CAPITALS, TOP, DEFAULT, OPTION, LOCAL, KEYWORD, INNER = 1.0, 0.9, 0.75, 0.75, 0.6, 0.5, 0.25
-ASKED_FOR = 1.2  # the worth of what carries a `# knob:` comment
+DEFAULT, OPTION, KEYWORD, INNER = 0.75, 0.75, 0.5, 0.25
 TABLE = 6  # a longer row of numbers is data
 PLAIN = (0, 1, -1, 2)  # inside an expression these are structure
 
@@ -35,41 +33,16 @@ OPTIONS = ("add_argument", "option", "Option")  # of argparse, click and typer
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Knob(Struct, frozen=True):
-    """Something that can be turned.
-
-    id      path:where, the same before and after edits elsewhere
-    path    the file
-    label   what a person calls it
-    span    where its literal stands in the file, in characters
-    text    the literal as written
-    value   what it is worth
-    scale   how it turns
-    worth   how promising it looks, about 0.1 to 1.4
-    line    where it stands, counted from 1
-    """
-
-    id: str
-    path: str
-    label: str
-    span: Span
-    text: str
-    value: Value
-    scale: Scale
-    worth: float
-    line: int = 0
-
-
 def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Knob]:
-    """The knobs of all Python files that parse, the most promising first, without those of the ruler: of what the files
-    themselves tell of it where it is not given. Raises TrackError for a bad comment."""
+    """The knobs of all files, the most promising first, without those of the ruler: of what the files themselves tell of it
+    where it is not given. Python that does not parse has none. Raises TrackError for a bad comment."""
     found: list[Knob] = []
     ruler = of(files) if ruler is None else ruler
     for path, source in sources(files):
         finder = _Finder(path, source, ruler)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
-    return sorted(found, key=lambda knob: -knob.worth)
+    return sorted([*found, *texts.find(files)], key=lambda knob: -knob.worth)
 
 
 def _comments(path: str, source: Source) -> dict[int, Scale | None]:
@@ -162,7 +135,7 @@ class _Finder:
         """What a name is set to: a literal, a row or a table of them, or an expression."""
         value = literal(node)
         if value is not None:
-            self._see(node, where, name, value, 0.0 if _structure(name, value, worth) else worth)
+            self._see(node, where, name, value, 0.0 if structure(name, value, worth) else worth)
         elif isinstance(node, ast.Tuple | ast.List):
             few = len(node.elts) <= TABLE and not any(isinstance(item, ast.Tuple | ast.List) for item in node.elts)
             for place, item in enumerate(node.elts):
@@ -266,16 +239,6 @@ class _Finder:
                     self._see(default, variable, variable, value, OPTION)
                 return True
         return False
-
-
-def _structure(name: str, value: Value, worth: float) -> bool:
-    """Whether a value is there to start a count, to mean "none" or to point at an end, rather than to be turned."""
-    if isinstance(value, bool | str):
-        return False
-    if isinstance(value, float):
-        return value == 0 and not words.named(name, words.MAYBE_ZERO) and worth < CAPITALS
-    started = value in (0, 1) and worth in (LOCAL, TOP) and words.promise(name) < 1
-    return started or value < 0 or (value == 0 and (worth < DEFAULT or words.promise(name) < 1))
 
 
 def literal(node: ast.expr) -> Value | None:

@@ -13,8 +13,9 @@ from overnight.contracts import Brief, Change, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.edit import splice
-from overnight.researchers.knobs.find import Knob, find
+from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
+from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.ruler import Ruler, of
 from overnight.researchers.knobs.scales import Value
 

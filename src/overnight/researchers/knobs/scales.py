@@ -160,7 +160,7 @@ def write(value: Value, like: str) -> str:
         plain = like[:1] in "\"'" and value.isprintable() and not set(value) & {"\\", like[:1]}
         return f"{like[0]}{value}{like[0]}" if like and plain else repr(value)
     if isinstance(value, bool):
-        return str(value)
+        return str(value).lower() if like in ("true", "false") else str(value)
     if isinstance(value, int):
         power = re.fullmatch(r"(2\s*\*\*\s*|1\s*<<\s*)\d+", like)
         if power and value > 0 and value.bit_count() == 1:
