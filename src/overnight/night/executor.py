@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from overnight.contracts import Call, Place, Sandbox, Team
+from overnight.contracts import Call, Executed, Place, Process, Sandbox, Team
+from overnight.errors import Fault
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
@@ -33,10 +34,13 @@ class Executor:
         self.session, self.repo = session, session.repo
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
+        self._traced: Process | None = None
+        self._closed = False
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
-        self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace)
+        self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace,
+                                    self._executed)
         self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs", lambda: anchor.line(session.journal.head))
 
     def _workspace(self) -> AgentWorkspace:
@@ -47,6 +51,23 @@ class Executor:
         return AgentWorkspace(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
                               (*runner.mounts, *runner.data), secrets, repo.root)
 
+    def _executed(self) -> Executed | None:
+        """What runs in the commit that the night began with. Not asked where another run could disturb a measured one, or where
+        a part of the program runs only to answer a scorer."""
+        track = self.runner.track
+        if track.oracle is not None or track.run.gpus or track.metric.kind == "timing":
+            return None
+        with suppress(Fault):  # the runs that are measured say what is wrong with the machine
+            found = self.runner.trace(self.runner.contract, self._tracing)
+            self._traced = None
+            return found
+        return None
+
+    def _tracing(self, process: Process) -> None:
+        self._traced = process
+        if self._closed:
+            process.kill()
+
     def build_team(self, roles: Iterable[Role]) -> None:
         """Replace the team by one with these roles. Raises TrackError, and keeps the old team, where a role cannot be had."""
         made = self._builder.team(roles)
@@ -55,6 +76,9 @@ class Executor:
 
     def close(self) -> None:
         """End the work of every role; calls to models get a few seconds to end by themselves."""
+        self._closed = True
+        if self._traced is not None:
+            self._traced.kill()
         for team in (*self._left, self.desk.team):
             team.close()
         self._builder.close()

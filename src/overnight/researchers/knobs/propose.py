@@ -6,12 +6,15 @@ Covered: constants, defaults, named choices; a few structural edits. Not covered
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from overnight.contracts import Brief, Change, Past
+from overnight.contracts import Brief, Change, Executed, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
+from overnight.researchers.knobs.dead import dead
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
@@ -28,15 +31,20 @@ TOGETHER = {2: "Both at once", 3: "All three at once"}
 
 
 class Knobs:
-    """Proposes a turn of one or a few knobs, by expected improvement; stateless."""
+    """Proposes a turn of one or a few knobs, by expected improvement. `executed` gives what ran in the baseline, where that is
+    known; it is asked once, and beside that nothing is remembered."""
 
     name = "knobs"
+
+    def __init__(self, executed: Callable[[], Executed | None] = lambda: None) -> None:
+        self._lock = threading.Lock()
+        self._executed = cache(executed)
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
         if brief.again is not None:
-            return _again(brief, brief.again)
-        ruler = _ruler(brief)
+            return _again(brief, brief.again, self._fixed(brief))
+        ruler = self._fixed(brief)
         knobs = find(brief.files, ruler)
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
@@ -47,19 +55,21 @@ class Knobs:
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
+    def _fixed(self, brief: Brief) -> Ruler:
+        """What is never turned: what measures, and what did not run."""
+        with self._lock:  # the second of two edit slots waits for what the first one asked for
+            executed = self._executed()
+        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, executed)
 
-def _ruler(brief: Brief) -> Ruler:
-    return of(brief.files, brief.metric, brief.contract)
 
-
-def _again(brief: Brief, past: Past) -> Change | None:
+def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:
     """An earlier change made anew on today's files: the same knobs to the same values; None if they are gone or there."""
     if past.note.get("kind") == "mutation":
-        edit = next((m for m in mutate.mutations(brief.files, _ruler(brief)) if m.id == past.note.get("id")), None)
+        edit = next((m for m in mutate.mutations(brief.files, ruler) if m.id == past.note.get("id")), None)
         if edit is None:
             return None
         return Change({edit.path: splice(brief.files[edit.path], [(edit.span, edit.new)])}, past.message, past.note)
-    knobs = {knob.id: knob for knob in find(brief.files, _ruler(brief))}
+    knobs = {knob.id: knob for knob in find(brief.files, ruler)}
     wanted = {knob: pair[1] for knob, pair in past.note.get("set", {}).items()}
     if not wanted or not wanted.keys() <= knobs.keys():
         return None

@@ -30,13 +30,17 @@ class Ruler:
     def __init__(self, found: frozenset[Key]) -> None:
         self._found = found
 
+    def __or__(self, other: Ruler) -> Ruler:
+        """What either of two holds, one after the other."""
+        return Ruler(self._found | other._found)
+
     def holds(self, path: str, node: ast.AST) -> bool:
         """Whether a node is a part of what measures, or has one."""
-        return any(_key(path, part) in self._found for part in ast.walk(node) if isinstance(part, ast.expr | ast.stmt))
+        return any(key_of(path, part) in self._found for part in ast.walk(node) if isinstance(part, ast.expr | ast.stmt))
 
     def is_part(self, path: str, node: ast.AST) -> bool:
         """Whether this very node is a part of what measures."""
-        return _key(path, node) in self._found
+        return key_of(path, node) in self._found
 
 
 def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") -> Ruler:
@@ -61,7 +65,8 @@ def _from_output(contract: str) -> bool:
         return True
 
 
-def _key(path: str, node: ast.AST) -> Key:
+def key_of(path: str, node: ast.AST) -> Key:
+    """Where a node stands, as what tells it apart."""
     return (path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, "end_lineno", 0) or 0,
             getattr(node, "end_col_offset", 0) or 0)
 
@@ -160,7 +165,7 @@ class _Slice:
         return (scope.path, name) in self._beyond
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
-        return _key(scope.path, statement) not in self.found
+        return key_of(scope.path, statement) not in self.found
 
     def _serves(self, function: Scope) -> bool:
         """Whether a function is called outside the ruler too."""
@@ -182,7 +187,7 @@ class _Slice:
     # -- values
 
     def _note(self, scope: Scope, node: ast.AST) -> None:
-        self.found.add(_key(scope.path, node))
+        self.found.add(key_of(scope.path, node))
 
     def _value(self, scope: Scope, node: ast.AST, direct: bool) -> None:
         """Everything that a value is calculated from; `direct` while it is the metric itself."""
