@@ -21,9 +21,9 @@ LATE = 3.5
 exec(open("settings.txt").read())
 
 
-def draw(ax, wide=6.5):
-    ax.clear(GRID)
-    ax.move(7.5)
+def draw(screen, wide=6.5):
+    screen.turn(GRID)
+    screen.move(7.5)
 
 
 def train(rate, steps=40):
@@ -56,7 +56,7 @@ def test_what_ran_is_offered_and_what_did_not_is_not():
 def test_edits_of_what_did_not_run_are_not_offered():
     titles = [edit.title for edit in mutations({"train.py": SCRIPT}, dead({"train.py": SCRIPT}, EXECUTED))]
     assert titles
-    assert not [title for title in titles if "ax." in title or "8.5" in title]
+    assert not [title for title in titles if "screen." in title or "8.5" in title]
 
 
 def test_lines_that_are_new_since_count_as_run():
