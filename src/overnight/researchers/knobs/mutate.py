@@ -237,7 +237,7 @@ def _swap(path: str, source: Source, statement: ast.stmt, where: str, swap: _Swa
     body = getattr(statement, "body", None)
     head = source.text[at : source.span(body[0])[0] if isinstance(body, list) and body else last].rstrip()
     known = f"{path}:{where}:{_plain(head)} => {_plain(head[: start - at] + new + head[end - at :])}"
-    title = f"{kind} in `{_short(head)}` ({path})"
+    title = f"{kind} in `{_short(head)}` ({path}, line {statement.lineno})"
     return Mutation(known, path, (start, end), new, title, "Its nearest relative, in its place.", worth)
 
 
@@ -251,7 +251,7 @@ def _left_out(path: str, source: Source, block: _Block, statement: ast.stmt) -> 
         return
     span, new = _whole_lines(source, statement)
     said = source.cut(statement)
-    title = f"leave out `{_short(said)}` ({path})"
+    title = f"leave out `{_short(said)}` ({path}, line {statement.lineno})"
     yield Mutation(f"{path}:{block.where}:{_plain(said)} => ", path, span, new, title, "Is it needed at all?", worth)
 
 

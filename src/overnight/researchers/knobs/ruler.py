@@ -127,22 +127,24 @@ class _Slice:
             if isinstance(scope.node, Function) and (words.loads(scope.name) or words.named(scope.name, words.METRICS)):
                 self._enter(scope)
             drawn = isinstance(scope.node, ast.Module) or scope in reporting
+            shown = {name for _, _, values in reported(scope, "") for value in values for name in reads(value)}
             for statement, around in scope.statements:
-                if not any(loop in scope.searches for loop in around):
-                    self._made(scope, statement, drawn)
+                if drawn and not any(loop in scope.searches for loop in around):
+                    self._made(scope, statement, shown)
                 for call in _calls(statement):
                     if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
                         self._call(scope, call, False)
         self._settle(False)
 
-    def _made(self, scope: Scope, statement: ast.stmt, drawn: bool) -> None:
+    def _made(self, scope: Scope, statement: ast.stmt, shown: set[str]) -> None:
+        """What is drawn at random and neither trained nor reported is data."""
         if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
             return
         target = key(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
             target = key(statement.targets[0].elts[0]) if statement.targets[0].elts else None
         begins = target is None or scope.is_trained(target) or words.named(target, words.BEGINS)
-        if drawn and not begins and draws(statement.value):
+        if target not in shown and not begins and draws(statement.value):
             self._note(scope, statement)
             self._value(scope, statement.value, False)
 
