@@ -8,6 +8,7 @@ Not covered: a scorer that trusts its artefacts (see overnight.scoring, which do
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import threading
@@ -144,10 +145,12 @@ class Runner:
         return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
                        paired_holdout=theirs.holdout, starved=_worse(mine.starved, theirs.starved))
 
-    def trace(self, commit: str, running: Callable[[Any], None] = lambda process: None) -> Executed | None:
+    def trace(self, commit: str, most: float, running: Callable[[Any], None] = lambda process: None) -> Executed | None:
         """What runs in a commit, from a run of its own that is measured by nothing; None where it could not be learnt: it
-        failed, or no Python was started that lets itself be traced. Raises Fault when the machine failed."""
-        return _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), (), running).traced(self.repo.editable(commit, self.track))
+        failed, took more than so many seconds, or started no Python that lets itself be traced. Raises Fault when the machine
+        failed."""
+        run = _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), (), running)
+        return run.traced(self.repo.editable(commit, self.track), most)
 
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
               oracle: Becomes = lambda argv: argv) -> Measurement:
@@ -182,11 +185,11 @@ class _OneRun:
         """Carry it out. Raises Fault when the machine failed."""
         return self._carried_out(self._measure, worker)
 
-    def traced(self, before: dict[str, str]) -> Executed | None:
-        """What runs, where these are the editable files. Raises Fault when the machine failed."""
+    def traced(self, before: dict[str, str], most: float) -> Executed | None:
+        """What runs within so many seconds, where these are the editable files. Raises Fault when the machine failed."""
         try:
             with self.runner.used(self.job.commit):
-                ended = self._run(self.runner.run_tree(self.job), executed.TRACER)
+                ended = self._run(self.runner.run_tree(self.job), executed.TRACER, most)
             succeeded(ended, "the run", seconds(self.track.run.timeout))
             return executed.read(self.harvest, before)
         except (Invalid, OSError):
@@ -268,12 +271,12 @@ class _OneRun:
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
             return None
 
-    def _run(self, tree: Path, tracer: Path | None = None) -> Ended:
+    def _run(self, tree: Path, tracer: Path | None = None, most: float = math.inf) -> Ended:
         step = self.track.run
         more = {"PYTHONPATH": str(tracer)} if tracer else {"PYTHONUNBUFFERED": "1"} if self.pace else {}
         command = self._command(step, tree, self.job.seed, more)
         command = replace(command, mounts=(*command.mounts, tracer)) if tracer else command
-        limits = replace(command.limits, disk=size(step.disk), processes=step.processes)
+        limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes)
         since = time.perf_counter()
         ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                                       heard=self.pace.hear if self.pace else None)).wait()

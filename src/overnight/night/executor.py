@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from overnight.contracts import Call, Executed, Place, Process, Sandbox, Team
-from overnight.errors import Fault
+from overnight.contracts import Call, Place, Sandbox, Team
 from overnight.execution.desk import Desk
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night import anchor
 from overnight.night.session import Session
+from overnight.night.tracing import Tracing
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
 
@@ -34,13 +34,12 @@ class Executor:
         self.session, self.repo = session, session.repo
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
-        self._traced: Process | None = None
-        self._closed = False
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
+        self._tracing = Tracing(self.runner, not state.calibrated)
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
         self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace,
-                                    self._executed)
+                                    self._tracing.executed)
         self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs", lambda: anchor.line(session.journal.head))
 
     def _workspace(self) -> AgentWorkspace:
@@ -51,34 +50,17 @@ class Executor:
         return AgentWorkspace(runner.tree, self.session.home / "scratch", repo.prefix, runner.python,
                               (*runner.mounts, *runner.data), secrets, repo.root)
 
-    def _executed(self) -> Executed | None:
-        """What runs in the commit that the night began with. Not asked where another run could disturb a measured one, or where
-        a part of the program runs only to answer a scorer."""
-        track = self.runner.track
-        if track.oracle is not None or track.run.gpus or track.metric.kind == "timing":
-            return None
-        with suppress(Fault):  # the runs that are measured say what is wrong with the machine
-            found = self.runner.trace(self.runner.contract, self._tracing)
-            self._traced = None
-            return found
-        return None
-
-    def _tracing(self, process: Process) -> None:
-        self._traced = process
-        if self._closed:
-            process.kill()
-
     def build_team(self, roles: Iterable[Role]) -> None:
         """Replace the team by one with these roles. Raises TrackError, and keeps the old team, where a role cannot be had."""
+        roles = tuple(roles)
         made = self._builder.team(roles)
+        self._tracing.wanted = any(role.kind == "knobs" for role in roles)
         self._left.append(self.desk.team)  # its proposals under way still count
         self.desk.team = made
 
     def close(self) -> None:
         """End the work of every role; calls to models get a few seconds to end by themselves."""
-        self._closed = True
-        if self._traced is not None:
-            self._traced.kill()
+        self._tracing.close()
         for team in (*self._left, self.desk.team):
             team.close()
         self._builder.close()
@@ -86,6 +68,7 @@ class Executor:
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""
         if isinstance(job, Measure):
+            self._tracing.before_a_run(place)
             return self.runner.measure(job, place.cores, place.number, place.running)
         desk: dict[type, Callable[[Any], Result]] = {
             Propose: self.desk.propose, Accept: self.desk.accept, Rebase: self.desk.rebase, Combine: self.desk.combine,

@@ -6,9 +6,7 @@ Covered: constants, defaults, named choices; a few structural edits. Not covered
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from overnight.contracts import Brief, Change, Executed, Past
@@ -32,13 +30,13 @@ TOGETHER = {2: "Both at once", 3: "All three at once"}
 
 class Knobs:
     """Proposes a turn of one or a few knobs, by expected improvement. `executed` gives what ran in the baseline, where that is
-    known; it is asked once, and beside that nothing is remembered."""
+    known; beside that nothing is remembered."""
 
     name = "knobs"
 
     def __init__(self, executed: Callable[[], Executed | None] = lambda: None) -> None:
-        self._lock = threading.Lock()
-        self._executed = cache(executed)
+        self._ask = executed
+        self._executed: Executed | None = None
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
@@ -57,9 +55,8 @@ class Knobs:
 
     def _fixed(self, brief: Brief) -> Ruler:
         """What is never turned: what measures, and what did not run."""
-        with self._lock:  # the second of two edit slots waits for what the first one asked for
-            executed = self._executed()
-        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, executed)
+        self._executed = self._executed or self._ask()
+        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
 
 
 def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:
