@@ -126,6 +126,7 @@ class Brief(Struct, frozen=True):
     left     what the session may still use
     draft    a change of its own that a critic sent back once, with the critic's `advice`; None: nothing was sent back
     role     what program.md says to this researcher alone
+    context  files that may be read and not edited, at the frontier: path -> text
     """
 
     goal: str
@@ -151,6 +152,7 @@ class Brief(Struct, frozen=True):
     draft: Change | None = None
     advice: str = ""
     role: str = ""
+    context: dict[str, str] = {}
     commit: str = ""
     estimated: tuple[str, ...] = ()
     gain: str = ""
