@@ -191,7 +191,7 @@ class _OneRun:
         """What runs within so many seconds, where these are the editable files. Raises Fault when the machine failed."""
         try:
             with self.runner.used(self.job.commit):
-                ended = self._run(self.runner.run_tree(self.job), executed.TRACER, most)
+                ended = self._run(self.runner.run_tree(self.job), True, most)
             succeeded(ended, "the run", seconds(self.track.run.timeout))
             return executed.read(self.harvest, before)
         except (Invalid, OSError):
@@ -277,11 +277,10 @@ class _OneRun:
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
             return None
 
-    def _run(self, tree: Path, tracer: Path | None = None, most: float = math.inf) -> Ended:
+    def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:
         step = self.track.run
-        more = {"PYTHONPATH": str(tracer)} if tracer else {"PYTHONUNBUFFERED": "1"} if self.pace else {}
-        command = self._command(step, tree, self.job.seed, more)
-        command = replace(command, mounts=(*command.mounts, tracer)) if tracer else command
+        command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
+        command = executed.traced(command) if traced else command
         limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes,
                          output=size(step.output))
         since = time.perf_counter()
