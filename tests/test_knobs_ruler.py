@@ -1,5 +1,7 @@
 """What measures is out of reach of knobs: scripts whose rulers people marked, and the rules one by one."""
 
+import time
+
 import pytest
 
 from overnight.contracts import Change
@@ -81,3 +83,15 @@ def test_names_that_measure(name):
                                   "train_steps", "n_layer", "bins_per_item", "threshold", "train_batch_size"])
 def test_names_that_are_turned(name):
     assert texts(f"{name} = 0.25\n") == {"0.25"}
+
+
+def test_files_that_import_each_other_come_to_an_end():
+    files = {"a.py": "from b import rate\nprint('loss', rate)\n", "b.py": "from a import rate\n"}
+    assert find(files, of(files, "loss", CONTRACT.format("loss"))) == []
+
+
+def test_a_long_file_is_followed_in_time():
+    text = "\n".join(f"def f{k}(x):\n    y{k} = f{k + 1}(x) + 0.5\n    return y{k}\n" for k in range(1500))
+    began = time.process_time()
+    assert texts(f"{text}\ndef f1500(x):\n    return x * 1.5\n\nprint('loss', f0(2.5))\n") == set()
+    assert time.process_time() - began < 5

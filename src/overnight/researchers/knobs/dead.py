@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from overnight.contracts import Executed
 from overnight.researchers.knobs.edit import Source, parse
-from overnight.researchers.knobs.ruler import Key, Ruler, key_of
+from overnight.researchers.knobs.parts import Key, Ruler, key_of
 from overnight.researchers.knobs.scopes import Function
 
 

@@ -19,7 +19,8 @@ from overnight.researchers.knobs import scales, texts, words
 from overnight.researchers.knobs.clues import alternatives, overridden, reporting
 from overnight.researchers.knobs.edit import Source, name_of, sources
 from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
-from overnight.researchers.knobs.ruler import Ruler, of
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Scale, Value
 
 DEFAULT, OPTION, KEYWORD, INNER = 0.75, 0.75, 0.5, 0.25

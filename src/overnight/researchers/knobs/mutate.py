@@ -17,7 +17,8 @@ from msgspec import Struct
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.clues import reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
-from overnight.researchers.knobs.ruler import Ruler, of
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 
 FAMILIES = (  # what can stand in the place of what, where the same module offers it
     ("relu", "gelu silu leaky_relu tanh"),

@@ -17,7 +17,8 @@ from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
 from overnight.researchers.knobs.knob import Knob
-from overnight.researchers.knobs.ruler import Ruler, of
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Value
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on

@@ -9,38 +9,20 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of, sources
 from overnight.researchers.knobs.flow import bests, draws, train
+from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
 from overnight.researchers.knobs.reports import REPORTS, plain, reported
 from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
 
-Key = tuple[str, int, int, int, int]  # path, first line, column, last line, column
 Same = ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp
 THROUGH = words.among("float int str round abs item mean sum format max min dumps loads tolist numpy cpu detach get sqrt")
-
-
-class Ruler:
-    """The parts of files that measure."""
-
-    def __init__(self, found: frozenset[Key]) -> None:
-        self._found = found
-
-    def __or__(self, other: Ruler) -> Ruler:
-        """What either of two holds, one after the other."""
-        return Ruler(self._found | other._found)
-
-    def holds(self, path: str, node: ast.AST) -> bool:
-        """Whether a node is a part of what measures, or has one."""
-        return any(key_of(path, part) in self._found for part in ast.walk(node) if isinstance(part, ast.expr | ast.stmt))
-
-    def is_part(self, path: str, node: ast.AST) -> bool:
-        """Whether this very node is a part of what measures."""
-        return key_of(path, node) in self._found
 
 
 def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") -> Ruler:
@@ -53,8 +35,9 @@ def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") ->
 @lru_cache(maxsize=4)
 def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler:
     slices = _Slice({path: source.tree for path, source in sources(dict(texts))})
-    slices.data()
-    slices.reports(metric, printed)
+    with suppress(RecursionError):  # of an expression that is nested too deeply: what was found by then holds
+        slices.data()
+        slices.reports(metric, printed)
     return Ruler(frozenset(slices.found))
 
 
@@ -63,12 +46,6 @@ def _from_output(contract: str) -> bool:
         return bool(tomllib.loads(contract).get("metric", {}).get("from") == "output")
     except (tomllib.TOMLDecodeError, AttributeError):
         return True
-
-
-def key_of(path: str, node: ast.AST) -> Key:
-    """Where a node stands, as what tells it apart."""
-    return (path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0), getattr(node, "end_lineno", 0) or 0,
-            getattr(node, "end_col_offset", 0) or 0)
 
 
 # ---- the slice -----------------------------------------------------------------------------------------------------
@@ -93,7 +70,16 @@ class _Slice:
         self._imports = {(path, alias.asname or alias.name): (node.module or "", alias.name)
                          for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
                          for alias in node.names}
+        self._callers: dict[str, list[tuple[Scope, ast.stmt, ast.Call]]] = {}
+        self._readers: dict[tuple[str, str], list[tuple[Scope, ast.stmt]]] = {}
+        for scope, statement in ((each, statement) for each in self._scopes for statement, _ in each.statements):
+            for call in calls(statement):
+                self._callers.setdefault(name_of(call.func), []).append((scope, statement, call))
+            for part in ast.iter_child_nodes(statement):
+                for name in reads(part) if not isinstance(part, ast.stmt) else ():
+                    self._readers.setdefault((scope.path, name), []).append((scope, statement))
         self._constants: list[tuple[Scope, ast.expr, str, bool]] = []  # the last: whether it may be an input
+        self._waiting: list[tuple[int, Callable[[], None]]] = []  # what is still to be followed, with how it was counted
         self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
         self._entered: set[int] = set()
@@ -116,8 +102,10 @@ class _Slice:
             self._note(scope, statement)
             for value in values:
                 self._value(scope, value, True)
+        self._follow()
         for scope, lines in list(self._clocks.items()):
             self._timed(scope, min(lines), max(lines))
+        self._follow()
         self._settle(not (self._boundary or self._clocks))
 
     def data(self) -> None:
@@ -131,9 +119,10 @@ class _Slice:
             for statement, around in scope.statements:
                 if drawn and not any(loop in scope.searches for loop in around):
                     self._made(scope, statement, shown)
-                for call in _calls(statement):
+                for call in calls(statement):
                     if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
                         self._call(scope, call, False)
+        self._follow()
         self._settle(False)
 
     def _made(self, scope: Scope, statement: ast.stmt, shown: set[str]) -> None:
@@ -148,6 +137,13 @@ class _Slice:
             self._note(scope, statement)
             self._value(scope, statement.value, False)
 
+    def _follow(self) -> None:
+        """Follow what was found, and what is found then, to the end."""
+        while self._waiting:
+            self._counting, action = self._waiting.pop()
+            action()
+        self._counting = 0
+
     def _settle(self, inputs: bool) -> None:
         """Constants that were met: those of the ruler alone are a part of it, and those that are named so. `inputs`: without
         training in between, they are what is to be chosen."""
@@ -159,12 +155,9 @@ class _Slice:
 
     def _used(self, scope: Scope, name: str) -> bool:
         """Whether a name is read outside the ruler too: by what trains, or in a function that serves both."""
-        for other in (each for each in self._scopes if each.path == scope.path):
-            for statement, _ in other.statements:
-                read = any(name in reads(part) for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt))
-                if read and (self._free(other, statement) or (other.name and self._serves(other))):
-                    return True
-        return (scope.path, name) in self._beyond
+        return (scope.path, name) in self._beyond or any(
+            self._free(other, statement) or (other.name and self._serves(other))
+            for other, statement in self._readers.get((scope.path, name), ()))
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
         return key_of(scope.path, statement) not in self.found
@@ -172,8 +165,7 @@ class _Slice:
     def _serves(self, function: Scope) -> bool:
         """Whether a function is called outside the ruler too."""
         return not words.named(function.name, words.METRICS) and any(
-            name_of(call.func) == function.name for other in self._scopes for statement, _ in other.statements
-            if self._free(other, statement) for call in _calls(statement))
+            self._free(other, statement) for other, statement, _ in self._callers.get(function.name, ()))
 
     def _timed(self, scope: Scope, first: int, last: int) -> None:
         """Between two readings of a clock: how often, and on how much."""
@@ -181,7 +173,7 @@ class _Slice:
             if first <= statement.lineno <= last:
                 for loop in (each for each in (statement, *around) if isinstance(each, Loop) and each.lineno >= first):
                     self._value(scope, loop.iter if not isinstance(loop, ast.While) else loop.test, False)
-                for call in _calls(statement):
+                for call in calls(statement):
                     for argument in call.args:
                         if isinstance(argument, ast.Name | ast.Constant):
                             self._value(scope, argument, False)
@@ -227,17 +219,15 @@ class _Slice:
             self._boundary = True
             return
         if name in home.arguments:
-            self._argument(home, name)
+            self._waiting.append((0, partial(self._argument, home, name)))
         far = isinstance(home.node, ast.Module) and scope is not home and words.promise(name) < 1
-        self._counting += far  # a constant that a function reads from outside is no input of it
-        for place in places:
-            self._place(home, name, place, direct, alone=len(places) == 1)
-        self._counting -= far
+        for place in places:  # a constant that a function reads from outside is no input of it
+            self._waiting.append((self._counting + far, partial(self._place, home, name, place, direct, len(places) == 1)))
         return
 
     def _place(self, home: Scope, name: str, place: Definition, direct: bool, alone: bool) -> None:
         """One of the places where a name is set."""
-        if alone and place.kind == SET and _lone(place.value):
+        if alone and place.kind == SET and lone(place.value):
             if not direct or words.ruler(name):
                 self._constants.append((place.scope, place.value, name, not self._counting))
             return
@@ -280,23 +270,23 @@ class _Slice:
             else:
                 self._value(home, default, False)
         place = list(home.arguments).index(name) - ("self" in home.arguments)
-        counting, self._counting = self._counting, 0
-        for scope in self._scopes:
-            for call in (call for statement, _ in scope.statements for call in _calls(statement)):
-                if name_of(call.func) == home.name:
-                    given = [item.value for item in call.keywords if item.arg == name]
-                    for value in [*given, *call.args[place:place + 1]]:
-                        if _lone(value):
-                            self._constants.append((scope, value, name, True))
-                        else:
-                            self._value(scope, value, False)
-        self._counting = counting
+        for scope, _, call in self._callers.get(home.name, ()):
+            given = [item.value for item in call.keywords if item.arg == name]
+            for value in [*given, *call.args[place:place + 1]]:
+                if lone(value):
+                    self._constants.append((scope, value, name, True))
+                else:
+                    self._value(scope, value, False)
 
     def _imported(self, scope: Scope, name: str) -> None:
         """A name that another of the files sets."""
         module, known = self._imports.get((scope.path, name), ("", ""))
+        token = (0, f"{scope.path}:{name}", True)
+        if not module or token in self._seen:
+            return
+        self._seen.add(token)
         for path, other in self._modules.items():
-            if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
+            if PurePosixPath(path).stem == module.rpartition(".")[2]:
                 self._name(other, known, False)
 
     # -- calls
@@ -314,7 +304,7 @@ class _Slice:
             self._data(scope, node)
             return
         for function in local:
-            self._enter(function, direct, place)
+            self._waiting.append((self._counting, partial(self._enter, function, direct, place)))
         goes_on = direct and name in THROUGH
         if isinstance(node.func, ast.Attribute):
             self._value(scope, node.func.value, goes_on or (direct and name in REPORTS))
@@ -386,17 +376,6 @@ class _Slice:
                 self._seen.add(token)
                 for place in found[1]:
                     self._data(place.scope, place.value, depth + 1)
-
-
-def _calls(statement: ast.stmt) -> list[ast.Call]:
-    """The calls of a statement itself, without those of its blocks."""
-    blocks = ast.stmt | ast.ExceptHandler | ast.match_case
-    own = [part for part in ast.iter_child_nodes(statement) if not isinstance(part, blocks)]
-    return [node for part in own for node in ast.walk(part) if isinstance(node, ast.Call)]
-
-
-def _lone(node: ast.expr) -> bool:
-    return all(isinstance(part, ast.Constant | ast.UnaryOp | ast.BinOp | ast.operator | ast.unaryop) for part in ast.walk(node))
 
 
 def _free(function: Scope) -> set[str]:
