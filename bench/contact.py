@@ -1,6 +1,6 @@
 """First contact: whether the researcher that needs no key leaves the ruler alone in scripts that measure themselves.
 
-People marked in 46 small scripts what measures, and what is worth turning. A knob or a change that touches what measures would
+People marked in 54 small scripts what measures, and what is worth turning. A knob or a change that touches what measures would
 raise the metric and improve nothing.
 """
 

@@ -70,7 +70,8 @@ def _loop(scope: Scope, loop: ast.stmt, changed: dict[str, set[int]]) -> None:
     scope.trained |= _fed_back(scope, places) | _held(loop)
     for name, place in places:  # what is built up by looking at what is there already
         own = [test for test in place.around if isinstance(test, ast.If) and name in reads(test.test)]
-        built = place.kind in (MORE, CALLED) and not isinstance(place.statement, ast.AugAssign)
+        counted = isinstance(place.statement, ast.AugAssign) and isinstance(place.value, ast.Constant)
+        built = place.kind in (MORE, CALLED) and not counted
         if own and built:
             scope.trained.add(name)
     if any(True for _ in bests(loop)) and not _fed_back(scope, places):  # a search at random: what is drawn is tried
