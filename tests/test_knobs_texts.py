@@ -21,6 +21,7 @@ FILES = {
     "a.rs": "const LEARNING_RATE: f64 = 0.02;\npub const WIDTH: usize = 24usize;\nlet mut total = 0.0;\nlet depth = 4; // knob: int 1..6\n",
     "a.go": "const width = 24\nvar rate float64 = 0.02\nfunc f() {\n\tmomentum := 0.9\n}\n",
     "a.js": "const width = 24;\nlet rate = 0.02\nconst TEST_SIZE = 100;\nexport const BATCH = 32; // knob: off\n",
+    "newer.py": "type ! Number = float\nRATE = 0.02\nSEED = 3\nwidth: int = 24  # units\n",
     "a.jl": "rate = 0.02\nN_TEST = 50\n",
 }
 WANTED = {
@@ -33,6 +34,7 @@ WANTED = {
     "a.rs": {"LEARNING_RATE": "0.02", "WIDTH": "24", "depth": "4"},
     "a.go": {"width": "24", "rate": "0.02", "momentum": "0.9"},
     "a.js": {"width": "24", "rate": "0.02"},
+    "newer.py": {"RATE": "0.02", "width": "24"},
     "a.jl": {"rate": "0.02"},
 }
 

@@ -21,7 +21,8 @@ from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
 from overnight.researchers.knobs.reports import REPORTS, plain, reported
 from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
 
-Same = ast.ListComp | ast.GeneratorExp | ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr | ast.UnaryOp
+Same = (ast.ListComp | ast.GeneratorExp | ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr
+        | ast.UnaryOp)  # of the metric, these are the metric itself
 THROUGH = words.among("float int str round abs item mean sum format max min dumps loads tolist numpy cpu detach get sqrt")
 
 

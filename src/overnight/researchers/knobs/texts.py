@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, words
+from overnight.researchers.knobs.edit import parse
 from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
 from overnight.researchers.knobs.scales import Value
 
@@ -37,11 +38,12 @@ LOCKED = words.among("package-lock.json package.json cargo.toml pyproject.toml t
 
 
 def find(files: Mapping[str, str | None]) -> list[Knob]:
-    """The knobs of all files that are not Python. Raises TrackError for a bad comment."""
+    """The knobs of all files that are not Python, or are a newer Python than this one. Raises TrackError for a bad comment."""
     found: list[Knob] = []
     for path, text in sorted(files.items()):
         suffix, name = PurePosixPath(path).suffix.lower(), PurePosixPath(path).name.lower()
-        if text and name not in LOCKED and (suffix in SETTINGS | CODE or name.startswith(".env")):
+        newer = suffix == ".py" and text and parse(text) is None  # Python that this Python cannot read
+        if text and name not in LOCKED and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
             found += _in_text(path, text, suffix)
     return found
 
@@ -52,7 +54,7 @@ def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
         where = f"{context}.{name}".lstrip(".")
         seen[where] += 1
         where = where if seen[where] == 1 else f"{where}#{seen[where]}"
-        if knob := _knob(path, text, match, name, where, suffix in CODE):
+        if knob := _knob(path, text, match, name, where, suffix in CODE or suffix == ".py"):
             yield knob
 
 
@@ -60,7 +62,7 @@ def _matches(text: str, suffix: str) -> Iterator[tuple[re.Match[str], str, str]]
     """(match, name, context) of each value, in the order in which they stand there."""
     if suffix in (".json", ".json5", ".jsonc"):
         yield from ((match, match["name"], "") for match in JSON.finditer(text))
-    elif suffix in CODE:
+    elif suffix in CODE or suffix == ".py":
         found = [*DEFINE.finditer(text), *SET.finditer(text)]
         yield from ((match, match["name"], "") for match in sorted(found, key=lambda match: match.start())
                     if not re.search(r"\breturn\b|\bcase\b", match.groupdict().get("kind") or ""))
