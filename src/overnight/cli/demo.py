@@ -28,7 +28,10 @@ AUTHOR = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "comm
 @click.option("--track", "name", default=TRACK, show_default=True, help="Another ready track.")
 @click.pass_context
 def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> None:
-    """Improve a small language model in a new FOLDER: no account, no key, no GPU. Ctrl-C ends it, with a report."""
+    """Improve a small language model in a new FOLDER; Ctrl-C ends it, with a report.
+
+    It takes no account, no key and no GPU.
+    """
     here = folder or next(path for n in counting(1) if not (path := Path(f"overnight-demo-{n}")).exists())
     ready.lay_out(name, here)
     _commit(here)

@@ -12,6 +12,7 @@ import click
 
 from overnight import sandbox
 from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping, tell
+from overnight.cli.keys import Keys, watching
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
@@ -70,8 +71,9 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
             Lines(session.state, console)
         try:
-            with stopping(lab), view.screen:
-                night.run(Budget(until, experiments, options["tokens"], options["dollars"]), view)
+            with stopping(lab), view.screen, Keys() as keys:
+                night.run(Budget(until, experiments, options["tokens"], options["dollars"]),
+                          watching(view, keys, session, lab, console.page) if console.is_terminal else view)
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:

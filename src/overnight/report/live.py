@@ -43,6 +43,11 @@ class Terminal(Console):
         """Print one line as it is."""
         self.print(untrusted.flat(sentence), markup=False, highlight=False, soft_wrap=True)
 
+    def page(self, text: str) -> None:
+        """Print lines as they are."""
+        for each in text.split("\n"):
+            self.say(each)
+
 
 class Lines:
     """Plain lines: one for each verdict, for files and pipes."""
@@ -98,7 +103,7 @@ class Panel:
             gain = gained(levels.gain, levels.ratio, state.counts["keep"], metric.unit, levels.baseline or 0.0)
             runs = f"{levels.frontier_runs} run{'s' * (levels.frontier_runs != 1)}"
             text.append(f"   in {runs}, from {number(levels.baseline, 5)}: {gain}", "green")
-        for mark in marks(state):
+        for mark in (*marks(state), *["paused"] * state.paused):
             text.append(f"  {mark}", "bold yellow")
         return text
 
