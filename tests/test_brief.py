@@ -160,7 +160,7 @@ def test_failures_that_differ_in_numbers_are_one():
 
 
 def test_what_was_turned_together_is_one_in_any_order():
-    titles = ["WIDTH 16 -> 24, RATE 0.1 -> 0.2 (a.py)", "RATE 0.1 -> 0.4, WIDTH 16 -> 8 (a.py)"]
+    titles = ["WIDTH 16 -> 24, RATE 0.1 -> 0.2 (a.py, lines 3 and 4)", "RATE 0.1 -> 0.4, WIDTH 16 -> 8 (a.py, lines 4 and 9)"]
     found = lessons.failures([past(i, title, effect=0.1 * i) for i, title in enumerate(titles)])
     assert [tried.title for tried in found[0].tried] == ["RATE 0.1 -> {0.2, 0.4}, WIDTH 16 -> {24, 8} (a.py)"]
 

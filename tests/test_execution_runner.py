@@ -710,3 +710,21 @@ def test_what_judges_by_being_required_is_not_editable(requiring):
 def test_one_required_command_is_written_as_one_of_several():
     with pytest.raises(TrackError, match=r"write \[\[require\]\] for each"):
         spec.parse(REQUIRED.replace("[[require]]", "[require]"))
+
+
+def traced(folder, sandbox, files, most=30.0):
+    head = commit(folder, files)
+    return Runner(load(folder), Repo(folder), sandbox, head, home(folder)).trace(head, most)
+
+
+def test_a_traced_run_says_what_ran_and_leaves_nothing(little, bubblewrap):
+    text = "X = 1.0\n\n\ndef never():\n    return 2.0\n"
+    found = traced(little, bubblewrap, {"settings.py": text})
+    assert found is not None and found.files == {"settings.py": text}
+    assert found.lines == {"settings.py": frozenset({1, 4})}
+    assert not list((home(little) / "artifacts").iterdir())
+
+
+@pytest.mark.parametrize(("program", "most"), [("raise SystemExit(3)\n", 30.0), ("import time\ntime.sleep(9)\n", 0.5)])
+def test_a_run_that_fails_or_takes_too_long_says_nothing(little, bubblewrap, program, most):
+    assert traced(little, bubblewrap, {"run.py": program}, most) is None

@@ -2,6 +2,7 @@
 
 import ast
 import random
+import re
 import time
 from collections.abc import Sequence
 
@@ -62,10 +63,16 @@ def test_the_note_says_what_the_files_say():
 
 def test_the_message_is_a_title_and_a_reason():
     title, blank, *reason = proposed([]).message.split("\n")
-    assert title.endswith("(train.py)")
+    assert re.fullmatch(r"\w+ \S+ -> \S+ \(train\.py, line \d\)", title)
     assert " -> " in title
     assert blank == ""
     assert "first look" in "\n".join(reason)
+
+
+def test_a_number_without_a_name_is_called_by_its_line():
+    titles = [change.message.split("\n")[0] for text in ("for i in range(400):\n    turn(i)\n", "a(400, 1)\n")
+              if (change := Knobs().propose(brief(text=text)))]
+    assert [title.split(" 400 -> ")[0] for title in titles] == ["`for i in range(400):`:", "`a(400, 1)`:"]
 
 
 def test_nothing_is_proposed_twice_from_one_frontier():
@@ -178,7 +185,7 @@ def test_a_turn_is_made_anew_on_todays_files():
     change = again(turned(RATE=(0.01, 0.04)), today)
     assert change is not None
     assert change.files == {"train.py": today.replace("RATE = 0.02", "RATE = 0.04")}
-    assert change.message.startswith("RATE 0.02 -> 0.04 (train.py)\n\nMade anew on a newer frontier")
+    assert change.message.startswith("RATE 0.02 -> 0.04 (train.py, line 2)\n\nMade anew on a newer frontier")
     assert change.message.endswith("the message\n\nand why")
 
 

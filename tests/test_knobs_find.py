@@ -3,7 +3,8 @@
 import pytest
 
 from overnight.errors import TrackError
-from overnight.researchers.knobs.find import Knob, find
+from overnight.researchers.knobs.find import find
+from overnight.researchers.knobs.knob import Knob
 
 SOURCE = '''"""A learner, version 3."""
 

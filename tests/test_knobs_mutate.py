@@ -73,9 +73,13 @@ def test_every_edit_compiles_and_changes_only_its_span():
 
 
 def test_leaving_out_takes_the_whole_line_or_only_its_place():
-    after = {edit.title: splice(SOURCE, [(edit.span, edit.new)]) for edit in mutations({"a.py": SOURCE})}
-    assert "keeps it small" not in after["leave out `x = norm(x)` (a.py)"]
-    assert "    pass; y = y + 1\n" in after["leave out `x = F.relu(x)` (a.py)"]
+    after = {edit.title.partition(" (a.py")[0]: splice(SOURCE, [(edit.span, edit.new)]) for edit in mutations({"a.py": SOURCE})}
+    assert "keeps it small" not in after["leave out `x = norm(x)`"]
+    assert "\n    y = y + 1\n" in after["leave out `x = F.relu(x)`"]
+    last = {edit.title.partition(" (a.py")[0]: splice(text, [(edit.span, edit.new)]) for text in ["if a:\n    b(); clip(c)  # why\n"]
+            for edit in mutations({"a.py": text})}
+    assert last["leave out `clip(c)`"] == "if a:\n    b()  # why\n"
+    assert last["leave out `b()`"] == "if a:\n    clip(c)  # why\n"
 
 
 def test_an_identity_survives_edits_elsewhere_and_other_numbers():

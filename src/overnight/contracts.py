@@ -182,6 +182,19 @@ class Call(Struct, frozen=True):
     outcome: str = "ok"
 
 
+class Executed(Struct, frozen=True):
+    """What one run of a commit did, for researchers that turn what matters alone.
+
+    files   the editable files of that commit: path -> text
+    lines   path -> the numbers of its lines that ran, from 1 on; without the files of which none did
+    values  path -> name -> what a constant of it was worth at the end, as Python
+    """
+
+    files: dict[str, str]
+    lines: dict[str, frozenset[int]]
+    values: dict[str, dict[str, str]] = {}
+
+
 class Researcher(Protocol):
     """Turns a brief into a change. It never measures or keeps anything."""
 

@@ -17,6 +17,7 @@ from overnight.untrusted import line
 TITLE = 160  # characters of a title or a reason
 PROMISING = "promising"  # what a finding says of a change that may yet be worth having
 VALUES = 5  # different numbers that are named at one place of a title
+LINES = re.compile(r", lines? \d[\d, and]*(?=[;)][^()]*$)")  # where in a file a title says something stood: it moves
 NUMBER = re.compile(r"[-+]?(?:\b(?:inf|nan)\b|[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -104,7 +105,8 @@ def _tried(pasts: Iterable[Past]) -> list[SimilarExperiments]:
 
 
 def _ordered(name: str) -> str:
-    """A title that lists what was turned, in an order that does not depend on which came first."""
+    """A title that lists what was turned, in an order that does not depend on which came first, and without its lines."""
+    name = LINES.sub("", name)
     listed = re.fullmatch(r"(.*?)( \([^()]*\))?", name)
     clauses = listed[1].split(", ") if listed else []
     if listed is None or not all("->" in clause for clause in clauses):

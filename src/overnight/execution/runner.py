@@ -8,6 +8,7 @@ Not covered: a scorer that trusts its artefacts (see overnight.scoring, which do
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import threading
@@ -23,9 +24,9 @@ from msgspec.structs import replace
 
 import overnight
 from overnight import files
-from overnight.contracts import Accounting, Command, Ended, Limits, Process, Sandbox
+from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import mounts, null_edits, starved
+from overnight.execution import executed, mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
@@ -146,6 +147,13 @@ class Runner:
         return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
                        paired_holdout=theirs.holdout, starved=_worse(mine.starved, theirs.starved))
 
+    def trace(self, commit: str, most: float, running: Callable[[Any], None] = lambda process: None) -> Executed | None:
+        """What runs in a commit, from a run of its own that is measured by nothing; None where it could not be learnt: it
+        failed, took more than so many seconds, or started no Python that lets itself be traced. Raises Fault when the machine
+        failed."""
+        run = _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), (), running)
+        return run.traced(self.repo.editable(commit, self.track), most)
+
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
               oracle: Becomes = lambda argv: argv) -> Measurement:
         """Score artefacts as if a run of a sealed job had left them; they stay. `oracle`: what becomes of the command that
@@ -178,6 +186,18 @@ class _OneRun:
     def measurement(self, worker: int) -> Measurement:
         """Carry it out. Raises Fault when the machine failed."""
         return self._carried_out(self._measure, worker)
+
+    def traced(self, before: dict[str, str], most: float) -> Executed | None:
+        """What runs within so many seconds, where these are the editable files. Raises Fault when the machine failed."""
+        try:
+            with self.runner.used(self.job.commit):
+                ended = self._run(self.runner.run_tree(self.job), True, most)
+            succeeded(ended, "the run", seconds(self.track.run.timeout))
+            return executed.read(self.harvest, before)
+        except (Invalid, OSError):
+            return None
+        finally:
+            shutil.rmtree(self.harvest, ignore_errors=True)
 
     def scoring(self) -> Measurement:
         """Carry out the scoring alone. Raises Fault when the machine failed."""
@@ -257,10 +277,12 @@ class _OneRun:
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
             return None
 
-    def _run(self, tree: Path) -> Ended:
+    def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:
         step = self.track.run
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
-        limits = replace(command.limits, disk=size(step.disk), processes=step.processes, output=size(step.output))
+        command = executed.traced(command) if traced else command
+        limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes,
+                         output=size(step.output))
         since = time.perf_counter()
         ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                                       heard=self.pace.hear if self.pace else None)).wait()

@@ -15,6 +15,7 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night import anchor
 from overnight.night.session import Session
+from overnight.night.tracing import Tracing
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
 
@@ -34,9 +35,11 @@ class Executor:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
+        self._tracing = Tracing(self.runner, not state.calibrated)
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
-        self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace)
+        self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace,
+                                    self._tracing.executed)
         self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs", lambda: anchor.line(session.journal.head))
 
     def _workspace(self) -> AgentWorkspace:
@@ -49,12 +52,15 @@ class Executor:
 
     def build_team(self, roles: Iterable[Role]) -> None:
         """Replace the team by one with these roles. Raises TrackError, and keeps the old team, where a role cannot be had."""
+        roles = tuple(roles)
         made = self._builder.team(roles)
+        self._tracing.wanted = any(role.kind == "knobs" for role in roles)
         self._left.append(self.desk.team)  # its proposals under way still count
         self.desk.team = made
 
     def close(self) -> None:
         """End the work of every role; calls to models get a few seconds to end by themselves."""
+        self._tracing.close()
         for team in (*self._left, self.desk.team):
             team.close()
         self._builder.close()
@@ -62,6 +68,7 @@ class Executor:
     def work(self, job: Job, place: Place) -> Result:
         """Carry out one job at one place. Raises Fault when the machine failed."""
         if isinstance(job, Measure):
+            self._tracing.before_a_run(place)
             return self.runner.measure(job, place.cores, place.number, place.running)
         desk: dict[type, Callable[[Any], Result]] = {
             Propose: self.desk.propose, Accept: self.desk.accept, Rebase: self.desk.rebase, Combine: self.desk.combine,

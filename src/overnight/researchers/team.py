@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.brief import page
-from overnight.contracts import Call, Researcher, Sandbox, Team
+from overnight.contracts import Call, Executed, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.agent import Agent, AgentWorkspace
 from overnight.researchers.llm.author import Author
@@ -46,6 +46,7 @@ class TeamBuilder:
     failures carry over from team to team.
 
     workspace  where agents work; None where nothing is proposed
+    executed  what ran in the baseline, for researchers that turn what matters alone
     spent     told of each call to a model, on any thread
     """
 
@@ -55,6 +56,7 @@ class TeamBuilder:
     options: ModelOptions
     spent: Callable[[Call], None]
     workspace: Callable[[], AgentWorkspace]
+    executed: Callable[[], Executed | None] = lambda: None
     _budget: ModelBudget | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,7 +83,7 @@ class TeamBuilder:
 
     def _knobs(self, _role: Role) -> Researcher:
         from overnight.researchers.knobs import Knobs  # loads numpy, for which other commands need not wait
-        return Knobs()
+        return Knobs(self.executed)
 
     def _agent(self, role: Role) -> Researcher:
         return Agent(role, self.track, self.sandbox, self.workspace(), lambda told: page.page(told).text)

@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from overnight.contracts import Brief
 from overnight.researchers.knobs import scales
-from overnight.researchers.knobs.find import Knob
 from overnight.researchers.knobs.history import Config, KnobEvidence, Trial
+from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.surrogate import Array, Flags, Moves, Surrogate
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from overnight.researchers.knobs.edit import name_of
 
+SHOWN = ("print", "str", "repr", "round", "format", "len", "float", "int", "abs", "sum", "join")
 MANY = 12  # more alternatives than this are a vocabulary
 
 
@@ -86,9 +87,11 @@ def overridden(tree: ast.Module) -> set[str]:
 
 
 def reporting(tree: ast.Module) -> set[str]:
-    """Names that are read only by a print, or to decide whether to print."""
-    read = _loads([tree])
-    return {name for name, times in _loads(_quiet(tree)).items() if times >= read[name]}
+    """Names that are read only by a print, or to decide whether to print; what a print hands to a call may matter."""
+    read, quiet = _loads([tree]), list(_quiet(tree))
+    handed = _loads(argument for statement in quiet for call in ast.walk(statement) if isinstance(call, ast.Call)
+                    and name_of(call.func) not in SHOWN for argument in [*call.args, *(item.value for item in call.keywords)])
+    return {name for name, times in _loads(quiet).items() if times >= read[name] and not handed[name]}
 
 
 def _quiet(node: ast.AST) -> Iterator[ast.AST]:

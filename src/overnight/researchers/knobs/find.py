@@ -14,53 +14,36 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
-
 from overnight.errors import TrackError
-from overnight.researchers.knobs import scales, words
+from overnight.researchers.knobs import scales, texts, words
 from overnight.researchers.knobs.clues import alternatives, overridden, reporting
-from overnight.researchers.knobs.edit import Source, Span, name_of, sources
+from overnight.researchers.knobs.edit import Source, name_of, sources
+from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Scale, Value
 
-CAPITALS, TOP, DEFAULT, OPTION, LOCAL, KEYWORD, INNER = 1.0, 0.9, 0.75, 0.75, 0.6, 0.5, 0.25
-ASKED_FOR = 1.2  # the worth of what carries a `# knob:` comment
+DEFAULT, OPTION, KEYWORD, INNER = 0.75, 0.75, 0.5, 0.25
 TABLE = 6  # a longer row of numbers is data
 PLAIN = (0, 1, -1, 2)  # inside an expression these are structure
+
+NAMELESS = ("", "if", "for", "while", "expr", "return", "with", "assign", "decorator")  # of a statement, not of a value
+MOST_WRITTEN = 50  # characters of a line in a title
+OPTIONS = ("add_argument", "option", "Option")  # of argparse, click and typer
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-class Knob(Struct, frozen=True):
-    """Something that can be turned.
-
-    id      path:where, the same before and after edits elsewhere
-    path    the file
-    label   what a person calls it
-    span    where its literal stands in the file, in characters
-    text    the literal as written
-    value   what it is worth
-    scale   how it turns
-    worth   how promising it looks, about 0.1 to 1.4
-    """
-
-    id: str
-    path: str
-    label: str
-    span: Span
-    text: str
-    value: Value
-    scale: Scale
-    worth: float
-
-
-def find(files: Mapping[str, str | None]) -> list[Knob]:
-    """The knobs of all Python files that parse, the most promising first. Raises TrackError for a bad comment."""
+def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Knob]:
+    """The knobs of all files, the most promising first, without those of the ruler: of what the files themselves tell of it
+    where it is not given. Python that does not parse has none. Raises TrackError for a bad comment."""
     found: list[Knob] = []
+    ruler = of(files) if ruler is None else ruler
     for path, source in sources(files):
-        finder = _Finder(path, source)
+        finder = _Finder(path, source, ruler)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
-    return sorted(found, key=lambda knob: -knob.worth)
+    return sorted([*found, *texts.find(files)], key=lambda knob: -knob.worth)
 
 
 def _comments(path: str, source: Source) -> dict[int, Scale | None]:
@@ -82,9 +65,9 @@ def _comments(path: str, source: Source) -> dict[int, Scale | None]:
 class _Finder:
     """Walks a module and collects its knobs, in the order in which they stand there."""
 
-    def __init__(self, path: str, source: Source) -> None:
+    def __init__(self, path: str, source: Source, ruler: Ruler) -> None:
         self.knobs: list[Knob] = []
-        self._path, self._source = path, source
+        self._path, self._source, self._ruler = path, source, ruler
         self._asked, self._choices = _comments(path, source), alternatives(source.tree)
         self._dead = overridden(source.tree) | reporting(source.tree)
         self._names: Counter[str] = Counter()
@@ -128,6 +111,8 @@ class _Finder:
         for arg, value in zip(with_default, [*node.args.defaults, *node.args.kw_defaults], strict=True):
             if value is not None:
                 self._value(value, f"{where}({arg.arg}=)", arg.arg, DEFAULT)
+        for decorator in getattr(node, "decorator_list", []):
+            self.expression(decorator, where, "decorator", INNER)
         if isinstance(node, ast.Lambda):
             self.expression(node.body, where, "return", INNER)
         else:
@@ -151,7 +136,7 @@ class _Finder:
         """What a name is set to: a literal, a row or a table of them, or an expression."""
         value = literal(node)
         if value is not None:
-            self._see(node, where, name, value, 0.0 if _structure(name, value, worth) else worth)
+            self._see(node, where, name, value, 0.0 if structure(name, value, worth) else worth)
         elif isinstance(node, ast.Tuple | ast.List):
             few = len(node.elts) <= TABLE and not any(isinstance(item, ast.Tuple | ast.List) for item in node.elts)
             for place, item in enumerate(node.elts):
@@ -168,9 +153,11 @@ class _Finder:
         self._names[where] += 1
         if self._names[where] > 1:
             where = f"{where}#{self._names[where]}"
-        text, line = self._source.cut(node), node.lineno
+        text, line, (start, end) = self._source.cut(node), node.lineno, self._source.span(node)
+        if text[:1] in "\"'" and not isinstance(value, str):  # a number in quotes
+            text, start, end = text[1:-1], start + 1, end - 1
         dull = where in self._dead or words.never(name) or text[:2].lower() in ("0x", "0b", "0o")
-        worth = 0.0 if dull else worth * words.promise(name)
+        worth = 0.0 if dull or self._ruler.holds(self._path, node) else worth * words.promise(name)
         scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
         if line in self._asked:
             wanted = self._asked[line]
@@ -180,9 +167,18 @@ class _Finder:
                 raise TrackError(f"{self._path}:{line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
             scale, worth = wanted, ASKED_FOR
         if worth > 0 and scales.moves(scale, value):
-            label = where if "(" in where else where.replace("#1", "")
-            self.knobs.append(
-                Knob(f"{self._path}:{where}", self._path, label, self._source.span(node), text, value, scale, worth))
+            self.knobs.append(Knob(f"{self._path}:{where}", self._path, self._label(where, line), (start, end), text, value,
+                                   scale, worth, line))
+
+    def _label(self, where: str, line: int) -> str:
+        """What to call it: its name, or the line that it stands in where it has none."""
+        name, _, place = where.rpartition("#")
+        if "(" in where or not place.isdigit():
+            return where
+        if name.rpartition(":")[2] in NAMELESS:
+            written = " ".join(self._source.text[slice(*self._source.line(line))].split())
+            return f"`{written if len(written) <= MOST_WRITTEN else written[:MOST_WRITTEN - 3] + '...'}`:"
+        return name if place == "1" else f"{name} (number {place})"
 
     # -- expressions: literals without a name
 
@@ -213,29 +209,37 @@ class _Finder:
     def _call(self, node: ast.Call, context: str, label: str, worth: float) -> None:
         """The arguments of a call; those with a keyword have a name. Quiet calls (print, seed) have no knobs."""
         name = _target(node.func)
-        quiet = name in words.QUIET_CALLS
+        quiet = name in words.QUIET_CALLS or words.plots(node)
         inner, keyword = (0.0, 0.0) if quiet or not worth else (worth, KEYWORD)
-        first = node.args[0] if node.args and name == "add_argument" else None
-        option = str(first.value) if isinstance(first, ast.Constant) else ""  # `--lr` of `add_argument("--lr", ...)`
+        if not worth and name[:1].isupper() and not quiet:
+            inner, keyword = INNER, KEYWORD  # a model that is built inside a report
+        named = [str(spot.value) for spot in node.args if isinstance(spot, ast.Constant) and str(spot.value)[:1] == "-"]
+        named = named or [str(spot.value) for spot in node.args[:1] if isinstance(spot, ast.Constant)]
+        option = max(named, key=len, default="") if name in OPTIONS else ""  # `--lr` of `add_argument("-l", "--lr", ...)`
+        if worth and self._environment(node, name):
+            return
         if isinstance(node.func, ast.Attribute):
             self.expression(node.func, context, label, inner)
         for argument in node.args:
             self.expression(argument, context, label, inner)
         for given in node.keywords:
-            if option and given.arg == "default":
+            if option and given.arg == "default" and not words.ruler(option):
                 self._value(given.value, option, option.lstrip("-"), OPTION)
             elif not option and given.arg:
                 self._value(given.value, _spot(context, f"{name}({given.arg}=)"), given.arg, keyword)
 
 
-def _structure(name: str, value: Value, worth: float) -> bool:
-    """Whether a value is there to start a count, to mean "none" or to point at an end, rather than to be turned."""
-    if isinstance(value, bool | str):
+    def _environment(self, node: ast.Call, name: str) -> bool:
+        """`int(os.getenv("WIDTH", "64"))`, or the same without quotes: whether it was that, with the default as its knob."""
+        inner = node.args[0] if name in ("int", "float") and len(node.args) == 1 else node
+        match inner:
+            case ast.Call(func=ast.Attribute(attr="getenv") | ast.Attribute(value=ast.Attribute(attr="environ"), attr="get"),
+                          args=[ast.Constant(value=str() as variable), default]):
+                value = scales.number(default.value) if isinstance(default, ast.Constant) else None
+                if value is not None and not (isinstance(literal(default), str) and inner is node):
+                    self._see(default, variable, variable, value, OPTION)
+                return True
         return False
-    if isinstance(value, float):
-        return value == 0 and not words.named(name, words.MAYBE_ZERO) and worth < CAPITALS
-    started = value in (0, 1) and worth in (LOCAL, TOP) and words.promise(name) < 1
-    return started or value < 0 or (value == 0 and (worth < DEFAULT or words.promise(name) < 1))
 
 
 def literal(node: ast.expr) -> Value | None:

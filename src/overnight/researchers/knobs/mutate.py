@@ -17,6 +17,8 @@ from msgspec import Struct
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.clues import reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 
 FAMILIES = (  # what can stand in the place of what, where the same module offers it
     ("relu", "gelu silu leaky_relu tanh"),
@@ -70,9 +72,10 @@ class Mutation(Struct, frozen=True):
     worth: float
 
 
-def pick(files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random) -> tuple[Mutation, str] | None:
+def pick(files: Mapping[str, str | None], tried: Mapping[str, object], lots: random.Random,
+         ruler: Ruler | None = None) -> tuple[Mutation, str] | None:
     """A mutation that was not tried, and the file as it then reads; the more promising kinds more often."""
-    fresh = [edit for edit in mutations(files) if edit.id not in tried]
+    fresh = [edit for edit in mutations(files, ruler) if edit.id not in tried]
     for edit in sorted(fresh, key=lambda edit: lots.random() ** (1 / edit.worth), reverse=True):
         text = splice(files[edit.path] or "", [(edit.span, edit.new)])
         if compiles(text):
@@ -89,16 +92,18 @@ def compiles(text: str) -> bool:
         return False
 
 
-def mutations(files: Mapping[str, str | None]) -> list[Mutation]:
-    """Every mutation of every Python file that parses, each identity once."""
+def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Mutation]:
+    """Every mutation of every Python file that parses, each identity once; none that touches the ruler, which is what the files
+    themselves tell of it where it is not given."""
     found: dict[str, Mutation] = {}
+    ruler = of(files) if ruler is None else ruler
     for path, source in sources(files):
-        for edit in _in_source(path, source):
+        for edit in _in_source(path, source, ruler):
             found.setdefault(edit.id, edit)
     return list(found.values())
 
 
-def _in_source(path: str, source: Source) -> Iterator[Mutation]:
+def _in_source(path: str, source: Source, ruler: Ruler) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
     shown = reporting(source.tree)
     for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
@@ -106,10 +111,20 @@ def _in_source(path: str, source: Source) -> Iterator[Mutation]:
             given = _given(statement)
             if _quiet(statement) or (given and given <= shown):  # or all that it does is to set what is only printed
                 continue
-            yield from _left_out(path, source, block, statement)
-            for node in _expressions(statement):
+            nodes = list(_expressions(statement))
+            measures = any(map(words.ruler, given)) or any(map(_measures, nodes))
+            if not measures and not ruler.holds(path, statement):
+                yield from _left_out(path, source, block, statement)
+            if ruler.is_part(path, statement):
+                continue
+            for node in (node for node in nodes if not ruler.is_part(path, node) and not measures):
                 for swap in _swaps(source, node, functions):
                     yield _swap(path, source, statement, block.where, swap)
+
+
+def _measures(node: ast.expr) -> bool:
+    """Whether a name is read that says of itself that it belongs to the ruler."""
+    return isinstance(node, ast.Name) and len(node.id) > 1 and node.id != "best" and words.ruler(node.id)
 
 
 class _Block(Struct, frozen=True):
@@ -223,7 +238,7 @@ def _swap(path: str, source: Source, statement: ast.stmt, where: str, swap: _Swa
     body = getattr(statement, "body", None)
     head = source.text[at : source.span(body[0])[0] if isinstance(body, list) and body else last].rstrip()
     known = f"{path}:{where}:{_plain(head)} => {_plain(head[: start - at] + new + head[end - at :])}"
-    title = f"{kind} in `{_short(head)}` ({path})"
+    title = f"{kind} in `{_short(head)}` ({path}, line {statement.lineno})"
     return Mutation(known, path, (start, end), new, title, "Its nearest relative, in its place.", worth)
 
 
@@ -237,7 +252,7 @@ def _left_out(path: str, source: Source, block: _Block, statement: ast.stmt) -> 
         return
     span, new = _whole_lines(source, statement)
     said = source.cut(statement)
-    title = f"leave out `{_short(said)}` ({path})"
+    title = f"leave out `{_short(said)}` ({path}, line {statement.lineno})"
     yield Mutation(f"{path}:{block.where}:{_plain(said)} => ", path, span, new, title, "Is it needed at all?", worth)
 
 
@@ -282,13 +297,17 @@ def _leaves(statement: ast.stmt) -> bool:
 
 
 def _whole_lines(source: Source, statement: ast.stmt) -> tuple[Span, str]:
-    """Its lines with their end, if it has them to itself; else its place is taken by `pass`."""
+    """Its lines with their end, if it has them to itself; else it alone, with one of the semicolons beside it."""
     start, end = source.span(statement)
     first, last = source.line(statement.lineno), source.line(statement.end_lineno or statement.lineno)
     before, after = source.text[first[0] : start], source.text[end : last[1]]
-    if before.strip() or (after.strip() and not after.strip().startswith("#")):
-        return (start, end), "pass"
-    return (first[0], last[1]), ""
+    if not before.strip() and (not after.strip() or after.strip().startswith("#")):
+        return (first[0], last[1]), ""
+    if follows := re.match(r"\s*;[ \t]*(?=[^\s#])", after):
+        return (start, end + follows.end()), ""
+    if follows := re.search(r"\s*;\s*$", before):
+        return (first[0] + follows.start(), end), ""
+    return (start, end), "pass"
 
 
 # ---- words -----------------------------------------------------------------------------------------------------
@@ -309,6 +328,8 @@ def _is_main(statement: ast.stmt) -> bool:
 def _silent(node: ast.expr) -> bool:
     """A call that reports, reads or writes."""
     name = name_of(node.func) if isinstance(node, ast.Call) else ""
+    if isinstance(node, ast.Call) and (words.plots(node) or words.loads(name) or words.named(name, words.METRICS)):
+        return True
     return name in words.QUIET_CALLS or name.startswith(("read", "write", "save", "dump", "load", "__"))
 
 

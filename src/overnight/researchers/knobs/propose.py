@@ -6,15 +6,19 @@ Covered: constants, defaults, named choices; a few structural edits. Not covered
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import Brief, Change, Past
+from overnight.contracts import Brief, Change, Executed, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
+from overnight.researchers.knobs.dead import dead
 from overnight.researchers.knobs.edit import splice
-from overnight.researchers.knobs.find import Knob, find
+from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
+from overnight.researchers.knobs.knob import Knob
+from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Value
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
@@ -26,33 +30,44 @@ TOGETHER = {2: "Both at once", 3: "All three at once"}
 
 
 class Knobs:
-    """Proposes a turn of one or a few knobs, by expected improvement; stateless."""
+    """Proposes a turn of one or a few knobs, by expected improvement. `executed` gives what ran in the baseline, where that is
+    known; beside that nothing is remembered."""
 
     name = "knobs"
+
+    def __init__(self, executed: Callable[[], Executed | None] = lambda: None) -> None:
+        self._ask = executed
+        self._executed: Executed | None = None
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
         if brief.again is not None:
-            return _again(brief, brief.again)
-        knobs = find(brief.files)
+            return _again(brief, brief.again, self._fixed(brief))
+        ruler = self._fixed(brief)
+        knobs = find(brief.files, ruler)
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
         if lots.random() < mutating(evidence):
-            edit = mutate.pick(brief.files, evidence.mutations, lots)
+            edit = mutate.pick(brief.files, evidence.mutations, lots, ruler)
             if edit and lots.random() < edit[0].worth / mutate.REFINED:
                 return _mutated(edit)
         turn = _turn(brief, knobs, evidence, lots)
-        return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots))
+        return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
+
+    def _fixed(self, brief: Brief) -> Ruler:
+        """What is never turned: what measures, and what did not run."""
+        self._executed = self._executed or self._ask()
+        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
 
 
-def _again(brief: Brief, past: Past) -> Change | None:
+def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:
     """An earlier change made anew on today's files: the same knobs to the same values; None if they are gone or there."""
     if past.note.get("kind") == "mutation":
-        edit = next((m for m in mutate.mutations(brief.files) if m.id == past.note.get("id")), None)
+        edit = next((m for m in mutate.mutations(brief.files, ruler) if m.id == past.note.get("id")), None)
         if edit is None:
             return None
         return Change({edit.path: splice(brief.files[edit.path], [(edit.span, edit.new)])}, past.message, past.note)
-    knobs = {knob.id: knob for knob in find(brief.files)}
+    knobs = {knob.id: knob for knob in find(brief.files, ruler)}
     wanted = {knob: pair[1] for knob, pair in past.note.get("set", {}).items()}
     if not wanted or not wanted.keys() <= knobs.keys():
         return None
@@ -123,7 +138,13 @@ def _title(made: Mapping[str, Value], knobs: Mapping[str, Knob]) -> str:
     """What was turned, from what to what, and where."""
     turned = [knobs[knob] for knob in made]
     changes = [f"{knob.label} {knob.text} -> {scales.write(made[knob.id], knob.text)}" for knob in turned]
-    return f"{', '.join(changes)} ({', '.join(sorted({knob.path for knob in turned}))})"
+    places = [f"{path}, {_lines(sorted({knob.line for knob in turned if knob.path == path}))}"
+              for path in sorted({knob.path for knob in turned})]
+    return f"{', '.join(changes)} ({'; '.join(places)})"
+
+
+def _lines(lines: Sequence[int]) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines[:-1]))} and {lines[-1]}"
 
 
 def _size(knob: Knob, choice: Choice) -> str:

@@ -160,7 +160,7 @@ def write(value: Value, like: str) -> str:
         plain = like[:1] in "\"'" and value.isprintable() and not set(value) & {"\\", like[:1]}
         return f"{like[0]}{value}{like[0]}" if like and plain else repr(value)
     if isinstance(value, bool):
-        return str(value)
+        return str(value).lower() if like in ("true", "false") else str(value)
     if isinstance(value, int):
         power = re.fullmatch(r"(2\s*\*\*\s*|1\s*<<\s*)\d+", like)
         if power and value > 0 and value.bit_count() == 1:
@@ -172,6 +172,18 @@ def write(value: Value, like: str) -> str:
         return f"{digits}{mark[0]}{int(exponent)}"
     fixed = format(Decimal(repr(value)), "f")
     return fixed if "." in fixed else fixed + ".0"
+
+
+def number(text: object) -> int | float | None:
+    """The number that a text is, or that stands there already; None for anything else."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return text
+    if not isinstance(text, str) or not re.fullmatch(NUMBER, text):
+        return None
+    try:
+        return int(text) if re.fullmatch(r"[+-]?\d[\d_]*", text) else float(text)
+    except ValueError:
+        return None
 
 
 # ---- comments --------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What is put into a run to learn which of its lines run."""
