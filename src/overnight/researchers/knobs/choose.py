@@ -26,6 +26,7 @@ WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
+FINEST = 4  # times that steps are halved when all others were tried and time is left
 LEAP = 1.2  # steps; the furthest first look in a direction
 HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
@@ -52,18 +53,22 @@ def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: in
     unit, model = _fitted(space, evidence.trials, brief.noise)
     chance = _affordable(brief, evidence.trials, space)
     bar = BAR * (brief.noise or 0.0) / unit
-    singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen)], evidence)
-    scored = _scored(singles, space, model, chance, bar, seed)
-    partners = [each.made for each in scored if each.mean > HOPE]
-    joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
-    best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
-    return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit) if best else None
+    bounded = brief.left.seconds is not None or brief.left.experiments is not None
+    for finer in range(FINEST + 1 if bounded else 1):  # a night that has an end goes on until then
+        singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen, finer)], evidence)
+        scored = _scored(singles, space, model, chance, bar, seed)
+        partners = [each.made for each in scored if each.mean > HOPE]
+        joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
+        best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
+        if best:
+            return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit)
+    return None
 
 
-def _near(knob: Knob, seen: set[tuple[str, bool]]) -> list[Value]:
+def _near(knob: Knob, seen: set[tuple[str, bool]], finer: int) -> list[Value]:
     """The values to consider; the first look in a direction is no leap, unless there is nothing nearer. `seen` holds
-    (knob, whether upwards) for each direction that was looked at."""
-    values = scales.moves(knob.scale, knob.value)
+    (knob, whether upwards) for each direction that was looked at; `finer`: how often steps are halved."""
+    values = scales.moves(knob.scale, knob.value, finer)
     if knob.scale.kind == "choice":
         return values
     here = scales.position(knob.scale, knob.value)

@@ -87,13 +87,17 @@ def upwards(scale: Scale, before: Value, after: Value) -> bool:
     return position(scale, after) > position(scale, before)
 
 
-def moves(scale: Scale, value: Value) -> list[Value]:
-    """The values worth a try from here, each at most once, small steps first."""
+def moves(scale: Scale, value: Value, finer: int = 0) -> list[Value]:
+    """The values worth a try from here, each at most once, small steps first; `finer`: how often the steps are halved, for when
+    all others were tried: then a size may be any whole number."""
     if scale.kind == "choice" or isinstance(value, str):
-        return [choice for choice in scale.choices if choice != value]
-    steps = [sign * step for step in STEPS for sign in (1, -1)]
-    if scale.kind == "int":
-        raw: Iterable[float] = [value + step for step in (1, -1, 2, -2)] + ([2 * value, value // 2] if value else [4, 8])
+        return [] if finer else [choice for choice in scale.choices if choice != value]
+    steps = [sign * step / 2**finer for step in STEPS for sign in (1, -1)]
+    if finer and scale.kind in ("int", "size"):
+        away = sorted({max(1, round(abs(value) * abs(step) / 2)) for step in steps} | {1})
+        raw: Iterable[float] = [value + sign * each for each in away for sign in (1, -1)]
+    elif scale.kind == "int":
+        raw = [value + step for step in (1, -1, 2, -2)] + ([2 * value, value // 2] if value else [4, 8])
     elif scale.kind == "size" and isinstance(value, int) and (here := rung(value)) is not None:
         raw = [_on_rung(here + step) for step in ((1, -1) if scale.halfway else ()) + (2, -2, 4, -4)]
     elif scale.kind == "linear":
@@ -102,7 +106,7 @@ def moves(scale: Scale, value: Value) -> list[Value]:
         raw = [abs(value - away) for away in FROM_ZERO]
     else:
         raw = [_turned(scale, value, step) for step in steps]
-    return _fit(scale, value, raw)
+    return _fit(scale, value, raw, 2 + (finer + 1) // 2)
 
 
 def _turned(scale: Scale, value: float, step: float) -> float:
@@ -115,12 +119,12 @@ def _turned(scale: Scale, value: float, step: float) -> float:
     return value * 2**step
 
 
-def _fit(scale: Scale, value: float, raw: Iterable[float]) -> list[Value]:
-    """Tidy, inside the bounds, of the value's own type, without the value itself."""
+def _fit(scale: Scale, value: float, raw: Iterable[float], digits: int) -> list[Value]:
+    """With so many significant digits, inside the bounds, of the value's own type, without the value itself."""
     found: list[Value] = []
     for new in raw:
         bounded = min(max(new, scale.low), scale.high)
-        near = bounded if bounded in (scale.low, scale.high) else tidy(bounded, new)
+        near = bounded if bounded in (scale.low, scale.high) else tidy(bounded, new, digits)
         typed: int | float = round(near) if isinstance(value, int) else float(near)
         open_end = scale.kind == "near1" and not 0 < typed < 1
         if typed != value and typed not in found and not open_end and scale.low <= typed <= scale.high:
@@ -128,14 +132,14 @@ def _fit(scale: Scale, value: float, raw: Iterable[float]) -> list[Value]:
     return found
 
 
-def tidy(value: float, raw: float | None = None) -> float:
-    """Two significant digits; numbers just under 1 keep two digits of what they lack."""
+def tidy(value: float, raw: float | None = None, digits: int = 2) -> float:
+    """So many significant digits; numbers just under 1 keep as many of what they lack."""
     raw = value if raw is None else raw
     if 0.8 <= raw < 1:
-        return float(1 - Decimal(f"{1 - raw:.1e}"))
+        return float(1 - Decimal(f"{1 - raw:.{digits - 1}e}"))
     if isinstance(raw, int) or raw == 0 or not math.isfinite(raw):
         return value
-    return float(f"{raw:.1e}")
+    return float(f"{raw:.{digits - 1}e}")
 
 
 def rung(value: int) -> int | None:
