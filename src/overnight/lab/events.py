@@ -178,6 +178,7 @@ class Passed(Recorded, frozen=True):
     away      it cannot work now: nothing is said of the frontier
     thinking  seconds that it took
     idea      the idea of which it could not make a change; 0: none
+    unusable  it wrote something, and that cannot be used: nothing is said of the frontier either, and it is asked again
     """
 
     researcher: str
@@ -186,6 +187,7 @@ class Passed(Recorded, frozen=True):
     away: bool = False
     thinking: float = 0.0
     idea: int = 0
+    unusable: bool = False
 
 
 class Rebased(Recorded, frozen=True):
