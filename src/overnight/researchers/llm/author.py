@@ -34,7 +34,7 @@ class Author:
         reason = ""
         for purpose in ("propose", *["repair"] * REPAIRS):
             answer = self.client.ask(purpose, brief, task, prompt=prompt, conversation=conversation,
-                                     schema=self._schema(brief, bool(conversation)))
+                                     schema=self._schema(brief, len(conversation) == REPAIRS))
             if brief.again is not None and answer.text.strip().startswith(PASS):
                 return None
             try:
@@ -45,9 +45,9 @@ class Author:
             conversation += ((answer.text, told.replace("{reason}", tame(flat(reason)[:REASON]))),)
         raise EditError(f"{self.name} wrote no usable change in {REPAIRS + 1} answers; the last: {reason}")
 
-    def _schema(self, brief: Brief, again: bool) -> dict[str, Any] | None:
-        """What the answer is held to, where the model's server can do that; after an answer that could not be used, a form in
-        which less can go wrong. None where a model is free to answer PASS."""
+    def _schema(self, brief: Brief, last: bool) -> dict[str, Any] | None:
+        """What the answer is held to, where the model's server can do that; at the `last` attempt, a form in which least can go
+        wrong. None where a model is free to answer PASS."""
         if brief.again or not self.client.model.structured:
             return None
-        return structured.schema(brief.files, brief.editable, again)
+        return structured.schema(brief.files, brief.editable, last)

@@ -13,8 +13,10 @@ from overnight.researchers.llm.edits.form import MOST_BLOCKS, Edit, ParsedAnswer
 
 TITLE, WHY = 120, 2_000  # characters
 TRIES = 50  # places of an answer at which an object may begin
+MOST_STEPS = 8  # of a change that is held to a schema
 MOST_LINES, MOST_CHARACTERS = 300, 12_000  # of files whose lines a schema spells out
 _TEXT: dict[str, Any] = {"type": "string"}
+_TITLE, _WHY = _TEXT | {"maxLength": 80}, _TEXT | {"maxLength": 160}  # a small model may find no end
 _LINES = {"type": "array", "items": _TEXT}
 TITLES, WHYS = ("title", "summary"), ("why", "reason", "explanation", "description")
 STEPS = ("edits", "changes", "edit", "blocks", "files")
@@ -26,15 +28,16 @@ WHOLES = ("content", "code", "text")
 
 def schema(files: Mapping[str, str], editable: Sequence[str], simple: bool = False) -> dict[str, Any]:
     """The JSON that a change of these files is, for a server that holds a model to it. Of files that are not too long, lines
-    can be quoted only as they are; `simple`: one line of one file gives way to others."""
+    can be quoted only as they are; `simple`: one line of one file gives way to another."""
     one = simple and _short(files.values())
     steps = [_step([path], _once(text), 1) for path, text in files.items() if _once(text)] if one else []
     if not steps:
         wild = any(sign in glob for glob in editable for sign in "*?")  # then a new file may be made
         known = list(dict.fromkeys(line for text in files.values() for line in unix(text).split("\n")))
         steps = [_step([] if wild else list(files), known if _short(files.values()) else [], 0)]
-    edits = {"type": "array", "minItems": 1, "items": steps[0] if len(steps) == 1 else {"anyOf": steps}}
-    return _object({"title": _TEXT, "why": _TEXT, "edits": edits | {"maxItems": 1} if one else edits})
+    edits = {"type": "array", "minItems": 1, "maxItems": 1 if one else MOST_STEPS,
+             "items": steps[0] if len(steps) == 1 else {"anyOf": steps}}
+    return _object({"title": _TITLE, "why": _WHY, "edits": edits})
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +48,8 @@ def _step(paths: list[str], known: list[str], exactly: int) -> dict[str, Any]:
     """One step: in one of these files, or any; on lines that are known, or any."""
     search: dict[str, Any] = {"type": "array", "items": _TEXT | ({"enum": known} if known else {})}
     search |= {"minItems": exactly, "maxItems": exactly} if exactly else {}
-    return _object({"file": _TEXT | ({"enum": paths} if paths else {}), "search": search, "replace": _LINES})
+    new = _LINES | ({"minItems": exactly, "maxItems": exactly} if exactly else {})
+    return _object({"file": _TEXT | ({"enum": paths} if paths else {}), "search": search, "replace": new})
 
 
 def _short(texts: Iterable[str]) -> bool:
