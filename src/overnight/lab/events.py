@@ -346,12 +346,14 @@ class Ordered(Recorded, frozen=True):
     """An order was carried out (pause, resume, stop), or could not be, for the `reason`.
 
     experiment  that a change which was handed in was before: it is not measured again
+    foul        a change that was handed in leaves the boundary
     """
 
     request: str
     order: str
     reason: str = ""
     experiment: int = 0
+    foul: bool = False
 
 
 class Vetoed(Recorded, frozen=True):

@@ -179,7 +179,7 @@ class Lab:
             return
         change = result.change
         if change is None or result.foul:
-            yield events.Ordered(at, order.request, "try", result.foul or result.reason)
+            yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul))
             return
         if first := self.state.same(order.base, result.patch):
             yield from self._handed_in_again(first, order, at)

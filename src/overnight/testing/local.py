@@ -34,7 +34,7 @@ def found() -> Path | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m overnight.testing.local", description="A small model, served by llama.cpp.")
+    parser = argparse.ArgumentParser(prog="python -m overnight.testing.local", description="A small model by llama.cpp.")
     parser.add_argument("--port", type=int, default=8080, help="0: any that is free; the address is printed")
     parser.add_argument("--file", type=Path, help="another model, as a GGUF file")
     parser.add_argument("--context", type=int, default=CONTEXT, help="tokens of a question and its answer")
