@@ -1,7 +1,7 @@
 """How many of the forms in which models answer are read as they are meant, and how many are applied wrongly.
 
 The forms are those of tests/answer_forms.py: each with the files that it must leave, or with none where it must be refused.
-`rows` is one cell, for other tables too.
+`rows` is a cell of the table `contact`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from answer_forms import ACCEPTED, EDITABLE, REFUSED, Form
-from bench.kit import Bench, Cell, Row
+from bench.kit import Row
 from overnight.contracts import Brief
 from overnight.errors import EditError
 from overnight.researchers.llm import edits
@@ -33,11 +33,3 @@ def rows() -> Iterator[Row]:
     wrong = sum(found not in (None, form.after) for form, found in made)
     yield Row("forms accepted rightly", right, right, right, len(ACCEPTED), f">= {SHARE * len(ACCEPTED):.0f}")
     yield Row("forms applied wrongly", wrong, wrong, wrong, len(made), "== 0")
-
-
-def cells(quick: bool) -> Iterator[Cell]:
-    """All as one cell."""
-    yield Cell("answers", rows)
-
-
-BENCH = Bench("forms", "Forms of models' answers: at least 52 of 61 accepted rightly, none applied wrongly.", cells)

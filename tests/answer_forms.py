@@ -1,6 +1,6 @@
 """The forms in which models answer, as they really do: each with the files that it must leave, or None where it must be refused.
 
-Written by hand, one for each habit that was seen; `python -m bench forms` counts them.
+Written by hand, one for each habit that was seen; `python -m bench contact` counts them.
 """
 
 import json

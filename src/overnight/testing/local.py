@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = xllamacpp.CommonParams()
     settings.model.path, settings.n_ctx, settings.n_predict = str(file), made.context, LONGEST_ANSWER
     settings.hostnames, settings.port, settings.n_parallel, settings.n_gpu_layers = ["127.0.0.1"], made.port, 1, 0
+    settings.sampling.dry_multiplier, settings.sampling.dry_allowed_length = 0.8, 12  # so that a small model finds an end
     for threads in (settings.cpuparams, settings.cpuparams_batch):
         threads.n_threads = made.threads
     server = xllamacpp.Server(settings)

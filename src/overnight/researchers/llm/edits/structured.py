@@ -13,11 +13,11 @@ from overnight.researchers.llm.edits.form import MOST_BLOCKS, Edit, ParsedAnswer
 
 TITLE, WHY = 120, 2_000  # characters
 TRIES = 50  # places of an answer at which an object may begin
-MOST_STEPS = 8  # of a change that is held to a schema
+MOST_STEPS, MOST_QUOTED, MOST_NEW = 8, 40, 120  # steps of a change that is held to a schema, and lines of each
 MOST_LINES, MOST_CHARACTERS = 300, 12_000  # of files whose lines a schema spells out
 _TEXT: dict[str, Any] = {"type": "string"}
 _TITLE, _WHY = _TEXT | {"maxLength": 80}, _TEXT | {"maxLength": 160}  # a small model may find no end
-_LINES = {"type": "array", "items": _TEXT}
+_LINES = {"type": "array", "items": _TEXT, "maxItems": MOST_NEW}
 TITLES, WHYS = ("title", "summary"), ("why", "reason", "explanation", "description")
 STEPS = ("edits", "changes", "edit", "blocks", "files")
 PATHS = ("file", "path", "filename", "file_path", "filepath")
@@ -46,7 +46,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _step(paths: list[str], known: list[str], exactly: int) -> dict[str, Any]:
     """One step: in one of these files, or any; on lines that are known, or any."""
-    search: dict[str, Any] = {"type": "array", "items": _TEXT | ({"enum": known} if known else {})}
+    search: dict[str, Any] = {"type": "array", "items": _TEXT | ({"enum": known} if known else {}), "maxItems": MOST_QUOTED}
     search |= {"minItems": exactly, "maxItems": exactly} if exactly else {}
     new = _LINES | ({"minItems": exactly, "maxItems": exactly} if exactly else {})
     return _object({"file": _TEXT | ({"enum": paths} if paths else {}), "search": search, "replace": new})
