@@ -13,7 +13,16 @@ fi
 
 user=overnight-attacks-$$
 useradd --create-home --shell /bin/sh "$user"
-trap 'userdel --remove "$user" >/dev/null 2>&1' EXIT
+remove() { # what ends a killed run's processes lives a moment longer than the run; what stays for good is a fault
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        userdel --remove "$user" >/dev/null 2>&1 && return
+        sleep 1
+    done
+    echo "processes of $user stayed behind:" >&2
+    ps -u "$user" -o pid,ppid,etimes,args >&2
+    exit 1
+}
+trap remove EXIT
 home=$(getent passwd "$user" | cut -d: -f6)
 mkdir "$home/clone" "$home/tmp"
 cp -R src tests pyproject.toml "$home/clone"

@@ -37,7 +37,7 @@ def test_no_command_lets_a_contract_steer(tmp_path):
     run = "import settings\nprint('loss:', (settings.X - 3) ** 2)\n"
     folder = repository(tmp_path / "track", {**LITTLE, "track.toml": HOSTILE, "run.py": run, "program.md": PROGRAM})
     none, said = ("--sandbox", "none"), {}
-    for words in (("check", ..., *none), ("trust", ...), ("run", ..., "--experiments", "1", *none), ("status", ...), ("log", ...),
+    for words in (("check", ..., *none), ("trust", ...), ("run", ..., "--experiments", "1", *none), ("status", ..., "--all"), ("log", ...),
                   ("show", "1", ...), ("report", ...), ("brief", ...), ("idea", "add", f"{EVIL} an idea", ...), ("idea", "list", ...),
                   ("where", ...), ("status", ..., "--json"), ("log", ..., "--json"), ("brief", ..., "--json"),
                   ("trust", ..., "--json"), ("show", "1", ..., "--json"), ("idea", "list", ..., "--json")):
@@ -47,7 +47,7 @@ def test_no_command_lets_a_contract_steer(tmp_path):
     for words, done in said.items():
         assert not steers(done.stdout + done.stderr), (words, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr, (words, done.stderr)
-    assert "owned  al" in said["status", ...].stdout, said["run", ..., "--experiments", "1", *none]
+    assert "owned  al" in said["status", ..., "--all"].stdout, said["run", ..., "--experiments", "1", *none]
     assert json.loads(said["status", ..., "--json"].stdout)["goal"] == f"go{EVIL}al"
     for file in (home(folder) / "report").iterdir():
         assert file.suffix == ".png" or not steers(file.read_text())

@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
+from overnight.brief.page import page
 from overnight.contracts import Brief, Change, Past, Team
+from overnight.errors import TrackError
 from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, said, size_delta
 from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
 from overnight.track import spec
+from overnight.track.load import load
 
 NEEDS = "git"
 LINES = "".join(f"L{n} = {n}\n" for n in range(10))
@@ -270,3 +273,19 @@ def test_no_line_of_a_message_is_a_trailer_of_ours(line):
 def test_a_message_has_an_end():
     found = said("x" * 10**6)
     assert MOST_MESSAGE_CHARACTERS - 9 < len(found) <= MOST_MESSAGE_CHARACTERS and found.endswith("x\n[cut: 983,644 characters]")
+
+
+def test_what_may_be_read_and_not_edited_is_on_the_brief_but_for_private_files(tmp_path):
+    contract = CONTRACT.replace('editable = ["settings.py"]', 'editable = ["settings.py"]\ncontext = ["*.py", "kit/**"]').replace(
+        '[score]', '[score]\nprivate = ["unseen.py"]')
+    folder = repository(tmp_path / "little", LITTLE | {"kit/deep/a.py": "A = 1\n", "unseen.py": "S = 1\n", "b.txt": ""})
+    full = Desk(spec.parse(contract), Repo(folder), Team({})).full(Repo(folder).head(), brief())
+    assert set(full.context) == {"run.py", "score.py", "kit/deep/a.py"} and "A = 1" in page(full, 8000).text
+
+
+@pytest.mark.parametrize(("context", "said"), [("*.txt", "would show unseen.txt, which no candidate may see"), ("*.rs", "matches no file")])
+def test_context_that_shows_what_is_hidden_or_nothing_is_refused(tmp_path, context, said):
+    contract = CONTRACT.replace("[score]", '[score]\nprivate = ["unseen.txt"]').replace(
+        'editable = ["settings.py"]', f'editable = ["settings.py"]\ncontext = ["{context}"]')
+    with pytest.raises(TrackError, match=said):
+        load(repository(tmp_path / "little", LITTLE | {"unseen.txt": "1\n", "track.toml": contract}))

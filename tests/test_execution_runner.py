@@ -20,6 +20,7 @@ from overnight.lab.jobs import MOST_LOG_BYTES, Measure, sealed
 from overnight.repo import Repo
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
+from overnight.track.load import load
 from overnight.track.spec import RunSpec
 
 NEEDS = "sandbox"
@@ -667,3 +668,45 @@ def test_a_scorer_gets_so_many_oracles_and_no_more(tmp_path, bubblewrap):
         serving.result()
     oracles.close()
     assert (answers, why) == ([b"+", b"+", b"-"], b"a scorer may have 3 oracles")
+
+
+# ---- what is required ------------------------------------------------------------------------------------------
+
+REQUIRED = CONTRACT + '\n[[require]]\ncommand = ["python", "-S", "-E", "tests.py"]\ntimeout = "5s"\n'
+TESTS = """\
+import os, settings
+assert open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read() == str(settings.X)
+print("looked at", settings.X)
+assert settings.X < 5, "X is too large"
+"""
+
+
+@pytest.fixture
+def requiring(tmp_path):
+    return repository(tmp_path / "requiring", LITTLE | {"track.toml": REQUIRED, "tests.py": TESTS})
+
+
+def test_a_candidate_that_fails_what_is_required_is_not_scored(requiring, bubblewrap):
+    run, _ = measured(requiring, bubblewrap, {"settings.py": "X = 6.0\n"})
+    assert run.outcome == "crash" and not run.metrics
+    assert run.reason == "the required command python -S -E tests.py ended with status 1: AssertionError: X is too large"
+    assert b"looked at 6.0" in run.logs["run"]
+
+
+def test_what_is_required_is_run_once_for_a_commit_and_counts_as_none_of_its_time(requiring, bubblewrap):
+    repo = Repo(requiring)
+    runner = Runner(spec.parse(REQUIRED), repo, bubblewrap, repo.head(), home(requiring))
+    first, second = (runner.measure(Measure(n, 1, repo.head(), n, "race")) for n in (1, 2))
+    assert first.outcome == second.outcome == "ok" and "required" in first.overhead and "required" not in second.overhead
+
+
+def test_what_judges_by_being_required_is_not_editable(requiring):
+    contract = REQUIRED.replace('["settings.py"]', '["settings.py", "tests.py"]')
+    commit(requiring, {"track.toml": contract})
+    with pytest.raises(TrackError, match=r"tests.py may not be editable: it judges"):
+        load(requiring)
+
+
+def test_one_required_command_is_written_as_one_of_several():
+    with pytest.raises(TrackError, match=r"write \[\[require\]\] for each"):
+        spec.parse(REQUIRED.replace("[[require]]", "[require]"))

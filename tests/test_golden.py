@@ -7,7 +7,8 @@ import pytest
 
 from golden import nights, reading
 from overnight.journal import open as open_journal
-from overnight.lab.events import Claimed, Event, Judged, Rebased
+from overnight.lab.events import Claimed, Event, Judged, Probed, Rebased
+from overnight.lab.state import State
 
 HEAD = (221, "3459a0d5f3811672faf7df5bbca815b5fa3b9043ac45f5e7e725889b0de7224a")  # number and hash of the last record of the file
 
@@ -76,3 +77,12 @@ def test_a_night_has_claims_that_are_kept_given_up_and_withdrawn():
             made.remove(event.experiment)
             ends.add(event.verdict if isinstance(event, Judged) else "withdrawn")
     assert ends == {"keep", "discard", "withdrawn"} and not made
+
+
+def test_points_of_a_campaign_are_known_by_their_runs_and_change_nothing_else():
+    state, before = State(), None
+    for event in nights.load("explored"):
+        before = before or (state.counts.copy(), state.commit, len(state.experiments)) if isinstance(event, Probed) else before
+        state.apply(event)
+    assert {n: p.runs for n, p in state.probes.made.items()} == {1: {7: {"y": 1.0}, 8: {"y": 2.0}}, 2: {9: {}}, 3: {}}
+    assert (state.counts, state.commit, len(state.experiments)) == before and state.probes.next == 4

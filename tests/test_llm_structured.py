@@ -17,7 +17,8 @@ from overnight.testing.server import Refusal, Server
 FILES = {"settings.py": "X = 1.0\nY = 2.0\n\n\nZ = [\n    1,\n]\n", "more.yaml": "a: 1\na: 1\nb: 2\n"}
 GOOD = json.dumps({"title": "X up", "why": "It was low.", "edits": [{"file": "settings.py", "search": ["X = 1.0"], "replace": ["X = 3.0"]}]})
 MADE = Change({"settings.py": FILES["settings.py"].replace("X = 1.0", "X = 3.0")}, "X up\n\nIt was low.")
-REQUEST = Request("author", "propose", 1, "stable", "current", schema={"type": "object", "properties": {}, "additionalProperties": False})
+REQUEST = Request("author", "propose", 1, "stable", "current", schema={
+    "type": "object", "properties": {"why": {"type": "string", "maxLength": 160}}, "required": ["why"], "additionalProperties": False})
 
 
 def brief():
@@ -104,7 +105,7 @@ def test_a_server_gets_the_schema():
     with Asked([GOOD]) as server:
         model = Model(f"server:any@{server.url}")
         assert model.structured and model.ask(REQUEST).text == GOOD and model.structured
-    assert server.formats[0]["type"] == "json_schema" and server.formats[0]["json_schema"]["schema"]["type"] == "object"
+    assert server.formats[0]["type"] == "json_schema" and server.formats[0]["json_schema"]["schema"] == REQUEST.schema, "with every bound"
 
 
 @pytest.mark.services

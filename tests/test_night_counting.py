@@ -38,7 +38,7 @@ def test_as_a_guard_they_are_marked_wherever_they_are_shown(tmp_path):
     assert "MiB, estimated)" in said and "the guard on cpu_seconds is held to estimates here" in said
     done = overnight("run", folder, "--experiments", "2", "--researcher", "knobs", "--sandbox", "none")
     assert "(estimated guards)" in done.stdout, done.stdout + done.stderr
-    assert "cpu_seconds (estimated) " in overnight("status", folder).stdout
+    assert "cpu_seconds (estimated) " in overnight("status", folder, "--all").stdout
     told = json.loads(overnight("status", folder, "--json").stdout)
     assert told["estimated"] == ["cpu_seconds"] and "estimated guards" in told["marks"]
     assert json.loads(overnight("log", folder, "--json").stdout.splitlines()[0])["estimated"] == ["cpu_seconds"]

@@ -6,13 +6,14 @@ import json
 import time
 
 import msgspec
+import pyte
 import pytest
 from rich.console import Console
 
 from conftest import ROOT
 from fakes import FakeWorld, Idea, Night
 from overnight.lab.events import Judged, Measured, Proposed, Rebased
-from overnight.report.live import Panel
+from overnight.report.live import Panel, Terminal
 from overnight.views import public
 from overnight.views.experiment import DetailView, ExperimentView, detail, experiment, history, line, named
 from overnight.views.track import TrackView, track
@@ -115,6 +116,21 @@ def test_a_line_names_the_proposer_where_there_are_several(night):
     found = history(night.lab.state).experiments[0]
     assert f"{found.researcher}: " not in line(found) + line(found, (found.researcher,))
     assert f"  {found.researcher}: {found.title}" in line(found, (found.researcher, "other"))
+
+
+def test_keeps_stay_on_the_terminal_when_the_panel_is_gone(night):
+    written = io.StringIO()
+    panel = Panel(night.lab.state, Terminal(file=written, width=200, force_terminal=True), [], time.monotonic() + 60, 5)
+    judged = [e for e in night.events if isinstance(e, Judged)]
+    keeps = [e for e in judged if e.verdict == "keep"]
+    assert keeps and len(keeps) < len(judged)
+    with panel.screen:
+        for event in judged:
+            panel([event])
+    shown = pyte.Screen(200, 60)
+    pyte.Stream(shown).feed(written.getvalue().replace("\n", "\r\n"))
+    left = [line.strip() for line in shown.display if line.strip()]
+    assert [line.split()[0] for line in left] == [f"#{e.experiment}" for e in keeps]
 
 
 def test_the_panel_counts_down_what_may_still_be_tried(night):

@@ -127,6 +127,7 @@ class Brief(Struct, frozen=True):
     draft    a change of its own that a critic sent back once, with the critic's `advice`; None: nothing was sent back
     role     what program.md says to this researcher alone
     unusable why its last answer could not be used; "": it could, or there was none
+    context  files that may be read and not edited, at the frontier: path -> text
     """
 
     goal: str
@@ -152,6 +153,7 @@ class Brief(Struct, frozen=True):
     draft: Change | None = None
     advice: str = ""
     role: str = ""
+    context: dict[str, str] = {}
     commit: str = ""
     estimated: tuple[str, ...] = ()
     gain: str = ""

@@ -23,7 +23,7 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from golden import nights
 from overnight.contracts import Call
 from overnight.journal import open as open_journal
-from overnight.lab.events import Event, Judged, Opened, Organised, Started, Stopped
+from overnight.lab.events import Event, Judged, Measured, Opened, Organised, Probed, Started, Stopped
 from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
 
 DUSK = 1_790_000_000.0  # seconds since 1970 at which each of these nights begins
@@ -353,8 +353,18 @@ def claimed() -> list[Event]:
     return night(World(12, lambda lots: Idea(lots.choice((2.0, 1.5, 0.0)), 0.8)), 10, measure_slots=3)
 
 
+def explored() -> list[Event]:
+    """Points of a campaign among experiments: two that were run, once in vain, and one that was not."""
+    found = night(World(13, referee_world), 4)
+    at = found[-1].at
+    points = [Probed(at, n, found[0].commit, "tuner", f"x {n}", {"x": n}, 5, 0.1, commit=f"p{n}") for n in (1, 2, 3)]
+    runs = [Measured(at, 900 + n, place, f"p{place}", 7 + n, "explore", outcome=how, metrics={"y": 1.0 + n} if how == "ok" else {})
+            for n, (place, how) in enumerate(((1, "ok"), (1, "ok"), (2, "crash")))]
+    return [*found, *points, *runs]
+
+
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,
-          broken, team, orders, claimed)
+          broken, team, orders, claimed, explored)
 
 
 def filed(record: Sequence[Event]) -> None:

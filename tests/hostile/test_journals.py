@@ -106,8 +106,9 @@ def records_of_one_experiment_twice(scene):
 def journal_with_triggers_and_views(scene):
     """The database holds a view in the place of the table, and triggers"""
     import sqlite3
+    from contextlib import closing
     folder = forged(scene)
-    with sqlite3.connect(folder / "journal.db") as database:
+    with closing(sqlite3.connect(folder / "journal.db")) as database:
         database.executescript("ALTER TABLE events RENAME TO hidden; CREATE VIEW events AS WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL "
                                "SELECT seq + 1 FROM n) SELECT '' AS track, seq, x'7b7d' AS body, 'a' AS hash FROM n;")
 
@@ -123,6 +124,7 @@ def journal_that_is_no_database(scene):
 def journal_whose_end_was_changed(scene):
     """One word of an honest night was changed"""
     import sqlite3
+    from contextlib import closing
     honest(scene)
-    with sqlite3.connect(scene.repo / ".overnight/journal.db") as database:
+    with closing(sqlite3.connect(scene.repo / ".overnight/journal.db")) as database, database:
         database.execute("UPDATE events SET body = replace(body, 'little', 'larger') WHERE seq = 1")

@@ -59,6 +59,7 @@ Discarded, and yet perhaps worth having, the most promising first: to do more of
 makes it larger, may help.
 """
 ENDED = {"discard": "discarded", "crash": "crashed", "foul": "foul"}
+CONTEXT = "## Files that may be read and not edited"
 KEPT = """\
 ## What was kept
 
@@ -139,6 +140,8 @@ def _changing(brief: Brief) -> Iterator[Part]:
     found = lessons.failures(brief.history)
     yield layout.short(_standing(brief))
     yield Part(16, lambda room: _code(brief.files, room))
+    if brief.context:
+        yield Part(6, lambda room: _code(brief.context, room, CONTEXT))
     yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
     hopes = [_hope(past) for past in lessons.promising(brief.history)]
@@ -185,9 +188,9 @@ def _counts(history: Sequence[Past]) -> str:
 # ---- code ------------------------------------------------------------------------------------------------------
 
 
-def _code(files: dict[str, str], room: int) -> tuple[str, str]:
-    """The editable files, the smallest first in line for room; one that does not fit is shown from its beginning."""
-    head = "## The code at the frontier"
+def _code(files: dict[str, str], room: int, head: str = "## The code at the frontier") -> tuple[str, str]:
+    """The editable files, or others under another head, the smallest first in line for room; one that does not fit is shown
+    from its beginning."""
     if not files:
         return f"{head}\n\nIt lies in your working directory.", ""
     left, blocks = room - layout.cost(head) - FOOT, {}
@@ -195,7 +198,7 @@ def _code(files: dict[str, str], room: int) -> tuple[str, str]:
         blocks[path] = _file(path, files[path], left)
         left -= layout.cost(blocks[path])
     names = [f"- {quoted(path, 80)}, {len(files[path]):,} characters" for path in sorted(files) if not blocks[path]]
-    unseen = layout.listed(1, "Files that may be edited and are not shown:\n", names, "").render(FOOT - layout.GAP)[0]
+    unseen = layout.listed(1, "Files of these that are not shown:\n", names, "").render(FOOT - layout.GAP)[0]
     whole = [head, *(blocks[path] for path in sorted(files) if blocks[path]), *([unseen] if unseen else [])]
     cut = sum(CUT in block.partition("\n")[0] for block in blocks.values())
     missing = [f"{len(names):,} of {len(files):,} files"] * bool(names) + [f"the ends of {cut:,} files"] * bool(cut)
@@ -363,10 +366,11 @@ def as_json(brief: Brief) -> dict[str, Any]:
                 "guard_usage": brief.guard_usage, "estimated": brief.estimated}
     ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
             "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
-    files, logs = sorted(brief.files.items()), sorted(brief.logs.items())
+    files, context, logs = (sorted(each.items()) for each in (brief.files, brief.context, brief.logs))
     again = brief.again and {**_past(brief.again), "message": brief.again.message}
     theirs = {
         "files": [{"path": path, "characters": len(text), "text": text} for path, text in files[:MOST_ENTRIES]],
+        "context": [{"path": path, "characters": len(text), "text": text} for path, text in context[:MOST_ENTRIES]],
         "notes": brief.notes,
         "experiments": Counter(past.verdict for past in brief.history),
         "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST_ENTRIES:]],
@@ -377,7 +381,8 @@ def as_json(brief: Brief) -> dict[str, Any]:
         "ideas": brief.ideas[-MOST_ENTRIES:],
         "logs": [{"experiment": n, "text": plain(text, MOST_CHARACTERS, end=True)} for n, text in logs[-MOST_LOGS:]],
     }
-    counts = {"files": (len(files), MOST_ENTRIES), "editable": (len(brief.editable), MOST_ENTRIES),
+    counts = {"files": (len(files), MOST_ENTRIES), "context": (len(context), MOST_ENTRIES),
+              "editable": (len(brief.editable), MOST_ENTRIES),
               "ideas": (len(brief.ideas), MOST_ENTRIES), "logs": (len(logs), MOST_LOGS)}
     left_out = [f"{count - most:,} of {count:,} {name}." for name, (count, most) in counts.items() if count > most]
     found: dict[str, Any] = _bounded(msgspec.to_builtins({**ours, **theirs}), MOST_CHARACTERS)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +73,9 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "audit": ("audit", "Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."),
     "brief": ("look", "What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."),
     "check": ("begin", "Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."),
+    "completion": ("machine", "Print what makes a shell complete the commands: bash, zsh or fish."),
+    "demo": ("demo", "Improve a small language model in a new FOLDER: no account, no key, no GPU."),
+    "doctor": ("machine", "Say whether this machine is fit for a night, and what to do where it is not."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
     "init": ("begin", "Write track.toml and program.md for a repository."),
     "log": ("look", "Every experiment with its verdict, oldest first."),
@@ -139,6 +144,9 @@ def main() -> None:
     Give it a git repository, a number to improve and the files that may be edited. It tries ideas in a sandbox and keeps
     only what a statistical referee shows to be better, on the branch overnight/<track>.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale that lacks a sign shows another one
 
 
 def tell(text: object, err: bool = False, page: bool = False) -> None:

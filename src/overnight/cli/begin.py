@@ -14,7 +14,7 @@ from overnight.errors import TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile, seeds
+from overnight.night import counting, hostile, missing, offers, seeds
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
@@ -86,7 +86,10 @@ def check(folder: Path, sandbox_name: str) -> None:
         cores = available()[:contract.run.cpus]
         found = checking.attempt(commit, partial(_measured, session, runner, cores))
         fixed, texts = seeds.at(session.repo, commit, contract, text_of(folder))
-        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed)):
+        last, lacks = found[-1], ""
+        if checking.broken(found):
+            lacks = missing.why(contract, session.repo, last.reason, last.logs.get("run", b""))
+        for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed), lacks):
             tell(sentence)
         if checking.one_number(contract, found) and fixed:
             _tell_change(fixed, texts)
@@ -125,10 +128,19 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 
 @main.command()
 @FOLDER
-def merge(folder: Path) -> None:
-    """Merge what was kept into the branch that is checked out."""
+@click.option("--as", "form", type=click.Choice(("merge", "pr", "branches")), default="merge", show_default=True,
+              help="merge: into the branch that is checked out; pr: one new branch with a commit for each keep; branches: a "
+                   "new branch for each keep, on top of the one that it builds on.")
+def merge(folder: Path, form: str) -> None:
+    """Merge what was kept into the branch that is checked out, or offer it for review."""
     session = Session(folder)
     if not session.read(whole=True).frontier:
         raise TrackError("nothing was kept yet, so there is nothing to merge.")
     session.verify()
-    tell(session.repo.merge(session.branch, session.state.commit), page=True)
+    if form == "merge":
+        tell(session.repo.merge(session.branch, session.state.commit), page=True)
+        return
+    offer = offers.apart if form == "branches" else offers.stacked
+    for each in offer(session.state, session.repo):
+        keeps = ", ".join(f"#{number}" for number in each.keeps)
+        tell(f"{each.branch}  {each.commit[:7]}  {keeps}" + (f", on {each.on}" if each.on else ""))

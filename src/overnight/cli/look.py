@@ -11,20 +11,28 @@ from overnight.cli.base import FOLDER, JSON, count, main, say, tell
 from overnight.errors import TrackError
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
+from overnight.report.standing import standing
 from overnight.track.units import number
 from overnight.views import holdout, sentences
-from overnight.views.experiment import detail, history, line, named
+from overnight.views.experiment import detail, experiment, history, line, named
 from overnight.views.track import noise_by_commit, on_one_seed, paid, track
 
 
 @main.command()
 @FOLDER
 @JSON
-def status(folder: Path, as_json: bool) -> None:
+@click.option("--all", "everything", is_flag=True, help="Every number that is known, not only the six lines.")
+def status(folder: Path, as_json: bool, everything: bool) -> None:
     """Where a track stands."""
-    found = track(opened(folder).read())
+    session = opened(folder)
+    state = session.read()
+    found = track(state)
     if as_json:
         say(found)
+        return
+    if not everything:
+        kept = state.chain()
+        tell("\n".join(standing(found, experiment(state, kept[-1]) if kept else None, session.at_work())), page=True)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}

@@ -16,6 +16,7 @@ from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
+from overnight.night import missing
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Panel, Terminal
@@ -62,7 +63,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     allowed(session, contract, _team(names, options["model"], session.program))
     with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted, say=say) as night:
         night.organise(partial(_team, names, options["model"]))
-        for note in _notes(night, sandbox.advice(box)):
+        for note in _notes(night):
             tell(note, err=True)
         until = time.monotonic() + lasts if lasts else None
         lab = night.lab
@@ -74,7 +75,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:
-            raise TrackError(f"{lab.problem.rstrip('.')}; nothing is lost, so mend it and run again.")
+            lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
+            raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
     _say_end(session.state)
 
 
@@ -86,11 +88,9 @@ def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, .
     return (*named, Role("llm", "llm")) if model and not any(needs_model(role) for role in named) else named
 
 
-def _notes(night: Night, advice: str) -> Iterator[str]:
+def _notes(night: Night) -> Iterator[str]:
     """Notes on this night that a user may not expect."""
     session, state = night.session, night.session.state
-    if advice:
-        yield f"note: {advice}"
     head, cores = session.repo.head(), night.lab.flight.measure_slots * state.track.run.cpus
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "

@@ -13,7 +13,7 @@ from overnight.errors import Foul, TrackError
 from overnight.ideas import similarity
 from overnight.ideas.found import written
 from overnight.ideas.source import gather
-from overnight.lab.events import Event, Measured, Vetoed
+from overnight.lab.events import Event, Judged, Measured, Vetoed
 from overnight.lab.jobs import PATIENT, DropIdea, Steer, Veto
 from overnight.lab.lab import Lab
 from overnight.night import dispatch
@@ -74,8 +74,11 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
 
 
 def _tell(lab: Lab, events: Sequence[Event]) -> None:
-    """Print events to standard error, but no seeds of runs, because agents read this output as well."""
+    """Print events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is the
+    result."""
     for event in events:
+        if isinstance(event, Judged) and lab.state.experiments[event.experiment].awaited:
+            continue
         if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
             tell(text, err=True)
 

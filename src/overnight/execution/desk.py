@@ -23,9 +23,10 @@ from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
-from overnight.track.spec import Track
+from overnight.track.spec import Track, covers
 from overnight.untrusted import is_file_name, plain
 
+MOST_CONTEXT_BYTES = 64 << 10  # of one file that may be read and not edited; of all, four times as many
 LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
 MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
@@ -89,8 +90,16 @@ class Desk:
     def full(self, commit: str, brief: Brief) -> Brief:
         """A brief with the files, and the ends of some logs."""
         failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
-        return replace(brief, commit=commit, files=self.repo.editable(commit, self.track),
-                                       logs={past.id: self._tail(past) for past in failed})
+        return replace(brief, commit=commit, files=self.repo.editable(commit, self.track), context=self._context(commit),
+                       logs={past.id: self._tail(past) for past in failed})
+
+    def _context(self, commit: str) -> dict[str, str]:
+        """The files that researchers may read and not edit; none that no candidate may see."""
+        head, private = self.track.track, self.track.private
+        if not head.context:
+            return {}
+        return self.repo.texts(commit, lambda path: any(covers(glob, path) for glob in head.context) and not any(
+            covers(glob, path) for glob in (*head.editable, *private)), MOST_CONTEXT_BYTES, 4 * MOST_CONTEXT_BYTES)
 
     def _tail(self, past: Past) -> str:
         """The end of a failed run's log, without the output of its scoring."""

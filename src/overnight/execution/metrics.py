@@ -10,6 +10,8 @@ from __future__ import annotations
 import builtins
 import json
 import math
+import re
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -23,6 +25,7 @@ from overnight.track.spec import HARNESS_METRICS
 from overnight.untrusted import visible
 
 MOST_NAME_CHARACTERS = 100  # letters of a metric's name
+OURS = re.compile(r"^(?:overnight-\d+-\d+|sh): (?:line )?\d+: ")  # how the shell that starts a payload names itself
 MOST_MATCHES = 10  # of a pattern that are counted: each search may go to the end of the output
 
 
@@ -34,19 +37,22 @@ class Invalid(Exception):
         self.outcome, self.reason = outcome, reason
 
 
-def succeeded(ended: Ended, what: str, limit: float) -> None:
-    """Raise Invalid unless a payload ended well."""
+def succeeded(ended: Ended, what: str, limit: float, keys: Mapping[str, str] = {}) -> None:
+    """Raise Invalid unless a payload ended well. `keys`: what the contract says of each bound that it may have passed."""
+    def bound(name: str) -> str:
+        return f" ({keys[name]})" if name in keys else ""
     if ended.killed == "time":
-        raise Invalid("timeout", f"{what} took longer than {limit:g} s")
+        raise Invalid("timeout", f"{what} took longer than {limit:g} s{bound('time')}")
     if ended.killed == "memory" or (ended.code and b"MemoryError" in ended.stderr[-2000:]):
-        raise Invalid("memory", f"{what} needed more memory than it may have")
+        raise Invalid("memory", f"{what} needed more memory than it may have{bound('memory')}")
     if ended.killed == "stopped":
         raise Fault(f"{what} was stopped from outside.")
     if ended.killed:
-        raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may")
+        raise Invalid("output", f"{what} wrote more {'files' if ended.killed == 'disk' else 'output'} than it may"
+                                f"{bound(ended.killed)}")
     if ended.code:
         status = f"signal {-ended.code}" if ended.code < 0 else f"status {ended.code}"
-        last = _printable(_last_line(ended.stderr)[:200])
+        last = _printable(OURS.sub("", _last_line(ended.stderr))[:200])
         raise Invalid("crash", f"{what} ended with {status}{last and f': {last}'}")
 
 

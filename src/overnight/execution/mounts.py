@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from overnight.errors import TrackError
@@ -79,6 +80,23 @@ def data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
     for path in found:
         _refuse_sockets(path)
     return found
+
+
+def lead_to_data(run: RunSpec, folder: Path, tree: Path) -> None:
+    """Put into a run's tree, at the place that they have in the user's `folder`, links to the data that a contract names and
+    the commit has not: what git ignores, and submodules, of which a tree has an empty folder. Never through a link of it."""
+    for text, real in zip(run.data, named_data(run, folder), strict=True):
+        inside = Path(os.path.normpath(text))
+        if inside.is_absolute() or text.startswith("~") or ".." in inside.parts or not inside.parts:
+            continue
+        place = tree / inside
+        if any((tree / each).is_symlink() for each in inside.parents[:-1]):
+            continue
+        with suppress(OSError):  # the commit has it, or a file where its folder should be
+            if place.is_dir() and not place.is_symlink():
+                place.rmdir()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(real)
 
 
 def named_data(run: RunSpec, folder: Path) -> tuple[Path, ...]:

@@ -52,6 +52,7 @@ class Runner:
         for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        self.proven = set[str]()  # commits in whose trees all that the contract requires ended well
         repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
@@ -67,6 +68,7 @@ class Runner:
         def hide(making: Path) -> Path:
             for hidden in filter(None, [self.track.holdout]) if judge else self.track.private:
                 files.remove(making, self.repo.prefix + hidden)
+            mounts.lead_to_data(self.track.run, self.repo.folder, making / self.repo.prefix)
             edit(making)
             return making
         return self._made(f"judge-{commit}" if judge else name or commit, commit, hide)
@@ -213,9 +215,13 @@ class _OneRun:
         self.said, self.cpu, self.peak = run.stdout + run.stderr, run.cpu, run.peak_memory
         if self.pace is not None and run.killed == "behind":
             raise Invalid("behind", self.pace.reason)
-        succeeded(run, "the run", seconds(self.track.run.timeout))
+        told = self.track.run
+        succeeded(run, "the run", seconds(told.timeout), {
+            "time": "[run] timeout", "memory": f"[run] memory = {told.memory}", "disk": f"[run] disk = {told.disk}",
+            "output": f"[run] output = {told.output}"})
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
+        self._require(tree)
         metrics = self._score(self.track.score, tree) if self.track.score is not None else {}
         metrics |= {"cpu_seconds": self.cpu, "wall_seconds": run.wall, "peak_memory": float(self.peak)}
         if self.track.self_reported:
@@ -254,12 +260,24 @@ class _OneRun:
     def _run(self, tree: Path) -> Ended:
         step = self.track.run
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
-        limits = replace(command.limits, disk=size(step.disk), processes=step.processes)
+        limits = replace(command.limits, disk=size(step.disk), processes=step.processes, output=size(step.output))
         since = time.perf_counter()
         ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                                       heard=self.pace.hear if self.pace else None)).wait()
         self._ended("sandbox of the run", since, ended)
         return ended
+
+    def _require(self, tree: Path) -> None:
+        """Run what the contract requires of a commit, once it has run well itself; none of it counts as its time. Raises
+        Invalid."""
+        if self.job.commit in self.runner.proven:
+            return
+        for step in self.track.require:
+            with self._timed("required"):
+                done = self._started(replace(self._command(step, tree, self.job.seed), inputs=self.harvest)).wait()
+            self.said += done.stdout + done.stderr
+            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout))
+        self.runner.proven.add(self.job.commit)
 
     def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
         """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""

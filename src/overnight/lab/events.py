@@ -17,7 +17,7 @@ from overnight.referee.findings import Finding
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
-Stage = Literal["calibrate", "null", "screen", "race", "confirm", "check", "trace"]
+Stage = Literal["calibrate", "null", "screen", "race", "confirm", "check", "trace", "explore"]
 Base = TypeVar("Base", bound=Struct)
 BRANCHES = "overnight/"  # how the names of result branches begin
 
@@ -172,6 +172,26 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     patient: float | UnsetType = UNSET
 
 
+class Probed(Made, frozen=True, tag="probed", tag_field="kind"):
+    """A point of a campaign was committed: it is run to learn from, claims nothing and never gets a verdict. Where it is worth
+    one, its commit is proposed as an experiment.
+
+    probe        its number, of a count of its own; its runs have the stage "explore" and bear it as their `experiment`
+    base_commit  what it was made from: the campaign's lead, or the frontier
+    asked        the seed of the brief that it answers
+    thinking     seconds from the brief to the change
+    """
+
+    at: float
+    probe: int
+    base_commit: str
+    researcher: str
+    message: str
+    note: dict[str, Any] = {}
+    asked: int = 0
+    thinking: float = 0.0
+
+
 class Passed(Recorded, frozen=True):
     """A researcher had nothing to propose on this frontier, or what it proposed was no change.
 
@@ -226,7 +246,7 @@ class Stacked(Recorded, frozen=True):
 class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     """One run ended.
 
-    experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top
+    experiment  whose commit ran (0: the baseline); of a stack, whose edit lies on top; in stage "explore" the probe
     log         name of the kept log
     edit        what the edit that does nothing was drawn from with which it was run; unset: it was run as it is
     draws       that edit may also draw lots in vain
@@ -369,5 +389,5 @@ class Vetoed(Recorded, frozen=True):
     fails: bool | UnsetType = UNSET
 
 
-Event = (Opened | Started | Stopped | Proposed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
+Event = (Opened | Started | Stopped | Proposed | Probed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
          | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)

@@ -20,6 +20,7 @@ from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
 from overnight.lab.nulled import nulled
 from overnight.lab.overload import Overload
+from overnight.lab.probes import Probes
 from overnight.lab.queue import Entry, Ideas, told
 from overnight.lab.screening import screened
 from overnight.lab.usage import Usage
@@ -46,6 +47,7 @@ class State:
     problem      what the record shows to be wrong with the machine or the track
     taken_back   commits that were kept once
     resumable    discarded experiments whose runs and claims stay, for more pairs might prove them, oldest first
+    probes       points of campaigns, which never get a verdict
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     """
@@ -83,6 +85,7 @@ class State:
     overload: Overload = field(default_factory=Overload)
     failures: Failures = field(default_factory=Failures)
     resumable: list[int] = field(default_factory=list)
+    probes: Probes = field(default_factory=Probes)
 
     # -- what is known --
 
@@ -200,6 +203,9 @@ class State:
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 
+    def _on_probed(self, event: events.Probed) -> None:
+        self.probes.probed(event)
+
     def _on_passed(self, event: events.Passed) -> None:
         self.attempts.passed(event, self.news)
         self.ideas.passed(event)
@@ -242,6 +248,8 @@ class State:
         self.known.nulls.heard(event)
         if event.stage == "null":
             nulled(self.known, event, metrics)
+        elif event.stage == "explore":
+            self.probes.measured(event, metrics)
         elif event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "trace":

@@ -42,12 +42,12 @@ def good(runs: Sequence[Measurement]) -> list[Measurement]:
     return [run for run in runs if run.outcome == "ok"][-3:]
 
 
-def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = ()) -> Iterator[str]:
-    """What is wrong, a sentence each; `fixed`: where a seed is fixed."""
+def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = (), lacks: str = "") -> Iterator[str]:
+    """What is wrong, a sentence each; `fixed`: where a seed is fixed; `lacks`: what a failed run may have lacked."""
     failed = [run for run in runs if run.outcome != "ok"]
     if broken(runs):
         often = f" on {len(failed)} of {len(runs)} seeds" * (len(runs) > len(failed))
-        yield f"the baseline fails{often}: {failed[-1].reason}."
+        yield f"the baseline fails{often}: {failed[-1].reason.rstrip('.')}{lacks and f'; {lacks}'}."
         return
     if failed:
         yield (f"the baseline failed in {len(failed)} of {len(runs)} runs ({failed[-1].reason.rstrip('.')}): a night leaves "
@@ -113,8 +113,10 @@ def attack_words(attacked: Attacked) -> Iterator[str]:
     yield from (f"{'wrong' if found.wrong else 'warning'}: {found.sentence}" for found in attacked.findings)
 
 
-def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequence[str] = ()) -> Iterator[str]:
-    """What these runs of the baseline show, as sentences; `fixed`: where its program fixes a seed."""
+def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequence[str] = (),
+          lacks: str = "") -> Iterator[str]:
+    """What these runs of the baseline show, as sentences; `fixed`: where its program fixes a seed; `lacks`: what a failed one
+    may have lacked."""
     name, unit = track.metric.name, track.metric.unit
     well = [r.metrics for r in good(runs)]
     numbers = [metrics[name] for metrics in well]
@@ -140,4 +142,4 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
     if planned := null_edits(track, numbers):
         yield planned
     kind = "wrong" if broken(runs) else "note"
-    yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed))
+    yield from (f"{kind}: {problem}" for problem in problems(track, runs, fixed, lacks))

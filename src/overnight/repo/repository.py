@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,6 +86,11 @@ class Repo:
     def tracks(self, path: str) -> bool:
         """Whether the commit that is checked out holds a file at or below a path in the repository."""
         return bool(self._git("ls-tree", "--full-tree", "--name-only", self.head(), "--", path))
+
+    def weight(self, commit: str) -> int:
+        """Bytes of all files at a commit."""
+        entries = self._git("ls-tree", "-r", "--long", "--full-tree", commit).splitlines()
+        return sum(int(size) for entry in entries if (size := entry.split()[3]).isdigit())
 
     def same(self, other: Repo) -> bool:
         """Whether another is the same folder of the same repository, in this work tree or another one."""
@@ -291,11 +296,17 @@ class Repo:
             onto = new or onto
         return made
 
-    def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False) -> str:
+    def transplant(self, old: str, new: str, onto: str, message: str, finely: bool = False, users: bool = False) -> str:
         """The change from one commit to another, on top of a third, merged file by file; `onto` itself where that changes
-        nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict."""
+        nothing, "" on a conflict. `finely`: changes of neighbouring lines do not conflict; `users`: by the user's own name."""
         entries = self._trees.merged(old, new, onto, finely, self._short_lived)
-        return "" if entries is None else self._commit(onto, entries, message)
+        return "" if entries is None else self._commit(onto, entries, message, who=self._store.identity() if users else None)
+
+    def offer(self, branches: Mapping[str, str]) -> None:
+        """Make new branches, all or none: name -> commit. Raises TrackError where one is there."""
+        if taken := next((name for name in branches if self.tip(name) is not None), ""):
+            raise TrackError(f"the branch {taken} is there already: rename or delete it (git branch -D {taken}) first.")
+        self._point(*(f"create {_BRANCHES}{name}\0{commit}\0" for name, commit in branches.items()))
 
     # -- journeys --
 
@@ -345,7 +356,10 @@ class Repo:
 
     def refuse_checked_out(self, branch: str) -> None:
         """Raise TrackError when a branch is checked out here or in another worktree, for then its files would be left
-        behind as it moves."""
+        behind as it moves; and where one with the name of its first part keeps it from being made."""
+        if self.tip(first := branch.partition("/")[0]) is not None:
+            raise TrackError(f"a branch `{first}` stands in the way of {branch}: rename it (git branch -m {first} mine) and "
+                             "run again.")
         if f"{_BRANCHES}{branch}" in self.dirs.checked_out():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 

@@ -61,12 +61,13 @@ class Lines:
 
 
 class Panel:
-    """What is drawn again while things happen, on `screen`, a context. `until` is when the session ends, on the monotonic
-    clock, and `experiments` how many it may try; None: as many as it likes."""
+    """What is drawn again while things happen, on `screen`, a context; keeps, and what is taken back, are printed above it and
+    stay. `until` is when the session ends, on the monotonic clock, and `experiments` how many it may try; None: as many as it
+    likes."""
 
     def __init__(self, state: State, console: Console, places: Sequence[Place], until: float | None,
                  experiments: int | None) -> None:
-        self.state, self.places, self.until, self.left = state, places, until, experiments
+        self.state, self.places, self.until, self.left, self.console = state, places, until, experiments, console
         self.began = time.monotonic()
         self.last: deque[Text] = deque(maxlen=LAST)
         self.screen = Live(console=console, auto_refresh=False, transient=True)
@@ -78,11 +79,14 @@ class Panel:
                 self.left -= 1
             if text := sentence(self.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
-                self.last.append(Text(untrusted.flat(text), style=shade, no_wrap=True, overflow="ellipsis"))
+                if isinstance(event, Vetoed) or (isinstance(event, Judged) and event.verdict == "keep"):
+                    self.console.print(Text(untrusted.flat(text), style=shade), soft_wrap=True)
+                else:
+                    self.last.append(Text(untrusted.flat(text), style=shade, no_wrap=True, overflow="ellipsis"))
         self.screen.update(self.draw(), refresh=True)
 
     def draw(self) -> Group:
-        """The screen: headline, counts, places, last verdicts."""
+        """The screen: headline, counts, places, last verdicts but for keeps."""
         return Group(self._head(), self._counts(), self._places(), *self.last)
 
     def _head(self) -> Text:

@@ -20,8 +20,8 @@ from overnight.contracts import Command
 from overnight.sandbox import gpus, watch
 from overnight.sandbox.backend import Backend
 from overnight.sandbox.kernel import seccomp
-from overnight.sandbox.kernel.process import BubblewrapProcess
-from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system
+from overnight.sandbox.kernel.process import USER, BubblewrapProcess
+from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system, words
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
 
@@ -34,6 +34,14 @@ _REASONS = {
     "`sudo sysctl kernel.unprivileged_userns_clone=1` on the machine, or give the container --privileged",
     "nesting depth": "user namespaces are switched off: run `sudo sysctl user.max_user_namespaces=15000`, or be root",
     "Creating new namespace failed": "this container may not make namespaces: start it with --privileged, or run outside of it",
+    "mount proc on": "this container masks parts of /proc: start it with --security-opt systempaths=unconfined (podman: "
+    "--security-opt unmask=ALL), or with --privileged",
+    "make / slave": "this container may not mount: start it with --privileged, or run outside of it",
+    "pivot_root": "this container's root cannot be changed: start it with --privileged, or run outside of it",
+    "Unexpected capabilities": "bubblewrap is installed with rights of its own and started by another program that has some: "
+    "run `sudo chmod u-s $(command -v bwrap)`, or outside of that program",
+    "uid map: Operation not permitted": "this container or user may not map users: start it with --privileged, or "
+    "run as a user with entries in /etc/subuid",
     "SECCOMP": "this kernel cannot filter system calls: take one with CONFIG_SECCOMP_FILTER",
     "nknown option": "bubblewrap 0.8 or newer is needed: install a newer one",
 }
@@ -67,12 +75,12 @@ class Bubblewrap(Backend):
         begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '
                  'exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
-        return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *command.argv]
+        return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *words(command, environment(command))]
 
     def _setup(self, command: Command) -> list[str]:
         """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""
         limits = command.limits
-        user = [] if self._root else ["--unshare-user", "--uid", "1000", "--gid", "1000", "--disable-userns"]
+        user = [] if self._root else ["--unshare-user", "--uid", str(USER), "--gid", str(USER), "--disable-userns"]
         caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"] if self._root else []
         shared = max(TMP, limits.memory // 4)
         devices = gpus.devices() if command.gpus else []

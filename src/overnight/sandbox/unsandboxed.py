@@ -55,9 +55,9 @@ class PlainProcess(Supervised):
         self._folder = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
         shutil.copytree(command.tree, self._folder / "work", symlinks=True)
         (self._folder / "out").mkdir()
+        given = world.environment(command, *map(str, (self._folder, self._folder / "out", command.inputs, command.secret)))
         self._process = subprocess.Popen(
-            [*_bounds(command), *command.argv], cwd=self._folder / "work" / command.cwd,
-            env=world.environment(command, *map(str, (self._folder, self._folder / "out", command.inputs, command.secret))),
+            [*_bounds(command), *world.words(command, given)], cwd=self._folder / "work" / command.cwd, env=given,
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
         self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 
 from overnight.contracts import Command, Limits
@@ -13,6 +14,7 @@ TMP = 64 << 20  # bytes of /tmp and of /dev/shm, at least
 ETC = ("ld.so.cache", "alternatives", "localtime")  # all of /etc that programs need to start
 FILES, UNCOUNTED = 1024, 256  # descriptors of a process; fewer where no control group counts what its sockets and pipes hold
 SIGNALS = 1024  # that may wait to be taken: the kernel counts them for the whole user
+FILLED = re.compile(r"\$(?:\{(OVERNIGHT_SEED|OVERNIGHT_OUT)\}|(OVERNIGHT_SEED|OVERNIGHT_OUT)\b)")
 NO_CORE = 1  # byte: with 0 a core would still go to a program that the host's core_pattern names
 
 
@@ -29,6 +31,19 @@ def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", i
     own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
     own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
     return own | command.env
+
+
+def words(command: Command, given: dict[str, str]) -> list[str]:
+    """The words of a command, with the seed and the folder for artefacts filled in where a word names them as a shell would;
+    `given` is the payload's environment."""
+    return [FILLED.sub(lambda found: given.get(found[1] or found[2], found[0]), word) for word in command.argv]
+
+
+def etc(user: int) -> dict[str, str]:
+    """The texts of /etc that programs look themselves and their own machine up in: path -> text."""
+    return {"/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::/tmp:/bin/sh\n",
+            "/etc/group": f"root:x:0:\nsandbox:x:{user}:\n",
+            "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n"}
 
 
 def become(user: int) -> list[str]:

@@ -50,8 +50,17 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
         if _leaves(pattern):
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' leaves the folder.")
         if not any(covers(pattern, name) for name in names):
-            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file.")
-    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle)):
+            whole = f"{pattern.rstrip('/')}/**"
+            more = f"; it is a folder: write '{whole}'" if any(covers(whole, name) for name in names) else ""
+            raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
+    for pattern in track.track.context:
+        line = line_of(text, "track", "context")
+        if hidden := next((path for path in track.private if covers(pattern, path)), ""):
+            raise TrackError(f"{FILE}{line}: context '{pattern}' would show {hidden}, which no candidate may see.")
+        if not any(covers(pattern, name) for name in names):
+            raise TrackError(f"{FILE}{line}: context '{pattern}' matches no file.")
+    for section, step in (("score", track.score), ("run", track.run), ("oracle", track.oracle),
+                          *(("require", step) for step in track.require)):
         for word in step.command[1:] if step is not None else ():
             if _is_file(word) and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
                 line = line_of(text, section, "command")
@@ -83,6 +92,7 @@ def _is_file(word: str) -> bool:
 
 
 def _protected(track: Track) -> list[str]:
-    if track.score is None:
-        return []
-    return [word for word in track.score.command if _is_file(word)] + [*track.private]
+    """What judges: the files that the scorer and the required commands name, and those that no candidate sees."""
+    judging = [track.score.command] if track.score else []
+    commands = [*judging, *(step.command for step in track.require)]
+    return [word for command in commands for word in command if _is_file(word)] + [*track.private]

@@ -25,16 +25,19 @@ NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its numbe
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
 COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
+SEVERAL = {"guard": "guards", "require": "required commands"}
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[track]`: name, goal in a sentence, globs that may be edited."""
+    """`[track]`: name, goal in a sentence, globs that may be edited; `context`: globs of files that researchers may read and
+    not edit, such as the model's definition or the test that a candidate must pass."""
 
     name: str
     editable: tuple[str, ...]
     goal: str = ""
+    context: tuple[str, ...] = ()
 
 
 class Metric(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +60,7 @@ class Metric(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[oracle]`: one command and its limits. Durations like "30s", sizes like "1GiB"."""
+    """`[oracle]`, and each `[[require]]`: one command and its limits. Durations like "30s", sizes like "1GiB"."""
 
     command: tuple[str, ...]
     timeout: str = "60s"
@@ -70,6 +73,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     cpus       cores that one run gets for itself
     processes  at most so many at once
     disk       bound of each place it may write to
+    output     bytes that it may print
     data       files and folders it may read besides its own tree
     python     the interpreter that `python` means (default: the one that Overnight runs on)
     network    "loopback": the run may open TCP and UDP sockets to itself; nothing else can be reached either way
@@ -80,6 +84,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: str = "10min"
     memory: str = "2GiB"
     disk: str = "256MiB"
+    output: str = "8MiB"
     cpus: int = 1
     processes: int = 128
     data: tuple[str, ...] = ()
@@ -147,7 +152,8 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Track(Struct, frozen=True, forbid_unknown_fields=True):
-    """The contract of a track. No candidate may change it."""
+    """The contract of a track. No candidate may change it. Each command in `require` must end well in a candidate's tree before
+    it is scored."""
 
     track: Head
     metric: Metric
@@ -156,6 +162,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     score: Score | None = None
     referee: Referee = Referee()
     guard: tuple[Guard, ...] = ()
+    require: tuple[Step, ...] = ()
     progress: Progress | None = None
 
     @property
@@ -213,9 +220,10 @@ def parse(text: str) -> Track:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
     except RecursionError as error:
         raise TrackError(f"{FILE} nests too deep: write it flat.") from error
-    guards = fields.get("guard")
-    for nth, table in enumerate(guards if isinstance(guards, list) else ()):
-        _converted({"guard": table}, _OneGuard, text, nth)
+    for several, kind in (("guard", _OneGuard), ("require", _OneRequire)):
+        tables = fields.get(several)
+        for nth, table in enumerate(tables if isinstance(tables, list) else ()):
+            _converted({several: table}, kind, text, nth)
     track = _converted(fields, Track, text)
     for section, key, sentence, nth in _faults(track):
         line = line_of(text, section, key, nth) or line_of(text, section, "", nth)
@@ -225,6 +233,10 @@ def parse(text: str) -> Track:
 
 class _OneGuard(Struct, frozen=True):
     guard: Guard
+
+
+class _OneRequire(Struct, frozen=True):
+    require: Step
 
 
 def _converted(fields: dict[str, Any], kind: type[Made], text: str, nth: int = 0) -> Made:
@@ -267,8 +279,8 @@ def _explain(message: str, text: str, nth: int) -> str:
             return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
         return f"{FILE}: the section [{missing[1]}] is missing."
     line = line_of(text, section, key, nth) or line_of(text, "", section)
-    if path == "guard":
-        return f"{FILE}{line}: there may be several guards: write [[guard]] for each."
+    if path in SEVERAL:
+        return f"{FILE}{line}: there may be several {SEVERAL[path]}: write [[{path}]] for each."
     return f"{FILE}{line}: {path} {_must(what, known.get(key))}."
 
 
@@ -293,7 +305,8 @@ def _faults(track: Track) -> Iterator[Problem]:
     if not re.fullmatch(r"[\w][\w.-]*", track.name) or track.name.endswith((".", ".lock")) or ".." in track.name:
         yield "track", "name", f"'{track.name}' cannot be part of a branch name: use letters, digits, - and _.", 0
     for section, key, paths in (("run", "data", track.run.data), ("run", "python", (track.run.python,)),
-                                ("score", "private", track.private), ("track", "editable", track.track.editable)):
+                                ("score", "private", track.private), ("track", "editable", track.track.editable),
+                                ("track", "context", track.track.context)):
         if any("\0" in path for path in paths):
             yield section, key, f"[{section}] {key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
@@ -308,14 +321,15 @@ def _faults(track: Track) -> Iterator[Problem]:
         value = getattr(track.referee, key)
         if value != "auto" and not least <= value <= most:
             yield "referee", key, f"{key} must be between {least:g} and {most:g}.", 0
-    for section, step in (("run", track.run), ("oracle", track.oracle), ("score", track.score)):
+    for section, nth, step in (("run", 0, track.run), ("oracle", 0, track.oracle), ("score", 0, track.score),
+                               *(("require", nth, step) for nth, step in enumerate(track.require))):
         if step is not None and not step.command:
-            yield section, "command", f"[{section}] has an empty command.", 0
+            yield section, "command", f"[{section}] has an empty command.", nth
         if step is not None and any("\0" in word for word in step.command):
-            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", 0
-        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size)):
+            yield section, "command", f"[{section}] has a command with a NUL, which no program can be given.", nth
+        for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
-                yield from _misread(unit, getattr(step, key), section, key)
+                yield from _misread(unit, getattr(step, key), section, key, nth)
     yield from _of_metric(track)
     if track.progress is not None:
         yield from _of_progress(track.progress)

@@ -370,7 +370,7 @@ def _speak(model: ModelName, base_url: str | None, secret: str, client: Any) -> 
         return infer_model(f"{kind}:{model.name}", lambda _: provider(api_key=secret, base_url=base_url, http_client=client))
     served = OpenAICompatibleProvider(model.provider, base_url=base_url or "", api_key=secret or "none", http_client=client)
     old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False,  # the only one that they all know
-                                  supports_json_schema_output=True)
+                                  supports_json_schema_output=True, json_schema_transformer=None)  # OpenAI's drops bounds
     return OpenAIChatModel(model.name, provider=served, profile=old_name)
 
 

@@ -90,8 +90,9 @@ def _launcher(command: Command) -> list[str]:
     """The command that becomes the payload: change the user, set limits, copy the tree, enter it."""
     limits = world.bounds(command.limits, counted=True)
     bounds = ["prlimit", *watch.bounds(**{name: limit for name, limit in limits.items() if name not in UNSET})]
-    env = ["env", "-i", *(f"{name}={value}" for name, value in world.environment(command).items())]
-    return [*env, *world.become(UID), *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *command.argv]
+    given = world.environment(command)
+    env = ["env", "-i", *(f"{name}={value}" for name, value in given.items())]
+    return [*env, *world.become(UID), *bounds, "/bin/sh", "-c", _BEGIN, "sh", command.cwd, *world.words(command, given)]
 
 
 class InitChannel:

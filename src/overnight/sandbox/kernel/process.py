@@ -25,6 +25,7 @@ from overnight.sandbox.kernel.cgroups import Cgroups
 from overnight.sandbox.supervised import Supervised
 from overnight.sandbox.world import OWN
 
+USER = 1000  # number inside of the user of Overnight
 SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host, in every sandbox: any user may open them
@@ -42,6 +43,7 @@ class BubblewrapProcess(Supervised):
         super().__init__(command)
         self._pidfd = -1
         self._writable: dict[str, int] = {}
+        self._etc = world.etc(USER if owner is None else owner)
         ready = f"/.ready-{secrets.token_hex(8)}"
         told = self._open(command, argv, setup, rules, ready)
         try:
@@ -66,8 +68,9 @@ class BubblewrapProcess(Supervised):
         block_theirs, self._block = os.pipe()
         word_theirs, self._word = os.pipe()
         place = setup.index(f"{OWN}/work") - 5
-        filters = _memory_file(rules)
-        options = _memory_file("\0".join([*setup[:place], "--perms", "0555", "--dir", ready, *setup[place:],
+        filters, etc = _memory_file(rules), {path: _memory_file(text.encode()) for path, text in self._etc.items()}
+        texts = [word for path, fd in etc.items() for word in ("--perms", "0444", "--file", str(fd), path)]
+        options = _memory_file("\0".join([*setup[:place], *texts, "--perms", "0555", "--dir", ready, *setup[place:],
                                           "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
                                           "--seccomp", str(filters)]).encode() + b"\0")
         given = () if command.stdin is None else (command.stdin,)
@@ -76,7 +79,8 @@ class BubblewrapProcess(Supervised):
         try:
             self._monitor = subprocess.Popen(
                 [argv[0], "--args", str(options), "--", *argv[1:]],
-                env={}, close_fds=True, pass_fds=(options, filters, info_theirs, block_theirs, *given, *command.fds),
+                env={}, close_fds=True,
+                pass_fds=(options, filters, info_theirs, block_theirs, *etc.values(), *given, *command.fds),
                 stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
                 start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
         except OSError:
@@ -84,7 +88,7 @@ class BubblewrapProcess(Supervised):
                 os.close(fd)
             raise
         finally:
-            for fd in (options, filters, info_theirs, block_theirs, word_theirs):
+            for fd in (options, filters, *etc.values(), info_theirs, block_theirs, word_theirs):
                 os.close(fd)
         self._monitor_fd = os.pidfd_open(self._monitor.pid)
         self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end, command.heard)

@@ -1,0 +1,71 @@
+"""`overnight demo`: a night of minutes on a real model, from nothing to a report."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from itertools import count as counting
+from pathlib import Path
+
+import click
+
+from overnight.cli.base import main, tell
+from overnight.errors import TrackError
+from overnight.lab.events import Stopped
+from overnight.night.session import Session
+from overnight.track import ready
+from overnight.track.units import seconds
+
+TRACK = "microgpt"
+SLICE, MOST = 1 / 6, 3.0  # shares of its time by which it is longer until something is kept, and that it takes at most
+AUTHOR = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false")
+
+
+@main.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--for", "lasting", metavar="3min", default="3min", show_default=True,
+              help="How long; where nothing is kept by then it goes on, for three times that at most.")
+@click.option("--track", "name", default=TRACK, show_default=True, help="Another ready track.")
+@click.pass_context
+def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> None:
+    """Improve a small language model in a new FOLDER: no account, no key, no GPU. Ctrl-C ends it, with a report."""
+    here = folder or next(path for n in counting(1) if not (path := Path(f"overnight-demo-{n}")).exists())
+    ready.lay_out(name, here)
+    _commit(here)
+    began, lasts = time.monotonic(), seconds(lasting)
+    _overnight(ctx, "run", here, "--for", lasting)
+    while not _kept(here) and not _stopped(here) and time.monotonic() - began < MOST * lasts:
+        _overnight(ctx, "run", here, "--for", f"{max(1.0, SLICE * lasts):g}s")
+    _overnight(ctx, "report", here, "--to", here / "report")
+    for what, words in (("the chart", f"{here}/report/progress.png"), ("the report", f"{here}/report/report.md"),
+                        ("the commits", f"git -C {here} log --oneline overnight/{name}"),
+                        ("where it stands", f"overnight status {here}"), ("one experiment", f"overnight show 1 {here}"),
+                        ("go on", f"overnight run {here} --for 8h")):
+        tell(f"  {what:15} {words}")
+
+
+def _overnight(ctx: click.Context, *words: object) -> None:
+    """Another command, in this process."""
+    name, *rest = map(str, words)
+    command = main.get_command(ctx, name)
+    assert command is not None
+    command.main(rest, prog_name=f"overnight {name}", standalone_mode=False)
+
+
+def _commit(here: Path) -> None:
+    """A new repository with what lies in a folder. Raises TrackError."""
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*AUTHOR, "commit", "-q", "-m", "The track as it comes")):
+        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise TrackError(f"git {words[-1]} failed in {here}: {done.stderr.strip()}.")
+
+
+def _kept(here: Path) -> bool:
+    """Whether anything is kept."""
+    return bool(Session(here).read().chain())
+
+
+def _stopped(here: Path) -> bool:
+    """Whether its user ended the last session."""
+    last = next((e for e in reversed(list(Session(here).journal.replay())) if isinstance(e, Stopped)), None)
+    return last is None or last.reason.startswith("stopped")
