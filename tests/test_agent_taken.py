@@ -38,6 +38,22 @@ def test_a_file_that_is_as_it_was_is_no_change(ground):
     assert difference(ground, files={"run.py": "0"}, gone=["never/was.py"]) == {}
 
 
+def test_a_changed_ignore_list_or_log_is_left_out_and_said(ground):
+    """It is no part of the idea, and no reason to lose it."""
+    (ground / "tree/.gitignore").write_text("old\n")
+    (ground / "harvest/1").write_text("old\n*.pt\n")
+    (ground / "harvest/left.json").write_text(json.dumps(LEFT | {"files": {"settings.py": "0", ".gitignore": "1"}}))
+    said = taken.leavings(ground / "harvest")
+    found = taken.change(taken.Difference(said, ground / "harvest", ground / "tree", "", TRACK, "OVERNIGHT.md"), said, "a title", "coder")
+    assert found.files == {"settings.py": "X = 2\n"} and found.note == {"left out": [".gitignore"]}
+    assert found.message == "a title\n\nNot editable, and left as before: .gitignore."
+
+
+def test_a_change_of_what_counts_is_refused_and_the_reason_says_what_may_be_changed(ground):
+    with pytest.raises(EditError, match=r"the agent changed run\.py, which is not editable: only settings\.py, more/\*\.py may be changed\."):
+        difference(ground, files={"settings.py": "0", "run.py": "0"})
+
+
 @pytest.mark.parametrize("path", ["../settings.py", "/etc/passwd", "a/../../b", "", "a//b", "./settings.py", "a\nb", "x\x1b[2J.py"])
 def test_a_path_that_is_none_is_refused(ground, path):
     with pytest.raises(EditError, match="name is no path"):

@@ -32,7 +32,8 @@ FLOORS = [
     {"cli"},
 ]
 PURE = ["contracts", "errors", "untrusted", "patterns", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
-        "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "ideas.similarity", "ideas.found", "ideas.notes", "execution.metrics",
+        "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
+        "ideas.notes", "execution.metrics",
         "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}

@@ -128,12 +128,12 @@ def test_a_scale_suits_only_values_of_its_sort():
 
 @pytest.mark.parametrize(("value", "name"), [(48, "width"), (3, "layers"), (0.02, "lr"), (0.9, "momentum"), (100, "steps")])
 def test_finer_moves_are_new_ones_nearer_by(value, name):
-    scale = scales.guess(name, value, str(value))
-    coarse, *finer = (scales.moves(scale, value, each) for each in range(4))
+    scale = guess(name, value, str(value))
+    coarse, *finer = (moves(scale, value, each) for each in range(4))
     for found in finer:
         assert found and value not in found and len(set(found)) == len(found)
         assert min(abs(each - value) for each in found) <= min(abs(each - value) for each in coarse)
 
 
 def test_a_choice_has_no_finer_moves():
-    assert scales.moves(scales.Scale("choice", choices=("a", "b")), "a", 1) == []
+    assert moves(Scale("choice", choices=("a", "b")), "a", 1) == []

@@ -61,6 +61,10 @@ def test_the_habits_of_models_are_borne_with(answer):
     assert changed(answer) == Change({"train.py": CODE.replace("0.1", "1")}, "t\n\nwhy")
 
 
+def test_a_change_without_a_title_is_named_after_what_it_writes():
+    assert changed(block("RATE = 0.1", "RATE = 1")).message == "train.py: RATE = 1"
+
+
 def test_files_are_made_and_removed():
     answer = "TITLE: t\nNEW FILE: b.py\n<<<<<<< SEARCH\n=======\nB = 1\n>>>>>>> REPLACE\nDELETE FILE: train.py\n"
     assert changed(answer).files == {"b.py": "B = 1\n", "train.py": None}
@@ -83,14 +87,15 @@ def test_a_file_keeps_its_kind_of_line_ends_and_the_lack_of_a_last_one():
 @pytest.mark.parametrize(("answer", "words"), [
     ("", "no edit"),
     ("TITLE: t\nI would try a lower rate.", "no edit"),
-    (block("RATE = 0.1", "RATE = 1"), "no title"),
-    ("TITLE: t\n" + block("RATE = 0.1", "RATE = 1").partition("\n")[2], "belongs to no file"),
+    ("TITLE: t\n" + block("RATE = 0.2", "RATE = 1").partition("\n")[2], "belongs to no file"),
     ("TITLE: t\nFILE: train.py\n<<<<<<< SEARCH\nRATE = 0.1\n", "never closed"),
     ("TITLE: t\nFILE: train.py\n<<<<<<< SEARCH\nRATE = 0.1\n>>>>>>> REPLACE\n", "0 lines of 7 '='"),
     ("TITLE: t\n" + block("RATE = 0.1\n=======", "RATE = 1"), "2 lines of 7 '='"),
     ("TITLE: t\n" + block("    return x", "    return 2 * x"), "found 2 times (lines 8, 12)"),
     ("TITLE: t\n" + block("RATE = 0.2", "RATE = 1"), "line 3 is 'RATE = 0.1'"),
-    ("TITLE: t\n" + block("   return x", "    return 1"), "Line 8 differs in its spaces"),
+    ("TITLE: t\n" + block("   return x", "    return 1"), "found 2 times (lines 8, 12)"),
+    ("TITLE: t\n" + block("def f(x):\nreturn x", "def f(x):\nreturn 1"), "Line 8 differs in its spaces: it is '    return x'"),
+    ("TITLE: t\n" + block("  RATE = 0.1", "    RATE = 1"), "line 3 differs in its spaces: it is 'RATE = 0.1', not '  RATE = 0.1'"),
     ("TITLE: t\n" + block("RATE = 0.1\nimport math", "RATE = 1"), "not one after another"),
     ("TITLE: t\n" + block("completely different words here", "RATE = 1"), "Nothing in it is like"),
     ("TITLE: t\n" + block("", "RATE = 1"), "found 5 times"),
@@ -187,7 +192,10 @@ LONG = "a" + "* " * 300_000 + "b"  # as a path or a title: a pattern that looked
 
 
 @pytest.mark.parametrize("answer", [f"TITLE: t\nFILE: {LONG}", f"TITLE: {LONG}\n{block('RATE = 0.1', 'RATE = 1')}", f"FILE: {'`' * 900_000}",
-                                    "TITLE: t\n" + "DELETE FILE: notes.md\n" * 20_000])
+                                    "TITLE: t\n" + "DELETE FILE: notes.md\n" * 20_000, f"TITLE{' ' * 500_000}x", f"FILE{' ' * 500_000}x",
+                                    f"```{' ' * 500_000}`", f"```\n#{' ' * 500_000}\n```", f"```json{' ' * 500_000}x", "<<<<<<< SEARCH\n" * 60_000,
+                                    "TITLE: t\n<<<<<<< SEARCH\n" * 40_000, "```python\n" * 90_000 + "<<<<<<< SEARCH\n", "Before:\n```\n" * 70_000,
+                                    "{" * 1_000_000, "\n{" * 500_000, "@@\n-a\n" * 140_000, "</think>" * 100_000, f"```{'a.' * 450_000}/"])
 def test_an_answer_of_any_shape_is_read_in_a_moment(answer):
     try:
         parse(answer)
@@ -204,6 +212,12 @@ def test_a_file_of_the_same_line_over_and_over_is_searched_in_a_moment(last):
     lines = ("",) * 240_000
     with pytest.raises(EditError, match=r"100 times or more|is not in the file"):
         applied([Edit("a.md", "edit", (*lines[:120_000], last), ("new",))], {"a.md": "\n".join(lines)}, ("**",))
+
+
+def test_a_great_many_blank_lines_around_a_search_are_passed_over_in_a_moment():
+    blank = ("",) * 200_000
+    step = Edit("a.md", "edit", (*blank, "b", *blank), (*blank, "c", *blank))
+    assert applied([step], {"a.md": "a\nb\nd\n"}, ("**",)) == {"a.md": "a\nc\nd\n"}
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), min_size=1, max_size=3))

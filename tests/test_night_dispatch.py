@@ -88,13 +88,25 @@ def test_the_exit_status_is_the_verdict(little, files, verdict, status):
 
 @pytest.mark.parametrize(("files", "said"), [
     ({}, "nothing is changed"),
-    ({"run.py": "pass\n"}, "run.py is changed and may not be edited"),
     ({"settings.py": b"\xff\xfe\x00"}, "is no text"),
 ])
 def test_what_cannot_be_tried_is_a_sentence_and_costs_nothing(little, files, said):
     write(little, files)
     assert said in sentence(overnight("try", little))
     assert not (home(little) / "journal.db").exists()
+
+
+def test_a_change_of_what_may_not_be_edited_is_a_foul_and_costs_nothing(little):
+    write(little, {"run.py": "pass\n", "settings.py": "X = 2.0\n"})
+    done = overnight("try", little)
+    assert done.returncode == 12 and "run.py is changed and may not be edited" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (home(little) / "journal.db").exists()
+
+
+def test_a_changed_ignore_list_is_no_foul(little):
+    commit(little, {".gitignore": "runs/\n"})
+    write(little, {".gitignore": "runs/\n*.pt\n", "settings.py": "X = 2.0\n"})
+    assert tried(little)[0] == 0
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(little, tmp_path):

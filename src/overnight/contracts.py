@@ -126,6 +126,7 @@ class Brief(Struct, frozen=True):
     left     what the session may still use
     draft    a change of its own that a critic sent back once, with the critic's `advice`; None: nothing was sent back
     role     what program.md says to this researcher alone
+    unusable why its last answer could not be used; "": it could, or there was none
     context  files that may be read and not edited, at the frontier: path -> text
     """
 
@@ -157,6 +158,7 @@ class Brief(Struct, frozen=True):
     estimated: tuple[str, ...] = ()
     gain: str = ""
     one_seed: tuple[str, ...] = ()
+    unusable: str = ""
 
 
 class Call(Struct, frozen=True):

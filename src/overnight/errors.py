@@ -9,6 +9,7 @@
     ├── Busy                  another process holds this track
     ├── Declined              a job or a result was not taken: not waited for, for another job, or of another version
     ├── EditError             a change could not be made: it does not apply, or leaves the boundary
+    │   └── Foul              it leaves the boundary: what may not be edited was changed
     ├── Away                  a researcher cannot work now (an outage, a rate limit), or no more tonight (no key, no budget)
     └── Fault                 the machine failed (full disk, broken sandbox): retried, never a result
 """
@@ -66,6 +67,10 @@ class Declined(OvernightError):
 
 class EditError(OvernightError):
     """A change does not apply to the commit it was made for, or leaves the boundary."""
+
+
+class Foul(EditError):
+    """What may not be edited was changed; `overnight try` ends with status 12."""
 
 
 class Fault(OvernightError):

@@ -76,6 +76,10 @@ A critic has read the following change of yours and sent it back, once. Propose 
 and as it was where not. The critic decides nothing."""
 
 
+UNUSABLE = "Your last answer could not be used. Mind the form that is asked for, and this reason:"
+LONGEST_REASON = 800  # characters
+
+
 class Page(Struct, frozen=True):
     """A brief to be read.
 
@@ -331,6 +335,8 @@ def _task(brief: Brief) -> Iterator[Part]:
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
         yield layout.short(f"{TASK}{OWN}")
+    if brief.unusable:
+        yield layout.short(f"{UNUSABLE}\n\n{fenced(brief.unusable, 'why it could not be used', LONGEST_REASON)}")
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:

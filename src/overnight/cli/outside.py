@@ -9,7 +9,7 @@ import click
 
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, tell
 from overnight.cli.trust import allowed
-from overnight.errors import TrackError
+from overnight.errors import Foul, TrackError
 from overnight.ideas import similarity
 from overnight.ideas.found import written
 from overnight.ideas.source import gather
@@ -53,9 +53,12 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     session = opened(folder)
     allowed(session, load(session.repo.folder))
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
-    wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
     try:
+        wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
         experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
+    except Foul as foul:
+        tell(f"overnight: {foul}", err=True)
+        ctx.exit(STATUS["foul"])
     except KeyboardInterrupt as stopped:
         raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
     state = opened(folder).read()

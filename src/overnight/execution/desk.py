@@ -49,7 +49,7 @@ class Desk:
         try:
             proposal = self._proposed(job)
         except (Away, EditError, TrackError) as error:
-            proposal = Proposal(job, **refusal(error))
+            proposal = Proposal(job, **refusal(error), unusable=isinstance(error, EditError))
         return replace(proposal, seconds=time.monotonic() - since)
 
     def _proposed(self, job: Propose) -> Proposal:

@@ -21,12 +21,14 @@ class Attempts(Struct):
     lately   the names of those asked last, oldest first
     seconds  how long each takes for a change, the newest counting most
     records  what came of their changes, for the allocation
+    unusable how often in a row each wrote something that cannot be used, and why it could not the last time
     """
 
     asked: dict[str, int] = {}
     lately: list[str] = []
     seconds: dict[str, float] = {}
     records: dict[str, allocation.Record] = {}
+    unusable: dict[str, tuple[int, str]] = {}
     _passes: dict[str, tuple[News, int]] = {}
 
     def times(self, name: str) -> int:
@@ -36,6 +38,7 @@ class Attempts(Struct):
     def begin(self) -> None:
         """A session begins: what a role passed on before does not count."""
         self._passes.clear()
+        self.unusable.clear()
 
     def passes(self, name: str, news: News) -> int:
         """How often in a row a role had nothing while nothing else was known than `news`."""
@@ -46,13 +49,17 @@ class Attempts(Struct):
         """A role made a change; one that was handed in unasked is no role's."""
         if not event.request:
             self._passes.pop(event.researcher, None)
+            self.unusable.pop(event.researcher, None)
             self._was_asked(event.researcher, event.thinking)
 
     def passed(self, event: Passed, news: News) -> None:
-        """A role had nothing, or was away, which says nothing of the frontier."""
+        """A role had nothing. That it was away, or wrote what cannot be used, says nothing of the frontier."""
         if event.away:
             return
-        self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
+        if event.unusable:
+            self.unusable[event.researcher] = self.unusable.get(event.researcher, (0, ""))[0] + 1, event.reason
+        else:
+            self._passes[event.researcher] = (news, self.passes(event.researcher, news) + 1)
         self._was_asked(event.researcher, event.thinking)
         self.ended(event.researcher, event.thinking)
 

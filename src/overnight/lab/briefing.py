@@ -47,6 +47,7 @@ class Briefing:
             if state.frontier else "",
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
             estimated=() if state.known.exact else track.counted_guards,
+            unusable=state.attempts.unusable.get(name, (0, ""))[1],
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:

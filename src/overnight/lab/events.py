@@ -198,6 +198,7 @@ class Passed(Recorded, frozen=True):
     away      it cannot work now: nothing is said of the frontier
     thinking  seconds that it took
     idea      the idea of which it could not make a change; 0: none
+    unusable  it wrote something, and that cannot be used: nothing is said of the frontier either, and it is asked again
     """
 
     researcher: str
@@ -206,6 +207,7 @@ class Passed(Recorded, frozen=True):
     away: bool = False
     thinking: float = 0.0
     idea: int = 0
+    unusable: bool = False
 
 
 class Rebased(Recorded, frozen=True):
@@ -364,12 +366,14 @@ class Ordered(Recorded, frozen=True):
     """An order was carried out (pause, resume, stop), or could not be, for the `reason`.
 
     experiment  that a change which was handed in was before: it is not measured again
+    foul        a change that was handed in leaves the boundary
     """
 
     request: str
     order: str
     reason: str = ""
     experiment: int = 0
+    foul: bool = False
 
 
 class Vetoed(Recorded, frozen=True):

@@ -125,6 +125,7 @@ class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
 
     away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
     seconds  that it took
+    unusable it made something, and that cannot be used
     """
 
     job: Propose | Accept
@@ -134,6 +135,7 @@ class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
     away: bool = False
     wait: float | None = None
     seconds: float = 0.0
+    unusable: bool = False
 
 
 class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):

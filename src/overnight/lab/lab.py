@@ -145,15 +145,15 @@ class Lab:
         if isinstance(job, jobs.Accept):
             yield from self._accepted(result, job.order, at)
             return
-        change, idea = result.change, job.brief.idea.id if job.brief.idea else 0
+        change = result.change
         if change is None or not result.commit:
             if result.away:
                 self.roster.away(job.researcher, None if result.wait is None else self.flight.now + result.wait, result.reason)
-            yield events.Passed(at, job.researcher, job.base, result.reason, result.away, result.seconds, idea)
+            yield from self._passed(result, result.reason, at, result.unusable and job.thinks)
             return
         if job.thinks and (first := self.state.same(job.commit, result.patch)):
             reason = f"it made the very change of #{first.id} again ({first.verdict})"
-            yield events.Passed(at, job.researcher, job.base, reason, False, result.seconds, idea)
+            yield from self._passed(result, reason, at, True)
             return
         number = self.state.next_experiment
         self.flight.proposed += 1
@@ -164,13 +164,22 @@ class Lab:
         if result.foul:
             yield events.Judged(at, number, "foul", result.foul)
 
+    def _passed(self, result: jobs.Proposal, reason: str, at: float, unusable: bool) -> Iterator[events.Event]:
+        """A researcher has no change; one whose answer was `unusable` rests and is asked again."""
+        job = result.job
+        assert isinstance(job, jobs.Propose)
+        idea = job.brief.idea.id if job.brief.idea else 0
+        yield events.Passed(at, job.researcher, job.base, reason, result.away, result.seconds, idea, unusable)
+        if unusable:
+            self.roster.rest(job.researcher, self.flight.now)
+
     def _accepted(self, result: jobs.Proposal, order: jobs.Try, at: float) -> Iterator[events.Event]:
         """A change that was handed in, now or in an earlier session."""
         if self.flight.handed_in.pop(order.request, None) is None or order.request in self.state.answered:
             return
         change = result.change
         if change is None or result.foul:
-            yield events.Ordered(at, order.request, "try", result.foul or result.reason)
+            yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul))
             return
         if first := self.state.same(order.base, result.patch):
             yield from self._handed_in_again(first, order, at)

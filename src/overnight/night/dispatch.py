@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from overnight import sandbox
 from overnight.contracts import Brief, Team
-from overnight.errors import Busy, EditError, TrackError
+from overnight.errors import Busy, EditError, Foul, OvernightError, TrackError
 from overnight.execution.desk import Desk, said
 from overnight.ideas import similarity
 from overnight.ideas.found import FoundIdea
@@ -39,7 +39,7 @@ Watch = Callable[[Lab, Sequence[Event]], None]
 def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
     result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try. Raises
-    TrackError."""
+    TrackError; Foul where what may not be edited is changed as well."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     if not here.same(session.repo):
@@ -60,6 +60,8 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
     try:
         look = here.look(contract)
         made = {each: here.commit(each, here.present(each, contract, look), said_why) for each in bases}
+    except Foul:
+        raise
     except EditError as error:
         raise TrackError(str(error)) from error
     base = min(bases, key=lambda each: here.distance(each, made[each]))
@@ -220,6 +222,13 @@ def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | Non
     raise TrackError(f"{why.rstrip('.') or 'it was broken off'}; the change waits: try it again.")
 
 
+def _declined(event: Event) -> OvernightError | None:
+    """Why an order was not carried out, as this event tells."""
+    if not isinstance(event, Ordered) or not event.reason:
+        return None
+    return (Foul if event.foul else TrackError)(f"{event.reason}.")
+
+
 class _Until:
     """Watches events for the verdict on one order."""
 
@@ -227,7 +236,7 @@ class _Until:
         self._request, self._number, self._final = wish.request, 0, final
         self._verdicts = {e.id: TryResult(e.id, e.verdict, e.id in state.resumable)
                           for e in state.experiments.values() if e.verdict != "open"}
-        self._declined = ""
+        self._declined: OvernightError | None = None
 
     def look(self, events: Iterable[Event]) -> None:
         """Note the events that concern the order."""
@@ -238,12 +247,12 @@ class _Until:
                 self._verdicts.pop(event.experiment, None)
             if isinstance(event, Proposed | Ordered | Reopened) and event.request == self._request:
                 self._number = event.experiment
-                self._declined = event.reason if isinstance(event, Ordered) else ""
+                self._declined = _declined(event)
 
     def found(self, at_last: bool = False) -> TryResult | None:
         """The verdict, None while there is none that is waited for; `at_last`: nothing more can be waited for. Raises
-        TrackError where the change was declined."""
+        TrackError, Foul where the change was declined."""
         if self._declined:
-            raise TrackError(f"{self._declined}.")
+            raise self._declined
         found = self._verdicts.get(self._number)
         return None if found and found.resumable and self._final and not at_last else found

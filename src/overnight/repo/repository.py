@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from overnight.errors import EditError, Fault, TrackError
+from overnight.errors import EditError, Fault, Foul, TrackError
 from overnight.repo import lfs, reflog
 from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
 from overnight.repo.trees import FILES, GONE, Entry, Trees
 from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES, Look, WorkTree, named_filters
+from overnight.track.junk import is_junk
 from overnight.track.spec import FILE, Track, covers
 
 NAME, EMAIL = "Overnight", "overnight@localhost"
@@ -111,7 +112,7 @@ class Repo:
     def present(self, base: str, track: Track, look: Look | None = None) -> dict[str, str | None]:
         """How the editable files of the work tree differ from a commit, as git would commit them: path in the folder -> text,
         None where one is gone; `look`: the work tree as it was seen before. Raises EditError for what is no text, no plain
-        file, goes through a filter, or lies outside the boundary and is changed as well."""
+        file, or goes through a filter, Foul for what lies outside the boundary and is changed as well."""
         tree, outside = look or self.look(track)
         changed: dict[str, str | None] = {}
         others = list(outside)
@@ -122,9 +123,9 @@ class Repo:
             elif change.path.startswith(self.prefix):
                 others.append(change.path)
         for path in others:
-            if not path.endswith(".md"):
+            if not path.endswith(".md") and not is_junk(path):
                 inside = path.removeprefix(self.prefix)
-                raise EditError(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
+                raise Foul(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
                                 f"{inside}).")
         return changed
 

@@ -34,8 +34,9 @@ SHOWN = re.compile(r'^\[untrusted data \w+: "([^"\n]+)" as it is now[^\n]*\n'  #
 class Scripted:
     """A model in this process. `price`: dollars per million tokens (in, out); None: not known."""
 
-    def __init__(self, answer: Says, name: str = "scripted:model", price: tuple[float, float] | None = (1.0, 4.0)) -> None:
-        self.name, self._answer, self._price = name, answer, price
+    def __init__(self, answer: Says, name: str = "scripted:model", price: tuple[float, float] | None = (1.0, 4.0),
+                 structured: bool = False) -> None:
+        self.name, self._answer, self._price, self.structured = name, answer, price, structured
 
     def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
         """Dollars for so many tokens."""

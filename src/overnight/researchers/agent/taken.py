@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from overnight.contracts import Change
 from overnight.errors import EditError
+from overnight.track.junk import is_junk
 from overnight.track.spec import Track, covers
 
 LEFT, LEFT_BYTES = "left.json", 8 << 20
@@ -77,6 +78,7 @@ class Difference:
         self._said, self._harvest, self._tree, self._prefix = said, harvest, tree, prefix
         self._editable, self._page = track.track.editable, prefix + page
         self.left_out: list[str] = []
+        self.undone: list[str] = []  # of these, files that were there before
 
     def files(self) -> dict[str, str | None]:
         """The change, by paths in the track's folder. Raises EditError."""
@@ -93,10 +95,12 @@ class Difference:
             inside = path.removeprefix(self._prefix) if path.startswith(self._prefix) else None
             if inside is not None and any(covers(glob, inside) for glob in self._editable):
                 changed[inside] = None if path in said.gone else self._text(path)
-            elif before is None:
+            elif before is None or is_junk(path):
                 self.left_out.append(path)  # what a program writes when it runs: logs, caches, results
+                self.undone += [path] if before is not None else []
             else:
-                raise EditError(f"the agent changed {_shown(path)}, which is not editable.")
+                may = ", ".join(self._editable)
+                raise EditError(f"the agent changed {_shown(path)}, which is not editable: only {_shown(may)} may be changed.")
         if said.more and not changed:
             raise EditError(f"the agent left {said.more:,} more files than can be looked at.")
         return changed
@@ -143,7 +147,10 @@ def change(difference: Difference, said: AgentOutput, last_words: str, by: str) 
         said_last = f"; it last said: {line}" if (line := last_line(last_words)) else ""
         raise EditError(f"the agent changed nothing that may be edited{others}{said_last}.")
     note = {"left out": [_shown(path) for path in left_out[:20]]} if left_out else {}
-    return Change(files, message(said.words, last_words, by), note)
+    told = message(said.words, last_words, by)
+    if difference.undone:
+        told += f"\n\nNot editable, and left as before: {', '.join(map(_shown, difference.undone[:NAMED]))}."
+    return Change(files, told, note)
 
 
 def message(words: str, last_words: str, by: str) -> str:

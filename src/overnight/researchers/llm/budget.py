@@ -33,6 +33,11 @@ class LanguageModel(Protocol):
 
     name: str
 
+    @property
+    def structured(self) -> bool:
+        """Whether its server holds an answer to a schema, as far as that is known."""
+        ...
+
     def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
         """Dollars for so many tokens; None where the price is unknown."""
         ...

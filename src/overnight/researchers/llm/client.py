@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from overnight.brief.page import page
 from overnight.contracts import Brief
@@ -35,13 +36,14 @@ class ModelClient:
     timeout: float = 300.0
 
     def ask(self, purpose: str, brief: Brief, task: str = "", *, prompt: str = "",
-            conversation: tuple[tuple[str, str], ...] = ()) -> ModelAnswer:
-        """One call about a brief: with the prompt of that name, or else the purpose's. Raises Away, EditError."""
+            conversation: tuple[tuple[str, str], ...] = (), schema: dict[str, Any] | None = None) -> ModelAnswer:
+        """One call about a brief: with this prompt, or else the purpose's; where a JSON `schema` is given, the answer should
+        keep it. Raises Away, EditError."""
         told = page(brief, self.page)
-        stable = "\n\n".join(part for part in (text(prompt or purpose), told.stable) if part)
+        stable = "\n\n".join(part for part in (prompt or text(purpose), told.stable) if part)
         return self.budget.ask(self.model, Request(
             role=self.name, purpose=purpose, asked=brief.seed, stable=stable, current=f"{told.current}\n\n{task}".strip(),
-            conversation=conversation, max_tokens=self.answer, timeout=self.timeout))
+            conversation=conversation, max_tokens=self.answer, timeout=self.timeout, schema=schema))
 
 
 def text(name: str) -> str:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import os
 import random
 import re
@@ -30,6 +31,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from overnight.errors import Away, EditError, TrackError, extra
@@ -37,6 +39,7 @@ from overnight.errors import Away, EditError, TrackError, extra
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model as Spoken
+    from pydantic_ai.models import ModelRequestParameters
 
 FIRST, LONGEST_WAIT_SECONDS = 2.0, 300.0  # seconds that a model is left alone after a failure, growing twofold
 ASKED_FOR = 3600.0  # seconds: the longest wait that a server may ask for
@@ -45,20 +48,23 @@ GRACE = 40  # and one that did: some three hours
 CONNECT = 10.0  # seconds
 # What the providers' libraries let through where a server answers with JSON that is not the protocol's.
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RuntimeError)
+UNKNOWN_SCHEMA = (400, 404, 415, 422, 501)  # what servers answer that know no schemas
 COUNTABLE = 10**9  # tokens of one request that a server is believed
 
 
 class Provider(Struct, frozen=True):
-    """Where models of one kind are asked: the variables that may hold the key, and the address of a server of one's own."""
+    """Where models of one kind are asked: the variables that may hold the key, the address of a server of one's own, and
+    whether answers are held to a schema, unless the server refuses that."""
 
     keys: tuple[str, ...] = ()
     url: str = ""
+    structured: bool = True
 
 
 PROVIDERS = {
     "openai": Provider(("OPENAI_API_KEY",)),
-    "anthropic": Provider(("ANTHROPIC_API_KEY",)),
-    "google": Provider(("GOOGLE_API_KEY", "GEMINI_API_KEY")),
+    "anthropic": Provider(("ANTHROPIC_API_KEY",), structured=False),
+    "google": Provider(("GOOGLE_API_KEY", "GEMINI_API_KEY"), structured=False),
     "ollama": Provider(url="http://127.0.0.1:11434/v1"),
     "vllm": Provider(url="http://127.0.0.1:8000/v1"),
     "llamacpp": Provider(url="http://127.0.0.1:8080/v1"),
@@ -76,6 +82,7 @@ class Request(Struct, frozen=True):
     conversation  earlier answers, each with what was said to it
     max_tokens    of the answer, with what the model thinks to itself
     timeout       seconds
+    schema        of JSON, which the answer should keep; None: it is free
     """
 
     role: str
@@ -86,11 +93,13 @@ class Request(Struct, frozen=True):
     conversation: tuple[tuple[str, str], ...] = ()
     max_tokens: int = 16_000
     timeout: float = 300.0
+    schema: dict[str, Any] | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Everything that is sent."""
-        return (self.stable, self.current, *(text for pair in self.conversation for text in pair))
+        schema = () if self.schema is None else (json.dumps(self.schema),)
+        return (self.stable, self.current, *(text for pair in self.conversation for text in pair), *schema)
 
 
 class ModelAnswer(Struct, frozen=True):
@@ -187,6 +196,7 @@ class Model:
         self._base_url = base_url or self._named.url
         self._lock = threading.Lock()
         self._failures, self._answered = 0, False
+        self.structured = PROVIDERS[self._named.provider].structured
 
     def price(self, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0) -> float | None:
         """Dollars for so many tokens, of which the provider had `cached` in its cache and put `written` into it; None where
@@ -201,12 +211,13 @@ class Model:
             return None
 
     def ask(self, request: Request) -> ModelAnswer:
-        """One request. Raises Away: with a wait where it may go better later, without one where it will not; EditError where
-        the conversation has become too long for the model."""
+        """One request; a second one, without the schema, where the server refuses that: then it is not sent one again. Raises
+        Away: with a wait where it may go better later, without one where it will not; EditError where the conversation has
+        become too long for the model."""
         from pydantic_ai.exceptions import AgentRunError, UserError
         before = self._failures
         try:
-            answer = asyncio.run(self._ask(request, key(self._named, self._environ)))
+            answer = self._held(request, key(self._named, self._environ))
         except TrackError as error:
             raise Away(str(error)) from error
         except (AgentRunError, UserError) as error:
@@ -220,6 +231,20 @@ class Model:
             self._failures, self._answered = 0, True
         return answer
 
+    def _held(self, request: Request, secret: str) -> ModelAnswer:
+        """One request, held to its schema if the server can do that."""
+        from pydantic_ai.exceptions import ModelHTTPError
+        if not self.structured or request.schema is None:
+            return asyncio.run(self._ask(msgspec.structs.replace(request, schema=None), secret))
+        try:
+            return asyncio.run(self._ask(request, secret))
+        except ModelHTTPError as error:
+            if error.status_code not in UNKNOWN_SCHEMA:
+                raise
+            answer = asyncio.run(self._ask(msgspec.structs.replace(request, schema=None), secret))
+        self.structured = False  # it was the schema
+        return answer
+
     async def _ask(self, request: Request, secret: str) -> ModelAnswer:
         """One request, over a connection of its own: each has its own event loop."""
         import httpx2
@@ -231,7 +256,9 @@ class Model:
         local = urlsplit(self._named.url).hostname in ("127.0.0.1", "localhost", "::1")  # then no proxy is asked
         async with httpx2.AsyncClient(timeout=limits, trust_env=not local, verify=_trusted()) as client:
             model = _speak(self._named, self._base_url or None, secret, client)
-            return self._answer(await model_request(model, _messages(request), model_settings=settings))
+            said = await model_request(model, _messages(request), model_settings=settings,
+                                       model_request_parameters=_form(request.schema))
+            return self._answer(said)
 
     def _answer(self, response: ModelResponse) -> ModelAnswer:
         from pydantic_ai.messages import TextPart
@@ -320,6 +347,16 @@ def _messages(request: Request) -> list[ModelMessage]:
     return said
 
 
+def _form(schema: dict[str, Any] | None) -> ModelRequestParameters | None:
+    """A schema as a request has it."""
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.output import OutputObjectDefinition
+    if schema is None:
+        return None
+    held = OutputObjectDefinition(schema, name="change", strict=True)
+    return ModelRequestParameters(output_mode="native", output_object=held)
+
+
 def _speak(model: ModelName, base_url: str | None, secret: str, client: Any) -> Spoken:
     """pydantic-ai's own object for a model."""
     from pydantic_ai.models import infer_model
@@ -332,7 +369,8 @@ def _speak(model: ModelName, base_url: str | None, secret: str, client: Any) -> 
         provider: Any = infer_provider_class(kind)
         return infer_model(f"{kind}:{model.name}", lambda _: provider(api_key=secret, base_url=base_url, http_client=client))
     served = OpenAICompatibleProvider(model.provider, base_url=base_url or "", api_key=secret or "none", http_client=client)
-    old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)  # the only one that they all know
+    old_name = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False,  # the only one that they all know
+                                  supports_json_schema_output=True, json_schema_transformer=None)  # OpenAI's drops bounds
     return OpenAIChatModel(model.name, provider=served, profile=old_name)
 
 
