@@ -1,4 +1,5 @@
-"""First contact: whether the researcher that needs no key leaves the ruler alone in scripts that measure themselves.
+"""First contact: whether the researcher that needs no key leaves the ruler alone in scripts that measure themselves, and
+whether models' answers are read as they are meant (forms.py).
 
 People marked in 54 small scripts what measures, and what is worth turning. A knob or a change that touches what measures would
 raise the metric and improve nothing.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench import forms
 from bench.kit import Bench, Cell, Row, exact
 from rulers import changes, edited, forged, missing, offered, scripts
 
@@ -28,7 +30,9 @@ def rows(most: int) -> Iterator[Row]:
 def cells(quick: bool) -> Iterator[Cell]:
     """The ruler, over the first changes of each script."""
     yield Cell("ruler", lambda: rows(3 if quick else PROPOSED))
+    yield Cell("answers", forms.rows)
 
 
-BENCH = Bench("contact", "Of what knobs offers and proposes in scripts that measure themselves, nothing touches the ruler.",
-              cells, uses=("rulers",))
+BENCH = Bench("contact", "Of what knobs offers and proposes in scripts that measure themselves, nothing touches the ruler; "
+              "of the forms in which models answer, 52 of 61 are read rightly, and none is applied wrongly.",
+              cells, uses=("rulers", "answer_forms"))
