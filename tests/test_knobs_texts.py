@@ -25,7 +25,7 @@ FILES = {
     "a.jl": "rate = 0.02\nN_TEST = 50\n",
 }
 WANTED = {
-    "conf.json": {"lr": "0.02", "width": "24", "tied": "false"},
+    "conf.json": {"lr": "0.02", "model.width": "24", "model.tied": "false"},
     "conf.yaml": {"model.width": "24", "model.dropout": "0.1", "optim.lr": "1e-3", "optim.lr#2": "0.002", "on": "true"},
     "conf.toml": {"optim.lr": "0.02", "optim.steps": "1_000", "optim.kind": '"sgd"'},
     "conf.ini": {"optim.lr": "0.02", "optim.width": "24"},
@@ -66,3 +66,13 @@ def test_a_comment_that_makes_no_sense_names_its_line():
 
 def test_files_of_tools_are_left_alone():
     assert find({"package.json": '{"lr": 0.5}', "notes.md": "lr: 0.5\n", "data.csv": "lr,0.5\n"}) == []
+
+
+@pytest.mark.parametrize(("path", "text"), [
+    ("a.yaml", "lr: 0.1\neval:\n  batches: 10\n  deep:\n    rounds: 3\n"),
+    ("a.toml", "lr = 0.1\n[eval]\nbatches = 10\n"),
+    ("a.json", '{"lr": 0.1, "eval": {"batches": 10, "deep": {"rounds": [{"n": 3}], "k": 2}}, "model": {"width": 8}}'),
+])
+def test_what_stands_below_the_name_of_a_ruler_belongs_to_it(path, text):
+    assert {knob.label for knob in find({path: text})} <= {"lr", "model.width"}
+    assert "lr" in {knob.label for knob in find({path: text})}

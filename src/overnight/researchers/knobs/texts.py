@@ -23,6 +23,7 @@ END = r"(?P<rest>\s*(?:\}|,)?\s*(?:(?:[#;%]|//|--|/\*).*)?)$"
 PAIR = re.compile(rf"^(?P<indent>\s*)(?:-\s+|export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*"
                   rf"(?:{NUMBER}|{QUOTED}){END}", re.M)
 JSON = re.compile(rf"\"(?P<name>[^\"\n]+)\"\s*:\s*{NUMBER}(?=\s*[,}}\]])")
+TOKEN = re.compile(r"\"(?P<key>[^\"\n]+)\"\s*:|\"(?:[^\"\\\n]|\\.)*\"|[{}\[\]]")
 DEFINE = re.compile(rf"^\s*#\s*define\s+(?P<name>\w+)\s+\(?{NUMBER}(?:[fFlLuU]*)\)?(?P<rest>\s*(?://.*|/\*.*)?)$", re.M)
 GO = r"u?int(?:8|16|32|64)?\b|float(?:32|64)\b|bool\b"
 SET = re.compile(r"^(?P<indent>\s*)(?P<kind>(?:[\w<>&*]+(?:::[\w<>]+)*\s+)*)"
@@ -61,7 +62,7 @@ def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
 def _matches(text: str, suffix: str) -> Iterator[tuple[re.Match[str], str, str]]:
     """(match, name, context) of each value, in the order in which they stand there."""
     if suffix in (".json", ".json5", ".jsonc"):
-        yield from ((match, match["name"], "") for match in JSON.finditer(text))
+        yield from _in_json(text)
     elif suffix in CODE or suffix == ".py":
         found = [*DEFINE.finditer(text), *SET.finditer(text)]
         yield from ((match, match["name"], "") for match in sorted(found, key=lambda match: match.start())
@@ -76,6 +77,20 @@ def _matches(text: str, suffix: str) -> Iterator[tuple[re.Match[str], str, str]]
                 yield pair, pair["name"], ".".join(each for _, each in nested[:-1])
 
 
+def _in_json(text: str) -> Iterator[tuple[re.Match[str], str, str]]:
+    """The same of JSON, whose contexts are the keys of the objects that hold a value."""
+    held, key = list[str](), ""
+    for token in TOKEN.finditer(text):
+        if token["key"] is not None:
+            key = token["key"]
+            if match := JSON.match(text, token.start()):
+                yield match, key, ".".join(filter(None, held))
+        elif token[0] in ("{", "["):
+            held, key = [*held, key], ""
+        elif token[0] in ("}", "]"):
+            held = held[:-1]
+
+
 def _knob(path: str, text: str, match: re.Match[str], name: str, where: str, code: bool) -> Knob | None:
     """The knob of a value, if it is worth turning or a comment asks for it. Raises TrackError for a bad comment."""
     group = "value" if match["value"] is not None else "text"
@@ -85,7 +100,7 @@ def _knob(path: str, text: str, match: re.Match[str], name: str, where: str, cod
         return None
     scale = scales.guess(name, value, written)
     high = CAPITALS if not code or name.isupper() else TOP if not (match.groupdict().get("indent") or "") else LOCAL
-    dull = words.never(name) or isinstance(value, str) or (code and structure(name, value, high))
+    dull = words.never(name) or words.ruler(where) or isinstance(value, str) or (code and structure(name, value, high))
     worth = 0.0 if dull else high * words.promise(name)
     if asked := COMMENT.search(match.groupdict().get("rest") or ""):
         wanted = scales.comment(asked[1], f"{path}:{line}")
