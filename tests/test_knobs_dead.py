@@ -101,6 +101,16 @@ def test_a_run_says_what_runs(tmp_path, python):
     assert {name: found.values["run.py"][name] for name in "AB"} == {"A": "3", "B": "7"}
 
 
+@pytest.mark.parametrize("value", ["-" * 100_000 + "1", "1" + "+1" * 100_000, "[" * 100_000, "(", "\0", "1" * 10_000])
+def test_a_value_that_the_program_forged_is_another_value_and_no_end(value, tmp_path):
+    """The file of notes is the program's own to write."""
+    assert texts(executed=Executed({"train.py": SCRIPT}, {"train.py": RAN}, {"train.py": {"LATE": value}})) == texts() - {"3.5"} | {"24"}
+    (tmp_path / "overnight-lines").write_text(f"train.py\x001\ntrain.py\x00LATE={value}\n")
+    found = read(tmp_path, {"train.py": SCRIPT})
+    assert found is not None
+    assert len(found.values["train.py"]["LATE"]) <= 400
+
+
 def test_notes_of_other_files_are_no_notes(tmp_path):
     (tmp_path / "overnight-lines").write_bytes(b"other.py\x001\nrun.py\x00x\nnothing\n")
     assert read(tmp_path, {"run.py": "x = 1\n"}) is None

@@ -1,7 +1,9 @@
 """Knobs of files that are not Python: what is one, what it is called, and that a turn leaves a file of its kind."""
 
 import json
+import time
 import tomllib
+from contextlib import suppress
 
 import pytest
 
@@ -76,3 +78,53 @@ def test_files_of_tools_are_left_alone():
 def test_what_stands_below_the_name_of_a_ruler_belongs_to_it(path, text):
     assert {knob.label for knob in find({path: text})} <= {"lr", "model.width"}
     assert "lr" in {knob.label for knob in find({path: text})}
+
+
+SHAPES = {  # what each repeats where a pattern might start again and again
+    "a.sh": ["word\n", "\n", " ", "word ", "a::b ", "x = 3 ", "x = 1 # ", "x = 3;\n", "1"],
+    "a.c": ["#define A 3\n", "# ", "#define ", "# knob: ", "/* knob: "],
+    "a.ini": ["[s]\na = 3\n", "abc = 3\n", "[", "[a ", "[a]", "a = ", "\"", "export ", "a=3 } "],
+    "a.yaml": ["a: 3\n", "- ", "a:\n", "a: ", "a: 3 # knob: "],
+    "a.json": ['{"a": 1},', "{", '{"a":', '"', '\\"', '"a" ', '"a": 1,\n', "}"],
+}
+TAILS = {"a.sh": "x = 3{}q", "a.c": "int x = 3 // knob: a{}b", "a.ini": "[a{}b", "a.yaml": "x: {}q", "a.json": '"{}'}
+
+
+def seconds(path: str, text: str) -> float:
+    """Of the processor, the least of two, so that what else this machine does counts less."""
+    took = []
+    for _ in range(2):
+        began = time.process_time()
+        with suppress(TrackError):  # a comment that makes no sense
+            find({path: text})
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+@pytest.mark.parametrize(("path", "part"), [(path, part) for path in SHAPES for part in SHAPES[path]])
+def test_the_time_grows_with_a_file_and_no_faster(path, part):
+    """Four times as long takes four times as long, where a pattern that goes over all of it anew takes sixteen times."""
+    def shaped(length: int) -> list[str]:
+        told = part * (length // len(part))
+        return [told, TAILS[path].format(told.replace("\n", " ")), "lr = 0." + "1" * length if part == "1" else "[a]\n" + told]
+
+    for short, long in zip(shaped(12_000), shaped(48_000), strict=True):
+        assert seconds(path, long) < 9 * seconds(path, short) + 0.03
+
+
+def test_a_file_that_is_too_large_to_be_settings_is_left_alone():
+    assert find({"a.yaml": "lr: 0.1\n" + "# words\n" * 32_768}) == []
+    assert [knob.text for knob in find({"a.yaml": "lr: 0.1\n" + "# words\n" * 32_000})] == ["0.1"]
+
+
+@pytest.mark.parametrize("number", ["1_", "1__0", "1" * 5000, "1e999", "0." + "1" * 5000, "1e" + "9" * 5000, "0_1", "1'000"])
+def test_what_is_no_number_of_any_use_is_none(number):
+    for path in ("a.sh", "a.c", "a.yaml", "a.ini"):
+        assert find({path: f"lr {':' if path == 'a.yaml' else '='} {number}\n"}) == []
+    assert find({"a.json": f'{{"lr": {number}}}'}) == []
+
+
+def test_lines_that_end_as_on_windows_and_blank_lines_change_nothing():
+    for path, text in FILES.items():
+        spaced = text if path == "conf.json" else "\n\n" + text.replace("\n", "\r\n\r\n" if path != "newer.py" else "\n\n")
+        assert {knob.label: knob.text for knob in find({path: spaced})} == WANTED[path]

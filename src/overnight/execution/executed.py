@@ -14,6 +14,7 @@ from overnight.contracts import Command, Executed
 TRACER = Path(__file__).resolve().parent / "tracer"  # with it on PYTHONPATH, Python notes what runs
 NOTES = "overnight-lines"  # the file that it leaves
 MOST_NOTES = 8 << 20  # bytes of it that are read
+MOST_VALUE = 400  # characters of a value that are kept; the program can write there what it will
 PYTHON, ISOLATING = re.compile(r"python[\d.]*$"), re.compile(r"-[SEIs]+")
 
 
@@ -38,7 +39,7 @@ def read(folder: Path, files: Mapping[str, str]) -> Executed | None:
         path, _, what = note.partition("\0")
         name, told, value = what.partition("=")
         if path in files and told:
-            values.setdefault(path, {})[name] = value
+            values.setdefault(path, {})[name] = value[:MOST_VALUE]
         elif path in files and what.isdecimal():
             lines.setdefault(path, set()).add(int(what))
     return Executed(dict(files), {path: frozenset(found) for path, found in lines.items()}, values) if lines else None

@@ -147,11 +147,15 @@ class Runner:
         return replace(mine, logs=logs, paired_metrics=theirs.metrics, busy=mine.busy + theirs.busy,
                        paired_holdout=theirs.holdout, starved=_worse(mine.starved, theirs.starved))
 
-    def trace(self, commit: str, most: float, running: Callable[[Any], None] = lambda process: None) -> Executed | None:
+    def trace(self, commit: str, most: float, cores: tuple[int, ...] = (),
+              running: Callable[[Any], None] = lambda process: None) -> Executed | None:
         """What runs in a commit, from a run of its own that is measured by nothing; None where it could not be learnt: it
-        failed, took more than so many seconds, or started no Python that lets itself be traced. Raises Fault when the machine
+        failed, took more than so many seconds, or started no Python that lets itself be traced. None too of a program that
+        answers a scorer's questions: what runs only for that would look as if it did not run. Raises Fault when the machine
         failed."""
-        run = _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), (), running)
+        if self.track.oracle is not None:
+            return None
+        run = _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), cores, running)
         return run.traced(self.repo.editable(commit, self.track), most)
 
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Result, Think
 from overnight.night import anchor
 from overnight.night.session import Session
-from overnight.night.tracing import Tracing
+from overnight.night.tracing import MOST_SECONDS, Tracing
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
 
@@ -35,7 +36,7 @@ class Executor:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
         self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
-        self._tracing = Tracing(self.runner, not state.calibrated)
+        self._tracing = Tracing(partial(self.runner.trace, state.opened.commit, MOST_SECONDS), not state.calibrated)
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
         self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace,

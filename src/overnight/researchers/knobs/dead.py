@@ -95,15 +95,16 @@ def _overridden(path: str, source: Source, before: str, values: Mapping[str, str
     settings, or the command, has the last word. `before` is the text that ran."""
     ran = _constants(parse(before))
     for name, value in _constants(source).items():
-        if name in values and name in ran and ast.dump(ran[name]) != ast.dump(_parsed(values[name])):
+        if name in values and name in ran and ast.dump(ran[name]) != _parsed(values[name]):
             yield from _keys(path, value)
 
 
-def _parsed(text: str) -> ast.AST:
+def _parsed(text: str) -> str:
+    """What a value looks like; "" where it is no expression, or one that is nested too deeply to be one that is meant."""
     try:
-        return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError):
-        return ast.Constant(None)
+        return ast.dump(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ""
 
 
 def _constants(source: Source | None) -> dict[str, ast.expr]:

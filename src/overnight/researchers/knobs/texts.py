@@ -1,14 +1,17 @@
 """Finds what can be turned in files that are not Python: settings, and constants of other languages, line by line.
 
 Covered: `name: 3` and `name = 3` of JSON, YAML, TOML, INI and .env files; `#define N 3` and statements that do nothing but give
-one name a number. Not covered: numbers inside expressions, rows of numbers, and strings, but where a `knob:` comment asks.
+one name a number. Not covered: numbers inside expressions, rows of numbers, and strings, but where a `knob:` comment asks; and
+what is too large, too long or too deep to be settings that a person wrote.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 
 from overnight.errors import TrackError
@@ -17,21 +20,25 @@ from overnight.researchers.knobs.edit import parse
 from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
 from overnight.researchers.knobs.scales import Value
 
-NUMBER = r"(?P<value>[-+]?(?:\d[\d_']*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|true|false)"
+MOST_CHARACTERS = 256 << 10  # of a file that is looked through: a longer one is data
+MOST_VALUES, MOST_DEEP, MOST_NAMED, MOST_WRITTEN = 2000, 12, 100, 40  # of a file; objects around a value; characters of each
+# What follows stays on one line, and no two parts that repeat can share out one text: the time is linear in the file's length.
+B = r"[^\S\n]"  # a blank that is no line end
+NUMBER = r"(?P<value>[-+]?(?:\d[\d_']*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|true|false)"
 QUOTED = r"(?P<text>\"[^\"\n]*\"|'[^'\n]*')"
-END = r"(?P<rest>\s*(?:\}|,)?\s*(?:(?:[#;%]|//|--|/\*).*)?)$"
-PAIR = re.compile(rf"^(?P<indent>\s*)(?:-\s+|export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*"
+END = rf"(?P<rest>(?:{B}*[}},])?{B}*(?:(?:[#;%]|//|--|/\*).*)?)$"
+PAIR = re.compile(rf"^(?P<indent>{B}*)(?:-{B}+|export{B}+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?{B}*[:=]{B}*"
                   rf"(?:{NUMBER}|{QUOTED}){END}", re.M)
 JSON = re.compile(rf"\"(?P<name>[^\"\n]+)\"\s*:\s*{NUMBER}(?=\s*[,}}\]])")
-TOKEN = re.compile(r"\"(?P<key>[^\"\n]+)\"\s*:|\"(?:[^\"\\\n]|\\.)*\"|[{}\[\]]")
-DEFINE = re.compile(rf"^\s*#\s*define\s+(?P<name>\w+)\s+\(?{NUMBER}(?:[fFlLuU]*)\)?(?P<rest>\s*(?://.*|/\*.*)?)$", re.M)
+TOKEN = re.compile(r"\"(?P<key>[^\"\n]+)\"\s*:|\"(?:[^\"\\\n]|\\.)*\"?|[{}\[\]]")
+DEFINE = re.compile(rf"^{B}*#{B}*define{B}+(?P<name>\w+){B}+\(?{NUMBER}[fFlLuU]*\)?(?P<rest>{B}*(?://.*|/\*.*)?)$", re.M)
 GO = r"u?int(?:8|16|32|64)?\b|float(?:32|64)\b|bool\b"
-SET = re.compile(r"^(?P<indent>\s*)(?P<kind>(?:[\w<>&*]+(?:::[\w<>]+)*\s+)*)"
-                 rf"(?P<name>(?!{GO})[A-Za-z_]\w*)\s*(?::\s*[\w<>]+\s*|\s(?:{GO})\s*)?"
-                 rf"(?::=|=|<-)\s*{NUMBER}(?:_?[fFuUiI](?:8|16|32|64|size|LL?|ll?)?|[uU]?[lL]{{1,2}})?"
-                 r"(?P<rest>\s*[;,]?\s*(?:(?://|#|--|/\*|%).*)?)$", re.M)
-SECTION = re.compile(r"^\s*\[+\s*([^\]\n]+?)\s*\]+\s*(?:[#;].*)?$", re.M)
-COMMENT = re.compile(r"(?:[#;%]|//|--|/\*)\s*knob:\s*(.*?)\s*(?:\*/\s*)?$")
+SET = re.compile(rf"^(?P<indent>{B}*)(?P<kind>(?:[\w<>&*]+(?:::[\w<>]+)*{B}+)*)"
+                 rf"(?P<name>(?!{GO})[A-Za-z_]\w*){B}*(?::{B}*[\w<>]+{B}*|(?<=\s)(?:{GO}){B}*)?"
+                 rf"(?::=|=|<-){B}*{NUMBER}(?:_?[fFuUiI](?:8|16|32|64|size|LL?|ll?)?|[uU]?[lL]{{1,2}})?"
+                 rf"(?P<rest>(?:{B}*[;,])?{B}*(?:(?://|#|--|/\*|%).*)?)$", re.M)
+SECTION = re.compile(rf"^{B}*\[+([^\[\]\n]+)\]+{B}*(?:[#;].*)?$", re.M)
+COMMENT = re.compile(rf"(?:[#;%]|//|--|/\*){B}*knob:(.*)$")
 SETTINGS = words.among(".yaml .yml .toml .ini .cfg .conf .env .properties .json .json5 .jsonc")
 CODE = words.among(".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .cl .rs .go .js .mjs .cjs .ts .jsx .tsx .java .kt .swift .cs .zig "
                    ".jl .lua .r .sh .bash .scala .m .f90 .metal .glsl .wgsl .nim .d .php .rb .ml .dart")
@@ -44,18 +51,23 @@ def find(files: Mapping[str, str | None]) -> list[Knob]:
     for path, text in sorted(files.items()):
         suffix, name = PurePosixPath(path).suffix.lower(), PurePosixPath(path).name.lower()
         newer = suffix == ".py" and text and parse(text) is None  # Python that this Python cannot read
-        if text and name not in LOCKED and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
+        short = text and len(text) <= MOST_CHARACTERS and name not in LOCKED
+        if text and short and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
             found += _in_text(path, text, suffix)
     return found
 
 
 def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
     seen: Counter[str] = Counter()
-    for match, name, context in _matches(text, suffix):
+    ends = [match.start() for match in re.finditer("\n", text)]
+    for match, name, context in islice(_matches(text, suffix), MOST_VALUES):
+        if len(name) > MOST_NAMED:
+            continue
         where = f"{context}.{name}".lstrip(".")
         seen[where] += 1
         where = where if seen[where] == 1 else f"{where}#{seen[where]}"
-        if knob := _knob(path, text, match, name, where, suffix in CODE or suffix == ".py"):
+        line = bisect_left(ends, match.end()) + 1
+        if knob := _knob(path, line, match, name, where, suffix in CODE or suffix == ".py"):
             yield knob
 
 
@@ -68,13 +80,28 @@ def _matches(text: str, suffix: str) -> Iterator[tuple[re.Match[str], str, str]]
         yield from ((match, match["name"], "") for match in sorted(found, key=lambda match: match.start())
                     if not re.search(r"\breturn\b|\bcase\b", match.groupdict().get("kind") or ""))
     else:
-        nested: list[tuple[int, str]] = []
-        for match in PAIR.finditer(text) if suffix not in (".yaml", ".yml") else ():
-            yield match, match["name"], next((s[1] for s in reversed([*SECTION.finditer(text, 0, match.start())])), "")
-        for line in re.finditer(r"^( *)(?:- +)?([\w.-]+):.*$", text, re.M) if suffix in (".yaml", ".yml") else ():
-            nested = [*(each for each in nested if each[0] < len(line[1])), (len(line[1]), line[2])]
-            if pair := PAIR.match(text, line.start()):
-                yield pair, pair["name"], ".".join(each for _, each in nested[:-1])
+        yield from _in_yaml(text) if suffix in (".yaml", ".yml") else _in_sections(text)
+
+
+def _in_sections(text: str) -> Iterator[tuple[re.Match[str], str, str]]:
+    """The same of TOML and INI, whose contexts are sections."""
+    section = ""
+    for match in sorted([*SECTION.finditer(text), *PAIR.finditer(text)], key=lambda match: match.start()):
+        if match.re is SECTION:
+            section = match[1].strip()[:MOST_NAMED]
+        else:
+            yield match, match["name"], section
+
+
+def _in_yaml(text: str) -> Iterator[tuple[re.Match[str], str, str]]:
+    """The same of YAML, whose contexts are the names of less indented lines above."""
+    nested: list[tuple[int, str]] = []
+    for line in re.finditer(r"^( *)(?:- +)?([\w.-]+):.*$", text, re.M):
+        while nested and nested[-1][0] >= len(line[1]):
+            nested.pop()
+        if len(nested) <= MOST_DEEP and (pair := PAIR.match(text, line.start())):
+            yield pair, pair["name"], ".".join(each for _, each in nested)
+        nested.append((len(line[1]), line[2][:MOST_NAMED]))
 
 
 def _in_json(text: str) -> Iterator[tuple[re.Match[str], str, str]]:
@@ -83,18 +110,19 @@ def _in_json(text: str) -> Iterator[tuple[re.Match[str], str, str]]:
     for token in TOKEN.finditer(text):
         if token["key"] is not None:
             key = token["key"]
-            if match := JSON.match(text, token.start()):
+            if len(held) <= MOST_DEEP and (match := JSON.match(text, token.start())):
                 yield match, key, ".".join(filter(None, held))
         elif token[0] in ("{", "["):
-            held, key = [*held, key], ""
-        elif token[0] in ("}", "]"):
-            held = held[:-1]
+            held.append(key[:MOST_NAMED])
+            key = ""
+        elif token[0] in ("}", "]") and held:
+            held.pop()
 
 
-def _knob(path: str, text: str, match: re.Match[str], name: str, where: str, code: bool) -> Knob | None:
+def _knob(path: str, line: int, match: re.Match[str], name: str, where: str, code: bool) -> Knob | None:
     """The knob of a value, if it is worth turning or a comment asks for it. Raises TrackError for a bad comment."""
     group = "value" if match["value"] is not None else "text"
-    written, span, line = match[group], match.span(group), text.count("\n", 0, match.start(group)) + 1
+    written, span = match[group], match.span(group)
     value = _value(written)
     if value is None:
         return None
@@ -103,7 +131,7 @@ def _knob(path: str, text: str, match: re.Match[str], name: str, where: str, cod
     dull = words.never(name) or words.ruler(where) or isinstance(value, str) or (code and structure(name, value, high))
     worth = 0.0 if dull else high * words.promise(name)
     if asked := COMMENT.search(match.groupdict().get("rest") or ""):
-        wanted = scales.comment(asked[1], f"{path}:{line}")
+        wanted = scales.comment(asked[1].strip().removesuffix("*/").strip(), f"{path}:{line}")
         if wanted is None:
             return None
         if not scales.suits(wanted, value):
@@ -115,18 +143,14 @@ def _knob(path: str, text: str, match: re.Match[str], name: str, where: str, cod
 
 
 def _value(written: str) -> Value | None:
-    """What is written there: a number, true or false, or a quoted text."""
+    """What is written there: a number, true or false, or a quoted text; None where it is none, or longer than any that is meant."""
     if written in ("true", "false"):
         return written == "true"
     if written[:1] in "\"'":
         return written[1:-1]
-    if "'" in written:
+    if len(written) > MOST_WRITTEN or re.fullmatch(r"[-+]?0[\d_]+", written):
         return None
-    return int(written) if re.fullmatch(r"[-+]?(?:0|[1-9][\d_]*)", written) else _float(written)
-
-
-def _float(written: str) -> float | None:
     try:
-        return float(written) if not re.fullmatch(r"[-+]?0\d+", written) else None
+        return int(written) if re.fullmatch(r"[-+]?[\d_]+", written) else float(written)
     except ValueError:
         return None
