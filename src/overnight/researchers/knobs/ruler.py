@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of, sources
+from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known
 from overnight.researchers.knobs.flow import bests, draws, train
 from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
 from overnight.researchers.knobs.reports import REPORTS, plain, reported
@@ -71,21 +72,22 @@ class _Slice:
         self._imports = {(path, alias.asname or alias.name): (node.module or "", alias.name)
                          for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
                          for alias in node.names}
-        self._callers: dict[str, list[tuple[Scope, ast.stmt, ast.Call]]] = {}
-        self._readers: dict[tuple[str, str], list[tuple[Scope, ast.stmt]]] = {}
+        self._callers: dict[str, list[Call]] = {}
+        self._readers: dict[Known, list[tuple[Scope, ast.stmt]]] = {}
         for scope, statement in ((each, statement) for each in self._scopes for statement, _ in each.statements):
             for call in calls(statement):
                 self._callers.setdefault(name_of(call.func), []).append((scope, statement, call))
             for part in ast.iter_child_nodes(statement):
-                for name in reads(part) if not isinstance(part, ast.stmt) else ():
-                    self._readers.setdefault((scope.path, name), []).append((scope, statement))
-        self._constants: list[tuple[Scope, ast.expr, str, bool]] = []  # the last: whether it may be an input
+                for read in known(scope, part) if not isinstance(part, ast.stmt) else ():
+                    self._readers.setdefault(read, []).append((scope, statement))
+        self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers)
+        self._constants: list[tuple[Scope, ast.expr, Known, bool]] = []  # the last: whether it may be an input
         self._waiting: list[tuple[int, Callable[[], None]]] = []  # what is still to be followed, with how it was counted
         self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
         self._entered: set[int] = set()
         self._clocks: dict[Scope, list[int]] = {}
-        self._beyond: set[tuple[str, str]] = set()  # what goes into training
+        self._beyond: set[Known] = set()  # what goes into training
         self._boundary = False
 
     # -- what starts it
@@ -148,20 +150,22 @@ class _Slice:
     def _settle(self, inputs: bool) -> None:
         """Constants that were met: those of the ruler alone are a part of it, and those that are named so. `inputs`: without
         training in between, they are what is to be chosen."""
-        for scope, node, name, chosen in self._constants:
-            shared = words.promise(name) >= 1 and self._used(scope, name)
+        for scope, node, read, chosen in self._constants:
+            name = read[1]
+            shared = words.promise(name) >= 1 and self._used(read)
             if words.ruler(name) or not ((inputs and chosen) or shared):
                 self._note(scope, node)
         self._constants.clear()
 
-    def _used(self, scope: Scope, name: str) -> bool:
+    def _used(self, read: Known) -> bool:
         """Whether a name is read outside the ruler too: by what trains, or in a function that serves both."""
-        return (scope.path, name) in self._beyond or any(
+        return read in self._beyond or any(
             self._free(other, statement) or (other.name and self._serves(other))
-            for other, statement in self._readers.get((scope.path, name), ()))
+            for other, statement in self._readers.get(read, ()))
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
-        return key_of(scope.path, statement) not in self.found
+        shown = isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call) and name_of(call.func) in REPORTS
+        return not shown and key_of(scope.path, statement) not in self.found
 
     def _serves(self, function: Scope) -> bool:
         """Whether a function is called outside the ruler too."""
@@ -190,6 +194,8 @@ class _Slice:
             self._note(scope, node)
         if isinstance(node, ast.Name):
             self._name(scope, node.id, direct)
+        elif isinstance(node, ast.Attribute) and self._field(scope, node):
+            return
         elif isinstance(node, ast.Attribute) and key(node) and key(node) != key(node.value):
             self._name(scope, str(key(node)), direct)
         elif isinstance(node, ast.Call):
@@ -205,6 +211,18 @@ class _Slice:
                 elif isinstance(part, ast.comprehension):
                     for each in (part.iter, *part.ifs):
                         self._value(scope, each, False)
+
+    def _field(self, scope: Scope, node: ast.Attribute) -> bool:
+        """What gives an attribute its value; whether it is one of settings, which are not followed themselves."""
+        given, token = self._fields.get(node.attr, ()), (self._counting, f".{node.attr}", True)
+        inside = isinstance(scope.node, Function) and scope.name not in ("main", "run") and words.promise(node.attr) < 1
+        for home, value in given if token not in self._seen else ():
+            self._seen.add(token)
+            if lone(value):
+                self._constants.append((home, value, ("", node.attr), not (self._counting or inside)))
+            elif isinstance(value, ast.Name):
+                self._name(home, value.id, False)
+        return bool(given) and self._settings.are(scope, node.value)
 
     def _name(self, scope: Scope, name: str, direct: bool) -> None:
         found = scope.find(name)
@@ -224,13 +242,12 @@ class _Slice:
         far = isinstance(home.node, ast.Module) and scope is not home and words.promise(name) < 1
         for place in places:  # a constant that a function reads from outside is no input of it
             self._waiting.append((self._counting + far, partial(self._place, home, name, place, direct, len(places) == 1)))
-        return
 
     def _place(self, home: Scope, name: str, place: Definition, direct: bool, alone: bool) -> None:
         """One of the places where a name is set."""
         if alone and place.kind == SET and lone(place.value):
             if not direct or words.ruler(name):
-                self._constants.append((place.scope, place.value, name, not self._counting))
+                self._constants.append((place.scope, place.value, (place.scope.path, name), not self._counting))
             return
         if isinstance(place.statement, Loop) and place.statement in place.scope.searches:
             self._data(place.scope, place.value)
@@ -267,17 +284,14 @@ class _Slice:
         default = home.arguments.get(name)
         if default is not None:
             if words.named(home.name, words.TRAINS) or home.name in ("main", "run"):
-                self._constants.append((home, default, name, True))
+                self._constants.append((home, default, (home.path, name), True))
             else:
                 self._value(home, default, False)
-        place = list(home.arguments).index(name) - ("self" in home.arguments)
-        for scope, _, call in self._callers.get(home.name, ()):
-            given = [item.value for item in call.keywords if item.arg == name]
-            for value in [*given, *call.args[place:place + 1]]:
-                if lone(value):
-                    self._constants.append((scope, value, name, True))
-                else:
-                    self._value(scope, value, False)
+        for scope, value in handed(home, name, self._callers.get(home.name, ())):
+            if lone(value):
+                self._constants.append((scope, value, (scope.path, name), True))
+            else:
+                self._value(scope, value, False)
 
     def _imported(self, scope: Scope, name: str) -> None:
         """A name that another of the files sets."""
@@ -301,7 +315,7 @@ class _Slice:
         local = self._functions.get(name, []) if name not in scope.arguments else []
         if not (measures or loads) and self._stops(scope, node, name, direct and bool(local)):
             self._boundary = True
-            self._beyond |= {(scope.path, each) for each in reads(node)}
+            self._beyond |= known(scope, node)
             self._data(scope, node)
             return
         for function in local:

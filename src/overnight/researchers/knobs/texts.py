@@ -143,7 +143,7 @@ def _knob(path: str, line: int, match: re.Match[str], name: str, where: str, cod
 
 
 def _value(written: str) -> Value | None:
-    """What is written there: a number, true or false, or a quoted text; None where it is none, or longer than any that is meant."""
+    """What is written there: a number, true or false, or a quoted text; None where it is none, or too long to be meant."""
     if written in ("true", "false"):
         return written == "true"
     if written[:1] in "\"'":

@@ -1,0 +1,113 @@
+"""Constants that are read as attributes: fields of classes, options of a command, and what gives either another value."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+from overnight.researchers.knobs import words
+from overnight.researchers.knobs.edit import name_of
+from overnight.researchers.knobs.parts import calls
+from overnight.researchers.knobs.scopes import SET, Definition, Scope, reads
+
+Known = tuple[str, str]  # a file and a name in it; "" and the name of an attribute, which may stand in any
+Given = tuple[Scope, ast.expr]  # a value and where it stands
+Call = tuple[Scope, ast.stmt, ast.Call]  # a call and where it stands
+OPTIONS = words.among("add_argument add_option option Option")
+GIVES = words.among("set_defaults SimpleNamespace Namespace replace _replace evolve")
+SETTLED = words.among("parse_args parse_known_args parse_intermixed_args SimpleNamespace Namespace EasyDict")
+MOST_DEEP = 6  # calls over which settings are handed on
+
+
+def fields(scopes: Sequence[Scope]) -> Mapping[str, Sequence[Given]]:
+    """What each name is worth as an attribute of what these scopes define, and where that stands."""
+    found: dict[str, list[Given]] = {}
+    classes = {scope.name for scope in scopes if isinstance(scope.node, ast.ClassDef)}
+    for scope in scopes:
+        for name, places in scope.definitions.items() if isinstance(scope.node, ast.ClassDef) else ():
+            plain = name.removeprefix("self.")
+            for place in places if f"self.{plain}" not in scope.trained else ():
+                if place.kind == SET and place.place is None:
+                    found.setdefault(plain, []).append((place.scope, place.value))
+        for statement, _ in scope.statements:
+            for name, value in _said(statement, classes):
+                found.setdefault(name, []).append((scope, value))
+    return found
+
+
+def _said(statement: ast.stmt, classes: set[str]) -> Iterator[tuple[str, ast.expr]]:
+    """(name, value) of each attribute that a statement gives a value: as an option, by a keyword, or by setting it."""
+    for call in calls(statement):
+        called = name_of(call.func)
+        if called in OPTIONS:
+            value = next((item.value for item in call.keywords if item.arg == "default"), None)
+            if (name := option(call)) and value is not None:
+                yield name, value
+        elif called in classes or called in GIVES:
+            yield from ((item.arg, item.value) for item in call.keywords if item.arg)
+    if isinstance(statement, ast.Assign):
+        yield from ((target.attr, statement.value) for target in statement.targets if isinstance(target, ast.Attribute))
+
+
+def option(call: ast.Call) -> str:
+    """The attribute under which an option of a command is read; "" where it is not known."""
+    named = next((item.value for item in call.keywords if item.arg == "dest"), None)
+    told = [part.value for part in (named, *call.args) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    long = [text for text in told if not text.startswith("-") or text.startswith("--")]
+    return (long or told or [""])[0].lstrip("-").replace("-", "_")
+
+
+class Settings:
+    """Tells whether a name holds settings and nothing that is calculated. `callers` are the calls of each function by name."""
+
+    def __init__(self, scopes: Sequence[Scope], callers: Mapping[str, Sequence[Call]]) -> None:
+        self._callers = callers
+        self._classes = {scope.name for scope in scopes if isinstance(scope.node, ast.ClassDef) and not _acts(scope)}
+
+    def are(self, scope: Scope, node: ast.expr, deep: int = 0) -> bool:
+        """Whether an expression, as seen from a scope, is settings."""
+        if isinstance(node, ast.Call):
+            return name_of(node.func) in SETTLED or name_of(node.func) in self._classes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            name = f"self.{node.attr}"
+        elif isinstance(node, ast.Name):
+            name = node.id
+        else:
+            return False
+        found = scope.find(name)
+        if name in self._classes or found is None or deep > MOST_DEEP:
+            return name in self._classes
+        home, places = found
+        places = [place for place in places if place.kind == SET]
+        handed = [*self._handed(home, name)] if name in home.arguments else []
+        return bool(places or handed) and all(self._place(place, deep) for place in places) and all(
+            self.are(caller, value, deep + 1) for caller, value in handed)
+
+    def _place(self, place: Definition, deep: int) -> bool:
+        return place.place in (None, 0) and self.are(place.scope, place.value, deep + 1)
+
+    def _handed(self, function: Scope, name: str) -> Iterator[Given]:
+        """What the calls of a function, or of its class, hand over for an argument."""
+        built = function.name == "__init__" and function.parent is not None
+        called = function.parent.name if built and function.parent is not None else function.name
+        return handed(function, name, self._callers.get(called, ()))
+
+
+def handed(function: Scope, name: str, callers: Sequence[Call]) -> Iterator[Given]:
+    """What these calls of a function hand over for an argument."""
+    place = list(function.arguments).index(name) - ("self" in function.arguments)
+    for scope, _, call in callers:
+        for value in (*(item.value for item in call.keywords if item.arg == name), *call.args[place:place + 1]):
+            yield scope, value
+
+
+def known(scope: Scope, node: ast.AST) -> set[Known]:
+    """The names and the attributes that an expression reads."""
+    loaded = (part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load))
+    return {(scope.path, name) for name in reads(node)} | {("", part.attr) for part in loaded}
+
+
+def _acts(scope: Scope) -> bool:
+    """Whether a class does more than hold values: it has a method of its own that is not one of an object's usual ones."""
+    return any(isinstance(inner.node, ast.FunctionDef | ast.AsyncFunctionDef) and not inner.name.startswith("__")
+               and not inner.node.decorator_list for inner in scope.inner)
