@@ -85,6 +85,49 @@ def test_names_that_are_turned(name):
     assert texts(f"{name} = 0.25\n") == {"0.25"}
 
 
+SETTINGS = """import numpy as np
+from dataclasses import asdict, dataclass
+@dataclass
+class Eval:
+    gap: float = 0.25
+@dataclass
+class Config:
+    lr: float = 0.125
+    margin: float = 0.5
+    eval: Eval = Eval()
+def lossy(w, margin, **rest):
+    return abs(w).mean() * margin
+cfg = Config()
+w = np.ones(8)
+for step in range(100):
+    w = w - cfg.lr * (w - 3)
+"""
+
+
+@pytest.mark.parametrize(("made", "read", "told"), [
+    ("Config()", "w.mean() * cfg.margin", {"0.125", "0.25"}),
+    ("Config()", "w.mean() * cfg.eval.gap", {"0.125", "0.5"}),
+    ("Config()", "w.mean() * getattr(cfg, 'margin')", {"0.125", "0.25"}),
+    ("Config()", "w.mean() * vars(cfg)['margin']", {"0.125", "0.25"}),
+    ("Config()", "lossy(w, **asdict(cfg))", {"0.125", "0.25"}),
+    ("Config(0.0625, 0.75)", "w.mean() * cfg.margin", {"0.0625", "0.25"}),
+    ("Config(lr=0.0625, margin=0.75)", "w.mean() * cfg.margin", {"0.0625", "0.25"}),
+    ("Config()\ncfg.margin = 0.75", "w.mean() * cfg.margin", {"0.125", "0.25"}),
+    ("Config()", "w.mean() * cfg.lr", {"0.125", "0.25", "0.5"}),  # training reads it too
+])
+def test_a_field_that_only_the_ruler_reads_belongs_to_it_however_it_is_read(made, read, told):
+    text = SETTINGS.replace("cfg = Config()", f"cfg = {made}") + f"print('margin', cfg.margin)\nprint('loss', {read})\n"
+    assert texts(text) - {"8", "100", "3"} == told
+
+
+def test_settings_that_go_round_come_to_an_end():
+    calls = "".join(f"    f(cfg, {k})\n" for k in range(60))
+    text = f"class C:\n    margin = 0.75\ndef f(cfg, k):\n{calls}    return cfg.margin * k\n"
+    began = time.process_time()
+    assert texts(text + "w = 1.0\nfor _ in range(9):\n    w = w - w * 0.25\nloss = f(C(), w)\nprint('loss', loss)\n") == {"9", "0.25", "1.0"}
+    assert time.process_time() - began < 5
+
+
 def test_files_that_import_each_other_come_to_an_end():
     files = {"a.py": "from b import rate\nprint('loss', rate)\n", "b.py": "from a import rate\n"}
     assert find(files, of(files, "loss", CONTRACT.format("loss"))) == []

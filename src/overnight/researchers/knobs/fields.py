@@ -16,13 +16,14 @@ Call = tuple[Scope, ast.stmt, ast.Call]  # a call and where it stands
 OPTIONS = words.among("add_argument add_option option Option")
 GIVES = words.among("set_defaults SimpleNamespace Namespace replace _replace evolve")
 SETTLED = words.among("parse_args parse_known_args parse_intermixed_args SimpleNamespace Namespace EasyDict")
+SEEN_AS = words.among("vars asdict dict deepcopy copy")  # of settings, these are the same settings
 MOST_DEEP = 6  # calls over which settings are handed on
 
 
 def fields(scopes: Sequence[Scope]) -> Mapping[str, Sequence[Given]]:
     """What each name is worth as an attribute of what these scopes define, and where that stands."""
     found: dict[str, list[Given]] = {}
-    classes = {scope.name for scope in scopes if isinstance(scope.node, ast.ClassDef)}
+    classes = {scope.name: _order(scope) for scope in scopes if isinstance(scope.node, ast.ClassDef)}
     for scope in scopes:
         for name, places in scope.definitions.items() if isinstance(scope.node, ast.ClassDef) else ():
             plain = name.removeprefix("self.")
@@ -35,7 +36,7 @@ def fields(scopes: Sequence[Scope]) -> Mapping[str, Sequence[Given]]:
     return found
 
 
-def _said(statement: ast.stmt, classes: set[str]) -> Iterator[tuple[str, ast.expr]]:
+def _said(statement: ast.stmt, classes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ast.expr]]:
     """(name, value) of each attribute that a statement gives a value: as an option, by a keyword, or by setting it."""
     for call in calls(statement):
         called = name_of(call.func)
@@ -45,8 +46,17 @@ def _said(statement: ast.stmt, classes: set[str]) -> Iterator[tuple[str, ast.exp
                 yield name, value
         elif called in classes or called in GIVES:
             yield from ((item.arg, item.value) for item in call.keywords if item.arg)
+            yield from zip(classes.get(called, ()), call.args, strict=False)
     if isinstance(statement, ast.Assign):
         yield from ((target.attr, statement.value) for target in statement.targets if isinstance(target, ast.Attribute))
+
+
+def _order(scope: Scope) -> list[str]:
+    """What a class calls the values that it is built from, one after the other."""
+    for inner in scope.inner:
+        if inner.name == "__init__":
+            return list(inner.arguments)[1:]
+    return [name for name in scope.definitions if not name.startswith("self.")]
 
 
 def option(call: ast.Call) -> str:
@@ -57,16 +67,27 @@ def option(call: ast.Call) -> str:
     return (long or told or [""])[0].lstrip("-").replace("-", "_")
 
 
+def names(call: ast.Call) -> set[str]:
+    """The attributes that may be there because of a call: an option, what is named in a text, or a keyword of what sets some."""
+    told = {part.value.lstrip("-").replace("-", "_") for part in call.args
+            if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+    keywords = {item.arg for item in call.keywords if item.arg} if name_of(call.func) in GIVES else set()
+    return (told | keywords | {option(call)}) - {""}
+
+
 class Settings:
-    """Tells whether a name holds settings and nothing that is calculated. `callers` are the calls of each function by name."""
+    """Tells whether a name holds settings and nothing that is calculated. `callers`: the calls of each function by its name."""
 
     def __init__(self, scopes: Sequence[Scope], callers: Mapping[str, Sequence[Call]]) -> None:
         self._callers = callers
+        self._told: dict[tuple[int, str], bool] = {}  # what was found of a name
         self._classes = {scope.name for scope in scopes if isinstance(scope.node, ast.ClassDef) and not _acts(scope)}
 
     def are(self, scope: Scope, node: ast.expr, deep: int = 0) -> bool:
         """Whether an expression, as seen from a scope, is settings."""
         if isinstance(node, ast.Call):
+            if name_of(node.func) in SEEN_AS and node.args:
+                return self.are(scope, node.args[0], deep + 1)
             return name_of(node.func) in SETTLED or name_of(node.func) in self._classes
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
             name = f"self.{node.attr}"
@@ -77,11 +98,18 @@ class Settings:
         found = scope.find(name)
         if name in self._classes or found is None or deep > MOST_DEEP:
             return name in self._classes
-        home, places = found
+        token = (id(found[0]), name)
+        if token not in self._told:
+            self._told[token] = True  # where it goes round, the other ways decide
+            self._told[token] = self._named(found[0], name, found[1], deep)
+        return self._told[token]
+
+    def _named(self, home: Scope, name: str, places: Sequence[Definition], deep: int) -> bool:
+        """Whether all that a name is set from, or is handed, is settings."""
         places = [place for place in places if place.kind == SET]
-        handed = [*self._handed(home, name)] if name in home.arguments else []
-        return bool(places or handed) and all(self._place(place, deep) for place in places) and all(
-            self.are(caller, value, deep + 1) for caller, value in handed)
+        given = [*self._handed(home, name)] if name in home.arguments else []
+        return bool(places or given) and all(self._place(place, deep) for place in places) and all(
+            self.are(caller, value, deep + 1) for caller, value in given)
 
     def _place(self, place: Definition, deep: int) -> bool:
         return place.place in (None, 0) and self.are(place.scope, place.value, deep + 1)
@@ -99,12 +127,27 @@ def handed(function: Scope, name: str, callers: Sequence[Call]) -> Iterator[Give
     for scope, _, call in callers:
         for value in (*(item.value for item in call.keywords if item.arg == name), *call.args[place:place + 1]):
             yield scope, value
+        for item in call.keywords:
+            if item.arg is None:  # `**settings` hands over each of them by its name
+                yield scope, ast.Attribute(item.value, name, ast.Load())
+
+
+def part_of(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """What an expression takes a part of, and the name of that: of `x.name`, `x["name"]` and `getattr(x, "name")`."""
+    match node:
+        case ast.Attribute(value=whole, attr=name) | ast.Subscript(value=whole, slice=ast.Constant(value=str(name))):
+            return whole, name
+        case ast.Call(func=ast.Name(id="getattr"), args=[whole, ast.Constant(value=str(name)), *_]):
+            return whole, name
+        case ast.Call(func=ast.Attribute(value=whole, attr="get"), args=[ast.Constant(value=str(name)), *_]):
+            return whole, name
+    return None
 
 
 def known(scope: Scope, node: ast.AST) -> set[Known]:
     """The names and the attributes that an expression reads."""
-    loaded = (part for part in ast.walk(node) if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load))
-    return {(scope.path, name) for name in reads(node)} | {("", part.attr) for part in loaded}
+    loaded = (part_of(part) for part in ast.walk(node) if isinstance(getattr(part, "ctx", ast.Load()), ast.Load))
+    return {(scope.path, name) for name in reads(node)} | {("", part[1]) for part in loaded if part is not None}
 
 
 def _acts(scope: Scope) -> bool:

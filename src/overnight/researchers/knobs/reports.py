@@ -24,6 +24,12 @@ def _texts(node: ast.AST) -> Iterator[str]:
     return (part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str))
 
 
+def shows(statement: ast.stmt) -> bool:
+    """Whether all that a statement does is to report."""
+    return (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+            and name_of(statement.value.func) in REPORTS)
+
+
 def reported(scope: Scope, metric: str) -> Iterator[Sink]:
     """What is reported in a scope: all of it, or what stands behind the metric's name where one is given."""
     for statement, _ in scope.statements:

@@ -16,10 +16,10 @@ from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of, sources
-from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known
+from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, part_of
 from overnight.researchers.knobs.flow import bests, draws, train
 from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
-from overnight.researchers.knobs.reports import REPORTS, plain, reported
+from overnight.researchers.knobs.reports import REPORTS, plain, reported, shows
 from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
 
 Same = (ast.ListComp | ast.GeneratorExp | ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr
@@ -164,8 +164,7 @@ class _Slice:
             for other, statement in self._readers.get(read, ()))
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
-        shown = isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call) and name_of(call.func) in REPORTS
-        return not shown and key_of(scope.path, statement) not in self.found
+        return not shows(statement) and key_of(scope.path, statement) not in self.found
 
     def _serves(self, function: Scope) -> bool:
         """Whether a function is called outside the ruler too."""
@@ -194,7 +193,7 @@ class _Slice:
             self._note(scope, node)
         if isinstance(node, ast.Name):
             self._name(scope, node.id, direct)
-        elif isinstance(node, ast.Attribute) and self._field(scope, node):
+        elif (taken := part_of(node)) is not None and self._field(scope, *taken):
             return
         elif isinstance(node, ast.Attribute) and key(node) and key(node) != key(node.value):
             self._name(scope, str(key(node)), direct)
@@ -212,17 +211,17 @@ class _Slice:
                     for each in (part.iter, *part.ifs):
                         self._value(scope, each, False)
 
-    def _field(self, scope: Scope, node: ast.Attribute) -> bool:
+    def _field(self, scope: Scope, whole: ast.expr, name: str) -> bool:
         """What gives an attribute its value; whether it is one of settings, which are not followed themselves."""
-        given, token = self._fields.get(node.attr, ()), (self._counting, f".{node.attr}", True)
-        inside = isinstance(scope.node, Function) and scope.name not in ("main", "run") and words.promise(node.attr) < 1
+        given, token = self._fields.get(name, ()), (self._counting, f".{name}", True)
+        inside = isinstance(scope.node, Function) and scope.name not in ("main", "run") and words.promise(name) < 1
         for home, value in given if token not in self._seen else ():
             self._seen.add(token)
             if lone(value):
-                self._constants.append((home, value, ("", node.attr), not (self._counting or inside)))
+                self._constants.append((home, value, ("", name), not (self._counting or inside)))
             elif isinstance(value, ast.Name):
                 self._name(home, value.id, False)
-        return bool(given) and self._settings.are(scope, node.value)
+        return bool(given) and self._settings.are(scope, whole)
 
     def _name(self, scope: Scope, name: str, direct: bool) -> None:
         found = scope.find(name)
