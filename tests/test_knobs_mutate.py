@@ -63,6 +63,14 @@ def test_leaves_alone(titles, words):
     assert not has(titles, words)
 
 
+def test_what_is_read_as_an_attribute_later_is_not_left_out():
+    text = ('p.add_argument("--lr-max", default=0.1)\np.add_argument("-w", dest="wide")\np.add_argument("--unread")\n'
+            'p.set_defaults(depth=3)\nsetattr(p, "tied", 1)\nclip(p, depth=3)\n')
+    files = {"a.py": text, "b.py": "run(args.lr_max, args.wide, vars(args)['depth'], args.tied)\n"}
+    left = {title for title in (edit.title for edit in mutations(files)) if title.startswith("leave out") and "(a.py" in title}
+    assert {title.partition("`")[2].partition("`")[0] for title in left} == {'p.add_argument("--unread")', "clip(p, depth=3)"}
+
+
 def test_every_edit_compiles_and_changes_only_its_span():
     for edit in mutations({"a.py": SOURCE}):
         changed = splice(SOURCE, [(edit.span, edit.new)])

@@ -17,6 +17,7 @@ from msgspec import Struct
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.clues import reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
+from overnight.researchers.knobs.fields import names, part_of
 from overnight.researchers.knobs.parts import Ruler
 from overnight.researchers.knobs.ruler import of
 
@@ -97,13 +98,15 @@ def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> li
     themselves tell of it where it is not given."""
     found: dict[str, Mutation] = {}
     ruler = of(files) if ruler is None else ruler
-    for path, source in sources(files):
-        for edit in _in_source(path, source, ruler):
+    parsed = [*sources(files)]
+    taken = {part[1] for _, source in parsed for node in ast.walk(source.tree) if (part := part_of(node)) is not None}
+    for path, source in parsed:
+        for edit in _in_source(path, source, ruler, taken):
             found.setdefault(edit.id, edit)
     return list(found.values())
 
 
-def _in_source(path: str, source: Source, ruler: Ruler) -> Iterator[Mutation]:
+def _in_source(path: str, source: Source, ruler: Ruler, taken: set[str]) -> Iterator[Mutation]:
     functions = {node.name for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef)}
     shown = reporting(source.tree)
     for block in _blocks(_Block(source.tree.body, "", source.tree, _bound(source.tree))):
@@ -113,7 +116,9 @@ def _in_source(path: str, source: Source, ruler: Ruler) -> Iterator[Mutation]:
                 continue
             nodes = list(_expressions(statement))
             measures = any(map(words.ruler, given)) or any(map(_measures, nodes))
-            if not measures and not ruler.holds(path, statement):
+            alone = statement.value if isinstance(statement, ast.Expr) else None
+            missed = isinstance(alone, ast.Call) and names(alone) & taken
+            if not (measures or missed or ruler.holds(path, statement)):
                 yield from _left_out(path, source, block, statement)
             if ruler.is_part(path, statement):
                 continue
