@@ -54,6 +54,13 @@ def test_constants_from_another_file_are_followed():
     assert texts(main + "print('loss', loss)\n", others={"sizes.py": "EXTENT = 3.5\nRATE = 0.1\n"}) == {"9", "1.5", "0.1"}
 
 
+def test_constants_of_a_module_that_is_imported_whole_are_followed():
+    main = ("import sizes as s\nw = 0.5\nfor _ in range(9):\n    w -= s.RATE * s.DEPTH * (w - 1.5)\n"
+            "loss = abs(w - 1.25) * s.EXTENT + s.DEPTH\nprint('loss', loss)\n")
+    others = {"sizes.py": "EXTENT = 3.5\nRATE = 0.125\nDEPTH = 4.5\n"}
+    assert texts(main, others=others) - {"0.5"} == {"9", "1.5", "0.125", "4.5"}
+
+
 def test_reports_that_do_not_name_the_metric_are_followed_only_where_none_does():
     text = "w = 1.5\nother = w * 2.5\nloss = w * 3.5\nprint('other', other)\n"
     assert texts(text + "print('loss', loss)\n") == {"1.5", "2.5"}

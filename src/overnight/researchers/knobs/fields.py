@@ -68,7 +68,7 @@ def option(call: ast.Call) -> str:
 
 
 def names(call: ast.Call) -> set[str]:
-    """The attributes that may be there because of a call: an option, what is named in a text, or a keyword of what sets some."""
+    """The attributes that a call may make: an option, what it names in a text, or a keyword of what sets some."""
     told = {part.value.lstrip("-").replace("-", "_") for part in call.args
             if isinstance(part, ast.Constant) and isinstance(part.value, str)}
     keywords = {item.arg for item in call.keywords if item.arg} if name_of(call.func) in GIVES else set()
@@ -76,7 +76,7 @@ def names(call: ast.Call) -> set[str]:
 
 
 class Settings:
-    """Tells whether a name holds settings and nothing that is calculated. `callers`: the calls of each function by its name."""
+    """Tells whether a name holds settings and nothing that is calculated. `callers`: the calls of functions by name."""
 
     def __init__(self, scopes: Sequence[Scope], callers: Mapping[str, Sequence[Call]]) -> None:
         self._callers = callers

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
-from overnight.researchers.knobs import words
+from overnight.researchers.knobs import scopes, words
 from overnight.researchers.knobs.edit import name_of, sources
 from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, part_of
 from overnight.researchers.knobs.flow import bests, draws, train
@@ -69,9 +69,9 @@ class _Slice:
             if isinstance(scope.node, Function):
                 self._functions.setdefault(scope.name, []).append(scope)
         self._classes = {scope.name for scope in self._scopes if isinstance(scope.node, ast.ClassDef)}
-        self._imports = {(path, alias.asname or alias.name): (node.module or "", alias.name)
-                         for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-                         for alias in node.names}
+        self._imports = {(path, name): told for path, tree in trees.items() for name, told in scopes.imports(tree)}
+        whole = {module.rpartition(".")[2] for module, name in self._imports.values() if not name}
+        self._known = {path for path in trees if PurePosixPath(path).stem in whole}  # modules that others import whole
         self._callers: dict[str, list[Call]] = {}
         self._readers: dict[Known, list[tuple[Scope, ast.stmt]]] = {}
         for scope, statement in ((each, statement) for each in self._scopes for statement, _ in each.statements):
@@ -159,9 +159,10 @@ class _Slice:
 
     def _used(self, read: Known) -> bool:
         """Whether a name is read outside the ruler too: by what trains, or in a function that serves both."""
-        return read in self._beyond or any(
+        named = [read, ("", read[1])] if read[0] in self._known else [read]  # of a module, its names are attributes too
+        return any(each in self._beyond for each in named) or any(
             self._free(other, statement) or (other.name and self._serves(other))
-            for other, statement in self._readers.get(read, ()))
+            for each in named for other, statement in self._readers.get(each, ()))
 
     def _free(self, scope: Scope, statement: ast.stmt) -> bool:
         return not shows(statement) and key_of(scope.path, statement) not in self.found
@@ -195,6 +196,8 @@ class _Slice:
             self._name(scope, node.id, direct)
         elif (taken := part_of(node)) is not None and self._field(scope, *taken):
             return
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in scope.modules:
+            self._imported(scope, node.value.id, node.attr)
         elif isinstance(node, ast.Attribute) and key(node) and key(node) != key(node.value):
             self._name(scope, str(key(node)), direct)
         elif isinstance(node, ast.Call):
@@ -292,16 +295,16 @@ class _Slice:
             else:
                 self._value(scope, value, False)
 
-    def _imported(self, scope: Scope, name: str) -> None:
-        """A name that another of the files sets."""
-        module, known = self._imports.get((scope.path, name), ("", ""))
-        token = (0, f"{scope.path}:{name}", True)
+    def _imported(self, scope: Scope, name: str, inside: str = "") -> None:
+        """A name that another of the files sets; `inside`: the one that is read there, where the name is that of a module."""
+        module, told = self._imports.get((scope.path, name), ("", ""))
+        token = (0, f"{scope.path}:{name}.{inside}", True)
         if not module or token in self._seen:
             return
         self._seen.add(token)
         for path, other in self._modules.items():
             if PurePosixPath(path).stem == module.rpartition(".")[2]:
-                self._name(other, known, False)
+                self._name(other, inside or told, False)
 
     # -- calls
 
@@ -347,7 +350,7 @@ class _Slice:
             return True
         functions = self._functions.get(name, [])
         handed = any(scope.is_trained(each) for argument in node.args for each in [key(argument)] if each)
-        used = any(function.is_trained(each) for function in functions for each in _free(function))
+        used = any(function.is_trained(each) for function in functions for each in function.free())
         return bool(functions) and (handed or used)
 
     def _enter(self, function: Scope, direct: bool = False, place: int | None = None) -> None:
@@ -390,9 +393,3 @@ class _Slice:
                 self._seen.add(token)
                 for place in found[1]:
                     self._data(place.scope, place.value, depth + 1)
-
-
-def _free(function: Scope) -> set[str]:
-    """The names that a function reads and does not set itself."""
-    return reads(function.node) - function.definitions.keys() - function.arguments.keys()
-

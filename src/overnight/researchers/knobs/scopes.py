@@ -70,6 +70,10 @@ class Scope:
             scope = scope.parent
         return None
 
+    def free(self) -> set[str]:
+        """The names that are read here and set elsewhere."""
+        return reads(self.node) - self.definitions.keys() - self.arguments.keys()
+
     def is_trained(self, name: str) -> bool:
         """Whether a name, as seen from here, holds what was trained or optimised."""
         found = self.find(name)
@@ -181,6 +185,16 @@ def _arguments(node: Function) -> dict[str, ast.expr | None]:
         found[spot.arg] = given
     found.update({spot.arg: None for spot in (node.args.vararg, node.args.kwarg) if spot is not None})
     return found
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, tuple[str, str]]]:
+    """(name, (module, its name there)) of each name that a file imports; "" is the name there of a whole module."""
+    for node in ast.walk(tree):
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            if isinstance(node, ast.ImportFrom):
+                yield alias.asname or alias.name, (node.module or "", alias.name)
+            else:
+                yield alias.asname or alias.name, (alias.name, "")
 
 
 def _imported(module: ast.AST) -> set[str]:
