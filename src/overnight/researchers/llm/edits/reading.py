@@ -38,7 +38,7 @@ def parse(text: str, files: Mapping[str, str] | None = None) -> ParsedAnswer:
         raise EditError(f"the answer is longer than {MOST_ANSWER_CHARACTERS:,} characters: make a smaller change.")
     said = spoken(unix(text))
     lines = said.split("\n")
-    quoted = any(spot.BLOCK.fullmatch(line) or line.startswith("@@ ") for line in lines)  # then what JSON there is, is an example
+    quoted = any(spot.BLOCK.fullmatch(line) or line.startswith("@@ ") for line in lines)  # then its JSON is an example
     if not quoted and (written := structured.read(said)) is not None:
         return written
     drafts = _drafts(lines, files or {})
