@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from overnight.errors import TrackError
 from overnight.execution.metrics import Invalid, self_reported
+from overnight.night import programs
 from overnight.patterns import compiled
 from overnight.track import spec
 from overnight.track.contact import names, numbers, project
@@ -191,3 +192,19 @@ def test_how_a_project_may_be_run(texts, command):
 @pytest.mark.parametrize("texts", [{}, {"README.md": ""}, {"tests/test_x.py": "print(1)"}, {"setup.py": "print(1)"}, {"score.py": "print(1)"}])
 def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []
+
+
+# ---- where a program lies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("root", "beside", "read"), [
+    (".tool", "credentials.toml", "~/.tool/bin"), (".tool", "lib/x", "~/.tool/bin"), ("work", "src/x", "~/work/bin"),
+    ("opt/go", "pkg/tool/x", "~/opt/go"), (".versions/1.2", "lib/x", "~/.versions/1.2")])
+def test_of_a_folder_with_settings_or_source_beside_its_programs_those_alone_are_read(tmp_path, monkeypatch, root, beside, read):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("bin/some-tool", beside):
+        (tmp_path / root / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / root / name).write_text("")
+    (tmp_path / root / "bin/some-tool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / root / "bin"))
+    assert programs.found(("some-tool",)).data == (read,)

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import missing, programs, seeds
+from overnight.night import missing, needs, programs, seeds
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
@@ -131,13 +132,24 @@ class Contact:
 
     def _seen(self, command: tuple[str, ...]) -> Seen:
         """One run; where a package is missing, another in each environment that is active, until none is."""
-        own = init.environment(self.folder)
+        own = self._own
         first = seen = self._tried(command, own)
         for python in self._environments() if "ModuleNotFoundError" in seen.wrong and not own else ():
             seen = self._tried(command, python)
             if not seen.wrong:
                 return seen
         return first
+
+    @cached_property
+    def _own(self) -> str:
+        """The project's own virtual environment, where there is one that its user made, and no clone brought."""
+        own = init.environment(self.folder)
+        if own and (wants := needs.of_environment(own, self.repo)):
+            self.hear(f"note: {own} is not used, because it leads to {line(wants[0], 200)} and you may not have chosen that (git "
+                      "tracks it, it is a link, or its Python lies in an unusual place): where you trust it, activate it and "
+                      f"run `overnight init` again, or name it, [run] python = \"{own}\"")
+            return ""
+        return own
 
     @staticmethod
     def _environments() -> Iterator[str]:
