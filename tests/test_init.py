@@ -228,7 +228,7 @@ def test_what_is_changed_beside_the_run_counts_too_and_what_is_no_text_is_said(t
     git(folder, "rm", "-q", "old.txt")
     done = overnight("init", folder)
     assert done.returncode == 0, done.stderr
-    assert "printed loss = 10" in done.stdout and "the run has weights.bin as committed" in done.stdout
+    assert "printed loss = 10" in done.stdout and "no text stays as it is committed: weights.bin" in done.stdout
 
 
 def test_what_git_ignores_is_said_and_not_editable(tmp_path):
