@@ -74,6 +74,7 @@ OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("10%|# | 1/10 [00:01<00:09, loss=0.5]\r 20%|## | 2/10 [00:02<00:08, loss=0.4]", "loss", 0.4),
     ("epoch 1 val_loss: 0.5\nepoch 2 val_loss: nan", "val_loss", math.nan),
     ("speedup: 1.53x", "speedup", 1.53),
+    ("makespan: 12\nReturn code: 0", "makespan", 12),
     ("val_loss_epoch: 0.3\ntrain_loss_step: 0.2", "val_loss_epoch", 0.3),
 ]
 
@@ -92,7 +93,7 @@ def test_the_likeliest_number_is_found_and_its_pattern_reads_it_as_a_night_does(
 
 @pytest.mark.parametrize("output", [
     "", "hello", "step 3\n", "2026-01-01 12:00:00", "version 1.2.3", "num_params: 3\nseed: 1", "lr: 0.1, batch size: 3",
-    "total_seconds: 3.1\npeak memory: 300 MB", "\x00\xff: 3", ": 3", "epoch: 1\nepoch: 2"])
+    "total_seconds: 3.1\npeak memory: 300 MB", "Return code: 0", "exit status: 1\nerror code: 3", "\x00\xff: 3", ": 3", "epoch: 1\nepoch: 2"])
 def test_bookkeeping_and_dates_are_no_result(output):
     assert not [each for each in numbers.ranked(numbers.found(output)) if names.direction(each.name, each.unit)]
 
@@ -115,7 +116,7 @@ def spec_printed(text):
     ("maximize", "accuracy val_acc r2 R^2 mIoU recall precision ndcg@10 mAP50 fps win_rate hit_rate PSNR sharpe log_prob speedup "
      "throughput profit tokens_per_second tokens/s top-1 f1-score roc_auc mean_reward elo success_rate neg_mean_squared_error "
      "Top-5_Accuracy log_likelihood exact_match bleu4 improvement GFLOPS"),
-    (None, "widgets x energy value result temperature objective"),
+    (None, "return_code exit_code exitCode http_status error_status widgets x energy value result temperature objective"),
 ])
 def test_the_direction_follows_from_the_name_or_is_not_known(said, all_):
     assert {name: names.direction(name) for name in all_.split()} == dict.fromkeys(all_.split(), said)
@@ -125,6 +126,8 @@ def test_the_direction_follows_from_the_name_or_is_not_known(said, all_):
     ("accuracy", "", [0.5], (0, 1)), ("accuracy", "%", [0.5], (0, 100)), ("val_acc", "", [74.5], (0, 100)), ("f1-score", "", [0], (0, 1)), ("score", "", [3], None),
     ("loss", "", [1.5], (0, math.inf)), ("policy_loss", "", [-0.2], None), ("mse", "", [0], (0, math.inf)), ("reward", "", [3], None),
     ("r2", "", [0.5], None), ("correlation", "", [-0.5], (-1, 1)), ("ppl", "", [20], (1, math.inf)), ("latency", "ms", [3], (0, math.inf)),
+    ("Hits", "", [37], None), ("Hits", "", [0], None), ("Hits", "%", [37], (0, 100)), ("hit_rate", "", [0.4], (0, 1)), ("win", "", [4], None),
+    ("success", "", [12], None), ("em", "", [1], None), ("em (%)", "", [5], (0, 100)), ("coverage", "", [30.5], None), ("accuracy", "", [93], None),
     ("nll", "", [1.2], None), ("neg_mse", "", [-1.2], None), ("accuracy", "", [], None)])
 def test_the_range_follows_from_the_name_where_it_holds(name, unit, values, bounds):
     assert names.possible(name, values, unit) == bounds

@@ -319,8 +319,8 @@ class Contact:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
                    "in its text, and the pattern was not tried")
         if seen.late:
-            yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from shorter "
-                   "runs")
+            yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from "
+                   "shorter runs")
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
         files = ", ".join(found.editable[:8]) + " ..." * (len(found.editable) > 8)
         yield f"{files} may be edited to {found.direction} {line(number.name, 60)}{kept}"
