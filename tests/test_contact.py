@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,25 @@ def test_whatever_is_printed_each_pattern_gives_what_was_found(text):
     for each in numbers.found(text):
         got = [spec_printed(match[1]) for match in compiled(each.pattern, lines=True).finditer(numbers.plain(text))]
         assert tuple(got) == each.values
+
+
+@pytest.mark.parametrize("line", [" " * 590 + "x 1", "a" + " " * 580 + "b= 1", ": " * 299 + "1", "the " * 149 + "x 1", "1,111" * 120 + "_", "a 1 " * 150,
+                                  "INFO " * 110 + "x 1", "= [" * 190 + "x=1", '"a' * 290 + '"x": 1', "1" * 590 + "_"])
+def test_what_is_printed_to_keep_its_reader_busy_is_read_in_a_time_that_grows_with_it_alone(line):
+    begun = time.process_time()
+    numbers.found("\n".join([line] * (65536 // len(line))))
+    assert time.process_time() - begun < 3  # of the first, three lines took 0.7 s when its time grew with the cube of a line
+
+
+def test_of_an_output_without_end_the_end_is_read():
+    best = numbers.ranked(numbers.found("".join(f"step {n}: val_loss = {1 / (n + 1):.4f}\n" for n in range(20_000))))[0]
+    assert (best.name, best.pick, len(best.values)) == ("val_loss", "last", 20_000)
+
+
+def test_of_names_without_end_the_first_are_taken_quickly():
+    begun = time.process_time()
+    found = numbers.found("\n".join(f"a{n} 1 b{n} 2 c{n} 3" for n in range(4000)))
+    assert len(found) <= numbers.MOST_FOUND and time.process_time() - begun < 3
 
 
 def spec_printed(text):

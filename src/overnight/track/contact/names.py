@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -73,13 +74,18 @@ _JOINED = (
 
 def words(name: str) -> list[str]:
     """The words of a name, in small letters, what stands together drawn together: `valLogProb/s` is val, logprob, per, s."""
+    return list(_words(name))
+
+
+@lru_cache(maxsize=1024)
+def _words(name: str) -> tuple[str, ...]:
     text = name.replace("mAP", "map").replace("IoU", "iou").replace("R^2", "r2").replace("R²", "r2")
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     text = re.sub(r"@\d+", " ", re.sub(r"/(?=(?:s|secs?|seconds?|ms|min|h|op|it|iter|step|token|call)\b)", " per ", text))
     plain = " ".join(re.findall(r"[a-z]+\d*|\d+", text.lower()))
     for several, one in _JOINED:
         plain = re.sub(rf"\b{several}\b", one, plain)
-    return [_root(word) for word in plain.split()]
+    return tuple(_root(word) for word in plain.split())
 
 
 def _root(word: str) -> str:
