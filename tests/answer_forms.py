@@ -68,6 +68,13 @@ def steps(*edits, **more):
 
 BLOCKS = [
     Form("as it is asked for", GOOD, RATE),
+    Form("an example in JSON before the change", f'''{HEAD}As data {{"file": "train.py", "search": ["STEPS = 100"], "replace": ["STEPS = 1"]}}
+would be
+{{"file": "train.py", "search": ["STEPS = 100"], "replace": ["STEPS = 1"]}}
+but better:
+
+FILE: train.py
+{BLOCK}''', RATE),
     Form("spaces behind the search lines", GOOD.replace("RATE = 0.1\n", "RATE = 0.1   \n"), RATE),
     Form("spaces behind the file's lines", GOOD, {"train.py": WHOLE.replace("STEPS = 100", "STEPS = 100  ")},
          {"train.py": CODE.replace("RATE = 0.1", "RATE = 0.1  ").replace("STEPS = 100", "STEPS = 100  ")}),

@@ -283,6 +283,15 @@ def test_what_may_be_read_and_not_edited_is_on_the_brief_but_for_private_files(t
     assert set(full.context) == {"run.py", "score.py", "kit/deep/a.py"} and "A = 1" in page(full, 8000).text
 
 
+def test_a_private_folder_is_on_no_brief_and_not_editable_context(tmp_path):
+    contract = CONTRACT.replace('editable = ["settings.py"]', 'editable = ["settings.py"]\ncontext = ["secret/*"]').replace(
+        '[score]', '[score]\nprivate = ["secret"]')
+    folder = repository(tmp_path / "little", LITTLE | {"secret/k.txt": "KEY\n", "track.toml": contract})
+    with pytest.raises(TrackError, match="would show secret/k.txt"):
+        load(folder)
+    assert Desk(spec.parse(contract), Repo(folder), Team({})).full(Repo(folder).head(), brief()).context == {}
+
+
 @pytest.mark.parametrize(("context", "said"), [("*.txt", "would show unseen.txt, which no candidate may see"), ("*.rs", "matches no file")])
 def test_context_that_shows_what_is_hidden_or_nothing_is_refused(tmp_path, context, said):
     contract = CONTRACT.replace("[score]", '[score]\nprivate = ["unseen.txt"]').replace(

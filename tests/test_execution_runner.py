@@ -707,6 +707,16 @@ def test_what_judges_by_being_required_is_not_editable(requiring):
         load(requiring)
 
 
+@pytest.mark.parametrize(("word", "editable", "said"), [
+    ("tests", "t*/*.py", "tests/test_a.py may not be editable: it judges"), ("tests/", "tests/**", "tests/test_a.py may not be editable")])
+def test_a_folder_of_tests_that_is_required_is_not_editable(requiring, word, editable, said):
+    contract = CONTRACT.replace('["settings.py"]', f'["settings.py", "{editable}"]') + (
+        f'\n[[require]]\ncommand = ["python", "-m", "pytest", "-q", "{word}"]\n')
+    commit(requiring, {"track.toml": contract, "tests/test_a.py": ""})
+    with pytest.raises(TrackError, match=said):
+        load(requiring)
+
+
 def test_one_required_command_is_written_as_one_of_several():
     with pytest.raises(TrackError, match=r"write \[\[require\]\] for each"):
         spec.parse(REQUIRED.replace("[[require]]", "[require]"))

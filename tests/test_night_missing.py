@@ -154,3 +154,15 @@ def test_a_terminal_without_a_sign_shows_another_one(little):
             "try: main()\nfinally: tell('1 \\u2192 2')\n")
     done = subprocess.run([sys.executable, "-c", code, str(little)], env=env, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0 and b"1 ? 2" in done.stdout
+
+
+def test_data_beside_files_of_the_commit_lie_at_their_own_place(tmp_path, bubblewrap):
+    folder = ignored(tmp_path / "track", "data")
+    write(folder, {"data/.gitkeep": "", "data/x.csv": "1\n"})
+    git(folder, "add", "-f", "data/.gitkeep")
+    git(folder, "commit", "-qm", "a place for data")
+    assert run(folder, bubblewrap)[0].outcome == "ok"
+
+
+def test_what_only_sounds_like_git_is_no_git(tmp_path, bubblewrap):
+    assert lacking(tmp_path / "track", bubblewrap, "raise SystemExit('fatal: cannot load the digits dataset')\n")[1] == ""

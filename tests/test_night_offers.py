@@ -60,3 +60,21 @@ def test_a_stack_that_conflicts_with_the_users_own_change_is_told(night, tmp_pat
     write(tmp_path / "mine", {"settings.py": "X = 9.0\n"})
     git(tmp_path / "mine", "commit", "-qam", "my own")
     assert "#1 conflicts with what your branch has changed since" in sentence(overnight("merge", tmp_path / "mine", "--as", "pr"))
+
+
+def test_a_keep_that_builds_on_two_others_stands_on_all_before_it(tmp_path):
+    folder = repository(tmp_path / "track", TWO | {"settings.py": "A = 0\nX = 1.0\nB = 0\n"})
+    git(folder, "config", "user.name", "Ada")
+    git(folder, "config", "user.email", "ada@localhost")
+    for files in ({"settings.py": "A = 1\nX = 1.5\nB = 0\n"}, {"other.py": "Y = 1.5\n"},
+                  {"settings.py": "A = 1\nX = 1.75\nB = 0\n", "other.py": "Y = 1.75\n"}):
+        write(folder, files)
+        done = overnight("try", folder, "-m", "a step")
+        assert done.returncode == 0, done.stdout + done.stderr
+    git(folder, "checkout", "-q", "main", "--", ".")
+    told = overnight("merge", folder, "--as", "branches").stdout.splitlines()
+    assert told[2].split(None, 2)[2] == "#1, #2, #3"
+    name = told[2].split()[0]
+    assert git(folder, "diff", name, "overnight/little") == "" and len(git(folder, "rev-list", f"main..{name}").split()) == 3
+    alone, whole = (git(folder, "log", "-1", "--format=%B", line.split()[0]) for line in told[1:])
+    assert "by itself it may gain more or less" in alone and "by itself" not in whole

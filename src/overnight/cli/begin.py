@@ -156,5 +156,5 @@ def merge(folder: Path, form: str) -> None:
         return
     offer = offers.apart if form == "branches" else offers.stacked
     for each in offer(session.state, session.repo):
-        keeps = ", ".join(f"#{number}" for number in each.keeps)
+        keeps = ", ".join(f"#{number}" for number in (each.keeps[-1:] if each.on else each.keeps))
         tell(f"{each.branch}  {each.commit[:7]}  {keeps}" + (f", on {each.on}" if each.on else ""))

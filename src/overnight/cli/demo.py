@@ -32,10 +32,11 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
 
     It takes no account, no key and no GPU.
     """
+    lasts = seconds(lasting)
     here = folder or next(path for n in counting(1) if not (path := Path(f"overnight-demo-{n}")).exists())
     ready.lay_out(name, here)
     _commit(here)
-    began, lasts = time.monotonic(), seconds(lasting)
+    began = time.monotonic()
     _overnight(ctx, "run", here, "--for", lasting)
     while not _kept(here) and not _stopped(here) and time.monotonic() - began < MOST * lasts:
         _overnight(ctx, "run", here, "--for", f"{max(1.0, SLICE * lasts):g}s")

@@ -24,11 +24,11 @@ MOST = 64  # bytes that are read at a time
 
 
 class Keys:
-    """Keys as they are pressed, where standard input is a terminal and this process in its foreground; none elsewhere. A
-    context: afterwards the terminal is as it was."""
+    """Keys as they are pressed, where they are `wanted`, standard input is a terminal and this process in its foreground; none
+    elsewhere. A context: afterwards the terminal is as it was."""
 
-    def __init__(self) -> None:
-        self._fd, self._before = -1, list[Any]()
+    def __init__(self, wanted: bool) -> None:
+        self._wanted, self._fd, self._before = wanted, -1, list[Any]()
 
     @property
     def there(self) -> bool:
@@ -40,7 +40,7 @@ class Keys:
     def __enter__(self) -> Self:
         with suppress(OSError, ValueError, AttributeError, termios.error):  # no standard input, or one that is no terminal
             fd = sys.stdin.fileno()
-            if os.isatty(fd) and os.tcgetpgrp(fd) == os.getpgrp():
+            if self._wanted and os.isatty(fd) and os.tcgetpgrp(fd) == os.getpgrp():
                 self._before = termios.tcgetattr(fd)
                 tty.setcbreak(fd, termios.TCSADRAIN)
                 self._fd = fd

@@ -71,9 +71,9 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
             Lines(session.state, console)
         try:
-            with stopping(lab), view.screen, Keys() as keys:
+            with stopping(lab), view.screen, Keys(console.is_terminal) as keys:
                 night.run(Budget(until, experiments, options["tokens"], options["dollars"]),
-                          watching(view, keys, session, lab, console.page) if console.is_terminal else view)
+                          watching(view, keys, session, lab, console.page))
         finally:
             say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:

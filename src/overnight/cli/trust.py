@@ -76,7 +76,8 @@ def _manifest(contract: Track, session: Session, wants: Sequence[str], missing: 
     run = contract.run
     yield f"track {contract.name} in {line(str(session.repo.folder), WIDE)}"
     yield f"  may edit   {line(', '.join(contract.track.editable), WIDE)}"
-    for name, step in (("runs", run), ("scores", contract.score), ("answers", contract.oracle)):
+    for name, step in (("runs", run), ("scores", contract.score), ("answers", contract.oracle),
+                       *(("requires", step) for step in contract.require)):
         if step is not None:
             yield f"  {name:10} {line(' '.join(step.command), WIDE)}  (at most {step.timeout}, {step.memory}; in a sandbox)"
     yield f"  takes      {run.cpus} cores, {run.processes} processes, {run.disk} of disk a run; network: {run.network}"

@@ -23,7 +23,7 @@ from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo
-from overnight.track.spec import Track, covers
+from overnight.track.spec import Track, covers, lies_in
 from overnight.untrusted import is_file_name, plain
 
 MOST_CONTEXT_BYTES = 64 << 10  # of one file that may be read and not edited; of all, four times as many
@@ -98,8 +98,11 @@ class Desk:
         head, private = self.track.track, self.track.private
         if not head.context:
             return {}
-        return self.repo.texts(commit, lambda path: any(covers(glob, path) for glob in head.context) and not any(
-            covers(glob, path) for glob in (*head.editable, *private)), MOST_CONTEXT_BYTES, 4 * MOST_CONTEXT_BYTES)
+
+        def shown(path: str) -> bool:
+            hidden = any(lies_in(place, path) for place in private) or any(covers(glob, path) for glob in head.editable)
+            return not hidden and any(covers(glob, path) for glob in head.context)
+        return self.repo.texts(commit, shown, MOST_CONTEXT_BYTES, 4 * MOST_CONTEXT_BYTES)
 
     def _tail(self, past: Past) -> str:
         """The end of a failed run's log, without the output of its scoring."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from overnight.errors import TrackError
 from overnight.track.spec import RunSpec
 
+MOST_LINKS = 10_000  # entries of a folder of data that stand beside files of the commit
 KERNEL = ("/proc", "/sys", "/dev", "/run")  # what is there is no data
 
 
@@ -89,14 +90,21 @@ def lead_to_data(run: RunSpec, folder: Path, tree: Path) -> None:
         inside = Path(os.path.normpath(text))
         if inside.is_absolute() or text.startswith("~") or ".." in inside.parts or not inside.parts:
             continue
-        place = tree / inside
-        if any((tree / each).is_symlink() for each in inside.parents[:-1]):
-            continue
-        with suppress(OSError):  # the commit has it, or a file where its folder should be
-            if place.is_dir() and not place.is_symlink():
-                place.rmdir()
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(real)
+        if not any((tree / each).is_symlink() for each in inside.parents[:-1]):
+            _lead(real, tree / inside)
+
+
+def _lead(real: Path, place: Path) -> None:
+    """A link at a place of a run's tree; where the commit has a folder there, links in it to what that lacks."""
+    if place.is_dir() and not place.is_symlink() and real.is_dir() and any(place.iterdir()):
+        for entry in sorted(real.iterdir())[:MOST_LINKS]:
+            _lead(entry, place / entry.name)
+        return
+    with suppress(OSError):  # the commit has it, or a file where its folder should be
+        if place.is_dir() and not place.is_symlink():
+            place.rmdir()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(real)
 
 
 def named_data(run: RunSpec, folder: Path) -> tuple[Path, ...]:

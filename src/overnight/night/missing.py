@@ -23,12 +23,12 @@ WHERE = re.compile(r"""(?:No such file or directory|can't open file|cannot open|
 ALSO = re.compile(r"^(?:[\w./-]+: )*(?:cannot open |can't open )?([\w][\w./-]{0,200}): No such file or directory$",
                   re.MULTILINE)
 MODULE = re.compile(r"No module named '([\w.]+)'")
-PROGRAM = re.compile(r"(?:exec: )?([\w.+/-]+): (?:not found|command not found)|"
+PROGRAM = re.compile(r"(?:exec: )?(?<![\w.+/-])([\w.+/-]{1,200}): (?:not found|command not found)|"
                      r"No such file or directory: '([\w.+-]+)'$", re.MULTILINE)
 NAMES = ("Temporary failure in name resolution", "Name or service not known", "nodename nor servname", "Could not resolve host",
          "getaddrinfo", "Network is unreachable")
 FULL = ("No space left on device", "File too large")
-GIT = ("not a git repository", "'git', '", "fatal: ")
+GIT = re.compile(r"not a git repository|'git', '|\bgit rev-parse\b|InvalidGitRepositoryError")
 
 
 class Failed(NamedTuple):
@@ -113,7 +113,7 @@ def _room(failed: Failed) -> Iterator[str]:
 
 def _git(failed: Failed) -> Iterator[str]:
     """A program that asks git about its own tree."""
-    if any(sign in failed.said for sign in GIT) and "git" in failed.said:
+    if GIT.search(failed.said):
         yield "a run's tree is no git repository: where the program asks git for its version, let it go on without"
 
 

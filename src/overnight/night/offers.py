@@ -22,8 +22,8 @@ MOST_SLUG, MOST_TITLE, MOST_BODY = 40, 72, 2000  # characters of a branch's name
 
 
 class Offer(NamedTuple):
-    """One branch: its name, its newest commit, the keeps in it, and the branch that it stands on, "" where that is the
-    user's."""
+    """One branch: its name, its newest commit, the keeps that it holds beyond the user's commit, the newest last, and the
+    branch that it stands on, "" where that is the user's."""
 
     branch: str
     commit: str
@@ -33,25 +33,33 @@ class Offer(NamedTuple):
 
 def apart(state: State, repo: Repo) -> list[Offer]:
     """A branch for each keep. Raises TrackError."""
-    head, made = repo.head(), list[Offer]()
-    for place, each in enumerate(_kept(state), 1):
-        name = f"overnight-{state.track.name}/{place:02}-{_slug(each.title)}"
-        for on, below in [("", head), *((offer.branch, offer.commit) for offer in reversed(made))]:
-            if commit := _put(state, repo, each, below, bool(on)):
-                made.append(Offer(name, commit, (each.id,), on))
+    head, made, kept = repo.head(), list[Offer](), _kept(state)
+    for place, each in enumerate(kept):
+        name = f"overnight-{state.track.name}/{place + 1:02}-{_slug(each.title)}"
+        for below in (Offer("", head, ()), *reversed(made)):
+            if commit := _put(state, repo, each, below.commit, len(below.keeps) == place):
+                made.append(Offer(name, commit, (*below.keeps, each.id), below.branch))
                 break
+        else:  # it needs more than one of those before it
+            made.append(Offer(name, _piled(state, repo, kept[:place + 1]), tuple(one.id for one in kept[:place + 1])))
     return _made(repo, [offer for offer in made if offer.commit != head])
 
 
 def stacked(state: State, repo: Repo) -> list[Offer]:
     """All keeps as commits on top of one another, as one branch. Raises TrackError."""
-    kept, tip = _kept(state), repo.head()
+    kept = _kept(state)
+    return _made(repo, [Offer(f"overnight-{state.track.name}/stack", _piled(state, repo, kept), tuple(one.id for one in kept))])
+
+
+def _piled(state: State, repo: Repo, kept: Sequence[Experiment]) -> str:
+    """Keeps as commits on top of one another and of the user's. Raises TrackError on a conflict."""
+    tip = repo.head()
     for each in kept:
         if not (put := _put(state, repo, each, tip, True)):
-            raise TrackError(f"#{each.id} conflicts with what your branch has changed since: merge with `overnight merge`, or "
-                             "offer each keep by itself with `overnight merge --as branches`.")
+            raise TrackError(f"#{each.id} conflicts with what your branch has changed since: merge with `overnight merge`, and "
+                             "settle it there.")
         tip = put
-    return _made(repo, [Offer(f"overnight-{state.track.name}/stack", tip, tuple(each.id for each in kept))])
+    return tip
 
 
 def _kept(state: State) -> Sequence[Experiment]:
@@ -61,7 +69,8 @@ def _kept(state: State) -> Sequence[Experiment]:
 
 
 def _put(state: State, repo: Repo, each: Experiment, onto: str, stands: bool) -> str:
-    """A keep's change on top of a commit, by the user's name; "" on a conflict. `stands`: on top of those before it."""
+    """A keep's change on top of a commit, by the user's name; "" on a conflict. `stands`: on top of all that were kept before
+    it, as it was measured."""
     message = "\n".join(_message(state, each, stands))
     return repo.transplant(each.base_commit, each.commit, onto, message, users=True)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-NAMES = {".gitignore", ".gitattributes", ".editorconfig", ".DS_Store", "Thumbs.db", ".coverage", "nohup.out"}
-SUFFIXES = (".log", ".pyc", ".pyo", ".tmp", ".swp", ".swo", ".orig", ".rej", ".bak", ".lock", ".pid", ".prof")
+NAMES = {".gitignore", ".editorconfig", ".DS_Store", "Thumbs.db", ".coverage", "nohup.out"}
+SUFFIXES = (".log", ".pyc", ".pyo", ".tmp", ".swp", ".swo", ".orig", ".rej", ".bak", ".pid", ".prof")
 FOLDERS = {"__pycache__", ".cache", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", ".ipynb_checkpoints", ".idea",
            ".vscode", ".claude", ".codex", ".gemini", ".opencode", "node_modules", "wandb"}
 

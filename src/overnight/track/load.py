@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from overnight import files
 from overnight.errors import TrackError
-from overnight.track.spec import FILE, Track, covers, line_of, parse
+from overnight.track.spec import FILE, Track, covers, lies_in, line_of, parse
 
 MOST_CONTRACT_BYTES = 256 << 10
 
@@ -56,7 +56,8 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
     for pattern in track.track.context:
         line = line_of(text, "track", "context")
-        if hidden := next((path for path in track.private if covers(pattern, path)), ""):
+        private = [name for name in (*track.private, *names) if any(lies_in(place, name) for place in track.private)]
+        if hidden := next((name for name in private if covers(pattern, name)), ""):
             raise TrackError(f"{FILE}{line}: context '{pattern}' would show {hidden}, which no candidate may see.")
         if not any(covers(pattern, name) for name in names):
             raise TrackError(f"{FILE}{line}: context '{pattern}' matches no file.")
@@ -67,11 +68,12 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             if named and not os.path.exists(folder / word):  # noqa: PTH110 - Path's raises for a long name
                 line = line_of(text, section, "command")
                 raise TrackError(f"{FILE}{line}: [{section}] names {word}, which does not exist.")
-    protected = [FILE, "program.md", *_protected(track)]
-    for path in protected:
+    protected = [FILE, "program.md", *_protected(track, folder)]
+    for path in (*protected, *(name for name in names if any(lies_in(place, name) for place in protected))):
         if any(covers(pattern, path) for pattern in track.track.editable):
             line = line_of(text, "track", "editable")
-            raise TrackError(f"{FILE}{line}: {path} may not be editable: it judges or instructs.")
+            does = "judges or instructs" if path in names else "would stand in the place of what judges"
+            raise TrackError(f"{FILE}{line}: {path} may not be editable: it {does}.")
     for path in track.private:
         line = line_of(text, "score", "private" if track.score and path in track.score.private else "holdout")
         if _leaves(path):
@@ -93,10 +95,16 @@ def _is_file(word: str) -> bool:
     return re.fullmatch(r"[\w./-]+\.[A-Za-z]\w*", word) is not None
 
 
-def _protected(track: Track) -> list[str]:
-    """What judges: the files that the scorer and the required commands name, and those that no candidate sees."""
+def _protected(track: Track, folder: Path) -> list[str]:
+    """What judges: the files and folders that the scorer and the required commands name, and those that no candidate sees."""
     judging = [track.score.command] if track.score else []
     commands = [*judging, *(step.command for step in track.require)]
     modules = [word.replace(".", "/") for command in commands for before, word in pairwise(command) if before == "-m"]
     of_modules = [f"{base}{module}{end}" for module in modules for base in ("", "src/") for end in (".py", "/__main__.py")]
-    return [word for command in commands for word in command if _is_file(word)] + of_modules + [*track.private]
+    named = [word.rstrip("/") for command in commands for word in command[1:] if _is_file(word) or _is_folder(folder, word)]
+    return [*named, *of_modules, *track.private]
+
+
+def _is_folder(folder: Path, word: str) -> bool:
+    """Whether a word of a command names a folder of the track."""
+    return not word.startswith("-") and not _leaves(word) and word.strip("./") != "" and os.path.isdir(folder / word)  # noqa: PTH112 - Path's raises for a long name

@@ -212,6 +212,11 @@ def covers(pattern: str, path: str) -> bool:
     return compiled("".join(parts)).fullmatch(path) is not None
 
 
+def lies_in(place: str, path: str) -> bool:
+    """Whether a path is a file's or folder's own, or lies in that folder, both with forward slashes."""
+    return path == place.rstrip("/") or path.startswith(f"{place.rstrip('/')}/")
+
+
 # ---- loading ---------------------------------------------------------------------------------------------------
 
 

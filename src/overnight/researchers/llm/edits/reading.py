@@ -37,9 +37,11 @@ def parse(text: str, files: Mapping[str, str] | None = None) -> ParsedAnswer:
     if len(text) > MOST_ANSWER_CHARACTERS:
         raise EditError(f"the answer is longer than {MOST_ANSWER_CHARACTERS:,} characters: make a smaller change.")
     said = spoken(unix(text))
-    if (written := structured.read(said)) is not None:
+    lines = said.split("\n")
+    quoted = any(spot.BLOCK.fullmatch(line) or line.startswith("@@ ") for line in lines)  # then its JSON is an example
+    if not quoted and (written := structured.read(said)) is not None:
         return written
-    drafts = _drafts(said.split("\n"), files or {})
+    drafts = _drafts(lines, files or {})
     draft = next((each for each in reversed(drafts) if each.edits and not each.broken), None)
     if draft is None:
         raise next((each.broken for each in reversed(drafts) if each.broken), EditError(
