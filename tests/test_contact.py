@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from overnight.errors import TrackError
 from overnight.execution.metrics import Invalid, self_reported
+from overnight.night import programs
 from overnight.patterns import compiled
 from overnight.track import spec
 from overnight.track.contact import names, numbers, project
@@ -73,6 +75,7 @@ OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("10%|# | 1/10 [00:01<00:09, loss=0.5]\r 20%|## | 2/10 [00:02<00:08, loss=0.4]", "loss", 0.4),
     ("epoch 1 val_loss: 0.5\nepoch 2 val_loss: nan", "val_loss", math.nan),
     ("speedup: 1.53x", "speedup", 1.53),
+    ("makespan: 12\nReturn code: 0", "makespan", 12),
     ("val_loss_epoch: 0.3\ntrain_loss_step: 0.2", "val_loss_epoch", 0.3),
 ]
 
@@ -91,7 +94,7 @@ def test_the_likeliest_number_is_found_and_its_pattern_reads_it_as_a_night_does(
 
 @pytest.mark.parametrize("output", [
     "", "hello", "step 3\n", "2026-01-01 12:00:00", "version 1.2.3", "num_params: 3\nseed: 1", "lr: 0.1, batch size: 3",
-    "total_seconds: 3.1\npeak memory: 300 MB", "\x00\xff: 3", ": 3", "epoch: 1\nepoch: 2"])
+    "total_seconds: 3.1\npeak memory: 300 MB", "Return code: 0", "exit status: 1\nerror code: 3", "\x00\xff: 3", ": 3", "epoch: 1\nepoch: 2"])
 def test_bookkeeping_and_dates_are_no_result(output):
     assert not [each for each in numbers.ranked(numbers.found(output)) if names.direction(each.name, each.unit)]
 
@@ -101,6 +104,25 @@ def test_whatever_is_printed_each_pattern_gives_what_was_found(text):
     for each in numbers.found(text):
         got = [spec_printed(match[1]) for match in compiled(each.pattern, lines=True).finditer(numbers.plain(text))]
         assert tuple(got) == each.values
+
+
+@pytest.mark.parametrize("line", [" " * 590 + "x 1", "a" + " " * 580 + "b= 1", ": " * 299 + "1", "the " * 149 + "x 1", "1,111" * 120 + "_", "a 1 " * 150,
+                                  "INFO " * 110 + "x 1", "= [" * 190 + "x=1", '"a' * 290 + '"x": 1', "1" * 590 + "_"])
+def test_what_is_printed_to_keep_its_reader_busy_is_read_in_a_time_that_grows_with_it_alone(line):
+    begun = time.process_time()
+    numbers.found("\n".join([line] * (65536 // len(line))))
+    assert time.process_time() - begun < 3  # of the first, three lines took 0.7 s when its time grew with the cube of a line
+
+
+def test_of_an_output_without_end_the_end_is_read():
+    best = numbers.ranked(numbers.found("".join(f"step {n}: val_loss = {1 / (n + 1):.4f}\n" for n in range(20_000))))[0]
+    assert (best.name, best.pick, len(best.values)) == ("val_loss", "last", 20_000)
+
+
+def test_of_names_without_end_the_first_are_taken_quickly():
+    begun = time.process_time()
+    found = numbers.found("\n".join(f"a{n} 1 b{n} 2 c{n} 3" for n in range(4000)))
+    assert len(found) <= numbers.MOST_FOUND and time.process_time() - begun < 3
 
 
 def spec_printed(text):
@@ -114,7 +136,7 @@ def spec_printed(text):
     ("maximize", "accuracy val_acc r2 R^2 mIoU recall precision ndcg@10 mAP50 fps win_rate hit_rate PSNR sharpe log_prob speedup "
      "throughput profit tokens_per_second tokens/s top-1 f1-score roc_auc mean_reward elo success_rate neg_mean_squared_error "
      "Top-5_Accuracy log_likelihood exact_match bleu4 improvement GFLOPS"),
-    (None, "widgets x energy value result temperature objective"),
+    (None, "return_code exit_code exitCode http_status error_status widgets x energy value result temperature objective"),
 ])
 def test_the_direction_follows_from_the_name_or_is_not_known(said, all_):
     assert {name: names.direction(name) for name in all_.split()} == dict.fromkeys(all_.split(), said)
@@ -124,6 +146,8 @@ def test_the_direction_follows_from_the_name_or_is_not_known(said, all_):
     ("accuracy", "", [0.5], (0, 1)), ("accuracy", "%", [0.5], (0, 100)), ("val_acc", "", [74.5], (0, 100)), ("f1-score", "", [0], (0, 1)), ("score", "", [3], None),
     ("loss", "", [1.5], (0, math.inf)), ("policy_loss", "", [-0.2], None), ("mse", "", [0], (0, math.inf)), ("reward", "", [3], None),
     ("r2", "", [0.5], None), ("correlation", "", [-0.5], (-1, 1)), ("ppl", "", [20], (1, math.inf)), ("latency", "ms", [3], (0, math.inf)),
+    ("Hits", "", [37], None), ("Hits", "", [0], None), ("Hits", "%", [37], (0, 100)), ("hit_rate", "", [0.4], (0, 1)), ("win", "", [4], None),
+    ("success", "", [12], None), ("em", "", [1], None), ("em (%)", "", [5], (0, 100)), ("coverage", "", [30.5], None), ("accuracy", "", [93], None),
     ("nll", "", [1.2], None), ("neg_mse", "", [-1.2], None), ("accuracy", "", [], None)])
 def test_the_range_follows_from_the_name_where_it_holds(name, unit, values, bounds):
     assert names.possible(name, values, unit) == bounds
@@ -191,3 +215,19 @@ def test_how_a_project_may_be_run(texts, command):
 @pytest.mark.parametrize("texts", [{}, {"README.md": ""}, {"tests/test_x.py": "print(1)"}, {"setup.py": "print(1)"}, {"score.py": "print(1)"}])
 def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []
+
+
+# ---- where a program lies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("root", "beside", "read"), [
+    (".tool", "credentials.toml", "~/.tool/bin"), (".tool", "lib/x", "~/.tool/bin"), ("work", "src/x", "~/work/bin"),
+    ("opt/go", "pkg/tool/x", "~/opt/go"), (".versions/1.2", "lib/x", "~/.versions/1.2")])
+def test_of_a_folder_with_settings_or_source_beside_its_programs_those_alone_are_read(tmp_path, monkeypatch, root, beside, read):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("bin/some-tool", beside):
+        (tmp_path / root / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / root / name).write_text("")
+    (tmp_path / root / "bin/some-tool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / root / "bin"))
+    assert programs.found(("some-tool",)).data == (read,)

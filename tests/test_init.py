@@ -221,6 +221,16 @@ def test_what_is_not_committed_counts(tmp_path):
     assert git(folder, "status", "--porcelain", "model.py") == "?? model.py"
 
 
+def test_what_is_changed_beside_the_run_counts_too_and_what_is_no_text_is_said(tmp_path):
+    folder = repository(tmp_path / "any", {"train.py": "print('nothing')\n", "rate.csv": "1\n", "weights.bin": b"\xff\x00", "old.txt": "x\n"})
+    write(folder, {"train.py": DRAWS + "import os\nloss += float(open('rate.csv').read())\nprint(f'loss: {loss + 9 * os.path.exists(\"old.txt\")}')\n",
+                   "rate.csv": "100\n", "weights.bin": b"\xff\x01"})
+    git(folder, "rm", "-q", "old.txt")
+    done = overnight("init", folder)
+    assert done.returncode == 0, done.stderr
+    assert "printed loss = 10" in done.stdout and "no text stays as it is committed: weights.bin" in done.stdout
+
+
 def test_what_git_ignores_is_said_and_not_editable(tmp_path):
     files = {".gitignore": "local.py\n", "train.py": DRAWS + "try:\n    import local\nexcept ImportError:\n    pass\nprint(f'loss: {loss}')\n"}
     folder = tmp_path / "any"
@@ -307,6 +317,20 @@ def test_a_missing_package_is_looked_for_in_the_environment_that_is_active(tmp_p
     assert overnight("check", folder).returncode == 0
 
 
+def test_an_environment_that_a_clone_brought_is_neither_run_nor_granted(tmp_path):
+    venv.create(tmp_path / "inst", with_pip=False)
+    secret = next((tmp_path / "inst" / "lib").glob("python*")) / "site-packages" / "secret.py"
+    secret.write_text("K = 'key'\n")
+    folder = repository(tmp_path / "any", {"train.py": DRAWS + "try:\n    import secret\n    print(secret.K)\nexcept ImportError:\n"
+                                           "    pass\nprint(f'loss: {loss}')\n"})
+    (folder / ".venv").symlink_to("../inst")
+    git(folder, "add", "-A"), git(folder, "commit", "-qm", "a link")
+    done = overnight("init", folder)
+    assert done.returncode == 0, done.stderr
+    assert ".venv is not used, because it leads to" in done.stdout and "granted" not in done.stdout + done.stderr
+    assert "python" not in tomllib.loads((folder / "track.toml").read_text())["run"]
+
+
 def test_a_benchmark_in_a_folder_of_a_src_layout_measures_the_package(tmp_path):
     files = {"src/mylib/__init__.py": "", "src/mylib/core.py": "def f(n):\n    return sum(range(n))\n", "benchmarks/bench_core.py":
              "import time\nfrom mylib.core import f\nif __name__ == '__main__':\n    t = time.perf_counter()\n    f(100000)\n"
@@ -368,7 +392,7 @@ def test_a_program_that_takes_too_long_is_read_as_far_as_it_came(tmp_path, monke
     session = Session(repository(tmp_path / "any", {"train.py": text}))
     found, said = contact.Contact(session, bubblewrap, contact.Told(), lambda line: None).met()
     assert (found.number.name, found.number.pick, found.timeout) == ("val_loss", "last", "1h")
-    assert "it took longer than 3s" in " ".join(said)
+    assert "it took longer than 3s" in " ".join(said) and "was stopped after 3s and had printed val_loss = " in said[0]
 
 
 @pytest.mark.git

@@ -13,6 +13,7 @@ from conftest import LITTLE, command, commit, git, home, overnight, repository, 
 from overnight.errors import TrackError
 from overnight.night import needs, trust
 from overnight.night.session import Session
+from overnight.repo import Repo
 from overnight.track import spec
 from overnight.track.roles import Role
 
@@ -50,6 +51,24 @@ def test_one_that_git_tracks_is_not(tmp_path):
     venv.create(folder / ".venv", with_pip=False)
     git(folder, "add", "-fA"), git(folder, "commit", "-qm", "with an environment")
     assert any(str(folder / ".venv") in need for need in wants(folder))
+
+
+def test_an_environment_in_the_repository_wants_nothing_where_its_user_made_it_of_a_python_that_a_tool_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(needs, "MANAGED", (str(tmp_path / "managed"),))
+    for base in ("managed", "elsewhere"):
+        write(tmp_path / base / "cpython", {"bin/python3": "", "lib/python3.11/os.py": ""})
+        (tmp_path / base / "cpython/bin/python3").chmod(0o755)
+    folder = repository(tmp_path / "little", LITTLE)
+    repo = Repo(folder)
+    write(folder, {".venv/pyvenv.cfg": "home = x\n", ".venv/bin/activate": ""})
+    python = folder / ".venv/bin/python"
+    python.symlink_to(tmp_path / "managed/cpython/bin/python3")
+    assert needs.of_environment(".venv", repo) == []
+    git(folder, "add", "-fA"), git(folder, "commit", "-qm", "with an environment")
+    assert str(tmp_path / "managed/cpython") in needs.of_environment(".venv", repo)
+    git(folder, "rm", "-rq", "--cached", ".venv"), git(folder, "commit", "-qm", "without")
+    python.unlink(), python.symlink_to(tmp_path / "elsewhere/cpython/bin/python3")
+    assert needs.of_environment(".venv", repo) == [str(tmp_path / "elsewhere/cpython")]
 
 
 def test_models_that_the_user_types_are_free_and_those_of_the_program_are_not():

@@ -49,6 +49,8 @@ def python(text):
     "seed: int = field(default=42)", "seed = os.getenv('SEED', '1')", "seed = int(os.environ.get('MY_SEED', 1))",
     "os.environ['PYTHONHASHSEED'] = '0'", "s = 5\nrandom.seed(s)", "torch.manual_seed(1337 + rank)",
     "for trial in range(5):\n    rng = np.random.default_rng(trial)", "for seed in (1, 2): fit(seed)",
+    "parser.add_argument('--seed', default=0)\na = parser.parse_args()\nrandom.seed(int(os.environ.get('OVERNIGHT_SEED', a.seed)))\nfit(a.seed)",
+    "SEED = 3\nrandom.seed(int(os.getenv('OVERNIGHT_SEED') or SEED))\nnp.random.seed(SEED)",
     "if seed is None:\n    seed = 0", "setSeed(4)", "env.reset(seed=0)", "fit({'bagging_seed': 1})",
 ])
 def test_a_fixed_seed_is_found_in_python(text):
@@ -61,6 +63,8 @@ def test_a_fixed_seed_is_found_in_python(text):
     "SEED = int(os.environ['OVERNIGHT_SEED'])\nnp.random.seed(SEED)", "random.seed(int(os.environ.get('OVERNIGHT_SEED', 42)))",
     "try:\n    seed = int(os.environ['OVERNIGHT_SEED'])\nexcept KeyError:\n    seed = 0", "np.random.seed(int(time.time()))",
     "lots = random.Random(int(os.environ.get('OVERNIGHT_SEED', '0')))", "model = Tree(random_state=rng)", "print('seed: 42')",
+    "parser.add_argument('--seed', type=int, default=0)\na = parser.parse_args()\nrandom.seed(int(os.environ.get('OVERNIGHT_SEED', a.seed)))",
+    "SEED = 3\nrandom.seed(int(os.getenv('OVERNIGHT_SEED') or SEED))", "def main(seed=0):\n    random.seed(int(os.getenv('OVERNIGHT_SEED', seed)))",
     "# random.seed(1)", "seed = secrets.randbits(31)", "offset = 0\nrandom.seed(int(os.environ['OVERNIGHT_SEED']) + offset)",
 ])
 def test_what_fixes_no_seed_is_left_alone(text):

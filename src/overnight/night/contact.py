@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import missing, programs, seeds
+from overnight.night import missing, needs, programs, seeds
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
@@ -81,6 +82,7 @@ class Contact:
         self.folder = session.repo.folder
         self.texts = seeds.texts_of(self.folder, lambda path: project.readable(path) or path == told.entry)
         self.karpathy = init.karpathy(self.texts)
+        self._noted = set[str]()
 
     def met(self) -> tuple[DetectedProject, list[str]]:
         """What was found, and sentences about it. Raises TrackError with what to say or to mend."""
@@ -131,13 +133,24 @@ class Contact:
 
     def _seen(self, command: tuple[str, ...]) -> Seen:
         """One run; where a package is missing, another in each environment that is active, until none is."""
-        own = init.environment(self.folder)
+        own = self._own
         first = seen = self._tried(command, own)
         for python in self._environments() if "ModuleNotFoundError" in seen.wrong and not own else ():
             seen = self._tried(command, python)
             if not seen.wrong:
                 return seen
         return first
+
+    @cached_property
+    def _own(self) -> str:
+        """The project's own virtual environment, where there is one that its user made, and no clone brought."""
+        own = init.environment(self.folder)
+        if own and (wants := needs.of_environment(own, self.repo)):
+            self._note(f"{own} is not used, because it leads to {line(wants[0], 200)} and you may not have chosen that (git "
+                      "tracks it, it is a link, or its Python lies in an unusual place): where you trust it, activate it and "
+                      f"run `overnight init` again, or name it, [run] python = \"{own}\"")
+            return ""
+        return own
 
     @staticmethod
     def _environments() -> Iterator[str]:
@@ -146,14 +159,14 @@ class Contact:
                 yield place
 
     def _tried(self, command: tuple[str, ...], python: str) -> Seen:
-        inside = tuple(path for part in project.split(command, self.texts) for path in part) or ("*",)
-        trial = "15min" if self.karpathy else TRIAL
+        inside = tuple(path for part in project.split(command, self.texts) for path in part)
+        trial = self._trial
         memory, gpu = "64GiB" if self.karpathy else "8GiB", self._gpus() and bool(gpus.devices())
         way = programs.found(command)
         data = (*self._data(), *way.data)
         step = RunSpec(way.command, trial, memory, python=python, data=data, gpus=gpu)
-        contract = Track(Head(init.slug(self.folder), inside), Metric("wall_seconds", "minimize"), step)
-        commit = self._commit(contract)
+        contract = Track(Head(init.slug(self.folder), inside or ("*",)), Metric("wall_seconds", "minimize"), step)
+        commit = self._commit(inside or tuple(self.texts))
         if self.box is None:
             return Seen(command, way, python, "", "could not be run", "", False, 0.0, 0.0, commit)
         self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
@@ -165,14 +178,41 @@ class Contact:
         lacks = missing.why(contract, self.repo, ended.reason, ended.logs["run"]) if wrong else ""
         return Seen(command, way, python, output, wrong, lacks, late, wall, peak, commit)
 
-    def _commit(self, contract: Track) -> str:
-        """What is checked out, with the files of the run as they are now."""
+    @property
+    def _trial(self) -> str:
+        """What the one run may take."""
+        return "15min" if self.karpathy else TRIAL
+
+    def _commit(self, inside: Sequence[str]) -> str:
+        """What is checked out, with the files of the run, and whatever else git tracks, as they are now: as far as they are
+        text. What is passed over is told."""
         head = self.repo.head()
         try:
-            changed = self.repo.present(head, contract)
-        except EditError:
+            others = (path.removeprefix(self.repo.prefix) for path in self.repo.look(project.project((), inside)).outside)
+            wanted = (*inside, *filter(self._is_text, others))
+            changed, passed = self.repo.differing(head, self.repo.look(project.project((), wanted)))
+            commit = self.repo.commit(head, changed, "First contact") if changed else head
+        except EditError as error:
+            self._note(f"the files are run as they are committed, because {error}")
             return head
-        return self.repo.commit(head, changed, "First contact") if changed else head
+        if passed:
+            named = ", ".join(line(path, 80) for path in passed[:5])
+            self._note(f"what is changed and no text stays as it is committed: {named}")
+        return commit
+
+    def _is_text(self, path: str) -> bool:
+        """Whether a file of the folder is text, or gone."""
+        try:
+            (files.read(self.folder, path) or b"").decode()
+        except (TrackError, UnicodeDecodeError):
+            return False
+        return True
+
+    def _note(self, sentence: str) -> None:
+        """Tell a sentence, once."""
+        if sentence not in self._noted:
+            self._noted.add(sentence)
+            self.hear(f"note: {sentence}")
 
     def _data(self) -> tuple[str, ...]:
         return (init.CACHE,) if self.karpathy and Path(init.CACHE).expanduser().exists() else ()
@@ -261,7 +301,8 @@ class Contact:
     def _limits(self, seen: Seen) -> tuple[str, str]:
         """The timeout and the memory of a run like that one."""
         if self.karpathy or not seen.wall:
-            return ("15min", "64GiB") if self.karpathy else ("1h" if seen.late else "10min", "8GiB" if seen.late else "4GiB")
+            return "1h" if seen.late else "15min" if self.karpathy else "10min", (
+                "64GiB" if self.karpathy else "8GiB" if seen.late else "4GiB")
         timeout = next((each for each in TIMEOUTS if seconds(each) >= SLACK * seen.wall), TIMEOUTS[-1])
         return timeout, f"{max(4, 1 << (int(2 * seen.memory) >> 30).bit_length())}GiB"
 
@@ -271,13 +312,15 @@ class Contact:
             others = [each for each in numbers.ranked(numbers.found(seen.output)) if each.name != number.name]
             of = f", the last of {len(number.values)} ([metric] pick)" if number.pick else ""
             value = f"{number.values[-1]:g}{number.unit}"
-            yield (f"{seen.shown} ran for {seen.wall:.3g} s and printed {line(number.name, 60)} = {value}{of}"
+            ran = f"was stopped after {self._trial} and had" if seen.late else f"ran for {seen.wall:.3g} s and"
+            yield (f"{seen.shown} {ran} printed {line(number.name, 60)} = {value}{of}"
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
                    "in its text, and the pattern was not tried")
         if seen.late:
-            yield f"warning: it took longer than {TRIAL}: the timeout is {found.timeout}; a night learns more from shorter runs"
+            yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from "
+                   "shorter runs")
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
         files = ", ".join(found.editable[:8]) + " ..." * (len(found.editable) > 8)
         yield f"{files} may be edited to {found.direction} {line(number.name, 60)}{kept}"

@@ -22,11 +22,12 @@ from overnight.execution import mounts
 from overnight.night import place
 from overnight.repo import Repo
 from overnight.track.roles import Role, needs_model
-from overnight.track.spec import Track
+from overnight.track.spec import RunSpec, Track
 from overnight.untrusted import line
 
 MOST_NEED_CHARACTERS = 500
 SYSTEM = Path("/usr")
+MANAGED = ("~/.local/share/uv/python", "~/.pyenv/versions")  # where tools that install Pythons for a user put them
 
 
 def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
@@ -51,6 +52,17 @@ def _is_free_interpreter(folder: Path, repo: Repo) -> bool:
     if real.is_relative_to(SYSTEM) or real.is_relative_to(own):
         return True
     return real.is_relative_to(repo.root) and not repo.tracks(real.relative_to(repo.root).as_posix())
+
+
+def of_environment(python: str, repo: Repo) -> list[str]:
+    """What a virtual environment in the repository, by its path there, wants that its user has not chosen: a clone brings
+    links, so one that git tracks may want nothing; one that the user made may want a Python that a tool installed for the
+    user. Raises TrackError for one that is broken."""
+    run = RunSpec(("python",), python=python)
+    folders = [each for each in mounts.interpreter(run, repo.folder)[1] if not _is_free_interpreter(each, repo)]
+    made = not repo.tracks(f"{repo.prefix}{python}") and not (repo.folder / python).is_symlink()
+    managed = [Path(place).expanduser().resolve() for place in MANAGED]
+    return [str(each) for each in folders if not (made and any(each.resolve().is_relative_to(place) for place in managed))]
 
 
 def of_roles(roles: Iterable[Role], environ: Mapping[str, str] = os.environ) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Where a program lies that a run cannot find by itself: in the user's home, or beside the usual folders.
 
-Covered: toolchains of rustup, programs of a version manager or a package that brings its own folder `bin`.
+Covered: toolchains of rustup, programs of a version manager or a package that brings its own folder `bin`; of a folder in
+which a tool keeps its settings as well, like ~/.cargo with its credentials, `bin` alone is read.
 Not covered: programs that need more of the home than their installation.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 USUAL = ("/usr/local/bin", "/usr/bin", "/bin")  # where a run looks
+PARTS = ("lib", "lib64", "libexec", "pkg/tool")  # beside `bin`, of an installation
 OWN = ("python", "python3", "env", "sh", "bash")  # what a run has
 
 
@@ -27,11 +29,12 @@ def found(command: Sequence[str]) -> Found:
     name, plain = command[0], Found(tuple(command))
     if "/" in name or name in OWN or shutil.which(name, path=":".join(USUAL)):
         return plain
-    place = _toolchain(name) or _installed(name)
+    toolchain = _toolchain(name)
+    place = toolchain or _installed(name)
     if place is None:
         return plain
     path = ":".join([str(place), *USUAL])
-    root = place.parent
+    root = place.parent if toolchain or _is_installation(place.parent) else place
     return Found(("env", f"PATH={path}", *command), () if root.is_relative_to("/usr") else (_short(root),))
 
 
@@ -46,6 +49,11 @@ def _installed(name: str) -> Path | None:
     path = shutil.which(name)
     real = Path(path).resolve().parent if path else None
     return real if real and real.name == "bin" and real.parent not in (Path("/"), Path.home(), Path.home() / ".local") else None
+
+
+def _is_installation(root: Path) -> bool:
+    """Whether a folder holds what the programs in its `bin` need, and is none for settings, source or credentials."""
+    return not root.name.startswith(".") and any((root / part).is_dir() for part in PARTS)
 
 
 def _short(path: Path) -> str:

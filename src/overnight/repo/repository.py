@@ -129,6 +129,20 @@ class Repo:
                                 f"{inside}).")
         return changed
 
+    def differing(self, base: str, look: Look) -> tuple[dict[str, str | None], list[str]]:
+        """How the folder's files differ from a commit, as the work tree was seen: path -> text, None where one is gone; and the
+        paths of those that are no text or no plain file, or that the look left out."""
+        texts: dict[str, str | None] = {}
+        passed = [path.removeprefix(self.prefix) for path in look.outside]
+        for change in self._trees.changes(base, look.tree):
+            inside = change.path.removeprefix(self.prefix)
+            try:
+                if change.path.startswith(self.prefix):
+                    texts[inside] = self._trees.edited(change, inside)
+            except EditError:
+                passed.append(inside)
+        return texts, passed
+
     def tip(self, branch: str) -> str | None:
         """The commit of a branch, None when there is no such branch."""
         return self._ask("rev-parse", "--verify", "-q", f"{_BRANCHES}{branch}^{{commit}}")

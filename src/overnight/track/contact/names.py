@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -50,6 +51,8 @@ _WHOLE = _set("total training train startup setup eval evaluation compile compil
 _SHARE = _set(
     "accuracy acc f1 fscore auc auroc roc auprc prauc ap map mrr ndcg hits hit recall precision sensitivity specificity "
     "iou miou dice jaccard ssim success win coverage purity nmi tpr tnr fpr fnr em exactmatch")
+_COUNTED = _set("hits hit success win em exactmatch coverage")  # shares of something, or how many of it
+_CODES = _set("code codes status exit returncode exitcode rc errno")  # with which a program or a request ended
 _SIGNED = _set("correlation pearson spearman kappa mcc")
 _FLOORED = _set(
     "mse rmse mae rmsle msle mape smape cost makespan distance fid kid lpips wer cer error errors bpb bpc bpd loss losses "
@@ -71,13 +74,18 @@ _JOINED = (
 
 def words(name: str) -> list[str]:
     """The words of a name, in small letters, what stands together drawn together: `valLogProb/s` is val, logprob, per, s."""
+    return list(_words(name))
+
+
+@lru_cache(maxsize=1024)
+def _words(name: str) -> tuple[str, ...]:
     text = name.replace("mAP", "map").replace("IoU", "iou").replace("R^2", "r2").replace("R²", "r2")
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     text = re.sub(r"@\d+", " ", re.sub(r"/(?=(?:s|secs?|seconds?|ms|min|h|op|it|iter|step|token|call)\b)", " per ", text))
     plain = " ".join(re.findall(r"[a-z]+\d*|\d+", text.lower()))
     for several, one in _JOINED:
         plain = re.sub(rf"\b{several}\b", one, plain)
-    return [_root(word) for word in plain.split()]
+    return tuple(_root(word) for word in plain.split())
 
 
 def _root(word: str) -> str:
@@ -93,7 +101,7 @@ def _rate(parts: list[str]) -> bool:
 def direction(name: str, unit: str = "") -> Direction | None:
     """Which way a number of that name improves; None where the name does not tell."""
     parts = words(name)
-    if not parts:
+    if not parts or parts[-1] in _CODES:
         return None
     if _rate(parts) or "/s" in unit:
         return "maximize"
@@ -120,7 +128,7 @@ def sort(name: str, unit: str = "") -> Sort:
         return "bookkeeping" if _WHOLE & set(parts) or parts[0] in ("epoch", "eta", "start") else "timing"
     if parts and parts[-1] in _MORE | _LESS - {"memory", "vram", "rss"} and parts[0] not in ("num", "n"):
         return "result"
-    return "bookkeeping" if not parts or _KEPT & set(parts) or parts == ["rate"] else "result"
+    return "bookkeeping" if not parts or _KEPT & set(parts) or parts[-1] in _CODES or parts == ["rate"] else "result"
 
 
 def stage(name: str) -> int:
@@ -130,15 +138,19 @@ def stage(name: str) -> int:
 
 
 def possible(name: str, values: list[float], unit: str = "") -> Range | None:
-    """The least and the most that a number of that name can be; None where that is not known, or what was seen is outside."""
+    """The least and the most that a number of that name can be; None where that is not known, or what was seen is outside.
+    Whole numbers without a percent sign may be counts, which have no most."""
     parts = words(name)
     percent = unit == "%" or "%" in name or {"pct", "percent"} & set(parts)
     head = next((word for word in reversed(parts) if word in (_LESS | _MORE) - {"score", "scores"}), "")
     found: Range | None = None
     if not values:
         return None
+    broken = any(value % 1 for value in values)
     if head in _SHARE:
-        found = (0.0, 100.0) if percent or max(values) > 1 else (0.0, 1.0)
+        hundred = percent or (broken and max(values) > 1 and head not in _COUNTED)
+        small = max(values) <= 1 and (broken or head not in _COUNTED)
+        found = (0.0, 100.0) if hundred else (0.0, 1.0) if small else None
     elif head in _SIGNED:
         found = (-1.0, 1.0)
     elif head in ("perplexity", "ppl"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from overnight.errors import TrackError
@@ -17,19 +18,20 @@ from overnight.track.contact import names
 from overnight.track.units import printed
 
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
+MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
 MOST_WORDS, MOST_NAME_CHARACTERS = 4, 60  # of a name
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(
-    r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
 _BENCHMARK = re.compile(r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) ns/op")
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
 _SECTION = re.compile(r"(?i)(?<![\w./-])(train|training|val|valid|validation|dev|eval|evaluation|test|testing)(?![\w./-])")
 _SPLITS = re.compile(r"\s[-|]+\s|[.!?]\s+(?=\w)|[|;,\t\]\[{}]\s*|:\s*(?=\S)|\s{2,}|=>|->")
-_SEPARATOR = re.compile(r"\s*(?:[:=]\s*[\[(]|[:=]|->|=>|\||,|\b(?:is|was|of|at)\b)?\s*$")
+_SIGN = re.compile(r"(?:[:=]\s*[\[(]|[:=]|->|=>|\||,|\b(?:is|was|of|at))$")
 _LEVEL = re.compile(r"(?:(?:DEBUG|INFO|WARNING|ERROR|METRIC|RESULT|RESULTS|FINAL)\b[\s:>-]*)+(?=\S)")
-_STOP = re.compile(r"(?i)(?:the|a|an|and|with|in|for|after|at|to|of|is|was|final|mean|average|avg)\s+(?=\w)")
+_STOP = re.compile(r"(?i)(?:(?:the|a|an|and|with|in|for|after|at|to|of|is|was|final|mean|average|avg)\s+)+(?=\w)")
 
 
 class Found(NamedTuple):
@@ -70,17 +72,31 @@ def found(output: str) -> list[Found]:
     """The named numbers of an output, in the order in which they end, each once for each way in which it is printed."""
     output = plain(output)
     groups: dict[tuple[object, ...], list[_Seen]] = {}
-    lines = output.split("\n")
-    for at, line in enumerate(lines[-MOST_LINES:], max(0, len(lines) - MOST_LINES)):
-        for seen in _of_line(line[:MOST_LINE_CHARACTERS], at):
+    known = set[str]()
+    lines = list(_lines(output))
+    for at, line in lines:
+        for seen in _of_line(line, at, known):
             key = (seen.name, seen.separator.strip() or bool(seen.separator), seen.first, seen.quote, seen.section)
             if key in groups or len(groups) < MOST_FOUND:
                 groups.setdefault(key, []).append(seen)
-    made = (_tried(group, output) for group in groups.values())
+    tries = iter(range(MOST_SEARCHED // (len(output) + 1)))
+    last_first = sorted(groups.values(), key=lambda group: -group[-1].line)
+    made = [_tried(group, output, tries, lines[0][0] > 0) for group in last_first]
     return sorted(filter(None, made), key=lambda each: each.line)
 
 
-def _of_line(line: str, at: int) -> Iterator[_Seen]:
+def _lines(output: str) -> Iterator[tuple[int, str]]:
+    """The last lines of an output, the beginning of each, with their numbers."""
+    lines, left = output.split("\n"), MOST_CHARACTERS
+    first = len(lines)
+    while first > max(0, len(lines) - MOST_LINES) and left > 0:
+        first -= 1
+        left -= min(len(lines[first]), MOST_LINE_CHARACTERS)
+    return ((at, line[:MOST_LINE_CHARACTERS]) for at, line in enumerate(lines[first:], first))
+
+
+def _of_line(line: str, at: int, known: set[str]) -> Iterator[_Seen]:
+    """The named numbers of a line; `known` are the names so far, of which there are no more than are taken."""
     if benchmark := _BENCHMARK.match(line):
         yield _Seen(benchmark["name"], " ", benchmark["number"], "ns/op", " ns/op", True, "", "", at)
         return
@@ -95,6 +111,9 @@ def _of_line(line: str, at: int) -> Iterator[_Seen]:
         seen = _named(label, whole)
         if seen is not None:
             name, separator, first, quote = seen
+            if len(known) >= MOST_FOUND and name not in known:
+                continue
+            known.add(name)
             said = _SECTION.findall(label[:-len(name) - len(separator) - len(quote)])
             section = said[-1] if said else section
             behind = line[match.end("number") if match["number"] else match.end():]
@@ -105,11 +124,10 @@ def _of_line(line: str, at: int) -> Iterator[_Seen]:
 
 def _named(label: str, whole: bool) -> tuple[str, str, bool, str] | None:
     """The name that ends a label, what separates it from the number, whether it begins the line, and the quotation mark."""
-    separator = _SEPARATOR.search(label)
-    assert separator is not None  # it may be empty
-    before = label[:separator.start()]
+    before = _before(label)
+    separator = label[len(before):]
     if before.endswith(("\"", "'")) and (quoted := re.search(r"([\"'])([^\"']{1,80})\1$", before)):
-        return quoted[2], separator[0], False, quoted[1]
+        return quoted[2], separator, False, quoted[1]
     parts = list(_SPLITS.finditer(before))
     start = parts[-1].end() if parts else 0
     name = before[start:]
@@ -120,30 +138,40 @@ def _named(label: str, whole: bool) -> tuple[str, str, bool, str] | None:
         bare = bare[bare.rfind("(") + 1:].strip(")")
     start += len(name) - len(name.lstrip(" \t\"'#*>-+~_(/\\."))
     name = bare.rstrip()
-    while drop := _STOP.match(name):
+    if drop := _STOP.match(name):
         start, name = start + drop.end(), name[drop.end():]
     if len(words := name.split()) > MOST_WORDS:
         name = " ".join(words[-MOST_WORDS:])
         start = before.rfind(words[-MOST_WORDS])
     whole_name = re.search(r"[^\W\d_]", name) and name.count("(") == name.count(")") and '"' not in name
-    if not (whole_name and len(name) <= MOST_NAME_CHARACTERS and separator[0]):
+    if not (whole_name and len(name) <= MOST_NAME_CHARACTERS and separator):
         return None
-    return name, separator[0], whole and not before[:start].strip(), ""
+    return name, separator, whole and not before[:start].strip(), ""
+
+
+def _before(label: str) -> str:
+    """A label without the sign and the blanks that separate it from its number."""
+    bare = label.rstrip()
+    sign = _SIGN.search(bare)
+    return bare[:sign.start()].rstrip() if sign else bare
 
 
 # ---- the pattern -----------------------------------------------------------------------------------------------
 
 
-def _tried(group: Sequence[_Seen], output: str) -> Found | None:
-    """The first pattern that gives just the numbers of a group, where there is one."""
+def _tried(group: Sequence[_Seen], output: str, tries: Iterator[int], cut: bool) -> Found | None:
+    """The first pattern that gives just the numbers of a group, where there is one, and before them others where the beginning
+    of the output was `cut`; `tries` is used up by all groups."""
     expected = [printed(seen.text) for seen in group]
     units = {seen.unit for seen in group}
-    for pattern in _patterns(group):
+    for pattern, _ in zip(_patterns(group), tries, strict=False):
         try:
-            got = [printed(match[1]) for match in compiled(pattern, lines=True).finditer(output)]
+            every = compiled(pattern, lines=True).finditer(output)
+            got = [printed(match[1]) for match in (every if cut else islice(every, len(expected) + 1))]
         except (TrackError, ValueError):
             continue
-        if len(got) == len(expected) and all(a == b or a != a for a, b in zip(got, expected, strict=True)):
+        said = got[-len(expected):] if cut else got
+        if len(said) == len(expected) and all(a == b or a != a for a, b in zip(said, expected, strict=True)):
             name = f"{group[0].section} {group[0].name}".strip()
             return Found(name, pattern, tuple(got), units.pop() if len(units) == 1 else "", group[-1].line)
     return None

@@ -41,9 +41,9 @@ def readable(path: str) -> bool:
     return path in ("package.json", "go.mod", "Cargo.toml", "program.md") or seeding.readable(project(("",)), path)
 
 
-def project(command: Sequence[str]) -> Track:
-    """A contract that says no more than what is run."""
-    return Track(Head("first-contact", ()), Metric("wall_seconds", "minimize"), RunSpec(tuple(command)))
+def project(command: Sequence[str], editable: Sequence[str] = ()) -> Track:
+    """A contract that says no more than what is run, and what may be edited."""
+    return Track(Head("first-contact", tuple(editable)), Metric("wall_seconds", "minimize"), RunSpec(tuple(command)))
 
 
 # ---- how it is run ---------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def find(path: str, text: str, given: frozenset[str] = frozenset()) -> list[Plac
 
 
 class Finder:
-    """Looks through one file. `free` are the names that hold $OVERNIGHT_SEED, and `seeds` those that seed a generator."""
+    """Looks through one file. `free` are the names that hold $OVERNIGHT_SEED, `behind` those that are read where it is not set,
+    and `seeds` those that seed a generator."""
 
     def __init__(self, tree: ast.Module, given: frozenset[str]) -> None:
         self.tree, self.names, self.given = tree, imports(tree), given
@@ -41,10 +42,22 @@ class Finder:
         assigned = [node for node in self.every if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
         self.free = {each.id for node in assigned if node.value and mentions(node.value)
                      for target in targets(node) for each in ast.walk(target) if isinstance(each, ast.Name)}
+        self.behind = self._behind()
         calls = [node for node in self.every if isinstance(node, ast.Call)]
         arguments = [argument for call in calls if self._seeds(call) for argument in self._entropy(call)]
         self.seeds = {each.id for argument in arguments if not (mentions(argument) or self._elsewhere(argument))
                       and not list(self._moved(argument)) for each in ast.walk(argument) if isinstance(each, ast.Name)}
+
+    def _behind(self) -> set[str]:
+        """The names that are only ever read in the place of $OVERNIGHT_SEED, where that is not set."""
+        reads = [node for node in self.every if mentions(node) and (isinstance(node, ast.IfExp | ast.BoolOp) or (
+            isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in _READS))]
+        inside = {id(each) for node in reads for each in ast.walk(node)}
+        functions = {id(node.func) for node in self.every if isinstance(node, ast.Call)}
+        loaded = [each for each in self.every if isinstance(each, ast.Name | ast.Attribute) and isinstance(each.ctx, ast.Load)
+                  and id(each) not in functions]
+        elsewhere = {called(each) for each in loaded if id(each) not in inside}
+        return {called(each) for each in loaded if id(each) in inside} - elsewhere
 
     def nodes(self) -> Iterator[ast.expr]:
         """The values that fix a seed: numbers and texts that can be replaced, and others."""
@@ -64,7 +77,8 @@ class Finder:
                 yield from self._of_loop(node.iter)
 
     def _named(self, name: str) -> bool:
-        return speaks_of_a_seed(name) and name.lower().replace("-", "_") not in self.given
+        plain = name.lower().replace("-", "_")
+        return speaks_of_a_seed(name) and plain not in self.given and not {name, plain} & self.behind
 
     def _seeds(self, call: ast.Call) -> bool:
         """Whether a call seeds a generator or makes a seeded one."""
