@@ -18,7 +18,7 @@ FILES = {".".join(("overnight", *p.relative_to(ROOT).with_suffix("").parts)).rem
 # Lower floors first. A part may import those of lower floors and itself; `repo` is there for its fellow adapters.
 FLOORS = [
     {"contracts", "errors", "scoring", "untrusted"},
-    {"files", "patterns"},
+    {"files", "patterns", "syntax"},
     {"track"},
     {"referee", "repo"},
     {"lab"},
@@ -31,7 +31,7 @@ FLOORS = [
     {"mcp", "web"},
     {"cli"},
 ]
-PURE = ["contracts", "errors", "untrusted", "patterns", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
+PURE = ["contracts", "errors", "untrusted", "patterns", "syntax", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
         "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
         "ideas.notes", "execution.metrics",
         "researchers.llm.edits"]

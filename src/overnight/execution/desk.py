@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from overnight import syntax
 from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
@@ -207,7 +208,7 @@ def code_size(path: str, text: str) -> int | None:
     if not path.endswith(".py"):
         return len(text.split())
     try:
-        return sum(map(_weight, ast.walk(ast.parse(text))))
+        return sum(map(_weight, ast.walk(syntax.module(text))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -17,6 +17,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 
+from overnight import syntax
+
 MOST_BYTES = 512 << 10  # of a file; larger ones stay as they are
 MOST_NAMES = 4  # that are changed in one file
 MOST_DRAWS = 1000  # in vain
@@ -53,14 +55,14 @@ def _edited(path: str, text: str, lots: random.Random, draws: bool) -> str:
 def python(text: str, lots: random.Random, draws: bool = False) -> str:
     """Another text of the same module; the same one where it cannot be read, or no other means surely the same."""
     try:
-        before = ast.parse(text)
+        before = syntax.module(text)
         tree = deepcopy(before)
         for step in (_rename, _swap, _unused, _zero):
             step(tree, lots)
         if draws:
             _draw(tree, lots)
         made = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-        if ast.dump(ast.parse(made)) != ast.dump(tree):
+        if ast.dump(syntax.module(made)) != ast.dump(tree):
             return text
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
@@ -180,7 +182,7 @@ def _draw(tree: ast.Module, lots: random.Random) -> None:
             if isinstance(body, list):
                 for place in range(len(body) - 1, -1, -1):
                     if lot := _lot(body[place]):
-                        vain = ast.parse(f"[{lot} for _ in range({lots.randint(1, MOST_DRAWS)})]").body
+                        vain = syntax.module(f"[{lot} for _ in range({lots.randint(1, MOST_DRAWS)})]").body
                         body[place + 1:place + 1] = vain
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from overnight import syntax
 from overnight.track.spec import Track
 
 Read = Callable[[str], str | None]  # the text of a file of the track by its path, None where there is none
@@ -41,7 +42,7 @@ def parsed(track: Track, read: Read) -> Trees:
         if text is None:
             continue
         try:
-            found[path] = ast.parse(text)
+            found[path] = syntax.module(text)
         except (SyntaxError, ValueError, RecursionError):
             continue
         for name in imports(found[path]).values():

@@ -8,6 +8,7 @@ import difflib
 import types
 from collections.abc import Iterator, Mapping
 
+from overnight import syntax
 from overnight.contracts import Executed
 from overnight.researchers.knobs.edit import Source, parse
 from overnight.researchers.knobs.parts import Key, Ruler, key_of
@@ -102,7 +103,7 @@ def _overridden(path: str, source: Source, before: str, values: Mapping[str, str
 def _parsed(text: str) -> str:
     """What a value looks like; "" where it is no expression, or one that is nested too deeply to be one that is meant."""
     try:
-        return ast.dump(ast.parse(text, mode="eval").body)
+        return ast.dump(syntax.expression(text))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return ""
 

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
+from overnight import syntax
 from overnight.errors import EditError
 
 Span = tuple[int, int]  # first character, one past the last
@@ -31,7 +32,7 @@ class Source:
         first = len(BOM) if text.startswith(BOM) else 0
         with FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.tree = ast.parse(text[first:])
+            self.tree = syntax.module(text[first:])
         self.starts = [first, *(match.end() for match in NEWLINE.finditer(text)), len(text)]
 
     def span(self, node: Spanned) -> Span:

@@ -6,13 +6,13 @@ Not covered: whether a command works, which only running it tells; notebooks.
 
 from __future__ import annotations
 
-import ast
 import json
 import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from overnight import syntax
 from overnight.track import seeding
 from overnight.track.scorer import imports
 from overnight.track.spec import Head, Metric, RunSpec, Track
@@ -88,7 +88,7 @@ def of_python(path: str, texts: Texts) -> tuple[str, ...]:
 def _beyond(path: str, texts: Texts) -> str:
     """The folder besides a script's own from which it imports, as one does that was installed; "" where it needs none."""
     try:
-        names = {name.partition(".")[0] for name in imports(ast.parse(texts.get(path, ""))).values()}
+        names = {name.partition(".")[0] for name in imports(syntax.module(texts.get(path, ""))).values()}
     except (SyntaxError, ValueError, RecursionError):
         return ""
     folder = posixpath.dirname(path)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from overnight import syntax
 from overnight.track import scorer
 from overnight.track.scorer import imports
 from overnight.track.seeding import python, words
@@ -126,7 +127,7 @@ def _reached(waiting: list[str], texts: Texts) -> set[str]:
 def _imported(path: str, texts: Texts, bases: set[str]) -> Iterator[str]:
     """The files of the repository that a module imports."""
     try:
-        tree = ast.parse(texts[path])
+        tree = syntax.module(texts[path])
     except (SyntaxError, ValueError, RecursionError):
         return
     packages = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
@@ -164,7 +165,7 @@ def _edited(path: str, text: str, found: Sequence[Place]) -> str | None:
         for edit in sorted(edits, reverse=True):
             new = new[:edit.start] + edit.new.encode() + new[edit.end:]
         if path.endswith(".py"):
-            ast.parse(new.decode())
+            syntax.module(new.decode())
     except (SyntaxError, ValueError, RecursionError):
         return None
     return new.decode()

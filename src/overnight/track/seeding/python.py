@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator
 from itertools import chain
 
+from overnight import syntax
 from overnight.track.scorer import dotted, imports
 from overnight.track.seeding.place import VARIABLE, Edit, Place, parts, shown, speaks_of_a_seed
 
@@ -26,7 +27,7 @@ _FLAT = ast.Name | ast.Attribute | ast.Constant
 def find(path: str, text: str, given: frozenset[str] = frozenset()) -> list[Place]:
     """The places in a file's text; `given` are names whose value comes with the command. Raises SyntaxError, ValueError and
     RecursionError where it cannot be read."""
-    tree = ast.parse(text)
+    tree = syntax.module(text)
     source = Source(path, text, tree)
     found = {(node.lineno, node.col_offset): node for node in Finder(tree, given).nodes()}
     return [source.place(node) for _, node in sorted(found.items())]
@@ -220,7 +221,7 @@ class Source:
 def importing(text: str, first: int) -> Edit | None:
     """The edit that imports `os` before line `first` uses it; None where that is done already. Raises ValueError where there
     is no place for it."""
-    body = ast.parse(text).body
+    body = syntax.module(text).body
     done = [node for node in body if isinstance(node, ast.Import) and any(a.name == "os" and not a.asname for a in node.names)]
     if any(node.lineno < first for node in done):
         return None

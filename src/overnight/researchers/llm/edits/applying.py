@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from overnight import syntax
 from overnight.contracts import Brief, Change
 from overnight.errors import EditError
 from overnight.researchers.llm.edits import matching
@@ -125,7 +126,7 @@ def _written_out(edit: Edit, text: str, name: str) -> None:
 def _lost(before: str, after: str) -> list[str]:
     """What a Python file used to define or import at its top, no longer does, and still uses."""
     try:
-        old, new = ast.parse(before), ast.parse(after)
+        old, new = syntax.module(before), syntax.module(after)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # `_parses` says so
     used = {node.id for node in ast.walk(new) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
@@ -157,7 +158,7 @@ def _parses(path: str, text: str | None) -> None:
     if text is None or not path.endswith(".py"):
         return
     try:
-        ast.parse(text)
+        syntax.module(text)
     except SyntaxError as error:
         row = error.lineno or 1
         shown = "".join(text.split("\n")[row - 1:row])[:SHOWN]
