@@ -6,7 +6,7 @@ from fakes import FakeWorld, Night, referee_world
 from overnight.lab.attempts import Attempts
 from overnight.lab.events import Passed, Proposed
 from overnight.lab.jobs import Proposal
-from overnight.lab.roster import LONGEST_REST_SECONDS, MOST_UNUSABLE_IN_A_ROW, REST_SECONDS, Roster
+from overnight.lab.roster import LONGEST_REST_SECONDS, MOST_UNUSABLE_IN_A_ROW, MOST_WITHOUT_END, REST_SECONDS, Roster
 from overnight.track.roles import Role
 
 NEWS = (0, 0, 0)
@@ -53,13 +53,13 @@ def test_it_rests_longer_from_time_to_time_and_is_given_up_in_the_end():
     rests = []
     for _ in range(12):
         passed(roster, 1)
-        roster.rest("llm", 100.0)
+        roster.rest("llm", 100.0, True)
         rests.append(next(n for n in range(1, 1000) if roster.here("llm", 100.0 + n)))
     assert rests[:4] == [REST_SECONDS, REST_SECONDS, REST_SECONDS, 2 * REST_SECONDS]
     assert rests == sorted(rests) and rests[-1] == LONGEST_REST_SECONDS
     assert roster.willing(NEWS) == ["llm"]
     passed(roster, MOST_UNUSABLE_IN_A_ROW)
-    roster.rest("llm", 100.0)
+    roster.rest("llm", 100.0, True)
     assert roster.willing(NEWS) == [] and WHY in roster.gone()["llm"]
 
 
@@ -69,3 +69,13 @@ def test_a_change_that_can_be_used_ends_the_row():
     assert attempts.unusable == {"llm": (1, WHY)} and attempts.passes("llm", NEWS) == 0 and attempts.times("llm") == 1
     attempts.proposed(Proposed(0.0, 1, 0, "c", "llm", "a change", commit="d", patch="p", size_delta=0))
     assert attempts.unusable == {}
+
+
+def test_without_an_end_in_time_it_is_given_up_soon():
+    roster = Roster(Attempts(), [Role("llm", "llm")])
+    passed(roster, MOST_WITHOUT_END - 1)
+    roster.rest("llm", 100.0, False)
+    assert not roster.gone()
+    passed(roster, 1)
+    roster.rest("llm", 100.0, False)
+    assert "answers in a row could not be used" in roster.gone()["llm"]

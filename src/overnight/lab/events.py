@@ -207,7 +207,7 @@ class Passed(Recorded, frozen=True):
     away: bool = False
     thinking: float = 0.0
     idea: int = 0
-    unusable: bool = False
+    unusable: bool | UnsetType = UNSET
 
 
 class Rebased(Recorded, frozen=True):
@@ -373,7 +373,7 @@ class Ordered(Recorded, frozen=True):
     order: str
     reason: str = ""
     experiment: int = 0
-    foul: bool = False
+    foul: bool | UnsetType = UNSET
 
 
 class Vetoed(Recorded, frozen=True):

@@ -169,9 +169,9 @@ class Lab:
         job = result.job
         assert isinstance(job, jobs.Propose)
         idea = job.brief.idea.id if job.brief.idea else 0
-        yield events.Passed(at, job.researcher, job.base, reason, result.away, result.seconds, idea, unusable)
+        yield events.Passed(at, job.researcher, job.base, reason, result.away, result.seconds, idea, unusable or UNSET)
         if unusable:
-            self.roster.rest(job.researcher, self.flight.now)
+            self.roster.rest(job.researcher, self.flight.now, self.flight.budget.until is not None)
 
     def _accepted(self, result: jobs.Proposal, order: jobs.Try, at: float) -> Iterator[events.Event]:
         """A change that was handed in, now or in an earlier session."""
@@ -179,7 +179,7 @@ class Lab:
             return
         change = result.change
         if change is None or result.foul:
-            yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul))
+            yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul) or UNSET)
             return
         if first := self.state.same(order.base, result.patch):
             yield from self._handed_in_again(first, order, at)

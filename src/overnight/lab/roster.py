@@ -10,7 +10,9 @@ from overnight.lab.attempts import Attempts, News
 from overnight.track.roles import Role
 
 MOST_PASSES_IN_A_ROW = 3  # times in a row that a researcher may have nothing before it is left alone until there is news
-MOST_UNUSABLE_IN_A_ROW = 100  # times in a row that a role may write what cannot be used before it is given up for the session
+# Times in a row that a role may write what cannot be used before it is given up for the session: where that has an end in time,
+# and where nothing else would end it.
+MOST_UNUSABLE_IN_A_ROW, MOST_WITHOUT_END = 100, 6
 AT_ONCE = 3  # of them after which it is asked again as soon as after one
 REST_SECONDS, LONGEST_REST_SECONDS = 2.0, 60.0  # for which it is left alone, growing twofold
 THINKING_SECONDS = 60.0  # seconds that a model or an agent is thought to take before it has made a change
@@ -41,11 +43,13 @@ class Roster:
         """A role cannot work until then; None: not in this session."""
         self._away[name] = math.inf if until is None else until, why
 
-    def rest(self, name: str, now: float) -> None:
-        """A role wrote what cannot be used, as the record says by now: it is left alone for a while, and is asked again."""
+    def rest(self, name: str, now: float, ends: bool) -> None:
+        """A role wrote what cannot be used, as the record says by now: it is left alone for a while, and is asked again.
+        `ends`: the session has an end in time."""
+        most = MOST_UNUSABLE_IN_A_ROW if ends else MOST_WITHOUT_END
         row, why = self.attempts.unusable[name]
         seconds = min(REST_SECONDS * 2.0 ** min(max(0, row - AT_ONCE), 20), LONGEST_REST_SECONDS)
-        self.away(name, now + seconds if row < MOST_UNUSABLE_IN_A_ROW else None,
+        self.away(name, now + seconds if row < most else None,
                   f"{row} answers in a row could not be used, the last one because {why}")
 
     def here(self, name: str, now: float) -> bool:
