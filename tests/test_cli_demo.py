@@ -1,6 +1,7 @@
 """`overnight demo`: a night that is never empty, from nothing to a report."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -18,6 +19,8 @@ def test_it_goes_on_until_something_is_kept_and_leaves_a_report(tmp_path):
     done = overnight("demo", tmp_path / "demo", "--track", "synthetic", "--for", "6s")
     assert done.returncode == 0, done.stderr
     assert json.loads(overnight("status", tmp_path / "demo", "--json").stdout)["kept"] > 0
+    again = next(line for line in done.stdout.splitlines() if "where it stands" in line)
+    assert f"XDG_STATE_HOME={os.environ['XDG_STATE_HOME']} overnight status" in again
     assert {"progress.svg", "report.md"} <= {path.name for path in (tmp_path / "demo/report").iterdir()}
     assert git(tmp_path / "demo", "log", "--format=%s", "overnight/synthetic").splitlines()[-1] == "The track as it comes"
 

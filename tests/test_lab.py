@@ -5,12 +5,13 @@ import functools
 import math
 import statistics
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace as with_fields
 
-from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, team, without_improvement
+from fakes import CONTRACT, FakeWorld, Idea, Night, held, lots_of, no_op, referee_world, single, team, without_improvement
 from overnight.lab.events import (
     Claimed,
     Faulted,
@@ -918,3 +919,15 @@ def test_a_brief_tells_what_is_known_and_no_seed_of_the_referee():
     assert [p.id for p in brief.history[:5]] == sorted(p.id for p in brief.history[:5])
     assert brief.seed not in used
     assert brief.metric == "y"
+
+
+def test_on_many_benches_a_claim_begins_more_of_its_pairs_at_once_than_the_referee_asks_for():
+    begun = {}
+    for slots in (8, 32):
+        night = Night(FakeWorld(1, partial(single, 1.0)), contract=ALONE, measure_slots=slots)
+        night.go(experiments=1)
+        claim = next(place for place, e in enumerate(night.events) if isinstance(e, Claimed))
+        first = next(e for e in night.events[claim:] if isinstance(e, Measured) and e.stage == "confirm")
+        known = [job for job in night.jobs if isinstance(job, Measure) and job.stage == "confirm" and job.run <= first.run + slots]
+        begun[slots] = len({job.seed for job in known})
+    assert begun[32] > begun[8]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
+import sys
 import time
 from itertools import count as counting
 from pathlib import Path
@@ -41,10 +44,11 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
     while not _kept(here) and not _stopped(here) and time.monotonic() - began < MOST * lasts:
         _overnight(ctx, "run", here, "--for", f"{max(1.0, SLICE * lasts):g}s")
     _overnight(ctx, "report", here, "--to", here / "report")
+    again = _again()
     for what, words in (("the chart", f"{here}/report/progress.png"), ("the report", f"{here}/report/report.md"),
                         ("the commits", f"git -C {here} log --oneline overnight/{name}"),
-                        ("where it stands", f"overnight status {here}"), ("one experiment", f"overnight show 1 {here}"),
-                        ("go on", f"overnight run {here} --for 8h")):
+                        ("where it stands", f"{again} status {here}"), ("one experiment", f"{again} show 1 {here}"),
+                        ("go on", f"{again} run {here} --for 8h")):
         tell(f"  {what:15} {words}")
 
 
@@ -54,6 +58,13 @@ def _overnight(ctx: click.Context, *words: object) -> None:
     command = main.get_command(ctx, name)
     assert command is not None
     command.main(rest, prog_name=f"overnight {name}", standalone_mode=False)
+
+
+def _again() -> str:
+    """How this program is called again, so that it finds what was done here."""
+    program = sys.argv[0] if Path(sys.argv[0]).name == "overnight" else "overnight"
+    place = os.environ.get("XDG_STATE_HOME", "")
+    return f"XDG_STATE_HOME={shlex.quote(place)} {shlex.quote(program)}" if place else shlex.quote(program)
 
 
 def _commit(here: Path) -> None:
