@@ -21,13 +21,14 @@ from overnight.track.units import seconds
 
 TRACK = "microgpt"
 SLICE, MOST = 1 / 6, 3.0  # shares of its time by which it is longer until something is kept, and that it takes at most
+PATIENCE = 180.0  # [s] a shorter demo goes on for this long, however slow the machine
 AUTHOR = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false")
 
 
 @main.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--for", "lasting", metavar="3min", default="3min", show_default=True,
-              help="How long; where nothing is kept by then it goes on, for three times that at most.")
+              help="How long; where nothing is kept by then it goes on, for three times that or three minutes at most.")
 @click.option("--track", "name", default=TRACK, show_default=True, help="Another ready track.")
 @click.pass_context
 def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> None:
@@ -39,9 +40,9 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
     here = folder or next(path for n in counting(1) if not (path := Path(f"overnight-demo-{n}")).exists())
     ready.lay_out(name, here)
     _commit(here)
-    began = time.monotonic()
+    until = time.monotonic() + max(MOST * lasts, PATIENCE)
     _overnight(ctx, "run", here, "--for", lasting)
-    while not _kept(here) and not _stopped(here) and time.monotonic() - began < MOST * lasts:
+    while not _kept(here) and not _stopped(here) and time.monotonic() < until:
         _overnight(ctx, "run", here, "--for", f"{max(1.0, SLICE * lasts):g}s")
     _overnight(ctx, "report", here, "--to", here / "report")
     again = _again()
