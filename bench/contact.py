@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench import forms
+from bench import forms, repositories
 from bench.kit import Bench, Cell, Row, exact
 from rulers import changes, edited, forged, missing, offered, scripts
 
@@ -31,8 +31,9 @@ def cells(quick: bool) -> Iterator[Cell]:
     """The ruler, over the first changes of each script."""
     yield Cell("ruler", lambda: rows(3 if quick else PROPOSED))
     yield Cell("answers", forms.rows)
+    yield from repositories.cells(quick)
 
 
 BENCH = Bench("contact", "Of what knobs offers and proposes in scripts that measure themselves, nothing touches the ruler; "
               "of the forms in which models answer, 52 of 61 are read rightly, and none is applied wrongly.",
-              cells, uses=("rulers", "answer_forms"))
+              cells, sums=repositories.sums, uses=("rulers", "answer_forms", "overnight.cli"))

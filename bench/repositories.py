@@ -22,7 +22,6 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from bench import ROOT
@@ -276,7 +275,7 @@ def until_kept(met: Met, words: Sequence[str]) -> Iterator[Row]:
         status, said, _ = overnight(folder, environment, "run", *words) if status == 0 else (status, said, 0.0)
         if status:
             raise OvernightError(f"{met.name}: {said[-1000:]}")
-        events = list(opened(folder).journal.read())
+        events = list(opened(folder).journal.replay())
     kept = [event.at for event in events if isinstance(event, Judged) and event.decision == "keep"]
     yield exact(f"{met.name}: init", before, unit="s")
     yield exact(f"{met.name}: check", checked, unit="s")
