@@ -1,7 +1,7 @@
 """The named numbers of a program's output, each with the pattern that finds it, tried on that very output. Pure.
 
 Covered: `name: 1.5`, `name=1.5`, several a line, tables, a prefix of a log, percent signs and units, thousands, an uncertainty,
-JSON on a line or over several, benchmarks that print the number before its unit; one line an epoch.
+JSON on a line or over several, benchmarks that print the number before its unit, pytest-benchmark; one line an epoch.
 Not covered: numbers without a name; words in other alphabets are taken as they are.
 """
 
@@ -20,12 +20,14 @@ from overnight.track.units import printed
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
 MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
 MOST_WORDS, MOST_NAME_CHARACTERS = 4, 60  # of a name
+MOST_TIMED = 20  # benchmarks of pytest-benchmark
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(
     r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
 _BENCHMARK = re.compile(r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) ns/op")
+_PYTEST = re.compile(r"^ +\"name\": \"([^\"\\\n]{1,80})\",\n +\"fullname\":", re.M)  # of pytest-benchmark's file
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
 _SECTION = re.compile(r"(?i)(?<![\w./-])(train|training|val|valid|validation|dev|eval|evaluation|test|testing)(?![\w./-])")
 _SPLITS = re.compile(r"\s[-|]+\s|[.!?]\s+(?=\w)|[|;,\t\]\[{}]\s*|:\s*(?=\S)|\s{2,}|=>|->")
@@ -71,6 +73,8 @@ def plain(output: str) -> str:
 def found(output: str) -> list[Found]:
     """The named numbers of an output, in the order in which they end, each once for each way in which it is printed."""
     output = plain(output)
+    if '"machine_info": {' in output and (timed := list(_of_pytest(output))):
+        return timed
     groups: dict[tuple[object, ...], list[_Seen]] = {}
     known = set[str]()
     lines = list(_lines(output))
@@ -83,6 +87,14 @@ def found(output: str) -> list[Found]:
     last_first = sorted(groups.values(), key=lambda group: -group[-1].line)
     made = [_tried(group, output, tries, lines[0][0] > 0) for group in last_first]
     return sorted(filter(None, made), key=lambda each: each.line)
+
+
+def _of_pytest(output: str) -> Iterator[Found]:
+    """The least time of each benchmark in what pytest-benchmark writes: of its numbers the one with the least noise."""
+    for seen in islice(_PYTEST.finditer(output), MOST_TIMED):
+        pattern = rf'"name": "{escaped(seen[1])}",(?s:.*?)"min": ([^,\s]+)'
+        if match := compiled(pattern, lines=True).search(output):
+            yield Found(f"{seen[1]} seconds", pattern, (printed(match[1]),), "s", output.count("\n", 0, seen.start()))
 
 
 def _lines(output: str) -> Iterator[tuple[int, str]]:
