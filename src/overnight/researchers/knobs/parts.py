@@ -8,14 +8,14 @@ Key = tuple[str, int, int, int, int]  # path, first line, column, last line, col
 
 
 class Ruler:
-    """The parts of files that measure."""
+    """The parts of files that measure. `settings`: names that only these read, and that no Python file sets."""
 
-    def __init__(self, found: frozenset[Key]) -> None:
-        self._found = found
+    def __init__(self, found: frozenset[Key], settings: frozenset[str] = frozenset()) -> None:
+        self._found, self.settings = found, settings
 
     def __or__(self, other: Ruler) -> Ruler:
         """What either of two holds, one after the other."""
-        return Ruler(self._found | other._found)
+        return Ruler(self._found | other._found, self.settings | other.settings)
 
     def holds(self, path: str, node: ast.AST) -> bool:
         """Whether a node is a part of what measures, or has one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
@@ -40,7 +40,7 @@ def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler
     with suppress(RecursionError):  # of an expression that is nested too deeply: what was found by then holds
         slices.data()
         slices.reports(metric, printed)
-    return Ruler(frozenset(slices.found))
+    return Ruler(frozenset(slices.found), frozenset(slices.settings))
 
 
 def _from_output(contract: str) -> bool:
@@ -57,7 +57,7 @@ class _Slice:
     """Follows values backwards and notes what they are calculated from."""
 
     def __init__(self, trees: Mapping[str, ast.Module]) -> None:
-        self.found: set[Key] = set()
+        self.found, self.settings = set[Key](), set[str]()
         for tree in trees.values():
             apart(tree)
         self._modules = {path: Scope(path, tree, None) for path, tree in trees.items()}
@@ -80,14 +80,14 @@ class _Slice:
             for part in ast.iter_child_nodes(statement):
                 for read in known(scope, part) if not isinstance(part, ast.stmt) else ():
                     self._readers.setdefault(read, []).append((scope, statement))
-        self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers)
+        self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers, self._outside)
         self._constants: list[tuple[Scope, ast.expr, Known, bool]] = []  # the last: whether it may be an input
         self._waiting: list[tuple[int, Callable[[], None]]] = []  # what is still to be followed, with how it was counted
         self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
         self._entered: set[int] = set()
         self._clocks: dict[Scope, list[int]] = {}
-        self._beyond: set[Known] = set()  # what goes into training
+        self._beyond, self._unset = set[Known](), set[str]()  # what goes into training; what is read and set nowhere here
         self._boundary = False
 
     # -- what starts it
@@ -155,6 +155,8 @@ class _Slice:
             shared = words.promise(name) >= 1 and self._used(read)
             if words.ruler(name) or not ((inputs and chosen) or shared):
                 self._note(scope, node)
+        if not inputs:
+            self.settings |= {name for name in self._unset if not self._used(("", name))}
         self._constants.clear()
 
     def _used(self, read: Known) -> bool:
@@ -217,6 +219,7 @@ class _Slice:
     def _field(self, scope: Scope, whole: ast.expr, name: str) -> bool:
         """What gives an attribute its value; whether it is one of settings, which are not followed themselves."""
         given, token = self._fields.get(name, ()), (self._counting, f".{name}", True)
+        self._unset |= set() if given else {name}
         inside = isinstance(scope.node, Function) and scope.name not in ("main", "run") and words.promise(name) < 1
         for home, value in given if token not in self._seen else ():
             self._seen.add(token)
@@ -297,14 +300,18 @@ class _Slice:
 
     def _imported(self, scope: Scope, name: str, inside: str = "") -> None:
         """A name that another of the files sets; `inside`: the one that is read there, where the name is that of a module."""
-        module, told = self._imports.get((scope.path, name), ("", ""))
         token = (0, f"{scope.path}:{name}.{inside}", True)
-        if not module or token in self._seen:
-            return
-        self._seen.add(token)
+        if token not in self._seen:
+            self._seen.add(token)
+            for other, told in self._outside(scope, name, inside):
+                self._name(other, told, False)
+
+    def _outside(self, scope: Scope, name: str, inside: str) -> Iterator[tuple[Scope, str]]:
+        """The modules that may set a name which a scope imports, and its name there."""
+        module, told = self._imports.get((scope.path, name), ("", ""))
         for path, other in self._modules.items():
-            if PurePosixPath(path).stem == module.rpartition(".")[2]:
-                self._name(other, inside or told, False)
+            if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
+                yield other, inside or told
 
     # -- calls
 

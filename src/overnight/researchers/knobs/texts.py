@@ -45,19 +45,20 @@ CODE = words.among(".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .cl .rs .go .js .mjs .
 LOCKED = words.among("package-lock.json package.json cargo.toml pyproject.toml tsconfig.json track.toml")
 
 
-def find(files: Mapping[str, str | None]) -> list[Knob]:
-    """The knobs of all files that are not Python, or are a newer Python than this one. Raises TrackError for a bad comment."""
+def find(files: Mapping[str, str | None], measured: frozenset[str] = frozenset()) -> list[Knob]:
+    """The knobs of all files that are not Python, or are a newer Python than this one, without settings that only what measures
+    reads, by these names. Raises TrackError for a bad comment."""
     found: list[Knob] = []
     for path, text in sorted(files.items()):
         suffix, name = PurePosixPath(path).suffix.lower(), PurePosixPath(path).name.lower()
         newer = suffix == ".py" and text and parse(text) is None  # Python that this Python cannot read
         short = text and len(text) <= MOST_CHARACTERS and name not in LOCKED
         if text and short and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
-            found += _in_text(path, text, suffix)
+            found += _in_text(path, text, suffix, measured if suffix in SETTINGS or name.startswith(".env") else frozenset())
     return found
 
 
-def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
+def _in_text(path: str, text: str, suffix: str, measured: frozenset[str]) -> Iterator[Knob]:
     seen: Counter[str] = Counter()
     ends = [match.start() for match in re.finditer("\n", text)]
     for match, name, context in islice(_matches(text, suffix), MOST_VALUES):
@@ -67,7 +68,8 @@ def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
         seen[where] += 1
         where = where if seen[where] == 1 else f"{where}#{seen[where]}"
         line = bisect_left(ends, match.end()) + 1
-        if knob := _knob(path, line, match, name, where, suffix in CODE or suffix == ".py"):
+        knob = _knob(path, line, match, name, where, suffix in CODE or suffix == ".py")
+        if knob and (name not in measured or knob.worth == ASKED_FOR):
             yield knob
 
 
