@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of
@@ -61,9 +62,10 @@ def _said(statement: ast.stmt, classes: Mapping[str, Sequence[str]]) -> Iterator
 def entries(node: ast.AST) -> list[tuple[str, ast.expr]] | None:
     """(name, value) of each entry of a table whose keys are written out, as `{"lr": 1}` and `dict(lr=1)`; None for no table."""
     match node:
-        case ast.Dict(keys=[_, *_] as keys, values=values) if all(
-                isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys):
-            return [(key.value, value) for key, value in zip(keys, values, strict=True) if isinstance(key, ast.Constant)]
+        case ast.Dict(keys=[_, *_] as keys, values=values):
+            told = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+            found = [(key, value) for key, value in zip(told, values, strict=True) if isinstance(key, str)]
+            return found if len(found) == len(keys) else None
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[_, *_] as given) if all(item.arg for item in given):
             return [(item.arg or "", item.value) for item in given]
     return None
@@ -169,6 +171,16 @@ def handed(function: Scope, name: str, callers: Sequence[Call]) -> Iterator[Give
         for item in call.keywords:
             if item.arg is None:  # `**settings` hands over each of them by its name
                 yield scope, ast.Attribute(item.value, name, ast.Load())
+
+
+def outside(imports: Mapping[Known, tuple[str, str]], modules: Mapping[str, Scope], scope: Scope, name: str,
+            inside: str) -> Iterator[tuple[Scope, str]]:
+    """The modules that may set a name which a scope imports, and its name there; `inside`: the one that is read there, where the
+    name is that of a module."""
+    module, told = imports.get((scope.path, name), ("", ""))
+    for path, other in modules.items():
+        if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
+            yield other, inside or told
 
 
 def part_of(node: ast.AST) -> tuple[ast.expr, str] | None:

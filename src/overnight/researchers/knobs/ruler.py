@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import scopes, words
 from overnight.researchers.knobs.edit import name_of, sources
-from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, part_of
+from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, outside, part_of
 from overnight.researchers.knobs.flow import bests, draws, train
 from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
 from overnight.researchers.knobs.reports import REPORTS, plain, reported, shows
 from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
+from overnight.researchers.knobs.texts import measured
 
 Same = (ast.ListComp | ast.GeneratorExp | ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr
         | ast.UnaryOp)  # of the metric, these are the metric itself
@@ -31,7 +32,8 @@ def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") ->
     """The ruler in the Python files among these, where `metric` is reported ("": it is not known, so no report is followed)
     and `contract` is the text of track.toml. Where no report names the metric, and it is read from the output, all are."""
     texts = tuple((path, text) for path, text in sorted(files.items()) if text and path.endswith(".py"))
-    return _of(texts, metric, bool(metric) and (not contract or _from_output(contract)))
+    others = Ruler(frozenset(), measured(files, metric))
+    return others | _of(texts, metric, bool(metric) and (not contract or _from_output(contract)))
 
 
 @lru_cache(maxsize=4)
@@ -80,12 +82,13 @@ class _Slice:
             for part in ast.iter_child_nodes(statement):
                 for read in known(scope, part) if not isinstance(part, ast.stmt) else ():
                     self._readers.setdefault(read, []).append((scope, statement))
+        self._outside = partial(outside, self._imports, self._modules)
         self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers, self._outside)
         self._constants: list[tuple[Scope, ast.expr, Known, bool]] = []  # the last: whether it may be an input
         self._waiting: list[tuple[int, Callable[[], None]]] = []  # what is still to be followed, with how it was counted
         self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
-        self._entered: set[int] = set()
+        self._entered: set[tuple[int, bool, int | None]] = set()
         self._clocks: dict[Scope, list[int]] = {}
         self._beyond, self._unset = set[Known](), set[str]()  # what goes into training; what is read and set nowhere here
         self._boundary = False
@@ -125,6 +128,8 @@ class _Slice:
                 for call in calls(statement):
                     if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
                         self._call(scope, call, False)
+                        if isinstance(statement, ast.Assign) and statement.value is call:
+                            self._note(scope, statement)
         self._follow()
         self._settle(False)
 
@@ -170,8 +175,9 @@ class _Slice:
         return not shows(statement) and key_of(scope.path, statement) not in self.found
 
     def _serves(self, function: Scope) -> bool:
-        """Whether a function is called outside the ruler too."""
-        return not words.named(function.name, words.METRICS) and any(
+        """Whether a function that was followed is called outside the ruler too."""
+        followed = any(entered == id(function) for entered, _, _ in self._entered)
+        return followed and not words.named(function.name, words.METRICS) and any(
             self._free(other, statement) for other, statement, _ in self._callers.get(function.name, ()))
 
     def _timed(self, scope: Scope, first: int, last: int) -> None:
@@ -265,6 +271,9 @@ class _Slice:
         if place.place is not None and isinstance(value, ast.Call):
             self._call(place.scope, value, direct, place.place)
         elif place.kind == CALLED and isinstance(value, ast.Call):
+            if words.named(name_of(value.func), words.TRAINS):
+                self._boundary = True
+                self._beyond |= known(place.scope, value)
             for argument in value.args:
                 self._value(place.scope, argument, False)
         else:
@@ -306,13 +315,6 @@ class _Slice:
             for other, told in self._outside(scope, name, inside):
                 self._name(other, told, False)
 
-    def _outside(self, scope: Scope, name: str, inside: str) -> Iterator[tuple[Scope, str]]:
-        """The modules that may set a name which a scope imports, and its name there."""
-        module, told = self._imports.get((scope.path, name), ("", ""))
-        for path, other in self._modules.items():
-            if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
-                yield other, inside or told
-
     # -- calls
 
     def _call(self, scope: Scope, node: ast.Call, direct: bool, place: int | None = None) -> None:
@@ -335,7 +337,8 @@ class _Slice:
         self._counting += name in words.DRAWS
         for argument in [*node.args, *(item.value for item in node.keywords)]:
             if local and not isinstance(argument, ast.Name):
-                self._data(scope, argument) if not (measures or loads) else self._value(scope, argument, False)
+                switch = isinstance(argument, ast.Constant) and isinstance(argument.value, bool)  # how it measures
+                self._value(scope, argument, False) if measures or loads or switch else self._data(scope, argument)
             elif not local:
                 self._value(scope, argument, goes_on)
         self._counting -= name in words.DRAWS
@@ -362,7 +365,7 @@ class _Slice:
 
     def _enter(self, function: Scope, direct: bool = False, place: int | None = None) -> None:
         """What a function gives back."""
-        token = hash((id(function), direct, place))
+        token = (id(function), direct, place)
         if token in self._entered:
             return
         self._entered.add(token)

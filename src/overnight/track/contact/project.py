@@ -1,6 +1,7 @@
 """How a repository that is met for the first time may be run, and what of it may be edited, as its texts tell. Pure.
 
-Covered: Python scripts, packages, src layouts, pytest-benchmark; Makefiles, Cargo, Go modules, npm's scripts, plain C and C++, shell scripts.
+Covered: Python scripts, packages, src layouts, pytest-benchmark; Makefiles, Cargo, Go modules, npm's scripts, plain C and
+C++, shell scripts.
 Not covered: whether a command works, which only running it tells; notebooks.
 """
 
@@ -34,7 +35,8 @@ _JUDGES = frozenset((
     "evaluators", "score", "scorer", "scoring", "judge", "grade", "grader", "metric", "metrics", "test", "tests", "testing",
     "verify", "verifier", "validate", "validator", "checker", "reference", "setup", "prepare", "data", "dataset", "datasets",
     "dataloader", "dataloaders", "download", "plot", "plots", "plotting", "visualize", "visualization", "results", "output",
-    "outputs", "logs", "makefile", "cargo", "justfile", "build", "gulpfile"))
+    "outputs", "logs", "env", "envs", "environment", "environments", "gridworld", "simulator", "problem", "problems",
+    "instances", "makefile", "cargo", "justfile", "build", "gulpfile"))
 
 Texts = Mapping[str, str]  # path -> text
 
