@@ -39,6 +39,7 @@ TIMEOUTS = ("1min", "2min", "5min", "10min", "15min", "30min", "1h", "2h", "4h",
 SLACK = 5  # times what the one run took that others may take, and twice its memory
 MOST_NAMED = 6  # numbers of an output that are named in a sentence
 _SHELL = re.compile(r"[|&;<>$`*?~]|^\w+=")
+_FILLED = re.compile(r"\$(?:OVERNIGHT_(?:SEED|OUT)\b|\{OVERNIGHT_(?:SEED|OUT)\})")
 
 
 class Told(NamedTuple):
@@ -112,7 +113,8 @@ class Contact:
     def _commands(self) -> list[tuple[str, ...]]:
         told = self.told
         if told.run:
-            return [("sh", "-c", told.run) if _SHELL.search(told.run) else _split(told.run)]
+            bare = _FILLED.sub("", told.run)  # that is filled in without a shell
+            return [("sh", "-c", told.run) if _SHELL.search(bare) else _split(told.run)]
         if told.entry:
             if not re.fullmatch(r"[\w ./+-]+", told.entry):
                 raise TrackError(f"{told.entry!r} has characters that a contract's file may not have: rename it.")
