@@ -64,7 +64,8 @@ def find(files: Mapping[str, str | None], measured: frozenset[str] = frozenset()
 def measured(files: Mapping[str, str | None], metric: str) -> frozenset[str]:
     """`path:name` of the constants of code that stand in a line of the report of the metric; and, of the file that reports it,
     of counts beside what is drawn at random, where the constants of a search or of a model have a file of their own."""
-    code = {path: text for path, text in files.items() if text and PurePosixPath(path).suffix.lower() in CODE}
+    code = {path: text for path, text in files.items() if text and (
+        PurePosixPath(path).suffix.lower() in CODE or (path.endswith(".py") and parse(text) is None))}
     said, found = re.sub(r"[^a-z0-9]", "", metric.lower()), set[str]()
     for path, text in code.items() if said else ():
         reports = [each for each in REPORT.findall(text[:MOST_CHARACTERS]) if said in re.sub(r"[^a-z0-9]", "", each.lower())]
