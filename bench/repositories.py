@@ -1,5 +1,5 @@
-"""Ten repositories of ten kinds, met as their users meet Overnight: init, trust where it is asked for, check, run; then what the
-night kept, on fresh seeds and outside of the referee.
+"""Repositories of ten kinds and one, met as their users meet Overnight: init, trust where it is asked for, check, run; then what
+the night kept, on fresh seeds and outside of the referee.
 
 The repositories lie in bench/met/, ordinary small programs whose noise comes from their seeds, and whose settings are decent
 and not the best. A true keep is one whose change is of a setting that matters, of nothing that measures, and with which the
@@ -94,20 +94,23 @@ def installed(folder: Path, environment: Environment) -> None:
 
 SEEDED = "env SEED=$OVERNIGHT_SEED "
 REPOSITORIES = (
-    Met("script", r"hidden|epochs|batch|lr|momentum|speed|decay|tanh|np\.random\.randn\(", r"n-samples|cut|seed|accuracy|spirals|noise"),
-    Met("dataclass", r"features|bandwidth|learning_rate|steps|batch|l2|lr|model\.", r"seed|n_train|n_val|noise_std|evaluate|log\."),
-    Met("yaml", r"alpha|gamma|epsilon|initial_value|episodes: 150", r"seed|slip|max_steps|width|height|episodes: 60|returns|reward|-20|10\.0|0\.3"),
-    Met("src", r"N_FACTORS|REG|SWEEPS|INIT_STD|mine|bias|self\.", r"SEED|rmse|density|load_ratings|rank|users|cut", prepare=installed),
-    Met("notebook", r"n_rounds|shrinkage|subsample|n_thresholds|tanh|quantile|residual", r"SEED|rings\(|3\.3|0\.1|accuracy|round\(",
-        prepare=scripted),
-    Met("c", r"temperature|cooling|STEPS|SEGMENT|steps", r"N_CITIES|srand|tour_length|sum", ("--direction", "minimize", "--metric", "tour length"),
-        ("make", "cc")),
+    Met("script", r"hidden|epochs|batch|lr|momentum|speed|decay|tanh|randn\(", r"n-samples|cut|seed|accuracy|spirals|noise"),
+    Met("dataclass", r"features|bandwidth|learning_rate|steps|batch|l2|lr|model\.",
+        r"seed|n_train|n_val|noise_std|evaluate|log\."),
+    Met("yaml", r"alpha|gamma|epsilon|initial_value|episodes: 150",
+        r"seed|slip|max_steps|width|height|episodes: 60|returns|reward|-20|10\.0|0\.3"),
+    Met("src", r"N_FACTORS|REG|SWEEPS|INIT_STD|mine|bias|self\.", r"SEED|rmse|density|load_ratings|rank|users|cut",
+        prepare=installed),
+    Met("notebook", r"n_rounds|shrinkage|subsample|n_thresholds|tanh|quantile|residual",
+        r"SEED|rings\(|3\.3|0\.1|accuracy|round\(", prepare=scripted),
+    Met("c", r"temperature|cooling|STEPS|SEGMENT|steps", r"N_CITIES|srand|tour_length|sum",
+        ("--direction", "minimize", "--metric", "tour length"), ("make", "cc")),
     Met("rust", r"EPSILON|STEP_SIZE|INITIAL_VALUE", r"ARMS|PULLS|BANDITS|seed|total|0\.01",
-        ("--run", SEEDED + "cargo run --release --quiet --offline"), ("cargo",)),
+        ("--run", f"{SEEDED}cargo run --release --quiet --offline"), ("cargo",)),
     Met("cpp", r"kAnts|kRounds|Power|kEvaporation|kDeposit", r"kCities|rng|length|far",
         ("--direction", "minimize", "--run", f"c++ -O2 -o program main.cpp && {SEEDED}./program"), ("c++",)),
     Met("javascript", r"POPULATION|GENERATIONS|RATE|TOURNAMENT|ELITE", r"size|capacity|seed|valueOf|bound",
-        ("--run", SEEDED + "node src/index.js"), ("node",)),
+        ("--run", f"{SEEDED}node src/index.js"), ("node",)),
     Met("benchmark", r"BUCKET_WIDTH|CACHE_SIZE|bucket|cache", r"test_|queries|words\[", prepare=benchmarked),
     Met("autoresearch", r"CONTEXT|EMBEDDING|HIDDEN|BATCH_SIZE|LEARNING_RATE|BETA|WEIGHT_DECAY|WARM|params|lr|progress",
         r"TIME_BUDGET|default_rng|evaluate|val_tokens|print", prepare=cached),
@@ -236,7 +239,8 @@ def changed(session: Session, before: str, after: str) -> list[str]:
     """The lines that two commits do not share, without blanks."""
     diff = subprocess.run(["git", "-C", session.repo.folder, "diff", "-U0", before, after, "--", ".", ":!results.tsv"],
                           capture_output=True, text=True, check=True).stdout
-    return [line[1:].strip() for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---") and line[1:].strip()]
+    lines = [line[1:].strip() for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    return list(filter(None, lines))
 
 
 def gained(folder: Path, environment: Environment, session: Session, count: int) -> list[float]:

@@ -1,7 +1,8 @@
 """Python texts as syntax trees. Pure.
 
 Covered: what a newer Python than this one reads and this one does not, as far as it can be written in the same number of
-characters: `type` statements, parameters in brackets behind the name of a function or a class, quotation marks inside f-strings.
+characters: `type` statements, parameters in brackets behind the name of a function or a class, quotation marks inside
+f-strings.
 Not covered: line ends inside the braces of an f-string; other syntax of newer Pythons.
 """
 

@@ -175,8 +175,8 @@ def handed(function: Scope, name: str, callers: Sequence[Call]) -> Iterator[Give
 
 def outside(imports: Mapping[Known, tuple[str, str]], modules: Mapping[str, Scope], scope: Scope, name: str,
             inside: str) -> Iterator[tuple[Scope, str]]:
-    """The modules that may set a name which a scope imports, and its name there; `inside`: the one that is read there, where the
-    name is that of a module."""
+    """The modules that may set a name which a scope imports, and its name there; `inside`: the one that is read there, where
+    the name is that of a module."""
     module, told = imports.get((scope.path, name), ("", ""))
     for path, other in modules.items():
         if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
