@@ -1,5 +1,5 @@
-"""Repositories of ten kinds and one, met as their users meet Overnight: init, trust where it is asked for, check, run; then what
-the night kept, on fresh seeds and outside of the referee.
+"""Repositories of ten kinds and one, met as their users meet Overnight: init, trust where it is asked for, check, run; then
+what the night kept, on fresh seeds and outside of the referee.
 
 The repositories lie in bench/met/, ordinary small programs whose noise comes from their seeds, and whose settings are decent
 and not the best. A true keep is one whose change is of a setting that matters, of nothing that measures, and with which the

@@ -59,11 +59,11 @@ def _older(text: str) -> str:
         start, end = found.end(), _closed(text, found.end())
         if "\n" not in (inside := text[start:end]) and inside.isascii():
             signs[start:end] = " " * len(inside)
-    while found := _STRING.search(text, at):
-        if found[2] and "f" in found[1].lower():
-            at = _formatted(text, signs, found.end(), found[2])
+    while string := _STRING.search(text, at):
+        if string[2] and "f" in string[1].lower():
+            at = _formatted(text, signs, string.end(), string[2])
         else:
-            at = _past(text, found.end(), found[2]) if found[2] else found.end()
+            at = _past(text, string.end(), string[2]) if string[2] else string.end()
     return "".join(signs)
 
 

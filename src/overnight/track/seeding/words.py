@@ -1,8 +1,7 @@
 """Where a program of another language, or a configuration, fixes its own seed, as far as its lines tell. Pure.
 
 Covered: a number that is given to a name of a seed, in any of the usual notations, also where nothing else is;
-calls that seed a generator; the seeded
-generators of C++, Java, Go, Julia and Haskell; C that draws and never seeds.
+calls that seed a generator; the seeded generators of C++, Java, Go, Julia and Haskell; C that draws and never seeds.
 Not covered: numbers that are computed, a value on another line than its name.
 """
 
