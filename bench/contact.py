@@ -43,7 +43,7 @@ def sums(found: Sequence[Row]) -> Iterator[Row]:
 
 
 BENCH = Bench("contact", "Of what knobs offers and proposes in scripts that measure themselves, nothing touches the ruler; "
-              "of the forms in which models answer, 52 of 61 are read rightly, and none is applied wrongly; in eight "
-              "of ten repositories a night keeps what is better on fresh seeds; in thirty nights on scripts that measure themselves no "
-              "keep edits the ruler; the demo shows a keep within three minutes, on a loaded machine within six.",
+              "of the forms in which models answer, 52 of 61 are read rightly, and none is applied wrongly; in eight of ten "
+              "repositories a night keeps what is better on fresh seeds; in thirty nights on scripts that measure themselves "
+              "no keep edits the ruler; the demo shows a keep within three minutes, on a loaded machine within six.",
               cells, long=True, sums=sums, uses=("rulers", "answer_forms", "overnight.cli"))
