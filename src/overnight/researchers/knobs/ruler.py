@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import scopes, words
+from overnight.researchers.knobs.clues import is_world
 from overnight.researchers.knobs.edit import name_of, sources
 from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, outside, part_of
 from overnight.researchers.knobs.flow import bests, draws, train
@@ -70,7 +71,8 @@ class _Slice:
         for scope in self._scopes:
             if isinstance(scope.node, Function):
                 self._functions.setdefault(scope.name, []).append(scope)
-        self._classes = {scope.name for scope in self._scopes if isinstance(scope.node, ast.ClassDef)}
+        classes = [scope.node for scope in self._scopes if isinstance(scope.node, ast.ClassDef)]
+        self._classes, self._worlds = {each.name for each in classes}, {each.name for each in classes if is_world(each)}
         self._imports = {(path, name): told for path, tree in trees.items() for name, told in scopes.imports(tree)}
         whole = {module.rpartition(".")[2] for module, name in self._imports.values() if not name}
         self._known = {path for path in trees if PurePosixPath(path).stem in whole}  # modules that others import whole
@@ -118,6 +120,8 @@ class _Slice:
         """Whatever loads, makes or divides data; functions that measure, by their names; drawn values that nothing trains."""
         reporting = {scope for scope in self._scopes if any(True for _ in reported(scope, ""))}
         for scope in self._scopes:
+            if scope.parent is not None and scope.parent.name in self._worlds:
+                self.found |= {key_of(scope.path, statement) for statement, _ in scope.statements}
             if isinstance(scope.node, Function) and (words.loads(scope.name) or words.named(scope.name, words.METRICS)):
                 self._enter(scope)
             drawn = isinstance(scope.node, ast.Module) or scope in reporting
@@ -126,9 +130,9 @@ class _Slice:
                 if drawn and not any(loop in scope.searches for loop in around):
                     self._made(scope, statement, shown)
                 for call in calls(statement):
-                    if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
+                    if words.named(name_of(call.func), words.METRICS) or self._loads(name_of(call.func)):
                         self._call(scope, call, False)
-                        if isinstance(statement, ast.Assign) and statement.value is call:
+                        if isinstance(statement, ast.Assign) and call in getattr(statement.value, "elts", [statement.value]):
                             self._note(scope, statement)
         self._follow()
         self._settle(False)
@@ -322,7 +326,7 @@ class _Slice:
         name = name_of(node.func)
         if name in words.CLOCKS:
             self._clocks.setdefault(scope, []).append(node.lineno)
-        measures, loads = words.named(name, words.METRICS), words.loads(name)
+        measures, loads = words.named(name, words.METRICS), self._loads(name)
         local = self._functions.get(name, []) if name not in scope.arguments else []
         if not (measures or loads) and self._stops(scope, node, name, direct and bool(local)):
             self._boundary = True
@@ -342,6 +346,10 @@ class _Slice:
             elif not local:
                 self._value(scope, argument, goes_on)
         self._counting -= name in words.DRAWS
+
+    def _loads(self, name: str) -> bool:
+        """Whether a call makes, loads or divides data, or builds the world that something is measured in."""
+        return words.loads(name) or name in self._worlds
 
     def _stops(self, scope: Scope, node: ast.Call, name: str, entered: bool) -> bool:
         """Whether what comes out of a call was trained, or is what a trained thing says."""

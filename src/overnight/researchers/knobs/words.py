@@ -25,7 +25,7 @@ NEVER_WHOLE = among(
     "check shell stdin stdout stderr flush indent encoding newline errors inplace keepdim keepdims requires_grad "
     "exist_ok parents non_blocking pin_memory set_to_none fullgraph dynamic strict persistent daemon ignore_index "
     "byteorder signed flags stacklevel reverse copy dir log save diagonal loss best_loss batch_first d_type "
-    "drop_last skipna ndmin"
+    "drop_last skipna ndmin done"
 )
 
 STRONG = among(
