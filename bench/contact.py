@@ -2,7 +2,7 @@
 models' answers are read as they are meant (forms.py), what repositories of ten kinds come to (repositories.py), what whole
 nights keep of scripts that measure themselves (honest.py), and when the demo shows its first keep (demos.py).
 
-People marked in 54 small scripts what measures, and what is worth turning. A knob or a change that touches what measures would
+People marked in small scripts what measures, and what is worth turning. A knob or a change that touches what measures would
 raise the metric and improve nothing.
 """
 
