@@ -128,6 +128,7 @@ class Brief(Struct, frozen=True):
     role     what program.md says to this researcher alone
     unusable why its last answer could not be used; "": it could, or there was none
     context  files that may be read and not edited, at the frontier: path -> text
+    region   a mark: of files that have it, only the lines between its START and its END may be edited; ""
     """
 
     goal: str
@@ -159,6 +160,7 @@ class Brief(Struct, frozen=True):
     gain: str = ""
     one_seed: tuple[str, ...] = ()
     unusable: str = ""
+    region: str = ""
 
 
 class Call(Struct, frozen=True):
