@@ -12,7 +12,7 @@ from overnight.errors import TrackError
 from overnight.execution.metrics import Invalid, self_reported
 from overnight.night import programs
 from overnight.patterns import compiled
-from overnight.track import spec
+from overnight.track import runners, spec
 from overnight.track.contact import names, numbers, project
 from overnight.track.spec import Metric
 
@@ -215,6 +215,13 @@ def test_how_a_project_may_be_run(texts, command):
 @pytest.mark.parametrize("texts", [{}, {"README.md": ""}, {"tests/test_x.py": "print(1)"}, {"setup.py": "print(1)"}, {"score.py": "print(1)"}])
 def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []
+
+
+@pytest.mark.parametrize(("command", "direct"), [
+    ("uv run train.py --lr 1", "python train.py --lr 1"), ("uv run --frozen -- python -m pkg", "python -m pkg"), ("uv run -m pkg.train", "python -m pkg.train"),
+    ("poetry run pytest -q", "pytest -q"), ("uv run --with numpy train.py", None), ("uv sync", None), ("python train.py", None), ("uv run", None)])
+def test_what_a_tool_starts_in_an_environment(command, direct):
+    assert runners.direct(command.split()) == tuple((direct or command).split())
 
 
 # ---- where a program lies ---------------------------------------------------------------------------------------

@@ -241,6 +241,7 @@ class Command(Struct, frozen=True):
     tree     a folder whose copy is the working directory; the command may write there, nothing of it survives
     cwd      where in that copy it starts
     mounts   host paths that can be read inside, at the same place (the interpreter, declared data)
+    home     what $HOME is inside: an empty throw-away folder at that path, with the mounts that lie below it; None: /tmp
     inputs   host folder shown read-only as $OVERNIGHT_ARTIFACTS
     secret   host file shown read-only as $OVERNIGHT_HOLDOUT
     harvest  host folder to which the regular files left in $OVERNIGHT_OUT are copied after death, unless it had to be killed;
@@ -260,6 +261,7 @@ class Command(Struct, frozen=True):
     cwd: str = "."
     env: dict[str, str] = {}
     mounts: tuple[Path, ...] = ()
+    home: Path | None = None
     inputs: Path | None = None
     secret: Path | None = None
     harvest: Path | None = None

@@ -25,7 +25,7 @@ from overnight.night import layouts, missing, needs, programs
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
-from overnight.track import init, neighbours, regions
+from overnight.track import init, neighbours, regions, runners
 from overnight.track.contact import names, numbers, project
 from overnight.track.contact.numbers import Found
 from overnight.track.init import DetectedProject
@@ -117,7 +117,9 @@ class Contact:
         if self.layout is not None:
             return [self.layout.command]
         if told.run:
-            return [("sh", "-c", told.run) if _SHELL.search(told.run) else _split(told.run)]
+            if _SHELL.search(told.run):
+                return [("sh", "-c", told.run)]
+            return [runners.direct(words) if self._own else words for words in [_split(told.run)]]
         if told.entry:
             if not re.fullmatch(r"[\w ./+-]+", told.entry):
                 raise TrackError(f"{told.entry!r} has characters that a contract's file may not have: rename it.")
@@ -329,7 +331,7 @@ class Contact:
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
-                   "in its text, and the pattern was not tried")
+                   "in its text, and the pattern was not tried" + f": {seen.lacks}" * bool(seen.lacks))
         if seen.late:
             yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from "
                    "shorter runs")
