@@ -241,6 +241,7 @@ class Command(Struct, frozen=True):
     tree     a folder whose copy is the working directory; the command may write there, nothing of it survives
     cwd      where in that copy it starts
     mounts   host paths that can be read inside, at the same place (the interpreter, declared data)
+    imports  folders of the copy from which Python imports before others, by their paths there
     home     what $HOME is inside: an empty throw-away folder at that path, with the mounts that lie below it; None: /tmp
     inputs   host folder shown read-only as $OVERNIGHT_ARTIFACTS
     secret   host file shown read-only as $OVERNIGHT_HOLDOUT
@@ -262,6 +263,7 @@ class Command(Struct, frozen=True):
     env: dict[str, str] = {}
     mounts: tuple[Path, ...] = ()
     home: Path | None = None
+    imports: tuple[str, ...] = ()
     inputs: Path | None = None
     secret: Path | None = None
     harvest: Path | None = None

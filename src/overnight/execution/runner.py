@@ -26,7 +26,7 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import executed, mounts, null_edits, starved
+from overnight.execution import editables, executed, mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
@@ -59,6 +59,7 @@ class Runner:
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
         self.home, self.links = mounts.home(track.run)
+        self.imports = editables.folders(Path(self.python), repo.root)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
 
@@ -341,7 +342,7 @@ class _OneRun:
                **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more}
         return Command((runner.python, *words[1:]) if words[0] in ("python", "python3") else words, tree,
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
-                       (*runner.mounts, *runner.data, *runner.links), runner.home)
+                       (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
 
     def _started(self, command: Command) -> Process:
         process = self.runner.sandbox.start(command)

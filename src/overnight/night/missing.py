@@ -68,7 +68,11 @@ def _module(failed: Failed) -> Iterator[str]:
             if failed.on_disk(place):
                 yield f"{place} is in your folder and not in the commit: `git add {place}` and commit"
                 return
-        if (failed.repo.folder / top).exists() or (failed.repo.folder / f"{top}.py").exists():
+        built = [each for base in (".", "src") for each in (failed.repo.folder / base).glob(f"{path}.*so")]
+        if built and failed.on_disk(made := str(built[0].relative_to(failed.repo.folder))):
+            yield f"{made} was built in your folder and is not in the commit: name it, `[run] data = [\"{made}\"]`"
+            return
+        if any((failed.repo.folder / base / each).exists() for base in (".", "src") for each in (top, f"{top}.py")):
             continue
         yield f"the run's interpreter has no {top}: {_environment(failed)}"
 

@@ -24,13 +24,14 @@ def system() -> list[Path]:
 
 
 def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", inputs: str = f"{OWN}/artifacts",
-                secret: str = f"{OWN}/holdout") -> dict[str, str]:
-    """The payload's whole environment. `out`, `inputs` and `secret` are where it finds these folders of the command."""
+                secret: str = f"{OWN}/holdout", tree: str = f"{OWN}/work/tree") -> dict[str, str]:
+    """The payload's whole environment. `out`, `inputs`, `secret` and `tree` are where it finds these folders of the command."""
     own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(command.home or home), "LANG": "C.UTF-8", "USER": "sandbox"}
     own |= {"OVERNIGHT_OUT": out} if command.harvest else {}
     own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
     own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
-    return own | command.env
+    places = [*filter(None, [command.env.get("PYTHONPATH")]), *(f"{tree}/{each}" for each in command.imports)]
+    return own | command.env | ({"PYTHONPATH": ":".join(places)} if places else {})
 
 
 def words(command: Command, given: dict[str, str]) -> list[str]:
