@@ -58,7 +58,7 @@ _FLOORED = _set(
     "mse rmse mae rmsle msle mape smape cost makespan distance fid kid lpips wer cer error errors bpb bpc bpd loss losses "
     "crossentropy ce")
 _PER = _set("s sec second seconds ms minute min hour")
-TIMES = _set("s ms us µs μs ns sec secs second seconds min minutes ns/op ms/op us/op ns/iter")  # units
+TIMES = _set("s ms us µs μs ns sec secs second seconds min minutes ns/op ms/op us/op ns/iter nsec usec msec")  # units
 _STAGES = (_set("val valid validation dev eval evaluation holdout heldout cv"), _set("test testing"), _set(""),
            _set("train training"))
 _FLIPS = _set("neg negative minus")
@@ -123,6 +123,8 @@ def sort(name: str, unit: str = "") -> Sort:
         parts.pop()  # as some trainers name what they average over
     if _rate(parts) or _RATE & set(parts) or "/s" in unit:
         return "rate"
+    if parts in (["user"], ["system"]) or "range" in parts:
+        return "bookkeeping"
     if _timed(parts, unit):
         return "bookkeeping" if _WHOLE & set(parts) or parts[0] in ("epoch", "eta", "start") else "timing"
     if parts and parts[-1] in _MORE | _LESS - {"memory", "vram", "rss"} and parts[0] not in ("num", "n"):
