@@ -12,7 +12,7 @@ from overnight.errors import TrackError
 from overnight.execution.metrics import Invalid, self_reported
 from overnight.night import programs
 from overnight.patterns import compiled
-from overnight.track import spec
+from overnight.track import runners, spec
 from overnight.track.contact import names, numbers, project
 from overnight.track.spec import Metric
 
@@ -106,6 +106,12 @@ OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("makespan: 12\nReturn code: 0", "makespan", 12),
     ("val_loss_epoch: 0.3\ntrain_loss_step: 0.2", "val_loss_epoch", 0.3),
     (PYTEST, "test_far seconds", 0.25),
+    ("Benchmark 1: ./sort\n  Time (mean ± σ):     303.0 ms ±   0.8 ms    [User: 1.1 ms, System: 1.3 ms]\n"
+     "  Range (min … max):   302.1 ms … 304.4 ms    10 runs\n", "Time (mean ± σ)", 303.0),
+    ("1000 loops, best of 5: 245 nsec per loop", "time", 245), ("sort: Mean +- std dev: 12.3 us +- 0.4 us", "Mean +- std dev", 12.3),
+    ("test bench_add ... bench:       1,254.18 ns/iter (+/- 12.30)", "bench_add", 1254.18),
+    ("sort_vec                time:   [1.2340 ms 1.2500 ms 1.2700 ms]\n   change: [-1.2% +0.1% +1.3%] (p = 0.84 > 0.05)", "sort_vec", 1.25),
+    ("BM_Sort/1024        12345 ns        12300 ns        56789", "BM_Sort/1024", 12300),
 ]
 
 
@@ -141,6 +147,20 @@ def test_what_is_printed_to_keep_its_reader_busy_is_read_in_a_time_that_grows_wi
     begun = time.process_time()
     numbers.found("\n".join([line] * (65536 // len(line))))
     assert time.process_time() - begun < 3  # of the first, three lines took 0.7 s when its time grew with the cube of a line
+
+
+@pytest.mark.parametrize(("line", "other"), [("Time (mean):  990.1 ms ± 1 ms", "Time (mean):  1.01 s ± 0.01 s"), ("took 12 us", "took 1.2 ms"),
+                                             ("elapsed: 12ms", "elapsed: 1.2s")])
+def test_a_time_in_another_unit_is_not_taken_for_one_in_this(line, other):
+    found = numbers.ranked(numbers.found(line))[0]
+    assert compiled(found.pattern, lines=True).search(line) and not compiled(found.pattern, lines=True).search(other)
+    assert not [each for each in numbers.ranked(numbers.found(f"{line}\n{other}")) if len(each.values) > 1]
+
+
+def test_the_table_of_pytest_benchmark_is_not_read_for_its_unit_differs_from_run_to_run():
+    row = "test_sort    {}     20.1000   1.5000    0.2000    1.4000  0.1000   5;10  666.6667  100  10\n"
+    table = f"{'-' * 20} benchmark: 1 tests {'-' * 20}\nName (time in us)   Min   Max   Mean\n{'-' * 60}\n{row.format('1.23')}{'-' * 60}\n\nLegend:\n  Outliers: 1\n"
+    assert [each.name for each in numbers.found(f"loss: 3\n{table}")] == ["loss", "Outliers"]
 
 
 def test_of_an_output_without_end_the_end_is_read():
@@ -246,6 +266,13 @@ def test_how_a_project_may_be_run(texts, command):
 @pytest.mark.parametrize("texts", [{}, {"README.md": ""}, {"tests/test_x.py": "print(1)"}, {"setup.py": "print(1)"}, {"score.py": "print(1)"}])
 def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []
+
+
+@pytest.mark.parametrize(("command", "direct"), [
+    ("uv run train.py --lr 1", "python train.py --lr 1"), ("uv run --frozen -- python -m pkg", "python -m pkg"), ("uv run -m pkg.train", "python -m pkg.train"),
+    ("poetry run pytest -q", "pytest -q"), ("uv run --with numpy train.py", None), ("uv sync", None), ("python train.py", None), ("uv run", None)])
+def test_what_a_tool_starts_in_an_environment(command, direct):
+    assert runners.direct(command.split()) == tuple((direct or command).split())
 
 
 # ---- where a program lies ---------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ def lacking(folder, sandbox, program, contract=CONTRACT, disk=(), **files):
     ("import subprocess\nsubprocess.check_output(['git', 'rev-parse', 'HEAD'])\n", {}, "a run's tree is no git repository"),
     ("f = open('big', 'wb')\nfor _ in range(9): f.write(bytes(1 << 20))\n", {}, '[run] disk = "8MiB": raise it, or write less'),
     ("1 / 0\n", {"helper.py": ""}, ""),
+    ("import os\nopen(os.path.abspath('data/x.csv'))\n", {"data/x.csv": "1\n"}, '`[run] data = ["data"]`'),
+    ("import os\nopen(os.path.expanduser('~/.cache/kit/x'))\n", {}, 'not there: prepare it first, and name it, `[run] data = ["~/.cache/kit"]`'),
     ("open('/data/x.csv')\n", {"data/x.csv": ""}, ""),
     ("open('../x.csv')\n", {}, ""),
 ])
@@ -51,6 +53,20 @@ def test_what_a_run_lacks_is_named(tmp_path, bubblewrap, program, disk, said):
     contract = CONTRACT.replace("[run]", '[run]\ndisk = "8MiB"')
     done, lacks = lacking(tmp_path / "track", bubblewrap, program, contract, disk)
     assert done.outcome != "ok" and said in lacks and bool(said) == bool(lacks)
+
+
+def test_files_by_their_places_on_the_disk_are_named(tmp_path, bubblewrap, monkeypatch):
+    home, folder, other = tmp_path / "home", tmp_path / "home/track", tmp_path / "other"
+    monkeypatch.setenv("HOME", str(home))
+    write(home, {"corpus/a.txt": "a\n"})
+    write(other, {"b.txt": "b\n"})
+    write(folder, {".gitignore": "local.txt\n", "local.txt": "l\n"})
+    for path, said in (("~/corpus/a.txt", '~/corpus/a.txt is in your home, of which a run has what is named: `[run] data = ["~/corpus"]`'),
+                       (f"{home}/corpus/a.txt", '`[run] data = ["~/corpus"]`'), (f"{other}/b.txt", f'`[run] data = ["{other}"]`'),
+                       (f"{folder}/settings.py", "open settings.py from where the program is started"),
+                       (f"{folder}/local.txt", 'open local.txt from where the program is started, and name it, `[run] data = ["local.txt"]`')):
+        done, lacks = lacking(folder, bubblewrap, f"import os\nopen(os.path.expanduser('{path}'))\n")
+        assert done.outcome != "ok" and said in lacks, lacks
 
 
 @pytest.mark.parametrize("first", ["uv", "/usr/local/bin/no-such-program"])

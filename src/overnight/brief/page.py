@@ -22,6 +22,7 @@ from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track import regions
 from overnight.track.seeding import listed
 from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
@@ -122,7 +123,10 @@ def _lasting(brief: Brief) -> Iterator[Part]:
     yield layout.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
     yield layout.short(JUDGED)
     globs = [f"- `{line(glob, TITLE)}`" for glob in brief.editable]
-    yield layout.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
+    marks = " and ".join(regions.ends(brief.region))
+    within = f"; of files that have them, only the lines between {marks}" if brief.region else ""
+    head = f"## What may be edited\n\nThese files and no others{within}:\n"
+    yield layout.listed(2, head, globs, "globs of what may be edited")
     yield layout.long(4, brief.contract,
                    lambda n: f"## The contract: track.toml\n\n{fence(plain(brief.contract, n), 'toml')}", "the contract")
     yield layout.long(6, brief.program,

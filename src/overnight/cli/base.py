@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from overnight.lab.lab import Lab
 
 
-def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
+def apart(folder: Path) -> Path:
     """The folder that a command is given. Every program is taken from outside its work tree from then on, whatever the user's
     search path holds: git, the sandbox, agents."""
     top = folder.resolve()
@@ -34,7 +34,8 @@ def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
     return folder
 
 
-FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), callback=_apart)
+FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False),
+                        callback=lambda _ctx, _param, folder: apart(folder))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 

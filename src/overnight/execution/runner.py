@@ -26,13 +26,14 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import executed, mounts, null_edits, starved
+from overnight.execution import editables, executed, mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
 from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
 from overnight.referee.curves import CurveWatch
 from overnight.repo import Repo
+from overnight.track import runners
 from overnight.track.spec import RunSpec, Score, Step, Track
 from overnight.track.units import seconds, size
 
@@ -57,6 +58,8 @@ class Runner:
         repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
+        self.home, self.links = mounts.home(track.run)
+        self.imports = editables.folders(Path(self.python), repo.root)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
 
@@ -332,13 +335,14 @@ class _OneRun:
     def _command(self, step: RunSpec | Score | Step, tree: Path, seed: int, more: Mapping[str, str] = {}) -> Command:
         """A step of the track in a tree, with the limits and the environment that the contract names, and nothing of the
         user's."""
-        runner, words = self.runner, step.command
+        runner = self.runner
+        words = runners.direct(step.command) if self.track.run.python else step.command
         path = f"{Path(runner.python).parent}:/usr/local/bin:/usr/bin:/bin"
         env = {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
                **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more}
         return Command((runner.python, *words[1:]) if words[0] in ("python", "python3") else words, tree,
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
-                       (*runner.mounts, *runner.data))
+                       (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
 
     def _started(self, command: Command) -> Process:
         process = self.runner.sandbox.start(command)

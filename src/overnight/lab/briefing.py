@@ -41,7 +41,8 @@ class Briefing:
             frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
             history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
             guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
-            editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
+            editable=tuple(head.editable), region=head.region, unit=track.metric.unit,
+            contract=state.opened.contract if state.opened else "",
             levels=(levels.baseline, levels.frontier) if known else (None, None),
             gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit, levels.baseline or 0.0)
             if state.frontier else "",

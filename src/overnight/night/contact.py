@@ -21,11 +21,11 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import missing, needs, programs, seeds
+from overnight.night import layouts, missing, needs, programs
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
-from overnight.track import init
+from overnight.track import init, neighbours, regions, runners
 from overnight.track.contact import names, numbers, project
 from overnight.track.contact.numbers import Found
 from overnight.track.init import DetectedProject
@@ -76,12 +76,15 @@ class Seen(NamedTuple):
 
 
 class Contact:
-    """Meets the repository of a session. `box`: None where nothing can be run; `hear` is told what goes on."""
+    """Meets the repository of a session. `box`: None where nothing can be run; `hear` is told what goes on; `layout`: that of
+    another tool, whose files say what the user does not."""
 
-    def __init__(self, session: Session, box: Sandbox | None, told: Told, hear: Callable[[str], None]) -> None:
-        self.session, self.repo, self.box, self.told, self.hear = session, session.repo, box, told, hear
+    def __init__(self, session: Session, box: Sandbox | None, told: Told, hear: Callable[[str], None],
+                 layout: neighbours.Layout | None = None) -> None:
+        self.session, self.repo, self.box, self.hear, self.layout = session, session.repo, box, hear, layout
+        self.told = told if layout is None else _completed(told, layout)
         self.folder = session.repo.folder
-        self.texts = seeds.texts_of(self.folder, lambda path: project.readable(path) or path == told.entry)
+        self.texts = layouts.texts_of(self.folder, told.entry)
         self.karpathy = init.karpathy(self.texts)
         self._noted = set[str]()
 
@@ -112,9 +115,12 @@ class Contact:
 
     def _commands(self) -> list[tuple[str, ...]]:
         told = self.told
+        if self.layout is not None:
+            return [self.layout.command]
         if told.run:
-            bare = _FILLED.sub("", told.run)  # that is filled in without a shell
-            return [("sh", "-c", told.run) if _SHELL.search(bare) else _split(told.run)]
+            if _SHELL.search(_FILLED.sub("", told.run)):  # what is filled in needs no shell
+                return [("sh", "-c", told.run)]
+            return [runners.direct(words) if self._own else words for words in [_split(told.run)]]
         if told.entry:
             if not re.fullmatch(r"[\w ./+-]+", told.entry):
                 raise TrackError(f"{told.entry!r} has characters that a contract's file may not have: rename it.")
@@ -168,7 +174,8 @@ class Contact:
         data = (*self._data(), *way.data)
         step = RunSpec(way.command, trial, memory, python=python, data=data, gpus=gpu)
         contract = Track(Head(init.slug(self.folder), inside or ("*",)), Metric("wall_seconds", "minimize"), step)
-        commit = self._commit(inside or tuple(self.texts))
+        judges = self.layout.judges if self.layout else ()
+        commit = self._commit((*(inside or self.texts), *judges))
         if self.box is None:
             return Seen(command, way, python, "", "could not be run", "", False, 0.0, 0.0, commit)
         self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
@@ -288,16 +295,22 @@ class Contact:
         if self.karpathy and not self.told.edit:
             editable, protected = ["train.py"], ["prepare.py"]
         editable = [path for path in editable if path not in left]
+        if self.layout is not None:
+            protected = list(self.layout.judges)
+            number = number._replace(values=number.values[:1] if self.layout.script else number.values)  # another forges it
         chosen = self.told.edit or tuple(editable)
         if not chosen:
             raise TrackError(f"no file that {seen.shown} goes through is known to git: commit them, or name what may be edited "
                              "with --edit.")
         best = "lowest" if direction == "minimize" else "highest"
-        what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {shlex.join(seen.command)}"
+        goal = ", ".join(chosen[:3]) if self.layout and self.layout.script else shlex.join(seen.command)
+        what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {goal}"
         data, least = (*self._data(), *seen.way.data), init.NOISE if self.karpathy else 0.0
+        region = neighbours.MARK if neighbours.marked(self.texts, chosen) else ""
         found = DetectedProject(
             init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command, tuple(protected),
-            seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()))
+            seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()),
+            region, self.layout.required if self.layout else ())
         return found, list(self._told(found, seen, left))
 
     def _limits(self, seen: Seen) -> tuple[str, str]:
@@ -319,12 +332,13 @@ class Contact:
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
-                   "in its text, and the pattern was not tried")
+                   "in its text, and the pattern was not tried" + f": {seen.lacks}" * bool(seen.lacks))
         if seen.late:
             yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from "
                    "shorter runs")
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
         files = ", ".join(found.editable[:8]) + " ..." * (len(found.editable) > 8)
+        files = f"of {files} the lines between {' and '.join(regions.ends(found.region))}" if found.region else files
         yield f"{files} may be edited to {found.direction} {line(number.name, 60)}{kept}"
         if left:
             yield f"warning: git does not know {', '.join(left[:5])}, so no run has it: add it, and name it in `editable`"
@@ -332,6 +346,14 @@ class Contact:
         if ruler := [path for path in found.editable if said.search(self.texts.get(path, ""))]:
             yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring "
                    "to a file that is not in `editable`, or write a [score] command")
+
+
+def _completed(told: Told, layout: neighbours.Layout) -> Told:
+    """What a user says, and where they say nothing what the layout does."""
+    same = told.metric in ("", layout.metric) and not told.pattern
+    return told._replace(
+        edit=told.edit or layout.editable, metric=told.metric or layout.metric, pattern=told.pattern or layout.pattern * same,
+        direction=told.direction or (layout.direction if same else None))
 
 
 def _split(command: str) -> tuple[str, ...]:

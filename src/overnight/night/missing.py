@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from overnight.execution.mounts import KERNEL
 from overnight.repo import Repo
+from overnight.sandbox.world import OWN
 from overnight.track.spec import Track
 from overnight.track.units import size
 
@@ -38,6 +40,11 @@ class Failed(NamedTuple):
     repo: Repo
     said: str
 
+    def paths(self) -> list[str]:
+        """The files that were not found, the last first; those of the run's tree by their paths in the track's folder."""
+        found = reversed([*ALSO.findall(self.said), *WHERE.findall(self.said)])
+        return [path.removeprefix(f"{OWN}/work/tree/{self.repo.prefix}") for path in found]
+
     def on_disk(self, path: str) -> bool:
         """Whether the user's folder has a path below it that the commit has not."""
         inside = PurePosixPath(os.path.normpath(path))
@@ -61,7 +68,11 @@ def _module(failed: Failed) -> Iterator[str]:
             if failed.on_disk(place):
                 yield f"{place} is in your folder and not in the commit: `git add {place}` and commit"
                 return
-        if (failed.repo.folder / top).exists() or (failed.repo.folder / f"{top}.py").exists():
+        built = [each for base in (".", "src") for each in (failed.repo.folder / base).glob(f"{path}.*so")]
+        if built and failed.on_disk(made := str(built[0].relative_to(failed.repo.folder))):
+            yield f"{made} was built in your folder and is not in the commit: name it, `[run] data = [\"{made}\"]`"
+            return
+        if any((failed.repo.folder / base / each).exists() for base in (".", "src") for each in (top, f"{top}.py")):
             continue
         yield f"the run's interpreter has no {top}: {_environment(failed)}"
 
@@ -77,11 +88,39 @@ def _environment(failed: Failed) -> str:
 
 def _file(failed: Failed) -> Iterator[str]:
     """A file that the user's folder has and the commit has not: not added, ignored, or in a submodule."""
-    for path in reversed([*ALSO.findall(failed.said), *WHERE.findall(failed.said)]):
+    for path in failed.paths():
         if failed.on_disk(path):
             top = PurePosixPath(os.path.normpath(path)).parts[0]
             yield (f"{path} is in your folder and not in the commit, which is all that a run has: commit it, or, where git "
                    f"ignores it or it is a submodule's, name what holds it, `[run] data = [\"{top}\"]`")
+
+
+def _outside(failed: Failed) -> Iterator[str]:
+    """A file of the user's home or machine, or of the repository by its place on the disk."""
+    path = PurePosixPath(next((each for each in failed.paths() if each.startswith("/")), "/"))
+    below = _below_home(path)
+    if path.is_relative_to(failed.repo.folder):
+        inside = path.relative_to(failed.repo.folder)
+        data = f", and name it, `[run] data = [\"{inside.parts[0]}\"]`" if failed.on_disk(str(inside)) else ""
+        yield (f"{path} is where your folder lies, and a run's tree lies elsewhere: open {inside} from where the program is "
+               f"started{data}")
+    elif below is not None:
+        top = "/".join(below.parts[:2 if below.parts[0].startswith(".") else 1])
+        there = (Path.home() / below).exists()
+        said = "in your home, of which a run has what is named:" if there else "not there: prepare it first, and name it,"
+        yield f"~/{below} is {said} `[run] data = [\"~/{top}\"]`"
+    elif Path(path).exists() and not any(path.is_relative_to(place) for place in (*KERNEL, "/usr", "/etc")) and path.name:
+        holds = path.parent if len(path.parts) > 2 else path
+        yield f"{path} is outside of the run's tree: name what holds it, `[run] data = [\"{holds}\"]`"
+
+
+def _below_home(path: PurePosixPath) -> PurePosixPath | None:
+    """Where a path lies in the user's home, as a run with or without a home of its own sees that."""
+    for home in (PurePosixPath(Path.home()), PurePosixPath("/tmp")):
+        if path.is_relative_to(home) and path != home:
+            inside = path.relative_to(home)
+            return inside if (Path.home() / inside).exists() or inside.parts[0].startswith(".") else None
+    return None
 
 
 def _program(failed: Failed) -> Iterator[str]:
@@ -117,4 +156,4 @@ def _git(failed: Failed) -> Iterator[str]:
         yield "a run's tree is no git repository: where the program asks git for its version, let it go on without"
 
 
-HINTS = (_module, _file, _program, _network, _room, _git)
+HINTS = (_module, _file, _outside, _program, _network, _room, _git)

@@ -21,6 +21,7 @@ from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
 from overnight.repo.trees import FILES, GONE, Entry, Trees
 from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES, Look, WorkTree, named_filters
+from overnight.track import regions
 from overnight.track.junk import is_junk
 from overnight.track.spec import FILE, Track, covers
 
@@ -285,6 +286,9 @@ class Repo:
                 return f"touches {path}, which steers git"
             if change.after not in (*FILES, GONE) or (change.before not in (GONE, change.after) and change.after != GONE):
                 return f"changes the kind or mode of {path}"
+            mark = track.track.region
+            if mark and regions.crossed(self.text(base, inside), self.text(commit, inside), mark):
+                return f"touches {path} outside the lines between {' and '.join(regions.ends(mark))}"
         return ""
 
     def messages(self, commits: Iterable[str]) -> list[str]:

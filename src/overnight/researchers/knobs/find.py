@@ -45,7 +45,8 @@ def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Kn
         finder = _Finder(path, source, ruler)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
-    return sorted([*found, *texts.find(files, ruler.settings)], key=lambda knob: -knob.worth)
+    may = [knob for knob in (*found, *texts.find(files, ruler.settings)) if not ruler.bars(knob.path, knob.span)]
+    return sorted(may, key=lambda knob: -knob.worth)
 
 
 def _comments(path: str, source: Source) -> dict[int, Scale | None]:

@@ -106,7 +106,8 @@ def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> li
     taken = {part[1] for _, source in parsed for node in ast.walk(source.tree) if (part := part_of(node)) is not None}
     for path, source in parsed:
         for edit in _in_source(path, source, ruler, taken):
-            found.setdefault(edit.id, edit)
+            if not ruler.bars(path, edit.span):
+                found.setdefault(edit.id, edit)
     return list(found.values())
 
 

@@ -20,6 +20,7 @@ from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.parts import Ruler
 from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Value
+from overnight.track import regions
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
 FIRST = 6  # turns of knobs before the first structural edit
@@ -55,9 +56,11 @@ class Knobs:
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
     def _fixed(self, brief: Brief) -> Ruler:
-        """What is never turned: what measures, and what did not run."""
+        """What is never turned: what measures, what did not run, and what lies outside the regions of the contract."""
         self._executed = self._executed or self._ask()
-        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
+        marked = {path: regions.spans(text, brief.region) for path, text in brief.files.items() if brief.region}
+        ruler = of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
+        return ruler | Ruler(frozenset(), regions={path: spans for path, spans in marked.items() if spans is not None})
 
 
 def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:

@@ -26,8 +26,18 @@ _NUMBER = re.compile(
     r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
-_BENCHMARK = re.compile(r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) ns/op")
 _PYTEST = re.compile(r"^ +\"name\": \"([^\"\\\n]{1,80})\",\n +\"fullname\":", re.M)  # of pytest-benchmark's file
+_FORMS = tuple((re.compile(form), pattern) for form, pattern in (  # lines of benchmarks, and what reads each
+    (r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) (?P<unit>ns/op)", r"^{name}\S*\s+\d+\s+(\S+) {unit}"),  # Go
+    (r"test (?P<name>\S+)\s+\.\.\. bench:\s+(?P<number>[\d.,]+) (?P<unit>ns/iter)",
+     r"^test {name}\s.*bench:\s+(\S+) {unit}"),  # Rust
+    (r"(?P<name>\S*)\s+time:\s+\[\S+ (?P<unit>[nµm]?s) (?P<number>\S+) (?P=unit) ",
+     r"{name}\s+time:\s+\[\S+ {unit} (\S+) {unit} "),  # criterion, the middle one
+    (r"(?P<name>BM_\S+)\s+\S+ (?P<unit>[num]s)\s+(?P<number>\S+) (?P=unit)\s",
+     r"^{name}\s+\S+ {unit}\s+(\S+) {unit}"),  # Google's, of the processor
+    (r".*\bbest of \d+: (?P<number>\S+) (?P<unit>[num]?sec) per loop(?P<name>)", r"best of \d+: (\S+) {unit} per loop")))
+# Of pytest-benchmark, whose unit differs from run to run.
+_TABLE = re.compile(r"(?m)^-+ benchmark\b[^\n]*\n(?:(?!Legend:).*\n?)*")
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
 _SECTION = re.compile(r"(?i)(?<![\w./-])(train|training|val|valid|validation|dev|eval|evaluation|test|testing)(?![\w./-])")
 _SPLITS = re.compile(r"\s[-|]+\s|[.!?]\s+(?=\w)|[|;,\t\]\[{}]\s*|:\s*(?=\S)|\s{2,}|=>|->")
@@ -52,7 +62,7 @@ class Found(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A number where it stands: what lies between its name and it, and behind it."""
+    """A number where it stands: what lies between its name and it, and behind it; of a known form, its whole pattern."""
 
     name: str
     separator: str
@@ -63,6 +73,7 @@ class _Seen(NamedTuple):
     quote: str
     section: str
     line: int
+    pattern: str = ""
 
 
 def plain(output: str) -> str:
@@ -77,7 +88,7 @@ def found(output: str) -> list[Found]:
         return timed
     groups: dict[tuple[object, ...], list[_Seen]] = {}
     known = set[str]()
-    lines = list(_lines(output))
+    lines = list(_lines(_TABLE.sub("", output)))
     for at, line in lines:
         for seen in _of_line(line, at, known):
             key = (seen.name, seen.separator.strip() or bool(seen.separator), seen.first, seen.quote, seen.section)
@@ -109,17 +120,20 @@ def _lines(output: str) -> Iterator[tuple[int, str]]:
 
 def _of_line(line: str, at: int, known: set[str]) -> Iterator[_Seen]:
     """The named numbers of a line; `known` are the names so far, of which there are no more than are taken."""
-    if benchmark := _BENCHMARK.match(line):
-        yield _Seen(benchmark["name"], " ", benchmark["number"], "ns/op", " ns/op", True, "", "", at)
-        return
+    for form, pattern in _FORMS:
+        if match := form.match(line):
+            name, unit = match["name"], match["unit"]
+            pattern = pattern.replace("{name}", escaped(name)).replace("{unit}", unit)
+            yield _Seen(name or "time", " ", match["number"], unit, "", True, "", "", at, pattern)
+            return
     begin, section = 0, ""
     for match in _NUMBER.finditer(line):
         unit = match["unit"] or ""
         if unit and not _UNIT.fullmatch(unit):
             continue
         text, label, whole = match["number"] or match["none"], line[begin:match.start()], begin == 0
-        begin = match.end()
         after = _AFTER.match(line, match.end())
+        begin = after.end() if after else match.end()
         seen = _named(label, whole)
         if seen is not None:
             name, separator, first, quote = seen
@@ -176,6 +190,8 @@ def _tried(group: Sequence[_Seen], output: str, tries: Iterator[int], cut: bool)
     of the output was `cut`; `tries` is used up by all groups."""
     expected = [printed(seen.text) for seen in group]
     units = {seen.unit for seen in group}
+    if len(units) > 1 and units & names.TIMES:
+        return None  # now milliseconds, now seconds
     for pattern, _ in zip(_patterns(group), tries, strict=False):
         try:
             every = compiled(pattern, lines=True).finditer(output)
@@ -192,8 +208,8 @@ def _tried(group: Sequence[_Seen], output: str, tries: Iterator[int], cut: bool)
 def _patterns(group: Sequence[_Seen]) -> Iterator[str]:
     first = group[0]
     name = r"\s+".join(escaped(word) for word in first.name.split())
-    if first.behind == " ns/op":
-        yield rf"^{name}\S*\s+\d+\s+(\S+) ns/op"
+    if first.pattern:
+        yield first.pattern
         return
     between = _between({seen.separator for seen in group})
     quote = escaped(first.quote)
@@ -204,7 +220,7 @@ def _patterns(group: Sequence[_Seen]) -> Iterator[str]:
         heads = [f"{quote}{name}{quote}"] if quote else [f"{begin}{name}" for begin in begins]
         if first.section:
             heads = [rf"\b{first.section}\b.*?{head}" for head in heads if not head.startswith(("^", "(?:^"))]
-        yield from (f"{head}{between}{value}" for head in heads)
+        yield from (f"{head}{between}{value}{unit}" for unit in dict.fromkeys((_unit(group), "")) for head in heads)
 
 
 def _between(separators: set[str]) -> str:
@@ -227,6 +243,12 @@ def _value(group: Sequence[_Seen]) -> str:
     if "," in behind and any("," in seen.text for seen in group):
         return r"(\S+?),(?:\s|$)" if behind == {","} else ""
     return rf"([^\s{''.join(escaped(sign) for sign in sorted(behind))}]+)" if behind else r"(\S+)"
+
+
+def _unit(group: Sequence[_Seen]) -> str:
+    """The unit that stands apart behind these numbers, so that one in another is not taken for them; "" where there is none."""
+    apart = {found[1] for seen in group if (found := _AFTER.match(seen.behind)) and not seen.pattern}
+    return rf"\s+{escaped(unit)}" + r"\b" * unit[-1].isalnum() if len(apart) == 1 and (unit := apart.pop()) else ""
 
 
 def escaped(text: str) -> str:
