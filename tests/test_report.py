@@ -529,12 +529,12 @@ def test_numbers_on_an_older_frontier_are_told_apart_from_those_on_the_present_o
                  Measured(0.0, 92, number, "d" * 40, second, metrics={"val_bpc": 3.26}, **run))
     night.happen(Judged(0.0, number, "discard", "no sign", 0.245, (-0.3, 0.8), 2, 0, 1.0))
     text = shown(night, number, tmp_path)
-    assert "That makes 2 pairs, 1 of them against an older frontier" in text
+    assert "That makes 2 pairs, 1 of them measured earlier" in text
     assert "better by 0.5 bits/char on average, in 1 pair with an older frontier." in text
     assert "worse by 0.01 bits/char on average, in 1 pair with the one that it stands on now." in text and "0.245" not in text
     rows = {row[:2]: row for row in text.splitlines() if row[:2] in ("90", "92")}
     assert rows["90"].endswith("+0.5  on an older frontier") and rows["92"].endswith("-0.01")
-    assert "in 2 pairs, 1 of them on an older frontier" in line(history(night.lab.state).experiments[0])
+    assert "in 2 pairs, 1 of them measured earlier" in line(history(night.lab.state).experiments[0])
 
 
 def test_what_is_measured_again_after_a_veto_shows_no_number_of_before(tmp_path):

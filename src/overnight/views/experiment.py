@@ -32,7 +32,8 @@ class VerdictView(Struct, frozen=True):
                  any, else in the race; None: never compared
     interval     95 % interval of the true gain, in the metric's unit
     pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed;
-                 `older_pairs` were measured against an older frontier and count for the race alone
+                 `older_pairs` were measured against an older frontier, or before the track was begun anew, and count for the
+                 race alone
     e_value      evidence that it is better, as odds to 1
     word         of a discard, what was found: worse, no different (within so much), promising but not proven, or that it was
                  only looked at together with others; "" where that is not known
@@ -270,7 +271,7 @@ def effect(found: ExperimentView) -> str:
     if unproven(verdict):
         shown += f" on its {verdict.fresh_pairs} fresh pairs, proven on all {verdict.pairs}"
     if verdict.older_pairs and not verdict.fresh_pairs:
-        shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them on an older frontier"
+        shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them measured earlier"
     return shown + promise(verdict)
 
 

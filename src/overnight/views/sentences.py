@@ -121,7 +121,7 @@ def _compared(track: TrackView, found: DetailView) -> Iterator[str]:
     verdict, fresh = found.verdict, found.verdict.fresh_pairs
     timed = KINDS[track.kind].paired_in_time
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
-    older = f", {verdict.older_pairs} of them against an older frontier" * bool(verdict.older_pairs)
+    older = f", {verdict.older_pairs} of them measured earlier" * bool(verdict.older_pairs)
     drawn = f", {fresh} of them on seeds that were drawn after its commit existed" * bool(fresh)
     yield f"Compared: each run of it with a run of its base {how}. That makes {verdict.pairs} " + (
         f"pairs{older}{drawn}." if verdict.pairs > 1 else f"pair{older}.")
