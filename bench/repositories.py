@@ -27,6 +27,7 @@ from bench import ROOT
 from bench.ground import committed
 from bench.kit import Cell, Row, exact, mean, student
 from overnight.errors import OvernightError
+from overnight.execution.runner import THREADS
 from overnight.lab.events import Judged, Measured
 from overnight.night.session import Session
 from overnight.patterns import compiled
@@ -265,8 +266,8 @@ def measured(place: Path, folder: Path, environment: Environment, seed: str) -> 
     words = [python, *words[1:]] if words[0] in ("python", "python3") else words
     path = f"{Path(python).parent}{os.pathsep}{environment['PATH']}"
     own = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
-    done = subprocess.run(words, cwd=place, env={**own, "PATH": path, "OVERNIGHT_SEED": seed}, capture_output=True, text=True,
-                          timeout=RUN_SECONDS, check=False)
+    own |= {"PATH": path, "OVERNIGHT_SEED": seed, **dict.fromkeys(THREADS, "1")}
+    done = subprocess.run(words, cwd=place, env=own, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
     texts = [match[1] for match in compiled(metric["pattern"], lines=True).finditer(done.stdout + done.stderr)]
     if done.returncode or not texts:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {(done.stdout + done.stderr)[-300:]}")
