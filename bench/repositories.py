@@ -288,7 +288,7 @@ def until_kept(met: Met, words: Sequence[str]) -> Iterator[Row]:
         if status:
             raise OvernightError(f"{met.name}: {said[-1000:]}")
         events = list(opened(folder).journal.replay())
-    kept = [event.at for event in events if isinstance(event, Judged) and event.decision == "keep"]
+    kept = [event.at for event in events if isinstance(event, Judged) and event.verdict == "keep"]
     yield exact(f"{met.name}: init", before, unit="s")
     yield exact(f"{met.name}: check", check, unit="s")
     if kept:
