@@ -66,12 +66,19 @@ def _texts(nodes: Iterable[ast.expr]) -> list[str]:
 # ---- what cannot matter --------------------------------------------------------------------------------------------
 
 
-def overridden(tree: ast.Module) -> set[str]:
-    """Defaults that nothing uses: `setup(lr=)` of a function, `Config.depth` of a class with typed fields."""
+Calls = Mapping[str, list[ast.Call]]
+
+
+def called(trees: Iterable[ast.Module]) -> Calls:
+    """The calls of some files by the names of what they call; no calls of what is not called."""
     calls: dict[str, list[ast.Call]] = defaultdict(list)
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call):
-            calls[name_of(call.func)].append(call)
+    for call in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        calls[name_of(call.func)].append(call)
+    return calls
+
+
+def overridden(tree: ast.Module, calls: Calls) -> set[str]:
+    """Defaults that no call uses: `setup(lr=)` of a function, `Config.depth` of a class with typed fields."""
     dead: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, texts, words
-from overnight.researchers.knobs.clues import alternatives, is_world, overridden, reporting
+from overnight.researchers.knobs.clues import Calls, alternatives, called, is_world, overridden, reporting
 from overnight.researchers.knobs.edit import Source, name_of, sources
 from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
 from overnight.researchers.knobs.parts import Ruler
@@ -41,8 +41,10 @@ def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Kn
     where it is not given. Python that does not parse has none. Raises TrackError for a bad comment."""
     found: list[Knob] = []
     ruler = of(files) if ruler is None else ruler
-    for path, source in sources(files):
-        finder = _Finder(path, source, ruler)
+    parsed = [*sources(files)]
+    calls = called(source.tree for _, source in parsed)
+    for path, source in parsed:
+        finder = _Finder(path, source, ruler, calls)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
     may = [knob for knob in (*found, *texts.find(files, ruler.settings)) if not ruler.bars(knob.path, knob.span)]
@@ -68,11 +70,11 @@ def _comments(path: str, source: Source) -> dict[int, Scale | None]:
 class _Finder:
     """Walks a module and collects its knobs, in the order in which they stand there."""
 
-    def __init__(self, path: str, source: Source, ruler: Ruler) -> None:
+    def __init__(self, path: str, source: Source, ruler: Ruler, calls: Calls) -> None:
         self.knobs: list[Knob] = []
         self._path, self._source, self._ruler = path, source, ruler
         self._asked, self._choices = _comments(path, source), alternatives(source.tree)
-        self._dead = overridden(source.tree) | reporting(source.tree)
+        self._dead = overridden(source.tree, calls) | reporting(source.tree)
         self._names: Counter[str] = Counter()
 
     # -- statements
