@@ -16,6 +16,8 @@ from overnight.errors import TrackError
 from overnight.patterns import compiled
 from overnight.track.contact import names
 from overnight.track.units import printed
+from overnight.untrusted import line as shown
+from overnight.untrusted import quoted
 
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
 MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
@@ -275,3 +277,35 @@ def called(numbers: Sequence[Found], name: str) -> Found | None:
     same = [each for each in numbers if each.name == name] or [each for each in numbers if each.name.lower() == name.lower()] \
         or [each for each in numbers if names.words(each.name) == names.words(name)]
     return min(same, key=lambda each: (-each.line, len(each.values)), default=None)
+
+
+# ---- those that the user names -----------------------------------------------------------------------------------
+
+
+def matched(pattern: str, name: str, output: str) -> Found | None:
+    """What a pattern of the user's finds. Raises TrackError for one that is none."""
+    search = compiled(pattern, lines=True)
+    if search.groups != 1:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' needs exactly one group, round the number, like '^loss: (\\S+)'.")
+    texts = [match[1] or "" for match in search.finditer(plain(output))]
+    try:
+        values = tuple(printed(text) for text in texts)
+    except ValueError:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
+                         "hold the number alone.") from None
+    return Found(name or name_in(pattern), pattern, values, "", 0) if values else None
+
+
+def name_in(pattern: str) -> str:
+    """What a pattern's number may be called: its first word."""
+    plain = re.sub(r"\\[A-Za-z]|\([^)]*\)|\[[^\]]*\]", " ", pattern)
+    return next(iter(re.findall(r"[A-Za-z][\w-]*", plain)), "metric")
+
+
+def behind(name: str, output: str) -> Found | None:
+    """The number that follows a name on its line, whatever stands between."""
+    pattern = rf"{escaped(name)}[^\d\n]*?([-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?)"
+    try:
+        return matched(pattern, name, output)
+    except TrackError:
+        return None
