@@ -55,6 +55,22 @@ def test_what_a_run_lacks_is_named(tmp_path, bubblewrap, program, disk, said):
     assert done.outcome != "ok" and said in lacks and bool(said) == bool(lacks)
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "4d7a" * 16 + "\nsize 12345\n"
+
+
+def test_a_pointer_of_lfs_in_the_place_of_a_content_is_named(tmp_path, bubblewrap):
+    loads = "import pickle\npickle.load(open('{}', 'rb'))\n"
+    _, lacks = lacking(tmp_path / "a", bubblewrap, loads.format("w.bin"), **{"w.bin": POINTER})
+    assert lacks.startswith("w.bin is a pointer of Git LFS and not the content: install git-lfs, run `git lfs pull`")
+    contract = CONTRACT.replace("[run]", '[run]\ndata = ["data"]')
+    _, lacks = lacking(tmp_path / "b", bubblewrap, loads.format("data/w.bin"), contract, {"data/w.bin": POINTER}, **{".gitignore": "data\n"})
+    assert f"{tmp_path}/b/data/w.bin is a pointer of Git LFS" in lacks
+    _, lacks = lacking(tmp_path / "c", bubblewrap, "1 / 0\n", **{"w.bin": POINTER})
+    assert lacks == ""
+    folder = repository(tmp_path / "d", LITTLE | {"w.bin": POINTER, ".gitattributes": "*.bin filter=lfs -text\n"})
+    assert "w.bin is kept in Git LFS and its content is not here" in sentence(overnight("check", folder))
+
+
 def test_files_by_their_places_on_the_disk_are_named(tmp_path, bubblewrap, monkeypatch):
     home, folder, other = tmp_path / "home", tmp_path / "home/track", tmp_path / "other"
     monkeypatch.setenv("HOME", str(home))
