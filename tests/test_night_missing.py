@@ -178,9 +178,9 @@ def test_a_branch_in_the_way_of_the_result_branch_is_told_before_anything_runs(l
         overnight("run", little, "--experiments", "1"))
 
 
-def test_a_terminal_without_a_sign_shows_another_one(little):
-    commit(little, {"settings.py": "X = 2.0\n"})
-    env = os.environ | {"PYTHONIOENCODING": "latin-1"}
+def test_a_terminal_without_a_sign_shows_another_one_and_a_folder_may_have_letters_that_the_locale_lacks(tmp_path):
+    little = repository(tmp_path / "projéct", LITTLE)
+    env = os.environ | {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     code = ("import sys; from overnight.cli import main\nfrom overnight.cli.base import tell\n"
             "sys.argv = ['overnight', 'where', sys.argv[1]]\n"
             "try: main()\nfinally: tell('1 \\u2192 2')\n")

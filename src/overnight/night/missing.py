@@ -32,7 +32,8 @@ PROGRAM = re.compile(r"(?:exec: )?(?<![\w.+/-])([\w.+/-]{1,200}): (?:not found|c
 NAMES = ("Temporary failure in name resolution", "Name or service not known", "nodename nor servname", "Could not resolve host",
          "getaddrinfo", "Network is unreachable")
 UNREADABLE = ("git-lfs", "invalid load key, 'v'", "Expecting value: line 1 column 1", "Not a gzipped file (b've')",
-              "not a zip file", "cannot identify image file", "magic bytes not found", "deserializing header", "containing pickled data")
+              "not a zip file", "cannot identify image file", "magic bytes not found", "deserializing header",
+              "containing pickled data")
 MOST_LOOKED_AT = 2000  # files that may be pointers
 FULL = ("No space left on device", "File too large")
 GIT = re.compile(r"not a git repository|'git', '|\bgit rev-parse\b|InvalidGitRepositoryError")
