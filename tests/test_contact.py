@@ -27,6 +27,34 @@ num_steps:        953
 num_params_M:     50.3
 depth:            8
 """
+PYTEST = """\
+test_near   170.1745  252.7211
+{
+    "machine_info": {
+        "node": "vm"
+    },
+    "benchmarks": [
+        {
+            "name": "test_near",
+            "fullname": "benchmarks/test_a.py::test_near",
+            "extra_info": {},
+            "stats": {
+                "min": 0.5,
+                "max": 0.75
+            }
+        },
+        {
+            "name": "test_far",
+            "fullname": "benchmarks/test_a.py::test_far",
+            "extra_info": {},
+            "stats": {
+                "min": 0.25,
+                "max": 0.375
+            }
+        }
+    ]
+}
+"""
 OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("val_acc: 74.53%", "val_acc", 74.53),
     ("val_loss: 1.26, val_acc: 0.7\n", "val_loss", 1.26),
@@ -77,6 +105,7 @@ OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("speedup: 1.53x", "speedup", 1.53),
     ("makespan: 12\nReturn code: 0", "makespan", 12),
     ("val_loss_epoch: 0.3\ntrain_loss_step: 0.2", "val_loss_epoch", 0.3),
+    (PYTEST, "test_far seconds", 0.25),
     ("Benchmark 1: ./sort\n  Time (mean ± σ):     303.0 ms ±   0.8 ms    [User: 1.1 ms, System: 1.3 ms]\n"
      "  Range (min … max):   302.1 ms … 304.4 ms    10 runs\n", "Time (mean ± σ)", 303.0),
     ("1000 loops, best of 5: 245 nsec per loop", "time", 245), ("sort: Mean +- std dev: 12.3 us +- 0.4 us", "Mean +- std dev", 12.3),
@@ -227,6 +256,8 @@ def test_a_pick_without_a_pattern_is_refused():
     ({"Makefile": "all:\n\tcc x.c\nbench: all\n\t./a.out\n", "x.c": "int main() {}"}, ("make", "-s", "bench")),
     ({"a.cpp": "int main() {}", "inc/b.hpp": ""}, ("sh", "-c", "c++ -O2 -Iinc -o ./program a.cpp -lm && ./program")),
     ({"run.sh": "#!/bin/bash\n"}, ("bash", "run.sh")),
+    ({"benchmarks/test_a.py": "def test_a(benchmark):\n    benchmark(f)\n", "benchmarks/test_b.py": "def test_b(): pass\n"},
+     ("sh", "-c", "python3 -m pytest -q --benchmark-only --benchmark-json=benchmark.json benchmarks/test_a.py && cat benchmark.json")),
 ])
 def test_how_a_project_may_be_run(texts, command):
     assert project.proposals(texts)[0] == command
@@ -258,3 +289,18 @@ def test_of_a_folder_with_settings_or_source_beside_its_programs_those_alone_are
     (tmp_path / root / "bin/some-tool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / root / "bin"))
     assert programs.found(("some-tool",)).data == (read,)
+
+
+@pytest.mark.parametrize("command", [
+    ("some-tool", "run"), ("env", "SEED=$OVERNIGHT_SEED", "some-tool", "run"), ("sh", "-c", "SEED=3 some-tool run | tail -1"),
+    ("sh", "-c", "true && some-tool")])
+def test_a_program_of_the_home_is_found_behind_env_and_in_a_line_for_a_shell(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "work/bin").mkdir(parents=True)
+    (tmp_path / "work/bin/some-tool").write_text("")
+    (tmp_path / "work/bin/some-tool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "work/bin"))
+    found = programs.found(command)
+    path = f"PATH={tmp_path}/work/bin:/usr/local/bin:/usr/bin:/bin"
+    assert found.data == ("~/work/bin",) and found.command == ("env", path, *(command[1:] if command[0] == "env" else command))
+    assert programs.found(("sh", "-c", "echo some-tool")).data == ()

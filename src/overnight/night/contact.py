@@ -38,6 +38,7 @@ TIMEOUTS = ("1min", "2min", "5min", "10min", "15min", "30min", "1h", "2h", "4h",
 SLACK = 5  # times what the one run took that others may take, and twice its memory
 MOST_NAMED = 6  # numbers of an output that are named in a sentence
 _SHELL = re.compile(r"[|&;<>$`*?~]|^\w+=")
+_FILLED = re.compile(r"\$(?:OVERNIGHT_(?:SEED|OUT)\b|\{OVERNIGHT_(?:SEED|OUT)\})")
 
 
 class Told(NamedTuple):
@@ -116,7 +117,7 @@ class Contact:
         if self.layout is not None:
             return [self.layout.command]
         if told.run:
-            if _SHELL.search(told.run):
+            if _SHELL.search(_FILLED.sub("", told.run)):  # what is filled in needs no shell
                 return [("sh", "-c", told.run)]
             return [runners.direct(words) if self._own else words for words in [_split(told.run)]]
         if told.entry:

@@ -9,14 +9,16 @@ Key = tuple[str, int, int, int, int]  # path, first line, column, last line, col
 
 
 class Ruler:
-    """The parts of files that measure; `regions`: of some files, the spans of characters that alone may be edited."""
+    """The parts of files that measure; `settings`: names that only these read, and that no Python file sets; `regions`: of some
+    files, the spans of characters that alone may be edited."""
 
-    def __init__(self, found: frozenset[Key], regions: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> None:
-        self._found, self._regions = found, regions or {}
+    def __init__(self, found: frozenset[Key], settings: frozenset[str] = frozenset(),
+                 regions: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> None:
+        self._found, self.settings, self._regions = found, settings, regions or {}
 
     def __or__(self, other: Ruler) -> Ruler:
         """What either of two holds, one after the other."""
-        return Ruler(self._found | other._found, {**self._regions, **other._regions})
+        return Ruler(self._found | other._found, self.settings | other.settings, {**self._regions, **other._regions})
 
     def bars(self, path: str, span: tuple[int, int]) -> bool:
         """Whether a span of a file lies outside all that may be edited there."""

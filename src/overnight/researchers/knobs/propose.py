@@ -60,7 +60,7 @@ class Knobs:
         self._executed = self._executed or self._ask()
         marked = {path: regions.spans(text, brief.region) for path, text in brief.files.items() if brief.region}
         ruler = of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
-        return ruler | Ruler(frozenset(), {path: spans for path, spans in marked.items() if spans is not None})
+        return ruler | Ruler(frozenset(), regions={path: spans for path, spans in marked.items() if spans is not None})
 
 
 def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:

@@ -1,7 +1,7 @@
 """The named numbers of a program's output, each with the pattern that finds it, tried on that very output. Pure.
 
 Covered: `name: 1.5`, `name=1.5`, several a line, tables, a prefix of a log, percent signs and units, thousands, an uncertainty,
-JSON on a line or over several, benchmarks that print the number before its unit; one line an epoch.
+JSON on a line or over several, benchmarks that print the number before its unit, pytest-benchmark; one line an epoch.
 Not covered: numbers without a name; words in other alphabets are taken as they are.
 """
 
@@ -22,11 +22,13 @@ from overnight.untrusted import quoted
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
 MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
 MOST_WORDS, MOST_NAME_CHARACTERS = 4, 60  # of a name
+MOST_TIMED = 20  # benchmarks of pytest-benchmark
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(
     r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
+_PYTEST = re.compile(r"^ +\"name\": \"([^\"\\\n]{1,80})\",\n +\"fullname\":", re.M)  # of pytest-benchmark's file
 _FORMS = tuple((re.compile(form), pattern) for form, pattern in (  # lines of benchmarks, and what reads each
     (r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) (?P<unit>ns/op)", r"^{name}\S*\s+\d+\s+(\S+) {unit}"),  # Go
     (r"test (?P<name>\S+)\s+\.\.\. bench:\s+(?P<number>[\d.,]+) (?P<unit>ns/iter)",
@@ -84,6 +86,8 @@ def plain(output: str) -> str:
 def found(output: str) -> list[Found]:
     """The named numbers of an output, in the order in which they end, each once for each way in which it is printed."""
     output = plain(output)
+    if '"machine_info": {' in output and (timed := list(_of_pytest(output))):
+        return timed
     groups: dict[tuple[object, ...], list[_Seen]] = {}
     known = set[str]()
     lines = list(_lines(_TABLE.sub("", output)))
@@ -96,6 +100,14 @@ def found(output: str) -> list[Found]:
     last_first = sorted(groups.values(), key=lambda group: -group[-1].line)
     made = [_tried(group, output, tries, lines[0][0] > 0) for group in last_first]
     return sorted(filter(None, made), key=lambda each: each.line)
+
+
+def _of_pytest(output: str) -> Iterator[Found]:
+    """The least time of each benchmark in what pytest-benchmark writes: of its numbers the one with the least noise."""
+    for seen in islice(_PYTEST.finditer(output), MOST_TIMED):
+        pattern = rf'"name": "{escaped(seen[1])}",(?s:.*?)"min": ([^,\s]+)'
+        if match := compiled(pattern, lines=True).search(output):
+            yield Found(f"{seen[1]} seconds", pattern, (printed(match[1]),), "s", output.count("\n", 0, seen.start()))
 
 
 def _lines(output: str) -> Iterator[tuple[int, str]]:
