@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import CONTRACT, LITTLE, commit, git, home, overnight, repository, sentence, write
+from conftest import CONTRACT, LITTLE, git, home, overnight, repository, sentence, write
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.night.missing import why

@@ -108,7 +108,7 @@ class Contact:
         yield from self._commands()
         if not (self.told.metric or self.told.pattern):
             for seen in [seen for seen in runs if not seen.wrong]:
-                yield from project.written(seen.command, self.texts)
+                yield from project.timed(seen.command) if _tabled(seen) else project.written(seen.command, self.texts)
 
     # -- running --
 
@@ -242,6 +242,8 @@ class Contact:
         if told.metric:
             found = numbers.called(every, told.metric) or numbers.behind(told.metric, output)
             return (found._replace(name=told.metric) if found else None), found is not None
+        if _tabled(seen):
+            return None, False
         if self.karpathy and (found := numbers.called(every, "val_bpb")):
             return found, True
         ranked = numbers.ranked(every)
@@ -345,6 +347,11 @@ class Contact:
         if ruler := [path for path in found.editable if said.search(self.texts.get(path, ""))]:
             yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring "
                    "to a file that is not in `editable`, or write a [score] command")
+
+
+def _tabled(seen: Seen) -> bool:
+    """Whether a run printed a table of pytest-benchmark, whose unit differs from run to run, and not its file."""
+    return '"machine_info": {' not in seen.output and numbers.TABLE.search(numbers.plain(seen.output)) is not None
 
 
 def _completed(told: Told, layout: neighbours.Layout) -> Told:
