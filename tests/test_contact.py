@@ -157,6 +157,29 @@ def test_a_time_in_another_unit_is_not_taken_for_one_in_this(line, other):
     assert not [each for each in numbers.ranked(numbers.found(f"{line}\n{other}")) if len(each.values) > 1]
 
 
+HYPERFINE = """{
+  "results": [
+    {
+      "command": "python sort.py --n 3",
+      "mean": 0.3024,
+      "stddev": 0.0004,
+      "median": 0.3025,
+      "user": 0.001,
+      "min": 0.302,
+      "max": 0.303,
+      "times": [
+        0.302
+      ]
+    }
+  ]
+}"""
+
+
+def test_the_file_of_hyperfine_is_read():
+    (found,) = numbers.found(HYPERFINE)
+    assert (found.name, found.values, found.unit, names.direction(found.name)) == ("python sort.py --n 3 seconds", (0.302,), "s", "minimize")
+
+
 def test_the_table_of_pytest_benchmark_is_not_read_for_its_unit_differs_from_run_to_run():
     row = "test_sort    {}     20.1000   1.5000    0.2000    1.4000  0.1000   5;10  666.6667  100  10\n"
     table = f"{'-' * 20} benchmark: 1 tests {'-' * 20}\nName (time in us)   Min   Max   Mean\n{'-' * 60}\n{row.format('1.23')}{'-' * 60}\n\nLegend:\n  Outliers: 1\n"
@@ -257,7 +280,7 @@ def test_a_pick_without_a_pattern_is_refused():
     ({"a.cpp": "int main() {}", "inc/b.hpp": ""}, ("sh", "-c", "c++ -O2 -Iinc -o ./program a.cpp -lm && ./program")),
     ({"run.sh": "#!/bin/bash\n"}, ("bash", "run.sh")),
     ({"benchmarks/test_a.py": "def test_a(benchmark):\n    benchmark(f)\n", "benchmarks/test_b.py": "def test_b(): pass\n"},
-     ("sh", "-c", "python3 -m pytest -q --benchmark-only --benchmark-json=benchmark.json benchmarks/test_a.py && cat benchmark.json")),
+     ("sh", "-c", f"python3 -m pytest -q --benchmark-only --benchmark-json=benchmark.json benchmarks/test_a.py && {project.SHOWN}")),
 ])
 def test_how_a_project_may_be_run(texts, command):
     assert project.proposals(texts)[0] == command

@@ -122,8 +122,24 @@ def test_a_program_that_fails_after_all_but_says_what_it_would_print_gets_a_cont
     assert "warning: `python train.py` ended with status 1: ModuleNotFoundError" in said and "was not tried" in said
 
 
-def test_notebooks_alone_are_a_sentence(tmp_path):
-    assert "nbconvert" in refused(tmp_path / "any", {"explore.ipynb": "{}"})
+def notebook(*cells, **more):
+    code = [{"cell_type": "code", "source": cell.splitlines(keepends=True), "outputs": []} for cell in cells]
+    return json.dumps({"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# a title"]}, *code]} | more, indent=1)
+
+
+def test_a_notebook_is_run_and_improved_as_a_script(tmp_path):
+    book = notebook("%matplotlib inline\nimport os, random", "%%bash\npip install x", DRAWS, "if loss:\n    !ls\nprint(f'val_loss: {loss:.4f}')\nloss")
+    made, said = begun(tmp_path / "any", {"my explore.ipynb": book, "README.md": ""})
+    assert made["run"]["command"] == ["python", "my_explore.py"] and made["track"]["editable"] == ["my_explore.py"]
+    assert "my_explore.py has the code of my explore.ipynb as a script" in said and "git add track.toml program.md my_explore.py" in said
+
+
+def test_of_several_notebooks_one_is_named(tmp_path):
+    files = {"a/one.ipynb": notebook("print('hello')"), "two.ipynb": notebook("print('loss: 3')"), "three.ipynb": notebook("x", metadata={"kernelspec": {"language": "R"}})}
+    assert "`overnight init --from a/one.ipynb`; a script is made of it" in refused(tmp_path / "any", files)
+    assert "prints no named number" in overnight("init", "any", "--from", "any/a/one.ipynb", cwd=tmp_path).stderr
+    assert "three.ipynb has no code in Python" in overnight("init", "any", "--from", "any/three.ipynb", cwd=tmp_path).stderr
+    assert git(tmp_path / "any", "status", "--porcelain") == ""
 
 
 # ---- options ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
 from overnight.track import neighbours, ready, spec
+from overnight.track.contact import project
 from overnight.track.load import load, text_of
 from overnight.track.seeding import by_hand, patch, recorded, warned
 from overnight.track.seeding.place import Place
@@ -31,8 +32,8 @@ from overnight.workers.cores import MACHINE, available
 @main.command()
 @FOLDER
 @click.option("--from", "source", default="", metavar="DIR|NAME",
-              help="A ready track by its name, or a project that is laid out for OpenEvolve, ShinkaEvolve, pi-autoresearch or "
-                   "autoresearch: copied into FOLDER, or taken where it is.")
+              help="A ready track by its name, a project that is laid out for OpenEvolve, ShinkaEvolve, pi-autoresearch or "
+                   "autoresearch, which is copied into FOLDER or taken where it is, or a notebook of FOLDER.")
 @click.option("--run", "command", default="", metavar="COMMAND", help="What to run, if it cannot be found out.")
 @click.option("--edit", multiple=True, metavar="GLOB", help="A file or glob that may be edited; may be given several times.")
 @click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
@@ -46,7 +47,8 @@ from overnight.workers.cores import MACHINE, available
 def init(ctx: click.Context, folder: Path, source: str, command: str, edit: tuple[str, ...], metric: str, pattern: str,
          direction: Direction | None, entry: str, seed: bool, sandbox_name: str) -> None:
     """Run a repository's program once, and write track.toml and program.md for what it prints."""
-    if source:
+    book = _inside(source, folder) if source.endswith(".ipynb") else ""
+    if source and not book:
         given = ctx.get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
         folder = _taken(source, folder if given else None)
     session = Session(folder)
@@ -57,7 +59,7 @@ def init(ctx: click.Context, folder: Path, source: str, command: str, edit: tupl
     if there and not seed:
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     if not there:
-        _begin(folder, session, Told(command, edit, metric, pattern, direction, entry), sandbox_name)
+        _begin(folder, session, Told(command, edit, metric, pattern, direction, entry), sandbox_name, book)
     _connect(folder, seed)
 
 
@@ -88,17 +90,34 @@ def _connect(folder: Path, wanted: bool) -> None:
         tell(f"warning: {warned(recorded(fixed))}")
 
 
-def _begin(folder: Path, session: Session, told: Told, sandbox_name: str) -> None:
+def _inside(source: str, folder: Path) -> str:
+    """The path of a notebook in the folder. Raises TrackError."""
+    place = Path(source).resolve()
+    if not place.is_file() or not place.is_relative_to(folder.resolve()):
+        raise TrackError(f"--from {source}: there is no such notebook in {folder.resolve()}.")
+    return place.relative_to(folder.resolve()).as_posix()
+
+
+def _begin(folder: Path, session: Session, told: Told, sandbox_name: str, book: str) -> None:
     box: Sandbox | None = None
     try:
         box = sandbox.choose(sandbox_name)
     except SandboxMissing as error:
         tell(f"note: nothing is run, and what the program prints is read in its text: {error}", err=True)
-    layout = None if told.run or told.entry else neighbours.known(layouts.texts_of(folder))
-    if layout is not None:
-        caller = f", whose evaluator {neighbours.CALLER} calls without it" if layout.script else ""
-        tell(f"this is laid out for {layout.tool}{caller}")
-    with layouts.placed(folder, layout) as made:
+    layout, beside = None, dict[str, str]()
+    if not (told.run or told.entry):
+        texts = layouts.texts_of(folder)
+        layout = None if book else neighbours.known(texts)
+        beside = layouts.caller(layout)
+        if layout is not None:
+            calls = f", whose evaluator {neighbours.CALLER} calls without it" if beside else ""
+            tell(f"this is laid out for {layout.tool}{calls}")
+        elif book or not project.proposals(texts):
+            book, beside = layouts.notebook(folder, book)
+            told = told._replace(entry=next(iter(beside), ""))
+            if book:
+                tell(f"{told.entry} has the code of {book} as a script, which is what is run and improved")
+    with layouts.placed(folder, beside) as made:
         found, sentences = Contact(session, box, told, tell, layout).met()
         made += [path.relative_to(folder).as_posix() for path in starting.write(folder, found)]
     for name in made:

@@ -97,6 +97,9 @@ def _notes(night: Night) -> Iterator[str]:
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "
                "(`--restart` begins anew at your commit)")
+    if session.orphan:
+        yield (f"note: {session.branch} had results of which no journal is left, for its state was deleted or lies elsewhere: "
+               f"they are on {session.orphan} now")
     if (carried := state.usage.carried).calls:
         yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
     if state.one_seed:

@@ -23,14 +23,13 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.night import layouts, missing, needs, programs
 from overnight.night.session import Session
-from overnight.patterns import compiled
 from overnight.sandbox import gpus
 from overnight.track import init, neighbours, regions, runners
 from overnight.track.contact import names, numbers, project
 from overnight.track.contact.numbers import Found
 from overnight.track.init import DetectedProject
 from overnight.track.spec import Head, Metric, RunSpec, Track
-from overnight.track.units import printed, seconds
+from overnight.track.units import seconds
 from overnight.untrusted import line, quoted
 from overnight.workers.cores import available
 
@@ -109,7 +108,7 @@ class Contact:
         yield from self._commands()
         if not (self.told.metric or self.told.pattern):
             for seen in [seen for seen in runs if not seen.wrong]:
-                yield from project.written(seen.command, self.texts)
+                yield from project.timed(seen.command) if _tabled(seen) else project.written(seen.command, self.texts)
 
     # -- running --
 
@@ -134,8 +133,8 @@ class Contact:
         for name in project.ENTRIES:
             files.check(self.folder, f"{name}.py")  # a link, a pipe
         if books := sorted(path for path in self.texts if path.endswith(".ipynb")):
-            raise TrackError(f"there are only notebooks here, like {line(books[0], 80)}: make a script of it (jupyter "
-                             "nbconvert --to script), commit that, and run `overnight init` again.")
+            raise TrackError(f"there are several notebooks here, like {line(books[0], 80)}: name the one whose code is to be "
+                             f"improved, `overnight init --from {shlex.quote(line(books[0], 80))}`; a script is made of it.")
         raise TrackError(f"no program in {self.folder} prints a line like `val_loss: 0.123`, as far as its files tell: say "
                          "what to run with --run \"COMMAND\".")
 
@@ -237,12 +236,14 @@ class Contact:
         if not output or (seen.wrong and not seen.late):
             return None, False
         if told.pattern:
-            found = _matched(told.pattern, told.metric, output)
+            found = numbers.matched(told.pattern, told.metric, output)
             return found, found is not None
         every = numbers.found(output)
         if told.metric:
-            found = numbers.called(every, told.metric) or _behind(told.metric, output)
+            found = numbers.called(every, told.metric) or numbers.behind(told.metric, output)
             return (found._replace(name=told.metric) if found else None), found is not None
+        if _tabled(seen):
+            return None, False
         if self.karpathy and (found := numbers.called(every, "val_bpb")):
             return found, True
         ranked = numbers.ranked(every)
@@ -255,7 +256,7 @@ class Contact:
         """The number that a program which failed would print, as its text tells."""
         told = self.told
         if told.pattern:
-            return Found(told.metric or _name_in(told.pattern), told.pattern, (), "", 0)
+            return Found(told.metric or numbers.name_in(told.pattern), told.pattern, (), "", 0)
         said = [name for path in project.split(seen.command, self.texts)[0] for name in init.said(self.texts[path])]
         if self.karpathy or told.metric:
             return init.unseen(told.metric or "val_bpb")
@@ -348,6 +349,11 @@ class Contact:
                    "to a file that is not in `editable`, or write a [score] command")
 
 
+def _tabled(seen: Seen) -> bool:
+    """Whether a run printed a table of pytest-benchmark, whose unit differs from run to run, and not its file."""
+    return '"machine_info": {' not in seen.output and numbers.TABLE.search(numbers.plain(seen.output)) is not None
+
+
 def _completed(told: Told, layout: neighbours.Layout) -> Told:
     """What a user says, and where they say nothing what the layout does."""
     same = told.metric in ("", layout.metric) and not told.pattern
@@ -376,31 +382,3 @@ def _listed(found: Sequence[Found]) -> str:
     more = len(found) - MOST_NAMED
     named = ", ".join(f"{line(each.name, 40)} = {each.values[-1]:g}" for each in found[:MOST_NAMED])
     return named + (f" and {more} more" if more > 0 else "")
-
-
-def _matched(pattern: str, name: str, output: str) -> Found | None:
-    """What a pattern of the user's finds. Raises TrackError for one that is none."""
-    search = compiled(pattern, lines=True)
-    if search.groups != 1:
-        raise TrackError(f"--pattern '{line(pattern, 80)}' needs exactly one group, round the number, like '^loss: (\\S+)'.")
-    texts = [match[1] or "" for match in search.finditer(numbers.plain(output))]
-    try:
-        values = tuple(printed(text) for text in texts)
-    except ValueError:
-        raise TrackError(f"--pattern '{line(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
-                         "hold the number alone.") from None
-    return Found(name or _name_in(pattern), pattern, values, "", 0) if values else None
-
-
-def _name_in(pattern: str) -> str:
-    plain = re.sub(r"\\[A-Za-z]|\([^)]*\)|\[[^\]]*\]", " ", pattern)
-    return next(iter(re.findall(r"[A-Za-z][\w-]*", plain)), "metric")
-
-
-def _behind(name: str, output: str) -> Found | None:
-    """The number that follows a name on its line, whatever stands between."""
-    pattern = rf"{numbers.escaped(name)}[^\d\n]*?([-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?)"
-    try:
-        return _matched(pattern, name, output)
-    except TrackError:
-        return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -18,8 +18,9 @@ from overnight import files
 from overnight.errors import TrackError
 from overnight.night import seeds
 from overnight.track import init, neighbours, ready
-from overnight.track.contact import project
+from overnight.track.contact import notebooks, project
 
+MOST_NOTEBOOK_BYTES = 64 << 20  # with the pictures in it
 LEFT = ("__pycache__", ".git", ".venv", ".overnight", "*.pyc")  # behind where a project is copied
 AUTHOR = ("-c", "user.name=overnight", "-c", "user.email=overnight@localhost", "-c", "commit.gpgsign=false")
 
@@ -34,15 +35,35 @@ def texts_of(folder: Path, entry: str = "") -> dict[str, str]:
     return texts
 
 
+def caller(layout: neighbours.Layout | None) -> dict[str, str]:
+    """The script of ours that a layout needs: its path and text."""
+    if layout is None or not layout.script:
+        return {}
+    return {neighbours.CALLER: resources.files(neighbours).joinpath(f"{layout.script}.py").read_text(encoding="utf-8")}
+
+
+def notebook(folder: Path, path: str = "") -> tuple[str, dict[str, str]]:
+    """A notebook of a folder, or the one that its project is, where that can be told; and its code as a script: path and text.
+    Raises TrackError where it has none."""
+    every = [path] if path else sorted(seeds.paths(folder, lambda name: name.endswith((".ipynb", "x.py"))))
+    path = notebooks.likely([name for name in every if name.endswith(".ipynb")])
+    if not path:
+        return "", {}
+    code = notebooks.script((files.read(folder, path, MOST_NOTEBOOK_BYTES) or b"").decode(errors="replace"))
+    if not code:
+        raise TrackError(f"{path} has no code in Python: say what to run with --run \"COMMAND\".")
+    return path, {notebooks.named(path): code}
+
+
 @contextmanager
-def placed(folder: Path, layout: neighbours.Layout | None) -> Iterator[list[str]]:
-    """The script of ours that a layout needs, written beside it where there is none, and taken away again where what follows
-    fails; what was written. Raises TrackError."""
+def placed(folder: Path, beside: Mapping[str, str]) -> Iterator[list[str]]:
+    """Files of ours, written into a folder where they are missing, and taken away again where what follows fails; those that
+    were written. Raises TrackError."""
     made: list[str] = []
-    if layout is not None and layout.script and not files.present(folder, neighbours.CALLER):
-        text = resources.files(neighbours).joinpath(f"{layout.script}.py").read_text(encoding="utf-8")
-        init.put(folder, neighbours.CALLER, text, os.O_CREAT | os.O_EXCL)
-        made.append(neighbours.CALLER)
+    for name, text in beside.items():
+        if not files.present(folder, name):
+            init.put(folder, name, text, os.O_CREAT | os.O_EXCL)
+            made.append(name)
     try:
         yield made
     except BaseException:

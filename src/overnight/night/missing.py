@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from overnight.execution.mounts import KERNEL
-from overnight.repo import Repo
+from overnight.repo import Repo, lfs
 from overnight.sandbox.world import OWN
 from overnight.track.spec import Track
 from overnight.track.units import size
@@ -29,6 +31,10 @@ PROGRAM = re.compile(r"(?:exec: )?(?<![\w.+/-])([\w.+/-]{1,200}): (?:not found|c
                      r"No such file or directory: '([\w.+-]+)'$", re.MULTILINE)
 NAMES = ("Temporary failure in name resolution", "Name or service not known", "nodename nor servname", "Could not resolve host",
          "getaddrinfo", "Network is unreachable")
+UNREADABLE = ("git-lfs", "invalid load key, 'v'", "Expecting value: line 1 column 1", "Not a gzipped file (b've')",
+              "not a zip file", "cannot identify image file", "magic bytes not found", "deserializing header",
+              "containing pickled data")
+MOST_LOOKED_AT = 2000  # files that may be pointers
 FULL = ("No space left on device", "File too large")
 GIT = re.compile(r"not a git repository|'git', '|\bgit rev-parse\b|InvalidGitRepositoryError")
 
@@ -45,6 +51,18 @@ class Failed(NamedTuple):
         found = reversed([*ALSO.findall(self.said), *WHERE.findall(self.said)])
         return [path.removeprefix(f"{OWN}/work/tree/{self.repo.prefix}") for path in found]
 
+    def small(self) -> Iterator[tuple[str, bytes]]:
+        """Files of the commit, then of the data, that are as short as a pointer of Git LFS: path and content."""
+        each = lfs.MOST_POINTER_BYTES
+        texts = self.repo.texts(self.repo.head(), lambda path: True, each, MOST_LOOKED_AT * each)
+        yield from ((path, text.encode()) for path, text in texts.items())
+        for named in self.track.run.data:
+            place = self.repo.folder / Path(named).expanduser()
+            for path in islice((place.rglob("*") if place.is_dir() else [place]), MOST_LOOKED_AT):
+                with suppress(OSError):
+                    if path.is_file() and path.stat().st_size <= each:
+                        yield str(path), path.read_bytes()
+
     def on_disk(self, path: str) -> bool:
         """Whether the user's folder has a path below it that the commit has not."""
         inside = PurePosixPath(os.path.normpath(path))
@@ -58,6 +76,16 @@ def why(track: Track, repo: Repo, reason: str, log: bytes = b"") -> str:
     nothing is known."""
     failed = Failed(track, repo, f"{log.decode(errors='replace')[-MOST_SAID:]}\n{reason.rstrip('.')}")
     return next((sentence for hint in HINTS for sentence in hint(failed)), "")
+
+
+def _pointer(failed: Failed) -> Iterator[str]:
+    """A file that Git LFS keeps, of which only the pointer is there: in the commit, or among the data."""
+    signs = any(sign in failed.said for sign in UNREADABLE)
+    for path, content in failed.small():
+        if lfs.pointer(content) and (signs or PurePosixPath(path).name in failed.said):
+            yield (f"{path} is a pointer of Git LFS and not the content: install git-lfs, run `git lfs pull` where it was "
+                   "cloned, and commit it or name it in `[run] data`")
+            return
 
 
 def _module(failed: Failed) -> Iterator[str]:
@@ -156,4 +184,4 @@ def _git(failed: Failed) -> Iterator[str]:
         yield "a run's tree is no git repository: where the program asks git for its version, let it go on without"
 
 
-HINTS = (_module, _file, _outside, _program, _network, _room, _git)
+HINTS = (_pointer, _module, _file, _outside, _program, _network, _room, _git)

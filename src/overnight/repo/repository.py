@@ -381,12 +381,16 @@ class Repo:
         if f"{_BRANCHES}{branch}" in self.dirs.checked_out():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
-    def put_aside(self, branch: str) -> None:
-        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name."""
-        if tip := self.tip(branch):
-            self.refuse_checked_out(branch)
-            number = next(n for n in itertools.count(1) if self.tip(f"{branch}-{n}") is None)
-            self._point(f"create {_BRANCHES}{branch}-{number}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
+    def put_aside(self, branch: str) -> str:
+        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name. The new
+        name; "" where there was none."""
+        tip = self.tip(branch)
+        if tip is None:
+            return ""
+        self.refuse_checked_out(branch)
+        aside = next(name for n in itertools.count(1) if self.tip(name := f"{branch}-{n}") is None)
+        self._point(f"create {_BRANCHES}{aside}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
+        return aside
 
     # -- the user's own act --
 

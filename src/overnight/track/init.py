@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -61,8 +62,9 @@ class DetectedProject(Struct, frozen=True):
 
 
 def slug(folder: Path) -> str:
-    """A track's name, from that of its folder."""
-    return re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-.") or "track"
+    """A track's name, from that of its folder: in ASCII, since it is part of a branch's, which each locale writes alike."""
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w-]+", "-", plain).strip("-.") or "track"
 
 
 def karpathy(texts: Texts) -> bool:

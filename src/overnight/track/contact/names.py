@@ -105,6 +105,8 @@ def direction(name: str, unit: str = "") -> Direction | None:
         return None
     if _rate(parts) or "/s" in unit:
         return "maximize"
+    if parts[-1] == "in" and unit in TIMES:
+        return "minimize"  # `finished in 3.2s`
     known: Direction | None = None
     head = parts[:parts.index("per")] if "per" in parts[1:] else parts
     for word in head:
@@ -123,8 +125,10 @@ def sort(name: str, unit: str = "") -> Sort:
         parts.pop()  # as some trainers name what they average over
     if _rate(parts) or _RATE & set(parts) or "/s" in unit:
         return "rate"
-    if parts in (["user"], ["system"]) or "range" in parts:
-        return "bookkeeping"
+    if parts in (["user"], ["system"], ["passed", "in"]) or "range" in parts:
+        return "bookkeeping"  # of hyperfine, of pytest
+    if parts[-1:] == ["in"] and unit in TIMES:
+        return "timing"
     if _timed(parts, unit):
         return "bookkeeping" if _WHOLE & set(parts) or parts[0] in ("epoch", "eta", "start") else "timing"
     if parts and parts[-1] in _MORE | _LESS - {"memory", "vram", "rss"} and parts[0] not in ("num", "n"):

@@ -1,7 +1,7 @@
 """The named numbers of a program's output, each with the pattern that finds it, tried on that very output. Pure.
 
 Covered: `name: 1.5`, `name=1.5`, several a line, tables, a prefix of a log, percent signs and units, thousands, an uncertainty,
-JSON on a line or over several, benchmarks that print the number before its unit, pytest-benchmark; one line an epoch.
+JSON on a line or over several, benchmarks with their forms and files (pytest-benchmark, hyperfine); one line an epoch.
 Not covered: numbers without a name; words in other alphabets are taken as they are.
 """
 
@@ -16,6 +16,8 @@ from overnight.errors import TrackError
 from overnight.patterns import compiled
 from overnight.track.contact import names
 from overnight.track.units import printed
+from overnight.untrusted import line as shown
+from overnight.untrusted import quoted
 
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
 MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
@@ -26,7 +28,8 @@ _NUMBER = re.compile(
     r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
-_PYTEST = re.compile(r"^ +\"name\": \"([^\"\\\n]{1,80})\",\n +\"fullname\":", re.M)  # of pytest-benchmark's file
+# In the files of pytest-benchmark and hyperfine.
+_TIMED = re.compile(r"^ +\"(name|command)\": \"([^\"\\\n]{1,80})\",\n +\"(?:fullname|mean)\":", re.M)
 _FORMS = tuple((re.compile(form), pattern) for form, pattern in (  # lines of benchmarks, and what reads each
     (r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) (?P<unit>ns/op)", r"^{name}\S*\s+\d+\s+(\S+) {unit}"),  # Go
     (r"test (?P<name>\S+)\s+\.\.\. bench:\s+(?P<number>[\d.,]+) (?P<unit>ns/iter)",
@@ -37,7 +40,7 @@ _FORMS = tuple((re.compile(form), pattern) for form, pattern in (  # lines of be
      r"^{name}\s+\S+ {unit}\s+(\S+) {unit}"),  # Google's, of the processor
     (r".*\bbest of \d+: (?P<number>\S+) (?P<unit>[num]?sec) per loop(?P<name>)", r"best of \d+: (\S+) {unit} per loop")))
 # Of pytest-benchmark, whose unit differs from run to run.
-_TABLE = re.compile(r"(?m)^-+ benchmark\b[^\n]*\n(?:(?!Legend:).*\n?)*")
+TABLE = re.compile(r"(?m)^-+ benchmark\b[^\n]*\n(?:(?!Legend:).*\n?)*")
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
 _SECTION = re.compile(r"(?i)(?<![\w./-])(train|training|val|valid|validation|dev|eval|evaluation|test|testing)(?![\w./-])")
 _SPLITS = re.compile(r"\s[-|]+\s|[.!?]\s+(?=\w)|[|;,\t\]\[{}]\s*|:\s*(?=\S)|\s{2,}|=>|->")
@@ -84,11 +87,11 @@ def plain(output: str) -> str:
 def found(output: str) -> list[Found]:
     """The named numbers of an output, in the order in which they end, each once for each way in which it is printed."""
     output = plain(output)
-    if '"machine_info": {' in output and (timed := list(_of_pytest(output))):
+    if any(sign in output for sign in ('"machine_info": {', '"stddev":')) and (timed := list(_of_file(output))):
         return timed
     groups: dict[tuple[object, ...], list[_Seen]] = {}
     known = set[str]()
-    lines = list(_lines(_TABLE.sub("", output)))
+    lines = list(_lines(TABLE.sub("", output)))
     for at, line in lines:
         for seen in _of_line(line, at, known):
             key = (seen.name, seen.separator.strip() or bool(seen.separator), seen.first, seen.quote, seen.section)
@@ -100,12 +103,12 @@ def found(output: str) -> list[Found]:
     return sorted(filter(None, made), key=lambda each: each.line)
 
 
-def _of_pytest(output: str) -> Iterator[Found]:
-    """The least time of each benchmark in what pytest-benchmark writes: of its numbers the one with the least noise."""
-    for seen in islice(_PYTEST.finditer(output), MOST_TIMED):
-        pattern = rf'"name": "{escaped(seen[1])}",(?s:.*?)"min": ([^,\s]+)'
+def _of_file(output: str) -> Iterator[Found]:
+    """The least time of each benchmark in what pytest-benchmark or hyperfine writes: its number with the least noise."""
+    for seen in islice(_TIMED.finditer(output), MOST_TIMED):
+        pattern = rf'"{seen[1]}": "{escaped(seen[2])}",(?s:.*?)"min": ([^,\s]+)'
         if match := compiled(pattern, lines=True).search(output):
-            yield Found(f"{seen[1]} seconds", pattern, (printed(match[1]),), "s", output.count("\n", 0, seen.start()))
+            yield Found(f"{seen[2]} seconds", pattern, (printed(match[1]),), "s", output.count("\n", 0, seen.start()))
 
 
 def _lines(output: str) -> Iterator[tuple[int, str]]:
@@ -287,3 +290,35 @@ def called(numbers: Sequence[Found], name: str) -> Found | None:
     same = [each for each in numbers if each.name == name] or [each for each in numbers if each.name.lower() == name.lower()] \
         or [each for each in numbers if names.words(each.name) == names.words(name)]
     return min(same, key=lambda each: (-each.line, len(each.values)), default=None)
+
+
+# ---- those that the user names -----------------------------------------------------------------------------------
+
+
+def matched(pattern: str, name: str, output: str) -> Found | None:
+    """What a pattern of the user's finds. Raises TrackError for one that is none."""
+    search = compiled(pattern, lines=True)
+    if search.groups != 1:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' needs exactly one group, round the number, like '^loss: (\\S+)'.")
+    texts = [match[1] or "" for match in search.finditer(plain(output))]
+    try:
+        values = tuple(printed(text) for text in texts)
+    except ValueError:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
+                         "hold the number alone.") from None
+    return Found(name or name_in(pattern), pattern, values, "", 0) if values else None
+
+
+def name_in(pattern: str) -> str:
+    """What a pattern's number may be called: its first word."""
+    plain = re.sub(r"\\[A-Za-z]|\([^)]*\)|\[[^\]]*\]", " ", pattern)
+    return next(iter(re.findall(r"[A-Za-z][\w-]*", plain)), "metric")
+
+
+def behind(name: str, output: str) -> Found | None:
+    """The number that follows a name on its line, whatever stands between."""
+    pattern = rf"{escaped(name)}[^\d\n]*?([-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?)"
+    try:
+        return matched(pattern, name, output)
+    except TrackError:
+        return None

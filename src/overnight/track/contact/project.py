@@ -30,6 +30,7 @@ _ASIDE = re.compile(r"(?i)(?:.*/)?(?:tests?|testing|docs?|examples?|notebooks?|n
 _TIMED = re.compile(r"(?i)(?:.*/)?(?:bench(?:mark)?s?|perf|performance)/[^/]+\.py|(?:.*/)?\w*(?:bench|perf|speed)\w*\.py")
 _FIXTURE = re.compile(r"(?m)^[ \t]*(?:async )?def test_\w*\([^)]*\bbenchmark\b")  # of pytest-benchmark
 TIMES = "benchmark.json"  # that pytest-benchmark writes
+SHOWN = f"grep -Ev '^ +[0-9.e-]+,?$' {TIMES}"  # without the time of each round, which come to megabytes
 _JUDGES = frozenset((
     "bench", "benchmark", "benchmarks", "benchmarking", "benches", "eval", "evals", "evaluate", "evaluation", "evaluator",
     "evaluators", "score", "scorer", "scoring", "judge", "grade", "grader", "metric", "metrics", "test", "tests", "testing",
@@ -114,7 +115,7 @@ def _importable(stem: str, texts: Texts) -> bool:
 def _pytest(texts: Texts) -> Iterator[tuple[str, ...]]:
     """The tests of pytest-benchmark, followed by what it writes: its table has other units in each run."""
     if found := [path for path in sorted(texts) if _TIMED.fullmatch(path) and _plain(path) and _FIXTURE.search(texts[path])]:
-        yield ("sh", "-c", f"python3 -m pytest -q --benchmark-only --benchmark-json={TIMES} {shlex.join(found)} && cat {TIMES}")
+        yield ("sh", "-c", f"python3 -m pytest -q --benchmark-only --benchmark-json={TIMES} {shlex.join(found)} && {SHOWN}")
 
 
 def _make(texts: Texts) -> Iterator[tuple[str, ...]]:
@@ -163,6 +164,13 @@ def _c(texts: Texts) -> Iterator[tuple[str, ...]]:
             headers = {posixpath.dirname(path) for path in texts if path.endswith((".h", ".hpp"))} - {""}
             folders = "".join(f" -I{shlex.quote(folder)}" for folder in sorted(headers))
             yield ("sh", "-c", f"{compiler} -O2{folders} -o ./program {shlex.join(sources)} -lm && ./program")
+
+
+def timed(command: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The command of tests that print pytest-benchmark's table, followed by its file, whose unit is always the same."""
+    plain = shlex.join("python3" if word == "python" else word for word in command)
+    words = command[-1] if command[0] in ("sh", "bash") else plain
+    yield ("sh", "-c", f"PYTEST_ADDOPTS=--benchmark-json={TIMES} {words} && {SHOWN}")
 
 
 def written(command: Sequence[str], texts: Texts) -> Iterator[tuple[str, ...]]:
