@@ -8,7 +8,6 @@ number is better on seeds that the night never saw: the 95 % interval of the pai
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -60,16 +59,6 @@ class Met:
     prepare: Callable[[Path, Environment], None] = lambda folder, environment: None
 
 
-def scripted(folder: Path, environment: Environment) -> None:
-    """A script of each notebook, as `jupyter nbconvert --to script` writes it."""
-    for path in folder.glob("*.ipynb"):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        path.with_suffix(".py").write_text("#!/usr/bin/env python\n\n" + "\n\n\n".join(texts) + "\n", encoding="utf-8")
-    shutil.rmtree(folder / ".git")
-    committed(folder)
-
-
 def cached(folder: Path, environment: Environment) -> None:
     """The data of autoresearch's layout, below the user's home."""
     subprocess.run([sys.executable, "-B", "prepare.py"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -103,7 +92,7 @@ REPOSITORIES = (
     Met("src", r"N_FACTORS|REG|SWEEPS|INIT_STD|mine|bias|self\.", r"SEED|rmse|density|load_ratings|rank|users|cut",
         prepare=installed),
     Met("notebook", r"n_rounds|shrinkage|subsample|n_thresholds|tanh|quantile|residual",
-        r"SEED|rings\(|3\.3|0\.1|accuracy|round\(", prepare=scripted),
+        r"SEED|rings\(|3\.3|0\.1|accuracy|round\("),
     Met("c", r"temperature|cooling|STEPS|SEGMENT|steps", r"N_CITIES|srand|tour_length|sum",
         ("--direction", "minimize", "--metric", "tour length"), ("make", "cc")),
     Met("rust", r"EPSILON|STEP_SIZE|INITIAL_VALUE", r"ARMS|PULLS|BANDITS|seed|total|0\.01",
