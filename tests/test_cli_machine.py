@@ -22,7 +22,7 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path):
     empty = tmp_path / "bin"
     empty.mkdir()
     done = overnight("doctor", "--json", env={**os.environ, "PATH": str(empty)})
-    found = {each["name"]: each for each in json.loads(done.stdout)}
+    found = {each["name"]: each for each in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 2 and not found["git"]["fit"] and "apt-get install -y git" in found["git"]["said"]
     assert not found["sandbox"]["fit"] and "bubblewrap is not installed" in found["sandbox"]["said"]
     assert found["room"]["fit"] and found["extras"]["fit"] is None

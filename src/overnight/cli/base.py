@@ -35,7 +35,28 @@ def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
 
 
 FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), callback=_apart)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+OBJECT, OBJECTS = "Print JSON, for programs: one object.", "Print JSON, for programs: one object a line."
+JSON = click.option("--json", "as_json", is_flag=True, help=OBJECT)
+JSON_LINES = click.option("--json", "as_json", is_flag=True, help=OBJECTS)
+SAID = "overnight.said"  # what a command told so far, in its context, where that is printed at its end as one object
+
+
+def _collect(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """From here on what is told is kept, and printed as one object when the command ends, well or not."""
+    if not wanted:
+        return
+    told: list[str] = ctx.meta.setdefault(SAID, [])
+
+    def end() -> None:
+        from overnight.views.answers import Done
+        del ctx.meta[SAID]
+        if told:
+            say(Done(tuple(told)))
+
+    ctx.call_on_close(end)
+
+
+DONE = click.option("--json", is_flag=True, expose_value=False, callback=_collect, help=OBJECT)
 
 
 SANDBOXES = ("bubblewrap", "podman", "docker", "gvisor", "none")
@@ -151,7 +172,11 @@ def main() -> None:
 
 def tell(text: object, err: bool = False, page: bool = False) -> None:
     """Print a line, or a `page` of them. Whatever it quotes, nothing reaches the terminal that it would obey."""
-    click.echo(clean(str(text)) if page else flat(str(text)), err=err)
+    shown, context = clean(str(text)) if page else flat(str(text)), click.get_current_context(silent=True)
+    if context and not err and SAID in context.meta:
+        context.meta[SAID].append(shown)
+    else:
+        click.echo(shown, err=err)
 
 
 def say(value: Any) -> None:
