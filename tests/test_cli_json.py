@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from conftest import LITTLE, ROOT, command, commit, git, home, repository, write
 from overnight.cli import main
 from overnight.cli.base import OBJECT, OBJECTS
+from overnight.night import dispatch
 
 NEEDS = "night"
 NO_DATA = {"completion", "demo", "mcp"}
@@ -114,13 +115,15 @@ def test_every_answer_is_what_its_schema_says(track, tmp_path):
     assert "chain whole" in checked["said"][0]
 
 
-def test_beginnings_and_tries_print_one_object(tmp_path):
+def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
     folder = repository(tmp_path / "any", {"train.py": "x = 0.5\nprint('val_loss:', x)\n"})
     (begun,) = objects("init", called("init", folder, ..., *NONE).stdout)
     assert any("wrote" in sentence for sentence in begun.said)
     commit(folder, {})
     write(folder, {"train.py": "x = 0.25\nprint('val_loss:', x)\n"})
+    monkeypatch.setattr(dispatch, "TELLS", 0.0)
     done = called("try", folder, ..., *NONE)
+    assert "#1 so far: no pair yet, 0 runs" in done.stderr and "nothing is proven yet" in done.stderr
     assert objects("try", done.stdout)[0].verdict.verdict == "keep" and done.exit_code == 0
     assert set(ASKED) | {"pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,6 +29,7 @@ from overnight.views import public
 from overnight.views.answers import Queued
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line, named, resumable
+from overnight.views.progress import so_far
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -56,7 +59,8 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     try:
         wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
-        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
+        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _Told(), final,
+                                                         partial(tell, err=True))
     except Foul as foul:
         tell(f"overnight: {foul}", err=True)
         ctx.exit(STATUS["foul"])
@@ -74,13 +78,22 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     ctx.exit(STATUS[verdict])
 
 
-def _tell(lab: Lab, events: Sequence[Event]) -> None:
-    """Print events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is the
-    result."""
-    for event in events:
-        if isinstance(event, Judged) and lab.state.experiments[event.experiment].awaited:
-            continue
-        if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
+class _Told:
+    """Prints events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is
+    the result; now and then how far the change is."""
+
+    def __init__(self) -> None:
+        self._last, self._said = time.monotonic(), ""
+
+    def __call__(self, lab: Lab, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Judged) and lab.state.experiments[event.experiment].awaited:
+                continue
+            if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
+                tell(text, err=True)
+        waited = next((each for each in lab.state.open.values() if each.awaited), None)
+        if waited and time.monotonic() >= self._last + dispatch.TELLS and (text := so_far(lab.state, waited)) != self._said:
+            self._last, self._said = time.monotonic(), text
             tell(text, err=True)
 
 

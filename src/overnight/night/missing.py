@@ -24,7 +24,7 @@ ALSO = re.compile(r"^(?:[\w./-]+: )*(?:cannot open |can't open )?([\w][\w./-]{0,
                   re.MULTILINE)
 MODULE = re.compile(r"No module named '([\w.]+)'")
 PROGRAM = re.compile(r"(?:exec: )?(?<![\w.+/-])([\w.+/-]{1,200}): (?:not found|command not found)|"
-                     r"No such file or directory: '([\w.+-]+)'$", re.MULTILINE)
+                     r"No such file or directory: '([\w.+-]+)'(?= \(|$)", re.MULTILINE)
 NAMES = ("Temporary failure in name resolution", "Name or service not known", "nodename nor servname", "Could not resolve host",
          "getaddrinfo", "Network is unreachable")
 FULL = ("No space left on device", "File too large")
