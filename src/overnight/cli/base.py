@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import importlib
 import io
@@ -17,6 +18,7 @@ import click
 
 from overnight import __version__
 from overnight.errors import OvernightError
+from overnight.report.folding import folded, width
 from overnight.untrusted import clean, escaped, flat
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 }
 
 
+SIGNS = {"·": "-", "–": "-", "—": "-", "…": ".", "→": "->", "±": "+-", "×": "x", "≤": "<=", "≥": ">=", "’": "'", "µ": "u"}
 ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
 TEMPORARY = "set TMPDIR to a folder in which files can be written"
 ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
@@ -165,9 +168,17 @@ def main() -> None:
     Give it a git repository, a number to improve and the files that may be edited. It tries ideas in a sandbox and keeps
     only what a statistical referee shows to be better, on the branch overnight/<track>.
     """
+    codecs.register_error("overnight", _plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a locale that lacks a sign shows another one
+            stream.reconfigure(errors="overnight")  # a locale that lacks a sign shows another one
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """What stands for signs that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SIGNS.get(sign, "?") for sign in error.object[error.start:error.end]), error.end
 
 
 def tell(text: object, err: bool = False, page: bool = False) -> None:
@@ -176,7 +187,7 @@ def tell(text: object, err: bool = False, page: bool = False) -> None:
     if context and not err and SAID in context.meta:
         context.meta[SAID].append(shown)
     else:
-        click.echo(shown, err=err)
+        click.echo(shown if page else folded(shown, width(sys.stderr if err else sys.stdout)), err=err)
 
 
 def say(value: Any) -> None:

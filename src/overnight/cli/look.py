@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, count, main, say,
 from overnight.errors import TrackError
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
+from overnight.report.folding import folded, width
 from overnight.report.standing import standing
 from overnight.track.units import number
 from overnight.views import holdout, sentences
@@ -33,7 +35,8 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
         return
     if not everything:
         kept = state.chain()
-        tell("\n".join(standing(found, experiment(state, kept[-1]) if kept else None, session.at_work())), page=True)
+        for text in standing(found, experiment(state, kept[-1]) if kept else None, session.at_work()):
+            tell(text)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}
@@ -99,7 +102,7 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     if as_json:
         say(found)
     else:
-        tell(sentences.words(track(state), found), page=True)
+        tell(sentences.words(track(state), found, lambda line: folded(line, width(sys.stdout))), page=True)
 
 
 @main.command()

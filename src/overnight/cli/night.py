@@ -69,12 +69,12 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
             tell(note, err=True)
         until = time.monotonic() + lasts if lasts else None
         lab = night.lab
-        view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
+        view = Panel(session.state, console, night.places.places, until, experiments) if console.draws else \
             Lines(session.state, console)
         try:
-            with stopping(lab), view.screen, Keys(console.is_terminal) as keys:
+            with stopping(lab), view.screen, Keys(console.draws) as keys:
                 night.run(Budget(until, experiments, options["tokens"], options["dollars"]),
-                          watching(view, keys, session, lab, console.page))
+                          watching(view, keys, session, lab, console))
         finally:
             console.say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:

@@ -21,7 +21,8 @@ TELLING = re.compile(r"^panic: |^(?:Uncaught )?[\w.]*(?:Error|Exception)(?: \[\w
 PLACE = re.compile(r"^\s*--> (\S+:\d+)")  # where Rust's compiler saw it
 NOISE = re.compile(r"^make(?:\[\d+\])?: |^collect2: |^ninja: |^npm (?:ERR!|error)|^Node\.js v|^note: |^\s+at \S|"
                    r"^goroutine \d|^exit status \d|^error: (?:could not compile|aborting due to)|"
-                   r"^For more information about this error|^=+ .* =+$|^\d+ (?:failed|passed|error)|^compilation terminated|^# \S+$")
+                   r"^For more information about this error|^=+ .* =+$|"
+                   r"^\d+ (?:failed|passed|error)|^compilation terminated|^# \S+$")
 WORD = re.compile(r"[^\W_]{2}")
 
 
