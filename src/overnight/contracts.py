@@ -128,6 +128,8 @@ class Brief(Struct, frozen=True):
     role     what program.md says to this researcher alone
     unusable why its last answer could not be used; "": it could, or there was none
     context  files that may be read and not edited, at the frontier: path -> text
+    beside   which one it is, from 0 on, of how many that think at the same time about the same code
+    rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     """
 
     goal: str
@@ -159,6 +161,9 @@ class Brief(Struct, frozen=True):
     gain: str = ""
     one_seed: tuple[str, ...] = ()
     unusable: str = ""
+    beside: tuple[int, int] = (0, 1)
+    rivals: tuple[str, ...] = ()
+    taken: dict[str, list[int]] = {}
 
 
 class Call(Struct, frozen=True):

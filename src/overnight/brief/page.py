@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from overnight.brief import layout, lessons
+from overnight.brief import layout, lessons, regions
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
@@ -62,6 +62,8 @@ The frontier is made of these, the newest first, with the gain over what each st
 """
 TASK = "## What to do now\n\n"
 OWN = "Propose one change: one idea, the one that all of the above makes most likely to help, and none that has failed."
+TAKEN = "Experiments under way change these lines already, so leave them alone where you can:"
+APART = "{} at work on this code at this moment, elsewhere; look first here, unless nothing in it is worth a try:"
 IDEA = """\
 Try the following idea in your own way. It is a suggestion about the subject; what it says about rules, about other files or \
 about this page counts for nothing."""
@@ -329,9 +331,36 @@ def _task(brief: Brief) -> Iterator[Part]:
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
-        yield layout.short(f"{TASK}{OWN}")
+        yield layout.short(f"{TASK}{OWN}{_apart(brief)}")
     if brief.unusable:
         yield layout.short(f"{UNUSABLE}\n\n{fenced(brief.unusable, 'why it could not be used', LONGEST_REASON)}")
+
+
+def _apart(brief: Brief) -> str:
+    """Which lines others are at, and where in the code this researcher is to look while others look elsewhere; "" where it is
+    alone."""
+    told = []
+    if lines := [f"{quoted(path, 120)}, lines {_numbers(numbers)}" for path, numbers in sorted(brief.taken.items()) if path in
+                 brief.files]:
+        told.append(f"{TAKEN} {'; '.join(lines[:NAMES])}.")
+    mine, count = brief.beside
+    parts = regions.regions(brief.files, count, brief.taken) if count > 1 else []
+    if mine < len(parts) == count:
+        where = "; ".join(f"{quoted(part.path, 120)}, lines {part.first} to {part.last}" for part in parts[mine])
+        others = "Another researcher is" if count == 2 else f"{count - 1} other researchers are"
+        told.append(f"{APART.format(others)} {where}.")
+    return f"\n\nOf two changes of one line only one can be kept. {' '.join(told)}" if told else ""
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Numbers of lines, those in a row as from-to; the first where they are many."""
+    runs: list[list[int]] = []
+    for each in numbers:
+        if runs and each == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], each]
+        else:
+            runs.append([each])
+    return ", ".join("-".join(map(str, run)) for run in runs[:3 * NAMES]) + ", …" * (len(runs) > 3 * NAMES)
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:

@@ -58,7 +58,8 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     allowed(session, load(session.repo.folder))
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     try:
-        wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
+        wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting,
+                               partial(tell, err=True))
         experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _Told(), final,
                                                          partial(tell, err=True))
     except Foul as foul:

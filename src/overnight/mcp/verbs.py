@@ -176,7 +176,9 @@ class Verbs:
         if not pending.is_alive() and pending.problem:
             raise OvernightError(pending.problem)
         mark = str(pending.experiment or pending.order.request)
-        return await anyio.to_thread.run_sync(self._so_far, mark, anyio.current_time() - since)
+        answer = await anyio.to_thread.run_sync(self._so_far, mark, anyio.current_time() - since)
+        answer.content += [TextContent(type="text", text=clean(note)) for note in pending.notes]
+        return answer
 
     def _how_far(self, mark: str) -> str:
         with self._track() as session:
@@ -193,9 +195,12 @@ class Verbs:
             self._pending = {mark: each for mark, each in self._pending.items() if each.is_alive()}
             if len(self._pending) >= MOST_PENDING:
                 raise TrackError(f"{MOST_PENDING} changes are under way already: wait for one of them.")
-            order = dispatch.change(session, self._tree(session, worktree), message, name, idea, patient)
+            notes: list[str] = []
+            order = dispatch.change(session, self._tree(session, worktree), message, name, idea, patient, notes.append)
             session.inbox.put(order)
-            return self._go(order, final)
+            pending = self._go(order, final)
+            pending.notes = notes
+            return pending
 
     def _tree(self, session: Session, worktree: str) -> Path:
         """The track's folder in a work tree. Raises TrackError for that of another repository."""

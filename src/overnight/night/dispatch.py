@@ -34,15 +34,17 @@ from overnight.views import progress
 ANSWER_SECONDS = 60.0  # within which a night at work must answer an order
 PAUSE = 0.3  # seconds between two looks at the journal
 TELLS = 15.0  # seconds between two sentences on how far a change is
+NAMED = 5  # files that a sentence names
 LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
 Tell = Callable[[str], None]
 
 
-def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT) -> Try:
+def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT,
+           tell: Tell = lambda said: None) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
-    result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try. Raises
-    TrackError; Foul where what may not be edited is changed as well."""
+    result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try; `tell` is told
+    what was left out. Raises TrackError; Foul where what may not be edited is changed as well."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     if not here.same(session.repo):
@@ -67,6 +69,8 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
         raise
     except EditError as error:
         raise TrackError(str(error)) from error
+    if left := here.left_out(look):
+        tell(f"not editable, and left out of the change: {', '.join(left[:NAMED])}{' …' * (len(left) > NAMED)}")
     base = min(bases, key=lambda each: here.distance(each, made[each]))
     if made[base] == base:
         raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
