@@ -35,7 +35,7 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
         return
     if not everything:
         kept = state.chain()
-        for text in standing(found, experiment(state, kept[-1]) if kept else None, session.at_work()):
+        for text in standing(found, [experiment(state, each) for each in kept], session.at_work()):
             tell(text)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
