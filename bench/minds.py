@@ -10,6 +10,8 @@ ideal, because no thinker has to wait for a verdict, and what waits for a bench 
 better with these thinkers. Beside it, the closed network of the machine-repair problem, in which each thinker waits for the
 verdict on its own proposal before it thinks again (exponential times): what four workers would reach that each think and
 measure in turn. Both are of the night after its first proposal. First simulated, then measured with runs that sleep.
+
+Conflicts: how many changes of four thinkers, which heed what the page says of others, collide with what was kept meanwhile.
 """
 
 from __future__ import annotations
@@ -308,7 +310,7 @@ class Collided:
 
 def conflicts(folder: Path, experiments: int, latency: float) -> Collided:
     """A night of four thinkers on one small file, where the noise is so small that much is kept."""
-    score = (ROOT / "tracks" / "synthetic" / "score.py").read_text().replace("NOISE = 0.1", "NOISE = 0.01")
+    score = (ROOT / "tracks" / "synthetic" / "score.py").read_text().replace("NOISE = 0.1", "NOISE = 0.003")
     here = track(folder, TEAM.replace(f"{PATIENCE:g}s", "60s"), **{"score.py": score, "settings.py": PARTED})
     with serving(folder, "--latency", str(latency)) as server:
         ended(night(here, server.url, "--experiments", str(experiments)))
@@ -391,7 +393,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     for kill in () if quick else (False, True):
         yield Cell(f"budget {kill}", partial(budget_rows, 150_000, kill, 0.3))
     if not quick:
-        yield Cell("conflicts", partial(conflict_rows, 60, 2.0))
+        yield Cell("conflicts", partial(conflict_rows, 100, 2.0))
     for kinds in (("llm",), ("knobs", "llm")):
         for measure_slots in (1,) if quick else (1, 2):
             for latency in (20,) if quick else (2, 20, 100):
