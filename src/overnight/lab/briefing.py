@@ -49,8 +49,8 @@ class Briefing:
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
             estimated=() if state.known.exact else track.counted_guards,
             unusable=state.attempts.unusable.get(name, (0, ""))[1],
-            beside=self._beside() if role and role.thinks else (0, 1),
-            rivals=self._rivals() if role and role.thinks else (),
+            beside=self._beside() if role and role.proposes and role.thinks else (0, 1),
+            rivals=self._rivals() if role and role.proposes and role.thinks else (),
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:
