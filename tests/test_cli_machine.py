@@ -56,7 +56,8 @@ def test_status_is_six_lines_for_people_and_has_all_numbers_when_asked(little):
 
 
 def test_try_prints_its_verdict_once(little):
-    write(little, {"settings.py": "X = 2.0\n"})
+    write(little, {"settings.py": "X = 2.0\n", "helper.py": "new\n", "run.log": "junk\n"})
     done = overnight("try", little)
+    assert "not editable, and left out of the change: helper.py\n" in done.stderr
     assert done.returncode == 0 and (done.stdout + done.stderr).count("#1 keep") == 1
     git(little, "checkout", "settings.py")
