@@ -129,6 +129,8 @@ class Brief(Struct, frozen=True):
     unusable why its last answer could not be used; "": it could, or there was none
     context  files that may be read and not edited, at the frontier: path -> text
     region   a mark: of files that have it, only the lines between its START and its END may be edited; ""
+    beside   which one it is, from 0 on, of how many that think at the same time about the same code
+    rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     """
 
     goal: str
@@ -161,6 +163,9 @@ class Brief(Struct, frozen=True):
     one_seed: tuple[str, ...] = ()
     unusable: str = ""
     region: str = ""
+    beside: tuple[int, int] = (0, 1)
+    rivals: tuple[str, ...] = ()
+    taken: dict[str, list[int]] = {}
 
 
 class Call(Struct, frozen=True):

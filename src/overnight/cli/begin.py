@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from overnight import files, sandbox
-from overnight.cli.base import FOLDER, SANDBOX, apart, main, tell
+from overnight.cli.base import DONE, FOLDER, SANDBOX, apart, main, tell
 from overnight.cli.trust import allowed, wanted
 from overnight.contracts import Direction, Sandbox
 from overnight.errors import SandboxMissing, TrackError
@@ -43,6 +43,7 @@ from overnight.workers.cores import MACHINE, available
 @click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; "
                                            "also where there is a track.toml already.")
 @SANDBOX
+@DONE
 @click.pass_context
 def init(ctx: click.Context, folder: Path, source: str, command: str, edit: tuple[str, ...], metric: str, pattern: str,
          direction: Direction | None, entry: str, seed: bool, sandbox_name: str) -> None:
@@ -136,6 +137,7 @@ def _begin(folder: Path, session: Session, told: Told, sandbox_name: str, book: 
 @main.command()
 @FOLDER
 @SANDBOX
+@DONE
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong.
 
@@ -196,6 +198,7 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 @click.option("--as", "form", type=click.Choice(("merge", "pr", "branches")), default="merge", show_default=True,
               help="merge: into the branch that is checked out; pr: one new branch with a commit for each keep; branches: a "
                    "new branch for each keep, on top of the one that it builds on.")
+@DONE
 def merge(folder: Path, form: str) -> None:
     """Merge what was kept into the branch that is checked out, or offer it for review."""
     session = Session(folder)

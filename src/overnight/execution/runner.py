@@ -245,7 +245,7 @@ class _OneRun:
         told = self.track.run
         succeeded(run, "the run", seconds(told.timeout), {
             "time": "[run] timeout", "memory": f"[run] memory = {told.memory}", "disk": f"[run] disk = {told.disk}",
-            "output": f"[run] output = {told.output}"})
+            "output": f"[run] output = {told.output}"}, printed=True)
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
         self._require(tree)
@@ -305,7 +305,7 @@ class _OneRun:
             with self._timed("required"):
                 done = self._started(replace(self._command(step, tree, self.job.seed), inputs=self.harvest)).wait()
             self.said += done.stdout + done.stderr
-            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout))
+            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout), printed=True)
         self.runner.proven.add(self.job.commit)
 
     def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:

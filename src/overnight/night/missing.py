@@ -28,7 +28,7 @@ ALSO = re.compile(r"^(?:[\w./-]+: )*(?:cannot open |can't open )?([\w][\w./-]{0,
                   re.MULTILINE)
 MODULE = re.compile(r"No module named '([\w.]+)'")
 PROGRAM = re.compile(r"(?:exec: )?(?<![\w.+/-])([\w.+/-]{1,200}): (?:not found|command not found)|"
-                     r"No such file or directory: '([\w.+-]+)'$", re.MULTILINE)
+                     r"No such file or directory: '([\w.+-]+)'(?= \(|$)", re.MULTILINE)
 NAMES = ("Temporary failure in name resolution", "Name or service not known", "nodename nor servname", "Could not resolve host",
          "getaddrinfo", "Network is unreachable")
 UNREADABLE = ("git-lfs", "invalid load key, 'v'", "Expecting value: line 1 column 1", "Not a gzipped file (b've')",

@@ -114,10 +114,10 @@ class Repo:
         """How the editable files of the work tree differ from a commit, as git would commit them: path in the folder -> text,
         None where one is gone; `look`: the work tree as it was seen before. Raises EditError for what is no text, no plain
         file, or goes through a filter, Foul for what lies outside the boundary and is changed as well."""
-        tree, outside = look or self.look(track)
+        look = look or self.look(track)
         changed: dict[str, str | None] = {}
-        others = list(outside)
-        for change in self._trees.changes(base, tree):
+        others = list(look.outside)
+        for change in self._trees.changes(base, look.tree):
             inside = change.path.removeprefix(self.prefix)
             if change.path.startswith(self.prefix) and any(covers(p, inside) for p in track.track.editable):
                 changed[inside] = self._trees.edited(change, inside)
@@ -129,6 +129,11 @@ class Repo:
                 raise Foul(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
                                 f"{inside}).")
         return changed
+
+    def left_out(self, look: Look) -> list[str]:
+        """Files of the work tree that are no part of a change, because they may not be edited and are junk, notes or unknown to
+        git; without the new ones that are junk."""
+        return [path.removeprefix(self.prefix) for path in (*look.outside, *(path for path in look.new if not is_junk(path)))]
 
     def differing(self, base: str, look: Look) -> tuple[dict[str, str | None], list[str]]:
         """How the folder's files differ from a commit, as the work tree was seen: path -> text, None where one is gone; and the

@@ -26,8 +26,10 @@ WIDEST = 64  # knobs that are considered at once; more are looked at as the nigh
 FIRST = 6  # turns of knobs before the first structural edit
 SHARE = 0.17  # of proposals that are structural edits while neither kind does better
 FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A quarter"}
+WIDENED = {"finer": "All larger steps were tried here, so they are finer now.",
+           "farther": "All near values were tried here, so this one is far away.",
+           "together": "All single turns were tried here, so some of them are put together."}
 TOGETHER = {2: "Both at once", 3: "All three at once"}
-
 
 
 class Knobs:
@@ -132,6 +134,8 @@ def _message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial],
     if len(turned) > 1:
         each = [f"- {knob.label} {line[0].lower()}{line[1:]}" for knob, line in zip(turned, lines, strict=True)]
         lines = [f"{TOGETHER[len(turned)]}, since each alone may be lost in the noise.", *each]
+    if choice.stage:
+        lines.append(WIDENED[choice.stage])
     if any(trial.past.pairs for trial in trials):
         lines.append(f"The surrogate expects {choice.mean:+.2g} ± {choice.deviation:.2g} {metric} (+ is better).")
     return f"{_title(choice.made, knobs)}\n\n" + "\n".join(lines)

@@ -125,7 +125,7 @@ def sort(name: str, unit: str = "") -> Sort:
         parts.pop()  # as some trainers name what they average over
     if _rate(parts) or _RATE & set(parts) or "/s" in unit:
         return "rate"
-    if parts in (["user"], ["system"], ["passed", "in"]) or "range" in parts:
+    if parts in (["user"], ["system"], ["passed", "in"], ["range", "min", "max"]):
         return "bookkeeping"  # of hyperfine, of pytest
     if parts[-1:] == ["in"] and unit in TIMES:
         return "timing"
