@@ -1,11 +1,11 @@
-"""What is built of a candidate before it runs, and the compile caches of its runs. Each lies below the state folder under a hash
-of all that it is made of, so that equal inputs are built once.
+"""What is built of a candidate before it runs, and the compile caches of its runs. Each lies below the state folder under a
+hash of all that it is made of, so that equal inputs are built once.
 
-Covered: a build sees the files that are hashed and no others, so that no candidate can leave anything for another whose files
-differ; what comes out of it is data that is read without following anything. Caches come from a run of the contract's own commit,
-are mounted read-only, and what a run adds to them is thrown away.
-Not covered: a build that uses the time, a compiler below /opt that is replaced, and work that a candidate moves from its run, whose
-time is counted, into its build.
+Covered: a build sees the files that are hashed and no others, so that no candidate can leave anything for another whose
+files differ; what comes out of it is data that is read without following anything. Caches come from a run of the contract's own
+commit, are mounted read-only, and what a run adds to them is thrown away.
+Not covered: a build that uses the time, a compiler below /opt that is replaced, and work that a candidate moves from its run,
+whose time is counted, into its build.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tarfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -151,12 +151,14 @@ class Builds:
         shutil.rmtree(harvest / CACHE, ignore_errors=True)
 
 
-def environment(python: str, mounted: Iterable[Path], *more: str) -> Iterator[str]:
+def environment(python: str, mounted: Sequence[Path], *more: str) -> Iterator[str]:
     """What of this machine a build depends on besides its files: the interpreter, what is mounted, compilers, the processor."""
     yield from (python, os.uname().machine, *more)
     with suppress(OSError):
-        yield next((each for each in Path("/proc/cpuinfo").read_text().splitlines() if each.startswith(("flags", "Features"))), "")
-    for path in (*map(Path, WHERE), Path(python).resolve(), *mounted, *(p for m in mounted for p in m.glob("lib/python*/site-packages"))):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        yield next((each for each in lines if each.startswith(("flags", "Features"))), "")
+    packages = (path for mount in mounted for path in mount.glob("lib/python*/site-packages"))
+    for path in (*map(Path, WHERE), Path(python).resolve(), *mounted, *packages):
         with suppress(OSError):
             yield f"{path} {path.stat().st_mtime_ns}"
 

@@ -302,7 +302,8 @@ class _OneRun:
         limits = replace(command.limits, disk=size(told.disk), processes=told.processes, output=size(told.output))
         done = self._started(replace(command, limits=limits, harvest=made)).wait()
         self.said = done.stdout + done.stderr
-        succeeded(replace(done, stderr=builds.errors(done.stderr or done.stdout).encode()), "the build", seconds(step.spec.timeout), {
+        said = replace(done, stderr=builds.errors(done.stderr or done.stdout).encode())
+        succeeded(said, "the build", seconds(step.spec.timeout), {
             "time": "[build] timeout", "memory": f"[build] memory = {step.spec.memory}", "disk": f"[run] disk = {told.disk}"})
 
     def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:

@@ -39,6 +39,7 @@ class DetectedProject(Struct, frozen=True):
     protected   files that a run goes through and that may not be edited, because they measure or prepare
     python      the environment that `python` means; "": Overnight's own interpreter
     worthwhile  smallest improvement worth a commit, 0 when nothing is known
+    build       what compiles before `command` runs, and makes `outputs`; empty where nothing does
     """
 
     name: str
@@ -54,6 +55,8 @@ class DetectedProject(Struct, frozen=True):
     memory: str = "4GiB"
     worthwhile: float = 0.0
     gpus: bool = False
+    build: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 def slug(folder: Path) -> str:
@@ -112,6 +115,8 @@ def contract(found: DetectedProject) -> str:
     if possible := names.possible(number.name, [*number.values], number.unit):
         rows.append(f"range = [{_bound(possible[0])}, {_bound(possible[1])}]          # a number outside is no result")
     rows += ['kind = "timing"'] if names.sort(number.name, number.unit) == "timing" else []
+    build = f"[build]      # once for equal files, and outside the time of a run\ncommand = {_list(found.build)}\n" \
+            f"outputs = {_list(found.outputs)}\n\n" if found.build else ""
     return f"""\
 [track]
 name = {_text(found.name)}
@@ -125,7 +130,7 @@ worthwhile = {f"{found.worthwhile:g}" if found.worthwhile else "0.0"}          #
 from = "output"           # the candidate prints it itself, so it is marked `self-reported`
 {chr(10).join(rows)}
 
-[run]
+{build}[run]
 {chr(10).join(run)}
 """
 

@@ -412,15 +412,17 @@ def _of_build(build: Build, track: Track) -> Iterator[Problem]:
         if any("\0" in path for path in paths):
             yield "build", key, f"[build] {key} holds a NUL: take it out.", 0
     for path in build.outputs:
-        parts = path.rstrip("/").split("/")
-        if path.startswith(("/", "-", "~")) or {"", ".", "..", "*", "**"} & {*parts[:1], *(p for p in parts if p == "..")}:
-            yield "build", "outputs", f"{path!r} is no file or folder below the track's own folder: name what the command makes.", 0
+        first, *others = path.rstrip("/").split("/")
+        if first in ("", ".", "..", "*", "**") or first[0] in "-~" or ".." in others:
+            yield ("build", "outputs", f"{path!r} is no file or folder below the track's own folder: name what the command "
+                   "makes.", 0)
     for key, unit in (("timeout", seconds), ("memory", size)):
         yield from _misread(unit, getattr(build, key), "build", key)
-    relative = any(str(bound).endswith("x") and guard.metric in TIMES for guard in track.guard for bound in (guard.at_most, guard.at_least))
+    relative = any(str(limit).endswith("x") for guard in track.guard if guard.metric in TIMES
+                   for limit in (guard.at_most, guard.at_least))
     if build.cache and (track.metric.name in TIMES or relative):
-        yield ("build", "cache", "with `cache` the baseline has compiled already and a change of it has not, so their times cannot be "
-               "compared: leave it out, or let no metric and no relative guard be the time of a run.", 0)
+        yield ("build", "cache", "with `cache` the baseline has compiled already and a change of it has not, so their times "
+               "cannot be compared: leave it out, or let no metric and no relative guard be the time of a run.", 0)
 
 
 def _of_progress(progress: Progress) -> Iterator[Problem]:
