@@ -9,7 +9,7 @@ from msgspec import structs
 import fakes
 from fakes import CONTRACT, FakeWorld, Idea, Night, held, team
 from overnight.lab import snapshot
-from overnight.lab.events import Claimed, Judged, Measured, Ordered, Proposed, Rebased, Reopened
+from overnight.lab.events import Claimed, Judged, Measured, Opened, Ordered, Proposed, Rebased, Reopened
 from overnight.lab.jobs import Accept, Measure, Try
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
@@ -127,6 +127,27 @@ def test_a_claim_that_stood_goes_on_at_its_level_and_is_charged_once():
     assert len(of(after, Claimed)) == 1 and mine.fresh_pairs > before.fresh_pairs
     assert not after.lab.state.wealth.claims and after.lab.state.wealth.charged <= charged
     assert of(after, Judged)[-1].alpha == level
+
+
+def begun_anew(night, contract, at=1e6):
+    """The same change handed in after the track was begun anew, in the same world."""
+    after = Night(night.world, contract=contract, researchers=(), measure_slots=1, key="anew",
+                  past=[*night.events, Opened(at, "fake", "c0", contract, "anew")])
+    after.lab.hear(Try("r2", "c0", night.lab.state.experiments[1].commit, "mine"), at)
+    return after.go()
+
+
+def test_its_pairs_outlast_a_new_beginning_as_a_part_of_its_race():
+    night = quick_miss()
+    after = begun_anew(night, WORTHWHILE)
+    mine, before = after.lab.state.experiments[2], night.lab.state.experiments[1]
+    assert mine.older == before.pairs and mine.pairs > before.pairs and mine.fresh_pairs <= mine.runs < mine.pairs
+    assert snapshot.decode(snapshot.encode(after.lab.state)).earlier == after.lab.state.earlier
+
+
+def test_by_another_contract_nothing_is_carried_over():
+    mine = begun_anew(quick_miss(), CONTRACT).lab.state.experiments[2]
+    assert not mine.older
 
 
 @pytest.mark.parametrize(("order", "gain"), [({"patient": 0.0}, NEAR_MISS), ({}, -2.0)])

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from fakes import team
 from overnight.lab.events import Faulted, Judged, Measured, Opened, Proposed, Rebased, Stacked, Started, Stopped, Vetoed
@@ -16,7 +17,9 @@ from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
 from overnight.report import chart, morning, tables
+from overnight.report.standing import standing
 from overnight.track import units
+from overnight.track.spec import Guard
 from overnight.views import sentences
 from overnight.views.experiment import detail, history, line
 from overnight.views.track import track
@@ -503,6 +506,26 @@ def test_a_discard_is_told_in_a_word_before_the_referees_reason(tmp_path):
     assert text.index(f"**{morning.PROMISING}**: 1 experiment") < text.index(f"**{morning.NEUTRAL}**: 1 experiment")
 
 
+def test_a_leap_in_a_number_that_the_program_prints_itself_is_to_be_looked_at_first(tmp_path):
+    night = Night(contract=REPORTED)
+    night.judge("keep", gain=0.02)
+    night.judge("keep", gain=1.5)
+    small, leap = history(night.lab.state).kept
+    assert small.leap is None and leap.leap == pytest.approx(1.5 / night.lab.state.noise) and leap.leap > 10
+    for text in (report(night.lab.state), "\n".join(standing(track(night.lab.state), (small, leap), False))):
+        assert f"leap is to be looked at before it is believed: #2 by {leap.leap:.3g} standard deviations" in text
+    assert "#2 keep    +1.5" in line(leap) and "(a leap)" in line(leap) and "#2 keep (a leap): " in shown(night, 2, tmp_path)
+    assert "\ta leap: a change" in tables.results_tsv(history(night.lab.state))
+
+
+def test_no_leap_is_marked_where_a_scorer_or_a_second_metric_confirms_it():
+    for contract, guards in ((SCORED, ()), (REPORTED, (Guard("accuracy", at_least="0.9x"),))):
+        night = Night(contract=contract)
+        night.judge("keep", gain=1.5)
+        night.lab.state.track = replace(night.lab.state.track, guard=guards)
+        assert history(night.lab.state).kept[0].leap is None
+
+
 def test_the_members_of_a_stack_that_was_dropped_are_said_to_have_been_looked_at_together():
     night = Night()
     night.end("discard", "no sign of an improvement: together with 3 more it came out -0.1 on one seed")
@@ -529,12 +552,12 @@ def test_numbers_on_an_older_frontier_are_told_apart_from_those_on_the_present_o
                  Measured(0.0, 92, number, "d" * 40, second, metrics={"val_bpc": 3.26}, **run))
     night.happen(Judged(0.0, number, "discard", "no sign", 0.245, (-0.3, 0.8), 2, 0, 1.0))
     text = shown(night, number, tmp_path)
-    assert "That makes 2 pairs, 1 of them against an older frontier" in text
+    assert "That makes 2 pairs, 1 of them measured earlier" in text
     assert "better by 0.5 bits/char on average, in 1 pair with an older frontier." in text
     assert "worse by 0.01 bits/char on average, in 1 pair with the one that it stands on now." in text and "0.245" not in text
     rows = {row[:2]: row for row in text.splitlines() if row[:2] in ("90", "92")}
     assert rows["90"].endswith("+0.5  on an older frontier") and rows["92"].endswith("-0.01")
-    assert "in 2 pairs, 1 of them on an older frontier" in line(history(night.lab.state).experiments[0])
+    assert "in 2 pairs, 1 of them measured earlier" in line(history(night.lab.state).experiments[0])
 
 
 def test_what_is_measured_again_after_a_veto_shows_no_number_of_before(tmp_path):

@@ -24,6 +24,7 @@ from overnight.track import spec
 from overnight.track.load import load, text_of
 from overnight.track.seeding import by_hand, patch, recorded, warned
 from overnight.track.seeding.place import Place
+from overnight.views.experiment import experiment, look_first
 from overnight.workers.cores import MACHINE, available
 
 
@@ -153,8 +154,9 @@ def merge(folder: Path, form: str) -> None:
     session.verify()
     if form == "merge":
         tell(session.repo.merge(session.branch, session.state.commit), page=True)
-        return
-    offer = offers.apart if form == "branches" else offers.stacked
-    for each in offer(session.state, session.repo):
-        keeps = ", ".join(f"#{number}" for number in (each.keeps[-1:] if each.on else each.keeps))
-        tell(f"{each.branch}  {each.commit[:7]}  {keeps}" + (f", on {each.on}" if each.on else ""))
+    else:
+        for each in (offers.apart if form == "branches" else offers.stacked)(session.state, session.repo):
+            keeps = ", ".join(f"#{number}" for number in (each.keeps[-1:] if each.on else each.keeps))
+            tell(f"{each.branch}  {each.commit[:7]}  {keeps}" + (f", on {each.on}" if each.on else ""))
+    if leaps := look_first([experiment(session.state, each) for each in session.state.chain()]):
+        tell(f"note: {leaps}.")

@@ -32,7 +32,7 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
         return
     if not everything:
         kept = state.chain()
-        tell("\n".join(standing(found, experiment(state, kept[-1]) if kept else None, session.at_work())), page=True)
+        tell("\n".join(standing(found, [experiment(state, each) for each in kept], session.at_work())), page=True)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}

@@ -59,7 +59,7 @@ class Runner:
         self.data = mounts.data(track.run, repo.folder)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
-        self.builds = track.build and builds.Builds(track.build, home, repo.prefix, builds.environment(
+        self.builds = None if track.build is None else builds.Builds(track.build, home, repo.prefix, builds.environment(
             self.python, (*self.mounts, *self.data), sandbox.name))
 
     # -- trees --

@@ -32,7 +32,7 @@ class Experiment(Struct, array_like=True, gc=False):
     or said again and again is shared, and the note is kept packed.
 
     packed             the researcher's note as JSON; b"" where there is none
-    prior_differences  differences on common seeds that its commit's own runs do not show: from a stack, or to an older frontier
+    prior_differences  differences on common seeds that its commit's own runs do not show: from a stack, or `older`
     max_stack          how many edits may share a run with this one
     crashed            seeds on which it failed and its base did not
     reopenings         how often it was taken up again after a discard
@@ -40,7 +40,7 @@ class Experiment(Struct, array_like=True, gc=False):
     request            the mark of the order that handed it in; "" where a researcher proposed it
     log                of its last run that failed
     cost               seconds that its runs and the thinking took
-    older              how many of its pairs were measured against an older frontier
+    older              how many of its pairs were measured against an older frontier, or before the track was begun anew
     measured           runs of its commit that ended well, of which `metrics` are the mean
     ratio              median of what it measured over what its base did; None where that says nothing
     credited           its researcher's record has it

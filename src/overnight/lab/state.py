@@ -32,6 +32,7 @@ from overnight.track.spec import Track, parse
 
 BASELINE = 0  # the number that stands for the baseline where an experiment is named
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
+MOST_EARLIER = 1000  # changes whose pairs outlast a new beginning
 MOST_RESUMABLE = 32  # experiments whose runs are remembered although they have a verdict
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 
@@ -50,6 +51,7 @@ class State:
     probes       points of campaigns, which never get a verdict
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
+    earlier      the same -> differences of the pairs of what was not kept, before the track was begun anew by the same contract
     """
 
     track: Track = field(init=False)  # known from the record `opened` on
@@ -77,6 +79,7 @@ class State:
     monitor: holdout.OverfittingMonitor = field(default_factory=holdout.OverfittingMonitor)
     wealth: Earned = field(default_factory=Earned)
     _made: dict[int, int] = field(default_factory=dict)
+    earlier: dict[int, tuple[float, ...]] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     _known: Runs | None = None
     pasts: Pasts = field(default_factory=Pasts)
@@ -171,14 +174,23 @@ class State:
 
     def _on_opened(self, event: events.Opened) -> None:
         """Nothing is known but that the track begins, or begins anew, and what was before a session of it."""
-        wealth = self.wealth
+        wealth, same = self.wealth, self.opened is not None and self.opened.contract == event.contract
+        earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
+        self.earlier = dict(list(earlier.items())[-MOST_EARLIER:])
         key = self.keys.get(event.key_hash) if event.key_hash else event.key
         self._known = Runs(event.commit, self.track, key)
+
+    def _differences(self) -> dict[int, tuple[float, ...]]:
+        """Those of the pairs of each change that was raced and not kept. They show where more pairs are worth making; proof
+        comes from fresh ones alone, so that it is no matter how often a change comes back."""
+        pairs = {number: sum(self.known.pairs(self.experiments[number]), ()) for number in self.resumable}
+        every = ((each, pairs.get(number) or self.experiments[number].prior_differences) for each, number in self._made.items())
+        return {each: differences for each, differences in every if differences}
 
     def _on_started(self, event: events.Started) -> None:
         self.usage.started(event)
@@ -199,7 +211,9 @@ class State:
             experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient or 0.0
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
-        self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
+        self._made.setdefault(made := mark(event.base_commit, event.patch), event.experiment)
+        experiment.prior_differences = self.earlier.get(made, ())
+        experiment.older = len(experiment.prior_differences)
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 

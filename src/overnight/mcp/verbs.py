@@ -32,7 +32,7 @@ from overnight.track.units import number as shown
 from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named, resumable
-from overnight.views.track import ONE_SEED, gain, on_one_seed, track
+from overnight.views.track import gain, on_one_seed, track
 
 MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
@@ -121,7 +121,7 @@ class Verbs:
             state = session.look()
             every = list(state.experiments.values())
             found = [public.listed(state, each) for each in every[-last:]]
-        lines = [f"#{e.id} {e.verdict.said}{f' ({ONE_SEED})' * e.one_seed} {effect(e)} {quoted(e.title, TITLE)}"
+        lines = [f"#{e.id} {e.verdict.said}{e.marked} {effect(e)} {quoted(e.title, TITLE)}"
                  + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in found]
         return _listed(lines or ["There is no experiment yet."], len(every) - len(found), {
             "experiments": to_builtins(found), "untrusted": ["message", "verdict.reason", "researcher"]})

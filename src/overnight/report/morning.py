@@ -22,7 +22,7 @@ from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout
-from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, proposer
+from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, look_first, proposer
 from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, noise_by_commit, span
 
 EXAMPLES = 5  # experiments named in each group of what was learned
@@ -169,12 +169,13 @@ def _kept(told: History) -> list[str]:
     for each in told.kept:
         by = proposer(each, told.team)
         what = f"{code(each.title)} by {code(by, 40)}" if by else code(each.title)
-        what += f" ({ONE_SEED})" * each.one_seed
+        what += each.marked
         pairs = f"{each.verdict.pairs} ({each.verdict.fresh_pairs})"
         ratio = f", ratio {each.ratio:.3g}" if timed and each.ratio else ""
         level = "–" if each.level is None else f"{each.level:.{decimals}f} ({each.measured})"
         rows.append((str(each.id), f"`{each.commit[:7]}`", what, _effect(each) + ratio, pairs, level))
-    return ["## What was kept", _table(head, rows)]
+    leaps = look_first(told.kept)
+    return ["## What was kept", _table(head, rows), *filter(None, [leaps and f"{leaps[0].upper()}{leaps[1:]}."])]
 
 
 def _effect(found: ExperimentView) -> str:

@@ -11,7 +11,7 @@ from overnight.referee.guards import ESTIMATED
 from overnight.track.units import number
 from overnight.untrusted import line
 from overnight.views.experiment import History
-from overnight.views.track import ONE_SEED, TrackView, gain
+from overnight.views.track import TrackView, gain
 
 TITLE = 120  # characters of a title that are shown
 GIB = 2**30
@@ -27,7 +27,7 @@ def results_tsv(history: History) -> str:
     rows = [["commit", plain(track.metric), memory, "status", "description"]]
     if track.baseline is not None:
         rows.append(_row(track.base_commit, track.baseline, track.baseline_metrics, "keep", "baseline"))
-    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, f"{ONE_SEED}: " * e.one_seed + e.title)
+    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, ": ".join([*e.marks, e.title]))
              for e in history.experiments if e.verdict.verdict != "open"]
     return "".join("\t".join(row) + "\n" for row in rows)
 

@@ -13,12 +13,14 @@ from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Sta
 from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
+from overnight.track.spec import HARNESS_METRICS
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
-from overnight.views.track import ONE_SEED, SpentView, TrackView, estimated, span, spent, track
+from overnight.views.track import ONE_SEED, SELF_REPORTED, SpentView, TrackView, estimated, marks, span, spent, track
 
 TAIL = 20  # lines of the log
+LEAP, LEAPS = "a leap", 10.0  # a gain of more than so many standard deviations of a pair at once
 BESIDE = ("check", "trace")  # stages of runs that a keep makes as the frontier, or as one that was
 TOGETHER = re.compile(r": together with (\d+) more ")  # why the members of a stack were dropped
 
@@ -32,7 +34,8 @@ class VerdictView(Struct, frozen=True):
                  any, else in the race; None: never compared
     interval     95 % interval of the true gain, in the metric's unit
     pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed;
-                 `older_pairs` were measured against an older frontier and count for the race alone
+                 `older_pairs` were measured against an older frontier, or before the track was begun anew, and count for the
+                 race alone
     e_value      evidence that it is better, as odds to 1
     word         of a discard, what was found: worse, no different (within so much), promising but not proven, or that it was
                  only looked at together with others; "" where that is not known
@@ -73,6 +76,8 @@ class ExperimentView(Struct, frozen=True):
     size_delta       nodes of syntax by which it makes the code larger
     model       what the calls to models for it came to
     one_seed    it was kept, and the program fixes its own seed: nothing is known of any other
+    leap        it was kept for a gain of so many standard deviations of a pair at once, of a number that is self-reported and
+                that nothing else confirms; None where it is fewer than ten, or a holdout or a second metric stands guard
     """
 
     id: int
@@ -91,6 +96,17 @@ class ExperimentView(Struct, frozen=True):
     size_delta: int
     model: SpentView | None
     one_seed: bool
+    leap: float | None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What must stand beside its verdict."""
+        return (ONE_SEED,) * self.one_seed + (LEAP,) * (self.leap is not None)
+
+    @property
+    def marked(self) -> str:
+        """The same in brackets, to be put behind it."""
+        return "".join(f" ({mark})" for mark in self.marks)
 
     @property
     def title(self) -> str:
@@ -201,7 +217,26 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
         metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
         chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
         chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
-        chosen.verdict == "keep" and state.one_seed)
+        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen))
+
+
+def _leap(state: State, chosen: Experiment) -> float | None:
+    guarded = state.track.holdout or any(guard.metric not in HARNESS_METRICS for guard in state.track.guard)
+    if chosen.verdict != "keep" or guarded or state.known.one_number or not state.noise or SELF_REPORTED not in marks(state):
+        return None
+    deviations = (chosen.effect or 0.0) / state.noise
+    return deviations if deviations > LEAPS else None
+
+
+def look_first(kept: Sequence[ExperimentView]) -> str:
+    """Which keeps are leaps, and what to do before they are believed, in a sentence; "" where there are none."""
+    leaps = [each for each in kept if each.leap is not None]
+    if not leaps:
+        return ""
+    named = ", ".join(f"#{each.id} by {number(each.leap or 0.0, 3)}" for each in leaps)
+    return (f"{LEAP} is to be looked at before it is believed: {named} standard deviations at once, in a number that the "
+            f"program prints itself and nothing else confirms; `overnight show {leaps[0].id}` has the diff, and "
+            f"`overnight veto {leaps[0].id}` takes it back")
 
 
 def history(state: State) -> History:
@@ -270,7 +305,7 @@ def effect(found: ExperimentView) -> str:
     if unproven(verdict):
         shown += f" on its {verdict.fresh_pairs} fresh pairs, proven on all {verdict.pairs}"
     if verdict.older_pairs and not verdict.fresh_pairs:
-        shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them on an older frontier"
+        shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them measured earlier"
     return shown + promise(verdict)
 
 
@@ -294,7 +329,7 @@ def line(found: ExperimentView, team: Sequence[str] = ()) -> str:
     verdict = found.verdict
     why = f" ({verdict.reason})" if verdict.reason else ""
     by = f"{name}: " if (name := proposer(found, team)) else ""
-    return f"#{found.id} {verdict.said:7} {effect(found)}{f' ({ONE_SEED})' * found.one_seed}  {by}{found.title}{why}"
+    return f"#{found.id} {verdict.said:7} {effect(found)}{found.marked}  {by}{found.title}{why}"
 
 
 def going_on(chosen: Experiment) -> str:

@@ -18,7 +18,7 @@ from overnight.untrusted import fenced, line, plain, quoted
 from overnight.views import sentences
 from overnight.views.experiment import ExperimentView, RunView, detail
 from overnight.views.experiment import experiment as view
-from overnight.views.track import ONE_SEED, TrackView, track
+from overnight.views.track import TrackView, track
 
 TITLE, NAME, PATCH, LOG, RUNS = 160, 60, 8_000, 2_000, 40  # characters, and runs, that are shown at most
 
@@ -70,8 +70,7 @@ def _cleaned(found: ExperimentView, message: str) -> ExperimentView:
 def words(where: TrackView, found: PublicView, whole: bool = True) -> str:
     """The same as a page of markdown; `whole`: with the runs and the diff."""
     verdict, title = found.verdict, found.message.partition("\n")[0]
-    mark = f" ({ONE_SEED})" * found.one_seed
-    told = [f"Experiment #{found.id}: **{verdict.said.rstrip(',')}**{mark}, {quoted(title, TITLE)}", ""]
+    told = [f"Experiment #{found.id}: **{verdict.said.rstrip(',')}**{found.marked}, {quoted(title, TITLE)}", ""]
     told += [f"- Why: {quoted(verdict.reason, 2 * TITLE)}"] if verdict.reason else []
     told += [f"- {sentence}" for sentence in found.evidence]
     told += [f"- The frontier is commit {found.frontier[:12]}."]

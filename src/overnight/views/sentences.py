@@ -10,8 +10,8 @@ from overnight.referee.kinds import KINDS
 from overnight.track.units import number
 from overnight.untrusted import plain, visible
 from overnight.views import holdout
-from overnight.views.experiment import DetailView, RunView, VerdictView, promise, unproven
-from overnight.views.track import ONE_SEED, TrackView, on_one_seed
+from overnight.views.experiment import DetailView, RunView, VerdictView, look_first, promise, unproven
+from overnight.views.track import TrackView, on_one_seed
 
 MOST_RUNS = 40  # that are shown
 STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the runs of a stage are
@@ -20,8 +20,8 @@ STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the run
 def words(track: TrackView, found: DetailView) -> str:
     """What was compared, how often, what came out, why it ended there."""
     more = found.message.rstrip().splitlines()[1:]
-    mark = f" ({ONE_SEED})" * found.one_seed
-    parts = [f"#{found.id} {found.verdict.verdict}{mark}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more), "",
+    parts = [f"#{found.id} {found.verdict.verdict}{found.marked}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more),
+             "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
     parts += ["", *compared(track, found.runs, True)]
     parts += ["", *map(_plain, found.patch.rstrip().split("\n") if found.patch else ["(no diff)"])]
@@ -121,7 +121,7 @@ def _compared(track: TrackView, found: DetailView) -> Iterator[str]:
     verdict, fresh = found.verdict, found.verdict.fresh_pairs
     timed = KINDS[track.kind].paired_in_time
     how = "right beside it on the same cores" if timed else "with the same seed, so that shared luck cancels"
-    older = f", {verdict.older_pairs} of them against an older frontier" * bool(verdict.older_pairs)
+    older = f", {verdict.older_pairs} of them measured earlier" * bool(verdict.older_pairs)
     drawn = f", {fresh} of them on seeds that were drawn after its commit existed" * bool(fresh)
     yield f"Compared: each run of it with a run of its base {how}. That makes {verdict.pairs} " + (
         f"pairs{older}{drawn}." if verdict.pairs > 1 else f"pair{older}.")
@@ -162,6 +162,8 @@ def _found(track: TrackView, verdict: VerdictView) -> Iterator[str]:
 
 
 def _sure(track: TrackView, found: DetailView) -> Iterator[str]:
+    if leap := look_first((found,)):
+        yield f"{_capital(leap)}."
     if found.one_seed:
         yield f"{_capital(on_one_seed(track))}."
     elif found.alpha:

@@ -16,7 +16,7 @@ from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import gained, number
 from overnight.views.holdout import HoldoutView, holdout
 
-ONE_SEED = "one seed only"
+ONE_SEED, SELF_REPORTED = "one seed only", "self-reported"
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -175,7 +175,7 @@ def track(state: State) -> TrackView:
 def marks(state: State) -> tuple[str, ...]:
     """What must stand beside every number of this track, in the words of TrackView."""
     forgeable = state.opened is not None and bool(state.opened.forgeable)
-    known = {"self-reported": state.track.self_reported or forgeable, ONE_SEED: state.one_seed,
+    known = {SELF_REPORTED: state.track.self_reported or forgeable, ONE_SEED: state.one_seed,
              "unsandboxed": "none" in state.usage.sandboxes,
              "estimated guards": bool(estimated(state))}
     return tuple(mark for mark, holds in known.items() if holds)
