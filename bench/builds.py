@@ -108,7 +108,7 @@ def _inside(runner: Runner, commit: str) -> tuple[float, float]:
     """Seconds of a whole run, and of the processor for its program."""
     began = time.perf_counter()
     ended = runner.measure(Measure(1, 1, commit, 1, "race"))
-    assert ended.outcome == "ok", ended.reason
+    assert ended.outcome == "ok", f"{ended.reason}\n{ended.logs['run'].decode(errors='replace')[-4000:]}"
     return time.perf_counter() - began, ended.metrics["cpu_seconds"]
 
 

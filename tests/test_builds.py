@@ -159,10 +159,8 @@ import os
 place = os.environ["TORCHINDUCTOR_CACHE_DIR"]
 os.makedirs(place, exist_ok=True)
 print("found:", sorted(os.listdir(place)), [open(place + "/" + name).read() for name in sorted(os.listdir(place))])
-try:
-    open(place + "/base", "a").write(TEXT)
-except OSError as error:
-    print("refused:", type(error).__name__)
+with open(place + "/base", "a") as base:
+    base.write(TEXT)
 open(place + "/new", "w").write(TEXT)
 os.replace(place + "/new", place + "/entry")
 print("loss: 1", round(os.stat("text.py").st_mtime))
@@ -182,7 +180,7 @@ def test_the_baselines_caches_are_every_runs_and_no_candidates_are_anothers(tmp_
     dated = bench.said.split()[-1]
     for change in (evil, None, evil):
         assert bench.run(change).outcome == "ok", bench.said
-        assert "found: ['base', 'entry'] ['own', 'own']" in bench.said and "refused: " in bench.said
+        assert "found: ['base', 'entry'] ['own', 'own']" in bench.said
         assert (bench.said.split()[-1] == dated) == (change is None)  # times go by contents, and so do caches that go by times
 
 

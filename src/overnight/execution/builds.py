@@ -31,7 +31,9 @@ from overnight.execution.metrics import Invalid
 from overnight.track.spec import Build, covers, lies_in
 
 ARCHIVE, BUILT = "built.tar", "-built"
-CACHE = "cache-of-overnight"  # the folder in $OVERNIGHT_OUT that a run has its compile caches in
+# In $OVERNIGHT_OUT: where a run that fills the caches leaves them. A run works with the folder of this name behind a dot, which
+# nothing takes out of a sandbox.
+CACHE = "cache-of-overnight"
 ROOM = 1 << 30  # bytes that they may take there, besides what the contract allows a run
 MOST_BUILDS, MOST_FILES, MOST_DEPTH = 16, 100_000, 64
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # this machine's faults
@@ -40,8 +42,9 @@ WHERE = ("/usr/bin", "/usr/local/bin", "/usr/lib", "/usr/local/lib", "/usr/inclu
 FIRST, SPAN = 1_000_000_000, 1 << 28  # seconds since 1970 of the oldest file of a tree, and from it to the newest
 _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "torchinductor", "TRITON_CACHE_DIR": "triton", "NUMBA_CACHE_DIR": "numba",
            "CCACHE_DIR": "ccache", "JAX_COMPILATION_CACHE_DIR": "jax", "CUDA_CACHE_PATH": "cuda"}
-_WARM = ('overnight_cache="$OVERNIGHT_OUT/{cache}" && mkdir "$overnight_cache" && '
-         '{{ [ -z "$1" ] || cp -rs "$1/." "$overnight_cache"; }} && export {names} && shift && exec "$@"')
+_WARM = ('overnight_cache="$OVERNIGHT_OUT/.{cache}" && mkdir "$overnight_cache" && '
+         '{{ [ -z "$1" ] || cp -R "$1/." "$overnight_cache"; }} && export {names} && shift && ')
+_RUN, _FILL = 'exec "$@"', '{{ "$@"; code=$?; mv "$overnight_cache" "$OVERNIGHT_OUT/{cache}"; exit $code; }}'
 
 
 class Builds:
@@ -131,20 +134,20 @@ class Builds:
 
     # -- the caches --
 
-    def warmed(self, command: Command, own: Path) -> Command:
-        """A run's command with compile caches, those that a run of the contract's commit left in them; `own` is that commit's
-        tree."""
+    def warmed(self, command: Command, own: Path, fill: bool) -> Command:
+        """A run's command with a copy of the compile caches, where they are filled. `own` is the tree of the contract's commit;
+        `fill`: this run is of that commit, and fills them where they are not."""
         if self._warm is None:
             self._warm = self._home / f"cache-{self._key(dict(_files(own)), *command.argv)}"
         there = self._warm if self._warm.exists() else None
         names = " ".join(f'{name}="$overnight_cache/{folder}"' for name, folder in _CACHES.items())
-        argv = ("/bin/sh", "-c", _WARM.format(cache=CACHE, names=names), "cached", str(there or ""), *command.argv)
-        return replace(command, argv=argv, mounts=(*command.mounts, *filter(None, [there])),
+        script = (_WARM + (_FILL if fill and there is None else _RUN)).format(cache=CACHE, names=names)
+        return replace(command, argv=("/bin/sh", "-c", script, "cached", str(there or ""), *command.argv),
+                       mounts=(*command.mounts, *filter(None, [there])),
                        limits=replace(command.limits, disk=command.limits.disk + ROOM))
 
     def cooled(self, harvest: Path, keep: bool) -> None:
-        """Take the caches out of what a run left; `keep`: it was a good run of the contract's commit, and they are kept where
-        there are none."""
+        """Take the caches out of what a run left; `keep`: it was a good run that was to fill them."""
         if keep and self._warm is not None and not self._warm.exists():
             with suppress(OSError):  # another worker was quicker
                 (harvest / CACHE).rename(self._warm)

@@ -315,13 +315,13 @@ class _OneRun:
         command = replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                           heard=self.pace.hear if self.pace else None)
         caches = self.runner.builds if self.runner.builds is not None and self.runner.builds.spec.cache and not traced else None
+        own = self.job.commit == self.runner.contract and not self.job.edit
         if caches is not None:
-            command = caches.warmed(command, self.runner.tree(self.runner.contract))
+            command = caches.warmed(command, self.runner.tree(self.runner.contract), own)
         since = time.perf_counter()
         ended = self._started(command).wait()
         self._ended("sandbox of the run", since, ended)
         if caches is not None:
-            own = self.job.commit == self.runner.contract and not self.job.edit
             caches.cooled(self.harvest, own and not ended.code and not ended.killed)
         return ended
 
