@@ -42,6 +42,7 @@ WHERE = ("/usr/bin", "/usr/local/bin", "/usr/lib", "/usr/local/lib", "/usr/inclu
 FIRST, SPAN = 1_000_000_000, 1 << 28  # seconds since 1970 of the oldest file of a tree, and from it to the newest
 _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "torchinductor", "TRITON_CACHE_DIR": "triton", "NUMBA_CACHE_DIR": "numba",
            "CCACHE_DIR": "ccache", "JAX_COMPILATION_CACHE_DIR": "jax", "CUDA_CACHE_PATH": "cuda"}
+_PLAINLY = "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS=0"  # else torch compiles its headers in every run, at a place of its own
 _WARM = ('overnight_cache="$OVERNIGHT_OUT/.{cache}" && mkdir "$overnight_cache" && '
          '{{ [ -z "$1" ] || cp -R "$1/." "$overnight_cache"; }} && export {names} && shift && ')
 _RUN, _FILL = 'exec "$@"', '{{ "$@"; code=$?; mv "$overnight_cache" "$OVERNIGHT_OUT/{cache}"; exit $code; }}'
@@ -141,7 +142,7 @@ class Builds:
             self._warm = self._home / f"cache-{self._key(dict(_files(own)), *command.argv)}"
         there = self._warm if self._warm.exists() else None
         names = " ".join(f'{name}="$overnight_cache/{folder}"' for name, folder in _CACHES.items())
-        script = (_WARM + (_FILL if fill and there is None else _RUN)).format(cache=CACHE, names=names)
+        script = (_WARM + (_FILL if fill and there is None else _RUN)).format(cache=CACHE, names=f"{names} {_PLAINLY}")
         return replace(command, argv=("/bin/sh", "-c", script, "cached", str(there or ""), *command.argv),
                        mounts=(*command.mounts, *filter(None, [there])),
                        limits=replace(command.limits, disk=command.limits.disk + ROOM))
