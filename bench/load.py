@@ -44,10 +44,10 @@ KEEPS, ZERO, JUDGED, LOST = "keeps", "keeps whose interval contains zero", "chan
 
 
 @contextmanager
-def bursts(seed: int, burst: float, lull: float) -> Iterator[None]:
-    """Two processes for each core of this machine that work and rest by turns, all at the same times."""
+def bursts(seed: int, burst: float, lull: float, each: int = 2) -> Iterator[None]:
+    """So many processes for each core of this machine that work and rest by turns, all at the same times."""
     burners = [subprocess.Popen([sys.executable, "-c", BURNER, str(seed), str(burst), str(lull)])
-               for _ in range(2 * (os.cpu_count() or 1))]
+               for _ in range(each * (os.cpu_count() or 1))]
     try:
         yield
     finally:

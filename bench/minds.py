@@ -10,6 +10,8 @@ ideal, because no thinker has to wait for a verdict, and what waits for a bench 
 better with these thinkers. Beside it, the closed network of the machine-repair problem, in which each thinker waits for the
 verdict on its own proposal before it thinks again (exponential times): what four workers would reach that each think and
 measure in turn. Both are of the night after its first proposal. First simulated, then measured with runs that sleep.
+
+Conflicts: how many changes of four thinkers, which heed what the page says of others, collide with what was kept meanwhile.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from bench import ROOT
 from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact
 from fakes import FakeWorld, Night, referee_world
-from overnight.lab.events import Called, Event, Judged, Measured, Proposed
+from overnight.lab.events import Called, Event, Judged, Measured, Proposed, Rebased
 from overnight.night.session import Session
 from overnight.testing.server import Tally
 from overnight.track.roles import Role
@@ -44,6 +46,9 @@ MILD = ("--limits", "0.1", "--malformed", "0.1")
 FAULTS = ("--timeouts", "0.1", *MILD)
 THINKERS = 4
 LIMIT = 1800.0  # seconds for a night
+PARTS = {"LEARNING_RATE": 0.01, "MOMENTUM": 0.9, "WIDTH": 16, "WARMUP": 0.2}  # as tracks/synthetic has them
+PARTED = "".join(f"{''.join(f'{name}_{i} = {value ** 0.25:.6g}' + chr(10) for i in range(4))}"
+                 f"{name} = {' * '.join(f'{name}_{i}' for i in range(4))}\n\n" for name, value in PARTS.items())  # 16 numbers
 SLEEP = 0.5  # seconds that a run of the measured nights sleeps
 SLOWLY = "import time\n\ntime.sleep(%g)\n"
 
@@ -284,6 +289,39 @@ def measured(folder: Path, kinds: Sequence[str], measure_slots: int, latency: fl
     return taken(record(here), measure_slots, lambda name: name == "llm")
 
 
+# ---- conflicts ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Collided:
+    """What a night's changes that conflicted with what was kept meanwhile came to: how many were given up, and how many
+    were made anew, paid for once more."""
+
+    proposed: int
+    kept: int
+    lost: int
+    anew: int
+
+    @property
+    def share(self) -> float:
+        """Of all that was proposed."""
+        return (self.lost + self.anew) / max(1, self.proposed)
+
+
+def conflicts(folder: Path, experiments: int, latency: float) -> Collided:
+    """A night of four thinkers on one small file, where the noise is so small that much is kept."""
+    score = (ROOT / "tracks" / "synthetic" / "score.py").read_text().replace("NOISE = 0.1", "NOISE = 0.003")
+    here = track(folder, TEAM.replace(f"{PATIENCE:g}s", "60s"), **{"score.py": score, "settings.py": PARTED})
+    with serving(folder, "--latency", str(latency)) as server:
+        ended(night(here, server.url, "--experiments", str(experiments)))
+    events = record(here)
+    judged = [e for e in events if isinstance(e, Judged)]
+    lost = {e.experiment for e in judged if e.reason.startswith("conflicts with")}
+    anew = {e.experiment for e in events if isinstance(e, Rebased) and e.again}
+    return Collided(sum(isinstance(e, Proposed) for e in events), sum(e.verdict == "keep" for e in judged), len(lost),
+                    len(anew - lost))
+
+
 # ---- the bench -------------------------------------------------------------------------------------------------
 
 
@@ -338,11 +376,24 @@ def measured_rows(kinds: Sequence[str], measure_slots: int) -> Iterator[Row]:
     yield from idle_rows(f"idle, measured, {' + '.join(kinds)}, {measure_slots} benches", found, kinds == ("llm",))
 
 
+def conflict_rows(experiments: int, latency: float) -> Iterator[Row]:
+    """How many changes of four thinkers collide with what was kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = conflicts(Path(folder), experiments, latency)
+    yield exact("conflicts: experiments", found.proposed, f"== {experiments}")
+    yield exact("conflicts: kept", found.kept)
+    yield exact("conflicts: given up", found.lost)
+    yield exact("conflicts: made anew", found.anew)
+    yield exact("conflicts: share of all", found.share)
+
+
 def cells(quick: bool) -> Iterator[Cell]:
     """Faults, bounds, idle benches (quick: a few faults, and simulated nights)."""
     yield Cell("faults", partial(fault_rows, 4, 0.02) if quick else partial(fault_rows, 200, 0.1))
     for kill in () if quick else (False, True):
         yield Cell(f"budget {kill}", partial(budget_rows, 150_000, kill, 0.3))
+    if not quick:
+        yield Cell("conflicts", partial(conflict_rows, 100, 2.0))
     for kinds in (("llm",), ("knobs", "llm")):
         for measure_slots in (1,) if quick else (1, 2):
             for latency in (20,) if quick else (2, 20, 100):

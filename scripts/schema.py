@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from overnight.audit.arithmetic import Audit
+from overnight.brief.data import BriefData
 from overnight.contracts import Idea
+from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
 from overnight.views.public import PublicView
 from overnight.views.track import TrackView
@@ -17,16 +19,39 @@ HEAD = """# What `--json` prints
 Made by `python scripts/schema.py`; a test compares. The schema is unstable until version 1.0: read what you need by its name,
 and ignore what you do not know.
 
+Every command has `--json`, but for those that print no data (`completion`, `demo`, `mcp`). With it, standard output holds
+JSON and nothing else: one object, or one object a line, as `--help` says. Notes, progress and errors are sentences on standard
+error; the last of an error begins with `overnight: ` (`Error: ` where a command line cannot be read). The exit status is the
+same with and without it: 0 for well, 2 for an error, and for `try` what its help says. A command that fails may have printed
+what it knew until then, `check` what is wrong.
+
 | command | prints |
 | --- | --- |
 """
+LINES = "one object a line"
 PRINTED: dict[str, tuple[Any, str]] = {
-    "overnight status --json": (TrackView, ""),
-    "overnight log --json": (ExperimentView, "one on each line, oldest first"),
-    "overnight show ID --json": (DetailView, ""),
-    "overnight try --json": (PublicView, "so do `try_change`, `wait` and `show` of `overnight mcp`, as structured content"),
-    "overnight idea list --json": (Idea, "one on each line, oldest first"),
-    "overnight audit --json": (Audit, ""),
+    "overnight audit": (Audit, ""),
+    "overnight brief": (BriefData, ""),
+    "overnight check": (Done, ""),
+    "overnight doctor": (Finding, LINES),
+    "overnight idea add": (Queued, ""),
+    "overnight idea drop": (Done, ""),
+    "overnight idea import": (Queued, LINES),
+    "overnight idea list": (Idea, f"{LINES}, oldest first"),
+    "overnight init": (Done, ""),
+    "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--verify` or `--patches` a [Done](#done)"),
+    "overnight merge": (Done, ""),
+    "overnight pause": (Done, ""),
+    "overnight report": (Done, ""),
+    "overnight resume": (Done, ""),
+    "overnight run": (TrackView, "at its end"),
+    "overnight show": (DetailView, ""),
+    "overnight status": (TrackView, ""),
+    "overnight stop": (Done, ""),
+    "overnight trust": (Wants, ""),
+    "overnight try": (PublicView, "so do `try_change`, `wait` and `show` of `overnight mcp`, as structured content"),
+    "overnight veto": (Done, ""),
+    "overnight where": (Whereabouts, ""),
 }
 
 

@@ -33,7 +33,7 @@ FLOORS = [
 ]
 PURE = ["contracts", "errors", "untrusted", "patterns", "syntax", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
         "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
-        "ideas.notes", "execution.metrics",
+        "ideas.notes", "execution.metrics", "execution.failing",
         "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}

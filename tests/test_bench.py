@@ -2,13 +2,14 @@
 
 import math
 import random
+import re
 import statistics
 
 import pytest
 from scipy import stats
 
 from bench import __main__ as door
-from bench import kit, load, referee_long
+from bench import honest, kit, load, referee_long, repositories
 from bench.kit import (
     Bench,
     Cell,
@@ -28,6 +29,7 @@ from bench.kit import (
 from bench.order import ORDERS, QUEUE
 from bench.worlds import ONE, Outcome, figures
 from fakes import FakeWorld, Night, referee_world
+from overnight.lab.events import Measured
 
 
 def row(low, high, asked, count=9, least=1):
@@ -306,6 +308,36 @@ def test_what_runs_in_another_process_is_named_besides(tree):
 
 def test_a_source_may_import_a_package_a_module_and_a_name():
     assert imported("import a.b\nfrom c import d") == {"a", "a.b", "c", "c.d"}
+
+
+# ---- first contact ---------------------------------------------------------------------------------------------
+
+
+def ran(at, wall):
+    return Measured(at=at, run=1, experiment=0, commit="c", seed=1, stage="race", outcome="ok", metrics={"wall_seconds": wall})
+
+
+def test_the_tool_s_own_seconds_are_those_in_which_no_run_was_at_work():
+    assert repositories.idle([], 10, 15) == 5
+    assert repositories.idle([ran(14, 2), ran(15, 2), ran(19, 1), ran(40, 3)], 10, 20) == 2 + 3 + 1
+    assert repositories.idle([ran(22, 5)], 10, 20) == 7
+
+
+def test_every_repository_is_there_and_its_marks_tell_what_matters_from_what_measures():
+    for met in repositories.REPOSITORIES:
+        lines = [line for path in (repositories.HERE / met.name).rglob("*") if path.is_file()
+                 for line in path.read_text().splitlines()]
+        assert any(re.search(met.matters, line) and not re.search(met.ruler, line) for line in lines), met.name
+        assert any(re.search(met.ruler, line) for line in lines), met.name
+
+
+def test_repositories_and_nights_are_summed_where_there_are_enough_of_them():
+    true = [exact(f"r{number}: {repositories.TRUE}", number % 3 > 0) for number in range(11)]
+    assert [(row.value, row.verdict) for row in repositories.sums(true)] == [(7, "misses")]
+    assert not [*repositories.sums(true[:5])]
+    nights = [exact(f"night of s{number}: {what}", number == 7, count=40) for number in range(30) for what in (honest.KEEPS, honest.EDITED)]
+    assert [(row.value, row.count, row.verdict) for row in honest.sums(nights)] == [(1, 1200, ""), (1, 1200, "misses")]
+    assert not [*honest.sums(nights[:-2])]
 
 
 # ---- nights under load -----------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from injections import INJECTIONS
 from overnight import untrusted
 from overnight.brief import layout, lessons
 from overnight.brief import page as briefs
-from overnight.brief.page import LEAST, as_json, page
+from overnight.brief.data import as_json
+from overnight.brief.page import LEAST, page
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
 

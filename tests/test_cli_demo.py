@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import command, git, overnight, sentence
+from conftest import command, git, overnight, sentence, write
 from overnight.errors import TrackError
 from overnight.track import ready
 
@@ -37,7 +37,7 @@ def test_ctrl_c_ends_it_with_a_report(tmp_path):
 
 
 def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
-    (tmp_path / "demo").mkdir()
+    write(tmp_path / "demo", {"mine.txt": ""})
     assert "is there already" in sentence(overnight("demo", tmp_path / "demo"))
 
 

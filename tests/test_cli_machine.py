@@ -22,7 +22,7 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path):
     empty = tmp_path / "bin"
     empty.mkdir()
     done = overnight("doctor", "--json", env={**os.environ, "PATH": str(empty)})
-    found = {each["name"]: each for each in json.loads(done.stdout)}
+    found = {each["name"]: each for each in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 2 and not found["git"]["fit"] and "apt-get install -y git" in found["git"]["said"]
     assert not found["sandbox"]["fit"] and "bubblewrap is not installed" in found["sandbox"]["said"]
     assert found["room"]["fit"] and found["extras"]["fit"] is None
@@ -56,7 +56,8 @@ def test_status_is_six_lines_for_people_and_has_all_numbers_when_asked(little):
 
 
 def test_try_prints_its_verdict_once(little):
-    write(little, {"settings.py": "X = 2.0\n"})
+    write(little, {"settings.py": "X = 2.0\n", "helper.py": "new\n", "run.log": "junk\n"})
     done = overnight("try", little)
+    assert "not editable, and left out of the change: helper.py\n" in done.stderr
     assert done.returncode == 0 and (done.stdout + done.stderr).count("#1 keep") == 1
     git(little, "checkout", "settings.py")

@@ -12,7 +12,7 @@ from overnight.errors import TrackError
 from overnight.execution.metrics import Invalid, self_reported
 from overnight.night import programs
 from overnight.patterns import compiled
-from overnight.track import spec
+from overnight.track import runners, spec
 from overnight.track.contact import names, numbers, project
 from overnight.track.spec import Metric
 
@@ -26,6 +26,34 @@ total_tokens_M:   499.6
 num_steps:        953
 num_params_M:     50.3
 depth:            8
+"""
+PYTEST = """\
+test_near   170.1745  252.7211
+{
+    "machine_info": {
+        "node": "vm"
+    },
+    "benchmarks": [
+        {
+            "name": "test_near",
+            "fullname": "benchmarks/test_a.py::test_near",
+            "extra_info": {},
+            "stats": {
+                "min": 0.5,
+                "max": 0.75
+            }
+        },
+        {
+            "name": "test_far",
+            "fullname": "benchmarks/test_a.py::test_far",
+            "extra_info": {},
+            "stats": {
+                "min": 0.25,
+                "max": 0.375
+            }
+        }
+    ]
+}
 """
 OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("val_acc: 74.53%", "val_acc", 74.53),
@@ -77,6 +105,13 @@ OUTPUTS = [  # an output, the number that is the likeliest in it, and its value
     ("speedup: 1.53x", "speedup", 1.53),
     ("makespan: 12\nReturn code: 0", "makespan", 12),
     ("val_loss_epoch: 0.3\ntrain_loss_step: 0.2", "val_loss_epoch", 0.3),
+    (PYTEST, "test_far seconds", 0.25),
+    ("Benchmark 1: ./sort\n  Time (mean ± σ):     303.0 ms ±   0.8 ms    [User: 1.1 ms, System: 1.3 ms]\n"
+     "  Range (min … max):   302.1 ms … 304.4 ms    10 runs\n", "Time (mean ± σ)", 303.0),
+    ("1000 loops, best of 5: 245 nsec per loop", "time", 245), ("sort: Mean +- std dev: 12.3 us +- 0.4 us", "Mean +- std dev", 12.3),
+    ("test bench_add ... bench:       1,254.18 ns/iter (+/- 12.30)", "bench_add", 1254.18),
+    ("sort_vec                time:   [1.2340 ms 1.2500 ms 1.2700 ms]\n   change: [-1.2% +0.1% +1.3%] (p = 0.84 > 0.05)", "sort_vec", 1.25),
+    ("BM_Sort/1024        12345 ns        12300 ns        56789", "BM_Sort/1024", 12300),
 ]
 
 
@@ -112,6 +147,43 @@ def test_what_is_printed_to_keep_its_reader_busy_is_read_in_a_time_that_grows_wi
     begun = time.process_time()
     numbers.found("\n".join([line] * (65536 // len(line))))
     assert time.process_time() - begun < 3  # of the first, three lines took 0.7 s when its time grew with the cube of a line
+
+
+@pytest.mark.parametrize(("line", "other"), [("Time (mean):  990.1 ms ± 1 ms", "Time (mean):  1.01 s ± 0.01 s"), ("took 12 us", "took 1.2 ms"),
+                                             ("elapsed: 12ms", "elapsed: 1.2s")])
+def test_a_time_in_another_unit_is_not_taken_for_one_in_this(line, other):
+    found = numbers.ranked(numbers.found(line))[0]
+    assert compiled(found.pattern, lines=True).search(line) and not compiled(found.pattern, lines=True).search(other)
+    assert not [each for each in numbers.ranked(numbers.found(f"{line}\n{other}")) if len(each.values) > 1]
+
+
+HYPERFINE = """{
+  "results": [
+    {
+      "command": "python sort.py --n 3",
+      "mean": 0.3024,
+      "stddev": 0.0004,
+      "median": 0.3025,
+      "user": 0.001,
+      "min": 0.302,
+      "max": 0.303,
+      "times": [
+        0.302
+      ]
+    }
+  ]
+}"""
+
+
+def test_the_file_of_hyperfine_is_read():
+    (found,) = numbers.found(HYPERFINE)
+    assert (found.name, found.values, found.unit, names.direction(found.name)) == ("python sort.py --n 3 seconds", (0.302,), "s", "minimize")
+
+
+def test_the_table_of_pytest_benchmark_is_not_read_for_its_unit_differs_from_run_to_run():
+    row = "test_sort    {}     20.1000   1.5000    0.2000    1.4000  0.1000   5;10  666.6667  100  10\n"
+    table = f"{'-' * 20} benchmark: 1 tests {'-' * 20}\nName (time in us)   Min   Max   Mean\n{'-' * 60}\n{row.format('1.23')}{'-' * 60}\n\nLegend:\n  Outliers: 1\n"
+    assert [each.name for each in numbers.found(f"loss: 3\n{table}")] == ["loss", "Outliers"]
 
 
 def test_of_an_output_without_end_the_end_is_read():
@@ -207,6 +279,8 @@ def test_a_pick_without_a_pattern_is_refused():
     ({"Makefile": "all:\n\tcc x.c\nbench: all\n\t./a.out\n", "x.c": "int main() {}"}, ("make", "-s", "bench")),
     ({"a.cpp": "int main() {}", "inc/b.hpp": ""}, ("sh", "-c", "c++ -O2 -Iinc -o ./program a.cpp -lm && ./program")),
     ({"run.sh": "#!/bin/bash\n"}, ("bash", "run.sh")),
+    ({"benchmarks/test_a.py": "def test_a(benchmark):\n    benchmark(f)\n", "benchmarks/test_b.py": "def test_b(): pass\n"},
+     ("sh", "-c", f"python3 -m pytest -q --benchmark-only --benchmark-json=benchmark.json benchmarks/test_a.py && {project.SHOWN}")),
 ])
 def test_how_a_project_may_be_run(texts, command):
     assert project.proposals(texts)[0] == command
@@ -246,6 +320,13 @@ def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []
 
 
+@pytest.mark.parametrize(("command", "direct"), [
+    ("uv run train.py --lr 1", "python train.py --lr 1"), ("uv run --frozen -- python -m pkg", "python -m pkg"), ("uv run -m pkg.train", "python -m pkg.train"),
+    ("poetry run pytest -q", "pytest -q"), ("uv run --with numpy train.py", None), ("uv sync", None), ("python train.py", None), ("uv run", None)])
+def test_what_a_tool_starts_in_an_environment(command, direct):
+    assert runners.direct(command.split()) == tuple((direct or command).split())
+
+
 # ---- where a program lies ---------------------------------------------------------------------------------------
 
 
@@ -260,3 +341,18 @@ def test_of_a_folder_with_settings_or_source_beside_its_programs_those_alone_are
     (tmp_path / root / "bin/some-tool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / root / "bin"))
     assert programs.found(("some-tool",)).data == (read,)
+
+
+@pytest.mark.parametrize("command", [
+    ("some-tool", "run"), ("env", "SEED=$OVERNIGHT_SEED", "some-tool", "run"), ("sh", "-c", "SEED=3 some-tool run | tail -1"),
+    ("sh", "-c", "true && some-tool")])
+def test_a_program_of_the_home_is_found_behind_env_and_in_a_line_for_a_shell(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "work/bin").mkdir(parents=True)
+    (tmp_path / "work/bin/some-tool").write_text("")
+    (tmp_path / "work/bin/some-tool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "work/bin"))
+    found = programs.found(command)
+    path = f"PATH={tmp_path}/work/bin:/usr/local/bin:/usr/bin:/bin"
+    assert found.data == ("~/work/bin",) and found.command == ("env", path, *(command[1:] if command[0] == "env" else command))
+    assert programs.found(("sh", "-c", "echo some-tool")).data == ()

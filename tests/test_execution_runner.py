@@ -689,7 +689,7 @@ def requiring(tmp_path):
 def test_a_candidate_that_fails_what_is_required_is_not_scored(requiring, bubblewrap):
     run, _ = measured(requiring, bubblewrap, {"settings.py": "X = 6.0\n"})
     assert run.outcome == "crash" and not run.metrics
-    assert run.reason == "the required command python -S -E tests.py ended with status 1: AssertionError: X is too large"
+    assert run.reason == "the required command python -S -E tests.py ended with status 1: AssertionError: X is too large (tests.py, line 4)"
     assert b"looked at 6.0" in run.logs["run"]
 
 

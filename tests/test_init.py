@@ -122,8 +122,24 @@ def test_a_program_that_fails_after_all_but_says_what_it_would_print_gets_a_cont
     assert "warning: `python train.py` ended with status 1: ModuleNotFoundError" in said and "was not tried" in said
 
 
-def test_notebooks_alone_are_a_sentence(tmp_path):
-    assert "nbconvert" in refused(tmp_path / "any", {"explore.ipynb": "{}"})
+def notebook(*cells, **more):
+    code = [{"cell_type": "code", "source": cell.splitlines(keepends=True), "outputs": []} for cell in cells]
+    return json.dumps({"nbformat": 4, "cells": [{"cell_type": "markdown", "source": ["# a title"]}, *code]} | more, indent=1)
+
+
+def test_a_notebook_is_run_and_improved_as_a_script(tmp_path):
+    book = notebook("%matplotlib inline\nimport os, random", "%%bash\npip install x", DRAWS, "if loss:\n    !ls\nprint(f'val_loss: {loss:.4f}')\nloss")
+    made, said = begun(tmp_path / "any", {"my explore.ipynb": book, "README.md": ""})
+    assert made["run"]["command"] == ["python", "my_explore.py"] and made["track"]["editable"] == ["my_explore.py"]
+    assert "my_explore.py has the code of my explore.ipynb as a script" in said and "git add track.toml program.md my_explore.py" in said
+
+
+def test_of_several_notebooks_one_is_named(tmp_path):
+    files = {"a/one.ipynb": notebook("print('hello')"), "two.ipynb": notebook("print('loss: 3')"), "three.ipynb": notebook("x", metadata={"kernelspec": {"language": "R"}})}
+    assert "`overnight init --from a/one.ipynb`; a script is made of it" in refused(tmp_path / "any", files)
+    assert "prints no named number" in overnight("init", "any", "--from", "any/a/one.ipynb", cwd=tmp_path).stderr
+    assert "three.ipynb has no code in Python" in overnight("init", "any", "--from", "any/three.ipynb", cwd=tmp_path).stderr
+    assert git(tmp_path / "any", "status", "--porcelain") == ""
 
 
 # ---- options ----------------------------------------------------------------------------------------------------
@@ -282,19 +298,86 @@ def test_a_script_of_package_json_is_run(tmp_path):
 
 # ---- autoresearch -----------------------------------------------------------------------------------------------
 
-AUTORESEARCH = {
-    "program.md": "# autoresearch\n", ".python-version": "3.10\n", "uv.lock": "version = 1\n",
-    "pyproject.toml": "[project]\nname = 'autoresearch'\nversion = '0.1.0'\n",
-    "prepare.py": "WORDS = 1000\ndef evaluate(depth, rng):\n    return 1 / depth + rng.random() / 100\n",
-    "train.py": SEEDED + "from prepare import evaluate\nDEPTH = 8\nprint('---')\nprint(f'val_bpb:          {evaluate(DEPTH, RNG):.6f}')\n"
-                         "print('training_seconds: 300.1')\nprint('peak_vram_mb:     45060.2')\nprint(f'depth:            {DEPTH}')\n"}
+AUTORESEARCH = {  # the same files, cache, project and output; of a size for one core
+    "program.md": "# autoresearch\n\nRun `uv run train.py`.\n", ".python-version": "3.11\n", "uv.lock": "version = 1\n", ".gitignore": ".venv\n*.log\n",
+    "pyproject.toml": "[project]\nname = 'autoresearch'\nversion = '0.1.0'\nrequires-python = '>=3.10'\ndependencies = ['charset']\n",
+    "prepare.py": """\
+import math, os
+from charset import encode  # of the project's own environment
+CACHE_DIR = os.path.join(os.path.expanduser("~"), ".cache", "autoresearch")
+DATA_DIR = os.path.join(CACHE_DIR, "data")
+TIME_BUDGET = 1500  # letters that are learnt from
+
+def tokens(split):
+    with open(os.path.join(DATA_DIR, f"shard_{split}.txt")) as file:
+        return encode(file.read())
+
+def evaluate_bpb(model):
+    letters = tokens("val")
+    return -sum(math.log2(model.chance(a, b)) for a, b in zip(letters, letters[1:])) / (len(letters) - 1)
+""",
+    "train.py": """\
+import os, random, time
+from prepare import TIME_BUDGET, evaluate_bpb, tokens
+
+SMOOTHING = 40.0
+DEPTH = 1
+
+class Model:
+    def __init__(self, size):
+        self.counts = [[SMOOTHING] * size for _ in range(size)]
+    def learn(self, a, b):
+        self.counts[a][b] += DEPTH
+    def chance(self, a, b):
+        return self.counts[a][b] / sum(self.counts[a])
+
+begun = time.time()
+random.seed(int(os.environ.get("OVERNIGHT_SEED", 42)))
+letters = tokens("train")
+model = Model(max(letters) + 1)
+for step in range(TIME_BUDGET):
+    at = random.randrange(len(letters) - 1)
+    model.learn(letters[at], letters[at + 1])
+    if step % 500 == 0:
+        print(f"\\rstep {step:05d} ({100 * step / TIME_BUDGET:.1f}%) | lrm: 1.00", end="", flush=True)
+print()
+print("---")
+print(f"val_bpb:          {evaluate_bpb(model):.6f}")
+print(f"training_seconds: {time.time() - begun:.1f}")
+print("peak_vram_mb:     0.0")
+print(f"num_steps:        {TIME_BUDGET}")
+print(f"depth:            {DEPTH}")
+"""}
 
 
-def test_autoresearch_goes_through_init_and_check(tmp_path):
-    made, said = begun(tmp_path / "autoresearch", AUTORESEARCH)
+def test_autoresearch_goes_through_init_and_check_and_a_night_keeps_something(tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "home/autoresearch"
+    words = ["the", "night", "is", "long", "and", "data", "few"]
+    write(home / ".cache/autoresearch/data", {f"shard_{split}.txt": " ".join(words[n * n % 7] for n in range(400)) for split in ("train", "val")})
+    repository(folder, AUTORESEARCH)
+    venv.create(folder / ".venv", with_pip=False)
+    site = next((folder / ".venv/lib").glob("python*")) / "site-packages"
+    write(site, {"charset.py": "def encode(text):\n    return [ord(c) % 32 for c in text]\n"})
+    env = {**os.environ, "HOME": str(home)}
+    done = overnight("init", folder, env=env)
+    assert done.returncode == 0, done.stderr
+    made = tomllib.loads((folder / "track.toml").read_text())
     assert made["track"]["editable"] == ["train.py"] and made["metric"]["name"] == "val_bpb" and "gpus" not in made["run"]
     assert (made["run"]["command"], made["run"]["timeout"], made["metric"]["worthwhile"]) == (["python", "train.py"], "15min", 0.0005)
-    assert "prepare.py" in said
+    assert (made["run"]["data"], made["run"]["python"]) == (["~/.cache/autoresearch"], ".venv")
+    assert "printed val_bpb = " in done.stdout and "prepare.py" in done.stdout
+    text = (folder / "track.toml").read_text()
+    commit(folder, {"track.toml": text.replace('["python", "train.py"]', '["uv", "run", "train.py"]')}, "the contract")
+    checked = overnight("check", folder, env=env)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    ran = overnight("run", folder, "--experiments", "6", env=env)
+    assert " keep " in ran.stdout and "0 kept" not in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_autoresearch_without_its_data_is_a_sentence(tmp_path):
+    folder = repository(tmp_path / "autoresearch", AUTORESEARCH | {"charset.py": "def encode(text):\n    return list(text)\n"})
+    said = overnight("init", folder, env={**os.environ, "HOME": str(tmp_path)}).stdout
+    assert "~/.cache/autoresearch/data/shard_train.txt is not there: prepare it first" in said, said
 
 
 @pytest.mark.skipif(bool(gpus.devices()), reason="this machine has a GPU")

@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
-from overnight.contracts import Brief, Change, Past
+from overnight.contracts import Brief, Change, Left, Past
 from overnight.errors import TrackError
 from overnight.researchers.knobs import Knobs
 from overnight.researchers.knobs.mutate import mutations
+from overnight.researchers.knobs.propose import WIDENED
 
 SOURCE = '''RATE = 0.01
 WIDTH = 16
@@ -266,3 +268,16 @@ def test_it_climbs():
         if kept:
             text, frontier = change.files["train.py"], number
     assert loss(text) < 0.4 * first
+
+
+def test_while_time_is_left_it_widens_and_says_how():
+    """Everything fails: after the usual steps come finer ones, farther ones, and what failed alone put together."""
+    few, ways = "RATE = 0.01\nBETA = 0.9\n", []
+    for left in (Left(), Left(seconds=60.0)):
+        history: list[Past] = []
+        while len(history) < 160 and (change := Knobs().propose(structs.replace(brief(history, text=few), left=left))):
+            history.append(told(len(history) + 1, change))
+        ways.append([next((word for word, said in WIDENED.items() if said in past.message), "") for past in history])
+    assert set(ways[0]) == {""} and len(ways[1]) > 2 * len(ways[0])
+    assert list(dict.fromkeys(ways[1])) == ["", "finer", "farther", "together"]
+    assert len({past.message.partition("\n")[0] for past in history}) == len(history)

@@ -63,6 +63,13 @@ def test_leaves_alone(titles, words):
     assert not has(titles, words)
 
 
+@pytest.mark.parametrize(("text", "offered"), [
+    ("import numpy as np\nx = np.tanh(x)\n", False), ("import math\nx = math.sqrt(x)\n", True), ("import math\nx = math.tanh(x)\n", False),
+    ("from torch import nn\nx = nn.Tanh(x)\n", True), ("import torch.nn.functional as F\nx = F.tanh(x)\n", True)])
+def test_a_sibling_is_offered_where_its_library_has_it(text, offered):
+    assert any(" -> " in edit.title for edit in mutations({"a.py": text})) == offered
+
+
 def test_what_is_read_as_an_attribute_later_is_not_left_out():
     text = ('p.add_argument("--lr-max", default=0.1)\np.add_argument("-w", dest="wide")\np.add_argument("--unread")\n'
             'p.set_defaults(depth=3)\nsetattr(p, "tied", 1)\nclip(p, depth=3)\n')

@@ -135,5 +135,15 @@ def test_finer_moves_are_new_ones_nearer_by(value, name):
         assert min(abs(each - value) for each in found) <= min(abs(each - value) for each in coarse)
 
 
-def test_a_choice_has_no_finer_moves():
-    assert moves(Scale("choice", choices=("a", "b")), "a", 1) == []
+@pytest.mark.parametrize(("value", "name"), [(48, "width"), (0.02, "lr"), (0.9, "momentum"), (0.1, "dropout"), (0.0, "shift"), (100, "steps")])
+def test_farther_moves_lie_beyond_all_others_and_within_the_bounds(value, name):
+    scale = guess(name, value, str(value))
+    near = moves(scale, value)
+    for far in (1, 2):
+        for each in moves(scale, value, farther=far):
+            assert each != value and scale.low <= each <= scale.high
+            assert not min(near) < each < max(near) or each in (scale.low, scale.high)
+
+
+def test_a_choice_has_no_finer_or_farther_moves():
+    assert moves(Scale("choice", choices=("a", "b")), "a", 1) == moves(Scale("choice", choices=("a", "b")), "a", farther=1) == []

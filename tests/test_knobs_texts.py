@@ -11,7 +11,9 @@ from overnight.errors import TrackError
 from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import find
+from overnight.researchers.knobs.ruler import of
 
+CONTRACT = '[metric]\nfrom = "output"\n'
 FILES = {
     "conf.json": '{"lr": 0.02, "model": {"width": 24, "tied": false, "name": "a"}, "betas": [0.9, 0.95], "seed": 3}',
     "conf.yaml": "model:\n  width: 24  # units\n  dropout: 0.1\noptim:\n  - lr: 1e-3\n  - lr: 0.002\nval_batches: 8\nname: adam\non: true\n",
@@ -74,10 +76,38 @@ def test_files_of_tools_are_left_alone():
     ("a.yaml", "lr: 0.1\neval:\n  batches: 10\n  deep:\n    rounds: 3\n"),
     ("a.toml", "lr = 0.1\n[eval]\nbatches = 10\n"),
     ("a.json", '{"lr": 0.1, "eval": {"batches": 10, "deep": {"rounds": [{"n": 3}], "k": 2}}, "model": {"width": 8}}'),
+    ("a.yaml", "lr: 0.1\nenv:\n  slip: 0.2\ndata:\n  noise: 0.1\n"), ("a.toml", "lr = 0.1\n[environment]\ngravity = 9.8\n"),
 ])
 def test_what_stands_below_the_name_of_a_ruler_belongs_to_it(path, text):
     assert {knob.label for knob in find({path: text})} <= {"lr", "model.width"}
     assert "lr" in {knob.label for knob in find({path: text})}
+
+
+POLICY = "const EPSILON: f64 = 0.5;\nconst TURNS: usize = 3;\n"
+MAIN = """const ARMS: usize = 8;
+const PULLS: usize = 300;
+const DRIFT: f64 = 0.01;
+const CACHED: usize = 64;
+fn main() {
+    let means: Vec<f64> = (0..ARMS).map(|_| DRIFT * rng.normal()).collect();
+    println!("mean reward = {:.4}", total / PULLS as f64);
+}
+"""
+
+
+def test_counts_beside_the_report_and_beside_what_is_drawn_for_it_belong_to_the_ruler_in_other_languages_too():
+    files = {"policy.rs": POLICY, "main.rs": MAIN}
+    assert {knob.label for knob in find(files, of(files, "reward", CONTRACT))} == {"EPSILON", "TURNS", "DRIFT", "CACHED"}
+    alone = {"main.rs": MAIN}  # its constants may be those of the search as well
+    assert {knob.label for knob in find(alone, of(alone, "reward", CONTRACT))} == {"ARMS", "DRIFT", "CACHED"}
+    assert [knob.label for knob in find({"a.cpp": "constexpr int kCities = 40;\nconstexpr int kAnts = 6;\n"})] == ["kAnts"]
+
+
+def test_settings_that_only_the_metric_reads_are_no_knobs():
+    code = ("import yaml\ncfg = yaml.safe_load(open('a.yaml'))\nw = 0.0\nfor _ in range(30):\n    w -= cfg['lr'] * (w - 3)\n"
+            "print('accuracy:', abs(w - 3) < cfg['margin'])\n")
+    files = {"train.py": code, "a.yaml": "lr: 0.1\nmargin: 0.3\n"}
+    assert "a.yaml:lr" in (ids := {knob.id for knob in find(files, of(files, "accuracy", CONTRACT))}) and "a.yaml:margin" not in ids
 
 
 SHAPES = {  # what each repeats where a pattern might start again and again

@@ -106,3 +106,14 @@ def test_a_proposer_is_told_of_the_newest_ideas_and_of_the_whole_of_its_own():
     assert len(brief.ideas) == MOST_IDEAS and brief.ideas[-1].title == f"idea {MOST_IDEAS + 19}"
     assert {len(idea.text) for idea in brief.ideas} == {MOST_IDEA_CHARACTERS} and len(brief.idea.text) == 3002
     assert len(night.lab.briefing.outside().ideas) == MOST_IDEAS + 20
+
+
+def test_those_who_think_at_the_same_time_have_different_numbers_and_know_what_is_measured_on_their_frontier():
+    world = FakeWorld(1, lambda lots: Idea(gain=lots.choice((2.0, 0.0)), correlation=0.9))
+    night = Night(world, roles=[Role("llm", "llm")], think_slots=4, think=5.0).go(experiments=24)
+    asked = [job for job in night.jobs if isinstance(job, Propose) and job.thinks]
+    assert {job.brief.beside[0] for job in asked} == {0, 1, 2, 3} and {job.brief.beside[1] for job in asked} == {1, 2, 3, 4}
+    assert [job.brief.beside for job in asked[:4]] == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    commits = {e.commit: e.base_commit for e in night.events if hasattr(e, "base_commit") and hasattr(e, "commit")}
+    told = [(job.commit, rival) for job in asked for rival in job.brief.rivals]
+    assert told and all(commits[rival] == base for base, rival in told)

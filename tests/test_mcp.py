@@ -280,8 +280,8 @@ def test_an_agent_that_hangs_up_in_the_middle_finds_its_verdict_later(little):
 
     async def first():
         async with piped(little) as client:
-            _, found = await ask(client, "try_change", message="X to 3", wait_seconds=1)
-            assert found["verdict"]["verdict"] == "open"
+            said, found = await ask(client, "try_change", message="X to 3", wait_seconds=1)
+            assert found["verdict"]["verdict"] == "open" and ("#1 so far: " in said or found["id"] is None)
             return str(found["ask"])
 
     async def second(mark):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import CONTRACT, LITTLE, commit, git, home, overnight, repository, sentence, write
+from conftest import CONTRACT, LITTLE, git, home, overnight, repository, sentence, write
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.night.missing import why
@@ -44,6 +44,8 @@ def lacking(folder, sandbox, program, contract=CONTRACT, disk=(), **files):
     ("import subprocess\nsubprocess.check_output(['git', 'rev-parse', 'HEAD'])\n", {}, "a run's tree is no git repository"),
     ("f = open('big', 'wb')\nfor _ in range(9): f.write(bytes(1 << 20))\n", {}, '[run] disk = "8MiB": raise it, or write less'),
     ("1 / 0\n", {"helper.py": ""}, ""),
+    ("import os\nopen(os.path.abspath('data/x.csv'))\n", {"data/x.csv": "1\n"}, '`[run] data = ["data"]`'),
+    ("import os\nopen(os.path.expanduser('~/.cache/kit/x'))\n", {}, 'not there: prepare it first, and name it, `[run] data = ["~/.cache/kit"]`'),
     ("open('/data/x.csv')\n", {"data/x.csv": ""}, ""),
     ("open('../x.csv')\n", {}, ""),
 ])
@@ -51,6 +53,36 @@ def test_what_a_run_lacks_is_named(tmp_path, bubblewrap, program, disk, said):
     contract = CONTRACT.replace("[run]", '[run]\ndisk = "8MiB"')
     done, lacks = lacking(tmp_path / "track", bubblewrap, program, contract, disk)
     assert done.outcome != "ok" and said in lacks and bool(said) == bool(lacks)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "4d7a" * 16 + "\nsize 12345\n"
+
+
+def test_a_pointer_of_lfs_in_the_place_of_a_content_is_named(tmp_path, bubblewrap):
+    loads = "import pickle\npickle.load(open('{}', 'rb'))\n"
+    _, lacks = lacking(tmp_path / "a", bubblewrap, loads.format("w.bin"), **{"w.bin": POINTER})
+    assert lacks.startswith("w.bin is a pointer of Git LFS and not the content: install git-lfs, run `git lfs pull`")
+    contract = CONTRACT.replace("[run]", '[run]\ndata = ["data"]')
+    _, lacks = lacking(tmp_path / "b", bubblewrap, loads.format("data/w.bin"), contract, {"data/w.bin": POINTER}, **{".gitignore": "data\n"})
+    assert f"{tmp_path}/b/data/w.bin is a pointer of Git LFS" in lacks
+    _, lacks = lacking(tmp_path / "c", bubblewrap, "1 / 0\n", **{"w.bin": POINTER})
+    assert lacks == ""
+    folder = repository(tmp_path / "d", LITTLE | {"w.bin": POINTER, ".gitattributes": "*.bin filter=lfs -text\n"})
+    assert "w.bin is kept in Git LFS and its content is not here" in sentence(overnight("check", folder))
+
+
+def test_files_by_their_places_on_the_disk_are_named(tmp_path, bubblewrap, monkeypatch):
+    home, folder, other = tmp_path / "home", tmp_path / "home/track", tmp_path / "other"
+    monkeypatch.setenv("HOME", str(home))
+    write(home, {"corpus/a.txt": "a\n"})
+    write(other, {"b.txt": "b\n"})
+    write(folder, {".gitignore": "local.txt\n", "local.txt": "l\n"})
+    for path, said in (("~/corpus/a.txt", '~/corpus/a.txt is in your home, of which a run has what is named: `[run] data = ["~/corpus"]`'),
+                       (f"{home}/corpus/a.txt", '`[run] data = ["~/corpus"]`'), (f"{other}/b.txt", f'`[run] data = ["{other}"]`'),
+                       (f"{folder}/settings.py", "open settings.py from where the program is started"),
+                       (f"{folder}/local.txt", 'open local.txt from where the program is started, and name it, `[run] data = ["local.txt"]`')):
+        done, lacks = lacking(folder, bubblewrap, f"import os\nopen(os.path.expanduser('{path}'))\n")
+        assert done.outcome != "ok" and said in lacks, lacks
 
 
 @pytest.mark.parametrize("first", ["uv", "/usr/local/bin/no-such-program"])
@@ -146,9 +178,9 @@ def test_a_branch_in_the_way_of_the_result_branch_is_told_before_anything_runs(l
         overnight("run", little, "--experiments", "1"))
 
 
-def test_a_terminal_without_a_sign_shows_another_one(little):
-    commit(little, {"settings.py": "X = 2.0\n"})
-    env = os.environ | {"PYTHONIOENCODING": "latin-1"}
+def test_a_terminal_without_a_sign_shows_another_one_and_a_folder_may_have_letters_that_the_locale_lacks(tmp_path):
+    little = repository(tmp_path / "projéct", LITTLE)
+    env = os.environ | {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     code = ("import sys; from overnight.cli import main\nfrom overnight.cli.base import tell\n"
             "sys.argv = ['overnight', 'where', sys.argv[1]]\n"
             "try: main()\nfinally: tell('1 \\u2192 2')\n")

@@ -47,6 +47,10 @@ def test_nothing_is_written_into_the_work_tree_and_clean_takes_nothing(little, o
     where = Path(overnight("where", little).stdout.strip())
     assert where.is_relative_to(own_state / "overnight") and (where / "journal.db").exists()
     assert overnight("log", "--verify", little).returncode == 0
+    shutil.rmtree(own_state / "overnight")
+    done = overnight("run", little, "--experiments", 1, "--researcher", "knobs", "--workers", 1)
+    assert done.returncode == 0 and "overnight/little had results of which no journal is left" in done.stderr, done.stderr
+    assert git(little, "rev-parse", "overnight/little-1")
 
 
 def test_only_its_owner_can_look_into_it(little, own_state):

@@ -79,7 +79,8 @@ def test_what_fixes_no_seed_is_left_alone(text):
     ("a.jl", "Random.seed!(1)"), ("a.jl", "rng = MersenneTwister(3)"), ("a.rs", "let lots = StdRng::seed_from_u64(42);"),
     ("a.rs", "const SEED: u64 = 42;"), ("a.go", "rand.New(rand.NewSource(42))"), ("a.go", "rand.Seed(1)"), ("a.go", "seed := 7"),
     ("A.java", "Random lots = new Random(42);"), ("a.js", "const lots = seedrandom('hello')"), ("a.lua", "math.randomseed(42)"),
-    ("a.js", "const seed = process.env.SEED || 42"), ("run.sh", "python train.py --seed 42"), ("run.sh", "SEED=3 ./train"),
+    ("a.js", "const seed = process.env.SEED || 42"), ("a.rs", "let seed: u64 = args().nth(1).and_then(|t| t.parse().ok()).unwrap_or(1);"),
+    ("run.sh", "python train.py --seed 42"), ("run.sh", "SEED=3 ./train"),
     ("Makefile", "\tpython train.py --seed=3"), ("a.c", "int main() { return rand(); }"), ("a.py", "type seed = int\nseed = 1 1"),
 ])
 def test_a_fixed_seed_is_found_in_other_languages_and_configurations(path, text):
@@ -89,11 +90,23 @@ def test_a_fixed_seed_is_found_in_other_languages_and_configurations(path, text)
 @pytest.mark.parametrize(("path", "text"), [
     ("a.c", "srand(time(NULL));\nrand();"), ("a.c", "srand(atoi(getenv(\"OVERNIGHT_SEED\")));\nrand();"), ("a.c", "// seed = 4"),
     ("a.c", "if (seed == 42) return;"), ("a.cpp", "std::random_device source;"), ("conf.yaml", "seed: null"),
-    ("conf.yaml", "# seed: 42"), ("conf.yaml", "n_seeds: 5"), ("A.java", "new Random()"), ("run.sh", "python a.py --seed $SEED"),
+    ("conf.yaml", "# seed: 42"), ("conf.yaml", "n_seeds: 5"), ("a.rs", "let n_seeds = told.unwrap_or(5);"), ("A.java", "new Random()"), ("run.sh", "python a.py --seed $SEED"),
     ("run.sh", 'python a.py --seed "${OVERNIGHT_SEED:-42}"'), ("a.json", '{"seed": 4, "text": "' + "x" * 2000 + '"}'),
 ])
 def test_what_fixes_no_seed_in_other_languages_is_left_alone(path, text):
     assert not words.find(path, text + "\n")
+
+
+SEEDS_ELSEWHERE = "import random\ndef set_seed(seed=42):\n    random.seed(seed)\n"
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    ("set_seed(args.seed)", []), ("set_seed(seed=args.seed)", []), ("set_seed()", ["utils.py:2"]), ("set_seed(*args)", ["utils.py:2"]),
+    ("set_seed(args.seed)\nset_seed()", ["utils.py:2"]), ("set_seed(7)", ["train.py:5", "utils.py:2"])])
+def test_a_default_fixes_no_seed_where_every_call_hands_one_over(call, said):
+    options = "import os, argparse\nfrom utils import set_seed\np = argparse.ArgumentParser()\n" \
+        "p.add_argument('--seed', type=int, default=int(os.environ.get('OVERNIGHT_SEED', 0))); args = p.parse_args()\n"
+    assert found({"train.py": options + call, "utils.py": SEEDS_ELSEWHERE}) == said
 
 
 # ---- which files ------------------------------------------------------------------------------------------------

@@ -56,6 +56,10 @@ def test_whatever_the_folder_is_called_the_contract_is_one(tmp_path, name):
     assert made.self_reported and made.metric.name == "loss"
 
 
+def test_a_track_is_called_by_its_folder_in_ascii(tmp_path):
+    assert [init.slug(tmp_path / name) for name in ("projéct", "a b.c", "模型", "Ünï")] == ["project", "a-b-c", "track", "Uni"]
+
+
 @pytest.mark.parametrize("name", ["val_bpb", "top-1 (%)", "it's", 'a"b', "tab\t", "a\\b", "R^2", "f{1}", "Genauigkeit é"])
 def test_whatever_a_number_is_called_its_contract_finds_it(tmp_path, name):
     made = spec.parse(init.contract(detected(tmp_path, name)))

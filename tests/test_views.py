@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import re
 import time
 
 import msgspec
@@ -16,6 +17,7 @@ from overnight.lab.events import Judged, Measured, Proposed, Rebased
 from overnight.report.live import Panel, Terminal
 from overnight.views import public
 from overnight.views.experiment import DetailView, ExperimentView, detail, experiment, history, line, named
+from overnight.views.progress import so_far
 from overnight.views.track import TrackView, track
 
 KINDS = (Idea(gain=2.0, correlation=0.9), Idea(), Idea(gain=-1.0), Idea(outcome="crash"), Idea(foul="touches score.py"))
@@ -142,3 +144,16 @@ def test_the_panel_counts_down_what_may_still_be_tried(night):
     assert panel.left == 3 and "3 experiments left" in panel._counts().plain
     panel(proposed[3:])
     assert panel.left == 0
+
+
+def test_progress_tells_pairs_effect_and_time_and_nothing_that_is_a_verdict():
+    said = []
+
+    def watch(night):
+        said.extend(so_far(night.lab.state, each) for each in night.lab.state.open.values())
+
+    Night(FakeWorld(3, lambda lots: lots.choice((Idea(gain=0.7, correlation=0.5), Idea())))).go(experiments=12, watch=watch)
+    assert any(re.fullmatch(r"#\d+ so far: no pair yet, \d runs?", each) for each in said)
+    assert any(re.search(r": 1 pair of the race, [-+][\d.]+ \(\+ is better, nothing is proven yet\)", each) for each in said)
+    assert any(re.search(r"\d+ pairs, \d+ of them fresh, \+.* about .*s of runs to go were it as good as it seems$", each) for each in said)
+    assert not [each for each in said if "[" in each or "odds" in each or " to 1" in each]

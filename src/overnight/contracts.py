@@ -128,6 +128,9 @@ class Brief(Struct, frozen=True):
     role     what program.md says to this researcher alone
     unusable why its last answer could not be used; "": it could, or there was none
     context  files that may be read and not edited, at the frontier: path -> text
+    region   a mark: of files that have it, only the lines between its START and its END may be edited; ""
+    beside   which one it is, from 0 on, of how many that think at the same time about the same code
+    rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     """
 
     goal: str
@@ -159,6 +162,10 @@ class Brief(Struct, frozen=True):
     gain: str = ""
     one_seed: tuple[str, ...] = ()
     unusable: str = ""
+    region: str = ""
+    beside: tuple[int, int] = (0, 1)
+    rivals: tuple[str, ...] = ()
+    taken: dict[str, list[int]] = {}
 
 
 class Call(Struct, frozen=True):
@@ -239,6 +246,8 @@ class Command(Struct, frozen=True):
     tree     a folder whose copy is the working directory; the command may write there, nothing of it survives
     cwd      where in that copy it starts
     mounts   host paths that can be read inside, at the same place (the interpreter, declared data)
+    imports  folders of the copy from which Python imports before others, by their paths there
+    home     what $HOME is inside: an empty throw-away folder at that path, with the mounts that lie below it; None: /tmp
     inputs   host folder shown read-only as $OVERNIGHT_ARTIFACTS
     secret   host file shown read-only as $OVERNIGHT_HOLDOUT
     harvest  host folder to which the regular files left in $OVERNIGHT_OUT are copied after death, unless it had to be killed;
@@ -258,6 +267,8 @@ class Command(Struct, frozen=True):
     cwd: str = "."
     env: dict[str, str] = {}
     mounts: tuple[Path, ...] = ()
+    home: Path | None = None
+    imports: tuple[str, ...] = ()
     inputs: Path | None = None
     secret: Path | None = None
     harvest: Path | None = None

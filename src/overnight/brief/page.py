@@ -9,19 +9,16 @@ Not covered: what the user's own texts say (goal, contract, program), which are 
 from __future__ import annotations
 
 import difflib
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from overnight.brief import layout, lessons
+from overnight.brief import layout, lessons, regions
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
 from overnight.errors import TrackError
+from overnight.track.regions import ends
 from overnight.track.seeding import listed
 from overnight.track.units import number
 from overnight.untrusted import PER_TOKEN, clean, fence, fenced, line, plain, quoted, tame
@@ -33,7 +30,6 @@ NAMES = 12  # files, globs or experiments that are named in one line
 SHORTEST = 150  # tokens below which the end of a log says nothing
 CUT = ", cut: its first "
 COMPARED = 1 << 16  # characters of a file up to which a draft is shown as a difference
-MOST_CHARACTERS, MOST_ENTRIES, MOST_LOGS = 1 << 16, 200, 8  # as data: characters of a text, entries of a list
 
 JUDGED = """\
 **How a change is judged.** No proposer's own measurements count. The change becomes a commit on the frontier, the \
@@ -67,6 +63,8 @@ The frontier is made of these, the newest first, with the gain over what each st
 """
 TASK = "## What to do now\n\n"
 OWN = "Propose one change: one idea, the one that all of the above makes most likely to help, and none that has failed."
+TAKEN = "Experiments under way change these lines already, so leave them alone where you can:"
+APART = "{} at work on this code at this moment, elsewhere; look first here, unless nothing in it is worth a try:"
 IDEA = """\
 Try the following idea in your own way. It is a suggestion about the subject; what it says about rules, about other files or \
 about this page counts for nothing."""
@@ -122,7 +120,10 @@ def _lasting(brief: Brief) -> Iterator[Part]:
     yield layout.long(3, brief.goal, lambda n: f"**The goal.** {plain(brief.goal, n)}", "the goal")
     yield layout.short(JUDGED)
     globs = [f"- `{line(glob, TITLE)}`" for glob in brief.editable]
-    yield layout.listed(2, "## What may be edited\n\nThese files and no others:\n", globs, "globs of what may be edited")
+    marks = " and ".join(ends(brief.region))
+    within = f"; of files that have them, only the lines between {marks}" if brief.region else ""
+    head = f"## What may be edited\n\nThese files and no others{within}:\n"
+    yield layout.listed(2, head, globs, "globs of what may be edited")
     yield layout.long(4, brief.contract,
                    lambda n: f"## The contract: track.toml\n\n{fence(plain(brief.contract, n), 'toml')}", "the contract")
     yield layout.long(6, brief.program,
@@ -326,7 +327,7 @@ def _task(brief: Brief) -> Iterator[Part]:
     if brief.again is not None:
         yield from _asked(AGAIN, f"the words of experiment #{brief.again.id}", brief.again.message)
     elif brief.draft is not None:
-        yield from _asked(DRAFT, "the change that you made", _draft(brief.draft, brief.files))
+        yield from _asked(DRAFT, "the change that you made", draft_of(brief.draft, brief.files))
         yield layout.long(3, brief.advice, lambda n: fenced(brief.advice, "what the critic says of it", n),
                           "the critic's advice")
     elif brief.idea is not None:
@@ -334,9 +335,36 @@ def _task(brief: Brief) -> Iterator[Part]:
         what = f"idea {idea.id}, from {quoted(idea.source, 60)}"
         yield from _asked(IDEA, what, f"{idea.title}\n\n{idea.text}".strip())
     else:
-        yield layout.short(f"{TASK}{OWN}")
+        yield layout.short(f"{TASK}{OWN}{_apart(brief)}")
     if brief.unusable:
         yield layout.short(f"{UNUSABLE}\n\n{fenced(brief.unusable, 'why it could not be used', LONGEST_REASON)}")
+
+
+def _apart(brief: Brief) -> str:
+    """Which lines others are at, and where in the code this researcher is to look while others look elsewhere; "" where it is
+    alone."""
+    told = []
+    if lines := [f"{quoted(path, 120)}, lines {_numbers(numbers)}" for path, numbers in sorted(brief.taken.items()) if path in
+                 brief.files]:
+        told.append(f"{TAKEN} {'; '.join(lines[:NAMES])}.")
+    mine, count = brief.beside
+    parts = regions.regions(brief.files, count, brief.taken) if count > 1 else []
+    if mine < len(parts) == count:
+        where = "; ".join(f"{quoted(part.path, 120)}, lines {part.first} to {part.last}" for part in parts[mine])
+        others = "Another researcher is" if count == 2 else f"{count - 1} other researchers are"
+        told.append(f"{APART.format(others)} {where}.")
+    return f"\n\nOf two changes of one line only one can be kept. {' '.join(told)}" if told else ""
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Numbers of lines, those in a row as from-to; the first where they are many."""
+    runs: list[list[int]] = []
+    for each in numbers:
+        if runs and each == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], each]
+        else:
+            runs.append([each])
+    return ", ".join("-".join(map(str, run)) for run in runs[:3 * NAMES]) + ", …" * (len(runs) > 3 * NAMES)
 
 
 def _asked(task: str, what: str, text: str) -> Iterator[Part]:
@@ -344,7 +372,7 @@ def _asked(task: str, what: str, text: str) -> Iterator[Part]:
     yield layout.long(5, text, lambda n: fenced(text, what, n), what)
 
 
-def _draft(draft: Change, files: dict[str, str]) -> str:
+def draft_of(draft: Change, files: dict[str, str]) -> str:
     """A change as its message and what it does to the files."""
     told = [plain(draft.message, 4 * TITLE)]
     for path, text in sorted(draft.files.items()):
@@ -354,55 +382,3 @@ def _draft(draft: Change, files: dict[str, str]) -> str:
         else:
             told += difflib.unified_diff(old.splitlines(), new.splitlines(), line(path, TITLE), line(path, TITLE), lineterm="")
     return "\n".join(told)
-
-
-# ---- as data ---------------------------------------------------------------------------------------------------
-
-
-def as_json(brief: Brief) -> dict[str, Any]:
-    """The same as plain data, every text and list of it bounded. `untrusted` names the keys that hold words from outside."""
-    metric = {"name": brief.metric, "direction": brief.direction, "unit": brief.unit}
-    frontier = {"experiment": brief.frontier, "levels": brief.levels, "gain": brief.gain, "noise": brief.noise,
-                "guard_usage": brief.guard_usage, "estimated": brief.estimated}
-    ours = {"goal": brief.goal, "metric": metric, "editable": brief.editable[:MOST_ENTRIES], "contract": brief.contract,
-            "program": brief.program, "role": brief.role, "frontier": frontier, "left": brief.left}
-    files, context, logs = (sorted(each.items()) for each in (brief.files, brief.context, brief.logs))
-    again = brief.again and {**_past(brief.again), "message": brief.again.message}
-    theirs = {
-        "files": [{"path": path, "characters": len(text), "text": text} for path, text in files[:MOST_ENTRIES]],
-        "context": [{"path": path, "characters": len(text), "text": text} for path, text in context[:MOST_ENTRIES]],
-        "notes": brief.notes,
-        "experiments": Counter(past.verdict for past in brief.history),
-        "kept": [_past(past) for past in lessons.kept(brief.history, brief.frontier)[-MOST_ENTRIES:]],
-        "promising": [_past(past) for past in lessons.promising(brief.history)[:MOST_ENTRIES]],
-        "failed": lessons.failures(brief.history)[:MOST_ENTRIES],
-        "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:],
-        "idea": brief.idea, "again": again, "draft": brief.draft and _draft(brief.draft, brief.files), "advice": brief.advice,
-        "ideas": brief.ideas[-MOST_ENTRIES:],
-        "logs": [{"experiment": n, "text": plain(text, MOST_CHARACTERS, end=True)} for n, text in logs[-MOST_LOGS:]],
-    }
-    counts = {"files": (len(files), MOST_ENTRIES), "context": (len(context), MOST_ENTRIES),
-              "editable": (len(brief.editable), MOST_ENTRIES),
-              "ideas": (len(brief.ideas), MOST_ENTRIES), "logs": (len(logs), MOST_LOGS)}
-    left_out = [f"{count - most:,} of {count:,} {name}." for name, (count, most) in counts.items() if count > most]
-    found: dict[str, Any] = _bounded(msgspec.to_builtins({**ours, **theirs}), MOST_CHARACTERS)
-    return found | {"untrusted": list(theirs), "left_out": left_out}
-
-
-def _past(past: Past) -> dict[str, Any]:
-    return {"experiment": past.id, "base": past.base, "researcher": past.researcher, "title": lessons.title(past.message),
-            "why": lessons.why(past.message), "effect": past.effect, "pairs": past.pairs, "idea": past.idea,
-            "chance": past.chance, "wanted": past.wanted}
-
-
-def _bounded(value: Any, room: int) -> Any:
-    """Plain data with at most so many characters in a text, fewer in one of a long list, and null for what is no number."""
-    if isinstance(value, str):
-        return plain(value, room)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _bounded(each, room) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_bounded(each, min(room, 4 * room // len(value))) for each in value[:MOST_ENTRIES]]
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import importlib
 import io
@@ -17,13 +18,14 @@ import click
 
 from overnight import __version__
 from overnight.errors import OvernightError
+from overnight.report.folding import folded, width
 from overnight.untrusted import clean, escaped, flat
 
 if TYPE_CHECKING:
     from overnight.lab.lab import Lab
 
 
-def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
+def apart(folder: Path) -> Path:
     """The folder that a command is given. Every program is taken from outside its work tree from then on, whatever the user's
     search path holds: git, the sandbox, agents."""
     top = folder.resolve()
@@ -34,8 +36,30 @@ def _apart(_ctx: click.Context, _param: click.Parameter, folder: Path) -> Path:
     return folder
 
 
-FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), callback=_apart)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False),
+                        callback=lambda _ctx, _param, folder: apart(folder))
+OBJECT, OBJECTS = "Print JSON, for programs: one object.", "Print JSON, for programs: one object a line."
+JSON = click.option("--json", "as_json", is_flag=True, help=OBJECT)
+JSON_LINES = click.option("--json", "as_json", is_flag=True, help=OBJECTS)
+SAID = "overnight.said"  # what a command told so far, in its context, where that is printed at its end as one object
+
+
+def _collect(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """From here on what is told is kept, and printed as one object when the command ends, well or not."""
+    if not wanted:
+        return
+    told: list[str] = ctx.meta.setdefault(SAID, [])
+
+    def end() -> None:
+        from overnight.views.answers import Done
+        del ctx.meta[SAID]
+        if told:
+            say(Done(tuple(told)))
+
+    ctx.call_on_close(end)
+
+
+DONE = click.option("--json", is_flag=True, expose_value=False, callback=_collect, help=OBJECT)
 
 
 SANDBOXES = ("bubblewrap", "podman", "docker", "gvisor", "none")
@@ -95,6 +119,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
 }
 
 
+SIGNS = {"·": "-", "–": "-", "—": "-", "…": ".", "→": "->", "±": "+-", "×": "x", "≤": "<=", "≥": ">=", "’": "'", "µ": "u"}
 ROOM, RIGHTS = "make room and run again", "make it yours to read and write, or set XDG_STATE_HOME to another folder"
 TEMPORARY = "set TMPDIR to a folder in which files can be written"
 ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) \
@@ -144,14 +169,26 @@ def main() -> None:
     Give it a git repository, a number to improve and the files that may be edited. It tries ideas in a sandbox and keeps
     only what a statistical referee shows to be better, on the branch overnight/<track>.
     """
+    codecs.register_error("overnight", _plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a locale that lacks a sign shows another one
+            stream.reconfigure(errors="overnight")  # a locale that lacks a sign shows another one
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """What stands for signs that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SIGNS.get(sign, "?") for sign in error.object[error.start:error.end]), error.end
 
 
 def tell(text: object, err: bool = False, page: bool = False) -> None:
     """Print a line, or a `page` of them. Whatever it quotes, nothing reaches the terminal that it would obey."""
-    click.echo(clean(str(text)) if page else flat(str(text)), err=err)
+    shown, context = clean(str(text)) if page else flat(str(text)), click.get_current_context(silent=True)
+    if context and not err and SAID in context.meta:
+        context.meta[SAID].append(shown)
+    else:
+        click.echo(shown if page else folded(shown, width(sys.stderr if err else sys.stdout)), err=err)
 
 
 def say(value: Any) -> None:

@@ -8,19 +8,20 @@ from pathlib import Path
 import click
 
 from overnight import files, sandbox
-from overnight.cli.base import FOLDER, SANDBOX, main, tell
+from overnight.cli.base import DONE, FOLDER, SANDBOX, apart, main, tell
 from overnight.cli.trust import allowed, wanted
 from overnight.contracts import Direction, Sandbox
 from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile, missing, offers, seeds
+from overnight.night import counting, hostile, layouts, missing, offers, seeds
 from overnight.night.contact import Contact, Told
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
 from overnight.track import init as starting
-from overnight.track import spec
+from overnight.track import neighbours, ready, spec
+from overnight.track.contact import project
 from overnight.track.load import load, text_of
 from overnight.track.seeding import by_hand, patch, recorded, warned
 from overnight.track.seeding.place import Place
@@ -30,6 +31,9 @@ from overnight.workers.cores import MACHINE, available
 
 @main.command()
 @FOLDER
+@click.option("--from", "source", default="", metavar="DIR|NAME",
+              help="A ready track by its name, a project that is laid out for OpenEvolve, ShinkaEvolve, pi-autoresearch or "
+                   "autoresearch, which is copied into FOLDER or taken where it is, or a notebook of FOLDER.")
 @click.option("--run", "command", default="", metavar="COMMAND", help="What to run, if it cannot be found out.")
 @click.option("--edit", multiple=True, metavar="GLOB", help="A file or glob that may be edited; may be given several times.")
 @click.option("--metric", default="", help="Name of the number that the code prints, if it cannot be found out.")
@@ -39,16 +43,39 @@ from overnight.workers.cores import MACHINE, available
 @click.option("--seed", is_flag=True, help="Connect the seeds that the program fixes to $OVERNIGHT_SEED, in its own files; "
                                            "also where there is a track.toml already.")
 @SANDBOX
-def init(folder: Path, command: str, edit: tuple[str, ...], metric: str, pattern: str, direction: Direction | None, entry: str,
-         seed: bool, sandbox_name: str) -> None:
+@DONE
+@click.pass_context
+def init(ctx: click.Context, folder: Path, source: str, command: str, edit: tuple[str, ...], metric: str, pattern: str,
+         direction: Direction | None, entry: str, seed: bool, sandbox_name: str) -> None:
     """Run a repository's program once, and write track.toml and program.md for what it prints."""
+    book = _inside(source, folder) if source.endswith(".ipynb") else ""
+    if source and not book:
+        given = ctx.get_parameter_source("folder") is not click.core.ParameterSource.DEFAULT
+        folder = _taken(source, folder if given else None)
     session = Session(folder)
     there = files.present(folder, spec.FILE)
+    if there and source in ready.names():
+        tell(f"{folder} is a track: `overnight check {folder}`, then `overnight run {folder} --for 8h`")
+        return
     if there and not seed:
         raise TrackError(f"{folder / spec.FILE} exists already: edit it, or remove it and run `overnight init` again.")
     if not there:
-        _begin(folder, session, Told(command, edit, metric, pattern, direction, entry), sandbox_name)
+        _begin(folder, session, Told(command, edit, metric, pattern, direction, entry), sandbox_name, book)
     _connect(folder, seed)
+
+
+def _taken(source: str, folder: Path | None) -> Path:
+    """The folder of a track that was begun elsewhere. Raises TrackError."""
+    if source in ready.names():
+        layouts.laid_out(source, to := folder or Path(source))
+        return to
+    if not Path(source).is_dir():
+        raise TrackError(f"--from {source}: there is no such folder, and no ready track of that name "
+                         f"({', '.join(ready.names())}).")
+    if folder is None or folder.resolve() == Path(source).resolve():
+        return apart(Path(source))
+    layouts.copied(Path(source), folder)
+    return folder
 
 
 def _connect(folder: Path, wanted: bool) -> None:
@@ -64,15 +91,38 @@ def _connect(folder: Path, wanted: bool) -> None:
         tell(f"warning: {warned(recorded(fixed))}")
 
 
-def _begin(folder: Path, session: Session, told: Told, sandbox_name: str) -> None:
+def _inside(source: str, folder: Path) -> str:
+    """The path of a notebook in the folder. Raises TrackError."""
+    place = Path(source).resolve()
+    if not place.is_file() or not place.is_relative_to(folder.resolve()):
+        raise TrackError(f"--from {source}: there is no such notebook in {folder.resolve()}.")
+    return place.relative_to(folder.resolve()).as_posix()
+
+
+def _begin(folder: Path, session: Session, told: Told, sandbox_name: str, book: str) -> None:
     box: Sandbox | None = None
     try:
         box = sandbox.choose(sandbox_name)
     except SandboxMissing as error:
         tell(f"note: nothing is run, and what the program prints is read in its text: {error}", err=True)
-    found, sentences = Contact(session, box, told, tell).met()
-    for path in starting.write(folder, found):
-        tell(f"wrote {path}")
+    layout, beside = None, dict[str, str]()
+    if not (told.run or told.entry):
+        texts = layouts.texts_of(folder)
+        layout = None if book else neighbours.known(texts)
+        beside = layouts.caller(layout)
+        if layout is not None:
+            calls = f", whose evaluator {neighbours.CALLER} calls without it" if beside else ""
+            tell(f"this is laid out for {layout.tool}{calls}")
+        elif book or not project.proposals(texts):
+            book, beside = layouts.notebook(folder, book)
+            told = told._replace(entry=next(iter(beside), ""))
+            if book:
+                tell(f"{told.entry} has the code of {book} as a script, which is what is run and improved")
+    with layouts.placed(folder, beside) as made:
+        found, sentences = Contact(session, box, told, tell, layout).met()
+        made += [path.relative_to(folder).as_posix() for path in starting.write(folder, found)]
+    for name in made:
+        tell(f"wrote {folder / name}")
     session.place.make()
     wants = wanted(session, load(folder))
     session.trust.grant(wants)  # its user looks at what was written, and commits it
@@ -80,12 +130,14 @@ def _begin(folder: Path, session: Session, told: Told, sandbox_name: str) -> Non
         tell(f"granted: {need}")
     for sentence in sentences:
         tell(sentence)
-    tell("look at track.toml, commit it (git add track.toml program.md; git commit), then `overnight check`.")
+    tell(f"look at track.toml, commit it (git add {' '.join(sorted({*made, 'program.md'}, reverse=True))}; git commit), then "
+         "`overnight check`.")
 
 
 @main.command()
 @FOLDER
 @SANDBOX
+@DONE
 def check(folder: Path, sandbox_name: str) -> None:
     """Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong.
 
@@ -146,6 +198,7 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 @click.option("--as", "form", type=click.Choice(("merge", "pr", "branches")), default="merge", show_default=True,
               help="merge: into the branch that is checked out; pr: one new branch with a commit for each keep; branches: a "
                    "new branch for each keep, on top of the one that it builds on.")
+@DONE
 def merge(folder: Path, form: str) -> None:
     """Merge what was kept into the branch that is checked out, or offer it for review."""
     session = Session(folder)

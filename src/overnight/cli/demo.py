@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import time
 from itertools import count as counting
@@ -13,16 +12,14 @@ from pathlib import Path
 import click
 
 from overnight.cli.base import main, tell
-from overnight.errors import TrackError
 from overnight.lab.events import Stopped
+from overnight.night import layouts
 from overnight.night.session import Session
-from overnight.track import ready
 from overnight.track.units import seconds
 
 TRACK = "microgpt"
 SLICE, MOST = 1 / 6, 3.0  # shares of its time by which it is longer until something is kept, and that it takes at most
 PATIENCE = 180.0  # [s] a shorter demo goes on for this long, however slow the machine
-AUTHOR = ("-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false")
 
 
 @main.command()
@@ -38,8 +35,7 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
     """
     lasts = seconds(lasting)
     here = folder or next(path for n in counting(1) if not (path := Path(f"overnight-demo-{n}")).exists())
-    ready.lay_out(name, here)
-    _commit(here)
+    layouts.laid_out(name, here)
     until = time.monotonic() + max(MOST * lasts, PATIENCE)
     _overnight(ctx, "run", here, "--for", lasting)
     while not _kept(here) and not _stopped(here) and time.monotonic() < until:
@@ -66,14 +62,6 @@ def _again() -> str:
     program = sys.argv[0] if Path(sys.argv[0]).name == "overnight" else "overnight"
     place = os.environ.get("XDG_STATE_HOME", "")
     return f"XDG_STATE_HOME={shlex.quote(place)} {shlex.quote(program)}" if place else shlex.quote(program)
-
-
-def _commit(here: Path) -> None:
-    """A new repository with what lies in a folder. Raises TrackError."""
-    for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*AUTHOR, "commit", "-q", "-m", "The track as it comes")):
-        done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise TrackError(f"git {words[-1]} failed in {here}: {done.stderr.strip()}.")
 
 
 def _kept(here: Path) -> bool:

@@ -17,6 +17,7 @@ from overnight.lab.jobs import Steer
 from overnight.lab.lab import Lab
 from overnight.night.inbox import request
 from overnight.night.session import Session
+from overnight.report.live import Terminal
 from overnight.untrusted import clean
 
 HELP = "keys: p pause or go on, s stop, d the diff of the last keep, ? this"
@@ -58,13 +59,13 @@ class Keys:
 
 
 def watching(view: Callable[[Sequence[Event]], None], keys: Keys, session: Session, lab: Lab,
-             say: Callable[[str], None]) -> Callable[[Sequence[Event]], None]:
+             console: Terminal) -> Callable[[Sequence[Event]], None]:
     """A view that also does what keys ask for, each time that it is drawn."""
     acts: dict[str, Callable[[], object]] = {
         "p": lambda: session.inbox.put(Steer(request(), "resume" if session.state.paused else "pause")),
         "s": lambda: lab.stop("stopped by a key; run it again to go on"),
-        "d": lambda: say(_diff(session)),
-        "?": lambda: say(HELP),
+        "d": lambda: console.page(_diff(session)),
+        "?": lambda: console.say(HELP),
     }
 
     def watch(events: Sequence[Event]) -> None:
@@ -74,7 +75,7 @@ def watching(view: Callable[[Sequence[Event]], None], keys: Keys, session: Sessi
         view(events)
 
     if keys.there:
-        say(HELP)
+        console.say(HELP)
     return watch
 
 

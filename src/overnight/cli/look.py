@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 from msgspec.structs import asdict
 
-from overnight.cli.base import FOLDER, JSON, count, main, say, tell
+from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, count, main, say, tell
 from overnight.errors import TrackError
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
+from overnight.report.folding import folded, width
 from overnight.report.standing import standing
 from overnight.track.units import number
 from overnight.views import holdout, sentences
+from overnight.views.answers import Done
 from overnight.views.experiment import detail, experiment, history, line, named
 from overnight.views.track import noise_by_commit, on_one_seed, paid, track
 
@@ -32,7 +35,8 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
         return
     if not everything:
         kept = state.chain()
-        tell("\n".join(standing(found, [experiment(state, each) for each in kept], session.at_work())), page=True)
+        for text in standing(found, [experiment(state, each) for each in kept], session.at_work()):
+            tell(text)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}
@@ -47,7 +51,7 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
 
 @main.command()
 @FOLDER
-@JSON
+@JSON_LINES
 @click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
 @click.option("--patches", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY",
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
@@ -56,13 +60,15 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
     session = opened(folder)
     state = session.read(whole=verify)
     if verify:
-        _verify(session)
+        session.verify()
+        number, head = session.journal.head
+        _said(f"{number} records, chain whole, branch agrees; head {head}", as_json)
         return
     if patches is not None:
         from overnight.researchers import replay
         written = replay.patches(session.journal.replay(), patches)
         left = f"; {len(written.left)} were too large" if written.left else ""
-        tell(f"{len(written.files)} patches in {patches}{left}")
+        _said(f"{len(written.files)} patches in {patches}{left}", as_json)
         return
     told = history(state)
     if (found := noise_by_commit(told.track)) and not as_json:
@@ -74,10 +80,11 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
             tell(f"{each.commit[:7]} {line(each, told.team)}")
 
 
-def _verify(session: Session) -> None:
-    session.verify()
-    count, head = session.journal.head
-    tell(f"{count} records, chain whole, branch agrees; head {head}")
+def _said(sentence: str, as_json: bool) -> None:
+    if as_json:
+        say(Done((sentence,)))
+    else:
+        tell(sentence)
 
 
 @main.command()
@@ -95,12 +102,13 @@ def show(experiment: str, folder: Path, as_json: bool) -> None:
     if as_json:
         say(found)
     else:
-        tell(sentences.words(track(state), found), page=True)
+        tell(sentences.words(track(state), found, lambda line: folded(line, width(sys.stdout))), page=True)
 
 
 @main.command()
 @FOLDER
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
+@DONE
 def report(folder: Path, to: Path | None) -> None:
     """Write results.tsv, report.md, progress.svg and progress.png."""
     from overnight.report import audit, morning
@@ -119,11 +127,11 @@ def report(folder: Path, to: Path | None) -> None:
 @click.option("--tokens", type=count, default=12_000, show_default=True, help="Of the page, at most.")
 def brief(folder: Path, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
-    from overnight.brief import page
+    from overnight.brief import data, page
     from overnight.night import dispatch
     session = opened(folder)
     told = dispatch.brief(session)
     if as_json:
-        say(page.as_json(told))
+        say(data.as_json(told))
     else:
         tell(page.page(told, tokens).text, page=True)

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from click.shell_completion import get_completion_class
 
 from overnight import __version__, sandbox
-from overnight.cli.base import JSON, SANDBOX, main, say, tell
+from overnight.cli.base import JSON_LINES, SANDBOX, main, say, tell
 from overnight.errors import SandboxMissing
 from overnight.night.place import root
+from overnight.views.answers import Finding
 from overnight.workers.cores import MACHINE
 
 ROOM = 1 << 30  # bytes of disk below which there is little room for a night
@@ -26,17 +26,9 @@ VARIABLE = "_OVERNIGHT_COMPLETE"  # by which the shell asks for words, as click 
 SHELLS = ("bash", "zsh", "fish")
 
 
-class Finding(NamedTuple):
-    """One thing that was looked at: `fit` is None where it is no matter of right or wrong."""
-
-    name: str
-    fit: bool | None
-    said: str
-
-
 @main.command()
 @SANDBOX
-@JSON
+@JSON_LINES
 @click.pass_context
 def doctor(ctx: click.Context, sandbox_name: str, as_json: bool) -> None:
     """Say whether this machine is fit for a night, and what to do where it is not.
@@ -44,10 +36,11 @@ def doctor(ctx: click.Context, sandbox_name: str, as_json: bool) -> None:
     Exit status: 0 where it is, 2 where it is not.
     """
     found = list(_findings(sandbox_name))
-    if as_json:
-        say([each._asdict() for each in found])
-    for each in () if as_json else found:
-        tell(f"{'note' if each.fit is None else 'ok' if each.fit else 'wrong':5}  {each.name}: {each.said}")
+    for each in found:
+        if as_json:
+            say(each)
+        else:
+            tell(f"{'note' if each.fit is None else 'ok' if each.fit else 'wrong':5}  {each.name}: {each.said}")
     ctx.exit(2 if any(each.fit is False for each in found) else 0)
 
 

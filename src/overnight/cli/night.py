@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from overnight import sandbox
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, count, main, price, stopping, tell
+from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, count, main, price, say, stopping, tell
 from overnight.cli.keys import Keys, watching
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
@@ -49,8 +49,9 @@ from overnight.workers.cores import MACHINE
 @click.option("--tokens-each", type=count, help="The same for one experiment, with its repairs.")
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
+@JSON
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], think_slots: int, restart: bool, **options: Any) -> None:
+        names: tuple[str, ...], think_slots: int, restart: bool, as_json: bool, **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     session = Session(folder)
@@ -58,28 +59,31 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         tell(f"note: {earlier}", err=True)
     contract = load(folder)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
-    console = Terminal()
-    say = console.say
+    console = Terminal(stderr=as_json)
     wanted = ModelOptions(**options)
     allowed(session, contract, _team(names, options["model"], session.program))
-    with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted, say=say) as night:
+    with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted,
+                                                 say=console.say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)
         until = time.monotonic() + lasts if lasts else None
         lab = night.lab
-        view = Panel(session.state, console, night.places.places, until, experiments) if console.is_terminal else \
+        view = Panel(session.state, console, night.places.places, until, experiments) if console.draws else \
             Lines(session.state, console)
         try:
-            with stopping(lab), view.screen, Keys(console.is_terminal) as keys:
+            with stopping(lab), view.screen, Keys(console.draws) as keys:
                 night.run(Budget(until, experiments, options["tokens"], options["dollars"]),
-                          watching(view, keys, session, lab, console.page))
+                          watching(view, keys, session, lab, console))
         finally:
-            say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
+            console.say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
         if lab.problem:
             lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
             raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
-    _say_end(session.state)
+    if as_json:
+        say(track.track(session.state))
+    else:
+        _say_end(session.state)
 
 
 def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, ...]:
@@ -97,6 +101,9 @@ def _notes(night: Night) -> Iterator[str]:
     if head not in session.own_commits():
         yield (f"note: you are at {head[:7]}, which this track does not know; it goes on from {state.commit[:7]} "
                "(`--restart` begins anew at your commit)")
+    if session.orphan:
+        yield (f"note: {session.branch} had results of which no journal is left, for its state was deleted or lies elsewhere: "
+               f"they are on {session.orphan} now")
     if (carried := state.usage.carried).calls:
         yield f"note: the last session was killed; what it used of its budget counts: {track.paid('', track.spent(carried))}"
     if state.one_seed:

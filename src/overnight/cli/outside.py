@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
-from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, tell
+from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, SANDBOX, WORKERS, main, say, tell
 from overnight.cli.trust import allowed
 from overnight.errors import Foul, TrackError
 from overnight.ideas import similarity
@@ -24,8 +26,10 @@ from overnight.report.live import sentence
 from overnight.track.load import load
 from overnight.track.units import seconds
 from overnight.views import public
+from overnight.views.answers import Queued
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import line, named, resumable
+from overnight.views.progress import so_far
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
 
@@ -54,8 +58,10 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     allowed(session, load(session.repo.folder))
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     try:
-        wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting)
-        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _tell, final)
+        wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting,
+                               partial(tell, err=True))
+        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _Told(), final,
+                                                         partial(tell, err=True))
     except Foul as foul:
         tell(f"overnight: {foul}", err=True)
         ctx.exit(STATUS["foul"])
@@ -73,13 +79,22 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     ctx.exit(STATUS[verdict])
 
 
-def _tell(lab: Lab, events: Sequence[Event]) -> None:
-    """Print events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is the
-    result."""
-    for event in events:
-        if isinstance(event, Judged) and lab.state.experiments[event.experiment].awaited:
-            continue
-        if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
+class _Told:
+    """Prints events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is
+    the result; now and then how far the change is."""
+
+    def __init__(self) -> None:
+        self._last, self._said = time.monotonic(), ""
+
+    def __call__(self, lab: Lab, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Judged) and lab.state.experiments[event.experiment].awaited:
+                continue
+            if not isinstance(event, Measured) and (text := sentence(lab.state, event)):
+                tell(text, err=True)
+        waited = next((each for each in lab.state.open.values() if each.awaited), None)
+        if waited and time.monotonic() >= self._last + dispatch.TELLS and (text := so_far(lab.state, waited)) != self._said:
+            self._last, self._said = time.monotonic(), text
             tell(text, err=True)
 
 
@@ -111,7 +126,7 @@ def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> Non
     _compared()
     done = dispatch.note(opened(folder), written(f"{title}\n{text}"), anyway)
     if as_json:
-        say({"idea": done.idea, "title": done.title})
+        say(Queued(done.idea, done.title, done.source))
     else:
         tell(f"idea {done.idea}: {done.title}")
 
@@ -121,7 +136,8 @@ def add(title: str, folder: Path, text: str, anyway: bool, as_json: bool) -> Non
 @FOLDER
 @click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, help="Ideas at most.")
 @ANYWAY
-def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
+@JSON_LINES
+def imported(source: str, folder: Path, most: int, anyway: bool, as_json: bool) -> None:
     """Take ideas from arxiv:QUERY, github:OWNER/NAME, the folder of a clone, or a markdown file."""
     session = opened(folder)
     _compared()
@@ -129,14 +145,18 @@ def imported(source: str, folder: Path, most: int, anyway: bool) -> None:
         try:
             done = dispatch.note(session, each, anyway)
         except KnownIdea as known:
-            tell(f"left out: {known}")
+            row, shown = Queued(None, each.title, each.source, str(known)), f"left out: {known}"
         else:
-            tell(f"idea {done.idea}: {done.title}  ({done.source})")
+            row, shown = Queued(done.idea, done.title, done.source), f"idea {done.idea}: {done.title}  ({done.source})"
+        if as_json:
+            say(row)
+        else:
+            tell(shown)
 
 
 @idea.command("list")
 @FOLDER
-@JSON
+@JSON_LINES
 def ideas(folder: Path, as_json: bool) -> None:
     """Every idea with its state and what came of it."""
     session = opened(folder)
@@ -152,6 +172,7 @@ def ideas(folder: Path, as_json: bool) -> None:
 @idea.command("drop")
 @click.argument("number", type=click.IntRange(min=1))
 @FOLDER
+@DONE
 def drop(number: int, folder: Path) -> None:
     """Take an idea out of the queue."""
     dispatch.order(opened(folder), DropIdea(request(), number))
@@ -163,6 +184,7 @@ def drop(number: int, folder: Path) -> None:
 
 @main.command()
 @FOLDER
+@DONE
 def pause(folder: Path) -> None:
     """Start nothing new until `overnight resume`; what runs goes on to its end."""
     dispatch.order(opened(folder), Steer(request(), "pause"))
@@ -171,6 +193,7 @@ def pause(folder: Path) -> None:
 
 @main.command()
 @FOLDER
+@DONE
 def resume(folder: Path) -> None:
     """Go on after a pause."""
     dispatch.order(opened(folder), Steer(request(), "resume"))
@@ -179,6 +202,7 @@ def resume(folder: Path) -> None:
 
 @main.command()
 @FOLDER
+@DONE
 def stop(folder: Path) -> None:
     """End the night that is at work; `overnight run` goes on from there."""
     dispatch.order(opened(folder), Steer(request(), "stop"))
@@ -189,6 +213,7 @@ def stop(folder: Path) -> None:
 @click.argument("experiment", metavar="ID")
 @FOLDER
 @click.option("-m", "--message", default="", help="Why.")
+@DONE
 def veto(experiment: str, folder: Path, message: str) -> None:
     """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
     session = opened(folder)

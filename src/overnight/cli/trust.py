@@ -15,6 +15,7 @@ from overnight.track.load import load
 from overnight.track.roles import Role
 from overnight.track.spec import Track
 from overnight.untrusted import line
+from overnight.views.answers import Wants
 
 WIDE = 300  # characters of a line
 
@@ -33,7 +34,7 @@ def trust(folder: Path, yes: bool, as_json: bool) -> None:
     wants = wanted(session, contract, session.program.roles)
     missing = session.trust.missing(wants)
     if as_json:
-        say({"wants": sorted(set(wants)), "missing": missing})
+        say(Wants(tuple(sorted(set(wants))), tuple(missing)))
     else:
         for text in _manifest(contract, session, wants, missing):
             tell(text)

@@ -8,6 +8,7 @@ import click
 
 from overnight.cli.base import FOLDER, JSON, main, say, tell
 from overnight.night.session import opened
+from overnight.views.answers import Whereabouts
 
 
 @main.command()
@@ -22,7 +23,7 @@ def where(folder: Path, adopt: Path | None, as_json: bool) -> None:
         session.adopt(adopt.resolve())
     earlier = session.elsewhere()
     if as_json:
-        say({"state": str(session.home), "begun": session.begun, "earlier": earlier})
+        say(Whereabouts(str(session.home), session.begun, earlier))
         return
     tell(session.home)
     if earlier:

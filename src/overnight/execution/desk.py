@@ -31,6 +31,7 @@ MOST_CONTEXT_BYTES = 64 << 10  # of one file that may be read and not edited; of
 LOGS, TAIL = 3, 2000  # failed runs of which a researcher sees the logs, and characters of each
 MOST_MESSAGE_CHARACTERS = 16 << 10  # characters of a message
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # a commit itself, and no name that may come to mean another
+HUNK = re.compile(r"@@ -(\d+)")
 TRAILER = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
@@ -92,7 +93,8 @@ class Desk:
         """A brief with the files, and the ends of some logs."""
         failed = [past for past in brief.history if past.log][-LOGS:] if brief.contract else []
         return replace(brief, commit=commit, files=self.repo.editable(commit, self.track), context=self._context(commit),
-                       logs={past.id: self._tail(past) for past in failed})
+                       logs={past.id: self._tail(past) for past in failed},
+                       taken=touched(self.repo.patch(commit, rival) for rival in brief.rivals))
 
     def _context(self, commit: str) -> dict[str, str]:
         """The files that researchers may read and not edit; none that no candidate may see."""
@@ -183,6 +185,25 @@ def said(message: str) -> str:
     """A researcher's words as they are recorded: bounded, without what steers a terminal, and no line that reads like a
     trailer of Overnight."""
     return TRAILER.sub("> ", plain(message, MOST_MESSAGE_CHARACTERS))
+
+
+def touched(patches: Iterable[str]) -> dict[str, list[int]]:
+    """The lines that patches take away or put something behind, by the path and the numbers before them."""
+    found: dict[str, set[int]] = {}
+    for text in patches:
+        path, number = "", 0
+        for line in text.splitlines():
+            if line.startswith("--- "):
+                path, number = line[4:].removeprefix("a/"), 0
+            elif hunk := HUNK.match(line):
+                number = int(hunk[1])
+            elif number and line[:1] in (" ", "-"):
+                if line[0] == "-":
+                    found.setdefault(path, set()).add(number)
+                number += 1
+            elif number and line[:1] == "+":
+                found.setdefault(path, set()).add(max(1, number - 1))
+    return {path: sorted(lines) for path, lines in found.items()}
 
 
 # ---- how large code is -----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from overnight.contracts import Ended
 from overnight.errors import Fault
+from overnight.execution import failing
 from overnight.lab.events import Outcome
 from overnight.patterns import compiled
 from overnight.track.contact.numbers import plain
@@ -27,7 +28,7 @@ from overnight.track.units import printed
 from overnight.untrusted import visible
 
 MOST_NAME_CHARACTERS = 100  # letters of a metric's name
-OURS = re.compile(r"^(?:overnight-\d+-\d+|sh): (?:line )?\d+: ")  # how the shell that starts a payload names itself
+MOST_REASON_CHARACTERS = 240  # of a program's own words on why it failed
 MOST_MATCHES = 10  # of a pattern that are counted: each search may go to the end of the output
 
 
@@ -39,8 +40,9 @@ class Invalid(Exception):
         self.outcome, self.reason = outcome, reason
 
 
-def succeeded(ended: Ended, what: str, limit: float, keys: Mapping[str, str] = {}) -> None:
-    """Raise Invalid unless a payload ended well. `keys`: what the contract says of each bound that it may have passed."""
+def succeeded(ended: Ended, what: str, limit: float, keys: Mapping[str, str] = {}, printed: bool = False) -> None:
+    """Raise Invalid unless a payload ended well. `keys`: what the contract says of each bound that it may have passed;
+    `printed`: what it printed may be told as well, not only its errors."""
     def bound(name: str) -> str:
         return f" ({keys[name]})" if name in keys else ""
     if ended.killed == "time":
@@ -54,8 +56,8 @@ def succeeded(ended: Ended, what: str, limit: float, keys: Mapping[str, str] = {
                                 f"{bound(ended.killed)}")
     if ended.code:
         status = f"signal {-ended.code}" if ended.code < 0 else f"status {ended.code}"
-        last = _printable(OURS.sub("", _last_line(ended.stderr))[:200])
-        raise Invalid("crash", f"{what} ended with {status}{last and f': {last}'}")
+        why = _printable(failing.told(ended.stderr, ended.stdout if printed else b"")[:MOST_REASON_CHARACTERS])
+        raise Invalid("crash", f"{what} ended with {status}{why and f': {why}'}")
 
 
 def _last_line(stderr: bytes) -> str:

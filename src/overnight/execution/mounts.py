@@ -83,6 +83,17 @@ def data(run: RunSpec, folder: Path) -> tuple[Path, ...]:
     return found
 
 
+def home(run: RunSpec) -> tuple[Path | None, tuple[Path, ...]]:
+    """The user's home, where a track names data below it as `~/...`, and what must be mounted so that these are found there:
+    the links that are followed on the way. (None, ()) where it names none, or there is no home that can be shown."""
+    named = [text for text in run.data if text == "~" or text.startswith("~/")]
+    place = Path("~").expanduser().resolve() if named else Path("/")
+    if place == Path("/") or any(place.is_relative_to(system) for system in (*KERNEL, "/usr", "/etc")):
+        return None, ()
+    links = [link for text in named for link in _links(place / text[2:]) if link.is_relative_to(place)]
+    return place, tuple(dict.fromkeys(links))
+
+
 def lead_to_data(run: RunSpec, folder: Path, tree: Path) -> None:
     """Put into a run's tree, at the place that they have in the user's `folder`, links to the data that a contract names and
     the commit has not: what git ignores, and submodules, of which a tree has an empty folder. Never through a link of it."""

@@ -26,13 +26,14 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import builds, executed, mounts, null_edits, starved
+from overnight.execution import builds, editables, executed, mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
 from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
 from overnight.referee.curves import CurveWatch
 from overnight.repo import Repo
+from overnight.track import runners
 from overnight.track.spec import Build, RunSpec, Score, Step, Track
 from overnight.track.units import seconds, size
 
@@ -57,6 +58,8 @@ class Runner:
         repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
         self.data = mounts.data(track.run, repo.folder)
+        self.home, self.links = mounts.home(track.run)
+        self.imports = editables.folders(Path(self.python), repo.root)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
         self.builds = None if track.build is None else builds.Builds(track.build, home, repo.prefix, builds.environment(
@@ -246,7 +249,7 @@ class _OneRun:
         told = self.track.run
         succeeded(run, "the run", seconds(told.timeout), {
             "time": "[run] timeout", "memory": f"[run] memory = {told.memory}", "disk": f"[run] disk = {told.disk}",
-            "output": f"[run] output = {told.output}"})
+            "output": f"[run] output = {told.output}"}, printed=True)
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
         self._require(tree)
@@ -334,7 +337,7 @@ class _OneRun:
             with self._timed("required"):
                 done = self._started(replace(self._command(step, tree, self.job.seed), inputs=self.harvest)).wait()
             self.said += done.stdout + done.stderr
-            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout))
+            succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout), printed=True)
         self.runner.proven.add(self.job.commit)
 
     def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
@@ -364,13 +367,14 @@ class _OneRun:
     def _command(self, step: RunSpec | Score | Step | Build, tree: Path, seed: int, more: Mapping[str, str] = {}) -> Command:
         """A step of the track in a tree, with the limits and the environment that the contract names, and nothing of the
         user's."""
-        runner, words = self.runner, step.command
+        runner = self.runner
+        words = runners.direct(step.command) if self.track.run.python else step.command
         path = f"{Path(runner.python).parent}:/usr/local/bin:/usr/bin:/bin"
         env = {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
                **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more}
         return Command((runner.python, *words[1:]) if words[0] in ("python", "python3") else words, tree,
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
-                       (*runner.mounts, *runner.data))
+                       (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
 
     def _started(self, command: Command) -> Process:
         process = self.runner.sandbox.start(command)

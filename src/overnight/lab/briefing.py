@@ -14,6 +14,7 @@ from overnight.referee import guards
 from overnight.track.units import gained
 
 MOST_IDEAS = 300  # of the queue that a proposer is told of, the newest
+MOST_RIVALS = 16  # open experiments whose lines a researcher is asked to leave alone
 MOST_IDEA_CHARACTERS = 640  # of their texts
 
 
@@ -41,18 +42,31 @@ class Briefing:
             frontier=state.frontier, noise=state.noise, program=self.prose, role=role.prose if role else "",
             history=[*state.pasts.items, *map(past, state.open.values())], seed=self._seed(name, again),
             guard_usage=max(guards.begin(track.guard), default=0.0) or None, again=again,
-            editable=tuple(head.editable), unit=track.metric.unit, contract=state.opened.contract if state.opened else "",
+            editable=tuple(head.editable), region=head.region, unit=track.metric.unit,
+            contract=state.opened.contract if state.opened else "",
             levels=(levels.baseline, levels.frontier) if known else (None, None),
             gain=gained(levels.gain, levels.ratio, state.counts["keep"], track.metric.unit, levels.baseline or 0.0)
             if state.frontier else "",
             ideas=shown, idea=next((each for each in ideas if each.id == idea), None), notes=state.notes, left=self._left(),
             estimated=() if state.known.exact else track.counted_guards,
             unusable=state.attempts.unusable.get(name, (0, ""))[1],
+            beside=self._beside() if role and role.proposes and role.thinks else (0, 1),
+            rivals=self._rivals() if role and role.proposes and role.thinks else (),
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""
         return frozenset(j.brief.idea.id for j in self.flight.of(Propose) if j.brief.idea)
+
+    def _rivals(self) -> tuple[str, ...]:
+        """The commits of open experiments that stand on the frontier, the newest."""
+        return tuple(e.commit for e in self.state.open.values() if e.base_commit == self.state.commit)[-MOST_RIVALS:]
+
+    def _beside(self) -> tuple[int, int]:
+        """A number that none of those who think now has, and how many they are with this one, at least."""
+        taken = {j.brief.beside[0] for j in self.flight.of(Propose) if j.thinks}
+        mine = next(number for number in range(len(taken) + 1) if number not in taken)
+        return mine, max(mine, *taken, 0) + 1
 
     def _seed(self, name: str, again: Past | None) -> int:
         """What the researcher draws from; proposals that one role makes at the same time differ in it."""

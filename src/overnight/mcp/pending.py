@@ -24,12 +24,14 @@ class PendingTry(threading.Thread):
 
     problem     why there is no verdict, when it is over; "" if there is one
     experiment  the one that has it; 0 until then
+    notes       what is to be said beside the verdict
     final       a promising discard with which idle benches go on is not waited for alone
     """
 
     def __init__(self, folder: Path, order: Try, sandbox_name: str, workers: int | None, final: bool = False) -> None:
         super().__init__(name=f"try {order.request}", daemon=True)
         self.order, self.problem, self.experiment, self.final = order, "", 0, final
+        self.notes: list[str] = []
         self._folder, self._sandbox, self._workers = folder, sandbox_name, workers
         self._measures = self._stopping = False
 

@@ -32,12 +32,14 @@ from overnight.track.units import number as shown
 from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named, resumable
+from overnight.views.progress import so_far
 from overnight.views.track import gain, on_one_seed, track
 
 MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
 SHORT, LONG = 45, 600  # seconds: many clients give a call a minute; none should hold one longer than ten
 TICK = 0.5  # seconds between two looks at what is under way
+TELLS = 5.0  # seconds between two looks at how far a change is
 STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "fixed_seeds", "estimated", "baseline", "baseline_runs",
           "frontier", "frontier_runs", "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded",
           "crashed", "fouled", "runs", "paused")
@@ -165,14 +167,22 @@ class Verbs:
 
     async def _awaited(self, pending: PendingTry, ctx: Context[None, Any], seconds: float) -> CallToolResult:
         """Wait at most `seconds` for a verdict, and return the state so far."""
-        since = anyio.current_time()
+        since, looked, said = anyio.current_time(), 0.0, "no verdict yet"
         while pending.is_alive() and (waited := anyio.current_time() - since) < seconds:
-            await ctx.report_progress(waited, seconds, "no verdict yet")
+            if waited >= looked + TELLS:
+                looked, said = waited, await anyio.to_thread.run_sync(self._how_far, pending.order.request)
+            await ctx.report_progress(waited, seconds, said)
             await anyio.sleep(min(TICK, seconds - waited))
         if not pending.is_alive() and pending.problem:
             raise OvernightError(pending.problem)
         mark = str(pending.experiment or pending.order.request)
-        return await anyio.to_thread.run_sync(self._so_far, mark, anyio.current_time() - since)
+        answer = await anyio.to_thread.run_sync(self._so_far, mark, anyio.current_time() - since)
+        answer.content += [TextContent(type="text", text=clean(note)) for note in pending.notes]
+        return answer
+
+    def _how_far(self, mark: str) -> str:
+        with self._track() as session:
+            return dispatch.so_far(session, mark)
 
     def _begin(self, worktree: str, message: str, idea: int, by: str, patient: float, final: bool) -> PendingTry:
         """Submit the change of a work tree and start its attempt."""
@@ -185,9 +195,12 @@ class Verbs:
             self._pending = {mark: each for mark, each in self._pending.items() if each.is_alive()}
             if len(self._pending) >= MOST_PENDING:
                 raise TrackError(f"{MOST_PENDING} changes are under way already: wait for one of them.")
-            order = dispatch.change(session, self._tree(session, worktree), message, name, idea, patient)
+            notes: list[str] = []
+            order = dispatch.change(session, self._tree(session, worktree), message, name, idea, patient, notes.append)
             session.inbox.put(order)
-            return self._go(order, final)
+            pending = self._go(order, final)
+            pending.notes = notes
+            return pending
 
     def _tree(self, session: Session, worktree: str) -> Path:
         """The track's folder in a work tree. Raises TrackError for that of another repository."""
@@ -236,10 +249,11 @@ class Verbs:
                 shown.content.append(TextContent(type="text", text=clean(resumable(chosen))))
             return shown
         number = chosen.id if chosen else None
-        known = f"It is experiment #{number}. " if number else ""
+        known = f"It is experiment {so_far(state, chosen)}. " if chosen else ""
         mark = str(number or name)
+        told = {"pairs": chosen.pairs, "effect": chosen.effect} if chosen and chosen.pairs else {}
         return _answer(f"Still open after {waited:.0f} s; it goes on. {known}Ask again with wait(id=\"{mark}\").",
-                       {"verdict": {"verdict": "open"}, "id": number, "ask": mark})
+                       {"verdict": {"verdict": "open"} | told, "id": number, "ask": mark})
 
     # -- ideas --
 

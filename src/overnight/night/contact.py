@@ -21,16 +21,16 @@ from overnight.contracts import Direction, Sandbox
 from overnight.errors import EditError, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
-from overnight.night import missing, needs, programs, seeds
+from overnight.night import layouts, missing, needs, programs
 from overnight.night.session import Session
 from overnight.patterns import compiled
 from overnight.sandbox import gpus
-from overnight.track import init
+from overnight.track import init, neighbours, regions, runners
 from overnight.track.contact import names, numbers, project
 from overnight.track.contact.numbers import Found
 from overnight.track.init import DetectedProject
 from overnight.track.spec import Build, Head, Metric, RunSpec, Track
-from overnight.track.units import printed, seconds
+from overnight.track.units import seconds
 from overnight.untrusted import line, quoted
 from overnight.workers.cores import available
 
@@ -39,6 +39,7 @@ TIMEOUTS = ("1min", "2min", "5min", "10min", "15min", "30min", "1h", "2h", "4h",
 SLACK = 5  # times what the one run took that others may take, and twice its memory
 MOST_NAMED = 6  # numbers of an output that are named in a sentence
 _SHELL = re.compile(r"[|&;<>$`*?~]|^\w+=")
+_FILLED = re.compile(r"\$(?:OVERNIGHT_(?:SEED|OUT)\b|\{OVERNIGHT_(?:SEED|OUT)\})")
 
 
 class Told(NamedTuple):
@@ -75,12 +76,15 @@ class Seen(NamedTuple):
 
 
 class Contact:
-    """Meets the repository of a session. `box`: None where nothing can be run; `hear` is told what goes on."""
+    """Meets the repository of a session. `box`: None where nothing can be run; `hear` is told what goes on; `layout`: that of
+    another tool, whose files say what the user does not."""
 
-    def __init__(self, session: Session, box: Sandbox | None, told: Told, hear: Callable[[str], None]) -> None:
-        self.session, self.repo, self.box, self.told, self.hear = session, session.repo, box, told, hear
+    def __init__(self, session: Session, box: Sandbox | None, told: Told, hear: Callable[[str], None],
+                 layout: neighbours.Layout | None = None) -> None:
+        self.session, self.repo, self.box, self.hear, self.layout = session, session.repo, box, hear, layout
+        self.told = told if layout is None else _completed(told, layout)
         self.folder = session.repo.folder
-        self.texts = seeds.texts_of(self.folder, lambda path: project.readable(path) or path == told.entry)
+        self.texts = layouts.texts_of(self.folder, told.entry)
         self.karpathy = init.karpathy(self.texts)
         self._noted = set[str]()
 
@@ -105,14 +109,18 @@ class Contact:
         yield from self._commands()
         if not (self.told.metric or self.told.pattern):
             for seen in [seen for seen in runs if not seen.wrong]:
-                yield from project.written(seen.command, self.texts)
+                yield from project.timed(seen.command) if _tabled(seen) else project.written(seen.command, self.texts)
 
     # -- running --
 
     def _commands(self) -> list[tuple[str, ...]]:
         told = self.told
+        if self.layout is not None:
+            return [self.layout.command]
         if told.run:
-            return [("sh", "-c", told.run) if _SHELL.search(told.run) else _split(told.run)]
+            if _SHELL.search(_FILLED.sub("", told.run)):  # what is filled in needs no shell
+                return [("sh", "-c", told.run)]
+            return [runners.direct(words) if self._own else words for words in [_split(told.run)]]
         if told.entry:
             if not re.fullmatch(r"[\w ./+-]+", told.entry):
                 raise TrackError(f"{told.entry!r} has characters that a contract's file may not have: rename it.")
@@ -126,8 +134,8 @@ class Contact:
         for name in project.ENTRIES:
             files.check(self.folder, f"{name}.py")  # a link, a pipe
         if books := sorted(path for path in self.texts if path.endswith(".ipynb")):
-            raise TrackError(f"there are only notebooks here, like {line(books[0], 80)}: make a script of it (jupyter "
-                             "nbconvert --to script), commit that, and run `overnight init` again.")
+            raise TrackError(f"there are several notebooks here, like {line(books[0], 80)}: name the one whose code is to be "
+                             f"improved, `overnight init --from {shlex.quote(line(books[0], 80))}`; a script is made of it.")
         raise TrackError(f"no program in {self.folder} prints a line like `val_loss: 0.123`, as far as its files tell: say "
                          "what to run with --run \"COMMAND\".")
 
@@ -166,7 +174,8 @@ class Contact:
         data = (*self._data(), *way.data)
         step = RunSpec(way.command, trial, memory, python=python, data=data, gpus=gpu)
         contract = Track(Head(init.slug(self.folder), inside or ("*",)), Metric("wall_seconds", "minimize"), step)
-        commit = self._commit(inside or tuple(self.texts))
+        judges = self.layout.judges if self.layout else ()
+        commit = self._commit((*(inside or self.texts), *judges))
         if self.box is None:
             return Seen(command, way, python, "", "could not be run", "", False, 0.0, 0.0, commit)
         self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
@@ -228,12 +237,14 @@ class Contact:
         if not output or (seen.wrong and not seen.late):
             return None, False
         if told.pattern:
-            found = _matched(told.pattern, told.metric, output)
+            found = numbers.matched(told.pattern, told.metric, output)
             return found, found is not None
         every = numbers.found(output)
         if told.metric:
-            found = numbers.called(every, told.metric) or _behind(told.metric, output)
+            found = numbers.called(every, told.metric) or numbers.behind(told.metric, output)
             return (found._replace(name=told.metric) if found else None), found is not None
+        if _tabled(seen):
+            return None, False
         if self.karpathy and (found := numbers.called(every, "val_bpb")):
             return found, True
         ranked = numbers.ranked(every)
@@ -246,7 +257,7 @@ class Contact:
         """The number that a program which failed would print, as its text tells."""
         told = self.told
         if told.pattern:
-            return Found(told.metric or _name_in(told.pattern), told.pattern, (), "", 0)
+            return Found(told.metric or numbers.name_in(told.pattern), told.pattern, (), "", 0)
         said = [name for path in project.split(seen.command, self.texts)[0] for name in init.said(self.texts[path])]
         if self.karpathy or told.metric:
             return init.unseen(told.metric or "val_bpb")
@@ -286,20 +297,25 @@ class Contact:
         if self.karpathy and not self.told.edit:
             editable, protected = ["train.py"], ["prepare.py"]
         editable = [path for path in editable if path not in left]
+        if self.layout is not None:
+            protected = list(self.layout.judges)
+            number = number._replace(values=number.values[:1] if self.layout.script else number.values)  # another forges it
         chosen = self.told.edit or tuple(editable)
         if not chosen:
             raise TrackError(f"no file that {seen.shown} goes through is known to git: commit them, or name what may be edited "
                              "with --edit.")
         best = "lowest" if direction == "minimize" else "highest"
-        what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {shlex.join(seen.command)}"
+        goal = ", ".join(chosen[:3]) if self.layout and self.layout.script else shlex.join(seen.command)
+        what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {goal}"
         made = self._apart(seen, number)
         way = programs.found(made.run if made else seen.command)
         build = programs.found(made.build) if made else programs.Found(())
         data, least = (*self._data(), *dict.fromkeys((*way.data, *build.data))), init.NOISE if self.karpathy else 0.0
+        region = neighbours.MARK if neighbours.marked(self.texts, chosen) else ""
         found = DetectedProject(
             init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, way.command, tuple(protected),
-            seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()), build.command,
-            made.outputs if made else ())
+            seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()),
+            region, self.layout.required if self.layout else (), build.command, made.outputs if made else ())
         return found, list(self._told(found, seen, left))
 
     def _apart(self, seen: Seen, number: Found) -> project.Made | None:
@@ -337,7 +353,7 @@ class Contact:
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
-                   "in its text, and the pattern was not tried")
+                   "in its text, and the pattern was not tried" + f": {seen.lacks}" * bool(seen.lacks))
         if found.build:
             yield (f"`{line(shlex.join(found.build), 120)}` is a [build]: it runs once for equal files, outside the time of a "
                    f"run, and makes {', '.join(found.outputs)}")
@@ -346,6 +362,7 @@ class Contact:
                    "shorter runs")
         kept = f"; what measures or prepares may not: {', '.join(found.protected[:8])}" if found.protected else ""
         files = ", ".join(found.editable[:8]) + " ..." * (len(found.editable) > 8)
+        files = f"of {files} the lines between {' and '.join(regions.ends(found.region))}" if found.region else files
         yield f"{files} may be edited to {found.direction} {line(number.name, 60)}{kept}"
         if left:
             yield f"warning: git does not know {', '.join(left[:5])}, so no run has it: add it, and name it in `editable`"
@@ -353,6 +370,19 @@ class Contact:
         if ruler := [path for path in found.editable if said.search(self.texts.get(path, ""))]:
             yield (f"{ruler[0]} measures itself, so an edit can change what {line(number.name, 60)} means: move the measuring "
                    "to a file that is not in `editable`, or write a [score] command")
+
+
+def _tabled(seen: Seen) -> bool:
+    """Whether a run printed a table of pytest-benchmark, whose unit differs from run to run, and not its file."""
+    return '"machine_info": {' not in seen.output and numbers.TABLE.search(numbers.plain(seen.output)) is not None
+
+
+def _completed(told: Told, layout: neighbours.Layout) -> Told:
+    """What a user says, and where they say nothing what the layout does."""
+    same = told.metric in ("", layout.metric) and not told.pattern
+    return told._replace(
+        edit=told.edit or layout.editable, metric=told.metric or layout.metric, pattern=told.pattern or layout.pattern * same,
+        direction=told.direction or (layout.direction if same else None))
 
 
 def _split(command: str) -> tuple[str, ...]:
@@ -375,31 +405,3 @@ def _listed(found: Sequence[Found]) -> str:
     more = len(found) - MOST_NAMED
     named = ", ".join(f"{line(each.name, 40)} = {each.values[-1]:g}" for each in found[:MOST_NAMED])
     return named + (f" and {more} more" if more > 0 else "")
-
-
-def _matched(pattern: str, name: str, output: str) -> Found | None:
-    """What a pattern of the user's finds. Raises TrackError for one that is none."""
-    search = compiled(pattern, lines=True)
-    if search.groups != 1:
-        raise TrackError(f"--pattern '{line(pattern, 80)}' needs exactly one group, round the number, like '^loss: (\\S+)'.")
-    texts = [match[1] or "" for match in search.finditer(numbers.plain(output))]
-    try:
-        values = tuple(printed(text) for text in texts)
-    except ValueError:
-        raise TrackError(f"--pattern '{line(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
-                         "hold the number alone.") from None
-    return Found(name or _name_in(pattern), pattern, values, "", 0) if values else None
-
-
-def _name_in(pattern: str) -> str:
-    plain = re.sub(r"\\[A-Za-z]|\([^)]*\)|\[[^\]]*\]", " ", pattern)
-    return next(iter(re.findall(r"[A-Za-z][\w-]*", plain)), "metric")
-
-
-def _behind(name: str, output: str) -> Found | None:
-    """The number that follows a name on its line, whatever stands between."""
-    pattern = rf"{numbers.escaped(name)}[^\d\n]*?([-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?)"
-    try:
-        return _matched(pattern, name, output)
-    except TrackError:
-        return None

@@ -29,17 +29,22 @@ from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.repo import Repo
 from overnight.track.load import load, text_of
+from overnight.views import progress
 
 ANSWER_SECONDS = 60.0  # within which a night at work must answer an order
 PAUSE = 0.3  # seconds between two looks at the journal
+TELLS = 15.0  # seconds between two sentences on how far a change is
+NAMED = 5  # files that a sentence names
 LOOKS_BACK = 10  # of the commits that were kept
 Watch = Callable[[Lab, Sequence[Event]], None]
+Tell = Callable[[str], None]
 
 
-def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT) -> Try:
+def change(session: Session, worktree: Path, message: str, by: str, idea: int = 0, patient: float = PATIENT,
+           tell: Tell = lambda said: None) -> Try:
     """What differs in a work tree, as an order: from the newest commit that it has in common with the results, or from a later
-    result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try. Raises
-    TrackError; Foul where what may not be edited is changed as well."""
+    result commit that it is nearer to, for its author may have copied the frontier's files. `patient`: see Try; `tell` is told
+    what was left out. Raises TrackError; Foul where what may not be edited is changed as well."""
     contract = load(session.repo.folder)
     here, said_why = Repo(worktree), said(message)
     if not here.same(session.repo):
@@ -64,6 +69,8 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
         raise
     except EditError as error:
         raise TrackError(str(error)) from error
+    if left := here.left_out(look):
+        tell(f"not editable, and left out of the change: {', '.join(left[:NAMED])}{' …' * (len(left) > NAMED)}")
     base = min(bases, key=lambda each: here.distance(each, made[each]))
     if made[base] == base:
         raise TrackError("nothing is changed: edit a file that track.toml calls editable, then try again.")
@@ -173,24 +180,26 @@ class TryResult(NamedTuple):
 
 
 def attempt(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch,
-            final: bool = False) -> TryResult:
+            final: bool = False, tell: Tell = lambda said: None) -> TryResult:
     """Have a change measured, by the night at work or here, and wait for its verdict; `final`: for one with which nothing goes
-    on. Raises TrackError; an order that was not started then is withdrawn."""
+    on. `tell` is told how far it is, now and then, where a night at work measures it. Raises TrackError; an order that was not
+    started then is withdrawn."""
     session.inbox.put(wish)
     try:
-        return verdict(session, wish, sandbox_name, workers, watch, final)
+        return verdict(session, wish, sandbox_name, workers, watch, final, tell)
     except BaseException:
         session.inbox.clear([wish.request])
         raise
 
 
 def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch,
-            final: bool = False) -> TryResult:
-    """Wait for the verdict on a submitted change, and measure it here where no night is at work; `final` as in `attempt`.
+            final: bool = False, tell: Tell = lambda said: None) -> TryResult:
+    """Wait for the verdict on a submitted change, and measure it here where no night is at work; the rest as in `attempt`.
     Raises TrackError."""
     state = session.look()
     until = _Until(wish, state, final)
     tail = _tail(session, 0 if wish.request in state.answered else state.records)
+    told = time.monotonic()
     while True:
         if not session.at_work():
             try:
@@ -200,7 +209,17 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
         until.look(next(tail))
         if found := until.found():
             return found
+        if time.monotonic() >= told + TELLS:
+            told = time.monotonic()
+            tell(so_far(session, wish.request, until.number))
         time.sleep(PAUSE)
+
+
+def so_far(session: Session, request: str, number: int = 0) -> str:
+    """How far a change is that was handed in by an order of this mark, or is the experiment of this number, in a sentence."""
+    state = Session(session.repo.folder).look()
+    chosen = state.experiments.get(number) or next((e for e in state.experiments.values() if e.request == request), None)
+    return progress.so_far(state, chosen) if chosen else "no verdict yet"
 
 
 def _measured(session: Session, wish: Try, sandbox_name: str, workers: int | None, watch: Watch, final: bool) -> TryResult:
@@ -230,10 +249,10 @@ def _declined(event: Event) -> OvernightError | None:
 
 
 class _Until:
-    """Watches events for the verdict on one order."""
+    """Watches events for the verdict on one order, which made or took up the experiment `number`; 0: none yet."""
 
     def __init__(self, wish: Try, state: State, final: bool) -> None:
-        self._request, self._number, self._final = wish.request, 0, final
+        self._request, self.number, self._final = wish.request, 0, final
         self._verdicts = {e.id: TryResult(e.id, e.verdict, e.id in state.resumable)
                           for e in state.experiments.values() if e.verdict != "open"}
         self._declined: OvernightError | None = None
@@ -246,7 +265,7 @@ class _Until:
             elif isinstance(event, Reopened):
                 self._verdicts.pop(event.experiment, None)
             if isinstance(event, Proposed | Ordered | Reopened) and event.request == self._request:
-                self._number = event.experiment
+                self.number = event.experiment
                 self._declined = _declined(event)
 
     def found(self, at_last: bool = False) -> TryResult | None:
@@ -254,5 +273,5 @@ class _Until:
         TrackError, Foul where the change was declined."""
         if self._declined:
             raise self._declined
-        found = self._verdicts.get(self._number)
+        found = self._verdicts.get(self.number)
         return None if found and found.resumable and self._final and not at_last else found

@@ -7,6 +7,7 @@ Not covered: programs that need more of the home than their installation.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import NamedTuple
 USUAL = ("/usr/local/bin", "/usr/bin", "/bin")  # where a run looks
 PARTS = ("lib", "lib64", "libexec", "pkg/tool")  # beside `bin`, of an installation
 OWN = ("python", "python3", "env", "sh", "bash")  # what a run has
+_STARTS = re.compile(r"(?:^|&&|\|\|?|;|\n|\()\s*(?:env\s+)?(?:\w+=\S*\s+)*([\w.+-]+)")  # a program, in a line for a shell
 
 
 class Found(NamedTuple):
@@ -26,16 +28,29 @@ class Found(NamedTuple):
 
 def found(command: Sequence[str]) -> Found:
     """The command as it is, where its program lies in the usual places or nowhere; else one that names the program's folder."""
-    name, plain = command[0], Found(tuple(command))
-    if "/" in name or name in OWN or shutil.which(name, path=":".join(USUAL)):
-        return plain
-    toolchain = _toolchain(name)
-    place = toolchain or _installed(name)
-    if place is None:
-        return plain
+    for name in _started(command):
+        if "/" in name or name in OWN or shutil.which(name, path=":".join(USUAL)):
+            continue
+        if toolchain := _toolchain(name):
+            return _beside(command, toolchain, toolchain.parent)
+        if place := _installed(name):
+            return _beside(command, place, place.parent if _is_installation(place.parent) else place)
+    return Found(tuple(command))
+
+
+def _started(command: Sequence[str]) -> list[str]:
+    """The programs that a command starts: itself, behind `env`, or those of its line for a shell."""
+    if command[0] in ("sh", "bash") and len(command) > 2 and command[1] == "-c":
+        return _STARTS.findall(command[2])
+    behind = [word for word in command if word != "env" and not re.match(r"\w+=", word)]
+    return behind[:1] if command[0] == "env" else [command[0]]
+
+
+def _beside(command: Sequence[str], place: Path, root: Path) -> Found:
+    """A command that finds the programs of a folder, and may read what they need."""
     path = ":".join([str(place), *USUAL])
-    root = place.parent if toolchain or _is_installation(place.parent) else place
-    return Found(("env", f"PATH={path}", *command), () if root.is_relative_to("/usr") else (_short(root),))
+    words = command[1:] if command[0] == "env" else command
+    return Found(("env", f"PATH={path}", *words), () if root.is_relative_to("/usr") else (_short(root),))
 
 
 def _toolchain(name: str) -> Path | None:

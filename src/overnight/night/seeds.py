@@ -37,7 +37,7 @@ def on_disk(folder: Path, track: Track) -> tuple[list[Place], dict[str, str]]:
 def texts_of(folder: Path, wanted: Callable[[str], bool]) -> dict[str, str]:
     """The texts of the files of a folder that are wanted by their paths in it."""
     texts, left = dict[str, str](), seeding.MOST_BYTES
-    for path in islice(_files(folder, wanted), seeding.MOST_FILES):
+    for path in islice(paths(folder, wanted), seeding.MOST_FILES):
         try:
             content = files.read(folder, path, min(left, seeding.MOST_FILE_BYTES)) or b""
             texts[path] = content.decode()
@@ -47,7 +47,8 @@ def texts_of(folder: Path, wanted: Callable[[str], bool]) -> dict[str, str]:
     return texts
 
 
-def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
+def paths(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """The files of a folder that are wanted by their paths in it, of so many that are looked at."""
     seen = 0
     for root, folders, names in os.walk(folder):
         below = Path(root).relative_to(folder).as_posix() if Path(root) != folder else ""

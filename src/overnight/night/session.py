@@ -51,6 +51,7 @@ class Session:
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
         self.trust = Trust(self.home)
+        self.orphan = ""  # the branch of results without a journal that this session put aside
 
     @cached_property
     def watch(self) -> program.Watch:
@@ -284,7 +285,8 @@ class Session:
                         forgeable=forgeable, fixed_seeds=fixed)
         self.repo.refuse_checked_out(begins.result_branch)
         self.repo.release(begins.label)
-        self.repo.put_aside(begins.result_branch)
+        aside = self.repo.put_aside(begins.result_branch)
+        self.orphan = aside if opened is None else ""
         self.state.keys = keys.found(self.home)
         (self.home / "branch").write_text(begins.result_branch, encoding="utf-8")
         self.record([begins])

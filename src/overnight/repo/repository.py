@@ -21,6 +21,7 @@ from overnight.repo.gitdirs import discover
 from overnight.repo.store import Store
 from overnight.repo.trees import FILES, GONE, Entry, Trees
 from overnight.repo.worktree import MOST_FILES, MOST_TEXT_BYTES, Look, WorkTree, named_filters
+from overnight.track import regions
 from overnight.track.junk import is_junk
 from overnight.track.spec import FILE, Track, covers
 
@@ -113,10 +114,10 @@ class Repo:
         """How the editable files of the work tree differ from a commit, as git would commit them: path in the folder -> text,
         None where one is gone; `look`: the work tree as it was seen before. Raises EditError for what is no text, no plain
         file, or goes through a filter, Foul for what lies outside the boundary and is changed as well."""
-        tree, outside = look or self.look(track)
+        look = look or self.look(track)
         changed: dict[str, str | None] = {}
-        others = list(outside)
-        for change in self._trees.changes(base, tree):
+        others = list(look.outside)
+        for change in self._trees.changes(base, look.tree):
             inside = change.path.removeprefix(self.prefix)
             if change.path.startswith(self.prefix) and any(covers(p, inside) for p in track.track.editable):
                 changed[inside] = self._trees.edited(change, inside)
@@ -128,6 +129,11 @@ class Repo:
                 raise Foul(f"{inside} is changed and may not be edited: take that back (git checkout {base[:7]} -- "
                                 f"{inside}).")
         return changed
+
+    def left_out(self, look: Look) -> list[str]:
+        """Files of the work tree that are no part of a change, because they may not be edited and are junk, notes or unknown to
+        git; without the new ones that are junk."""
+        return [path.removeprefix(self.prefix) for path in (*look.outside, *(path for path in look.new if not is_junk(path)))]
 
     def differing(self, base: str, look: Look) -> tuple[dict[str, str | None], list[str]]:
         """How the folder's files differ from a commit, as the work tree was seen: path -> text, None where one is gone; and the
@@ -285,6 +291,9 @@ class Repo:
                 return f"touches {path}, which steers git"
             if change.after not in (*FILES, GONE) or (change.before not in (GONE, change.after) and change.after != GONE):
                 return f"changes the kind or mode of {path}"
+            mark = track.track.region
+            if mark and regions.crossed(self.text(base, inside), self.text(commit, inside), mark):
+                return f"touches {path} outside the lines between {' and '.join(regions.ends(mark))}"
         return ""
 
     def messages(self, commits: Iterable[str]) -> list[str]:
@@ -377,12 +386,16 @@ class Repo:
         if f"{_BRANCHES}{branch}" in self.dirs.checked_out():
             raise TrackError(f"the branch {branch} is checked out: check out your own branch and run again.")
 
-    def put_aside(self, branch: str) -> None:
-        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name."""
-        if tip := self.tip(branch):
-            self.refuse_checked_out(branch)
-            number = next(n for n in itertools.count(1) if self.tip(f"{branch}-{n}") is None)
-            self._point(f"create {_BRANCHES}{branch}-{number}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
+    def put_aside(self, branch: str) -> str:
+        """Rename a result branch, where there is one, so that a new one can begin: a number is put behind its name. The new
+        name; "" where there was none."""
+        tip = self.tip(branch)
+        if tip is None:
+            return ""
+        self.refuse_checked_out(branch)
+        aside = next(name for n in itertools.count(1) if self.tip(name := f"{branch}-{n}") is None)
+        self._point(f"create {_BRANCHES}{aside}\0{tip}\0", f"delete {_BRANCHES}{branch}\0{tip}\0")
+        return aside
 
     # -- the user's own act --
 

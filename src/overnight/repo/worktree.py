@@ -36,10 +36,11 @@ _TREE = "--ignore-submodules=dirty"  # git would look into a submodule by that o
 
 class Look(NamedTuple):
     """What a work tree holds: `tree`, what git would commit of it, the changes of files that may not be edited left out; those
-    files are in `outside`."""
+    files are in `outside`, and those of them that git does not know in `new`."""
 
     tree: str
     outside: tuple[str, ...]
+    new: tuple[str, ...] = ()
 
 
 class WorkTree:
@@ -71,8 +72,9 @@ class WorkTree:
                 raise EditError(f"{inner} is a repository of its own, and no plain file: move it away.")
             view.refuse_filters([path for path in may if found[path] == _NEW], EditError)
             view.stage(sorted(may))
-            outside = tuple(path for path in differing if path not in may and found[path] != _NEW)
-            return Look(view.git("write-tree", "--missing-ok"), outside)
+            others = [path for path in differing if path not in may]
+            new = tuple(path for path in others if found[path] == _NEW)
+            return Look(view.git("write-tree", "--missing-ok"), tuple(path for path in others if path not in new), new)
 
     def bring(self, old: str, new: str, scratch: Path | None) -> None:
         """Bring index and files from one commit to another, as a merge does. Raises Fault where a file is in the way,

@@ -20,6 +20,7 @@ from overnight.contracts import Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
+from overnight.report.folding import folded, short
 from overnight.track.units import gained, number
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import going_on, line
@@ -27,6 +28,7 @@ from overnight.views.track import duration, marks, one_seed, paid, spent
 
 NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; characters of any other reason
 PAUSE = 15.0  # seconds between two lines about how far an audit is
+BESIDE = 20  # columns for the name of a place, and for how long it is at work
 LAST = 6  # verdicts that stay on the screen
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
 
@@ -34,19 +36,25 @@ SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magen
 class Terminal(Console):
     """A terminal or a file that is given words from outside: of what is drawn, nothing is left that it would obey."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether something can be drawn again in its place."""
+        return self.is_terminal and not self.is_dumb_terminal
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """What is drawn, cleaned; rich's own moves of the cursor stay."""
         for part in super().render(renderable, options):
             yield part if part.control else Segment(untrusted.visible(part.text), part.style)
 
     def say(self, sentence: str) -> None:
-        """Print one line as it is."""
-        self.print(untrusted.flat(sentence), markup=False, highlight=False, soft_wrap=True)
+        """Print one sentence as it is: on a terminal broken between words, elsewhere as one line."""
+        shown = folded(untrusted.flat(sentence), self.width if self.is_terminal else 0)
+        self.print(shown, markup=False, highlight=False, soft_wrap=True)
 
     def page(self, text: str) -> None:
         """Print lines as they are."""
         for each in text.split("\n"):
-            self.say(each)
+            self.print(untrusted.flat(each), markup=False, highlight=False, soft_wrap=True)
 
 
 class Lines:
@@ -74,7 +82,7 @@ class Panel:
                  experiments: int | None) -> None:
         self.state, self.places, self.until, self.left, self.console = state, places, until, experiments, console
         self.began = time.monotonic()
-        self.last: deque[Text] = deque(maxlen=LAST)
+        self.last: deque[tuple[str, str]] = deque(maxlen=LAST)
         self.screen = Live(console=console, auto_refresh=False, transient=True)
 
     def __call__(self, events: Sequence[Event]) -> None:
@@ -85,14 +93,16 @@ class Panel:
             if text := sentence(self.state, event):
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
                 if isinstance(event, Vetoed) or (isinstance(event, Judged) and event.verdict == "keep"):
-                    self.console.print(Text(untrusted.flat(text), style=shade), soft_wrap=True)
+                    self.console.print(Text(folded(untrusted.flat(text), self.console.width), style=shade), soft_wrap=True)
                 else:
-                    self.last.append(Text(untrusted.flat(text), style=shade, no_wrap=True, overflow="ellipsis"))
+                    self.last.append((untrusted.flat(text), shade))
         self.screen.update(self.draw(), refresh=True)
 
     def draw(self) -> Group:
         """The screen: headline, counts, places, last verdicts but for keeps."""
-        return Group(self._head(), self._counts(), self._places(), *self.last)
+        last = (Text(short(text, self.console.width), style=shade, no_wrap=True, overflow="ellipsis")
+                for text, shade in self.last)
+        return Group(self._head(), self._counts(), self._places(), *last)
 
     def _head(self) -> Text:
         state, metric = self.state, self.state.track.metric
@@ -109,8 +119,10 @@ class Panel:
 
     def _counts(self) -> Text:
         state, counts = self.state, self.state.counts
-        parts = [f"{len(state.experiments)} experiments", f"[green]{counts['keep']} kept[/]", f"{counts['discard']} discarded",
-                 f"{counts['crash']} crashed", f"{counts['foul']} fouled", f"{state.runs} runs"]
+        tried = (("discard", "discarded"), ("crash", "crashed"), ("foul", "fouled"))
+        parts = [f"{len(state.experiments)} experiments", f"[green]{counts['keep']} kept[/]",
+                 *(f"{counts[verdict]} {word}" for verdict, word in tried if counts[verdict]),
+                 f"{state.runs} run{'s' * (state.runs != 1)}"]
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := state.usage.session).calls:
@@ -124,23 +136,24 @@ class Panel:
         table = Table.grid(padding=(0, 2))
         for place in (p for p in self.places if p.job or p.kind != "think"):
             lasted = f"{time.monotonic() - place.since:.0f}s" if place.job else ""
-            table.add_row(f"{place.kind} {place.number}", Text(doing(self.state, place.job), overflow="ellipsis"), lasted)
+            does = Text(short(doing(self.state, place.job), self.console.width - BESIDE), no_wrap=True, overflow="ellipsis")
+            table.add_row(f"{place.kind} {place.number}", does, lasted)
         return table
 
 
 class RunCounter(Progress):
     """How many of a known number of runs are done: a bar in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, whole: int, console: Console) -> None:
+    def __init__(self, whole: int, console: Terminal) -> None:
         super().__init__(BarColumn(), MofNCompleteColumn(), "runs", TimeRemainingColumn(), console=console, transient=True,
-                         disable=not console.is_terminal)
-        self.whole, self.said = whole, time.monotonic()
+                         disable=not console.draws)
+        self.whole, self.said, self.drawn = whole, time.monotonic(), console.draws
         self.task = self.add_task("", total=whole)
 
     def __call__(self, done: int) -> None:
         """So many are done now."""
         self.update(self.task, completed=done)
-        if not self.console.is_terminal and time.monotonic() >= self.said + PAUSE:
+        if not self.drawn and time.monotonic() >= self.said + PAUSE:
             self.said = time.monotonic()
             self.console.print(f"{done} of {self.whole} runs", highlight=False)
 

@@ -94,6 +94,7 @@ class Bubblewrap(Backend):
             *itertools.chain.from_iterable(("--dev-bind", str(path), str(path)) for path in devices),
             "--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
             "--perms", "1777", "--size", str(max(TMP, limits.disk)), "--tmpfs", "/tmp",
+            *(_home(command.home, limits.disk) if command.home else []),
             *itertools.chain.from_iterable(_bind(path) for path in command.mounts),  # after /tmp: some lie there
             "--perms", "0755", "--dir", OWN,
             "--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/work",
@@ -113,6 +114,13 @@ def _world() -> Iterator[str]:
     yield from ("--perms", "0755", "--dir", "/etc")
     for name in ETC:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+
+
+def _home(home: Path, size: int) -> Iterator[str]:
+    """An empty folder of the payload's own, of at most so many bytes."""
+    for parent in reversed(home.parents[:-1]):
+        yield from ("--perms", "0755", "--dir", str(parent))
+    yield from ("--perms", "0777", "--size", str(size), "--tmpfs", str(home))
 
 
 def _bind(path: Path) -> Iterator[str]:

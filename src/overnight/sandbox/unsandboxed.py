@@ -55,7 +55,8 @@ class PlainProcess(Supervised):
         self._folder = Path(tempfile.mkdtemp(prefix="overnight-", dir=beside.parent if beside else None))
         shutil.copytree(command.tree, self._folder / "work", symlinks=True)
         (self._folder / "out").mkdir()
-        given = world.environment(command, *map(str, (self._folder, self._folder / "out", command.inputs, command.secret)))
+        places = (self._folder, self._folder / "out", command.inputs, command.secret, self._folder / "work")
+        given = world.environment(command, *map(str, places))
         self._process = subprocess.Popen(
             [*_bounds(command), *world.words(command, given)], cwd=self._folder / "work" / command.cwd, env=given,
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,

@@ -24,13 +24,14 @@ def system() -> list[Path]:
 
 
 def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", inputs: str = f"{OWN}/artifacts",
-                secret: str = f"{OWN}/holdout") -> dict[str, str]:
-    """The payload's whole environment. `out`, `inputs` and `secret` are where it finds these folders of the command."""
-    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "USER": "sandbox"}
+                secret: str = f"{OWN}/holdout", tree: str = f"{OWN}/work/tree") -> dict[str, str]:
+    """The payload's whole environment. `out`, `inputs`, `secret` and `tree` are where it finds these folders of the command."""
+    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(command.home or home), "LANG": "C.UTF-8", "USER": "sandbox"}
     own |= {"OVERNIGHT_OUT": out} if command.harvest else {}
     own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
     own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
-    return own | command.env
+    places = [*filter(None, [command.env.get("PYTHONPATH")]), *(f"{tree}/{each}" for each in command.imports)]
+    return own | command.env | ({"PYTHONPATH": ":".join(places)} if places else {})
 
 
 def words(command: Command, given: dict[str, str]) -> list[str]:
@@ -39,9 +40,9 @@ def words(command: Command, given: dict[str, str]) -> list[str]:
     return [FILLED.sub(lambda found: given.get(found[1] or found[2], found[0]), word) for word in command.argv]
 
 
-def etc(user: int) -> dict[str, str]:
+def etc(user: int, home: Path | None = None) -> dict[str, str]:
     """The texts of /etc that programs look themselves and their own machine up in: path -> text."""
-    return {"/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::/tmp:/bin/sh\n",
+    return {"/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{user}:{user}::{home or '/tmp'}:/bin/sh\n",
             "/etc/group": f"root:x:0:\nsandbox:x:{user}:\n",
             "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n"}
 

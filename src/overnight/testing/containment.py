@@ -138,6 +138,22 @@ class Contains:
         assert process.wait().code == 0
         assert 0 not in owners and (owners or not self.seen_from_outside)
 
+    def test_a_home_is_an_empty_folder_of_its_own_with_what_is_mounted_there(self, ground: Ground, tmp_path: Path) -> None:
+        home = tmp_path / "home"
+        (home / ".cache/elsewhere").mkdir(parents=True)
+        (home / "private").touch()
+        (home / "data").symlink_to(home / ".cache/elsewhere")
+        (home / ".cache/elsewhere/x").write_text("data")
+        said = ground.says("""
+            import os
+            home = os.path.expanduser("~")
+            print(home, sorted(os.listdir(home)), open(home + "/data/x").read())
+            open(home + "/made", "w").write("mine")
+            try: open(home + "/data/x", "w")
+            except OSError: print("refused")
+        """, mounts=(*ground.mounts, home / ".cache/elsewhere", home / "data"), home=home)
+        assert said == f"{home} ['.cache', 'data'] data\nrefused" and not (home / "made").exists()
+
     def test_it_cannot_undo_the_mounts(self, ground: Ground) -> None:
         for flags in ("0", "0x10020000"):  # as it is, and in namespaces of its own
             assert ground.says(f"""

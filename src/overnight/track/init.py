@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -39,6 +40,8 @@ class DetectedProject(Struct, frozen=True):
     protected   files that a run goes through and that may not be edited, because they measure or prepare
     python      the environment that `python` means; "": Overnight's own interpreter
     worthwhile  smallest improvement worth a commit, 0 when nothing is known
+    region      the mark of the lines that alone may be edited; "": whole files
+    required    commands that must succeed in a candidate's tree
     build       what compiles before `command` runs, and makes `outputs`; empty where nothing does
     """
 
@@ -55,13 +58,16 @@ class DetectedProject(Struct, frozen=True):
     memory: str = "4GiB"
     worthwhile: float = 0.0
     gpus: bool = False
+    region: str = ""
+    required: tuple[tuple[str, ...], ...] = ()
     build: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
 
 def slug(folder: Path) -> str:
-    """A track's name, from that of its folder."""
-    return re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-.") or "track"
+    """A track's name, from that of its folder: in ASCII, since it is part of a branch's, which each locale writes alike."""
+    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w-]+", "-", plain).strip("-.") or "track"
 
 
 def karpathy(texts: Texts) -> bool:
@@ -114,15 +120,18 @@ def contract(found: DetectedProject) -> str:
         rows.append(f'pick = "{number.pick}"            # of {len(number.values)} that one run prints; or "min", "max"')
     if possible := names.possible(number.name, [*number.values], number.unit):
         rows.append(f"range = [{_bound(possible[0])}, {_bound(possible[1])}]          # a number outside is no result")
-    rows += ['kind = "timing"'] if names.sort(number.name, number.unit) == "timing" else []
+    rows += ['kind = "timing"'] if names.timed(number.name, number.unit) else []
     build = f"[build]      # once for equal files, and outside the time of a run\ncommand = {_list(found.build)}\n" \
             f"outputs = {_list(found.outputs)}\n\n" if found.build else ""
+    mark = f'region = "{found.region}"   # of files with such marks, only the lines between them\n' if found.region else ""
+    required = "".join(f'\n[[require]]               # must succeed before a candidate counts\ncommand = {_list(each)}\n'
+                       f'timeout = "5min"\nmemory = "{found.memory}"\n' for each in found.required)
     return f"""\
 [track]
 name = {_text(found.name)}
 goal = {_text(found.goal)}
 editable = {_list(found.editable)}      # nothing else may be touched; globs are allowed
-
+{mark}
 [metric]
 name = {_text(number.name)}
 direction = "{found.direction}"
@@ -132,7 +141,7 @@ from = "output"           # the candidate prints it itself, so it is marked `sel
 
 {build}[run]
 {chr(10).join(run)}
-"""
+{required}"""
 
 
 def _text(value: str) -> str:
@@ -164,23 +173,23 @@ def write(folder: Path, found: DetectedProject) -> list[Path]:
     path, instructions, text = folder / FILE, folder / "program.md", program(found.name, found.goal)
     if instructions.exists() and not (instructions.is_file() or instructions.is_dir()):
         raise TrackError(f"{instructions} is no plain file: put a file in its place, or remove it.")
-    _put(folder, FILE, contract(found), os.O_CREAT | os.O_TRUNC)
+    put(folder, FILE, contract(found), os.O_CREAT | os.O_TRUNC)
     try:
         before = files.read(folder, instructions.name)
         if before is None:
-            _put(folder, instructions.name, text, os.O_CREAT | os.O_EXCL)
+            put(folder, instructions.name, text, os.O_CREAT | os.O_EXCL)
         elif BEGIN.encode() in before:
             return [path]
         else:
             gap = "\n" if before.endswith(b"\n") or not before else "\n\n"
-            _put(folder, instructions.name, gap + text[text.index(BEGIN):], os.O_APPEND)
+            put(folder, instructions.name, gap + text[text.index(BEGIN):], os.O_APPEND)
     except TrackError:
         return [path]
     return [path, instructions]
 
 
-def _put(folder: Path, name: str, text: str, flags: int) -> None:
-    """Write a file of the folder, through no link. Raises TrackError."""
+def put(folder: Path, name: str, text: str, flags: int) -> None:
+    """Write a file of the folder, through no link, opened with `flags` of os.open. Raises TrackError."""
     fd = files.opened(folder, name, TrackError, os.O_WRONLY | flags)
     assert fd is not None  # the folder is there, and so the file
     with open(fd, "wb") as file:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from overnight import files
 from overnight.errors import TrackError
+from overnight.track import regions
 from overnight.track.spec import FILE, Track, covers, lies_in, line_of, parse
 
 MOST_CONTRACT_BYTES = 256 << 10
@@ -54,6 +55,8 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
             whole = f"{pattern.rstrip('/')}/**"
             more = f"; it is a folder: write '{whole}'" if any(covers(whole, name) for name in names) else ""
             raise TrackError(f"{FILE}{line_of(text, 'track', 'editable')}: editable '{pattern}' matches no file{more}.")
+    if track.track.region:
+        _check_regions(track, folder, names, line_of(text, "track", "region"))
     for pattern in track.track.context:
         line = line_of(text, "track", "context")
         private = [name for name in (*track.private, *names) if any(lies_in(place, name) for place in track.private)]
@@ -88,6 +91,16 @@ def check_files(track: Track, folder: Path, text: str = "") -> None:
 
 def _leaves(path: str) -> bool:
     return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+
+
+def _check_regions(track: Track, folder: Path, names: Sequence[str], line: str) -> None:
+    """At least one of the editable files must have the mark of the regions. Raises TrackError."""
+    start, end = regions.ends(track.track.region)
+    edited = [name for name in names if any(covers(pattern, name) for pattern in track.track.editable)]
+    texts = ((files.read(folder, name) or b"").decode(errors="replace") for name in edited)
+    if not any(regions.spans(text, track.track.region) for text in texts):
+        raise TrackError(f"{FILE}{line}: no editable file has a line with {start}, and behind it one with {end}: write them "
+                         "round what may be edited, or take `region` out.")
 
 
 def _is_file(word: str) -> bool:

@@ -19,10 +19,8 @@ def names() -> list[str]:
 
 
 def lay_out(name: str, to: Path) -> None:
-    """Copy a ready track into a folder that is not there yet. Raises TrackError."""
+    """Copy a ready track into a folder. Raises TrackError."""
     found = next((place / name for place in PLACES if name in names() and (place / name / FILE).is_file()), None)
     if found is None:
         raise TrackError(f"there is no ready track '{name}': choose one of {', '.join(names())}.")
-    if to.exists():
-        raise TrackError(f"{to} is there already: name a folder that is not.")
-    shutil.copytree(found, to, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(found, to, ignore=shutil.ignore_patterns("__pycache__", ".*"), dirs_exist_ok=True)

@@ -33,12 +33,14 @@ _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number",
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
     """`[track]`: name, goal in a sentence, globs that may be edited; `context`: globs of files that researchers may read and
-    not edit, such as the model's definition or the test that a candidate must pass."""
+    not edit, such as the model's definition or the test that a candidate must pass; `region`: a mark, such as EVOLVE-BLOCK: of
+    files that have it, only the lines between one with `<mark>-START` and one with `<mark>-END` may be edited."""
 
     name: str
     editable: tuple[str, ...]
     goal: str = ""
     context: tuple[str, ...] = ()
+    region: str = ""
 
 
 class Metric(Struct, frozen=True, forbid_unknown_fields=True):
@@ -337,6 +339,8 @@ def _faults(track: Track) -> Iterator[Problem]:
             yield section, key, f"[{section}] {key} holds a NUL, which is in no path: take it out.", 0
     if not track.track.editable:
         yield "track", "editable", "nothing may be edited: name at least one file.", 0
+    if track.track.region and not re.fullmatch(r"[\w-]+", track.track.region):
+        yield "track", "region", "region is a mark of letters, digits, - and _, like EVOLVE-BLOCK.", 0
     if not 0 <= track.metric.worthwhile < math.inf:
         yield "metric", "worthwhile", "worthwhile is a size: write a number that is not negative.", 0
     for key in ("cpus", "processes"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.kinds import KINDS
@@ -17,13 +17,15 @@ MOST_RUNS = 40  # that are shown
 STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the runs of a stage are
 
 
-def words(track: TrackView, found: DetailView) -> str:
-    """What was compared, how often, what came out, why it ended there."""
+def words(track: TrackView, found: DetailView, fold: Callable[[str], str] = str) -> str:
+    """What was compared, how often, what came out, why it ended there. `fold`: breaks a line of it, but for the diff and the
+    logs, to what the reader's screen holds."""
     more = found.message.rstrip().splitlines()[1:]
     parts = [f"#{found.id} {found.verdict.verdict}{found.marked}: {found.title}", *(f"| {_plain(x)}".rstrip() for x in more),
              "",
              f"commit {found.commit} on {found.base}", f"by {found.researcher}", "", *explained(track, found)]
     parts += ["", *compared(track, found.runs, True)]
+    parts = [fold(_plain(part)) for part in parts]
     parts += ["", *map(_plain, found.patch.rstrip().split("\n") if found.patch else ["(no diff)"])]
     if found.log_tail:
         parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found.log_tail.splitlines())]

@@ -24,6 +24,7 @@ from overnight.researchers.agent import launcher, programs, recipes, taken
 from overnight.researchers.agent.gate import Gate, Resolve, looked_up
 from overnight.researchers.agent.recipes import AgentAccess
 from overnight.researchers.agent.taken import AgentOutput, SessionResult
+from overnight.track import regions
 from overnight.track.roles import Role
 from overnight.track.spec import RunSpec, Track
 from overnight.track.units import size
@@ -127,9 +128,10 @@ class Agent:
         return place is not None and Path(program.path).resolve().is_relative_to(place)
 
     def _instructions(self) -> str:
-        left = self._role.patience
+        left, head = self._role.patience, self._track.track
+        within = f" (only the lines between {' and '.join(regions.ends(head.region))})" if head.region else ""
         return INSTRUCTIONS.read_text(encoding="utf-8").format(
-            editable=", ".join(f"`{glob}`" for glob in self._track.track.editable), words=WORDS,
+            editable=", ".join(f"`{glob}`" for glob in head.editable) + within, words=WORDS,
             run=" ".join(self._track.run.command), time=f"{left / 60:.0f} minutes" if left >= 120 else f"{left:.0f} seconds")
 
     def _job(self, program: programs.Program, way: AgentAccess, gate: Gate) -> dict[str, object]:

@@ -26,7 +26,10 @@ WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 EXACT = 1e-4  # variance of an effect of exactly zero: such a knob is not connected
-FINEST = 4  # times that steps are halved when all others were tried and time is left
+# What is looked at in turn while time is left, once all before it was tried: how often steps are halved, which of the farther
+# ones are taken, and whether turns that were tried alone are put together; with what a commit says of it.
+STAGES = ((0, 0, False, ""), (1, 0, False, "finer"), (0, 1, False, "farther"), (0, 0, True, "together"), (2, 0, False, "finer"),
+          (0, 2, False, "farther"), (1, 0, True, "together"), (3, 0, False, "finer"), (4, 0, False, "finer"))
 LEAP = 1.2  # steps; the furthest first look in a direction
 HOPE = -0.3  # typical effects: what a move must be expected to give before it is tried with others
 PARTNERS = 14  # single moves that are tried together
@@ -36,12 +39,14 @@ GUARD_USAGE_NOISE = 0.07  # standard deviation of a measured log of the guard us
 
 
 class Choice(Struct, frozen=True):
-    """What to turn, its expected improvement that keeps within the guards, and what the surrogate expects of it."""
+    """What to turn, its expected improvement that keeps within the guards, and what the surrogate expects of it; `stage` is the
+    word for what is looked at because all else was tried."""
 
     worth: float
     made: Config
     mean: float
     deviation: float
+    stage: str = ""
 
 
 def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: int) -> Choice | None:
@@ -54,22 +59,25 @@ def choose(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, seed: in
     chance = _affordable(brief, evidence.trials, space)
     bar = BAR * (brief.noise or 0.0) / unit
     bounded = brief.left.seconds is not None or brief.left.experiments is not None
-    for finer in range(FINEST + 1 if bounded else 1):  # a night that has an end goes on until then
-        singles = _untried([{knob.id: value} for knob in knobs for value in _near(knob, seen, finer)], evidence)
+    for finer, farther, tried, word in STAGES if bounded else STAGES[:1]:  # a night that has an end goes on until then
+        every = [{knob.id: value} for knob in knobs for value in _near(knob, seen, finer, farther)]
+        singles = every if tried else _untried(every, evidence)
         scored = _scored(singles, space, model, chance, bar, seed)
-        partners = [each.made for each in scored if each.mean > HOPE]
+        partners = [each.made for each in scored if tried or each.mean > HOPE]
         joint = _untried(_combined(partners[: 3 * PARTNERS]), evidence)
-        best = max(scored + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
+        alone = [] if tried else scored
+        best = max(alone + _scored(joint, space, model, chance, bar, seed), key=lambda each: each.worth, default=None)
         if best:
-            return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit)
+            return Choice(best.worth, best.made, best.mean * unit, best.deviation * unit, word)
     return None
 
 
-def _near(knob: Knob, seen: set[tuple[str, bool]], finer: int) -> list[Value]:
+def _near(knob: Knob, seen: set[tuple[str, bool]], finer: int, farther: int) -> list[Value]:
     """The values to consider; the first look in a direction is no leap, unless there is nothing nearer. `seen` holds
-    (knob, whether upwards) for each direction that was looked at; `finer`: how often steps are halved."""
-    values = scales.moves(knob.scale, knob.value, finer)
-    if knob.scale.kind == "choice":
+    (knob, whether upwards) for each direction that was looked at; `finer`: how often steps are halved; `farther`: which leaps
+    are made."""
+    values = scales.moves(knob.scale, knob.value, finer, farther)
+    if knob.scale.kind == "choice" or farther:
         return values
     here = scales.position(knob.scale, knob.value)
     picked = []

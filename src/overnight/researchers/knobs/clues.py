@@ -7,6 +7,7 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of
 
 SHOWN = ("print", "str", "repr", "round", "format", "len", "float", "int", "abs", "sum", "join")
@@ -124,3 +125,10 @@ def _unused(calls: list[ast.Call], names: list[str], where: str) -> set[str]:
     given = [{*names[: len(call.args)], *(keyword.arg for keyword in call.keywords)} for call in calls]
     hidden = any(isinstance(item, ast.Starred) for call in calls for item in call.args) or any(None in each for each in given)
     return set() if hidden or not calls else {where % name for name in names if all(name in each for each in given)}
+
+
+def is_world(node: ast.ClassDef) -> bool:
+    """Whether a class is the world that something is measured in, by its name or by what it does: it is reset and takes
+    steps."""
+    does = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return {"reset", "step"} <= does or words.named(node.name, words.WORLD)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import words
 from overnight.researchers.knobs.edit import name_of
@@ -13,10 +14,12 @@ from overnight.researchers.knobs.scopes import SET, Definition, Scope, reads
 Known = tuple[str, str]  # a file and a name in it; "" and the name of an attribute, which may stand in any
 Given = tuple[Scope, ast.expr]  # a value and where it stands
 Call = tuple[Scope, ast.stmt, ast.Call]  # a call and where it stands
+Outside = Callable[[Scope, str, str], Iterator[tuple[Scope, str]]]  # where a name that is imported is set, and its name there
 OPTIONS = words.among("add_argument add_option option Option")
 GIVES = words.among("set_defaults SimpleNamespace Namespace replace _replace evolve")
 SETTLED = words.among("parse_args parse_known_args parse_intermixed_args SimpleNamespace Namespace EasyDict")
 SEEN_AS = words.among("vars asdict dict deepcopy copy")  # of settings, these are the same settings
+READS = words.among("int float str bool abs getenv get Path join dict list tuple")  # calls that calculate nothing in a table
 MOST_DEEP = 6  # calls over which settings are handed on
 
 
@@ -37,7 +40,8 @@ def fields(scopes: Sequence[Scope]) -> Mapping[str, Sequence[Given]]:
 
 
 def _said(statement: ast.stmt, classes: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ast.expr]]:
-    """(name, value) of each attribute that a statement gives a value: as an option, by a keyword, or by setting it."""
+    """(name, value) of each attribute that a statement gives a value: as an option, by a keyword, in a table, or by setting
+    it."""
     for call in calls(statement):
         called = name_of(call.func)
         if called in OPTIONS:
@@ -48,7 +52,23 @@ def _said(statement: ast.stmt, classes: Mapping[str, Sequence[str]]) -> Iterator
             yield from ((item.arg, item.value) for item in call.keywords if item.arg)
             yield from zip(classes.get(called, ()), call.args, strict=False)
     if isinstance(statement, ast.Assign):
-        yield from ((target.attr, statement.value) for target in statement.targets if isinstance(target, ast.Attribute))
+        told = (part_of(target) for target in statement.targets)
+        yield from ((part[1], statement.value) for part in told if part is not None)
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Return) and statement.value is not None:
+        for table in ast.walk(statement.value):
+            yield from entries(table) or ()
+
+
+def entries(node: ast.AST) -> list[tuple[str, ast.expr]] | None:
+    """(name, value) of each entry of a table whose keys are written out, as `{"lr": 1}` and `dict(lr=1)`; None for no table."""
+    match node:
+        case ast.Dict(keys=[_, *_] as keys, values=values):
+            told = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+            found = [(key, value) for key, value in zip(told, values, strict=True) if isinstance(key, str)]
+            return found if len(found) == len(keys) else None
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[_, *_] as given) if all(item.arg for item in given):
+            return [(item.arg or "", item.value) for item in given]
+    return None
 
 
 def _order(scope: Scope) -> list[str]:
@@ -78,14 +98,16 @@ def names(call: ast.Call) -> set[str]:
 class Settings:
     """Tells whether a name holds settings and nothing that is calculated. `callers`: the calls of functions by name."""
 
-    def __init__(self, scopes: Sequence[Scope], callers: Mapping[str, Sequence[Call]]) -> None:
-        self._callers = callers
+    def __init__(self, scopes: Sequence[Scope], callers: Mapping[str, Sequence[Call]], outside: Outside) -> None:
+        self._callers, self._outside = callers, outside
         self._told: dict[tuple[int, str], bool] = {}  # what was found of a name
         self._classes = {scope.name for scope in scopes if isinstance(scope.node, ast.ClassDef) and not _acts(scope)}
 
     def are(self, scope: Scope, node: ast.expr, deep: int = 0) -> bool:
         """Whether an expression, as seen from a scope, is settings."""
-        if isinstance(node, ast.Call):
+        if (table := entries(node)) is not None:
+            return deep <= MOST_DEEP and all(self._plain(scope, value, deep + 1) for _, value in table)
+        if isinstance(node, ast.Call) and not isinstance(part_of(node), tuple):
             if name_of(node.func) in SEEN_AS and node.args:
                 return self.are(scope, node.args[0], deep + 1)
             return name_of(node.func) in SETTLED or name_of(node.func) in self._classes
@@ -94,15 +116,34 @@ class Settings:
         elif isinstance(node, ast.Name):
             name = node.id
         else:
-            return False
+            return self._part(scope, node, deep)
         found = scope.find(name)
         if name in self._classes or found is None or deep > MOST_DEEP:
-            return name in self._classes
+            return name in self._classes or self._imported(scope, name, "", deep)
         token = (id(found[0]), name)
         if token not in self._told:
             self._told[token] = True  # where it goes round, the other ways decide
             self._told[token] = self._named(found[0], name, found[1], deep)
         return self._told[token]
+
+    def _part(self, scope: Scope, node: ast.expr, deep: int) -> bool:
+        """Whether an expression is settings that are a part of settings, or a name in a module that is imported whole."""
+        part = part_of(node)
+        if part is None or deep > MOST_DEEP:
+            return False
+        whole = part[0].id if isinstance(part[0], ast.Name) else ""
+        return self.are(scope, part[0], deep + 1) or (whole in scope.modules and self._imported(scope, whole, part[1], deep))
+
+    def _imported(self, scope: Scope, name: str, inside: str, deep: int) -> bool:
+        places = [*self._outside(scope, name, inside)] if deep <= MOST_DEEP else []
+        return bool(places) and all(self.are(other, ast.Name(told, ast.Load()), deep + 1) for other, told in places)
+
+    def _plain(self, scope: Scope, value: ast.expr, deep: int) -> bool:
+        """Whether an entry of a table is written out, or read from what surrounds the program: not calculated."""
+        called = {name_of(call.func) for call in ast.walk(value) if isinstance(call, ast.Call)}
+        named = [found for name in reads(value) if (found := scope.find(name)) is not None]
+        lonely = all(isinstance(place.value, ast.Constant) for _, places in named for place in places)
+        return (called <= READS and lonely) or self.are(scope, value, deep)
 
     def _named(self, home: Scope, name: str, places: Sequence[Definition], deep: int) -> bool:
         """Whether all that a name is set from, or is handed, is settings."""
@@ -130,6 +171,16 @@ def handed(function: Scope, name: str, callers: Sequence[Call]) -> Iterator[Give
         for item in call.keywords:
             if item.arg is None:  # `**settings` hands over each of them by its name
                 yield scope, ast.Attribute(item.value, name, ast.Load())
+
+
+def outside(imports: Mapping[Known, tuple[str, str]], modules: Mapping[str, Scope], scope: Scope, name: str,
+            inside: str) -> Iterator[tuple[Scope, str]]:
+    """The modules that may set a name which a scope imports, and its name there; `inside`: the one that is read there, where
+    the name is that of a module."""
+    module, told = imports.get((scope.path, name), ("", ""))
+    for path, other in modules.items():
+        if module and PurePosixPath(path).stem == module.rpartition(".")[2]:
+            yield other, inside or told
 
 
 def part_of(node: ast.AST) -> tuple[ast.expr, str] | None:

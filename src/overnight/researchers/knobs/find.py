@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 
 from overnight.errors import TrackError
 from overnight.researchers.knobs import scales, texts, words
-from overnight.researchers.knobs.clues import alternatives, overridden, reporting
+from overnight.researchers.knobs.clues import alternatives, is_world, overridden, reporting
 from overnight.researchers.knobs.edit import Source, name_of, sources
 from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Knob, structure
 from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.reports import shows
 from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Scale, Value
 
@@ -31,6 +32,7 @@ NAMELESS = ("", "if", "for", "while", "expr", "return", "with", "assign", "decor
 MOST_WRITTEN = 50  # characters of a line in a title
 OPTIONS = ("add_argument", "option", "Option")  # of argparse, click and typer
 
+UNTURNED = ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.Delete | ast.Match | ast.ClassDef
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -43,7 +45,8 @@ def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Kn
         finder = _Finder(path, source, ruler)
         finder.body(source.tree.body, "", CAPITALS)
         found += finder.knobs
-    return sorted([*found, *texts.find(files)], key=lambda knob: -knob.worth)
+    may = [knob for knob in (*found, *texts.find(files, ruler.settings)) if not ruler.bars(knob.path, knob.span)]
+    return sorted(may, key=lambda knob: -knob.worth)
 
 
 def _comments(path: str, source: Source) -> dict[int, Scale | None]:
@@ -83,13 +86,15 @@ class _Finder:
         """One statement; `worth` is that of a plain assignment here."""
         if isinstance(node, Function):
             self._function(node, context)
-        elif isinstance(node, ast.ClassDef):
+        elif isinstance(node, ast.ClassDef) and not is_world(node):
             self.body(node.body, _spot(context, node.name, "."), DEFAULT)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             self._assign(node, context, worth)
         elif isinstance(node, ast.AugAssign):
             self.expression(node.value, context, _target(node.target), INNER)
-        elif not isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.Delete | ast.Match):
+        elif isinstance(node, ast.If) and not node.orelse and all(map(shows, node.body)):
+            return  # when to report
+        elif not isinstance(node, UNTURNED):
             self._compound(node, context, type(node).__name__.lower(), LOCAL if worth == CAPITALS else worth)
 
     def _compound(self, node: ast.AST, context: str, kind: str, worth: float) -> None:
@@ -156,7 +161,7 @@ class _Finder:
         text, line, (start, end) = self._source.cut(node), node.lineno, self._source.span(node)
         if text[:1] in "\"'" and not isinstance(value, str):  # a number in quotes
             text, start, end = text[1:-1], start + 1, end - 1
-        dull = where in self._dead or words.never(name) or text[:2].lower() in ("0x", "0b", "0o")
+        dull = where in self._dead or words.never(name) or words.world(where) or text[:2].lower() in ("0x", "0b", "0o")
         worth = 0.0 if dull or self._ruler.holds(self._path, node) else worth * words.promise(name)
         scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
         if line in self._asked:

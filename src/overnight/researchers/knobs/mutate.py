@@ -8,14 +8,17 @@ whether they make sense; that is what the referee is for.
 from __future__ import annotations
 
 import ast
+import math
 import random
 import re
+import statistics
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 from msgspec import Struct
 
 from overnight.researchers.knobs import words
-from overnight.researchers.knobs.clues import reporting
+from overnight.researchers.knobs.clues import is_world, reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
 from overnight.researchers.knobs.fields import names, part_of
 from overnight.researchers.knobs.parts import Ruler
@@ -49,6 +52,7 @@ SIBLING, REFINED, CALLED, SWAPPED, ODD, CALCULATED, COMPARED = 1.0, 0.5, 0.3, 0.
 ASIDE = words.among("serve save load report log print plot main test tests eval evaluate estimate flops parse repr")
 FEEDS = words.among("append extend add appendleft push heappush update setdefault backward step start join close")
 LIBRARIES = words.among("F nn torch jnp jax np numpy math init optim functional random statistics tf keras")
+OFFERS = {"np": np, "numpy": np, "jnp": np, "math": math, "random": random, "statistics": statistics}  # what we can look into
 MOST_IDENTITY_CHARACTERS = 160  # characters of a statement in an identity
 
 
@@ -102,7 +106,8 @@ def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> li
     taken = {part[1] for _, source in parsed for node in ast.walk(source.tree) if (part := part_of(node)) is not None}
     for path, source in parsed:
         for edit in _in_source(path, source, ruler, taken):
-            found.setdefault(edit.id, edit)
+            if not ruler.bars(path, edit.span):
+                found.setdefault(edit.id, edit)
     return list(found.values())
 
 
@@ -162,7 +167,8 @@ def _blocks(block: _Block) -> Iterator[_Block]:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = statement.name
             where, scope, bound = f"{where}.{name}".lstrip("."), statement, _bound(statement)
-        if _is_main(statement) or words.named(name, ASIDE):
+        world = isinstance(statement, ast.ClassDef) and is_world(statement)
+        if _is_main(statement) or words.named(name, ASIDE) or world:
             continue
         holders = [statement, *getattr(statement, "handlers", [])]
         for part in (getattr(holder, field, []) for holder in holders for field in ("body", "orelse", "finalbody")):
@@ -213,7 +219,9 @@ def _renamed(source: Source, node: ast.expr, functions: set[str]) -> Iterator[_S
     library = root is not node and name_of(root) in LIBRARIES
     _, end = source.span(node)
     for other in SIBLINGS.get(name, ()):
-        if library or other in functions:
+        plain = isinstance(node, ast.Attribute) and node.value is root
+        module = OFFERS.get(name_of(root)) if plain else None
+        if other in functions or (library and (module is None or hasattr(module, other))):
             yield (end - len(name), end), other, f"{name} -> {other}", ODD if name in PLAIN_MATHS else SIBLING
     swapped = {"max": "min", "min": "max"}.get(name)
     if swapped and isinstance(node, ast.Name):

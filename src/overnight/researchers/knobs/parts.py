@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping, Sequence
 
 Key = tuple[str, int, int, int, int]  # path, first line, column, last line, column
 
 
 class Ruler:
-    """The parts of files that measure."""
+    """The parts of files that measure; `settings`: names that only these read, and that no Python file sets; `regions`: of some
+    files, the spans of characters that alone may be edited."""
 
-    def __init__(self, found: frozenset[Key]) -> None:
-        self._found = found
+    def __init__(self, found: frozenset[Key], settings: frozenset[str] = frozenset(),
+                 regions: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> None:
+        self._found, self.settings, self._regions = found, settings, regions or {}
 
     def __or__(self, other: Ruler) -> Ruler:
         """What either of two holds, one after the other."""
-        return Ruler(self._found | other._found)
+        return Ruler(self._found | other._found, self.settings | other.settings, {**self._regions, **other._regions})
+
+    def bars(self, path: str, span: tuple[int, int]) -> bool:
+        """Whether a span of a file lies outside all that may be edited there."""
+        regions = self._regions.get(path)
+        return regions is not None and not any(begin <= span[0] and span[1] <= end for begin, end in regions)
 
     def holds(self, path: str, node: ast.AST) -> bool:
         """Whether a node is a part of what measures, or has one."""

@@ -20,13 +20,16 @@ from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.parts import Ruler
 from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Value
+from overnight.track import regions
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
 FIRST = 6  # turns of knobs before the first structural edit
 SHARE = 0.17  # of proposals that are structural edits while neither kind does better
 FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A quarter"}
+WIDENED = {"finer": "All larger steps were tried here, so they are finer now.",
+           "farther": "All near values were tried here, so this one is far away.",
+           "together": "All single turns were tried here, so some of them are put together."}
 TOGETHER = {2: "Both at once", 3: "All three at once"}
-
 
 
 class Knobs:
@@ -55,9 +58,11 @@ class Knobs:
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
     def _fixed(self, brief: Brief) -> Ruler:
-        """What is never turned: what measures, and what did not run."""
+        """What is never turned: what measures, what did not run, and what lies outside the regions of the contract."""
         self._executed = self._executed or self._ask()
-        return of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
+        marked = {path: regions.spans(text, brief.region) for path, text in brief.files.items() if brief.region}
+        ruler = of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
+        return ruler | Ruler(frozenset(), regions={path: spans for path, spans in marked.items() if spans is not None})
 
 
 def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:
@@ -129,6 +134,8 @@ def _message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial],
     if len(turned) > 1:
         each = [f"- {knob.label} {line[0].lower()}{line[1:]}" for knob, line in zip(turned, lines, strict=True)]
         lines = [f"{TOGETHER[len(turned)]}, since each alone may be lost in the noise.", *each]
+    if choice.stage:
+        lines.append(WIDENED[choice.stage])
     if any(trial.past.pairs for trial in trials):
         lines.append(f"The surrogate expects {choice.mean:+.2g} ± {choice.deviation:.2g} {metric} (+ is better).")
     return f"{_title(choice.made, knobs)}\n\n" + "\n".join(lines)

@@ -15,12 +15,14 @@ from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
 from overnight.researchers.knobs import scopes, words
+from overnight.researchers.knobs.clues import is_world
 from overnight.researchers.knobs.edit import name_of, sources
-from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, part_of
+from overnight.researchers.knobs.fields import Call, Known, Settings, fields, handed, known, outside, part_of
 from overnight.researchers.knobs.flow import bests, draws, train
 from overnight.researchers.knobs.parts import Key, Ruler, calls, key_of, lone
 from overnight.researchers.knobs.reports import REPORTS, plain, reported, shows
 from overnight.researchers.knobs.scopes import CALLED, EACH, MORE, SET, Definition, Function, Loop, Scope, apart, key, reads
+from overnight.researchers.knobs.texts import measured
 
 Same = (ast.ListComp | ast.GeneratorExp | ast.FormattedValue | ast.Attribute | ast.IfExp | ast.Subscript | ast.JoinedStr
         | ast.UnaryOp)  # of the metric, these are the metric itself
@@ -31,7 +33,8 @@ def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") ->
     """The ruler in the Python files among these, where `metric` is reported ("": it is not known, so no report is followed)
     and `contract` is the text of track.toml. Where no report names the metric, and it is read from the output, all are."""
     texts = tuple((path, text) for path, text in sorted(files.items()) if text and path.endswith(".py"))
-    return _of(texts, metric, bool(metric) and (not contract or _from_output(contract)))
+    others = Ruler(frozenset(), measured(files, metric))
+    return others | _of(texts, metric, bool(metric) and (not contract or _from_output(contract)))
 
 
 @lru_cache(maxsize=4)
@@ -40,7 +43,7 @@ def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler
     with suppress(RecursionError):  # of an expression that is nested too deeply: what was found by then holds
         slices.data()
         slices.reports(metric, printed)
-    return Ruler(frozenset(slices.found))
+    return Ruler(frozenset(slices.found), frozenset(slices.settings))
 
 
 def _from_output(contract: str) -> bool:
@@ -57,7 +60,7 @@ class _Slice:
     """Follows values backwards and notes what they are calculated from."""
 
     def __init__(self, trees: Mapping[str, ast.Module]) -> None:
-        self.found: set[Key] = set()
+        self.found, self.settings = set[Key](), set[str]()
         for tree in trees.values():
             apart(tree)
         self._modules = {path: Scope(path, tree, None) for path, tree in trees.items()}
@@ -68,7 +71,8 @@ class _Slice:
         for scope in self._scopes:
             if isinstance(scope.node, Function):
                 self._functions.setdefault(scope.name, []).append(scope)
-        self._classes = {scope.name for scope in self._scopes if isinstance(scope.node, ast.ClassDef)}
+        classes = [scope.node for scope in self._scopes if isinstance(scope.node, ast.ClassDef)]
+        self._classes, self._worlds = {each.name for each in classes}, {each.name for each in classes if is_world(each)}
         self._imports = {(path, name): told for path, tree in trees.items() for name, told in scopes.imports(tree)}
         whole = {module.rpartition(".")[2] for module, name in self._imports.values() if not name}
         self._known = {path for path in trees if PurePosixPath(path).stem in whole}  # modules that others import whole
@@ -80,14 +84,15 @@ class _Slice:
             for part in ast.iter_child_nodes(statement):
                 for read in known(scope, part) if not isinstance(part, ast.stmt) else ():
                     self._readers.setdefault(read, []).append((scope, statement))
-        self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers)
+        self._outside = partial(outside, self._imports, self._modules)
+        self._fields, self._settings = fields(self._scopes), Settings(self._scopes, self._callers, self._outside)
         self._constants: list[tuple[Scope, ast.expr, Known, bool]] = []  # the last: whether it may be an input
         self._waiting: list[tuple[int, Callable[[], None]]] = []  # what is still to be followed, with how it was counted
         self._counting = 0  # inside what says how often, or how something is drawn
         self._seen: set[tuple[int, str, bool]] = set()
-        self._entered: set[int] = set()
+        self._entered: set[tuple[int, bool, int | None]] = set()
         self._clocks: dict[Scope, list[int]] = {}
-        self._beyond: set[Known] = set()  # what goes into training
+        self._beyond, self._unset = set[Known](), set[str]()  # what goes into training; what is read and set nowhere here
         self._boundary = False
 
     # -- what starts it
@@ -115,6 +120,8 @@ class _Slice:
         """Whatever loads, makes or divides data; functions that measure, by their names; drawn values that nothing trains."""
         reporting = {scope for scope in self._scopes if any(True for _ in reported(scope, ""))}
         for scope in self._scopes:
+            if scope.parent is not None and scope.parent.name in self._worlds:
+                self.found |= {key_of(scope.path, statement) for statement, _ in scope.statements}
             if isinstance(scope.node, Function) and (words.loads(scope.name) or words.named(scope.name, words.METRICS)):
                 self._enter(scope)
             drawn = isinstance(scope.node, ast.Module) or scope in reporting
@@ -123,8 +130,10 @@ class _Slice:
                 if drawn and not any(loop in scope.searches for loop in around):
                     self._made(scope, statement, shown)
                 for call in calls(statement):
-                    if words.named(name_of(call.func), words.METRICS) or words.loads(name_of(call.func)):
+                    if words.named(name_of(call.func), words.METRICS) or self._loads(name_of(call.func)):
                         self._call(scope, call, False)
+                        if isinstance(statement, ast.Assign) and call in getattr(statement.value, "elts", [statement.value]):
+                            self._note(scope, statement)
         self._follow()
         self._settle(False)
 
@@ -155,6 +164,8 @@ class _Slice:
             shared = words.promise(name) >= 1 and self._used(read)
             if words.ruler(name) or not ((inputs and chosen) or shared):
                 self._note(scope, node)
+        if not inputs:
+            self.settings |= {name for name in self._unset if not self._used(("", name))}
         self._constants.clear()
 
     def _used(self, read: Known) -> bool:
@@ -168,8 +179,9 @@ class _Slice:
         return not shows(statement) and key_of(scope.path, statement) not in self.found
 
     def _serves(self, function: Scope) -> bool:
-        """Whether a function is called outside the ruler too."""
-        return not words.named(function.name, words.METRICS) and any(
+        """Whether a function that was followed is called outside the ruler too."""
+        followed = any(entered == id(function) for entered, _, _ in self._entered)
+        return followed and not words.named(function.name, words.METRICS) and any(
             self._free(other, statement) for other, statement, _ in self._callers.get(function.name, ()))
 
     def _timed(self, scope: Scope, first: int, last: int) -> None:
@@ -217,6 +229,7 @@ class _Slice:
     def _field(self, scope: Scope, whole: ast.expr, name: str) -> bool:
         """What gives an attribute its value; whether it is one of settings, which are not followed themselves."""
         given, token = self._fields.get(name, ()), (self._counting, f".{name}", True)
+        self._unset |= set() if given else {name}
         inside = isinstance(scope.node, Function) and scope.name not in ("main", "run") and words.promise(name) < 1
         for home, value in given if token not in self._seen else ():
             self._seen.add(token)
@@ -262,6 +275,9 @@ class _Slice:
         if place.place is not None and isinstance(value, ast.Call):
             self._call(place.scope, value, direct, place.place)
         elif place.kind == CALLED and isinstance(value, ast.Call):
+            if words.named(name_of(value.func), words.TRAINS):
+                self._boundary = True
+                self._beyond |= known(place.scope, value)
             for argument in value.args:
                 self._value(place.scope, argument, False)
         else:
@@ -297,14 +313,11 @@ class _Slice:
 
     def _imported(self, scope: Scope, name: str, inside: str = "") -> None:
         """A name that another of the files sets; `inside`: the one that is read there, where the name is that of a module."""
-        module, told = self._imports.get((scope.path, name), ("", ""))
         token = (0, f"{scope.path}:{name}.{inside}", True)
-        if not module or token in self._seen:
-            return
-        self._seen.add(token)
-        for path, other in self._modules.items():
-            if PurePosixPath(path).stem == module.rpartition(".")[2]:
-                self._name(other, inside or told, False)
+        if token not in self._seen:
+            self._seen.add(token)
+            for other, told in self._outside(scope, name, inside):
+                self._name(other, told, False)
 
     # -- calls
 
@@ -313,7 +326,7 @@ class _Slice:
         name = name_of(node.func)
         if name in words.CLOCKS:
             self._clocks.setdefault(scope, []).append(node.lineno)
-        measures, loads = words.named(name, words.METRICS), words.loads(name)
+        measures, loads = words.named(name, words.METRICS), self._loads(name)
         local = self._functions.get(name, []) if name not in scope.arguments else []
         if not (measures or loads) and self._stops(scope, node, name, direct and bool(local)):
             self._boundary = True
@@ -328,10 +341,15 @@ class _Slice:
         self._counting += name in words.DRAWS
         for argument in [*node.args, *(item.value for item in node.keywords)]:
             if local and not isinstance(argument, ast.Name):
-                self._data(scope, argument) if not (measures or loads) else self._value(scope, argument, False)
+                switch = isinstance(argument, ast.Constant) and isinstance(argument.value, bool)  # how it measures
+                self._value(scope, argument, False) if measures or loads or switch else self._data(scope, argument)
             elif not local:
                 self._value(scope, argument, goes_on)
         self._counting -= name in words.DRAWS
+
+    def _loads(self, name: str) -> bool:
+        """Whether a call makes, loads or divides data, or builds the world that something is measured in."""
+        return words.loads(name) or name in self._worlds
 
     def _stops(self, scope: Scope, node: ast.Call, name: str, entered: bool) -> bool:
         """Whether what comes out of a call was trained, or is what a trained thing says."""
@@ -355,7 +373,7 @@ class _Slice:
 
     def _enter(self, function: Scope, direct: bool = False, place: int | None = None) -> None:
         """What a function gives back."""
-        token = hash((id(function), direct, place))
+        token = (id(function), direct, place)
         if token in self._entered:
             return
         self._entered.add(token)

@@ -22,6 +22,7 @@ Value = bool | int | float | str
 Kind = Literal["log", "near1", "fraction", "linear", "size", "int", "choice"]
 
 STEPS = (0.25, 0.5, 1.0, 2.0, 3.0)
+FARTHER = ((4.0, 5.0), (6.5, 8.0))  # steps for when all others were tried, one pair after the other
 TINY = 2.0**-36  # where a zero on a log scale is taken to stand
 SLACK = 0.03  # fractions under this are nearly 0
 FROM_ZERO = (0.05, 0.02, 0.1, 0.3)
@@ -87,11 +88,13 @@ def upwards(scale: Scale, before: Value, after: Value) -> bool:
     return position(scale, after) > position(scale, before)
 
 
-def moves(scale: Scale, value: Value, finer: int = 0) -> list[Value]:
+def moves(scale: Scale, value: Value, finer: int = 0, farther: int = 0) -> list[Value]:
     """The values worth a try from here, each at most once, small steps first; `finer`: how often the steps are halved, for when
-    all others were tried: then a size may be any whole number."""
+    all others were tried: then a size may be any whole number; `farther`: which of the steps beyond those."""
     if scale.kind == "choice" or isinstance(value, str):
-        return [] if finer else [choice for choice in scale.choices if choice != value]
+        return [] if finer or farther else [choice for choice in scale.choices if choice != value]
+    if farther:
+        return _away(scale, value, FARTHER[farther - 1])
     steps = [sign * step / 2**finer for step in STEPS for sign in (1, -1)]
     if finer and scale.kind in ("int", "size"):
         away = sorted({max(1, round(abs(value) * abs(step) / 2)) for step in steps} | {1})
@@ -107,6 +110,16 @@ def moves(scale: Scale, value: Value, finer: int = 0) -> list[Value]:
     else:
         raw = [_turned(scale, value, step) for step in steps]
     return _fit(scale, value, raw, 2 + (finer + 1) // 2)
+
+
+def _away(scale: Scale, value: int | float, steps: Iterable[float]) -> list[Value]:
+    """The values that are so many steps away, up and down."""
+    signed = [sign * step for step in steps for sign in (1, -1)]
+    if scale.kind == "linear":
+        return _fit(scale, value, [value + step * (scale.high - scale.low) / 8 for step in signed], 2)
+    if scale.kind == "fraction" and value in (0, 1):
+        return []  # whose odds have no steps
+    return _fit(scale, value, [_turned(scale, value, step) for step in signed], 2)
 
 
 def _turned(scale: Scale, value: float, step: float) -> float:

@@ -21,6 +21,7 @@ from overnight.researchers.knobs.knob import ASKED_FOR, CAPITALS, LOCAL, TOP, Kn
 from overnight.researchers.knobs.scales import Value
 
 MOST_CHARACTERS = 256 << 10  # of a file that is looked through: a longer one is data
+MOST_LINE = 400  # characters of a line of code that is meant
 MOST_VALUES, MOST_DEEP, MOST_NAMED, MOST_WRITTEN = 2000, 12, 100, 40  # of a file; objects around a value; characters of each
 # What follows stays on one line, and no two parts that repeat can share out one text: the time is linear in the file's length.
 B = r"[^\S\n]"  # a blank that is no line end
@@ -38,6 +39,8 @@ SET = re.compile(rf"^(?P<indent>{B}*)(?P<kind>(?:[\w<>&*]+(?:::[\w<>]+)*{B}+)*)"
                  rf"(?::=|=|<-){B}*{NUMBER}(?:_?[fFuUiI](?:8|16|32|64|size|LL?|ll?)?|[uU]?[lL]{{1,2}})?"
                  rf"(?P<rest>(?:{B}*[;,])?{B}*(?:(?://|#|--|/\*|%).*)?)$", re.M)
 SECTION = re.compile(rf"^{B}*\[+([^\[\]\n]+)\]+{B}*(?:[#;].*)?$", re.M)
+REPORT = re.compile(r"\"[^\"\n]{0,400}\"[^;\n]{0,400}|`[^`\n]{0,400}`")  # a text, and what is written behind it
+DRAWN = re.compile(r"(?i)(?:rand|uniform|normal|gauss|shuffle|rng)\w{0,40}(?:\.\w{1,40})?\(")  # what draws at random
 COMMENT = re.compile(rf"(?:[#;%]|//|--|/\*){B}*knob:(.*)$")
 SETTINGS = words.among(".yaml .yml .toml .ini .cfg .conf .env .properties .json .json5 .jsonc")
 CODE = words.among(".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .cl .rs .go .js .mjs .cjs .ts .jsx .tsx .java .kt .swift .cs .zig "
@@ -45,19 +48,35 @@ CODE = words.among(".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .cl .rs .go .js .mjs .
 LOCKED = words.among("package-lock.json package.json cargo.toml pyproject.toml tsconfig.json track.toml")
 
 
-def find(files: Mapping[str, str | None]) -> list[Knob]:
-    """The knobs of all files that are not Python, or are a newer Python than this one. Raises TrackError for a bad comment."""
+def find(files: Mapping[str, str | None], measured: frozenset[str] = frozenset()) -> list[Knob]:
+    """The knobs of all files that are not Python, or are a newer Python than this one, without settings that only what measures
+    reads, by these names. Raises TrackError for a bad comment."""
     found: list[Knob] = []
     for path, text in sorted(files.items()):
         suffix, name = PurePosixPath(path).suffix.lower(), PurePosixPath(path).name.lower()
         newer = suffix == ".py" and text and parse(text) is None  # Python that this Python cannot read
         short = text and len(text) <= MOST_CHARACTERS and name not in LOCKED
         if text and short and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
-            found += _in_text(path, text, suffix)
+            found += _in_text(path, text, suffix, measured)
     return found
 
 
-def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
+def measured(files: Mapping[str, str | None], metric: str) -> frozenset[str]:
+    """`path:name` of the constants of code that stand in a line of the report of the metric; and, of the file that reports it,
+    of counts beside what is drawn at random, where the constants of a search or of a model have a file of their own."""
+    code = {path: text for path, text in files.items() if text and (
+        PurePosixPath(path).suffix.lower() in CODE or (path.endswith(".py") and parse(text) is None))}
+    said, found = re.sub(r"[^a-z0-9]", "", metric.lower()), set[str]()
+    for path, text in code.items() if said else ():
+        reports = [each for each in REPORT.findall(text[:MOST_CHARACTERS]) if said in re.sub(r"[^a-z0-9]", "", each.lower())]
+        apart = any(SET.search(other) or DEFINE.search(other) for each, other in code.items() if each != path)
+        short = (line for line in text[:MOST_CHARACTERS].split("\n") if len(line) <= MOST_LINE)
+        drawn = [line for line in short if DRAWN.search(line)] if reports and apart else []
+        found |= {f"{path}:{name}" for line in (*reports, *drawn) for name in re.findall(r"[A-Za-z_]\w*", line)}
+    return frozenset(found)
+
+
+def _in_text(path: str, text: str, suffix: str, measured: frozenset[str]) -> Iterator[Knob]:
     seen: Counter[str] = Counter()
     ends = [match.start() for match in re.finditer("\n", text)]
     for match, name, context in islice(_matches(text, suffix), MOST_VALUES):
@@ -67,7 +86,10 @@ def _in_text(path: str, text: str, suffix: str) -> Iterator[Knob]:
         seen[where] += 1
         where = where if seen[where] == 1 else f"{where}#{seen[where]}"
         line = bisect_left(ends, match.end()) + 1
-        if knob := _knob(path, line, match, name, where, suffix in CODE or suffix == ".py"):
+        knob = _knob(path, line, match, name, where, suffix in CODE or suffix == ".py")
+        code = suffix in CODE or suffix == ".py"
+        count = isinstance(knob.value, int) if knob else False
+        if knob and (knob.worth == ASKED_FOR or (f"{path}:{name}" if code else name) not in measured or (code and not count)):
             yield knob
 
 
@@ -128,7 +150,8 @@ def _knob(path: str, line: int, match: re.Match[str], name: str, where: str, cod
         return None
     scale = scales.guess(name, value, written)
     high = CAPITALS if not code or name.isupper() else TOP if not (match.groupdict().get("indent") or "") else LOCAL
-    dull = words.never(name) or words.ruler(where) or isinstance(value, str) or (code and structure(name, value, high))
+    dull = words.never(name) or words.ruler(where) or words.world(where) or isinstance(value, str)
+    dull = dull or (code and (words.counts_things(name) or structure(name, value, high)))
     worth = 0.0 if dull else high * words.promise(name)
     if asked := COMMENT.search(match.groupdict().get("rest") or ""):
         wanted = scales.comment(asked[1].strip().removesuffix("*/").strip(), f"{path}:{line}")

@@ -25,7 +25,7 @@ NEVER_WHOLE = among(
     "check shell stdin stdout stderr flush indent encoding newline errors inplace keepdim keepdims requires_grad "
     "exist_ok parents non_blocking pin_memory set_to_none fullgraph dynamic strict persistent daemon ignore_index "
     "byteorder signed flags stacklevel reverse copy dir log save diagonal loss best_loss batch_first d_type "
-    "drop_last skipna ndmin"
+    "drop_last skipna ndmin done"
 )
 
 STRONG = among(
@@ -107,6 +107,8 @@ BEGINS = among("w w0 w1 w2 w3 b b0 b1 b2 b3 x0 theta params param weight weights
 PLOTTED = among("plt ax axes axs fig figure sns seaborn pyplot plot plots plotting plotly legend savefig xlabel ylabel title "
                 "colorbar subplots tight_layout imshow scatter hist xlim ylim annotate visualize visualise")
 BOUNDS = among("max maximum limit most")
+WORLD = among("env envs environment environments world worlds gridworld simulator simulation sim arena mdp")
+SETS = among("data dataset datasets problem")
 AMOUNTS = among("weight load loads volume distance cost costs demand price area horizon deadline power energy")
 
 
@@ -117,6 +119,20 @@ def ruler(name: str) -> bool:
     divided = named(name, among("train training")) and named(name, SHARES) and not named(name, among("batch"))
     bounded = named(name, BOUNDS) and named(name, AMOUNTS)
     return plain in MEASURED_WHOLE or named(name, MEASURED) or counted or divided or bounded
+
+
+def world(where: str) -> bool:
+    """Whether a place (`env.slip`, `GridWorld.__init__(slip=)`, `data.noise`) lies in the world in which something is measured,
+    or in its data."""
+    *inside, name = where.replace("(", ".").split(".")
+    kept = WORLD if named(name, among("batch")) else WORLD | SETS
+    return any(named(part, kept) for part in inside)
+
+
+def counts_things(name: str) -> bool:
+    """Whether a name is that of things alone (`kCities`), as one of how many there are."""
+    parts = spaced(name) - {"k", "n", "num"}
+    return bool(parts) and parts <= THINGS and all(part.endswith("s") for part in parts)
 
 
 def plots(call: ast.Call) -> bool:
@@ -134,8 +150,13 @@ def loads(name: str) -> bool:
 
 def named(name: str, words: frozenset[str]) -> bool:
     """Whether one of the name's words is among these: those of `headDim`, `HEAD_DIM` and `head_dim` are alike."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return not words.isdisjoint(re.split(r"[^a-z0-9]+", spaced.lower()))
+    return not words.isdisjoint(spaced(name))
+
+
+def spaced(name: str) -> set[str]:
+    """The words of a name, in small letters."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return set(re.split(r"[^a-z0-9]+", apart.lower()))
 
 
 def never(name: str) -> bool:

@@ -70,7 +70,7 @@ def script(command: Command, rootfs: Rootfs, slot: int | None) -> str:
         own=OWN, null=os.devnull, names=watch.MOST_FILES + 1, to_init=to_init, from_init=from_init,
         socket="" if rootfs.socket in (None, slot) else f"exec {rootfs.socket}<&{slot} {slot}<{os.devnull}",
         opened=" ".join(f"{fd}{how}" for fd, how in pipes.items()),
-        memory=" ".join(mount.place for mount in rootfs.mounts if mount.source is None),
+        memory=shlex.join(mount.place for mount in rootfs.mounts if mount.source is None),
         links="\n".join(_link(*each) for each in rootfs.links.items()),
         given=f"<&{stdin} >&{stdout} 2>&{stderr}", closed=" ".join(f"{fd}<&-" for fd in own),
         handed=" ".join(f"{fd}<&-" for fd in {*pipes, rootfs.socket} - {to_init, from_init, None}),

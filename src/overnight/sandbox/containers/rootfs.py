@@ -44,7 +44,7 @@ class Rootfs:
         self.name = watch.name_of(os.getpid())
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-{BOX}-"))
         self.root, self.door = self.folder / "root", self.folder / "door"
-        self.links: dict[str, str] = {}  # made only once /tmp is mounted: place -> target
+        self.links: dict[str, str] = {}  # made only once /tmp and the home are mounted: place -> target
         self.folder.chmod(0o711)
         self.pipes = {fd: f"fd{fd}" for fd in command.fds if fd != self.socket}
         self._open_door(owner)
@@ -65,9 +65,11 @@ class Rootfs:
             if path.exists():
                 yield Mount(str(path), path.resolve())
         yield Mount("/tmp", size=max(TMP, command.limits.disk))
+        if command.home:
+            yield Mount(str(command.home), size=command.limits.disk)
         for path in (*system(), *command.mounts):
             if path.is_symlink() and not path.is_relative_to("/usr"):
-                self._link(path)
+                self._link(path, Path("/tmp"), *filter(None, [command.home]))
             elif not path.is_relative_to("/usr"):
                 yield Mount(str(path), path)
         yield Mount(f"{OWN}/src", command.tree)
@@ -80,9 +82,9 @@ class Rootfs:
         if command.harvest:
             yield Mount(f"{OWN}/out", size=command.limits.disk)
 
-    def _link(self, path: Path) -> None:
-        """Make a symbolic link inside for one on the host."""
-        if path.is_relative_to("/tmp"):
+    def _link(self, path: Path, *mounted: Path) -> None:
+        """Make a symbolic link inside for one on the host, where something is `mounted` only later."""
+        if any(map(path.is_relative_to, mounted)):
             self.links[str(path)] = str(path.readlink())
             return
         place = self.root / str(path)[1:]

@@ -43,7 +43,7 @@ class BubblewrapProcess(Supervised):
         super().__init__(command)
         self._pidfd = -1
         self._writable: dict[str, int] = {}
-        self._etc = world.etc(USER if owner is None else owner)
+        self._etc = world.etc(USER if owner is None else owner, command.home)
         ready = f"/.ready-{secrets.token_hex(8)}"
         told = self._open(command, argv, setup, rules, ready)
         try:
@@ -107,7 +107,8 @@ class BubblewrapProcess(Supervised):
         laid out."""
         root = Path(f"/proc/{self._pid}/root")
         self._until(lambda: (root / ready[1:]).exists())
-        for name in BOUNDED if command.harvest is not None else [n for n in BOUNDED if not n.endswith("out")]:
+        places = BOUNDED if command.harvest is not None else [n for n in BOUNDED if not n.endswith("out")]
+        for name in (*places, *([str(command.home)[1:]] if command.home else [])):
             self._writable[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.write(self._block, b"\n")
         try:

@@ -58,7 +58,7 @@ _FLOORED = _set(
     "mse rmse mae rmsle msle mape smape cost makespan distance fid kid lpips wer cer error errors bpb bpc bpd loss losses "
     "crossentropy ce")
 _PER = _set("s sec second seconds ms minute min hour")
-TIMES = _set("s ms us µs μs ns sec secs second seconds min minutes ns/op ms/op us/op ns/iter")  # units
+TIMES = _set("s ms us µs μs ns sec secs second seconds min minutes ns/op ms/op us/op ns/iter nsec usec msec")  # units
 _STAGES = (_set("val valid validation dev eval evaluation holdout heldout cv"), _set("test testing"), _set(""),
            _set("train training"))
 _FLIPS = _set("neg negative minus")
@@ -105,6 +105,8 @@ def direction(name: str, unit: str = "") -> Direction | None:
         return None
     if _rate(parts) or "/s" in unit:
         return "maximize"
+    if parts[-1] == "in" and unit in TIMES:
+        return "minimize"  # `finished in 3.2s`
     known: Direction | None = None
     head = parts[:parts.index("per")] if "per" in parts[1:] else parts
     for word in head:
@@ -121,14 +123,27 @@ def sort(name: str, unit: str = "") -> Sort:
     parts = words(name)
     while len(parts) > 1 and parts[-1] in ("epoch", "step") and (_LESS | _MORE) & set(parts):
         parts.pop()  # as some trainers name what they average over
-    timed = bool(_TIME & set(parts)) or unit in TIMES
     if _rate(parts) or _RATE & set(parts) or "/s" in unit:
         return "rate"
-    if timed and not (_LESS | _MORE) - _TIME & set(parts):
+    if parts in (["user"], ["system"], ["passed", "in"], ["range", "min", "max"]):
+        return "bookkeeping"  # of hyperfine, of pytest
+    if parts[-1:] == ["in"] and unit in TIMES:
+        return "timing"
+    if _timed(parts, unit):
         return "bookkeeping" if _WHOLE & set(parts) or parts[0] in ("epoch", "eta", "start") else "timing"
     if parts and parts[-1] in _MORE | _LESS - {"memory", "vram", "rss"} and parts[0] not in ("num", "n"):
         return "result"
     return "bookkeeping" if not parts or _KEPT & set(parts) or parts[-1] in _CODES or parts == ["rate"] else "result"
+
+
+def timed(name: str, unit: str = "") -> bool:
+    """Whether a number of that name is a time, be it of the whole program."""
+    parts = words(name)
+    return sort(name, unit) in ("timing", "bookkeeping") and _timed(parts, unit) and not _rate(parts)
+
+
+def _timed(parts: list[str], unit: str) -> bool:
+    return (bool(_TIME & set(parts)) or unit in TIMES) and not (_LESS | _MORE) - _TIME & set(parts)
 
 
 def stage(name: str) -> int:

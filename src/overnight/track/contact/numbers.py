@@ -1,7 +1,7 @@
 """The named numbers of a program's output, each with the pattern that finds it, tried on that very output. Pure.
 
 Covered: `name: 1.5`, `name=1.5`, several a line, tables, a prefix of a log, percent signs and units, thousands, an uncertainty,
-JSON on a line or over several, benchmarks that print the number before its unit; one line an epoch.
+JSON on a line or over several, benchmarks with their forms and files (pytest-benchmark, hyperfine); one line an epoch.
 Not covered: numbers without a name; words in other alphabets are taken as they are.
 """
 
@@ -16,16 +16,31 @@ from overnight.errors import TrackError
 from overnight.patterns import compiled
 from overnight.track.contact import names
 from overnight.track.units import printed
+from overnight.untrusted import line as shown
+from overnight.untrusted import quoted
 
 MOST_LINES, MOST_LINE_CHARACTERS, MOST_FOUND = 5000, 600, 200  # that are looked at, and names that are taken
 MOST_CHARACTERS, MOST_SEARCHED = 1 << 18, 1 << 27  # of an output, its end, and of the text that patterns are tried on in all
 MOST_WORDS, MOST_NAME_CHARACTERS = 4, 60  # of a name
+MOST_TIMED = 20  # benchmarks of pytest-benchmark
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMBER = re.compile(
     r"(?<![\w.@^])(?<![^\W\d_]-)(?P<number>[-+]?(?:\d{1,3}(?:,\d{3}){1,8}(?!\d)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?P<unit>%|[A-Za-zµμ]+(?:/[A-Za-z]+)?)?(?!\w|[-:.]\d)|(?<=[:=\s])(?P<none>[-+]?(?:nan|inf)\b)", re.IGNORECASE)
 _UNIT = re.compile(r"%|[kKMGT]?i?B|[nmuµμ]?s|secs?|seconds?|min|minutes|x|[KMGTkm]|it/s|[A-Za-z]+/(?:s|sec|op|step|iter)")
-_BENCHMARK = re.compile(r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) ns/op")
+# In the files of pytest-benchmark and hyperfine.
+_TIMED = re.compile(r"^ +\"(name|command)\": \"([^\"\\\n]{1,80})\",\n +\"(?:fullname|mean)\":", re.M)
+_FORMS = tuple((re.compile(form), pattern) for form, pattern in (  # lines of benchmarks, and what reads each
+    (r"(?P<name>Benchmark\w+)\S*\s+\d+\s+(?P<number>[\d.]+) (?P<unit>ns/op)", r"^{name}\S*\s+\d+\s+(\S+) {unit}"),  # Go
+    (r"test (?P<name>\S+)\s+\.\.\. bench:\s+(?P<number>[\d.,]+) (?P<unit>ns/iter)",
+     r"^test {name}\s.*bench:\s+(\S+) {unit}"),  # Rust
+    (r"(?P<name>\S*)\s+time:\s+\[\S+ (?P<unit>[nµm]?s) (?P<number>\S+) (?P=unit) ",
+     r"{name}\s+time:\s+\[\S+ {unit} (\S+) {unit} "),  # criterion, the middle one
+    (r"(?P<name>BM_\S+)\s+\S+ (?P<unit>[num]s)\s+(?P<number>\S+) (?P=unit)\s",
+     r"^{name}\s+\S+ {unit}\s+(\S+) {unit}"),  # Google's, of the processor
+    (r".*\bbest of \d+: (?P<number>\S+) (?P<unit>[num]?sec) per loop(?P<name>)", r"best of \d+: (\S+) {unit} per loop")))
+# Of pytest-benchmark, whose unit differs from run to run.
+TABLE = re.compile(r"(?m)^-+ benchmark\b[^\n]*\n(?:(?!Legend:).*\n?)*")
 _AFTER = re.compile(r"\s(%|ns/op|ms/op|us/op|ms|us|µs|ns|s|secs?|seconds|[A-Za-z]+/s(?:ec)?)(?=[\s,;.)\]]|$)")
 _SECTION = re.compile(r"(?i)(?<![\w./-])(train|training|val|valid|validation|dev|eval|evaluation|test|testing)(?![\w./-])")
 _SPLITS = re.compile(r"\s[-|]+\s|[.!?]\s+(?=\w)|[|;,\t\]\[{}]\s*|:\s*(?=\S)|\s{2,}|=>|->")
@@ -50,7 +65,7 @@ class Found(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """A number where it stands: what lies between its name and it, and behind it."""
+    """A number where it stands: what lies between its name and it, and behind it; of a known form, its whole pattern."""
 
     name: str
     separator: str
@@ -61,6 +76,7 @@ class _Seen(NamedTuple):
     quote: str
     section: str
     line: int
+    pattern: str = ""
 
 
 def plain(output: str) -> str:
@@ -71,9 +87,11 @@ def plain(output: str) -> str:
 def found(output: str) -> list[Found]:
     """The named numbers of an output, in the order in which they end, each once for each way in which it is printed."""
     output = plain(output)
+    if any(sign in output for sign in ('"machine_info": {', '"stddev":')) and (timed := list(_of_file(output))):
+        return timed
     groups: dict[tuple[object, ...], list[_Seen]] = {}
     known = set[str]()
-    lines = list(_lines(output))
+    lines = list(_lines(TABLE.sub("", output)))
     for at, line in lines:
         for seen in _of_line(line, at, known):
             key = (seen.name, seen.separator.strip() or bool(seen.separator), seen.first, seen.quote, seen.section)
@@ -83,6 +101,14 @@ def found(output: str) -> list[Found]:
     last_first = sorted(groups.values(), key=lambda group: -group[-1].line)
     made = [_tried(group, output, tries, lines[0][0] > 0) for group in last_first]
     return sorted(filter(None, made), key=lambda each: each.line)
+
+
+def _of_file(output: str) -> Iterator[Found]:
+    """The least time of each benchmark in what pytest-benchmark or hyperfine writes: its number with the least noise."""
+    for seen in islice(_TIMED.finditer(output), MOST_TIMED):
+        pattern = rf'"{seen[1]}": "{escaped(seen[2])}",(?s:.*?)"min": ([^,\s]+)'
+        if match := compiled(pattern, lines=True).search(output):
+            yield Found(f"{seen[2]} seconds", pattern, (printed(match[1]),), "s", output.count("\n", 0, seen.start()))
 
 
 def _lines(output: str) -> Iterator[tuple[int, str]]:
@@ -97,17 +123,20 @@ def _lines(output: str) -> Iterator[tuple[int, str]]:
 
 def _of_line(line: str, at: int, known: set[str]) -> Iterator[_Seen]:
     """The named numbers of a line; `known` are the names so far, of which there are no more than are taken."""
-    if benchmark := _BENCHMARK.match(line):
-        yield _Seen(benchmark["name"], " ", benchmark["number"], "ns/op", " ns/op", True, "", "", at)
-        return
+    for form, pattern in _FORMS:
+        if match := form.match(line):
+            name, unit = match["name"], match["unit"]
+            pattern = pattern.replace("{name}", escaped(name)).replace("{unit}", unit)
+            yield _Seen(name or "time", " ", match["number"], unit, "", True, "", "", at, pattern)
+            return
     begin, section = 0, ""
     for match in _NUMBER.finditer(line):
         unit = match["unit"] or ""
         if unit and not _UNIT.fullmatch(unit):
             continue
         text, label, whole = match["number"] or match["none"], line[begin:match.start()], begin == 0
-        begin = match.end()
         after = _AFTER.match(line, match.end())
+        begin = after.end() if after else match.end()
         seen = _named(label, whole)
         if seen is not None:
             name, separator, first, quote = seen
@@ -164,6 +193,8 @@ def _tried(group: Sequence[_Seen], output: str, tries: Iterator[int], cut: bool)
     of the output was `cut`; `tries` is used up by all groups."""
     expected = [printed(seen.text) for seen in group]
     units = {seen.unit for seen in group}
+    if len(units) > 1 and units & names.TIMES:
+        return None  # now milliseconds, now seconds
     for pattern, _ in zip(_patterns(group), tries, strict=False):
         try:
             every = compiled(pattern, lines=True).finditer(output)
@@ -180,8 +211,8 @@ def _tried(group: Sequence[_Seen], output: str, tries: Iterator[int], cut: bool)
 def _patterns(group: Sequence[_Seen]) -> Iterator[str]:
     first = group[0]
     name = r"\s+".join(escaped(word) for word in first.name.split())
-    if first.behind == " ns/op":
-        yield rf"^{name}\S*\s+\d+\s+(\S+) ns/op"
+    if first.pattern:
+        yield first.pattern
         return
     between = _between({seen.separator for seen in group})
     quote = escaped(first.quote)
@@ -192,7 +223,7 @@ def _patterns(group: Sequence[_Seen]) -> Iterator[str]:
         heads = [f"{quote}{name}{quote}"] if quote else [f"{begin}{name}" for begin in begins]
         if first.section:
             heads = [rf"\b{first.section}\b.*?{head}" for head in heads if not head.startswith(("^", "(?:^"))]
-        yield from (f"{head}{between}{value}" for head in heads)
+        yield from (f"{head}{between}{value}{unit}" for unit in dict.fromkeys((_unit(group), "")) for head in heads)
 
 
 def _between(separators: set[str]) -> str:
@@ -215,6 +246,12 @@ def _value(group: Sequence[_Seen]) -> str:
     if "," in behind and any("," in seen.text for seen in group):
         return r"(\S+?),(?:\s|$)" if behind == {","} else ""
     return rf"([^\s{''.join(escaped(sign) for sign in sorted(behind))}]+)" if behind else r"(\S+)"
+
+
+def _unit(group: Sequence[_Seen]) -> str:
+    """The unit that stands apart behind these numbers, so that one in another is not taken for them; "" where there is none."""
+    apart = {found[1] for seen in group if (found := _AFTER.match(seen.behind)) and not seen.pattern}
+    return rf"\s+{escaped(unit)}" + r"\b" * unit[-1].isalnum() if len(apart) == 1 and (unit := apart.pop()) else ""
 
 
 def escaped(text: str) -> str:
@@ -253,3 +290,35 @@ def called(numbers: Sequence[Found], name: str) -> Found | None:
     same = [each for each in numbers if each.name == name] or [each for each in numbers if each.name.lower() == name.lower()] \
         or [each for each in numbers if names.words(each.name) == names.words(name)]
     return min(same, key=lambda each: (-each.line, len(each.values)), default=None)
+
+
+# ---- those that the user names -----------------------------------------------------------------------------------
+
+
+def matched(pattern: str, name: str, output: str) -> Found | None:
+    """What a pattern of the user's finds. Raises TrackError for one that is none."""
+    search = compiled(pattern, lines=True)
+    if search.groups != 1:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' needs exactly one group, round the number, like '^loss: (\\S+)'.")
+    texts = [match[1] or "" for match in search.finditer(plain(output))]
+    try:
+        values = tuple(printed(text) for text in texts)
+    except ValueError:
+        raise TrackError(f"--pattern '{shown(pattern, 80)}' gives {quoted(texts[0], 60)}, which is no number: let its group "
+                         "hold the number alone.") from None
+    return Found(name or name_in(pattern), pattern, values, "", 0) if values else None
+
+
+def name_in(pattern: str) -> str:
+    """What a pattern's number may be called: its first word."""
+    plain = re.sub(r"\\[A-Za-z]|\([^)]*\)|\[[^\]]*\]", " ", pattern)
+    return next(iter(re.findall(r"[A-Za-z][\w-]*", plain)), "metric")
+
+
+def behind(name: str, output: str) -> Found | None:
+    """The number that follows a name on its line, whatever stands between."""
+    pattern = rf"{escaped(name)}[^\d\n]*?([-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?)"
+    try:
+        return matched(pattern, name, output)
+    except TrackError:
+        return None

@@ -1,6 +1,7 @@
 """How a repository that is met for the first time may be run, and what of it may be edited, as its texts tell. Pure.
 
-Covered: Python scripts, packages, src layouts; Makefiles, Cargo, Go modules, npm's scripts, plain C and C++, shell scripts.
+Covered: Python scripts, packages, src layouts, pytest-benchmark; Makefiles, Cargo, Go modules, npm's scripts, plain C and
+C++, shell scripts.
 Not covered: whether a command works, which only running it tells; notebooks.
 """
 
@@ -28,19 +29,25 @@ _PRINTS = re.compile(r"\bprint\s*\(|\blogging\b|\blogger\b|\becho\s*\(|\.write\s
 _MAIN = re.compile(r"(?m)^if __name__ *== *[\"']__main__[\"']")
 _ASIDE = re.compile(r"(?i)(?:.*/)?(?:tests?|testing|docs?|examples?|notebooks?|node_modules|vendor|third_party|target|\.[^/]+)"
                     r"/.*|(?:.*/)?(?:test_[^/]*|[^/]*_test\.\w+|conftest\.py|setup\.py|noxfile\.py|tasks\.py)")
+_TIMED = re.compile(r"(?i)(?:.*/)?(?:bench(?:mark)?s?|perf|performance)/[^/]+\.py|(?:.*/)?\w*(?:bench|perf|speed)\w*\.py")
+_FIXTURE = re.compile(r"(?m)^[ \t]*(?:async )?def test_\w*\([^)]*\bbenchmark\b")  # of pytest-benchmark
+TIMES = "benchmark.json"  # that pytest-benchmark writes
+SHOWN = f"grep -Ev '^ +[0-9.e-]+,?$' {TIMES}"  # without the time of each round, which come to megabytes
 _JUDGES = frozenset((
     "bench", "benchmark", "benchmarks", "benchmarking", "benches", "eval", "evals", "evaluate", "evaluation", "evaluator",
     "evaluators", "score", "scorer", "scoring", "judge", "grade", "grader", "metric", "metrics", "test", "tests", "testing",
     "verify", "verifier", "validate", "validator", "checker", "reference", "setup", "prepare", "data", "dataset", "datasets",
     "dataloader", "dataloaders", "download", "plot", "plots", "plotting", "visualize", "visualization", "results", "output",
-    "outputs", "logs", "makefile", "cargo", "justfile", "build", "gulpfile"))
+    "outputs", "logs", "env", "envs", "environment", "environments", "gridworld", "simulator", "problem", "problems",
+    "instances", "makefile", "cargo", "justfile", "build", "gulpfile"))
 
 Texts = Mapping[str, str]  # path -> text
 
 
 def readable(path: str) -> bool:
     """Whether a file may say how the project is run, or be a part of it, by its name."""
-    return path in ("package.json", "go.mod", "Cargo.toml", "program.md") or seeding.readable(project(("",)), path)
+    known = path in ("package.json", "go.mod", "Cargo.toml", "program.md") or _TIMED.fullmatch(path)
+    return bool(known) or seeding.readable(project(("",)), path)
 
 
 def project(command: Sequence[str], editable: Sequence[str] = ()) -> Track:
@@ -53,7 +60,7 @@ def project(command: Sequence[str], editable: Sequence[str] = ()) -> Track:
 
 def proposals(texts: Texts) -> list[tuple[str, ...]]:
     """Commands that may be how the project is run, the likeliest first."""
-    ways = (*_python(texts), *_make(texts), *_others(texts))
+    ways = (*_python(texts), *_make(texts), *_pytest(texts), *_others(texts))
     return list(dict.fromkeys(ways))[:MOST_PROPOSED]
 
 
@@ -105,6 +112,12 @@ def _beyond(path: str, texts: Texts) -> str:
 
 def _importable(stem: str, texts: Texts) -> bool:
     return f"{stem}.py" in texts or any(path.startswith(f"{stem}/") and path.endswith(".py") for path in texts)
+
+
+def _pytest(texts: Texts) -> Iterator[tuple[str, ...]]:
+    """The tests of pytest-benchmark, followed by what it writes: its table has other units in each run."""
+    if found := [path for path in sorted(texts) if _TIMED.fullmatch(path) and _plain(path) and _FIXTURE.search(texts[path])]:
+        yield ("sh", "-c", f"python3 -m pytest -q --benchmark-only --benchmark-json={TIMES} {shlex.join(found)} && {SHOWN}")
 
 
 def _make(texts: Texts) -> Iterator[tuple[str, ...]]:
@@ -214,6 +227,13 @@ def _cargo(words: Sequence[str], texts: Texts) -> Made | None:
         return None
     program = f"target/{'release' if '--release' in options else 'debug'}/{names[0]}"
     return Made(("cargo", "build", *options), (program,), (program, *given))
+
+
+def timed(command: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The command of tests that print pytest-benchmark's table, followed by its file, whose unit is always the same."""
+    plain = shlex.join("python3" if word == "python" else word for word in command)
+    words = command[-1] if command[0] in ("sh", "bash") else plain
+    yield ("sh", "-c", f"PYTEST_ADDOPTS=--benchmark-json={TIMES} {words} && {SHOWN}")
 
 
 def written(command: Sequence[str], texts: Texts) -> Iterator[tuple[str, ...]]:

@@ -52,15 +52,17 @@ def places(track: Track, texts: Texts, contract: str = "") -> list[Place]:
     hand = f'pass ${VARIABLE} there, as in ["sh", "-c", "exec PROGRAM --seed ${VARIABLE}"]'
     found = [Place(FILE, _line(contract, word), shown(word), hand=hand) for command in commands
              for word in words.in_command(command)]
-    for path in sorted(run_through(track, texts)):
-        found += _of(path, texts[path], given)
+    inside = sorted(run_through(track, texts))
+    handed = python.handed(texts[path] for path in inside if path.endswith(".py"))
+    for path in inside:
+        found += _of(path, texts[path], given, handed)
     return found
 
 
-def _of(path: str, text: str, given: frozenset[str]) -> list[Place]:
+def _of(path: str, text: str, given: frozenset[str], handed: python.Handed) -> list[Place]:
     if path.endswith(".py"):
         try:
-            return python.find(path, text, given)
+            return python.find(path, text, given, handed)
         except (SyntaxError, ValueError, RecursionError):
             pass  # of a newer Python, or none: its lines tell
     return words.find(path, text, given)

@@ -8,7 +8,7 @@ Not covered: names that are put together while it runs, a seed that an installed
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from overnight import syntax
@@ -24,21 +24,48 @@ _READS = {"get", "getenv", "setdefault"}
 _FLAT = ast.Name | ast.Attribute | ast.Constant
 
 
-def find(path: str, text: str, given: frozenset[str] = frozenset()) -> list[Place]:
+Handed = frozenset[tuple[str, str]]  # functions, each with an argument that every call of it hands over
+
+
+def find(path: str, text: str, given: frozenset[str] = frozenset(), handed: Handed = frozenset()) -> list[Place]:
     """The places in a file's text; `given` are names whose value comes with the command. Raises SyntaxError, ValueError and
     RecursionError where it cannot be read."""
     tree = syntax.module(text)
     source = Source(path, text, tree)
-    found = {(node.lineno, node.col_offset): node for node in Finder(tree, given).nodes()}
+    found = {(node.lineno, node.col_offset): node for node in Finder(tree, given, handed).nodes()}
     return [source.place(node) for _, node in sorted(found.items())]
+
+
+def handed(texts: Iterable[str]) -> Handed:
+    """The arguments of functions in these files whose defaults never count, because each call hands over something that is not
+    written out there."""
+    functions, calls = dict[str, list[ast.arguments]](), dict[str, list[ast.Call]]()
+    for text in texts:
+        try:
+            every = list(ast.walk(syntax.module(text)))
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for node in every:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                functions.setdefault(node.name, []).append(node.args)
+            elif isinstance(node, ast.Call):
+                calls.setdefault(getattr(node.func, "attr", getattr(node.func, "id", "")), []).append(node)
+    return frozenset((name, each.arg) for name, defined in functions.items() if len(defined) == 1 and name in calls
+                     for place, each in enumerate([*defined[0].posonlyargs, *defined[0].args, *defined[0].kwonlyargs])
+                     if all(_hands_over(call, each.arg, place) for call in calls[name]))
+
+
+def _hands_over(call: ast.Call, name: str, place: int) -> bool:
+    given = [*call.args[place:place + 1], *(word.value for word in call.keywords if word.arg == name)]
+    return any(not isinstance(value, ast.Constant | ast.Starred) for value in given)
 
 
 class Finder:
     """Looks through one file. `free` are the names that hold $OVERNIGHT_SEED, `behind` those that are read where it is not set,
     and `seeds` those that seed a generator."""
 
-    def __init__(self, tree: ast.Module, given: frozenset[str]) -> None:
-        self.tree, self.names, self.given = tree, imports(tree), given
+    def __init__(self, tree: ast.Module, given: frozenset[str], handed: Handed = frozenset()) -> None:
+        self.tree, self.names, self.given, self.handed = tree, imports(tree), given, handed
         self.every = list(ast.walk(tree))
         assigned = [node for node in self.every if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
         self.free = {each.id for node in assigned if node.value and mentions(node.value)
@@ -68,7 +95,7 @@ class Finder:
             elif isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
                 yield from self._of_assignment(node)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                yield from self._of_defaults(node.args)
+                yield from self._of_defaults(node.args, getattr(node, "name", ""))
             elif isinstance(node, ast.Dict):
                 for key, value in zip(node.keys, node.values, strict=True):
                     if isinstance(key, ast.Constant) and isinstance(key.value, str) and self._named(key.value):
@@ -131,11 +158,11 @@ class Finder:
                 if name and name not in self.free and (seeds or self._named(name)):
                     yield from chain(fixed(value), wrapped(value), fixed_list(value))
 
-    def _of_defaults(self, arguments: ast.arguments) -> Iterator[ast.expr]:
+    def _of_defaults(self, arguments: ast.arguments, function: str) -> Iterator[ast.expr]:
         placed = [*arguments.posonlyargs, *arguments.args]
         for each, value in chain(zip(placed[len(placed) - len(arguments.defaults):], arguments.defaults, strict=True),
                                  zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)):
-            if value is not None and self._named(each.arg):
+            if value is not None and self._named(each.arg) and (function, each.arg) not in self.handed:
                 yield from chain(fixed(value), wrapped(value))
 
     def _of_loop(self, over: ast.expr) -> Iterator[ast.expr]:

@@ -1,7 +1,7 @@
 """Where a program of another language, or a configuration, fixes its own seed, as far as its lines tell. Pure.
 
-Covered: a number that is given to a name of a seed, in any of the usual notations; calls that seed a generator; the seeded
-generators of C++, Java, Go, Julia and Haskell; C that draws and never seeds.
+Covered: a number that is given to a name of a seed, in any of the usual notations, also where nothing else is;
+calls that seed a generator; the seeded generators of C++, Java, Go, Julia and Haskell; C that draws and never seeds.
 Not covered: numbers that are computed, a value on another line than its name.
 """
 
@@ -18,6 +18,7 @@ C = (".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cu", ".cuh")
 _COMMENTS = ("//", "/*", "* ", "-- ", "%", ";", "<!--")
 _NAMED = (r"""([A-Za-z][\w.-]*)["'\])]*\s*(?::\s*[A-Za-z]\w*\s*)?(?::=|=>|<-|=|:|\|\||\?\?)\s*"""
           r"""[\[("']*(?:0[xX][0-9a-fA-F]+|[0-9][0-9_]*)""")
+_INSTEAD = (r"""\b([A-Za-z]\w*)\s*(?::\s*\w+\s*)?:?=[^=].*\b(?:unwrap_or|value_or|orElse|getOrElse|getOrDefault)\(\s*[0-9]""")
 _CALLS = (
     r"(?i)[\w.:]*(?:seed|srand)\w*!?\s*\(\s*(?:[\w.&]+\s*,\s*)?[\[\"']?[\w-]*[0-9]",
     r"(?i)\b(?:srand|randomseed|mkStdGen)\s+[0-9]",
@@ -74,7 +75,7 @@ def _fixes(line: str, given: frozenset[str]) -> bool:
     bare = line.strip()
     if bare.startswith(_COMMENTS) or (bare.startswith("#") and not bare.startswith(("#define", "#SBATCH"))):
         return False
-    names = [found[1].strip("-.") for found in compiled(_NAMED).finditer(line)]
+    names = [found[1].strip("-.") for pattern in (_NAMED, _INSTEAD) for found in compiled(pattern).finditer(line)]
     if any(speaks_of_a_seed(name.rpartition(".")[2]) and name.lower().replace("-", "_") not in given for name in names):
         return True
     return any(compiled(pattern).search(line) for pattern in _CALLS)

@@ -15,6 +15,7 @@ from overnight.researchers.llm.edits import matching
 from overnight.researchers.llm.edits.form import SHOWN, Edit, unix
 from overnight.researchers.llm.edits.reading import parse
 from overnight.researchers.llm.edits.settling import is_whole, settled
+from overnight.track import regions
 from overnight.track.spec import covers
 
 TITLE = 120  # characters
@@ -32,6 +33,11 @@ def change(text: str, brief: Brief) -> Change:
     written = parse(text, brief.files)
     edits = settled(written.edits, brief.files)
     files = applied(edits, brief.files, brief.editable)
+    for path, after in files.items():
+        if brief.region and regions.crossed(brief.files.get(path), after, brief.region):
+            first, last = regions.ends(brief.region)
+            raise EditError(f"{path}: only the lines between the one with {first} and the one with {last} may change; those "
+                            "two and all others must stay as they are.")
     return Change(files, written.message if written.title else _named(edits))
 
 

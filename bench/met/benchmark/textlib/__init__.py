@@ -1,0 +1,5 @@
+"""Small tools for text."""
+
+from textlib.similar import nearest
+
+__all__ = ["nearest"]
