@@ -35,7 +35,7 @@ PURE = ["contracts", "errors", "untrusted", "patterns", "syntax", "track.spec", 
         "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
         "ideas.notes", "execution.metrics", "execution.failing",
         "researchers.llm.edits"]
-OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "sqlalchemy", "shutil", "tempfile",
+OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "shutil", "tempfile",
            "io", "threading", "asyncio", "signal", "numpy", "datetime", "fcntl", "uuid", "urllib", "http", "logging"}
 PURE = [name for name in (module.removeprefix("overnight.") for module in FILES)
         if any(name == pure or name.startswith(f"{pure}.") for pure in PURE)]

@@ -286,6 +286,35 @@ def test_how_a_project_may_be_run(texts, command):
     assert project.proposals(texts)[0] == command
 
 
+@pytest.mark.parametrize(("command", "texts", "build", "output", "run"), [
+    ("make && ./prog -n 3", {}, "make", "prog", "./prog -n 3"),
+    ("cmake . && make -j2 && bin/prog", {}, "sh -c cmake . && make -j2", "bin/prog", "./bin/prog"),
+    ("make clean && make&&./prog", {}, "sh -c make clean && make", "prog", "./prog"),
+    ("make && ./run.sh", {"run.sh": ""}, None, "", ""), ("make && python bench.py", {}, None, "", ""), ("./a && ./b", {}, None, "", ""),
+    ("make && /usr/bin/time x", {}, None, "", ""), ("make && ../prog", {}, None, "", ""), ("make && ./prog > log", {}, None, "", ""),
+    ("make; ./prog", {}, None, "", ""), ("make || true && ./prog", {}, None, "", ""), ("make && ", {}, None, "", ""),
+])
+def test_what_compiles_is_told_apart_from_what_runs(command, texts, build, output, run):
+    made = project.made(("sh", "-c", command), texts)
+    assert made is None if build is None else (" ".join(made.build), *made.outputs, " ".join(made.run)) == (build, output, run)
+
+
+@pytest.mark.parametrize(("command", "texts", "wanted"), [
+    ("cargo run --release -- 7", {"Cargo.toml": '[package]\nname = "sorts"\n'},
+     ("cargo build --release", "target/release/sorts", "target/release/sorts 7")),
+    ("cargo run", {"Cargo.toml": '[package]\nname = "x"\n[[bin]]\nname = "y"\n'}, ("cargo build", "target/debug/y", "target/debug/y")),
+    ("cargo run", {"Cargo.toml": '[[bin]]\nname = "x"\n[[bin]]\nname = "y"\n'}, None), ("cargo run", {"Cargo.toml": "[workspace]\n"}, None),
+    ("cargo run --bin x", {"Cargo.toml": '[package]\nname = "x"\n'}, None), ("cargo run", {"Cargo.toml": "]"}, None),
+    ("go run ./cmd", {}, ("go build -o program ./cmd", "program", "./program")),
+    ("make -s run", {"Makefile": "run: prog data\n\t@./prog 3\nprog: x.c\n\tcc x.c\n"}, ("make -s prog data", "prog", "./prog 3")),
+    ("make -s run", {"Makefile": "run: prog\n\t./prog 3\n\techo\n"}, None), ("make -s run", {"Makefile": "run: $(X)\n\t./prog\n"}, None),
+    ("make -s run", {}, None), ("python train.py", {}, None),
+])
+def test_the_compilers_that_run_what_they_make(command, texts, wanted):
+    made = project.made(command.split(), texts)
+    assert made is None if wanted is None else (" ".join(made.build), *made.outputs, " ".join(made.run)) == wanted
+
+
 @pytest.mark.parametrize("texts", [{}, {"README.md": ""}, {"tests/test_x.py": "print(1)"}, {"setup.py": "print(1)"}, {"score.py": "print(1)"}])
 def test_what_no_program_is_proposed_for(texts):
     assert project.proposals(texts) == []

@@ -31,7 +31,7 @@ def kept(folder):
                                   tarfile.DIRTYPE])
 def test_only_regular_files_are_unpacked(tmp_path, kind):
     init._unpack(archive(("./odd", kind, b""), ("./plain", tarfile.REGTYPE, b"kept")), tmp_path, 99)
-    assert kept(tmp_path) == {"plain"} and (tmp_path / "plain").stat().st_mode & 0o7777 == 0o644
+    assert kept(tmp_path) == {"plain"} and (tmp_path / "plain").stat().st_mode & 0o7777 == 0o755
 
 
 @pytest.mark.parametrize("name", ["../up", "./a//b", "./a/../../up", "./.hidden", "./a/.git/config", "./new\nline", "./" + "n" * 200,

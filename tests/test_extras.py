@@ -163,7 +163,7 @@ def test_without_mcp_its_command_is_a_sentence(track):
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["status"]])
 def test_a_light_command_loads_nothing_heavy(track, words):
     heavy = {*ALL.split(), "numpy", "rich", "requests", "httpx2", "pydantic", "overnight.sandbox", "overnight.researchers"}
-    heavy |= {"sqlalchemy", "msgspec", "asyncio", "overnight.lab"} if words != ["status"] else set()
+    heavy |= {"msgspec", "asyncio", "overnight.lab"} if words != ["status"] else set()
     code = ("import sys; from overnight.cli import main; main(standalone_mode=False); "
             "print(*sorted(sys.modules))")
     words = [*words, str(track)] if words == ["status"] else words

@@ -275,6 +275,7 @@ C = ('#include <stdio.h>\n#include <stdlib.h>\n#include "step.h"\nint main(void)
 def test_c_without_a_makefile_is_compiled_and_run(tmp_path):
     made, _ = begun(tmp_path / "any", {"main.c": C, "step.h": "#define STEP 0.5\n"})
     assert made["track"]["editable"] == ["main.c", "step.h"] and made["metric"]["name"] == "energy loss"
+    assert made["build"]["outputs"] == ["program"] and made["run"]["command"] == ["./program"]
 
 
 @needs["cc"]
@@ -282,7 +283,8 @@ def test_c_without_a_makefile_is_compiled_and_run(tmp_path):
 def test_c_with_a_makefile_is_run_by_its_target(tmp_path):
     files = {"main.c": C, "step.h": "#define STEP 0.5\n", "Makefile": "prog: main.c step.h\n\tcc -O1 -o prog main.c\nrun: prog\n\t./prog\n"}
     made, _ = begun(tmp_path / "any", files)
-    assert made["run"]["command"] == ["make", "-s", "run"] and made["track"]["editable"] == ["main.c", "step.h"]
+    assert made["build"] == {"command": ["make", "-s", "prog"], "outputs": ["prog"]}
+    assert made["run"]["command"] == ["./prog"] and made["track"]["editable"] == ["main.c", "step.h"]
 
 
 @needs["node"]

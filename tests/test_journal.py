@@ -137,21 +137,12 @@ def test_a_file_that_is_no_journal_is_a_sentence(path):
 def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(path):
     journal = open_journal(path)
     journal.extend(some(3))
-    with journal._engine.connect() as connection:
-        pages = connection.exec_driver_sql("pragma page_count").scalar()
-    alter(path, "select 1")
-    journal._engine.dispose()
     full = [Faulted(0.0, "measure", "x" * 200_000)]
-
-    def cap(connection, _record):
-        connection.execute(f"pragma max_page_count = {pages + 2}")
-
-    from sqlalchemy import event
-    event.listen(journal._engine, "connect", cap)
+    pages = journal._kept.execute("pragma page_count").fetchone()[0]
+    journal._kept.execute(f"pragma max_page_count = {pages + 2}")
     with pytest.raises(JournalError, match="nothing is lost, make room"):
         journal.extend(full)
-    event.remove(journal._engine, "connect", cap)
-    journal._engine.dispose()
+    journal.close()
     journal.extend(full)
     assert list(open_journal(path).replay()) == [*some(3), *full]
 

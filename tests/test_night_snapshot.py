@@ -24,7 +24,7 @@ class Watched(DatabaseJournal):
     """Notes from which records on it was read."""
 
     def __init__(self, path):
-        super().__init__(f"sqlite:///{path}")
+        super().__init__(path)
         self.read = []
 
     def replay(self, after=0):
@@ -234,23 +234,20 @@ def test_without_the_key_it_is_neither_believed_nor_written(tmp_path):
 
 
 def test_the_chain_behind_it_is_checked(path, journal):
-    with journal._engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE events SET body = replace(body, 'a', 'b') WHERE seq = {LAST + 3}")
+    journal._kept.execute(f"UPDATE events SET body = replace(body, 'a', 'b') WHERE seq = {LAST + 3}")
     with pytest.raises(JournalError, match=f"record {LAST + 3}"):
         Snapshot(path).open(journal, {})
 
 
 def test_a_record_that_was_taken_out_before_it_is_found_by_whoever_reads_all(path, journal):
-    with journal._engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM events WHERE seq = 7")
+    journal._kept.execute("DELETE FROM events WHERE seq = 7")
     assert Snapshot(path).open(journal, {}).records == len(NIGHT)
     with pytest.raises(JournalError, match="record 8"):
         replayed(journal, State())
 
 
 def test_a_follower_from_a_record_that_was_taken_out_is_told(journal):
-    with journal._engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM events WHERE seq = 9")
+    journal._kept.execute("DELETE FROM events WHERE seq = 9")
     with pytest.raises(JournalError, match="altered"):
         list(journal.replay(after=9))
 

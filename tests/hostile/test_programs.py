@@ -7,7 +7,7 @@ from hostile.test_contracts import granted
 
 ATTACKS = attack = Attacks()
 BOMB = "\n".join([f"a0: &a0 [{', '.join(['x'] * 9)}]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)])
-MODULES = ("overnight", "click", "msgspec", "sitecustomize", "usercustomize", "numpy", "sqlalchemy", "rich", "yaml", "json", "matplotlib",
+MODULES = ("overnight", "click", "msgspec", "sitecustomize", "usercustomize", "numpy", "sqlite3", "rich", "yaml", "json", "matplotlib",
            "hmac", "track")
 
 

@@ -155,17 +155,15 @@ def night(request, tmp_path_factory):
     with Session(folder).writing():
         give(folder)
     before = private(folder)
-    if Inbox(home(folder) / "inbox").new():
-        assert overnight("run", folder, "--researcher", "placebo", "--experiments", "1").returncode == 0
     model = Obedient(injections, folder, spoken)
     environ = os.environ | {"BAIT": BAIT, "OPENAI_API_KEY": BAIT, "OVERNIGHT_MODEL_KEY": BAIT, "GIT_CONFIG_GLOBAL": os.devnull,
                             "GIT_CONFIG_NOSYSTEM": "1"}
     with Server(model) as server:
         model.port = int(re.search(r":(\d+)/", server.url)[1])
-        alone = overnight("run", folder, "--researcher", "coder", "--experiments", "1", env=environ)  # so that it has its turn
+        alone = overnight("run", folder, "--researcher", "coder", "--experiments", "1", env=environ)  # its turn, and what came in
         assert alone.returncode == 0, alone.stderr
         done = subprocess.run(command("run", folder, "--model", f"server:obedient@{server.url}", "--price", "1,4", "--tokens", str(TOKENS),
-                                      "--dollars", "9", "--experiments", str(experiments), "--for", "2min", "--workers", "2"),
+                                      "--dollars", "9", "--experiments", str(experiments), "--workers", "2"),
                               env=environ, capture_output=True, text=True, timeout=200, check=False)
     journal = open_journal(home(folder) / "journal.db")
     events = list(journal.replay())

@@ -26,7 +26,7 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
-from overnight.execution import editables, executed, mounts, null_edits, starved
+from overnight.execution import builds, editables, executed, mounts, null_edits, starved
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import asked
 from overnight.lab.events import Outcome
@@ -34,7 +34,7 @@ from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measuremen
 from overnight.referee.curves import CurveWatch
 from overnight.repo import Repo
 from overnight.track import runners
-from overnight.track.spec import RunSpec, Score, Step, Track
+from overnight.track.spec import Build, RunSpec, Score, Step, Track
 from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
@@ -62,6 +62,8 @@ class Runner:
         self.imports = editables.folders(Path(self.python), repo.root)
         mounts.keep_secrets((*self.mounts, *self.data), (home.resolve(), repo.common,
                                                    *((repo.folder / p).resolve() for p in track.private)))
+        self.builds = None if track.build is None else builds.Builds(track.build, home, repo.prefix, builds.environment(
+            self.python, (*self.mounts, *self.data), sandbox.name))
 
     # -- trees --
 
@@ -74,6 +76,8 @@ class Runner:
                 files.remove(making, self.repo.prefix + hidden)
             mounts.lead_to_data(self.track.run, self.repo.folder, making / self.repo.prefix)
             edit(making)
+            if self.track.build is not None and self.track.build.cache:
+                builds.date(making)
             return making
         return self._made(f"judge-{commit}" if judge else name or commit, commit, hide)
 
@@ -130,7 +134,8 @@ class Runner:
                 self._using[commit] -= 1
                 if commit in self._doomed and not self._using[commit]:
                     self._doomed.discard(commit)
-                    shutil.rmtree(self.trees / commit, ignore_errors=True)
+                    for name in (commit, f"{commit}{builds.BUILT}"):
+                        shutil.rmtree(self.trees / name, ignore_errors=True)
 
     # -- one run --
 
@@ -198,7 +203,7 @@ class _OneRun:
         """What runs within so many seconds, where these are the editable files. Raises Fault when the machine failed."""
         try:
             with self.runner.used(self.job.commit):
-                ended = self._run(self.runner.run_tree(self.job), True, most)
+                ended = self._run(self._tree(), True, most)
             succeeded(ended, "the run", seconds(self.track.run.timeout))
             return executed.read(self.harvest, before)
         except (Invalid, OSError):
@@ -236,10 +241,9 @@ class _OneRun:
 
     def _measure(self) -> tuple[dict[str, float], float | None]:
         """The metrics, and the metric on the holdout. Raises Invalid, Fault, OSError."""
-        with self._timed("tree"):
-            tree = self.runner.run_tree(self.job)
+        tree = self._tree()
         run = self._run(tree)
-        self.said, self.cpu, self.peak = run.stdout + run.stderr, run.cpu, run.peak_memory
+        self.said, self.cpu, self.peak = self.said + run.stdout + run.stderr, run.cpu, run.peak_memory
         if self.pace is not None and run.killed == "behind":
             raise Invalid("behind", self.pace.reason)
         told = self.track.run
@@ -260,7 +264,7 @@ class _OneRun:
         """What a scorer says of artefacts that lie there. Raises Invalid, Fault, OSError."""
         if self.track.score is None:
             raise Invalid("invalid", "this track has no scorer")
-        metrics = self._score(self.track.score, self.runner.tree(self.job.commit))
+        metrics = self._score(self.track.score, self._tree())
         self._number(metrics)
         return metrics, None
 
@@ -284,16 +288,44 @@ class _OneRun:
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
             return None
 
+    def _tree(self) -> Path:
+        """The tree that the job runs in, with what is built of it. Raises Invalid."""
+        with self._timed("tree"):
+            tree = self.runner.run_tree(self.job)
+        if self.runner.builds is None or not self.runner.builds.spec.command:
+            return tree
+        with self._timed("build"):
+            return self.runner.builds.built(tree, self._build)
+
+    def _build(self, tree: Path, made: Path) -> None:
+        """Run the build's command in a tree. Raises Invalid."""
+        step, told = self.runner.builds, self.track.run
+        assert step is not None
+        command = step.command(self._command(step.spec, tree, 0))
+        limits = replace(command.limits, disk=size(told.disk), processes=told.processes, output=size(told.output))
+        done = self._started(replace(command, limits=limits, harvest=made)).wait()
+        self.said = done.stdout + done.stderr
+        said = replace(done, stderr=builds.errors(done.stderr or done.stdout).encode())
+        succeeded(said, "the build", seconds(step.spec.timeout), {
+            "time": "[build] timeout", "memory": f"[build] memory = {step.spec.memory}", "disk": f"[run] disk = {told.disk}"})
+
     def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:
         step = self.track.run
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
         command = executed.traced(command) if traced else command
         limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes,
                          output=size(step.output))
+        command = replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
+                          heard=self.pace.hear if self.pace else None)
+        caches = self.runner.builds if self.runner.builds is not None and self.runner.builds.spec.cache and not traced else None
+        own = self.job.commit == self.runner.contract and not self.job.edit
+        if caches is not None:
+            command = caches.warmed(command, self.runner.tree(self.runner.contract), own)
         since = time.perf_counter()
-        ended = self._started(replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
-                                      heard=self.pace.hear if self.pace else None)).wait()
+        ended = self._started(command).wait()
         self._ended("sandbox of the run", since, ended)
+        if caches is not None:
+            caches.cooled(self.harvest, own and not ended.code and not ended.killed)
         return ended
 
     def _require(self, tree: Path) -> None:
@@ -332,7 +364,7 @@ class _OneRun:
                 self.cpu, self.peak = self.cpu + answered.cpu, max(self.peak, answered.peak_memory)
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
-    def _command(self, step: RunSpec | Score | Step, tree: Path, seed: int, more: Mapping[str, str] = {}) -> Command:
+    def _command(self, step: RunSpec | Score | Step | Build, tree: Path, seed: int, more: Mapping[str, str] = {}) -> Command:
         """A step of the track in a tree, with the limits and the environment that the contract names, and nothing of the
         user's."""
         runner = self.runner

@@ -14,7 +14,7 @@ __all__ = ["JOURNALS", "check_schema", "open"]
 
 # scheme -> what opens the journal of a track, given the URL and the track's name
 JOURNALS: dict[str, Callable[[str, str], Journal[Event]]] = {
-    "sqlite": lambda url, track: DatabaseJournal(url, track, url.removeprefix("sqlite:///")),
+    "sqlite": lambda url, track: DatabaseJournal(Path(url.removeprefix("sqlite:///")), track),
 }
 
 

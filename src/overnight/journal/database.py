@@ -1,4 +1,4 @@
-"""The journal in a database, through SQLAlchemy Core. docs/journal.md gives the format.
+"""The journal in a database of SQLite's, in plain SQL. docs/journal.md gives the format.
 
 One table, only ever appended to. Each row's hash covers the row before it in its track, so that nothing can be changed, dropped
 or slipped in unseen: hash = sha256(previous hash + body). Covered: kill -9 and power loss at any instant (each append is
@@ -11,99 +11,93 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from overnight.errors import Conflict, JournalError
 from overnight.lab.events import Event
 
 ATTEMPTS, PAUSE = 300, 0.1  # to change a new file's mode; seconds between two of them
+WAIT = 30.0  # seconds for another process that writes
+AT_A_TIME = 5000  # records that a replay fetches
 VERSION = 2
 START = "0" * 64
-_tables = sa.MetaData()
-_events = sa.Table(
-    "events", _tables,
-    sa.Column("track", sa.String(255), primary_key=True),
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
-)
-_version = sa.Table("schema", _tables, sa.Column("version", sa.Integer, primary_key=True))
-_format_1 = sa.Table("events_1", sa.MetaData(), *(sa.Column(c.name, c.type) for c in _events.c if c.name != "track"))
+_EVENTS = """CREATE TABLE events (track VARCHAR(255) NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
+    hash VARCHAR(64) NOT NULL, PRIMARY KEY (track, seq))"""
+_SCHEMA = "CREATE TABLE schema (version INTEGER NOT NULL, PRIMARY KEY (version))"
 
 
 class DatabaseJournal:
-    """The record of one track in a database that other tracks may share. One process writes a track, many read."""
+    """The record of one track in a file that other tracks may share. One process writes a track, many read."""
 
-    def __init__(self, url: str, track: str = "", name: str = "") -> None:
-        """`name` is what messages call the journal, the URL where it is empty. Raises JournalError."""
-        self.path, self.track = name or url, track
+    def __init__(self, path: Path, track: str = "") -> None:
+        """Raises JournalError."""
+        self.path, self.track = path, track
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
-        self._engine = _made(url)
+        self._alone = threading.RLock()  # of the threads that use the connection
+        self._kept: sqlite3.Connection | None = None
         self._migrated = False
         with self._connected("opened") as connection:
-            if not sa.inspect(connection).has_table(_version.name) or self._format(connection) is None:
-                connection.rollback()
-                _lock(connection)  # another process may be about to do the same
-                _tables.create_all(connection)
-                if self._format(connection) is None:
-                    connection.execute(_version.insert().values(version=VERSION))
-                connection.commit()
+            if self._format(connection) is None:
+                with _transaction(connection):  # another process may be about to do the same
+                    if self._format(connection) is None:
+                        self._make(connection)
             self._head = self._last(connection)
 
     @contextmanager
-    def _connected(self, done: str) -> Iterator[sa.Connection]:
-        """A connection; a JournalError of one that fails says that the journal cannot be `done`."""
+    def _connected(self, done: str) -> Iterator[sqlite3.Connection]:
+        """The connection; a JournalError of one that fails says that the journal cannot be `done`."""
         try:
-            with self._engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be {done}: {_cause(error)}.") from error
+            with self._alone:
+                self._kept = self._kept or _connection(self.path)
+                yield self._kept
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self.path} cannot be {done}: {error}.") from error
 
-    def _format(self, connection: sa.Connection) -> int | None:
+    def _format(self, connection: sqlite3.Connection) -> int | None:
         """The format's version, None where there is none yet. Raises JournalError for a newer one."""
-        found = connection.execute(sa.select(_version.c.version)).scalar()
-        if found is not None and found > VERSION:
-            raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found}): upgrade this one.")
-        return found
+        found = connection.execute("SELECT version FROM schema").fetchone() if _has(connection, "schema") else None
+        if found is not None and found[0] > VERSION:
+            raise JournalError(f"the journal {self.path} was written by a newer Overnight (format {found[0]}): upgrade this.")
+        return found and int(found[0])
 
-    def _migrate(self) -> None:
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """The tables that are missing, and the format."""
+        for name, statement in (("events", _EVENTS), ("schema", _SCHEMA)):
+            if not _has(connection, name):
+                connection.execute(statement)
+        connection.execute("INSERT INTO schema VALUES (?)", (VERSION,))
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring a journal of format 1 to the present format in one transaction; its records belong to the track ""."""
-        with self._engine.connect() as connection:
-            if self._format(connection) == VERSION:
-                return
-            connection.rollback()
-            _lock(connection)
-            if self._format(connection) != VERSION:
-                connection.exec_driver_sql(f"ALTER TABLE {_events.name} RENAME TO {_format_1.name}")
-                _events.create(connection)
-                old = sa.select(sa.literal(""), *_format_1.c)
-                connection.execute(_events.insert().from_select(["track", "seq", "body", "hash"], old))
-                _format_1.drop(connection)
-                connection.execute(_version.update().values(version=VERSION))
-            connection.commit()
-
-    def _rows(self, connection: sa.Connection) -> sa.Select[Any]:
-        """What selects this track's records, in whichever format they are."""
-        rows = sa.select(_events.c.seq, _events.c.body, _events.c.hash)
         if self._format(connection) == VERSION:
-            return rows.where(_events.c.track == self.track)
-        return rows.where(sa.false()) if self.track else rows
+            return
+        with _transaction(connection):
+            if self._format(connection) != VERSION:
+                connection.execute("ALTER TABLE events RENAME TO events_1")
+                connection.execute(_EVENTS)
+                connection.execute("INSERT INTO events SELECT '', seq, body, hash FROM events_1")
+                connection.execute("DROP TABLE events_1")
+                connection.execute("UPDATE schema SET version = ?", (VERSION,))
 
-    def _last(self, connection: sa.Connection) -> tuple[int, str]:
-        row = connection.execute(self._rows(connection).order_by(_events.c.seq.desc()).limit(1)).first()
-        return (row.seq, row.hash) if row else (0, START)
+    def _rows(self, connection: sqlite3.Connection, more: str, *values: int) -> sqlite3.Cursor:
+        """This track's records, in whichever format they are: number, body, hash. `more`: what else is asked of them."""
+        if self._format(connection) == VERSION:
+            return connection.execute(f"SELECT seq, body, hash FROM events WHERE track = ? {more}", (self.track, *values))
+        return connection.execute(f"SELECT seq, body, hash FROM events WHERE ? = '' {more}", (self.track, *values))
+
+    def _last(self, connection: sqlite3.Connection) -> tuple[int, str]:
+        row = self._rows(connection, "ORDER BY seq DESC LIMIT 1").fetchone()
+        return (row[0], row[2]) if row else (0, START)
 
     def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
         """Make events durable, all or none of them, behind record `expected_seq`; None: behind the last one that is known
@@ -111,27 +105,34 @@ class DatabaseJournal:
         if not events and expected_seq is None:
             return
         try:
-            if not self._migrated:
-                self._migrate()
-                self._migrated = True
-            with self._engine.begin() as connection:
-                # where nothing else is expected than what is known, the primary key finds a quicker writer
-                seq, chain = self.head if expected_seq in (None, self.head[0]) else self._last(connection)
-                if expected_seq not in (None, seq):
-                    raise self._conflict()
-                rows = []
-                for each in events:
-                    body = self._encoder.encode(each)
-                    seq, chain = seq + 1, link(chain, body)
-                    rows.append({"track": self.track, "seq": seq, "body": body, "hash": chain})
-                if rows:
-                    connection.execute(_events.insert(), rows)
-        except IntegrityError as error:
-            raise self._conflict() from error
-        except SQLAlchemyError as error:
-            raise JournalError(f"the journal {self.path} cannot be written ({_cause(error)}): nothing is lost, "
+            with self._connected("written") as connection:
+                if not self._migrated:
+                    self._migrate(connection)
+                    self._migrated = True
+                with _transaction(connection):
+                    head = self._appended(connection, events, expected_seq)
+        except JournalError as error:
+            if not isinstance(error.__cause__, sqlite3.Error):
+                raise
+            if isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise self._conflict() from error
+            raise JournalError(f"the journal {self.path} cannot be written ({error.__cause__}): nothing is lost, "
                                "make room and run again.") from error
-        self._head = seq, chain  # at once, for other threads quote it
+        self._head = head  # at once, for other threads quote it
+
+    def _appended(self, connection: sqlite3.Connection, events: Sequence[Event], expected_seq: int | None) -> tuple[int, str]:
+        """Write events within a transaction; the head that follows. Raises Conflict, sqlite3.Error."""
+        # where nothing else is expected than what is known, the primary key finds a quicker writer
+        seq, chain = self.head if expected_seq in (None, self.head[0]) else self._last(connection)
+        if expected_seq not in (None, seq):
+            raise self._conflict()
+        rows = []
+        for each in events:
+            body = self._encoder.encode(each)
+            seq, chain = seq + 1, link(chain, body)
+            rows.append((self.track, seq, body, chain))
+        connection.executemany("INSERT INTO events (track, seq, body, hash) VALUES (?, ?, ?, ?)", rows)
+        return seq, chain
 
     def _conflict(self) -> Conflict:
         return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
@@ -142,25 +143,26 @@ class DatabaseJournal:
         follower counts what it read and asks for what comes after. Raises JournalError."""
         seq, chain = after, START
         try:
-            with self._connected("read") as connection:
-                wanted = self._rows(connection).order_by(_events.c.seq)
-                wanted = wanted.where(_events.c.seq >= after) if after else wanted  # with the record that the next is linked to
-                rows = connection.execution_options(yield_per=5000).execute(wanted)
-                if after and (known := rows.fetchone()):
-                    seq, chain = after, known.hash if known.seq == after else ""
-                for number, body, said in rows:
-                    seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
-                    if number != seq or said != chain:
-                        raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
-                    yield self._decoder.decode(body)
+            with closing(_connection(self.path)) as connection:  # its own: others write meanwhile
+                rows = self._rows(connection, "AND seq >= ? ORDER BY seq", after or -sys.maxsize)
+                if after and (known := rows.fetchone()):  # the record that the next is linked to
+                    seq, chain = after, known[2] if known[0] == after else ""
+                while found := rows.fetchmany(AT_A_TIME):
+                    for number, body, said in found:
+                        seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
+                        if number != seq or said != chain:
+                            raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
+                        yield self._decoder.decode(body)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self.path} cannot be read: {error}.") from error
         except msgspec.ValidationError as error:
             raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
         with self._connected("read") as connection:
-            row = connection.execute(self._rows(connection).where(_events.c.seq == number)).first()
-        return row.hash if row else None
+            row = self._rows(connection, "AND seq = ?", number).fetchone()
+        return row[2] if row else None
 
     @property
     def head(self) -> tuple[int, str]:
@@ -169,7 +171,10 @@ class DatabaseJournal:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._engine.dispose()
+        with self._alone:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
 
 
 def check_schema(path: Path) -> None:
@@ -189,17 +194,37 @@ def link(before: str, body: bytes) -> str:
     return hashlib.sha256(before.encode() + body).hexdigest()
 
 
-# ---- what differs between databases ----------------------------------------------------------------------------
+# ---- connections -----------------------------------------------------------------------------------------------
 
 
-def _made(url: str) -> sa.Engine:
-    path = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:") and path.is_file() and not os.access(path.parent, os.W_OK):
-        return sa.create_engine("sqlite://", creator=partial(_only_read, path), poolclass=sa.QueuePool)
-    engine = sa.create_engine(url, connect_args={"timeout": 30} if url.startswith("sqlite:") else {})
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure)
-    return engine
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is written within it, or nothing; no other process writes meanwhile. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone() is not None
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """A connection for any thread, in which nothing begins a transaction by itself. Raises sqlite3.Error."""
+    if path.is_file() and not os.access(path.parent, os.W_OK):
+        return _only_read(path)
+    connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        _configure(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _only_read(path: Path) -> sqlite3.Connection:
@@ -224,27 +249,14 @@ def _only_read(path: Path) -> sqlite3.Connection:
     return copy
 
 
-def _lock(connection: sa.Connection) -> None:
-    """Begin a transaction in which no other process makes or migrates tables; a database that locks by itself needs nothing."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _configure(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
+def _configure(connection: sqlite3.Connection) -> None:
+    """Records go to a file beside the journal first, and each is on the disk before it counts. Raises sqlite3.Error."""
     for attempt in range(ATTEMPTS):
         try:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA journal_mode=WAL")
             break
         except sqlite3.OperationalError as error:  # several make the same new file, and SQLite does not wait for this lock
             if attempt == ATTEMPTS - 1 or "locked" not in str(error):
                 raise
             time.sleep(PAUSE)
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or error)
-
-
+    connection.execute("PRAGMA synchronous=FULL")

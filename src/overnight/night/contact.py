@@ -23,12 +23,13 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure
 from overnight.night import layouts, missing, needs, programs
 from overnight.night.session import Session
+from overnight.patterns import compiled
 from overnight.sandbox import gpus
 from overnight.track import init, neighbours, regions, runners
 from overnight.track.contact import names, numbers, project
 from overnight.track.contact.numbers import Found
 from overnight.track.init import DetectedProject
-from overnight.track.spec import Head, Metric, RunSpec, Track
+from overnight.track.spec import Build, Head, Metric, RunSpec, Track
 from overnight.track.units import seconds
 from overnight.untrusted import line, quoted
 from overnight.workers.cores import available
@@ -306,13 +307,32 @@ class Contact:
         best = "lowest" if direction == "minimize" else "highest"
         goal = ", ".join(chosen[:3]) if self.layout and self.layout.script else shlex.join(seen.command)
         what = "val_bpb after five minutes of training" if self.karpathy else f"{number.name} of {goal}"
-        data, least = (*self._data(), *seen.way.data), init.NOISE if self.karpathy else 0.0
+        made = self._apart(seen, number)
+        way = programs.found(made.run if made else seen.command)
+        build = programs.found(made.build) if made else programs.Found(())
+        data, least = (*self._data(), *dict.fromkeys((*way.data, *build.data))), init.NOISE if self.karpathy else 0.0
         region = neighbours.MARK if neighbours.marked(self.texts, chosen) else ""
         found = DetectedProject(
-            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, seen.way.command, tuple(protected),
+            init.slug(self.folder), f"The {best} {what}.", chosen, number, direction, way.command, tuple(protected),
             seen.python, data, *self._limits(seen), least, self._gpus() and bool(seen.wrong or gpus.devices()),
-            region, self.layout.required if self.layout else ())
+            region, self.layout.required if self.layout else (), build.command, made.outputs if made else ())
         return found, list(self._told(found, seen, left))
+
+    def _apart(self, seen: Seen, number: Found) -> project.Made | None:
+        """The command in two, a build and a run, where it can be had like that and prints the same number once more."""
+        made = None if seen.wrong else project.made(seen.command, self.texts)
+        if made is None or self.box is None:
+            return None
+        run, way = programs.found(made.run), programs.found(made.build)
+        data = (*self._data(), *dict.fromkeys((*run.data, *way.data)))
+        step = RunSpec(run.command, self._trial, "8GiB", python=seen.python, data=data)
+        contract = Track(Head(init.slug(self.folder), ("*",)), Metric("wall_seconds", "minimize"), step,
+                         build=Build(way.command, outputs=made.outputs))
+        self.hear(f"running `{line(shlex.join(made.build), 120)}` apart from `{line(shlex.join(made.run), 120)}` ...")
+        ended = Runner(contract, self.repo, self.box, seen.commit, self.session.home).measure(
+            Measure(0, 0, seen.commit, 1, "calibrate"), available()[:1])
+        said = compiled(number.pattern, lines=True).search(numbers.plain(ended.logs["run"].decode(errors="replace")))
+        return made if ended.outcome == "ok" and said else None
 
     def _limits(self, seen: Seen) -> tuple[str, str]:
         """The timeout and the memory of a run like that one."""
@@ -334,6 +354,9 @@ class Contact:
         else:
             yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
                    "in its text, and the pattern was not tried" + f": {seen.lacks}" * bool(seen.lacks))
+        if found.build:
+            yield (f"`{line(shlex.join(found.build), 120)}` is a [build]: it runs once for equal files, outside the time of a "
+                   f"run, and makes {', '.join(found.outputs)}")
         if seen.late:
             yield (f"warning: it took longer than {self._trial}: the timeout is {found.timeout}; a night learns more from "
                    "shorter runs")

@@ -239,6 +239,7 @@ def _lay_file(entry: os.DirEntry[str], folder: int, owner: int | None) -> None:
         try:
             _send(source, target, what.st_size)
             os.fchmod(target, what.st_mode & 0o777)
+            os.utime(target, ns=(what.st_mtime_ns, what.st_mtime_ns))
             if owner is not None:
                 os.fchown(target, owner, owner)
         finally:
@@ -294,7 +295,7 @@ def _copy_one(fd: int, to: Path, budget: list[int], deeper: int, longer: int) ->
     elif stat.S_ISREG(what.st_mode) and what.st_nlink == 1 and what.st_size <= budget[0]:
         budget[0] -= what.st_size
         with to.open("wb") as out:
-            os.fchmod(out.fileno(), 0o644)
+            os.fchmod(out.fileno(), 0o755 if what.st_mode & 0o100 else 0o644)
             _send(fd, out.fileno(), what.st_size)
 
 

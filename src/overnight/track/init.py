@@ -42,6 +42,7 @@ class DetectedProject(Struct, frozen=True):
     worthwhile  smallest improvement worth a commit, 0 when nothing is known
     region      the mark of the lines that alone may be edited; "": whole files
     required    commands that must succeed in a candidate's tree
+    build       what compiles before `command` runs, and makes `outputs`; empty where nothing does
     """
 
     name: str
@@ -59,6 +60,8 @@ class DetectedProject(Struct, frozen=True):
     gpus: bool = False
     region: str = ""
     required: tuple[tuple[str, ...], ...] = ()
+    build: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 def slug(folder: Path) -> str:
@@ -118,6 +121,8 @@ def contract(found: DetectedProject) -> str:
     if possible := names.possible(number.name, [*number.values], number.unit):
         rows.append(f"range = [{_bound(possible[0])}, {_bound(possible[1])}]          # a number outside is no result")
     rows += ['kind = "timing"'] if names.timed(number.name, number.unit) else []
+    build = f"[build]      # once for equal files, and outside the time of a run\ncommand = {_list(found.build)}\n" \
+            f"outputs = {_list(found.outputs)}\n\n" if found.build else ""
     mark = f'region = "{found.region}"   # of files with such marks, only the lines between them\n' if found.region else ""
     required = "".join(f'\n[[require]]               # must succeed before a candidate counts\ncommand = {_list(each)}\n'
                        f'timeout = "5min"\nmemory = "{found.memory}"\n' for each in found.required)
@@ -134,7 +139,7 @@ worthwhile = {f"{found.worthwhile:g}" if found.worthwhile else "0.0"}          #
 from = "output"           # the candidate prints it itself, so it is marked `self-reported`
 {chr(10).join(rows)}
 
-[run]
+{build}[run]
 {chr(10).join(run)}
 {required}"""
 

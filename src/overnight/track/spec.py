@@ -23,6 +23,7 @@ WARM_UP = 0.3  # share of the incumbent's curve before which no run is stopped f
 CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still be thought to learn
 NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
+TIMES = frozenset({"cpu_seconds", "wall_seconds"})
 COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
 SEVERAL = {"guard": "guards", "require": "required commands"}
@@ -70,6 +71,22 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     command: tuple[str, ...]
     timeout: str = "60s"
     memory: str = "1GiB"
+
+
+class Build(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[build]`: what is made of a candidate before it runs, once for equal inputs, and not counted as its time.
+
+    inputs   globs of the files that the command may see (default: every file of the repository)
+    outputs  files and folders that it makes, which are laid over the candidate's tree
+    cache    whether runs keep compile caches (torch.compile, triton, numba, ccache, jax), as the baseline's first run left them
+    """
+
+    command: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    timeout: str = "10min"
+    memory: str = "2GiB"
+    cache: bool = False
 
 
 class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +186,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     guard: tuple[Guard, ...] = ()
     require: tuple[Step, ...] = ()
     progress: Progress | None = None
+    build: Build | None = None
 
     @property
     def name(self) -> str:
@@ -343,6 +361,8 @@ def _faults(track: Track) -> Iterator[Problem]:
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key, nth)
     yield from _of_metric(track)
+    if track.build is not None:
+        yield from _of_build(track.build, track)
     if track.progress is not None:
         yield from _of_progress(track.progress)
     for nth, guard in enumerate(track.guard):
@@ -385,6 +405,28 @@ def _of_metric(track: Track) -> Iterator[Problem]:
     if track.holdout and (track.self_reported or metric.name in HARNESS_METRICS):
         yield ("score", "holdout", f"the holdout says nothing about {metric.name}, which [score] does not measure: take "
                "`holdout` out, or let the scorer give the metric.", 0)
+
+
+def _of_build(build: Build, track: Track) -> Iterator[Problem]:
+    if not build.command and not build.cache:
+        yield "build", "command", "[build] has no command: name one, or `cache = true` for the compile caches of the runs.", 0
+    if bool(build.command) != bool(build.outputs):
+        yield "build", "outputs", "[build] needs a command and the `outputs` that it makes, like [\"build\"]: name both.", 0
+    for key, paths in (("outputs", build.outputs), ("inputs", build.inputs), ("command", build.command)):
+        if any("\0" in path for path in paths):
+            yield "build", key, f"[build] {key} holds a NUL: take it out.", 0
+    for path in build.outputs:
+        first, *others = path.rstrip("/").split("/")
+        if first in ("", ".", "..", "*", "**") or first[0] in "-~" or ".." in others:
+            yield ("build", "outputs", f"{path!r} is no file or folder below the track's own folder: name what the command "
+                   "makes.", 0)
+    for key, unit in (("timeout", seconds), ("memory", size)):
+        yield from _misread(unit, getattr(build, key), "build", key)
+    relative = any(str(limit).endswith("x") for guard in track.guard if guard.metric in TIMES
+                   for limit in (guard.at_most, guard.at_least))
+    if build.cache and (track.metric.name in TIMES or relative):
+        yield ("build", "cache", "with `cache` the baseline has compiled already and a change of it has not, so their times "
+               "cannot be compared: leave it out, or let no metric and no relative guard be the time of a run.", 0)
 
 
 def _of_progress(progress: Progress) -> Iterator[Problem]:

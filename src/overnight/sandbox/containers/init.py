@@ -57,7 +57,7 @@ cd {own}/out && find . -xdev -type f -links 1 -print0 | {{
 exit 0
 """
 
-_BEGIN = f'cp -R --preserve=mode,links {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
+_BEGIN = f'cp -R --preserve=mode,links,timestamps {OWN}/src {OWN}/work/tree && cd "{OWN}/work/tree/$1" && shift && exec "$@"'
 
 
 def script(command: Command, rootfs: Rootfs, slot: int | None) -> str:
@@ -181,5 +181,5 @@ def _keep(members: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
         to.mkdir(exist_ok=True)
         to.chmod(0o755)  # whatever the umask: the scorer reads it as another user
     with (to / parts[-1]).open("wb") as out:
-        os.fchmod(out.fileno(), 0o644)
+        os.fchmod(out.fileno(), 0o755 if member.mode & 0o100 else 0o644)
         shutil.copyfileobj(content, out)

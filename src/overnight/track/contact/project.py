@@ -11,7 +11,9 @@ import json
 import posixpath
 import re
 import shlex
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from overnight import syntax
 from overnight.track import seeding
@@ -119,9 +121,12 @@ def _pytest(texts: Texts) -> Iterator[tuple[str, ...]]:
 
 
 def _make(texts: Texts) -> Iterator[tuple[str, ...]]:
-    text = texts.get("Makefile", texts.get("makefile", texts.get("GNUmakefile", "")))
-    targets = set(re.findall(r"(?m)^([\w-]+)\s*:(?!=)", text))
+    targets = set(re.findall(r"(?m)^([\w-]+)\s*:(?!=)", _makefile(texts)))
     yield from (("make", "-s", target) for target in TARGETS if target in targets)
+
+
+def _makefile(texts: Texts) -> str:
+    return texts.get("Makefile", texts.get("makefile", texts.get("GNUmakefile", "")))
 
 
 def _others(texts: Texts) -> Iterator[tuple[str, ...]]:
@@ -164,6 +169,64 @@ def _c(texts: Texts) -> Iterator[tuple[str, ...]]:
             headers = {posixpath.dirname(path) for path in texts if path.endswith((".h", ".hpp"))} - {""}
             folders = "".join(f" -I{shlex.quote(folder)}" for folder in sorted(headers))
             yield ("sh", "-c", f"{compiler} -O2{folders} -o ./program {shlex.join(sources)} -lm && ./program")
+
+
+COMPILERS = ("make", "cmake", "ninja", "cc", "gcc", "clang", "c++", "g++", "clang++", "nvcc", "rustc", "cargo", "go", "zig")
+
+
+class Made(NamedTuple):
+    """A command in two: what compiles, the files that it makes, and what then runs."""
+
+    build: tuple[str, ...]
+    outputs: tuple[str, ...]
+    run: tuple[str, ...]
+
+
+def made(command: Sequence[str], texts: Texts) -> Made | None:
+    """The step that compiles apart from the run, as far as a command shows both; None where it does not."""
+    words = [*command]
+    if words[:2] == ["cargo", "run"]:
+        return _cargo(words[2:], texts)
+    if words[:2] == ["go", "run"] and len(words) == 3:
+        return Made(("go", "build", "-o", "program", words[2]), ("program",), ("./program",))
+    if words[:2] == ["make", "-s"] and len(words) == 3:
+        return _target(words[2], texts)
+    if words[:2] != ["sh", "-c"] or len(words) != 3 or re.search(r"[|;<>`$()'\"\\\n]|(?<!&)&(?!&)", words[2]):
+        return None
+    *steps, last = (step.split() for step in words[2].split("&&"))
+    if not steps or not last or not all(step and step[0] in COMPILERS for step in steps):
+        return None
+    build = tuple(steps[0]) if len(steps) == 1 else ("sh", "-c", words[2].rpartition("&&")[0].strip())
+    return _made(build, last, texts)
+
+
+def _made(build: tuple[str, ...], run: Sequence[str], texts: Texts) -> Made | None:
+    """A build, and a program of the repository's that is none of its texts."""
+    program = posixpath.normpath(run[0])
+    if "/" not in run[0] or program.startswith((".", "/")) or not _plain(program) or program in texts:
+        return None
+    return Made(build, (program,), (f"./{program}", *run[1:]))
+
+
+def _target(target: str, texts: Texts) -> Made | None:
+    """A target of a Makefile that does nothing but run what it depends on."""
+    pattern = rf"(?m)^{re.escape(target)}[ \t]*:[ \t]*([\w ./-]+)\n\t@?([\w./][\w ./=,-]*)\n(?!\t)"
+    rule = re.search(pattern, f"{_makefile(texts)}\n")
+    return _made(("make", "-s", *rule[1].split()), rule[2].split(), texts) if rule else None
+
+
+def _cargo(words: Sequence[str], texts: Texts) -> Made | None:
+    """A package with one program."""
+    options, given = (words[:words.index("--")], words[words.index("--") + 1:]) if "--" in words else (words, [])
+    try:
+        told = tomllib.loads(texts["Cargo.toml"])
+        names = [each["name"] for each in told.get("bin", [])] or [told["package"]["name"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    if len(names) != 1 or not _plain(str(names[0])) or not all(each.startswith("-") for each in options):
+        return None
+    program = f"target/{'release' if '--release' in options else 'debug'}/{names[0]}"
+    return Made(("cargo", "build", *options), (program,), (program, *given))
 
 
 def timed(command: Sequence[str]) -> Iterator[tuple[str, ...]]:
