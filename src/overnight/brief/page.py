@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from overnight.brief import layout, lessons, regions
+from overnight.brief import areas, layout, lessons
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
@@ -348,7 +348,7 @@ def _apart(brief: Brief) -> str:
                  brief.files]:
         told.append(f"{TAKEN} {'; '.join(lines[:NAMES])}.")
     mine, count = brief.beside
-    parts = regions.regions(brief.files, count, brief.taken) if count > 1 else []
+    parts = areas.areas(brief.files, count, brief.taken) if count > 1 else []
     if mine < len(parts) == count:
         where = "; ".join(f"{quoted(part.path, 120)}, lines {part.first} to {part.last}" for part in parts[mine])
         others = "Another researcher is" if count == 2 else f"{count - 1} other researchers are"

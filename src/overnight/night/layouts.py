@@ -99,8 +99,10 @@ def _empty(folder: Path) -> None:
 
 
 def repository(here: Path, message: str) -> bool:
-    """A new repository with what lies in a folder, unless it lies in one; whether it was made. Raises TrackError."""
-    if any((place / ".git").exists() for place in (here.resolve(), *here.resolve().parents)):
+    """A new repository with what lies in a folder, unless that is a part of one; whether it was made. Raises TrackError."""
+    ignored = subprocess.run(["git", "check-ignore", "-q", here.resolve().name], cwd=here.resolve().parent, capture_output=True,
+                             stdin=subprocess.DEVNULL, check=False).returncode == 0
+    if not ignored and any((place / ".git").exists() for place in (here.resolve(), *here.resolve().parents)):
         return False
     for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*AUTHOR, "commit", "-q", "-m", message)):
         done = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

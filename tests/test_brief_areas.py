@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from needs import paced
+from overnight.brief.areas import areas
 from overnight.brief.page import page
-from overnight.brief.regions import regions
 from overnight.contracts import Brief
 from overnight.execution.desk import touched
 
@@ -38,12 +38,12 @@ def brief(**fields):
 def test_every_line_that_says_something_is_in_one_part(files, count):
     wanted = {(path, n) for path, text in files.items() for n, line in enumerate(text.split("\n"), 1)
               if line.strip() and not line.lstrip().startswith("#")}
-    held = [(each.path, n) for part in regions(files, count) for each in part for n in range(each.first, each.last + 1)]
-    assert wanted <= set(held) and len(held) == len(set(held)) and len(regions(files, count)) == min(count, len(wanted))
+    held = [(each.path, n) for part in areas(files, count) for each in part for n in range(each.first, each.last + 1)]
+    assert wanted <= set(held) and len(held) == len(set(held)) and len(areas(files, count)) == min(count, len(wanted))
 
 
 def test_parts_begin_at_definitions():
-    assert [(part[0].first - 1) % 6 for part in regions({"train.py": CODE}, 4)] == [0, 0, 0, 0]
+    assert [(part[0].first - 1) % 6 for part in areas({"train.py": CODE}, 4)] == [0, 0, 0, 0]
 
 
 def test_the_lines_of_a_patch_are_those_that_it_takes_away_or_adds_behind():

@@ -15,7 +15,7 @@ from msgspec import Struct
 NEAR = 0.25  # of a part's length, within which a better place to begin is looked for
 
 
-class Region(Struct, frozen=True):
+class Stretch(Struct, frozen=True):
     """Lines of one file, counted from 1, both ends included."""
 
     path: str
@@ -23,7 +23,7 @@ class Region(Struct, frozen=True):
     last: int
 
 
-def regions(files: Mapping[str, str], count: int, taken: Mapping[str, Sequence[int]] = {}) -> list[list[Region]]:
+def areas(files: Mapping[str, str], count: int, taken: Mapping[str, Sequence[int]] = {}) -> list[list[Stretch]]:
     """The code in so many parts, in the order of paths and lines; fewer where there are fewer lines with anything on them that
     are not `taken`."""
     gone = {path: frozenset(numbers) for path, numbers in taken.items()}
@@ -49,9 +49,9 @@ def _inside(rows: list[tuple[str, int, str]], at: int) -> int:
     return 1 if head in ("def", "class", "async", "fn", "func", "function", "struct", "impl") else 3 if line[0].isspace() else 2
 
 
-def _joined(rows: list[tuple[str, int, str]]) -> list[Region]:
-    """Rows as one region for each file that they lie in."""
+def _joined(rows: list[tuple[str, int, str]]) -> list[Stretch]:
+    """Rows as one stretch for each file that they lie in."""
     spans: dict[str, tuple[int, int]] = {}
     for path, number, _ in rows:
         spans[path] = (spans.get(path, (number, number))[0], number)
-    return [Region(path, first, last) for path, (first, last) in spans.items()]
+    return [Stretch(path, first, last) for path, (first, last) in spans.items()]
