@@ -218,9 +218,10 @@ def test_settings_that_a_program_names_may_be_edited_and_data_may_not(tmp_path):
 def test_a_script_in_a_folder_finds_the_packages_of_the_root(tmp_path):
     files = {"scripts/train.py": SEEDED + "from lib.model import loss\nprint(f'val_loss: {loss(0.02, RNG):.4f}')\n", "lib/__init__.py": "",
              "lib/model.py": LOSS}
-    made, _ = begun(tmp_path / "any", files)
-    assert made["run"]["command"] == ["env", "PYTHONPATH=.", "python3", "scripts/train.py"]
-    assert made["track"]["editable"] == ["scripts/train.py", "lib/model.py"]
+    for place, words in (("any", ()), ("told", ("--run", "python scripts/train.py"))):
+        made, _ = begun(tmp_path / place, files, *words)
+        assert made["run"]["command"] == ["env", "PYTHONPATH=.", "python3", "scripts/train.py"]
+        assert made["track"]["editable"] == ["scripts/train.py", "lib/model.py"]
 
 
 def test_of_several_programs_the_first_that_prints_a_result_is_taken(tmp_path):

@@ -7,6 +7,7 @@ Not covered: what needs a network, or data that lie outside the repository.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -140,14 +141,14 @@ class Contact:
                          "what to run with --run \"COMMAND\".")
 
     def _seen(self, command: tuple[str, ...]) -> Seen:
-        """One run; where a package is missing, another in each environment that is active, until none is."""
-        own = self._own
-        first = seen = self._tried(command, own)
-        for python in self._environments() if "ModuleNotFoundError" in seen.wrong and not own else ():
-            seen = self._tried(command, python)
-            if not seen.wrong:
-                return seen
-        return first
+        """One run; where a package is missing, another that finds the project's own, and one in each environment that is
+        active, until none is."""
+        first = self._tried(command, self._own)
+        if "ModuleNotFoundError" not in first.wrong:
+            return first
+        ways = [(reaching, self._own)] if (reaching := project.reaching(command, self.texts)) else []
+        ways += [] if self._own else [(reaching or command, python) for python in self._environments()]
+        return next((seen for seen in itertools.starmap(self._tried, ways) if not seen.wrong), first)
 
     @cached_property
     def _own(self) -> str:
@@ -178,7 +179,8 @@ class Contact:
         commit = self._commit((*(inside or self.texts), *judges))
         if self.box is None:
             return Seen(command, way, python, "", "could not be run", "", False, 0.0, 0.0, commit)
-        self.hear(f"running `{line(shlex.join(command), 120)}` once, for at most {trial} ...")
+        within = f" with {python}" * (bool(python) and python != self._own)
+        self.hear(f"running `{line(shlex.join(command), 120)}` once{within}, for at most {trial} ...")
         runner = Runner(contract, self.repo, self.box, commit, self.session.home)
         ended = runner.measure(Measure(0, 0, commit, 1, "calibrate"), available()[:1])
         output, late = ended.logs["run"].decode(errors="replace"), ended.outcome == "timeout"
@@ -269,7 +271,7 @@ class Contact:
         told, seen = self.told, next((each for each in runs if not each.wrong), runs[0])
         if seen.wrong:
             todo = seen.lacks.rstrip(".") or "mend that, or name another command with --run"
-            return f"{seen.shown} {seen.wrong}{_last(seen.output)}: {todo}."
+            return f"{seen.shown} {_wrong(seen)}: {todo}."
         every = numbers.found(seen.output)
         ranked = numbers.ranked(every)
         if told.pattern:
@@ -352,7 +354,7 @@ class Contact:
             yield (f"{seen.shown} {ran} printed {line(number.name, 60)} = {value}{of}"
                    + (f"; also {_listed(others)} (--metric takes another)" if others else ""))
         else:
-            yield (f"warning: {seen.shown} {seen.wrong}{_last(seen.output)}; that it prints {line(number.name, 60)} was read "
+            yield (f"warning: {seen.shown} {_wrong(seen)}; that it prints {line(number.name, 60)} was read "
                    "in its text, and the pattern was not tried" + f": {seen.lacks}" * bool(seen.lacks))
         if found.build:
             yield (f"`{line(shlex.join(found.build), 120)}` is a [build]: it runs once for equal files, outside the time of a "
@@ -393,6 +395,11 @@ def _split(command: str) -> tuple[str, ...]:
     if not words:
         raise TrackError("--run is empty: give the command that prints the number.")
     return tuple(words)
+
+
+def _wrong(seen: Seen) -> str:
+    """What went wrong, with the last lines of the output where it quotes none itself."""
+    return seen.wrong if ": " in seen.wrong else f"{seen.wrong}{_last(seen.output)}"
 
 
 def _last(output: str) -> str:

@@ -94,6 +94,15 @@ def of_python(path: str, texts: Texts) -> tuple[str, ...]:
     return ("env", f"PYTHONPATH={beyond}", "python3", path) if beyond else ("python", path)
 
 
+def reaching(command: tuple[str, ...], texts: Texts) -> tuple[str, ...]:
+    """A command that runs a script, with the folder of the project from which that imports as if it was installed; () where it
+    runs none or needs none."""
+    script = posixpath.normpath(command[1]) if len(command) > 1 and re.fullmatch(r"(.*/)?python[\d.]*", command[0]) else ""
+    beyond = _beyond(script, texts)
+    program = "python3" if command[0] == "python" else command[0]
+    return ("env", f"PYTHONPATH={beyond}", program, *command[1:]) if beyond else ()
+
+
 def _beyond(path: str, texts: Texts) -> str:
     """The folder besides a script's own from which it imports, as one does that was installed; "" where it needs none."""
     try:
