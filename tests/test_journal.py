@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -170,7 +171,8 @@ def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path, _):
 
     def begin(_):
         together.wait()
-        return open_journal(tmp_path / "journal.db").head
+        with closing(open_journal(tmp_path / "journal.db")) as journal:
+            return journal.head
 
     with ThreadPoolExecutor(8) as many:
         assert list(many.map(begin, range(8))) == [(0, START)] * 8

@@ -185,7 +185,7 @@ def test_a_terminal_without_a_sign_shows_another_one_and_a_folder_may_have_lette
             "sys.argv = ['overnight', 'where', sys.argv[1]]\n"
             "try: main()\nfinally: tell('1 \\u2192 2')\n")
     done = subprocess.run([sys.executable, "-c", code, str(little)], env=env, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0 and b"1 ? 2" in done.stdout
+    assert done.returncode == 0 and b"1 -> 2" in done.stdout
 
 
 def test_data_beside_files_of_the_commit_lie_at_their_own_place(tmp_path, bubblewrap):

@@ -154,14 +154,17 @@ def pinned(core):
 
 @contextmanager
 def burning(count):
-    """So many processes that take all they can get."""
-    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    """So many processes that take all they can get, each a group of its own to the kernel, as the command is."""
+    burners = [subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE,
+                                start_new_session=True) for _ in range(count)]
     try:
+        for burner in burners:
+            burner.stdout.readline()
         yield
     finally:
         for burner in burners:
             burner.kill()
-            burner.wait()
+            burner.communicate()
 
 
 @pytest.mark.sandbox

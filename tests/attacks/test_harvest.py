@@ -95,14 +95,14 @@ for mode in (0o777, 0o4777, 0o6777):
         os.chmod('program', mode)
     except OSError as error:
         print(error)
-""", "rights are left behind", said="^shown: -'answer'0o0 -'program'0o0$"),
+""", "what gives its user's rights is left behind", said="^shown: -'answer'0o0 -'program'0o111$"),
     beside("leaves a file of holes", "fd = os.open('holes', os.O_CREAT | os.O_WRONLY)\nos.truncate('holes', 15 << 20)",
-           "bounded as if it were full", said="^shown: -'answer'0o0 -'holes'0o0$"),
+           "bounded as if it were full", said="^shown: -'answer'0o0 -'holes'0o111$"),
     beside("leaves more holes than there is room for", """
 for n in range(200):
     os.close(os.open(f'holes{n:03}', os.O_CREAT | os.O_WRONLY))
     os.truncate(f'holes{n:03}', 15 << 20)
-""", "bound on what is kept", said="^shown: (-'answer'0o0 )?-'holes...'0o0( -'answer'0o0)?$", verdict="discard"),
+""", "bound on what is kept", said="^shown: (-'answer'0o0 )?-'holes...'0o111( -'answer'0o0)?$", verdict="discard"),
     beside("changes what it left while it is taken", """
 if not os.fork():
     os.setsid()

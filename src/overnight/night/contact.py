@@ -271,6 +271,8 @@ class Contact:
         told, seen = self.told, next((each for each in runs if not each.wrong), runs[0])
         if seen.wrong:
             todo = seen.lacks.rstrip(".") or "mend that, or name another command with --run"
+            if "ModuleNotFoundError" in seen.wrong and "[run] python" in todo:  # there is no contract yet to write that into
+                todo = f"{todo.partition(':')[0]}: activate the environment that has it, and run `overnight init` again"
             return f"{seen.shown} {_wrong(seen)}: {todo}."
         every = numbers.found(seen.output)
         ranked = numbers.ranked(every)
@@ -398,13 +400,14 @@ def _split(command: str) -> tuple[str, ...]:
 
 
 def _wrong(seen: Seen) -> str:
-    """What went wrong, with the last lines of the output where it quotes none itself."""
-    return seen.wrong if ": " in seen.wrong else f"{seen.wrong}{_last(seen.output)}"
+    """What went wrong, with the last lines of the output but those that it quotes itself."""
+    return seen.wrong + _last(seen.output, seen.wrong)
 
 
-def _last(output: str) -> str:
-    """The last lines of an output, for a sentence; "" where it has none."""
+def _last(output: str, said: str = "") -> str:
+    """The last lines of an output, for a sentence that has `said` some; "" where it has no others."""
     lines = [each for each in numbers.plain(output).splitlines() if re.search(r"\w", each)][-3:]
+    lines = [each for each in lines if each.strip() not in said]
     return f" (its last lines: {' / '.join(quoted(each, 100) for each in lines)})" if lines else ""
 
 
