@@ -237,12 +237,6 @@ def test_outputs_are_laid_through_no_link_of_the_tree(tmp_path):
     assert [p.name for p in outside.iterdir()] == ["file"] and (outside / "file").read_text() == "mine"
 
 
-@pytest.mark.pure
-def test_of_what_a_compiler_says_the_errors_are_told():
-    said = b"a.c:1:1: warning: no\na.c:2:9: error: expected ';'\n  2 |  x\n    ^\nmake: *** [Makefile:2: a] Error 1\n"
-    assert builds.errors(said) == "a.c:2:9: error: expected ';'" and builds.errors(b"no\n\nway\n") == "no / way"
-
-
 # ---- the contract ----------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,6 @@ CACHE = "cache-of-overnight"
 ROOM = 1 << 30  # bytes that they may take there, besides what the contract allows a run
 MOST_BUILDS, MOST_FILES, MOST_DEPTH = 16, 100_000, 64
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # this machine's faults
-MOST_REASON, MOST_LINES = 300, 3  # characters and lines of a compiler that a reason quotes
 WHERE = ("/usr/bin", "/usr/local/bin", "/usr/lib", "/usr/local/lib", "/usr/include")  # folders that change with a compiler
 FIRST, SPAN = 1_000_000_000, 1 << 28  # seconds since 1970 of the oldest file of a tree, and from it to the newest
 _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "torchinductor", "TRITON_CACHE_DIR": "triton", "NUMBA_CACHE_DIR": "numba",
@@ -175,13 +174,6 @@ def date(tree: Path) -> None:
             number = int(_hash(Path(entry))[:16], 16)
             when = FIRST * 10**9 + number % (SPAN * 10**9)
             os.utime(entry, ns=(when, when))
-
-
-def errors(said: bytes) -> str:
-    """What a compiler said is wrong: its last lines that speak of an error, or its last ones."""
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    wrong = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE) and not line.startswith("make")]
-    return " / ".join((wrong or lines)[-MOST_LINES:])[:MOST_REASON]
 
 
 # ---- files -----------------------------------------------------------------------------------------------------

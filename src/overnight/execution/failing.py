@@ -19,7 +19,7 @@ COMPILER = re.compile(r"^\S+:\d+(?::\d+)?: (?:fatal )?error: |^\S+\(\d+\): error
 TELLING = re.compile(r"^panic: |^(?:Uncaught )?[\w.]*(?:Error|Exception)(?: \[\w+\])?: |^FAILED |^terminate called |"
                      r"^\s+what\(\): ")
 PLACE = re.compile(r"^\s*--> (\S+:\d+)")  # where Rust's compiler saw it
-NOISE = re.compile(r"^make(?:\[\d+\])?: |^collect2: |^ninja: |^npm (?:ERR!|error)|^Node\.js v|^note: |^\s+at \S|"
+NOISE = re.compile(r"^make(?:\[\d+\])?: |^tar: Exiting |^collect2: |^ninja: |^npm (?:ERR!|error)|^Node\.js v|^note: |^\s+at \S|"
                    r"^goroutine \d|^exit status \d|^error: (?:could not compile|aborting due to)|"
                    r"^For more information about this error|^=+ .* =+$|"
                    r"^\d+ (?:failed|passed|error)|^compilation terminated|^# \S+$")

@@ -305,9 +305,9 @@ class _OneRun:
         limits = replace(command.limits, disk=size(told.disk), processes=told.processes, output=size(told.output))
         done = self._started(replace(command, limits=limits, harvest=made)).wait()
         self.said = done.stdout + done.stderr
-        said = replace(done, stderr=builds.errors(done.stderr or done.stdout).encode())
-        succeeded(said, "the build", seconds(step.spec.timeout), {
-            "time": "[build] timeout", "memory": f"[build] memory = {step.spec.memory}", "disk": f"[run] disk = {told.disk}"})
+        keys = {"time": "[build] timeout", "memory": f"[build] memory = {step.spec.memory}",
+                "disk": f"[run] disk = {told.disk}"}
+        succeeded(done, "the build", seconds(step.spec.timeout), keys, printed=True)
 
     def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:
         step = self.track.run
