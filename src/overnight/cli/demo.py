@@ -20,6 +20,7 @@ from overnight.track.units import seconds
 TRACK = "microgpt"
 SLICE, MOST = 1 / 6, 3.0  # shares of its time by which it is longer until something is kept, and that it takes at most
 PATIENCE = 180.0  # [s] a shorter demo goes on for this long, however slow the machine
+LEAST = 20.0  # [s] it is longer by, since a session begins with runs that only look whether the machine is the same
 
 
 @main.command()
@@ -39,7 +40,7 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
     until = time.monotonic() + max(MOST * lasts, PATIENCE)
     _overnight(ctx, "run", here, "--for", lasting)
     while not _kept(here) and not _stopped(here) and time.monotonic() < until:
-        _overnight(ctx, "run", here, "--for", f"{max(1.0, SLICE * lasts):g}s")
+        _overnight(ctx, "run", here, "--for", f"{max(LEAST, SLICE * lasts):g}s")
     _overnight(ctx, "report", here, "--to", here / "report")
     again = _again()
     for what, words in (("the chart", f"{here}/report/progress.png"), ("the report", f"{here}/report/report.md"),
