@@ -26,6 +26,7 @@ from overnight.researchers.knobs.scales import Value
 
 WIDE = 4.0  # steps from the default to the ends of a knob whose comment bounds nothing
 PATH = "train.py"
+SIZES = [size for size in range(1, 1 << 14) if scales.rung(size) is not None]  # 1, 2, 3, 4, 6, 8, 12, 16, ...
 
 
 @dataclass
@@ -174,7 +175,8 @@ def _reachable(world: World) -> World:
         if type(knob.value) is not int:
             continue
         step = heads if knob.label == "WIDTH" else 1
-        places = {value: scales.position(knob.scale, value) for value in range(step, 2048, step)}
+        ladder = SIZES if knob.scale.kind == "size" else range(1, SIZES[-1])
+        places = {value: scales.position(knob.scale, value) for value in ladder if value % step == 0}
         nearest = min(places, key=lambda value: abs(places[value] - world.best[knob.id]))
         world.best[knob.id] = places[nearest]
         heads = nearest if knob.label == "HEADS" else heads
