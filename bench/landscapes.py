@@ -54,6 +54,11 @@ class Landscape:
         if self.ran is None and self.default == 1.0:
             self.default = self.loss(self.values(self.source)) or 1.0
 
+    @property
+    def exact(self) -> bool:
+        """Whether a second run says nothing new."""
+        return self.ran is None and not self.noise
+
     def values(self, text: str) -> dict[str, Value]:
         """The constants of a text."""
         return {knob.label: knob.value for knob in find({PATH: text}) if knob.label in self.knobs}

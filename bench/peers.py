@@ -236,7 +236,10 @@ def best(landscape: Landscape, trials: Sequence[Trial]) -> Values:
 
 
 def remeasured(landscape: Landscape, trials: Sequence[Trial], seed: int) -> Values:
-    """The best of the first trials after new runs of the five that looked best, for which the last of the budget is taken."""
+    """The best of the first trials after new runs of the five that looked best, for which the last of the budget is taken. Of
+    an exact metric nothing is measured twice."""
+    if landscape.exact:
+        return best(landscape, trials)
     budget = len(trials)
     looked = sorted(trials[:budget - BEST * AGAIN], key=lambda trial: trial.worth)[:BEST]
 
