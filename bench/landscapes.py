@@ -7,7 +7,7 @@ noise of one run. Regret is 1 for the defaults and 0 for the best that there is 
 
 from __future__ import annotations
 
-import functools
+import itertools
 import math
 import random
 import re
@@ -16,16 +16,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench import ROOT
+from bench import programs
 from bench.knobs import SOURCE, World
+from bench.programs import Values
 from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.scales import Value
 
-Values = Mapping[str, Value]
 WIDE = 4.0  # steps from the default to the ends of a knob whose comment bounds nothing
 PATH = "train.py"
+SIZES = [size for size in range(1, 1 << 14) if scales.rung(size) is not None]  # 1, 2, 3, 4, 6, 8, 12, 16, ...
 
 
 @dataclass
@@ -52,6 +53,11 @@ class Landscape:
         self.knobs = {knob.label: knob for knob in find({PATH: self.source}) if knob.label.isupper()}
         if self.ran is None and self.default == 1.0:
             self.default = self.loss(self.values(self.source)) or 1.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether a second run says nothing new."""
+        return self.ran is None and not self.noise
 
     def values(self, text: str) -> dict[str, Value]:
         """The constants of a text."""
@@ -80,6 +86,8 @@ def bounds(knob: Knob) -> tuple[float, float]:
     """The lowest and the highest value of an ordered knob that every arm may take."""
     scale, value = knob.scale, knob.value
     assert not isinstance(value, str)
+    if scale.kind == "near1":
+        return max(0.0, 1 - (1 - value) * 2**WIDE), 1 - (1 - value) / 2**WIDE
     if scale.kind in ("linear", "fraction") or (math.isfinite(scale.low) and math.isfinite(scale.high)):
         return (0.0 if scale.kind == "fraction" else scale.low), (1.0 if scale.kind == "fraction" else scale.high)
     return max(scale.low, value / 2**WIDE), min(scale.high, value * 2**WIDE)
@@ -102,22 +110,26 @@ MIXED = {
 }
 
 
-def _unit(knob: Knob, value: Value) -> float:
+def unit(knob: Knob, value: Value) -> float:
     """Where a value stands between its bounds, from 0 to 1."""
     if knob.scale.kind == "choice" or isinstance(value, str):
         return float(knob.scale.choices.index(value))
     low, high = bounds(knob)
     if knob.scale.kind in ("log", "size"):
         return math.log(value / low) / math.log(high / low)
+    if knob.scale.kind == "near1":
+        return math.log((1 - low) / (1 - value)) / math.log((1 - low) / (1 - high))
     return (value - low) / (high - low)
 
 
-def _at(knob: Knob, unit: float) -> Value:
+def at(knob: Knob, place: float) -> Value:
     """The value of a choice or a place."""
     if knob.scale.kind == "choice":
-        return knob.scale.choices[int(unit)]
+        return knob.scale.choices[int(place)]
     low, high = bounds(knob)
-    value = low * (high / low) ** unit if knob.scale.kind in ("log", "size") else low + unit * (high - low)
+    if knob.scale.kind == "near1":
+        return 1 - (1 - low) * ((1 - high) / (1 - low)) ** place
+    value = low * (high / low) ** place if knob.scale.kind in ("log", "size") else low + place * (high - low)
     return round(value) if isinstance(knob.value, int) else value
 
 
@@ -125,13 +137,13 @@ def mixed(seed: int, noise: float) -> Landscape:
     """Fifteen dimensions of every kind, with interactions and ripple."""
     lots, source = random.Random(f"mixed {seed}"), _text(MIXED)
     knobs = {knob.label: knob for knob in find({PATH: source}) if knob.label in MIXED}
-    best = {name: _unit(knob, _at(knob, lots.random() if knob.scale.kind != "choice" else lots.randrange(len(knob.scale.choices))))
+    best = {name: unit(knob, at(knob, lots.randrange(len(knob.scale.choices)) if knob.scale.choices else lots.random()))
             for name, knob in knobs.items()}
     weight = {name: lots.uniform(0.3, 1.5) for name in knobs}
     pairs = [tuple(lots.sample(sorted(knobs), 2)) for _ in range(5)]
 
     def loss(values: Values) -> float:
-        off = {name: _unit(knob, values[name]) - best[name] for name, knob in knobs.items()}
+        off = {name: unit(knob, values[name]) - best[name] for name, knob in knobs.items()}
         off = {name: float(away != 0) if knobs[name].scale.kind == "choice" else away for name, away in off.items()}
         total = sum(weight[name] * (0.4 * abs(away) if knobs[name].scale.kind == "choice"
                                     else away**2 + 0.02 * (1 - math.cos(9 * away))) for name, away in off.items())
@@ -142,7 +154,7 @@ def mixed(seed: int, noise: float) -> Landscape:
 
 def own(seed: int, noise: float) -> Landscape:
     """The world of `bench knobs`: eighteen constants of which seven matter, without comments."""
-    world = World(seed)
+    world = _reachable(World(seed))
     knobs = [knob for knob in find({PATH: SOURCE}) if knob.label.isupper()]
 
     def loss(values: Values) -> float | None:
@@ -154,6 +166,28 @@ def own(seed: int, noise: float) -> Landscape:
         return regret if math.isfinite(regret) else None
 
     return Landscape(SOURCE, loss, noise)
+
+
+def _reachable(world: World) -> World:
+    """The world with its best at values that there are, so that a regret of 0 can be reached: whole numbers, of which one
+    divides another."""
+    for knob in world.knobs.values():
+        if knob.scale.kind != "choice":
+            low, high = (scales.position(knob.scale, end) for end in bounds(knob))
+            world.best[knob.id] = min(max(world.best[knob.id], low), high)
+    heads = 1
+    for knob in sorted(world.knobs.values(), key=lambda knob: knob.label):
+        if type(knob.value) is not int:
+            continue
+        step = heads if knob.label == "WIDTH" else 1
+        ladder = SIZES if knob.scale.kind == "size" else range(1, SIZES[-1])
+        places = {value: scales.position(knob.scale, value) for value in ladder if value % step == 0}
+        nearest = min(places, key=lambda value: abs(places[value] - world.best[knob.id]))
+        world.best[knob.id] = places[nearest]
+        heads = nearest if knob.label == "HEADS" else heads
+    world.scale = 1.0
+    world.scale = world.regret(SOURCE)
+    return world
 
 
 A6 = np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]])
@@ -183,20 +217,18 @@ def conditional(seed: int) -> Landscape:
         "MOMENTUM": "0.5  # knob: linear 0..1", "NESTEROV": "False", "ADAM_RATE": "0.01  # knob: log 1e-5..1",
         "BETA": "0.5  # knob: linear 0..1", "ADAM_EPSILON": "1e-6  # knob: log 1e-10..1e-2", "DEPTH": "4  # knob: int 1..12",
         "DROPOUT": "0.3  # knob: linear 0..1"})
-    best = {name: lots.uniform(0.15, 0.85) for name in
-            ("LEARNING_RATE", "MOMENTUM", "ADAM_RATE", "BETA", "ADAM_EPSILON", "DEPTH", "DROPOUT")}
     knobs = {knob.label: knob for knob in find({PATH: source})}
+    best = {name: unit(knobs[name], at(knobs[name], lots.uniform(0.15, 0.85))) for name in
+            ("LEARNING_RATE", "MOMENTUM", "ADAM_RATE", "BETA", "ADAM_EPSILON", "DEPTH", "DROPOUT")}
 
     def loss(values: Values) -> float:
-        far = {name: (_unit(knobs[name], values[name]) - best[name]) ** 2 for name in best}
+        far = {name: (unit(knobs[name], values[name]) - best[name]) ** 2 for name in best}
         shared = far["DEPTH"] + far["DROPOUT"]
         if values["OPTIMIZER"] == "sgd":
-            return 0.4 + shared + 2 * far["LEARNING_RATE"] + far["MOMENTUM"] + 0.1 * (not values["NESTEROV"])
-        return shared + 3 * far["ADAM_RATE"] + far["BETA"] + 0.5 * far["ADAM_EPSILON"] + 0.03
+            return 0.37 + shared + 2 * far["LEARNING_RATE"] + far["MOMENTUM"] + 0.1 * (not values["NESTEROV"])
+        return shared + 3 * far["ADAM_RATE"] + far["BETA"] + 0.5 * far["ADAM_EPSILON"]
 
-    made = Landscape(source, loss, 0.1)
-    made.best = 0.03
-    return made
+    return Landscape(source, loss, 0.1)
 
 
 def whole(seed: int) -> Landscape:
@@ -222,16 +254,15 @@ def near(seed: int) -> Landscape:
     """The default is nearly the best: the space is wide, and almost everything in it is worse."""
     lots, source = random.Random(f"near {seed}"), _text(MIXED)
     knobs = {knob.label: knob for knob in find({PATH: source}) if knob.label in MIXED}
-    best = {name: min(1.0, max(0.0, _unit(knob, knob.value) + lots.uniform(-0.08, 0.08)))
+    best = {name: unit(knob, at(knob, min(1.0, max(0.0, unit(knob, knob.value) + lots.uniform(-0.15, 0.15)))))
             for name, knob in knobs.items() if knob.scale.kind != "choice"}
     weight = {name: lots.uniform(0.3, 1.5) for name in knobs}
 
     def loss(values: Values) -> float:
-        return sum(weight[name] * ((_unit(knob, values[name]) - best[name]) ** 2 if name in best else
+        return sum(weight[name] * ((unit(knob, values[name]) - best[name]) ** 2 if name in best else
                                    0.02 * (values[name] != knob.value)) for name, knob in knobs.items())
 
-    made = Landscape(source, loss, 0.1)
-    return made
+    return Landscape(source, loss, 0.1)
 
 
 def pair(seed: int) -> Landscape:
@@ -254,7 +285,8 @@ def branin(seed: int) -> Landscape:
     """The two-dimensional function of that name among twelve knobs that do nothing."""
     lots = random.Random(f"branin {seed}")
     dead = [f"DEAD_{letter}" for letter in "ABCDEFGHIJKL"]
-    lines = {"SHIFT": f"{lots.uniform(0.1, 0.9):.2f}  # knob: linear 0..1", "SCALE": f"{lots.uniform(0.5, 0.95):.2f}  # knob: linear 0..1",
+    lines = {"SHIFT": f"{lots.uniform(0.1, 0.9):.2f}  # knob: linear 0..1",
+             "SCALE": f"{lots.uniform(0.5, 0.95):.2f}  # knob: linear 0..1",
              **{name: f"{lots.random():.2f}  # knob: linear 0..1" for name in dead}}
     names = list(lines)
     lots.shuffle(names)
@@ -274,11 +306,11 @@ def rosenbrock(seed: int) -> Landscape:
     names = ["ALPHA", "BETA", "GAMMA", "DELTA"]
     rest = ["OTHER_A", "OTHER_B", "OTHER_C"]
     start = {name: f"{lots.uniform(-1.5, 0.2):.2f}  # knob: linear -2..2" for name in names}
-    source = _text({**start, **{name: "0.5  # knob: linear 0..1" for name in rest}})
+    source = _text({**start, **dict.fromkeys(rest, "0.5  # knob: linear 0..1")})
 
     def loss(values: Values) -> float:
         x = [float(values[name]) for name in names]
-        valley = sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:], strict=False))
+        valley = sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in itertools.pairwise(x))
         return math.log1p(valley) + 0.3 * sum((float(values[name]) - 0.7) ** 2 for name in rest)
 
     return Landscape(source, loss, 0.1)
@@ -286,111 +318,7 @@ def rosenbrock(seed: int) -> Landscape:
 
 # ---- real programs -------------------------------------------------------------------------------------------------
 
-NETWORK = {
-    "LEARNING_RATE": "0.02  # knob: log 1e-3..3", "MOMENTUM": "0.5  # knob: linear 0..0.99", "HIDDEN": "12  # knob: int 4..64",
-    "BATCH": "32  # knob: int 4..128", "EPOCHS": "6  # knob: int 1..12", "WEIGHT_DECAY": "1e-4  # knob: log 1e-6..0.1",
-    "INIT_SCALE": "0.5  # knob: log 0.05..5", "FINAL_RATE": "1.0  # knob: log 0.01..1", "PIXEL_NOISE": "0.0  # knob: linear 0..0.5",
-    "ACTIVATION": '"tanh"  # knob: choice tanh relu sigmoid',
-}
 BEST_NETWORK, BEST_PACKING = 0.245, -2.08  # the least that is known, of several long searches
-
-
-@functools.cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
-    lines = [line.split() for line in (ROOT / "tracks" / "digits" / "digits.txt").read_text().splitlines()]
-    pixels = np.array([[int(p, 16) / 15 for p in text] for _, text in lines])
-    return pixels, np.array([int(digit) for digit, _ in lines])
-
-
-def _network(values: Values, seed: int) -> float | None:
-    """Log loss of a small network on digits that it did not learn from; it learns from another 150 with each seed."""
-    pixels, digits = _digits()
-    lots = np.random.default_rng(seed)
-    order = lots.permutation(len(digits))
-    learn, test = order[:150], order[150:]
-    hidden, batch, scale = int(values["HIDDEN"]), int(values["BATCH"]), float(values["INIT_SCALE"])
-    weights = [lots.normal(0, scale / 8, (65, hidden)), lots.normal(0, scale / math.sqrt(hidden), (hidden + 1, 10))]
-    speeds = [np.zeros_like(w) for w in weights]
-    steps, step = int(values["EPOCHS"]) * -(-len(learn) // batch), 0
-
-    def forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        ins = np.c_[x, np.ones(len(x))]
-        z = ins @ weights[0]
-        act = {"tanh": np.tanh, "relu": lambda v: np.maximum(v, 0), "sigmoid": lambda v: 1 / (1 + np.exp(-v))}
-        h = np.c_[act[str(values["ACTIVATION"])](z), np.ones(len(x))]
-        out = h @ weights[1]
-        out = np.exp(out - out.max(axis=1, keepdims=True))
-        return ins, h, out / out.sum(axis=1, keepdims=True)
-
-    with np.errstate(all="ignore"):
-        for _ in range(int(values["EPOCHS"])):
-            turn = lots.permutation(learn)
-            for first in range(0, len(turn), batch):
-                rows = turn[first:first + batch]
-                x = pixels[rows] + float(values["PIXEL_NOISE"]) * lots.normal(size=(len(rows), 64))
-                ins, h, shares = forward(x)
-                wrong = shares.copy()
-                wrong[np.arange(len(rows)), digits[rows]] -= 1
-                wrong /= len(rows)
-                back = wrong @ weights[1][:-1].T
-                mid = h[:, :-1]
-                back *= {"tanh": 1 - mid**2, "relu": (mid > 0) * 1.0, "sigmoid": mid * (1 - mid)}[str(values["ACTIVATION"])]
-                rate = float(values["LEARNING_RATE"]) * (1 + (float(values["FINAL_RATE"]) - 1) * step / steps)
-                for place, slope in enumerate((ins.T @ back, h.T @ wrong)):
-                    speeds[place] = float(values["MOMENTUM"]) * speeds[place] \
-                        - rate * (slope + float(values["WEIGHT_DECAY"]) * weights[place])
-                    weights[place] = weights[place] + speeds[place]
-                step += 1
-        shares = forward(pixels[test])[2]
-        loss = -float(np.mean(np.log(np.maximum(shares[np.arange(len(test)), digits[test]], 1e-9))))
-    return loss if math.isfinite(loss) and loss < 20 else None
-
-
-def network(_seed: int) -> Landscape:
-    """A small network on digits, really trained."""
-    return _real(NETWORK, _network, BEST_NETWORK)
-
-
-CIRCLES = {
-    "STEPS": "300  # knob: int 20..1000", "RATE": "0.002  # knob: log 1e-4..0.1", "MOMENTUM": "0.7  # knob: linear 0..0.99",
-    "FIRST_PENALTY": "5.0  # knob: log 0.5..100", "LAST_PENALTY": "30.0  # knob: log 5..1000",
-    "FIRST_RADIUS": "0.02  # knob: log 0.001..0.2", "SPREAD": "1.0  # knob: linear 0.2..1", "POLISH": "5  # knob: int 0..20",
-}
-
-
-def _packing(values: Values, seed: int) -> float:
-    """Minus the sum of radii of sixteen circles in a unit square; steps cost time, which a guard bounds."""
-    lots, n = np.random.default_rng(seed), 16
-    at = 0.5 + float(values["SPREAD"]) * (lots.random((n, 2)) - 0.5)
-    radius, speed = np.full(n, float(values["FIRST_RADIUS"])), np.zeros((n, 3))
-    steps, first, last = int(values["STEPS"]), float(values["FIRST_PENALTY"]), float(values["LAST_PENALTY"])
-    itself = np.eye(n, dtype=bool)
-    with np.errstate(all="ignore"):
-        for step in range(steps):
-            penalty = first * (last / first) ** (step / steps)
-            low, high = np.maximum(0, radius[:, None] - at), np.maximum(0, radius[:, None] + at - 1)
-            between = at[:, None] - at[None]
-            far = np.sqrt(np.sum(between**2, axis=2)) + itself
-            push = np.maximum(0, radius[:, None] + radius[None] - far) * ~itself
-            slope = np.c_[penalty * (low - high) + penalty * np.sum((push / far)[:, :, None] * between, axis=1),
-                          1 - penalty * (np.sum(low + high, axis=1) + np.sum(push, axis=1))]
-            speed = float(values["MOMENTUM"]) * speed + float(values["RATE"]) * slope
-            at, radius = np.clip(at + speed[:, :2], 0, 1), np.clip(radius + speed[:, 2], 0, 1)
-    far = np.sqrt(np.sum((at[:, None] - at[None]) ** 2, axis=2)) + 9 * itself
-    wall = np.min(np.c_[at, 1 - at], axis=1)
-    radius = radius * min(1.0, float(np.min(wall / np.maximum(radius, 1e-9))),
-                          float(np.min(far / np.maximum(radius[:, None] + radius[None], 1e-9))))
-    for _ in range(int(values["POLISH"])):
-        for i in range(n):
-            radius[i] = max(0.0, min(wall[i], np.min((far[i] - radius)[np.arange(n) != i])))
-    return -float(np.sum(radius))
-
-
-def packing(_seed: int) -> Landscape:
-    """Circles in a square, really packed, under a guard on steps."""
-    return _real(CIRCLES, _packing, BEST_PACKING, lambda values: int(values["STEPS"]) + 2.0 * int(values["POLISH"]))
-
-
 TRUTH = range(10_000, 10_024)  # seeds that say how good a setting of a real program is
 
 
@@ -409,6 +337,17 @@ def _real(lines: Mapping[str, str], run: Callable[[Values, int], float | None], 
     made = Landscape(_text(lines), loss, 0.0, ran=run, cost=cost, best=best)
     made.default = loss(made.values(made.source)) or 1.0
     return made
+
+
+def network(_seed: int) -> Landscape:
+    """A small network on digits, really trained."""
+    return _real(programs.NETWORK, programs.train, BEST_NETWORK)
+
+
+def packing(_seed: int) -> Landscape:
+    """Circles in a square, really packed, under a guard on steps."""
+    return _real(programs.CIRCLES, programs.pack, BEST_PACKING,
+                 lambda values: int(values["STEPS"]) + 2.0 * int(values["POLISH"]))
 
 
 LANDSCAPES: dict[str, Callable[[int], Landscape]] = {
