@@ -7,6 +7,8 @@ learnt (a fixed-point rule for the marginal likelihood, with the names of the kn
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -49,17 +51,22 @@ class Process:
     def fit(self, seen: Seen) -> None:
         """Learn from runs."""
         self.seen = seen
-        self.alone = [self._alone(knob, seen.at[:, knob], seen.at[:, knob]) for knob in range(len(self.prior))]
-        self.same = (seen.seeds[:, None] == seen.seeds[None]).astype(np.float64)
-        for _ in range(ROUNDS):
+        self._correlate()
+        for _ in range(ROUNDS if len(seen.values) > 1 else 0):
             self._learn(self._solve())
         self._solve()
+
+    def _correlate(self) -> None:
+        seen = self.seen
+        self.alone = [self._alone(knob, seen.at[:, knob], seen.at[:, knob]) for knob in range(len(self.prior))]
+        self.same = ((seen.seeds[:, None] == seen.seeds[None]) & (seen.seeds >= 0)).astype(np.float64)
 
     def _covariance(self) -> Array:
         total = self.joint * self._together(self.seen.at, self.seen.at) + LEVEL
         for variance, part in zip(self.variance, self.alone, strict=True):
             total += variance * part
-        return total + self.shared * self.noisy * float(np.mean(self.seen.noise)) * self.same
+        usual = float(np.mean(self.seen.noise)) if len(self.seen.noise) else 1.0
+        return total + self.shared * self.noisy * usual * self.same
 
     def _solve(self) -> Array:
         full = self._covariance()
@@ -107,6 +114,28 @@ class Process:
         for knob in range(left.shape[1]):
             total += self._log_together(knob, left[:, knob], right[:, knob])
         return np.exp(total)
+
+    def imagine(self, at: Array) -> None:
+        """Runs at these configurations are taken to have given what is expected of them."""
+        mean, _ = self.expect(at)
+        seen, usual = self.seen, float(np.mean(self.seen.noise)) if len(self.seen.noise) else 1.0
+        self.seen = Seen(np.vstack([seen.at, at]), np.append(seen.values, mean), np.append(seen.seeds, np.full(len(at), -2)),
+                         np.append(seen.noise, np.full(len(at), usual)))
+        self._correlate()
+        self._solve()
+
+    def difference(self, left: Array, right: Array) -> tuple[float, float]:
+        """What one configuration is expected to give more than another, and the standard deviation of that."""
+        both = np.vstack([left, right])
+        cross = self.joint * self._together(both, self.seen.at)
+        own = self.joint * self._together(both, both)
+        for knob, variance in enumerate(self.variance):
+            cross += variance * self._alone(knob, both[:, knob], self.seen.at[:, knob])
+            own += variance * self._alone(knob, both[:, knob], both[:, knob])
+        gap = cross[0] - cross[1]
+        mean = self.mean(both)
+        variance = own[0, 0] + own[1, 1] - 2 * own[0, 1] - gap @ self.inverse @ gap
+        return float(mean[0] - mean[1] + gap @ self.weights), math.sqrt(max(float(variance), 1e-12))
 
     def expect(self, at: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of f at configurations, the level apart."""
