@@ -29,12 +29,14 @@ class Change(Struct, frozen=True):
     message  a title that says what changed; optionally a blank line and why it was tried
     note     whatever the researcher wants to read again in later briefs (JSON types only)
     idea     the number of the idea in the queue that it tries; 0: none of them
+    probe    whether it is to be run once, to learn from, and claims nothing; only where the brief has `explore`
     """
 
     files: dict[str, str | None]
     message: str
     note: dict[str, Any] = {}
     idea: int = 0
+    probe: bool = False
 
 
 class Idea(Struct, frozen=True):
@@ -101,6 +103,43 @@ class Left(Struct, frozen=True):
     dollars: float | None = None
 
 
+class Point(Struct, frozen=True):
+    """What was run to learn from it, as a researcher may know it.
+
+    base   the experiment whose commit it was made on (0: the baseline)
+    note   what the researcher left with its Change; {} for the base as it is
+    runs   of each run a label, the same for all runs on one seed, and the metric; of a metric that is a time, what that run
+           would have been while the base's was what it is on average
+    failed how many of its runs failed
+    open   whether a run of it waits or is under way
+    guard_usage  like that of a Past
+    """
+
+    base: int
+    note: dict[str, Any] = {}
+    runs: tuple[tuple[int, float], ...] = ()
+    failed: int = 0
+    open: bool = False
+    guard_usage: float | None = None
+
+
+class Explore(Struct, frozen=True):
+    """Leave to propose probes, and what came of those before.
+
+    points   oldest first, the baseline and the frontier among them
+    runs     about how many more runs the session has time for; None: it has no end
+    made     how many probes were made since anything was claimed, or since the track began
+    seconds  that a run takes on average; 0 before that is known
+    closing  the session ends soon: what is thought to be better is to be claimed now
+    """
+
+    points: Sequence[Point] = ()
+    runs: int | None = None
+    made: int = 0
+    seconds: float = 0.0
+    closing: bool = False
+
+
 class Brief(Struct, frozen=True):
     """What a researcher is given to work from.
 
@@ -131,6 +170,7 @@ class Brief(Struct, frozen=True):
     region   a mark: of files that have it, only the lines between its START and its END may be edited; ""
     beside   which one it is, from 0 on, of how many that think at the same time about the same code
     rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
+    explore  leave to propose probes; None: each change gets a verdict of its own
     """
 
     goal: str
@@ -166,6 +206,7 @@ class Brief(Struct, frozen=True):
     beside: tuple[int, int] = (0, 1)
     rivals: tuple[str, ...] = ()
     taken: dict[str, list[int]] = {}
+    explore: Explore | None = None
 
 
 class Call(Struct, frozen=True):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overnight.lab import allocation
-from overnight.lab.events import Passed, Proposed
+from overnight.lab.events import Passed, Probed, Proposed
 
 WINDOW = 50  # attempts that are looked back on, to see which role is ahead of its share
 RECENT = 0.3  # weight of the newest change in what a role is thought to take
@@ -45,9 +45,9 @@ class Attempts(Struct):
         since, times = self._passes.get(name, (None, 0))
         return times if since == news else 0
 
-    def proposed(self, event: Proposed) -> None:
+    def proposed(self, event: Proposed | Probed) -> None:
         """A role made a change; one that was handed in unasked is no role's."""
-        if not event.request:
+        if isinstance(event, Probed) or not event.request:
             self._passes.pop(event.researcher, None)
             self.unusable.pop(event.researcher, None)
             self._was_asked(event.researcher, event.thinking)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from overnight.contracts import Brief, Left, Past
+from overnight.lab.campaign import Campaign
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
@@ -23,6 +24,7 @@ class Briefing:
 
     def __init__(self, state: State, flight: Flight, roster: Roster, prose: str = "") -> None:
         self.state, self.flight, self.roster, self.prose = state, flight, roster, prose
+        self.campaign = Campaign(state, flight, roster)
 
     def outside(self) -> Brief:
         """The brief of a person or an agent that is not on the team."""
@@ -52,7 +54,8 @@ class Briefing:
             unusable=state.attempts.unusable.get(name, (0, ""))[1],
             beside=self._beside() if role and role.proposes and role.thinks else (0, 1),
             rivals=self._rivals() if role and role.proposes and role.thinks else (),
-            one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else ())
+            one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else (),
+            explore=self.campaign.brief(name) if again is None else None)
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

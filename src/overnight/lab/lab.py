@@ -38,8 +38,8 @@ class Lab:
     def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1, wealth: Wealth | None = None) -> None:
         self.state, self.flight, self.wealth = state, Flight(measure_slots), wealth
         self.roster = Roster(state.attempts, roles)
-        self.measuring = Measuring(state, self.flight)
         self.briefing = Briefing(state, self.flight, self.roster)
+        self.measuring = Measuring(state, self.flight, self.briefing.campaign)
         self.proposing = Proposing(state, self.flight, self.roster, self.measuring, self.briefing)
 
     def organise(self, roles: Sequence[Role], prose: str = "") -> None:
@@ -157,12 +157,15 @@ class Lab:
             return
         number = self.state.next_experiment
         self.flight.proposed += 1
-        yield events.Proposed(
-            at=at, experiment=number, base=job.base, base_commit=job.commit, researcher=job.researcher, message=change.message,
-            note=change.note, idea=change.idea, asked=job.brief.seed, thinking=result.seconds,
-            **events.common(events.Made, result))
+        made = {"at": at, "base_commit": job.commit, "researcher": job.researcher, "message": change.message, "note": change.note,
+                "asked": job.brief.seed, "thinking": result.seconds, **events.common(events.Made, result)}
+        if change.probe and job.brief.explore is not None and not result.foul:
+            yield events.Probed(probe=self.state.probes.next, **made)
+            return
+        yield events.Proposed(experiment=number, base=job.base, idea=change.idea, **made)
         if result.foul:
             yield events.Judged(at, number, "foul", result.foul)
+        yield from self._settle(at)
 
     def _passed(self, result: jobs.Proposal, reason: str, at: float, unusable: bool) -> Iterator[events.Event]:
         """A researcher has no change; one whose answer was `unusable` rests and is asked again."""

@@ -7,7 +7,7 @@ import hashlib
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from overnight.errors import TrackError
@@ -289,7 +289,20 @@ class Runs:
 
     def guard_usage(self, experiment: Experiment) -> list[guards.GuardUsage]:
         """How near an experiment comes to each guard's bound."""
-        return guards.usage(self.track.guard, list(self.shared(experiment).values()), self._standing, self.exact)
+        return self.usage_of(list(self.shared(experiment).values()))
+
+    def usage_of(self, pairs: Sequence[guards.Pair]) -> list[guards.GuardUsage]:
+        """How near what was run beside the incumbent comes to each guard's bound."""
+        return guards.usage(self.track.guard, pairs, self._standing, self.exact)
+
+    def explored_on(self, turn: int, used: Container[int]) -> int:
+        """The seed of the next run of a point of a campaign: one of those that the incumbent has run, in turn; of a point that
+        has run on all of them, a new one."""
+        if self.kind.paired_in_time:
+            return self.draw("explore", turn)
+        ran = [s for s, m in self.of(self.incumbent).items() if m and s in self._common]
+        ran = ran[turn % max(1, len(ran)):] + ran[: turn % max(1, len(ran))]
+        return next((s for s in ran if s not in used), self.draw("explore", turn))
 
     # -- what happens --
 

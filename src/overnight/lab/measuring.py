@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from overnight.lab.campaign import Campaign
 from overnight.lab.events import Stage
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import Flight
@@ -27,8 +28,8 @@ class Measuring:
                is still the same
     """
 
-    def __init__(self, state: State, flight: Flight) -> None:
-        self.state, self.flight = state, flight
+    def __init__(self, state: State, flight: Flight, campaign: Campaign) -> None:
+        self.state, self.flight, self.campaign = state, flight, campaign
         self.check_now = False
 
     # -- what waits --
@@ -67,8 +68,15 @@ class Measuring:
         for experiment in sorted((e for e in begun if not e.patient), key=self.urgency):
             yield from self.runs_for(experiment, under_way)
         yield from self._screens(under_way)
+        yield from self._explorations()
         for experiment in sorted((e for e in begun if e.patient), key=self.urgency):
             yield from self.runs_for(experiment, under_way)
+
+    def _explorations(self) -> Iterator[Measure]:
+        """The runs of points of a campaign."""
+        base = self.state.commit
+        for probe in self.campaign.waiting():
+            yield self._run(probe.id, probe.commit, self.campaign.seed(probe), "explore", base, paced=False)
 
     def _traces(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Runs that tell which keep is to blame for it that the frontier fails."""

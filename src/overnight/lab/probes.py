@@ -9,45 +9,88 @@ import msgspec
 from msgspec import Struct
 
 from overnight.lab.events import Measured, Probed
-from overnight.lab.experiment import Metrics
+from overnight.lab.experiment import Experiment, Metrics, mark, packed
 
 
 class Probe(Struct, array_like=True, gc=False):
     """One point: a change that claims nothing.
 
-    base_commit  what it was made from: the campaign's lead, or the frontier
-    packed       its researcher's note as JSON
-    runs         seed -> what was measured there; {} where the run failed
+    base, base_commit  the experiment that it was made from, and its commit
+    packed       its researcher's note as JSON; b"" where there is none
+    mark         tells whether two changes are the same
+    runs         seed -> what was measured there; {} where the run failed. Those of an experiment that makes the same change count
+    paired       seed -> what the frontier gave beside it, where the metric is a time
+    guard_usage  the guard that is nearest its bound, as a share of it; None without guards or runs
     """
 
     id: int
+    base: int
     base_commit: str
     commit: str
     researcher: str
     message: str
     packed: bytes
+    mark: int = 0
     runs: dict[int, Metrics] = {}
+    paired: dict[int, Metrics] = {}
+    guard_usage: float | None = None
 
     @property
     def note(self) -> dict[str, Any]:
         """What the researcher left with its change."""
-        return msgspec.json.decode(self.packed, type=dict[str, Any])
+        return msgspec.json.decode(self.packed, type=dict[str, Any]) if self.packed else {}
+
+    @property
+    def title(self) -> str:
+        """The first line of its message."""
+        return self.message.partition("\n")[0]
 
 
 @dataclass
 class Probes:
-    """All points of a track, by their numbers, and the number of the next one."""
+    """All points of a track.
+
+    made     by their numbers; `next` is the number of the next one
+    unrun    the numbers of those that were not run yet
+    marks    what tells a change from others -> the numbers of those that make it
+    claimed  experiments' commits, and the point whose change each makes
+    since    the number of points when anything was claimed last
+    """
 
     made: dict[int, Probe] = field(default_factory=dict)
     next: int = 1
+    unrun: list[int] = field(default_factory=list)
+    marks: dict[int, list[int]] = field(default_factory=dict)
+    claimed: dict[str, int] = field(default_factory=dict)
+    since: int = 0
 
-    def probed(self, event: Probed) -> None:
-        """One more was committed."""
-        self.made[event.probe] = Probe(event.probe, event.base_commit, event.commit, event.researcher, event.message,
-                                       msgspec.json.encode(event.note))
+    def probed(self, event: Probed, base: int) -> None:
+        """One more was committed, on the commit of this experiment."""
+        self.made[event.probe] = Probe(event.probe, base, event.base_commit, event.commit, event.researcher, event.message,
+                                       packed(event.note), mark(event.base_commit, event.patch), {}, {})
         self.next = event.probe + 1
+        self.unrun.append(event.probe)
+        self.marks.setdefault(self.made[event.probe].mark, []).append(event.probe)
 
-    def measured(self, event: Measured, metrics: Metrics) -> None:
-        """A run of one ended; `metrics` are empty where it failed. A run of a point that is not known says nothing."""
-        if event.experiment in self.made:
-            self.made[event.experiment].runs[event.seed] = metrics
+    def same(self, made: int) -> list[Probe]:
+        """Those that make this very change."""
+        return [self.made[number] for number in self.marks.get(made, ())]
+
+    def claim(self, experiment: Experiment, made: int) -> dict[int, tuple[Metrics, Metrics]]:
+        """An experiment makes this change. Returns what points that made the same one measured: seed -> it, and what the
+        frontier gave beside it, if anything."""
+        same = self.same(made)
+        self.since = len(self.made)
+        if same:
+            self.claimed[experiment.commit] = same[0].id
+        return {seed: (metrics, probe.paired.get(seed, {})) for probe in same for seed, metrics in probe.runs.items()}
+
+    def measured(self, event: Measured, metrics: Metrics, paired: Metrics) -> None:
+        """A run of one ended, or of an experiment that makes the same change; `metrics` are empty where it failed. A run of a
+        point that is not known says nothing."""
+        number = event.experiment if event.stage == "explore" else self.claimed.get(event.commit, 0)
+        if probe := self.made.get(number):
+            probe.runs[event.seed] = metrics
+            self.unrun = [each for each in self.unrun if each != number]
+            if paired:
+                probe.paired[event.seed] = paired

@@ -148,11 +148,14 @@ class Proposing:
         """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""
         thinking = {name for name, role in self.roster.roles.items() if role.thinks}
         waiting = sum(-1 if thinks and e.researcher not in thinking else 1 for e in self.measuring.waiting())
-        return waiting + sum(j.thinks == thinks for j in self.flight.of(Propose))
+        explored = 0 if thinks else len(self.measuring.campaign.waiting())
+        return waiting + explored + sum(j.thinks == thinks for j in self.flight.of(Propose))
 
     def _wanted(self, name: str) -> int:
         """How many proposals should be on their way, so that the measure slots have work while this researcher thinks."""
         state, measure_slots, size = self.state, self.flight.measure_slots, self.measuring.size
+        if self.measuring.campaign.open_to(name):
+            return (measure_slots + 1) // 2 + (not state.calibrated)
         least = (self._ahead * size if size > 1 else (measure_slots + 1) // 2) + (not state.calibrated)
         if not self.roster.roles[name].thinks:
             return least

@@ -177,7 +177,8 @@ class State:
         wealth, same = self.wealth, self.opened is not None and self.opened.contract == event.contract
         earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
-                                     self.answered, self.paused, self.program, self.researchers)))
+                                     self.answered, self.paused, self.program, self.researchers,
+                                     probes=Probes(next=self.probes.next))))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
@@ -214,11 +215,24 @@ class State:
         self._made.setdefault(made := mark(event.base_commit, event.patch), event.experiment)
         experiment.prior_differences = self.earlier.get(made, ())
         experiment.older = len(experiment.prior_differences)
+        self._raced_on(experiment, self.probes.claim(experiment, made))
         self.attempts.proposed(event)
         self.ideas.proposed(event)
 
     def _on_probed(self, event: events.Probed) -> None:
-        self.probes.probed(event)
+        base = next((e.id for e in self.chain() if e.commit == event.base_commit), BASELINE)
+        self.probes.probed(event, base)
+        self.attempts.proposed(event)
+
+    def _raced_on(self, experiment: Experiment, ran: dict[int, tuple[Metrics, Metrics]]) -> None:
+        """What points of a campaign measured of the same change is the beginning of its race: it proves nothing."""
+        for seed, (metrics, paired) in ran.items():
+            self.known.values[experiment.commit][seed] = metrics
+            if paired:
+                self.known.paired[experiment.commit][seed] = paired
+            experiment.runs += 1
+        if ran and experiment.base_commit == self.commit:
+            self._weigh(experiment)
 
     def _on_passed(self, event: events.Passed) -> None:
         self.attempts.passed(event, self.news)
@@ -260,10 +274,11 @@ class State:
         if self.known.kind.paired_in_time and self.overload.spoils(event, self.track.referee.may_starve):
             return
         self.known.nulls.heard(event)
+        self.probes.measured(event, metrics, {n: within(v) for n, v in event.paired_metrics.items()})
         if event.stage == "null":
             nulled(self.known, event, metrics)
         elif event.stage == "explore":
-            self.probes.measured(event, metrics)
+            self._explored(event, metrics)
         elif event.stage == "screen":
             self._screened(event, metrics)
         elif event.stage == "trace":
@@ -295,6 +310,14 @@ class State:
             self.known.values[event.commit].setdefault(event.seed, metrics)
             self.known.hold(event)
             self._weigh_with(event)
+
+    def _explored(self, event: events.Measured, metrics: Metrics) -> None:
+        """A run of a point of a campaign ended."""
+        if probe := self.probes.made.get(event.experiment):
+            self.attempts.ended(probe.researcher, event.busy)
+            theirs = probe.paired.get(event.seed) or self.known.of(self.commit).get(event.seed)
+            usage = self.known.usage_of([(metrics, theirs)]) if metrics and theirs else []
+            probe.guard_usage = max((each.share for each in usage), default=probe.guard_usage)
 
     def _weigh_with(self, event: events.Measured) -> None:
         """Those whose pair is complete with a run of the commit that they are compared with."""

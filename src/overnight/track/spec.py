@@ -149,6 +149,8 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
                  longer is done again, later (1: never)
     null_edits   edits that do nothing with which the baseline is run, to see whether they move its number; "auto": some, where
                  the number repeats itself and it is worth it (0: none)
+    campaign     "auto": a researcher that needs no time explores by single runs and claims what is best; "off": each of its
+                 changes gets a verdict of its own
     """
 
     false_share: float = 0.05
@@ -156,6 +158,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     stack: int = 5
     may_starve: float = 0.05
     null_edits: int | Literal["auto"] = "auto"
+    campaign: Literal["auto", "off"] = "auto"
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):

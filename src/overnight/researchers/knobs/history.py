@@ -49,11 +49,11 @@ class KnobEvidence(Struct, frozen=True):
 
 def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> KnobEvidence:
     """The evidence on knobs that have these values at the frontier."""
-    turns = [(past, raw) for past in history if (raw := _noted(past))]
+    turns = [(past, raw) for past in history if (raw := noted(past.note))]
     mutations = {str(past.note.get("id")): past for past in history if past.note.get("kind") == "mutation"}
-    lineage = _Lineage(history, frontier, values)
+    lineage = Lineage(history, frontier, values)
     known = [(past, move) for past, raw in turns if (move := _move(raw, values))]
-    trials = [_trial(past, move, lineage.base(past), values) for past, move in _chosen(known)]
+    trials = [_trial(past, move, lineage.base(past.base), values) for past, move in _chosen(known)]
     here = {frozenset(_made({}, move, values).items()) for past, move in known if past.base == frontier}
     seen = {frozenset(config.items()) for trial in trials for config in (trial.base, trial.made)}
     return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values()))
@@ -64,9 +64,9 @@ def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
     return len(verdicts), verdicts.count("keep")
 
 
-def _noted(past: Past) -> dict[str, Any]:
-    """What the note of an experiment says of knobs."""
-    raw = past.note.get("set") if past.note.get("kind") == "knobs" else None
+def noted(note: Mapping[str, Any]) -> dict[str, Any]:
+    """What the note of a change says of knobs."""
+    raw = note.get("set") if note.get("kind") == "knobs" else None
     return raw if isinstance(raw, dict) else {}
 
 
@@ -96,7 +96,7 @@ def _made(base: Config, move: Move, values: Mapping[str, Value]) -> Config:
     return {knob: value for knob, value in config.items() if value != values[knob]}
 
 
-class _Lineage:
+class Lineage:
     """The configurations of bases, found by undoing keeps from the frontier and redoing them elsewhere."""
 
     def __init__(self, history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> None:
@@ -109,10 +109,15 @@ class _Lineage:
             self._known[past.base] = _made(self._known[at], undone, values)
             at = past.base
 
-    def base(self, past: Past) -> Config:
-        """The configuration that an experiment was made on."""
+    def after(self, base: int, raw: Mapping[str, Any]) -> Config:
+        """The configuration of what turned these knobs, as its note has them, on top of an experiment."""
+        return _made(self.base(base), _move({knob: pair for knob, pair in raw.items() if knob in self._values}, self._values),
+                     self._values)
+
+    def base(self, number: int) -> Config:
+        """The configuration of an experiment that others were made on."""
         path: list[Past] = []
-        at = past.base
+        at = number
         while at not in self._known and (step := self._by_id.get(at)) and len(path) < len(self._by_id):
             path.append(step)
             at = step.base
@@ -123,4 +128,4 @@ class _Lineage:
 
     def _steps(self, past: Past) -> Move:
         """The known knobs that an experiment turned, whatever else it did."""
-        return _move({knob: pair for knob, pair in _noted(past).items() if knob in self._values}, self._values)
+        return _move({knob: pair for knob, pair in noted(past.note).items() if knob in self._values}, self._values)

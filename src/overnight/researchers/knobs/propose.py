@@ -9,17 +9,19 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import Brief, Change, Executed, Past
+from overnight.contracts import Brief, Change, Executed, Explore, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.dead import dead
 from overnight.researchers.knobs.edit import splice
+from overnight.researchers.knobs.explore import next_run
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
 from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.parts import Ruler
 from overnight.researchers.knobs.ruler import of
 from overnight.researchers.knobs.scales import Value
+from overnight.researchers.knobs.space import Space
 from overnight.track import regions
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
@@ -54,6 +56,8 @@ class Knobs:
             edit = mutate.pick(brief.files, evidence.mutations, lots, ruler)
             if edit and lots.random() < edit[0].worth / mutate.REFINED:
                 return _mutated(edit)
+        if brief.explore is not None and knobs:
+            return _explored(brief, brief.explore, knobs, lots)
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
@@ -90,6 +94,20 @@ def mutating(evidence: KnobEvidence) -> float:
         return 0.0
     ratio = ((lucky + 1) / (mutated + 8)) / ((useful + 1) / (turned + 8))
     return min(max(SHARE * ratio, 0.03), 0.5)
+
+
+def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: random.Random) -> Change | None:
+    """The next point of a campaign, or the claim that its lead is better."""
+    turned = {knob for point in explore.points for knob in history.noted(point.note)}
+    near = [knob for place, knob in enumerate(knobs) if place < WIDEST + len(explore.points) // 4 or knob.id in turned]
+    found = next_run(brief, explore, Space(near), lots.randrange(1 << 32))
+    if found is None:
+        return None
+    named = {knob.id: knob for knob in near}
+    what = f"What {len(explore.points) - 1} single runs and more have led to" if found.claim else "A single run, to learn from"
+    text = f"{_title(found.config, named)}\n\n{what}. The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} " \
+           f"{brief.metric} (+ is better)."
+    return Change(_files(brief, named, found.config), text, _note(named, found.config), probe=not found.claim)
 
 
 def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: random.Random) -> Change | None:

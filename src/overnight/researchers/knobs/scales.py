@@ -23,6 +23,8 @@ Kind = Literal["log", "near1", "fraction", "linear", "size", "int", "choice"]
 
 STEPS = (0.25, 0.5, 1.0, 2.0, 3.0)
 FARTHER = ((4.0, 5.0), (6.5, 8.0))  # steps for when all others were tried, one pair after the other
+WIDE = 4.0  # steps from the present value to the ends of a scale without bounds, where all of it is searched
+RUNGS, MOST_WHOLE = 8, 24  # steps of a scale with two ends; whole numbers between them that are all worth a try
 TINY = 2.0**-36  # where a zero on a log scale is taken to stand
 SLACK = 0.03  # fractions under this are nearly 0
 FROM_ZERO = (0.05, 0.02, 0.1, 0.3)
@@ -110,6 +112,27 @@ def moves(scale: Scale, value: Value, finer: int = 0, farther: int = 0) -> list[
     else:
         raw = [_turned(scale, value, step) for step in steps]
     return _fit(scale, value, raw, 2 + (finer + 1) // 2)
+
+
+def ladder(scale: Scale, value: Value) -> list[Value]:
+    """The values of a whole scale that are worth a try, in order, the present one among them: half a step apart, between the
+    bounds, or up to WIDE steps away where there are none."""
+    if scale.kind == "choice" or isinstance(value, str):
+        return list(dict.fromkeys((*scale.choices, value)))
+    if scale.kind == "linear" or (scale.kind == "int" and isinstance(value, int)):
+        low, high = scale.low, scale.high
+        raw: Iterable[float] = range(int(low), int(high) + 1) if scale.kind == "int" and high - low <= MOST_WHOLE             else [low + (high - low) * part / (2 * RUNGS) for part in range(2 * RUNGS + 1)]
+    elif scale.kind == "size" and isinstance(value, int) and (here := rung(value)) is not None:
+        raw = [_on_rung(here + step) for step in range(-2 * int(WIDE), 2 * int(WIDE) + 1, 1 if scale.halfway else 2)]
+        return sorted({value, *(each for each in raw if scale.low <= each <= scale.high)})
+    elif scale.kind == "fraction" and value in (0, 1):
+        raw = [0.0, 1.0, *(abs(value - away) for away in (*FROM_ZERO, 0.2, 0.5))]
+    else:
+        high = WIDE if math.isinf(scale.high) or scale.kind != "log" else math.log2(max(scale.high, TINY) / abs(value)) if value else 0
+        low = WIDE if math.isinf(scale.low) or scale.kind != "log" else math.log2(abs(value) / max(scale.low, TINY)) if value else 0
+        raw = [_turned(scale, value, step / 2) for step in range(-round(2 * low), round(2 * high) + 1)]
+        raw = [*raw, *(bound for bound in (scale.low, scale.high) if math.isfinite(bound) and scale.kind in ("log", "size"))]
+    return sorted({value, *_fit(scale, value, raw, 2)})
 
 
 def _away(scale: Scale, value: int | float, steps: Iterable[float]) -> list[Value]:

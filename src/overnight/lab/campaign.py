@@ -1,0 +1,119 @@
+"""The campaign: a researcher that needs no time explores by single runs, which claim nothing, and what it then thinks best becomes
+an experiment like any other. Pure.
+
+The referee knows nothing of it: what is kept rests on fresh pairs alone. What is gained is runs: a verdict of its own for each
+idea takes most of a night, and the next idea starts from the last verdict.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+
+from overnight.contracts import Explore, Point
+from overnight.lab.flight import Flight
+from overnight.lab.jobs import Measure, Propose
+from overnight.lab.probes import Probe
+from overnight.lab.roster import Roster
+from overnight.lab.state import BASELINE, State
+
+MOST_POINTS, DECISIVE = 300, 100  # that a researcher is told of; of these the best, rather than the newest
+CLOSING, LEAST_CLOSING = 0.18, 12  # share of a session's runs that is kept for claims, and how many at least
+
+
+class Campaign:
+    """What is explored on a track, beside what is in flight."""
+
+    def __init__(self, state: State, flight: Flight, roster: Roster) -> None:
+        self.state, self.flight, self.roster = state, flight, roster
+
+    def open_to(self, name: str) -> bool:
+        """Whether a role may propose probes: one that needs no time, so that its changes cost nothing but their runs, where the
+        contract allows it and the session is not to have so many verdicts."""
+        role, allowed = self.roster.roles.get(name), self.state.track.referee.campaign == "auto"
+        return role is not None and not role.thinks and allowed and self.flight.budget.experiments is None
+
+    # -- what is left --
+
+    @property
+    def room(self) -> float:
+        """About how many runs this session has time for; infinite where it has no end."""
+        budget, usage, flight = self.flight.budget, self.state.usage, self.flight
+        each = usage.busy / max(1, self.state.runs)
+        timed = math.inf if budget.until is None else (budget.until - flight.now) * flight.measure_slots / max(1e-9, each)
+        return max(0.0, min(timed, math.inf if budget.runs is None else budget.runs - self.state.runs))
+
+    @property
+    def closing(self) -> bool:
+        """Whether what is left of the session is for claims."""
+        room = self.room
+        return math.isfinite(room) and room <= max(LEAST_CLOSING, CLOSING * (room + self.state.runs))
+
+    # -- what is run --
+
+    def waiting(self) -> list[Probe]:
+        """Points of which no run was made or is under way, oldest first."""
+        flying = {j.experiment for j in self.flight.of(Measure) if j.stage == "explore"}
+        return [self.state.probes.made[number] for number in self.state.probes.unrun if number not in flying]
+
+    def seed(self, probe: Probe) -> int:
+        """The seed on which a point is run: another than those on which the same change was run before."""
+        used = {seed for each in self.state.probes.same(probe.mark) for seed in each.runs}
+        used |= {j.seed for j in self.flight.of(Measure) if j.stage == "explore"
+                 and self.state.probes.made[j.experiment].mark == probe.mark}
+        return self.state.known.explored_on(probe.id, used)
+
+    # -- what is told --
+
+    def brief(self, name: str) -> Explore | None:
+        """Leave for a role to propose probes, and what came of those before; None where it has none."""
+        if not self.open_to(name):
+            return None
+        state, room = self.state, self.room
+        flying = sum(j.brief.explore is not None for j in self.flight.of(Propose))
+        made = len(state.probes.made) - state.probes.since + flying
+        seconds = state.usage.busy / state.runs if state.runs else 0.0
+        return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, seconds, self.closing)
+
+    def _points(self) -> Iterator[Point]:
+        """The baseline and the frontier, then what was explored."""
+        state, labels = self.state, dict[int, int]()
+        for number, commit in dict.fromkeys([(BASELINE, state.known.baseline_commit), (state.frontier, state.commit)]):
+            ran = state.known.of(commit)
+            yield Point(number, {}, self._labelled(labels, ran, {}), sum(not m for m in ran.values()))
+        for probe in self._chosen():
+            yield Point(probe.base, probe.note, self._labelled(labels, probe.runs, probe.paired),
+                        sum(not m for m in probe.runs.values()), not probe.runs, probe.guard_usage)
+
+    def _labelled(self, labels: dict[int, int], ran: dict[int, dict[str, float]],
+                  paired: dict[int, dict[str, float]]) -> tuple[tuple[int, float], ...]:
+        """Runs with a label in the place of the seed, which no researcher may know."""
+        known, level = self.state.known, None
+        found = []
+        for seed, metrics in ran.items():
+            if not metrics:
+                continue
+            number = known.number(metrics)
+            if beside := paired.get(seed):
+                level = self._level() if level is None else level
+                number *= level / known.number(beside) if known.number(beside) else 1.0
+            found.append((labels.setdefault(seed, len(labels)), number))
+        return tuple(found)
+
+    def _level(self) -> float:
+        """What the frontier measures on average."""
+        return statistics.fmean(self.state.known.numbers(self.state.commit) or [1.0])
+
+    def _chosen(self) -> list[Probe]:
+        """The newest points, and of the older ones the best."""
+        every, known = list(self.state.probes.made.values()), self.state.known
+        if len(every) <= MOST_POINTS:
+            return every
+        old, new = every[: DECISIVE - MOST_POINTS], every[DECISIVE - MOST_POINTS :]
+
+        def gain(probe: Probe) -> float:
+            ran = [known.track.oriented(known.number(m)) for m in probe.runs.values() if m]
+            return statistics.fmean(ran) if ran else -math.inf
+
+        return sorted([*sorted(old, key=gain)[-DECISIVE:], *new], key=lambda probe: probe.id)

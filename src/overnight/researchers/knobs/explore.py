@@ -1,0 +1,222 @@
+"""What a campaign tries next: the run from which the surrogate expects most, and when its lead is claimed to be better.
+
+Single runs of whole configurations go into one surrogate. The lead is what it thinks best of what was run; the next run is where
+most improvement on the lead is expected, found by turning one knob after the other. Claims are few: of a lead that is thought to
+be better by more than noise hides, once enough was learnt since the claim before, and of the best one when the session closes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from overnight.contracts import Brief, Explore, Point
+from overnight.researchers.knobs.choose import improvement
+from overnight.researchers.knobs.history import Lineage, noted
+from overnight.researchers.knobs.process import Array, Process, Seen
+from overnight.researchers.knobs.scales import Value
+from overnight.researchers.knobs.space import Config, Places, Space
+
+WORST = 4.0  # typical effects: a loss beyond this tells no more
+CRASH = 3.0  # typical effects: what a crash counts as
+UNSURE = 1.0  # variance of that, in the same unit squared
+LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
+STARTS = 3  # of the best configurations known, from which a better one is looked for
+SWEEPS = 12  # turns of one knob on the way to the next run
+OFTEN = 5  # runs of one configuration, after which others are more worth while
+WORTH = 2.0  # standard deviations of a pair that a lead is to be better by before it is claimed while there is time
+PLAIN = 6.0  # the same after which it is claimed early
+AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
+HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
+USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
+
+
+class Next(Struct, frozen=True):
+    """What is next: a configuration, whether it is to be run or claimed, and what the surrogate expects it to gain on the
+    frontier, in the metric's unit."""
+
+    config: dict[str, Value]
+    claim: bool
+    mean: float
+    deviation: float
+
+
+class Known(Struct, frozen=True):
+    """One configuration that was run, with its runs (label, value; + is better)."""
+
+    config: dict[str, Value]
+    runs: tuple[tuple[int, float], ...]
+    failed: int
+    open: bool
+    usage: float | None
+
+
+def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[Known]:
+    """The points as configurations of today's knobs, each once, the frontier first."""
+    lineage, sign = Lineage(brief.history, brief.frontier, values), -1.0 if brief.direction == "minimize" else 1.0
+    merged: dict[frozenset[tuple[str, Value]], list[Point]] = {frozenset(): []}
+    for point in explore.points:
+        merged.setdefault(frozenset(lineage.after(point.base, noted(point.note)).items()), []).append(point)
+    return [Known(dict(config), tuple((label, sign * value) for point in points for label, value in point.runs),
+                  sum(point.failed for point in points), any(point.open for point in points),
+                  max((point.guard_usage for point in points if point.guard_usage is not None), default=None))
+            for config, points in merged.items()]
+
+
+def next_run(brief: Brief, explore: Explore, space: Space, seed: int) -> Next | None:
+    """The next run or claim; None where nothing is left to try."""
+    return _Search(brief, explore, space, seed).next()
+
+
+class _Search:
+    """One look at what is known."""
+
+    def __init__(self, brief: Brief, explore: Explore, space: Space, seed: int) -> None:
+        self.brief, self.explore, self.space = brief, explore, space
+        self.lots = np.random.default_rng(seed)
+        self.points = known(brief, explore, {knob.id: knob.value for knob in space.knobs})
+        self.rows = np.array([space.row(point.config) for point in self.points])
+        self.exact = not brief.noise and brief.noise is not None
+        self.unit, self.model = self._fitted()
+        self.allowed = self._guards()
+
+    # -- what is believed --
+
+    def _fitted(self) -> tuple[float, Process]:
+        """The unit of effects, and the surrogate of all that was run; what waits is taken to be as it expects."""
+        here = [value for _, value in self.points[0].runs]
+        level = float(np.mean(here)) if here else 0.0
+        others = [value - level for point in self.points[1:] for _, value in point.runs]
+        noise = (self.brief.noise or 0.0) / math.sqrt(2)
+        unit = _typical(others, noise)
+        rows, values, labels, variances = [], [], [], []
+        for row, point in zip(self.rows, self.points, strict=True):
+            for label, value in point.runs:
+                rows.append(row), labels.append(label), variances.append(max(LEAST_NOISE, (noise / unit) ** 2))
+                values.append(max((value - level) / unit, -WORST))
+            for _ in range(point.failed if not point.runs else 0):
+                rows.append(row), labels.append(-1), variances.append(UNSURE), values.append(-CRASH)
+        model = Process(self.space.worth, self.space.ordered, self.space.here)
+        width = len(self.space.knobs)
+        model.fit(Seen(np.array(rows).reshape(-1, width), np.array(values), np.array(labels, dtype=np.intp), np.array(variances)))
+        if waiting := [row for row, point in zip(self.rows, self.points, strict=True) if point.open]:
+            model.imagine(np.array(waiting))
+        return unit, model
+
+    def _guards(self) -> Array | None:
+        """A linear model of the log of what the points cost at the guards: mean, then covariance; None without guards."""
+        paid = [(row, point.usage) for row, point in zip(self.rows, self.points, strict=True) if point.usage]
+        begun = self.brief.guard_usage
+        if begun is None and not paid:
+            return None
+        paid += [(self.space.here, begun)] if begun else []
+        turned = np.array([self._turned(row) for row, _ in paid])
+        spread = np.linalg.inv(np.diag([1 / SLOPE**2] * len(self.space.knobs) + [1.0]) + turned.T @ turned / USAGE_NOISE**2)
+        slopes = spread @ turned.T @ np.log([usage for _, usage in paid]) / USAGE_NOISE**2
+        return np.vstack([slopes, spread])
+
+    def _turned(self, row: Array) -> Array:
+        away = np.where(self.space.ordered, row - self.space.here, (row != self.space.here).astype(np.float64))
+        return np.append(away, 1.0)
+
+    def _affordable(self, rows: Array) -> Array:
+        """How likely each configuration is to break no guard."""
+        if self.allowed is None:
+            return np.ones(len(rows))
+        turned = np.array([self._turned(row) for row in rows])
+        deviation = np.sqrt(np.einsum("ij,jk,ik->i", turned, self.allowed[1:], turned) + USAGE_NOISE**2)
+        return np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in turned @ self.allowed[0] / deviation])
+
+    # -- what follows --
+
+    def next(self) -> Next | None:
+        """A claim where one is due, or else the next run."""
+        mean, _ = self.model.expect(self.rows)
+        fit = [bool(point.runs) and point.failed <= len(point.runs) for point in self.points]
+        score = np.where(np.logical_and(fit, self._affordable(self.rows) > 0.5), mean, -np.inf)
+        score[0] = mean[0]
+        lead = int(np.argmax(score))
+        claimed = self._claim(score)
+        if claimed is not None:
+            return claimed
+        return self._look(lead, np.argsort(-score, kind="stable"))
+
+    def _claim(self, score: Array) -> Next | None:
+        """The best configuration that may be claimed now; None where none is, or one is on its way."""
+        brief, refused = self.brief, _refused(self.brief)
+        if any(past.verdict == "open" and noted(past.note) for past in brief.history) or brief.noise is None:
+            return None
+        free = [i for i in range(1, len(self.points)) if np.isfinite(score[i])
+                and frozenset(self.points[i].config.items()) not in refused and self.points[i].config]
+        if not free:
+            return None
+        best = max(free, key=lambda i: score[i])
+        mean, deviation = self.model.difference(self.rows[best], self.space.here)
+        gain, doubt = mean * self.unit, deviation * self.unit
+        made, pair = self.explore.made, brief.noise
+        due = (made >= AGAIN and gain - doubt >= WORTH * pair) or (made >= EARLY and gain - doubt >= PLAIN * pair)
+        if self.explore.closing:
+            due = gain > 0 and 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
+        return Next(self.points[best].config, True, gain, doubt) if due else None
+
+    def _look(self, lead: int, best: Sequence[int]) -> Next | None:
+        """Where the next run is expected to improve most on the lead; None where everything near was tried."""
+        top, _ = self.model.expect(self.rows[lead : lead + 1])
+        starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
+        found = max((self._climbed(start, float(top[0])) for start in starts), key=lambda each: each[0])
+        if found[0] <= 0:
+            return None
+        config = self.space.config(found[1])
+        mean, deviation = self.model.difference(self.space.at(found[1]), self.space.here)
+        return Next(config, False, mean * self.unit, deviation * self.unit)
+
+    def _strayed(self, lead: int) -> Places:
+        """The lead with a third of its knobs drawn anew."""
+        places = list(self.space.places(self.points[lead].config))
+        for knob in self.lots.choice(len(places), size=max(1, len(places) // 3), replace=False):
+            places[knob] = int(self.lots.integers(len(self.space.values[knob])))
+        return tuple(places)
+
+    def _climbed(self, places: Places, top: float) -> tuple[float, Places]:
+        """The most promising configuration that is reached by turning one knob after the other."""
+        worth = -1.0
+        for _ in range(SWEEPS):
+            near = [places[:k] + (i,) + places[k + 1 :] for k, values in enumerate(self.space.values) for i in range(len(values))]
+            near = [each for each in dict.fromkeys(near) if not self._spent(each)]
+            if not near:
+                break
+            rows = np.array([self.space.at(each) for each in near])
+            mean, deviation = self.model.expect(rows)
+            every = improvement(mean - top, deviation) * self._affordable(rows)
+            best = int(np.argmax(every))
+            if every[best] <= worth * (1 + 1e-9):
+                break
+            worth, places = float(every[best]), near[best]
+        return worth, places
+
+    def _spent(self, places: Places) -> bool:
+        """Whether another run there tells nothing, or too little."""
+        return frozenset(self.space.config(places).items()) in self._over
+
+    @property
+    def _over(self) -> set[frozenset[tuple[str, Value]]]:
+        often = 1 if self.exact else OFTEN
+        return {frozenset(point.config.items()) for point in self.points
+                if len(point.runs) + point.open >= often or (point.failed and not point.runs) or not point.config}
+
+
+def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:
+    """What was claimed of this frontier and not kept."""
+    return {frozenset((knob, pair[1]) for knob, pair in noted(past.note).items())
+            for past in brief.history if past.base == brief.frontier and past.verdict not in ("keep", "open")}
+
+
+def _typical(effects: Sequence[float], noise: float) -> float:
+    """A typical effect: root mean square of what was seen, runaways bounded, no less than what noise hides."""
+    sizes = [abs(effect) for effect in effects if effect and math.isfinite(effect)]
+    middle = float(np.median(sizes)) if sizes else 1.0
+    typical = middle * math.sqrt(float(np.mean([min(size / middle, 10.0) ** 2 for size in sizes]))) if sizes else 0.0
+    return max(typical, 0.3 * noise) or 1.0

@@ -1,0 +1,158 @@
+"""A small Gaussian process over single runs of configurations.
+
+What is observed is f(x) + a level + what the run's seed does to every configuration + noise. f is a sum of one smooth function
+for each knob, which is what a few dozen runs can tell apart, and one of all knobs together. How much each part matters is
+learnt (a fixed-point rule for the marginal likelihood, with the names of the knobs as a prior that is worth a few runs).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.intp]
+
+REACH = 2.0  # steps over which one knob's effect stays alike
+JOINT = 4.0  # the same for all knobs together
+MIXED = 0.3  # how much of the variance is thought to belong to knobs acting together
+CAUTION = 0.25  # how fast a decent default gets worse by moving away, beside the unknown slope
+FAR = 3.0  # steps after which it gets no worse
+LEVEL = 100.0  # variance of the level, which is free
+BELIEF = 3.0  # runs that the prior of each variance is worth
+ROUNDS = 8  # of the fixed-point rule
+CAP = 30.0  # times its prior that a variance may become
+JITTER = 1e-6
+
+
+class Seen(Struct, frozen=True):
+    """What was observed: positions, one row for each run and one column for each knob, in steps; values, + is better, in units
+    of a typical effect; a label of the seed; the prior variance of the noise of each."""
+
+    at: Array
+    values: Array
+    seeds: Whole
+    noise: Array
+
+
+class Process:
+    """Fitted to runs, it says what to expect of configurations."""
+
+    def __init__(self, worth: Array, ordered: Flags, centre: Array) -> None:
+        self.ordered, self.centre = ordered, centre
+        scaled = worth**2 / max(float(np.mean(worth**2)), 1e-9)
+        self.prior = scaled / max(1.0, float(np.sum(scaled)) / 4)  # together about four typical effects squared
+        self.variance, self.joint, self.shared, self.noisy = self.prior.copy(), MIXED * float(np.sum(self.prior)), 0.3, 1.0
+
+    def fit(self, seen: Seen) -> None:
+        """Learn from runs."""
+        self.seen = seen
+        self._correlate()
+        for _ in range(ROUNDS if len(seen.values) > 1 else 0):
+            self._learn(self._solve())
+        self._solve()
+
+    def _correlate(self) -> None:
+        seen = self.seen
+        self.alone = [self._alone(knob, seen.at[:, knob], seen.at[:, knob]) for knob in range(len(self.prior))]
+        self.same = ((seen.seeds[:, None] == seen.seeds[None]) & (seen.seeds >= 0)).astype(np.float64)
+
+    def _covariance(self) -> Array:
+        total = self.joint * self._together(self.seen.at, self.seen.at) + LEVEL
+        for variance, part in zip(self.variance, self.alone, strict=True):
+            total += variance * part
+        usual = float(np.mean(self.seen.noise)) if len(self.seen.noise) else 1.0
+        return total + self.shared * self.noisy * usual * self.same
+
+    def _solve(self) -> Array:
+        full = self._covariance()
+        full[np.diag_indices_from(full)] += self.noisy * self.seen.noise + JITTER
+        inverse = np.linalg.inv(full)
+        self.inverse: Array = (inverse + inverse.T) / 2
+        self.weights = self.inverse @ (self.seen.values - self.mean(self.seen.at))
+        return self.inverse
+
+    def _learn(self, inverse: Array) -> None:
+        """One round: a part that explains more than it should grows, one that explains nothing shrinks."""
+        a = self.weights
+        for knob, part in enumerate(self.alone):
+            self.variance[knob] = _moved(self.variance[knob], part, a, inverse, self.prior[knob])
+        self.joint = _moved(self.joint, self._together(self.seen.at, self.seen.at), a, inverse, MIXED * float(np.sum(self.prior)))
+        noise = np.diag(self.seen.noise)
+        self.noisy = _moved(self.noisy, noise, a, inverse, 1.0, 20.0)
+        level = float(np.mean(self.seen.noise)) * self.noisy
+        self.shared = _moved(self.shared * level, self.same, a, inverse, 0.3 * level) / level
+
+    def mean(self, at: Array) -> Array:
+        """What is expected before anything is known: a decent default is near its best."""
+        away = np.minimum(self._away(at), FAR)
+        return np.asarray(-CAUTION * away**2 @ np.sqrt(self.variance) / FAR)
+
+    def _away(self, at: Array) -> Array:
+        away = np.abs(at - self.centre)
+        return np.where(self.ordered, away, (away > 0).astype(np.float64))
+
+    def _alone(self, knob: int, left: Array, right: Array) -> Array:
+        """The correlation of one knob's effect between places of it."""
+        if self.ordered[knob]:
+            return np.exp(-0.5 * ((left[:, None] - right[None]) / REACH) ** 2)
+        return (left[:, None] == right[None]).astype(np.float64)
+
+    def _log_together(self, knob: int, left: Array, right: Array) -> Array:
+        """The logarithm of a knob's factor in the correlation of what all do together; what matters more changes it sooner."""
+        share = self.variance[knob] / max(float(np.max(self.variance)), 1e-12)
+        if self.ordered[knob]:
+            return -0.5 * share * ((left[:, None] - right[None]) / JOINT) ** 2 * 2
+        return -0.5 * share * (left[:, None] != right[None]).astype(np.float64)
+
+    def _together(self, left: Array, right: Array) -> Array:
+        total = np.zeros((len(left), len(right)))
+        for knob in range(left.shape[1]):
+            total += self._log_together(knob, left[:, knob], right[:, knob])
+        return np.exp(total)
+
+    def imagine(self, at: Array) -> None:
+        """Runs at these configurations are taken to have given what is expected of them."""
+        mean, _ = self.expect(at)
+        seen, usual = self.seen, float(np.mean(self.seen.noise)) if len(self.seen.noise) else 1.0
+        self.seen = Seen(np.vstack([seen.at, at]), np.append(seen.values, mean), np.append(seen.seeds, np.full(len(at), -2)),
+                         np.append(seen.noise, np.full(len(at), usual)))
+        self._correlate()
+        self._solve()
+
+    def difference(self, left: Array, right: Array) -> tuple[float, float]:
+        """What one configuration is expected to give more than another, and the standard deviation of that."""
+        both = np.vstack([left, right])
+        cross = self.joint * self._together(both, self.seen.at)
+        own = self.joint * self._together(both, both)
+        for knob, variance in enumerate(self.variance):
+            cross += variance * self._alone(knob, both[:, knob], self.seen.at[:, knob])
+            own += variance * self._alone(knob, both[:, knob], both[:, knob])
+        gap = cross[0] - cross[1]
+        mean = self.mean(both)
+        variance = own[0, 0] + own[1, 1] - 2 * own[0, 1] - gap @ self.inverse @ gap
+        return float(mean[0] - mean[1] + gap @ self.weights), math.sqrt(max(float(variance), 1e-12))
+
+    def expect(self, at: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of f at configurations, the level apart."""
+        cross = self.joint * self._together(at, self.seen.at)
+        for knob, variance in enumerate(self.variance):
+            cross += variance * self._alone(knob, at[:, knob], self.seen.at[:, knob])
+        return self._expected(at, cross)
+
+    def _expected(self, at: Array, cross: Array) -> tuple[Array, Array]:
+        own = self.joint + float(np.sum(self.variance))
+        level = cross + LEVEL  # what is asked is f and the level
+        mean = self.mean(at) + level @ self.weights
+        left = own + LEVEL - np.einsum("ij,jk,ik->i", level, self.inverse, level)
+        return mean, np.sqrt(np.maximum(left, 1e-9))
+
+
+def _moved(variance: float, part: Array, weights: Array, inverse: Array, prior: float, belief: float = BELIEF) -> float:
+    found = variance * float(weights @ part @ weights)
+    wanted = variance * float(np.sum(inverse * part))
+    return float(min(max(variance * (found + belief * prior / max(variance, 1e-12)) / (wanted + belief), prior / 1000), CAP * prior))
