@@ -12,6 +12,7 @@ from bench.landscapes import LANDSCAPES, Landscape, at, bounds, unit
 from bench.peers import PEERS, Trial
 from overnight.errors import ExtraMissing
 
+RACED = search.EXTRA[search.RACED]
 MADE_UP = [name for name in LANDSCAPES if name not in search.REAL]
 GUARDED = Landscape('"""Trains."""\n\nRATE = 0.5  # knob: linear 0..1\nSTEPS = 4  # knob: int 1..16\n',
                     lambda values: None if values["RATE"] > 0.7 else 2.0 - values["RATE"] - values["STEPS"] / 16, 0.0,
@@ -44,20 +45,25 @@ def test_a_place_between_the_bounds_is_found_again_and_so_is_what_optuna_is_told
         assert peers.decoded(knob, peers.coded(knob, knob.value)) == pytest.approx(knob.value)
 
 
-def test_a_night_counts_every_run_keeps_what_is_better_and_is_the_same_night_again():
-    one, two = (deployed(LANDSCAPES["pair"](0), 60, 3) for _ in range(2))
-    assert one.state.runs == 60 and one.keeps and all(true > 0 for _, true in one.keeps)
-    assert (one.values, one.keeps) == (two.values, two.keeps)
-    assert LANDSCAPES["pair"](0).regret(one.values) == pytest.approx(1 - sum(true for _, true in one.keeps))
+def test_a_night_is_the_same_night_again_and_makes_the_runs_that_it_was_given():
+    one, two = (deployed(LANDSCAPES["pair"](0), 30, 3) for _ in range(2))
+    assert one.state.runs == 30 and (one.values, one.keeps) == (two.values, two.keeps)
+
+
+def test_what_a_night_keeps_is_what_it_deploys():
+    landscape = LANDSCAPES["pair"](0)
+    done = deployed(landscape, 60, 3, contract_extra=RACED)
+    assert done.keeps and all(true > 0 for _, true in done.keeps)
+    assert landscape.regret(done.values) == pytest.approx(1 - sum(true for _, true in done.keeps))
 
 
 def test_several_benches_measure_on_a_frontier_that_moves():
-    done = deployed(LANDSCAPES["own, exact"](0), 80, 1, slots=4)
+    done = deployed(LANDSCAPES["own, exact"](0), 80, 1, slots=4, contract_extra=RACED)
     assert len(done.keeps) > 2 and any(each.base for each in done.state.experiments.values())
 
 
 def test_a_night_under_a_guard_deploys_nothing_that_breaks_it():
-    done = deployed(GUARDED, 60, 0)
+    done = deployed(GUARDED, 60, 0, contract_extra=RACED)
     assert done.keeps and GUARDED.usage(done.values) <= 1 and GUARDED.loss(done.values) is not None
 
 
@@ -81,9 +87,9 @@ def test_the_best_five_are_measured_again_within_the_budget():
 def test_a_claim_that_another_optimiser_makes_passes_the_referee_or_leaves_the_defaults():
     landscape = LANDSCAPES["pair"](0)
     best = {**peers.default(landscape), "WIDTH": 0.72, "RATE": 0.72}
-    assert deployed(landscape, 40, 0, researcher=peers.Handed(best)).values == best
+    assert deployed(landscape, 40, 0, contract_extra=RACED, researcher=peers.Handed(best)).values == best
     worse = {**best, "RATE": 0.0}
-    assert deployed(landscape, 40, 0, researcher=peers.Handed(worse)).values == peers.default(landscape)
+    assert deployed(landscape, 40, 0, contract_extra=RACED, researcher=peers.Handed(worse)).values == peers.default(landscape)
 
 
 @pytest.mark.parametrize("package", ["optuna", "cmaes"])
