@@ -20,7 +20,10 @@ from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median
 from bench.landscapes import EXACT, LANDSCAPES, Landscape, Values
 from bench.peers import BAD, PEERS, Handed, best, explored, has_gp, remeasured
 
-OURS, GP, REFEREED = "knobs in the Lab", "GP", "TPE, refereed once"
+OURS, RACED = "knobs in the Lab", "knobs, every idea raced"
+GP, REFEREED = "GP", "TPE, refereed once"
+EVERY = (OURS, RACED, *PEERS, REFEREED)
+EXTRA = {OURS: "", RACED: '[referee]\ncampaign = "off"\n'}  # of the contract
 RIVALS = ("TPE", "CMA-ES", "hill climb")  # which it must not be behind
 BUDGETS = (30, 60, 100, 200)
 BETWEEN = (45, 80, 140)  # further budgets of ours, for when it reaches what TPE does with a hundred
@@ -63,7 +66,8 @@ def refereed(world: str, budgets: Sequence[int], seed: int) -> Night:
     for runs in budgets:
         claim = max(LEAST, round(REFEREE * runs))
         handed = Handed(best(landscape, trials[:runs - claim]))
-        found[f"{runs} runs"] = regret(landscape, deployed(landscape, claim, seed, researcher=handed).values)
+        night = deployed(landscape, claim, seed, contract_extra=EXTRA[RACED], researcher=handed)
+        found[f"{runs} runs"] = regret(landscape, night.values)
     return found, cpu
 
 
@@ -92,13 +96,13 @@ Table = Mapping[tuple[str, str, int], Row]  # by world, arm and budget
 
 def arms() -> list[str]:
     """Every arm that can be measured here."""
-    return [OURS, *(peer for peer in PEERS if peer != GP or has_gp()), REFEREED]
+    return [arm for arm in EVERY if arm != GP or has_gp()]
 
 
 def table(rows: Iterable[Row]) -> Table:
     """The rows of regret by world, arm and budget."""
     by_name = {row.what: row for row in rows}
-    every = ((world, arm, runs) for world in LANDSCAPES for arm in (OURS, *PEERS, REFEREED) for runs in (*BUDGETS, *BETWEEN))
+    every = ((world, arm, runs) for world in LANDSCAPES for arm in EVERY for runs in (*BUDGETS, *BETWEEN))
     return {key: by_name[name] for key in every if (name := "{}, {}, {} runs".format(*key)) in by_name}
 
 
@@ -107,7 +111,7 @@ def sums(measured: Sequence[Row]) -> Iterator[Row]:
     found = table(measured)
     worlds = [world for world in LANDSCAPES if (world, OURS, max(BUDGETS)) in found]
     asked = {(OURS, 60): "<= 0.3", (OURS, 100): "<= 0.2"}
-    for arm in (OURS, *PEERS, REFEREED):
+    for arm in EVERY:
         for runs in BUDGETS:
             every = [found[key] for world in worlds if (key := (world, arm, runs)) in found]
             if len(every) == len(worlds) > 1:
@@ -147,7 +151,7 @@ def reached(found: Table, world: str, wanted: float) -> float:
 
 def drawn(values: Mapping[str, float], to: Path) -> None:
     """Write the table of all worlds at a hundred runs, in Markdown, from the values of rows by name."""
-    shown = [OURS, *(arm for arm in (*PEERS, REFEREED) if f"own, {arm}, 100 runs" in values)]
+    shown = [arm for arm in EVERY if f"own, {arm}, 100 runs" in values]
     lines = [f"| regret after 100 runs | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
     lines += [_line(world, [values[f"{world}, {arm}, 100 runs"] for arm in shown]) for world in LANDSCAPES]
     for runs in BUDGETS:
@@ -170,8 +174,9 @@ def cell(world: str, arm: str, seeds: int, budgets: Sequence[int]) -> Cell:
     """An arm in a world. The Gaussian process of Optuna takes seconds for a suggestion: five seeds, a hundred runs."""
     if arm == GP:
         seeds, budgets = min(seeds, 5), [runs for runs in budgets if runs <= 100]
-    if arm == OURS:
-        night = partial(ours, world, budgets if len(budgets) == 1 else (*budgets, *BETWEEN), "")
+    if arm in EXTRA:
+        between = BETWEEN if arm == OURS and len(budgets) > 1 else ()
+        night = partial(ours, world, (*budgets, *between), EXTRA[arm])
     elif arm == REFEREED:
         night = partial(refereed, world, budgets)
     else:

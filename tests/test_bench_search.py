@@ -1,0 +1,128 @@
+"""The landscapes, the Lab on them, and the optimisers beside it."""
+
+import math
+import sys
+
+import pytest
+
+from bench import peers, search
+from bench.deployed import deployed
+from bench.kit import exact
+from bench.landscapes import LANDSCAPES, Landscape, at, bounds, unit
+from bench.peers import PEERS, Trial
+from overnight.errors import ExtraMissing
+
+RACED = search.EXTRA[search.RACED]
+MADE_UP = [name for name in LANDSCAPES if name not in search.REAL]
+GUARDED = Landscape('"""Trains."""\n\nRATE = 0.5  # knob: linear 0..1\nSTEPS = 4  # knob: int 1..16\n',
+                    lambda values: None if values["RATE"] > 0.7 else 2.0 - values["RATE"] - values["STEPS"] / 16, 0.0,
+                    cost=lambda values: values["STEPS"])
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+def test_the_defaults_leave_all_regret_and_nothing_leaves_less_than_none(name):
+    landscape = LANDSCAPES[name](3)
+    blind = peers.Blind(landscape, 0)
+    first, *others = [landscape.regret(blind.suggest()) for _ in range(200)]
+    assert first == pytest.approx(1) and min(others) >= 0
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+def test_a_run_is_the_truth_and_noise_that_is_the_same_each_time(name):
+    landscape = LANDSCAPES[name](1)
+    values = landscape.values(landscape.source)
+    runs = [landscape.run(values, seed) for seed in range(400)]
+    assert runs[7] == landscape.run(values, 7)
+    assert sum(runs) / 400 == pytest.approx(1, abs=4 * landscape.noise / 20) and (len(set(runs)) == 1) == landscape.exact
+
+
+def test_a_place_between_the_bounds_is_found_again_and_so_is_what_optuna_is_told():
+    for knob in LANDSCAPES["own"](0).knobs.values():
+        if knob.scale.kind != "choice":
+            low, high = bounds(knob)
+            assert (unit(knob, low), unit(knob, high)) == pytest.approx((0, 1), abs=1e-9)
+            assert at(knob, unit(knob, knob.value)) == pytest.approx(knob.value)
+        assert peers.decoded(knob, peers.coded(knob, knob.value)) == pytest.approx(knob.value)
+
+
+def test_a_night_is_the_same_night_again_and_makes_the_runs_that_it_was_given():
+    one, two = (deployed(LANDSCAPES["pair"](0), 30, 3) for _ in range(2))
+    assert one.state.runs == 30 and (one.values, one.keeps) == (two.values, two.keeps)
+
+
+def test_what_a_night_keeps_is_what_it_deploys():
+    landscape = LANDSCAPES["pair"](0)
+    done = deployed(landscape, 60, 3, contract_extra=RACED)
+    assert done.keeps and all(true > 0 for _, true in done.keeps)
+    assert landscape.regret(done.values) == pytest.approx(1 - sum(true for _, true in done.keeps))
+
+
+def test_several_benches_measure_on_a_frontier_that_moves():
+    done = deployed(LANDSCAPES["own, exact"](0), 80, 1, slots=4, contract_extra=RACED)
+    assert len(done.keeps) > 2 and any(each.base for each in done.state.experiments.values())
+
+
+def test_a_night_under_a_guard_deploys_nothing_that_breaks_it():
+    done = deployed(GUARDED, 60, 0, contract_extra=RACED)
+    assert done.keeps and GUARDED.usage(done.values) <= 1 and GUARDED.loss(done.values) is not None
+
+
+@pytest.mark.parametrize("name", [name for name in PEERS if name != search.GP])
+def test_an_optimiser_tries_the_defaults_first_and_a_crash_or_a_broken_guard_is_never_taken(name):
+    trials, _ = peers.explored(PEERS[name], GUARDED, 0, 40)
+    assert trials[0].values == peers.default(GUARDED)
+    assert any(math.isinf(trial.worth) for trial in trials)
+    assert 0 < GUARDED.regret(peers.best(GUARDED, trials)) < 1
+
+
+def test_the_best_five_are_measured_again_within_the_budget():
+    landscape = LANDSCAPES["pair"](0)
+    good, lucky = {**peers.default(landscape), "WIDTH": 0.7, "RATE": 0.7}, peers.default(landscape)
+    trials = [Trial(lucky, -9.0, 0.0), Trial(good, 0.5, 0.0), *[Trial(lucky, 9.0, 0.0)] * 14, Trial(good, -10.0, 0.0)]
+    assert peers.best(landscape, trials[:2]) == lucky
+    assert peers.remeasured(landscape, trials, 0) == good  # the last fifteen are the runs that measure again
+    assert peers.remeasured(landscape, trials[:16], 0) == lucky
+
+
+def test_a_claim_that_another_optimiser_makes_passes_the_referee_or_leaves_the_defaults():
+    landscape = LANDSCAPES["pair"](0)
+    best = {**peers.default(landscape), "WIDTH": 0.72, "RATE": 0.72}
+    assert deployed(landscape, 40, 0, contract_extra=RACED, researcher=peers.Handed(best)).values == best
+    worse = {**best, "RATE": 0.0}
+    assert deployed(landscape, 40, 0, contract_extra=RACED, researcher=peers.Handed(worse)).values == peers.default(landscape)
+
+
+@pytest.mark.parametrize("package", ["optuna", "cmaes"])
+def test_a_package_that_is_missing_is_a_sentence(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ExtraMissing, match="comparing with Optuna needs the extra 'dev'"):
+        PEERS["TPE"](GUARDED, 0)
+
+
+def table(ours, theirs):
+    rows = []
+    for world in LANDSCAPES:
+        for runs in (*search.BUDGETS, *search.BETWEEN):
+            rows.append(exact(f"{world}, {search.OURS}, {runs} runs", ours(world, runs)))
+            rows += [exact(f"{world}, {peer}, {runs} runs", theirs(world, runs)) for peer in search.RIVALS]
+    return rows
+
+
+def test_what_all_worlds_come_to():
+    rows = table(lambda world, runs: 20 / runs + 0.08 * (world == "near"), lambda world, runs: 30 / runs)
+    found = {row.what: row for row in search.sums(rows)}
+    assert found["mean over 14 worlds, knobs in the Lab, 100 runs"].value == pytest.approx(0.2 + 0.08 / 14)
+    assert found["100 runs: worlds where ours is at least as good as TPE"].value == 14
+    assert found["100 runs: how far ours is behind CMA-ES at most"].value == pytest.approx(-0.02)
+    assert found["200 runs: worlds where ours is at least as good as hill climb"].value == 13
+    assert found["exact worlds, 200 runs"].value == pytest.approx(0.1)
+    assert found["runs until ours is where TPE is after 100, median of the worlds"].value == pytest.approx(69, abs=3)
+    late = {row.what: row for row in search.sums(table(lambda world, runs: 1.0, lambda world, runs: 0.5))}
+    assert late["runs until ours is where TPE is after 100, median of the worlds"].value == math.inf
+
+
+def test_the_table_of_all_worlds_is_written(tmp_path):
+    rows = table(lambda world, runs: 0.25, lambda world, runs: 0.5)
+    search.drawn({row.what: row.value for row in (*rows, *search.sums(rows))}, tmp_path / "table.md")
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[2] == "| own | **0.25** | 0.50 | 0.50 | 0.50 |" and lines[-1].startswith("| mean, 200 runs | **0.25** |")
