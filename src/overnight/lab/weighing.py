@@ -18,6 +18,7 @@ from overnight.referee.wealth import Wealth
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
 MOST_SCATTER = 2.0  # times the baseline's standard deviation that a keep's may be
+EARNED = 3.0  # of its own standard deviations: a larger gain earns it, for what hardly learns scatters little
 
 
 def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: float, commit: str) -> None:
@@ -78,6 +79,8 @@ def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known
     if not failures.scatters(mine, baseline, MOST_SCATTER, known.floor):
         return step
     own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, baseline))
+    if step.effect >= EARNED * own:
+        return step
     said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where the baseline's is {usual:.3g}"
     return decision.Ruling("discard", said, step.effect, step.interval, step.e_value)
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from overnight.contracts import Brief, Explore, Point
 from overnight.researchers.knobs.choose import improvement
 from overnight.researchers.knobs.history import Lineage, noted
+from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.space import Config, Places, Space
@@ -30,7 +31,10 @@ OFTEN = 5  # runs of one configuration, after which others are more worth while
 WORTH = 2.0  # standard deviations of a pair that a lead is to be better by before it is claimed while there is time
 PLAIN = 6.0  # the same after which it is claimed early
 AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
+PRICE = (7.0, 18.0)  # runs that are kept for a claim: some, and so many for an effect of one standard deviation of a pair
+LEAST = 0.7  # of them that the last claims are to be better by
 HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
+PARZEN, FEW, TRIES = 0.33, 10, 10  # share of runs where good ones are common; points before that, and draws until one is new
 USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
 
 
@@ -161,23 +165,35 @@ class _Search:
         best = max(free, key=lambda i: score[i])
         mean, deviation = self.model.difference(self.rows[best], self.space.here)
         gain, doubt = mean * self.unit, deviation * self.unit
-        made, pair = self.explore.made, brief.noise
+        made, pair, runs = self.explore.made, max(brief.noise, 1e-12), self.explore.runs
         due = (made >= AGAIN and gain - doubt >= WORTH * pair) or (made >= EARLY and gain - doubt >= PLAIN * pair)
-        if self.explore.closing:
-            due = gain > 0 and 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
+        if self.explore.closing or (runs is not None and runs <= PRICE[0] + PRICE[1] * pair / max(gain, pair)):
+            due = gain >= LEAST * pair and 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
         return Next(self.points[best].config, True, gain, doubt) if due else None
 
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
         top, _ = self.model.expect(self.rows[lead : lead + 1])
         self.turns = Turns(self.model, self.space.steps)
+        if len(self.points) > FEW and self.lots.random() < PARZEN and (places := self._parzen(best)) is not None:
+            return self._run(places)
         starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
         found = max((self._climbed(start, float(top[0])) for start in starts), key=lambda each: each[0])
-        if found[0] <= 0:
-            return None
-        config = self.space.config(found[1])
-        mean, deviation = self.model.difference(self.space.at(found[1]), self.space.here)
-        return Next(config, False, mean * self.unit, deviation * self.unit)
+        return self._run(found[1]) if found[0] > 0 else None
+
+    def _run(self, places: Places) -> Next:
+        mean, deviation = self.model.difference(self.space.at(places), self.space.here)
+        return Next(self.space.config(places), False, mean * self.unit, deviation * self.unit)
+
+    def _parzen(self, best: Sequence[int]) -> Places | None:
+        """A run where good configurations are common; None where that was run, or breaks a guard."""
+        believed, _ = self.model.expect(self.rows)
+        believed = np.where([bool(point.runs) for point in self.points], believed, -CRASH)
+        for _ in range(TRIES):
+            places = drawn(self.rows, believed, self.space.steps, self.space.ordered, self.lots)
+            if places not in self.over and self._affordable(self.space.at(places)[None])[0] > 0.5:
+                return places
+        return None
 
     def _strayed(self, lead: int) -> Places:
         """The lead with a third of its knobs drawn anew."""
