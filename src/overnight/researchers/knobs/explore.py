@@ -16,7 +16,7 @@ from msgspec import Struct
 from overnight.contracts import Brief, Explore, Point
 from overnight.researchers.knobs.choose import improvement
 from overnight.researchers.knobs.history import Lineage, noted
-from overnight.researchers.knobs.process import Array, Process, Seen
+from overnight.researchers.knobs.process import Array, Process, Seen, Turns
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.space import Config, Places, Space
 
@@ -82,6 +82,11 @@ class _Search:
         self.exact = not brief.noise and brief.noise is not None
         self.unit, self.model = self._fitted()
         self.allowed = self._guards()
+        sizes = [len(values) for values in space.values]
+        self.owner, self.first = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        often = 1 if self.exact else OFTEN
+        self.over = {space.places(point.config) for point in self.points
+                     if len(point.runs) + point.open >= often or (point.failed and not point.runs) or not point.config}
 
     # -- what is believed --
 
@@ -165,6 +170,7 @@ class _Search:
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
         top, _ = self.model.expect(self.rows[lead : lead + 1])
+        self.turns = Turns(self.model, self.space.steps)
         starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
         found = max((self._climbed(start, float(top[0])) for start in starts), key=lambda each: each[0])
         if found[0] <= 0:
@@ -184,28 +190,31 @@ class _Search:
         """The most promising configuration that is reached by turning one knob after the other."""
         worth = -1.0
         for _ in range(SWEEPS):
-            near = [places[:k] + (i,) + places[k + 1 :] for k, values in enumerate(self.space.values) for i in range(len(values))]
-            near = [each for each in dict.fromkeys(near) if not self._spent(each)]
-            if not near:
-                break
-            rows = np.array([self.space.at(each) for each in near])
-            mean, deviation = self.model.expect(rows)
-            every = improvement(mean - top, deviation) * self._affordable(rows)
-            best = int(np.argmax(every))
-            if every[best] <= worth * (1 + 1e-9):
-                break
-            worth, places = float(every[best]), near[best]
+            every = self._improvements(places, top)
+            for best in np.argsort(-every, kind="stable")[: len(self.over) + 1]:
+                if every[best] <= worth * (1 + 1e-9):
+                    return worth, places
+                made = self._turned_to(places, int(best))
+                if made not in self.over:
+                    worth, places = float(every[best]), made
+                    break
         return worth, places
 
-    def _spent(self, places: Places) -> bool:
-        """Whether another run there tells nothing, or too little."""
-        return frozenset(self.space.config(places).items()) in self._over
+    def _improvements(self, places: Places, top: float) -> Array:
+        """What each single turn is expected to improve on the lead, within the guards."""
+        mean, deviation = self.turns.expect(places)
+        every = improvement(mean - top, deviation)
+        if self.allowed is not None:
+            row = self.space.at(places)
+            rows = np.repeat(row[None], len(every), axis=0)
+            rows[np.arange(len(every)), self.owner] = np.concatenate(self.space.steps)
+            every *= self._affordable(rows)
+        return every
 
-    @property
-    def _over(self) -> set[frozenset[tuple[str, Value]]]:
-        often = 1 if self.exact else OFTEN
-        return {frozenset(point.config.items()) for point in self.points
-                if len(point.runs) + point.open >= often or (point.failed and not point.runs) or not point.config}
+    def _turned_to(self, places: Places, turn: int) -> Places:
+        """The places after one of all turns, counted knob after knob."""
+        knob = int(self.owner[turn])
+        return (*places[:knob], turn - int(self.first[knob]), *places[knob + 1 :])
 
 
 def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:

@@ -142,14 +142,39 @@ class Process:
         cross = self.joint * self._together(at, self.seen.at)
         for knob, variance in enumerate(self.variance):
             cross += variance * self._alone(knob, at[:, knob], self.seen.at[:, knob])
-        return self._expected(at, cross)
+        return self.expected(self.mean(at), cross)
 
-    def _expected(self, at: Array, cross: Array) -> tuple[Array, Array]:
+    def expected(self, prior: Array, cross: Array) -> tuple[Array, Array]:
+        """The same from what is expected before anything is known, and the covariances with what was seen."""
         own = self.joint + float(np.sum(self.variance))
         level = cross + LEVEL  # what is asked is f and the level
-        mean = self.mean(at) + level @ self.weights
-        left = own + LEVEL - np.einsum("ij,jk,ik->i", level, self.inverse, level)
-        return mean, np.sqrt(np.maximum(left, 1e-9))
+        left = own + LEVEL - np.sum(level @ self.inverse * level, axis=1)
+        return prior + level @ self.weights, np.sqrt(np.maximum(left, 1e-9))
+
+
+class Turns:
+    """All single turns of a configuration, at once: what is expected of each value of each knob in the place of its own."""
+
+    def __init__(self, model: Process, steps: list[Array]) -> None:
+        self.model = model
+        seen, home = model.seen.at, np.repeat(model.centre[None], 1, axis=0)
+        self.alone = [model.variance[k] * model._alone(k, each, seen[:, k]) for k, each in enumerate(steps)]
+        self.together = [model._log_together(k, each, seen[:, k]) for k, each in enumerate(steps)]
+        self.prior = []
+        for k, each in enumerate(steps):
+            rows = np.repeat(home, len(each), axis=0)
+            rows[:, k] = each
+            self.prior.append(model.mean(rows))
+
+    def expect(self, places: tuple[int, ...]) -> tuple[Array, Array]:
+        """Mean and standard deviation of each turn, knob after knob, value after value."""
+        alone = sum(table[place] for table, place in zip(self.alone, places, strict=True))
+        together = sum(table[place] for table, place in zip(self.together, places, strict=True))
+        prior = sum(table[place] for table, place in zip(self.prior, places, strict=True))
+        cross = np.vstack([alone + table - table[place] for table, place in zip(self.alone, places, strict=True)])
+        mixed = np.vstack([together + table - table[place] for table, place in zip(self.together, places, strict=True)])
+        mean = np.concatenate([prior + table - table[place] for table, place in zip(self.prior, places, strict=True)])
+        return self.model.expected(mean, cross + self.model.joint * np.exp(mixed))
 
 
 def _moved(variance: float, part: Array, weights: Array, inverse: Array, prior: float, belief: float = BELIEF) -> float:
