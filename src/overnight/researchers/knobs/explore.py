@@ -31,10 +31,11 @@ OFTEN = 5  # runs of one configuration, after which others are more worth while
 WORTH = 2.0  # standard deviations of a pair that a lead is to be better by before it is claimed while there is time
 PLAIN = 6.0  # the same after which it is claimed early
 AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
-PRICE = (7.0, 18.0)  # runs that are kept for a claim: some, and so many for an effect of one standard deviation of a pair
-LEAST = 0.7  # of them that the last claims are to be better by
+PRICE = (8.0, 24.0)  # runs that a claim takes: some, and so many more for an effect of one standard deviation of a pair
+SPARE, HOPELESS, LONG = 1.3, 0.5, 8.0  # times that price: what is kept for the last claims, what is too little, what is plenty
+LEAST = 0.7  # standard deviations of a pair that the last claims are to be better by
 HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
-PARZEN, FEW, TRIES = 0.33, 10, 10  # share of runs where good ones are common; points before that, and draws until one is new
+PARZEN, FEW, TRIES = 0.2, 10, 10  # share of runs where good ones are common; points before that, and draws until one is new
 USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
 
 
@@ -165,11 +166,18 @@ class _Search:
         best = max(free, key=lambda i: score[i])
         mean, deviation = self.model.difference(self.rows[best], self.space.here)
         gain, doubt = mean * self.unit, deviation * self.unit
-        made, pair, runs = self.explore.made, max(brief.noise, 1e-12), self.explore.runs
-        due = (made >= AGAIN and gain - doubt >= WORTH * pair) or (made >= EARLY and gain - doubt >= PLAIN * pair)
-        if self.explore.closing or (runs is not None and runs <= PRICE[0] + PRICE[1] * pair / max(gain, pair)):
-            due = gain >= LEAST * pair and 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
-        return Next(self.points[best].config, True, gain, doubt) if due else None
+        return Next(self.points[best].config, True, gain, doubt) if self._due(gain, doubt) else None
+
+    def _due(self, gain: float, doubt: float) -> bool:
+        """Whether a lead of this gain is to be claimed now: in a session that ends soon, when what is left is just enough to
+        prove it; in a longer one, when enough was learnt since the last claim."""
+        pair, runs = max(self.brief.noise or 0.0, 1e-12), self.explore.runs
+        price = PRICE[0] + PRICE[1] * pair / max(gain, LEAST * pair)
+        if runs is not None and runs < LONG * price:
+            likely = 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
+            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= SPARE * price
+        many = EARLY if gain - doubt >= PLAIN * pair else AGAIN
+        return self.explore.made >= many and gain - doubt >= WORTH * pair
 
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
