@@ -34,7 +34,7 @@ class Served(Measuring):
     """First come, first served: what has wanted a run for longest gets the next one."""
 
     def __init__(self, measuring: Measuring) -> None:
-        super().__init__(measuring.state, measuring.flight, measuring.campaign)
+        super().__init__(measuring.state, measuring.flight, measuring.tower, measuring.campaign)
         self._since: dict[tuple[int, str, int], int] = {}
 
     def runs(self) -> Iterator[Measure]:

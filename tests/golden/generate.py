@@ -353,6 +353,14 @@ def claimed() -> list[Event]:
     return night(World(12, lambda lots: Idea(lots.choice((2.0, 1.5, 0.0)), 0.8)), 10, measure_slots=3)
 
 
+def standing() -> list[Event]:
+    """On many benches changes claim on top of one another's claims; some of the lower ones are kept, some are not."""
+    def ideas(lots):
+        return Idea(lots.choice((2.0, 1.0, 0.5, 0.0)), 0.5)
+
+    return night(World(30, ideas), 14, measure_slots=16, contract=CONTRACT + "[referee]\nstack = 1\n")
+
+
 def explored() -> list[Event]:
     """Points of a campaign among experiments: two that were run, once in vain, and one that was not."""
     found = night(World(13, referee_world), 4)
@@ -364,7 +372,7 @@ def explored() -> list[Event]:
 
 
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,
-          broken, team, orders, claimed, explored)
+          broken, team, orders, claimed, standing, explored)
 
 
 def filed(record: Sequence[Event]) -> None:

@@ -1,5 +1,5 @@
-"""The campaign: a researcher that needs no time explores by single runs, which claim nothing, and what it then thinks best becomes
-an experiment like any other. Pure.
+"""The campaign: a researcher that needs no time explores by single runs, which claim nothing, and what it then thinks best
+becomes an experiment like any other. Pure.
 
 The referee knows nothing of it: what is kept rests on fresh pairs alone. What is gained is runs: a verdict of its own for each
 idea takes most of a night, and the next idea starts from the last verdict.
@@ -33,6 +33,10 @@ class Campaign:
         contract allows it and the session is not to have so many verdicts."""
         role, allowed = self.roster.roles.get(name), self.state.track.referee.campaign == "auto"
         return role is not None and not role.thinks and allowed and self.flight.budget.experiments is None
+
+    def explored_by(self, name: str) -> bool:
+        """Whether a role makes use of that."""
+        return self.open_to(name) and name in self.state.probes.makers
 
     # -- what is left --
 

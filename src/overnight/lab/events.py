@@ -211,8 +211,10 @@ class Passed(Recorded, frozen=True):
 
 
 class Rebased(Recorded, frozen=True):
-    """The frontier moved on: an open experiment was put on top of the new one, and must be confirmed there.
+    """An open experiment was put on top of another commit, and must be confirmed there: of the frontier that moved on, or of an
+    experiment whose claim is open. It is kept only where that is the frontier by then.
 
+    base   the experiment that it stands on now
     again  its researcher had to apply it anew, because git could not
     message, patch, size_delta  of the change as it was made anew, like those of a proposal; unset where git put it, and in old
            journals

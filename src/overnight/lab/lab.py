@@ -23,6 +23,7 @@ from overnight.lab.proposing import Proposing
 from overnight.lab.queue import MOST_TEXT_CHARACTERS, MOST_TITLE_CHARACTERS
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
+from overnight.lab.tower import Tower
 from overnight.referee import decision, inference
 from overnight.referee.wealth import Wealth
 from overnight.track.roles import Role
@@ -38,8 +39,9 @@ class Lab:
     def __init__(self, state: State, roles: Sequence[Role] = (), measure_slots: int = 1, wealth: Wealth | None = None) -> None:
         self.state, self.flight, self.wealth = state, Flight(measure_slots), wealth
         self.roster = Roster(state.attempts, roles)
+        self.tower = Tower(state, self.flight)
         self.briefing = Briefing(state, self.flight, self.roster)
-        self.measuring = Measuring(state, self.flight, self.briefing.campaign)
+        self.measuring = Measuring(state, self.flight, self.tower, self.briefing.campaign)
         self.proposing = Proposing(state, self.flight, self.roster, self.measuring, self.briefing)
 
     def organise(self, roles: Sequence[Role], prose: str = "") -> None:
@@ -157,8 +159,8 @@ class Lab:
             return
         number = self.state.next_experiment
         self.flight.proposed += 1
-        made = {"at": at, "base_commit": job.commit, "researcher": job.researcher, "message": change.message, "note": change.note,
-                "asked": job.brief.seed, "thinking": result.seconds, **events.common(events.Made, result)}
+        made = {"at": at, "base_commit": job.commit, "researcher": job.researcher, "message": change.message,
+                "note": change.note, "asked": job.brief.seed, "thinking": result.seconds, **events.common(events.Made, result)}
         if change.probe and job.brief.explore is not None and not result.foul:
             yield events.Probed(probe=self.state.probes.next, **made)
             return
@@ -216,21 +218,24 @@ class Lab:
             yield events.Learnt(at, job.role, result.notes)
 
     def _rebased(self, result: jobs.Rebasing, at: float) -> Iterator[events.Event]:
-        experiment = self.state.open.get(result.job.experiment)
-        if experiment is None or result.job.onto != self.state.commit:
-            self.proposing.conflicts.discard(result.job.experiment)
-            return  # judged meanwhile, or the frontier has moved again: then it is asked for anew
-        if not result.commit and not result.job.anew and self.proposing.can_redo(experiment):
-            self.proposing.conflicts.add(experiment.id)
-            return
-        self.proposing.conflicts.discard(experiment.id)
-        if not result.commit:
-            yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
-        else:
+        job, conflicts = result.job, self.proposing.conflicts
+        experiment = self.state.open.get(job.experiment)
+        if experiment is None or not self.tower.wants(job, experiment):
+            conflicts.discard(job.experiment)
+            return  # judged or moved meanwhile, or it should stand elsewhere by now: then it is asked for anew
+        if result.commit:
+            conflicts.discard(experiment.id)
             anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
             self._withdraw(experiment)
-            yield events.Rebased(at, experiment.id, self.state.frontier, self.state.commit, result.commit, result.again, **anew)
-            yield from self._settle(at)
+            yield events.Rebased(at, experiment.id, self.tower.floors[job.onto], job.onto, result.commit, result.again, **anew)
+        elif job.onto != self.state.commit:
+            self.tower.refused.add((experiment.id, job.onto))
+        elif not job.anew and self.proposing.can_redo(experiment):
+            conflicts.add(experiment.id)
+        else:
+            conflicts.discard(experiment.id)
+            yield events.Judged(at, experiment.id, "discard", "conflicts with what was kept meanwhile")
+        yield from self._settle(at)
 
     def _combined(self, result: jobs.Combined, at: float) -> Iterator[events.Event]:
         job = result.job
@@ -275,14 +280,19 @@ class Lab:
     # -- verdicts --
 
     def _settle(self, at: float) -> Iterator[events.Event]:
-        """The claims and the verdicts that the runs so far amount to."""
-        for experiment in [e for e in self.state.open.values() if weighing.claimable(e, self.state.known, self.state.commit)]:
-            yield events.Claimed(at, experiment.id, self._claim(experiment))
-        for experiment in [e for e in self.state.open.values() if e.decided is not None]:
-            assert experiment.decided is not None
-            verdict, reason, ruling = experiment.decided
-            if verdict != "keep" or experiment.base_commit == self.state.commit:
-                yield self._judged(at, experiment, verdict, reason, ruling)
+        """The claims and the verdicts that the runs so far amount to; each may bring the next, where one stands on another."""
+        while event := self._claimed(at) or self._decided(at):
+            yield event
+
+    def _claimed(self, at: float) -> events.Claimed | None:
+        experiment = next(filter(self.tower.may_claim, self.state.open.values()), None)
+        return events.Claimed(at, experiment.id, self._claim(experiment)) if experiment else None
+
+    def _decided(self, at: float) -> events.Judged | None:
+        for experiment in self.state.open.values():
+            if (found := experiment.decided) and (found[0] != "keep" or experiment.base_commit == self.state.commit):
+                return self._judged(at, experiment, *found)
+        return None
 
     def _claim(self, experiment: Experiment) -> decision.Claim:
         """Its claim, at a level from the wealth of the track or of a coordinator."""
@@ -360,7 +370,7 @@ class Lab:
         if isinstance(letter, jobs.Try):
             self.flight.handed_in.setdefault(letter.request, letter)
             return []
-        return self._happen([_HEAR[type(letter)](self, letter, at)])
+        return self._happen(chain([_HEAR[type(letter)](self, letter, at)], self._settle(at)))
 
     def _add(self, order: jobs.AddIdea, at: float) -> events.Event:
         title = line(order.title, MOST_TITLE_CHARACTERS)

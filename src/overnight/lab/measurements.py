@@ -220,8 +220,9 @@ class Runs:
         return experiment.confirmation_seeds
 
     def fresh(self, experiment: Experiment, count: int) -> list[int]:
-        """The first `count` usable ones of them."""
-        return [s for s in self.own_seeds(experiment) if s not in self.bad and s not in experiment.crashed][:count]
+        """The first `count` usable ones of them: on which neither side is known to fail."""
+        failed = self.bad | experiment.crashed | {s for s, m in self.of(experiment.base_commit).items() if not m}
+        return [s for s in self.own_seeds(experiment) if s not in failed][:count]
 
     def next_common(self, used: Iterable[int] = ()) -> int:
         """The incumbent's unused seed that lies nearest its median, or else a new one; a new one each time where the

@@ -14,10 +14,11 @@ from overnight.lab.flight import Flight
 from overnight.lab.jobs import Combine, Measure, sealed
 from overnight.lab.nulls import LONG, USUAL, edit_of
 from overnight.lab.state import BASELINE, State
+from overnight.lab.tower import FEW, Tower
 from overnight.referee.findings import proof_pairs
 from overnight.referee.stacks import read
 
-FEW, SLOTS_FOR_PAIR = 8, 3  # measure slots; beyond so few, so many for each pair that a claim is ahead of what is asked for
+SLOTS_FOR_PAIR = 3  # measure slots beyond `FEW` for each pair that a claim is ahead of what is asked for
 UNPACED_EVERY = 10  # of so many runs, one is never stopped for falling behind
 
 
@@ -28,8 +29,8 @@ class Measuring:
                is still the same
     """
 
-    def __init__(self, state: State, flight: Flight, campaign: Campaign) -> None:
-        self.state, self.flight, self.campaign = state, flight, campaign
+    def __init__(self, state: State, flight: Flight, tower: Tower, campaign: Campaign) -> None:
+        self.state, self.flight, self.tower, self.campaign = state, flight, tower, campaign
         self.check_now = False
 
     # -- what waits --
@@ -63,9 +64,11 @@ class Measuring:
         if due and known.numbers(state.commit) and not any(j.stage == "check" for j in flying):
             yield self._run(state.frontier, state.commit, known.seed_to_check(state.runs), "check")
         yield from self._traces(under_way)
+        floors = self.tower.floors
         begun = [e for e in state.open.values()
-                 if e.base_commit == state.commit and not e.stack and (e.awaited or not e.waiting)]
-        for experiment in sorted((e for e in begun if not e.patient), key=self.urgency):
+                 if self.tower.settled(e, floors) and not e.stack and (e.awaited or not e.waiting)]
+        for experiment in sorted((e for e in begun if not e.patient),
+                                 key=lambda e: (not e.awaited, -self.tower.worth(e, floors), e.id)):
             yield from self.runs_for(experiment, under_way)
         yield from self._screens(under_way)
         yield from self._explorations()
@@ -146,7 +149,8 @@ class Measuring:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""
         state, known = self.state, self.state.known
         stage: Stage = "confirm" if experiment.confirming else "race"
-        sides = [(experiment.id, experiment.commit), (state.frontier, state.commit)]
+        base = experiment.base_commit
+        sides = [(experiment.id, experiment.commit), (experiment.base, base)]
         if known.side_by_side(stage):
             sides.pop()
         elif state.track.progress is not None:
@@ -154,7 +158,7 @@ class Measuring:
         for seed in self._seeds(experiment, under_way):
             for owner, commit in sides:
                 if seed not in known.of(commit) and (commit, seed) not in under_way:
-                    yield self._run(owner, commit, seed, stage, state.commit)
+                    yield self._run(owner, commit, seed, stage, base)
 
     def _seeds(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> list[int]:
         """The seeds on which an experiment waits for runs: its own to confirm it, else one that the incumbent shares."""

@@ -18,7 +18,7 @@ class Probe(Struct, array_like=True, gc=False):
     base, base_commit  the experiment that it was made from, and its commit
     packed       its researcher's note as JSON; b"" where there is none
     mark         tells whether two changes are the same
-    runs         seed -> what was measured there; {} where the run failed. Those of an experiment that makes the same change count
+    runs         seed -> what was measured there; {} where the run failed; also by an experiment that makes the same change
     paired       seed -> what the frontier gave beside it, where the metric is a time
     guard_usage  the guard that is nearest its bound, as a share of it; None without guards or runs
     """
@@ -51,6 +51,7 @@ class Probes:
     """All points of a track.
 
     made     by their numbers; `next` is the number of the next one
+    makers   the researchers that made them
     unrun    the numbers of those that were not run yet
     marks    what tells a change from others -> the numbers of those that make it
     claimed  experiments' commits, and the point whose change each makes
@@ -59,6 +60,7 @@ class Probes:
 
     made: dict[int, Probe] = field(default_factory=dict)
     next: int = 1
+    makers: set[str] = field(default_factory=set)
     unrun: list[int] = field(default_factory=list)
     marks: dict[int, list[int]] = field(default_factory=dict)
     claimed: dict[str, int] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Probes:
                                        packed(event.note), mark(event.base_commit, event.patch), {}, {})
         self.next = event.probe + 1
         self.unrun.append(event.probe)
+        self.makers.add(event.researcher)
         self.marks.setdefault(self.made[event.probe].mark, []).append(event.probe)
 
     def same(self, made: int) -> list[Probe]:

@@ -27,7 +27,7 @@ class Proposing:
 
     def __init__(self, state: State, flight: Flight, roster: Roster, measuring: Measuring, briefing: Briefing) -> None:
         self.state, self.flight, self.roster = state, flight, roster
-        self.measuring, self.briefing = measuring, briefing
+        self.measuring, self.briefing, self.tower = measuring, briefing, measuring.tower
         self.conflicts: set[int] = set()
         self._refilled = -math.inf
         self._reported = 0
@@ -50,10 +50,11 @@ class Proposing:
         yield from (self._rebase(e) for e in old if e.id in together)
 
     def _left_behind(self) -> Iterator[Experiment]:
-        """Open experiments that stand on an older frontier and can be moved by git, or by a researcher that needs no time."""
+        """Open experiments that do not stand where they should, and that git or a researcher that needs no time can move."""
+        floors = self.tower.floors
         for each in self.state.open.values():
-            if each.base_commit != self.state.commit and not each.stack and (each.awaited or self.roster.proposers) \
-                    and not (each.id in self.conflicts and self.can_redo(each)):
+            if not self.tower.settled(each, floors) and not each.stack \
+                    and (each.awaited or self.roster.proposers) and not (each.id in self.conflicts and self.can_redo(each)):
                 yield each
 
     def _stack_wanted(self, free: Sequence[Experiment], running: set[str]) -> bool:
@@ -107,12 +108,13 @@ class Proposing:
         return None if experiment.awaited else self.roster.roles.get(experiment.researcher)
 
     def _rebase(self, experiment: Experiment, anew: bool = False) -> Rebase:
-        """Put a change on top of the frontier. `anew`: git could not, and a role that thinks long is asked, at a place for
-        that."""
+        """Put a change where it should stand. `anew`: git could not put it on the frontier, so that a role that thinks long is
+        asked, at a place for that."""
         role = self._author(experiment)
         brief = None if role is None or (role.thinks and not anew) else self.briefing.role(role.name, past(experiment))
-        return Rebase(experiment.id, experiment.commit, experiment.base_commit, self.state.commit,
-                      role.name if role else "", brief, anew)
+        onto = self.state.commit if anew else self.tower.onto(experiment, self.tower.floors)
+        name = role.name if role else ""
+        return Rebase(experiment.id, experiment.commit, experiment.base_commit, onto, name, brief, anew)
 
     def _free(self, role: Role) -> bool:
         """Whether an adviser can work and does not yet."""
@@ -154,7 +156,7 @@ class Proposing:
     def _wanted(self, name: str) -> int:
         """How many proposals should be on their way, so that the measure slots have work while this researcher thinks."""
         state, measure_slots, size = self.state, self.flight.measure_slots, self.measuring.size
-        if self.measuring.campaign.open_to(name):
+        if self.measuring.campaign.explored_by(name):
             return (measure_slots + 1) // 2 + (not state.calibrated)
         least = (self._ahead * size if size > 1 else (measure_slots + 1) // 2) + (not state.calibrated)
         if not self.roster.roles[name].thinks:

@@ -242,11 +242,14 @@ class State:
         """What was measured against the older frontier is carried on as part of the race: the change is confirmed anew."""
         experiment = self.experiments[event.experiment]
         race, fresh = self.known.pairs(experiment)
+        old, before, claimed = experiment.base_commit, experiment.commit, experiment.claim is not None
         self._settle(experiment)
-        experiment.used |= self.known.of(experiment.commit).keys()
-        self.known.forget(experiment.commit)
-        old = experiment.base_commit
+        experiment.used |= self.known.of(before).keys()
         experiment.put_on(event, race, fresh)
+        if claimed:  # others may stand on it
+            self._let_go(before)
+        else:
+            self.known.forget(before)
         if event.patch:
             self._made.setdefault(mark(event.base_commit, event.patch), event.experiment)
         self._let_go(old)
@@ -306,6 +309,7 @@ class State:
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
+            self._weigh_with(event)
         elif event.commit in self.known.values:  # an incumbent that was, with which an experiment is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
             self.known.hold(event)
@@ -368,8 +372,12 @@ class State:
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
             self.failures.kept(self.lineage, self.known.of(experiment.commit))
+            for each in self.open.values():
+                if each.base_commit == self.commit:  # it stood on the claim: what it has may decide it now
+                    each.pairs = 0
+                    self._weigh(each)
         else:
-            self.known.forget(experiment.commit)
+            self._let_go(experiment.commit)
         experiment.confirmation_seeds, experiment.decided, experiment.crashed = (), None, NO_SEEDS
         self._let_go(old)
 
@@ -383,7 +391,7 @@ class State:
             self._settle(oldest)
             oldest.used |= self.known.of(oldest.commit).keys()
             oldest.prior_differences, oldest.confirmation_seeds = (*race, *fresh), ()
-            self.known.forget(oldest.commit)
+            self._let_go(oldest.commit)
             self._let_go(oldest.base_commit)
 
     def _on_reopened(self, event: events.Reopened) -> None:
@@ -438,11 +446,11 @@ class State:
         self.counts[victim.veto(event)] += 1
         self.pasts.add(remembered(victim))
 
-    def _let_go(self, base: str) -> None:
-        """Forget the runs of an old incumbent with which no experiment is compared any more."""
-        if base not in (self.commit, self.known.baseline_commit) \
-                and not any(e.base_commit == base for e in self._compared()):
-            self.known.forget(base)
+    def _let_go(self, commit: str) -> None:
+        """Forget the runs of an old incumbent, or of a claim that is over, unless an experiment is still compared with it."""
+        if commit not in (self.commit, self.known.baseline_commit) \
+                and not any(commit in (e.commit, e.base_commit) for e in self._compared()):
+            self.known.forget(commit)
 
     def _compared(self) -> list[Experiment]:
         """Experiments whose pairs with what they stand on still count."""

@@ -18,7 +18,7 @@ from overnight.referee.wealth import Wealth
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
 MOST_SCATTER = 2.0  # times the baseline's standard deviation that a keep's may be
-EARNED = 3.0  # of its own standard deviations: a larger gain earns it, for what hardly learns scatters little
+EARNED = 5.0  # of its own standard deviations: a larger gain earns it, for what hardly learns scatters little
 
 
 def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: float, commit: str) -> None:
@@ -34,7 +34,7 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
     if not pairs or (pairs, len(fresh)) == (experiment.pairs, experiment.fresh_pairs):
         return
     experiment.pairs, experiment.fresh_pairs, experiment.effect = pairs, len(fresh), inference.mean(fresh or race)
-    usage = known.guard_usage(experiment)
+    usage = known.guard_usage(experiment) if experiment.base_commit == commit else []  # elsewhere the base's share is not known
     if usage:
         nearest = max(usage, key=lambda u: u.share)
         experiment.guard_usage = nearest.share
@@ -108,10 +108,10 @@ def _overlap(experiment: Experiment, step: decision.Ruling) -> str:
 # ---- claims and findings -------------------------------------------------------------------------------------------
 
 
-def claimable(experiment: Experiment, known: Runs, commit: str) -> bool:
-    """Whether its race is over, and it has not made its claim; the frontier is at `commit`."""
+def claimable(experiment: Experiment, known: Runs) -> bool:
+    """Whether its race is over, and it has not made its claim."""
     return bool(experiment.confirming) and experiment.claim is None and experiment.decided is None \
-        and experiment.base_commit == commit and known.kind.claims(evidence_of(experiment, known, 0.0))
+        and known.kind.claims(evidence_of(experiment, known, 0.0))
 
 
 def claim(experiment: Experiment, known: Runs, policy: decision.Policy, wealth: Wealth) -> decision.Claim:

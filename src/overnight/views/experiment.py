@@ -160,7 +160,7 @@ class DetailView(ExperimentView, frozen=True):
     these.
 
     alpha           level at which its verdict was given: a keep took evidence of 1 / alpha to 1
-    rebased         how often it was put on a newer frontier, and `anew` how often its researcher had to make it anew for that
+    rebased         how often it was put on a newer frontier or an open claim, and `anew` how often it was made anew for that
     stacks          the numbers of the experiments in each stack that it was part of
     patch           its change as it was proposed, or was made anew last, as a diff
     runs            its runs, oldest first
@@ -255,7 +255,8 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == chosen.id]
     forms = [e for e in mine if not isinstance(e, Judged)]
     bases = {e.commit: e.base_commit for e in forms}
-    now = "" if chosen.verdict == "open" and chosen.base_commit != state.commit else chosen.commit
+    bound = chosen.verdict != "open" or chosen.base_commit in (state.commit, *(e.commit for e in state.open.values()))
+    now = chosen.commit if bound else ""
     return DetailView(
         **asdict(experiment(state, chosen)),
         alpha=next((e.alpha for e in mine if isinstance(e, Judged)), None),

@@ -1,8 +1,9 @@
 """What a campaign tries next: the run from which the surrogate expects most, and when its lead is claimed to be better.
 
-Single runs of whole configurations go into one surrogate. The lead is what it thinks best of what was run; the next run is where
-most improvement on the lead is expected, found by turning one knob after the other. Claims are few: of a lead that is thought to
-be better by more than noise hides, once enough was learnt since the claim before, and of the best one when the session closes.
+Single runs of whole configurations go into one surrogate. The lead is what it thinks best of what was run; the next run is
+where most improvement on the lead is expected, found by turning one knob after the other, or where good configurations are
+common. Claims are few: of a lead that is thought to be better by more than noise hides, once enough was learnt since the claim
+before, and of the best one while what is left of the session is just enough to prove it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from overnight.researchers.knobs.history import Lineage, noted
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns
 from overnight.researchers.knobs.scales import Value
-from overnight.researchers.knobs.space import Config, Places, Space
+from overnight.researchers.knobs.space import Places, Space
 
 WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
@@ -102,16 +103,16 @@ class _Search:
         others = [value - level for point in self.points[1:] for _, value in point.runs]
         noise = (self.brief.noise or 0.0) / math.sqrt(2)
         unit = _typical(others, noise)
-        rows, values, labels, variances = [], [], [], []
+        found: list[tuple[Array, float, int, float]] = []
         for row, point in zip(self.rows, self.points, strict=True):
             for label, value in point.runs:
-                rows.append(row), labels.append(label), variances.append(max(LEAST_NOISE, (noise / unit) ** 2))
-                values.append(max((value - level) / unit, -WORST))
-            for _ in range(point.failed if not point.runs else 0):
-                rows.append(row), labels.append(-1), variances.append(UNSURE), values.append(-CRASH)
+                found.append((row, max((value - level) / unit, -WORST), label, max(LEAST_NOISE, (noise / unit) ** 2)))
+            if point.failed and not point.runs:
+                found.append((row, -CRASH, -1, UNSURE))
         model = Process(self.space.worth, self.space.ordered, self.space.here)
-        width = len(self.space.knobs)
-        model.fit(Seen(np.array(rows).reshape(-1, width), np.array(values), np.array(labels, dtype=np.intp), np.array(variances)))
+        rows, values, labels, variances = zip(*found, strict=True) if found else ((), (), (), ())
+        model.fit(Seen(np.array(rows).reshape(-1, len(self.space.knobs)), np.array(values),
+                       np.array(labels, dtype=np.intp), np.array(variances)))
         if waiting := [row for row, point in zip(self.rows, self.points, strict=True) if point.open]:
             model.imagine(np.array(waiting))
         return unit, model
@@ -152,7 +153,7 @@ class _Search:
         claimed = self._claim(score)
         if claimed is not None:
             return claimed
-        return self._look(lead, np.argsort(-score, kind="stable"))
+        return self._look(lead, [int(i) for i in np.argsort(-score, kind="stable")])
 
     def _claim(self, score: Array) -> Next | None:
         """The best configuration that may be claimed now; None where none is, or one is on its way."""

@@ -66,7 +66,7 @@ class Process:
         for variance, part in zip(self.variance, self.alone, strict=True):
             total += variance * part
         usual = float(np.mean(self.seen.noise)) if len(self.seen.noise) else 1.0
-        return total + self.shared * self.noisy * usual * self.same
+        return np.asarray(total + self.shared * self.noisy * usual * self.same)
 
     def _solve(self) -> Array:
         full = self._covariance()
@@ -81,7 +81,8 @@ class Process:
         a = self.weights
         for knob, part in enumerate(self.alone):
             self.variance[knob] = _moved(self.variance[knob], part, a, inverse, self.prior[knob])
-        self.joint = _moved(self.joint, self._together(self.seen.at, self.seen.at), a, inverse, MIXED * float(np.sum(self.prior)))
+        together = self._together(self.seen.at, self.seen.at)
+        self.joint = _moved(self.joint, together, a, inverse, MIXED * float(np.sum(self.prior)))
         noise = np.diag(self.seen.noise)
         self.noisy = _moved(self.noisy, noise, a, inverse, 1.0, 20.0)
         level = float(np.mean(self.seen.noise)) * self.noisy
@@ -99,21 +100,21 @@ class Process:
     def _alone(self, knob: int, left: Array, right: Array) -> Array:
         """The correlation of one knob's effect between places of it."""
         if self.ordered[knob]:
-            return np.exp(-0.5 * ((left[:, None] - right[None]) / REACH) ** 2)
-        return (left[:, None] == right[None]).astype(np.float64)
+            return np.asarray(np.exp(-0.5 * ((left[:, None] - right[None]) / REACH) ** 2))
+        return np.asarray(left[:, None] == right[None], dtype=np.float64)
 
     def _log_together(self, knob: int, left: Array, right: Array) -> Array:
-        """The logarithm of a knob's factor in the correlation of what all do together; what matters more changes it sooner."""
+        """The logarithm of a knob's factor in the correlation of what all do together: what matters changes it sooner."""
         share = self.variance[knob] / max(float(np.max(self.variance)), 1e-12)
         if self.ordered[knob]:
-            return -0.5 * share * ((left[:, None] - right[None]) / JOINT) ** 2 * 2
-        return -0.5 * share * (left[:, None] != right[None]).astype(np.float64)
+            return np.asarray(-share * ((left[:, None] - right[None]) / JOINT) ** 2)
+        return np.asarray(-0.5 * share * (left[:, None] != right[None]))
 
     def _together(self, left: Array, right: Array) -> Array:
         total = np.zeros((len(left), len(right)))
         for knob in range(left.shape[1]):
             total += self._log_together(knob, left[:, knob], right[:, knob])
-        return np.exp(total)
+        return np.asarray(np.exp(total))
 
     def imagine(self, at: Array) -> None:
         """Runs at these configurations are taken to have given what is expected of them."""
@@ -180,4 +181,5 @@ class Turns:
 def _moved(variance: float, part: Array, weights: Array, inverse: Array, prior: float, belief: float = BELIEF) -> float:
     found = variance * float(weights @ part @ weights)
     wanted = variance * float(np.sum(inverse * part))
-    return float(min(max(variance * (found + belief * prior / max(variance, 1e-12)) / (wanted + belief), prior / 1000), CAP * prior))
+    moved = (variance * found + belief * prior) / (wanted + belief)
+    return min(max(moved, prior / 1000), CAP * prior)

@@ -121,18 +121,27 @@ def ladder(scale: Scale, value: Value) -> list[Value]:
         return list(dict.fromkeys((*scale.choices, value)))
     if scale.kind == "linear" or (scale.kind == "int" and isinstance(value, int)):
         low, high = scale.low, scale.high
-        raw: Iterable[float] = range(int(low), int(high) + 1) if scale.kind == "int" and high - low <= MOST_WHOLE             else [low + (high - low) * part / (2 * RUNGS) for part in range(2 * RUNGS + 1)]
+        every = scale.kind == "int" and high - low <= MOST_WHOLE
+        even = [low + (high - low) * part / (2 * RUNGS) for part in range(2 * RUNGS + 1)]
+        raw: Iterable[float] = range(int(low), int(high) + 1) if every else even
     elif scale.kind == "size" and isinstance(value, int) and (here := rung(value)) is not None:
         raw = [_on_rung(here + step) for step in range(-2 * int(WIDE), 2 * int(WIDE) + 1, 1 if scale.halfway else 2)]
         return sorted({value, *(each for each in raw if scale.low <= each <= scale.high)})
     elif scale.kind == "fraction" and value in (0, 1):
         raw = [0.0, 1.0, *(abs(value - away) for away in (*FROM_ZERO, 0.2, 0.5))]
     else:
-        high = WIDE if math.isinf(scale.high) or scale.kind != "log" else math.log2(max(scale.high, TINY) / abs(value)) if value else 0
-        low = WIDE if math.isinf(scale.low) or scale.kind != "log" else math.log2(abs(value) / max(scale.low, TINY)) if value else 0
+        low, high = _reach(scale, value)
         raw = [_turned(scale, value, step / 2) for step in range(-round(2 * low), round(2 * high) + 1)]
         raw = [*raw, *(bound for bound in (scale.low, scale.high) if math.isfinite(bound) and scale.kind in ("log", "size"))]
     return sorted({value, *_fit(scale, value, raw, 2)})
+
+
+def _reach(scale: Scale, value: float) -> tuple[float, float]:
+    """Steps from a value to the lower and the upper end of its scale."""
+    if scale.kind != "log" or not value:
+        return (WIDE, WIDE) if value else (0.0, 0.0)
+    return (WIDE if math.isinf(scale.low) else math.log2(abs(value) / max(scale.low, TINY)),
+            WIDE if math.isinf(scale.high) else math.log2(max(scale.high, TINY) / abs(value)))
 
 
 def _away(scale: Scale, value: int | float, steps: Iterable[float]) -> list[Value]:

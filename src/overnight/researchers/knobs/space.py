@@ -63,7 +63,7 @@ class Space:
 
 
 def _worth_a_try(knob: Knob) -> list[Value]:
-    """The values of a knob that are worth a try, its own among them; zero too, where that is how a person would switch it off."""
+    """The values of a knob that are worth a try, its own among them; zero too, where a person would so switch it off."""
     found = scales.ladder(knob.scale, knob.value)
     off = isinstance(knob.value, float) and math.isinf(knob.scale.low) and words.named(knob.label, words.MAYBE_ZERO)
     return [0.0, *found] if off and knob.scale.kind == "log" and 0.0 not in found else found
