@@ -34,6 +34,7 @@ PLAIN = 6.0  # the same after which it is claimed early
 AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
 PRICE = (8.0, 24.0)  # runs that a claim takes: some, and so many more for an effect of one standard deviation of a pair
 SPARE, HOPELESS, LONG = 1.3, 0.5, 8.0  # times that price: what is kept for the last claims, what is too little, what is plenty
+LAST = 0.4  # share of a session's runs before which no last claim is made
 LEAST = 0.7  # standard deviations of a pair that the last claims are to be better by
 HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
 PARZEN, FEW, TRIES = 0.2, 10, 10  # share of runs where good ones are common; points before that, and draws until one is new
@@ -172,13 +173,20 @@ class _Search:
     def _due(self, gain: float, doubt: float) -> bool:
         """Whether a lead of this gain is to be claimed now: in a session that ends soon, when what is left is just enough to
         prove it; in a longer one, when enough was learnt since the last claim."""
-        pair, runs = max(self.brief.noise or 0.0, 1e-12), self.explore.runs
+        pair, runs = self._pair, self.explore.runs
         price = PRICE[0] + PRICE[1] * pair / max(gain, LEAST * pair)
         if runs is not None and runs < LONG * price:
             likely = 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
-            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= SPARE * price
+            last = min(SPARE * price, LAST * (runs + sum(len(point.runs) for point in self.points)))
+            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= last
         many = EARLY if gain - doubt >= PLAIN * pair else AGAIN
         return self.explore.made >= many and gain - doubt >= WORTH * pair
+
+    @property
+    def _pair(self) -> float:
+        """Standard deviation of a paired difference, as the baseline and all other runs show it."""
+        usual = float(np.median(self.model.seen.noise)) * self.model.noisy
+        return max(self.brief.noise or 0.0, math.sqrt(2 * usual) * self.unit if self.brief.noise else 0.0, 1e-12)
 
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
