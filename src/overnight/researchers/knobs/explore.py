@@ -29,14 +29,11 @@ LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
 STARTS = 3  # of the best configurations known, from which a better one is looked for
 SWEEPS = 12  # turns of one knob on the way to the next run
 OFTEN = 5  # runs of one configuration, after which others are more worth while
-WORTH = 2.0  # standard deviations of a pair that a lead is to be better by before it is claimed while there is time
-PLAIN = 6.0  # the same after which it is claimed early
-AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
 PRICE = (8.0, 24.0)  # runs that a claim takes: some, and so many more for an effect of one standard deviation of a pair
-SPARE, HOPELESS, LONG = 1.3, 0.5, 8.0  # times that price: what is kept for the last claims, what is too little, what is plenty
-LAST = 0.4  # share of a session's runs before which no last claim is made
-LEAST = 0.7  # standard deviations of a pair that the last claims are to be better by
-HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
+APART, LONG = 3.0, 6.0  # times that price: the points between two claims, and what a session has left that is no end of it yet
+SPARE, LAST = 1.3, 0.4  # times that price that is kept for the last claim, and the share of all runs before which none is made
+LEAST = 0.7  # standard deviations of a pair that a claim is to be better by
+SURE, HOPE = 2.0, -0.5  # standard deviations of what is expected by which it is above zero; the same for the last claims
 PARZEN, MOST_PARZEN = 0.33, 0.6  # share of runs where good ones are common, at first and at most
 EAGER = 2.0  # how eagerly that share follows what came of them
 FEW, TRIES = 10, 10  # points before the first of them, and draws until one is new
@@ -178,15 +175,15 @@ class _Search:
 
     def _due(self, gain: float, doubt: float) -> bool:
         """Whether a lead of this gain is to be claimed now: in a session that ends soon, when what is left is just enough to
-        prove it; in a longer one, when enough was learnt since the last claim."""
+        prove it; in a longer one, when the runs since the last claim were several times its price."""
         pair, runs = self._pair, self.explore.runs
-        price = PRICE[0] + PRICE[1] * pair / max(gain, LEAST * pair)
+        if gain < LEAST * pair:
+            return False
+        price = PRICE[0] + PRICE[1] * pair / gain
         if runs is not None and runs < LONG * price:
-            likely = 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
-            last = min(SPARE * price, LAST * (runs + sum(len(point.runs) for point in self.points)))
-            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= last
-        many = EARLY if gain - doubt >= PLAIN * pair else AGAIN
-        return self.explore.made >= many and gain - doubt >= WORTH * pair
+            spent = sum(len(point.runs) for point in self.points)
+            return gain >= HOPE * doubt and runs <= min(SPARE * price, LAST * (runs + spent))
+        return gain >= SURE * doubt and self.explore.made >= APART * price
 
     @property
     def _pair(self) -> float:
