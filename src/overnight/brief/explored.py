@@ -15,8 +15,8 @@ HEAD = """\
 ## What single runs have explored
 
 {} points: combinations of constants, each run once by a researcher that needs no time. They claim nothing; what it thinks \
-best becomes an experiment by itself. So leave constants to it, and propose what turning them cannot do: other code, or a better \
-form of what it found to matter.
+best becomes an experiment by itself. So leave constants to it, and propose what turning them cannot do: other code, or \
+a better form of what it found to matter.
 """
 BETTER = "Expected to be better than the frontier, the best first (expectation ± standard deviation, positive is better):"
 NOTHING = "No point on this frontier is expected to be better than it."

@@ -245,9 +245,9 @@ def _explored(told: History) -> list[str]:
     failed = sum(p.state == "failed" for p in told.points)
     crashed = f" {_count(failed, 'run')} of them failed." if failed else ""
     head = ("point", "what", "better by in its one run", "was expected", "raced as")
-    return ["## What was explored", f"{prose(said[:1].upper() + said[1:])}.{crashed} Each was run once, beside the commit that "
-            f"it stands on{f', in{_unit(track)}' * bool(track.unit)}. Of many runs those that look best were lucky too, so what "
-            "is thought best is raced and proven as an experiment, on fresh seeds. `overnight log --explored` lists all of them.",
+    return ["## What was explored", f"{prose(said[:1].upper() + said[1:])}.{crashed} Each is one run beside one of the commit "
+            f"that it stands on{f', in{_unit(track)}' * bool(track.unit)}. The best of many runs were lucky too, so "
+            "what is thought best is raced and proven as an experiment, on fresh seeds. `overnight log --explored` lists all.",
             *([_table(head, rows)] if rows else [])]
 
 

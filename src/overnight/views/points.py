@@ -94,7 +94,7 @@ def explored(points: int, found: LeadView | None, unit: str) -> str:
     """How many points were explored and what the lead is thought to be, in a sentence without its stop."""
     said = f"explored {points:,} point{'s' * (points != 1)} in single runs, which claim nothing"
     if found is None:
-        return f"{said}; none is expected to be better yet"
+        return said
     return f"{said}; the lead, point {found.point}, is expected to be {about(found.gain, found.deviation, unit)} better"
 
 

@@ -113,10 +113,10 @@ def _capital(sentence: str) -> str:
 
 def _looked(found: DetailView) -> Iterator[str]:
     if explored := [run for run in found.runs if run.point is not None]:
-        points = ", ".join(dict.fromkeys(str(run.point) for run in explored))
-        many = f"{len(explored)} of its runs were" if len(explored) > 1 else "One of its runs was"
-        yield (f"{many} made to explore it (point {points}), before it was proposed: chosen for what that gave, it counts for "
-               "the race alone, and no claim rests on it.")
+        points, many = ", ".join(dict.fromkeys(str(run.point) for run in explored)), len(explored) > 1
+        yield (f"{len(explored)} of its runs {'were' if many else 'was'} made to explore it (point{'s' * many} {points}), "
+               f"before it was proposed for what {'they' if many else 'it'} gave: {'they count' if many else 'it counts'} for "
+               "the race alone, and no claim rests on that.")
     for members in found.stacks:
         others = ", ".join(f"#{number}" for number in members if number != found.id)
         yield (f"It was first looked at together with {others} in one run: most changes are worth nothing, and a stack "
