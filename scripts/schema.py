@@ -40,7 +40,8 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight idea import": (Queued, LINES),
     "overnight idea list": (Idea, f"{LINES}, oldest first"),
     "overnight init": (Done, ""),
-    "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` [PointViews](#pointview); with `--verify` or `--patches` a [Done](#done)"),
+    "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` a [PointView](#pointview) a line, with "
+                      "`--verify` or `--patches` a [Done](#done)"),
     "overnight merge": (Done, ""),
     "overnight pause": (Done, ""),
     "overnight report": (Done, ""),

@@ -141,9 +141,11 @@ def _scene(history: History) -> Scene:
             dots[verdict].append(dot)
         elif verdict in ended:
             ended[verdict].append(x)
+    explored = tuple(_explored(history, places, stands, sign, ratios))
+    end = max([end, *(math.ceil(x) for x, _ in explored)])
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
                  tuple(ended["foul"]), stands[BASELINE], sign, places[BASELINE], end,
-                 tuple(_explored(history, places, stands, sign, ratios)))
+                 explored)
 
 
 def _explored(history: History, places: Mapping[int, int], stands: Mapping[int, float], sign: int, ratios: bool) \
