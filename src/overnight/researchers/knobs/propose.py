@@ -108,6 +108,7 @@ def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: rando
     text = f"{_title(found.config, named)}\n\n{what}. The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} " \
            f"{brief.metric} (+ is better)."
     note = _note(named, found.config) | {EXPECTS: [float(f"{number:.4g}") for number in (found.mean, found.deviation)]}
+    note |= {"arm": found.arm} if found.arm else {}
     return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
 
 
