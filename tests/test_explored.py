@@ -138,7 +138,7 @@ def test_a_lead_is_what_was_expected_put_together_with_its_run(night):
 def test_what_was_claimed_and_not_kept_is_no_lead(night):
     batch = next(i for i, e in enumerate(night.events) if isinstance(e, Judged))
     before = Night(Campaigner(2), past=night.events[:batch])
-    (claimed,) = {number for number in before.lab.state.probes.claims.values()}
+    (claimed,) = set(before.lab.state.probes.claims.values())
     assert any(before.lab.state.probes.claims.get(before.lab.state.probes.made[lead.point].mark) == claimed
                for lead in leads.leads(before.lab.state))
     before.lab.state.apply(Judged(0.0, claimed, "discard", "no better"))
