@@ -42,11 +42,10 @@ def _refused(state: State, probe: Probe) -> bool:
 
 def _lead(state: State, probe: Probe) -> Lead | None:
     """A point whose prior is what was expected of it, after a run that scatters as a pair does."""
-    if probe.value is None or probe.beside is None or probe.expected is None:
+    if probe.value is None or probe.beside is None or probe.expected is None or state.noise is None:
         return None
     (gain, deviation), saw = probe.expected, state.track.oriented(probe.value - probe.beside)
-    noise = state.noise or 0.0
-    weight = 1.0 if noise == 0 else deviation**2 / (deviation**2 + noise**2)
+    weight = deviation**2 / (deviation**2 + state.noise**2) if state.noise else 1.0
     return Lead(probe.id, gain + weight * (saw - gain), deviation * math.sqrt(1 - weight))
 
 
