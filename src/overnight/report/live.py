@@ -31,7 +31,7 @@ NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; cha
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 BESIDE = 20  # columns for the name of a place, and for how long it is at work
 LAST = 6  # verdicts that stay on the screen
-POINTS, EVERY = 2, 20  # explored points that stay on the screen; between two plain lines about what they led to
+POINTS, EVERY = 2, 10  # explored points that stay on the screen; between two plain lines about what they led to
 EXPLORED = "dim cyan"
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
 
@@ -251,8 +251,8 @@ def _explored(state: State, event: Measured) -> str:
     metric, probe = state.track.metric, state.probes.made.get(event.experiment)
     if probe is None:
         return ""
-    why = "" if event.metrics else f" ({untrusted.line(event.reason, SHOWN)})"
-    return points.line(points.point(state, probe), metric.name, metric.unit) + why
+    why = "" if event.metrics else untrusted.line(event.reason, SHOWN)
+    return points.line(points.point(state, probe), metric.name, metric.unit, why)
 
 
 def _so_far(state: State) -> str:

@@ -243,7 +243,7 @@ def _explored(told: History) -> list[str]:
              _round(points.about(*p.expected)) if p.expected else "–", f"#{p.experiment}" if p.experiment else "–")
             for p in shown]
     failed = sum(p.state == "failed" for p in told.points)
-    crashed = f" {_count(failed, 'run')} of them failed." if failed else ""
+    crashed = f" {failed:,} of the runs failed." if failed else ""
     head = ("point", "what", "better by in its one run", "was expected", "raced as")
     return ["## What was explored", f"{prose(said[:1].upper() + said[1:])}.{crashed} Each is one run beside one of the commit "
             f"that it stands on{f', in{_unit(track)}' * bool(track.unit)}. The best of many runs were lucky too, so "

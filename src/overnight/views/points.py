@@ -13,7 +13,7 @@ from overnight.lab.state import State
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
 
-TITLE = 300  # characters
+TITLE, SHOWN = 300, 200  # characters of a title, and of one in a line
 
 
 class LeadView(Struct, frozen=True):
@@ -104,12 +104,12 @@ def about(gain: float, deviation: float, unit: str = "") -> str:
     return (f"{shown} ± {number(deviation, 2)}" if deviation else shown) + f" {unit}" * bool(unit)
 
 
-def line(found: PointView, metric: str, unit: str = "") -> str:
-    """One point in one line: its run, what it was compared with, and what it turned."""
+def line(found: PointView, metric: str, unit: str = "", why: str = "") -> str:
+    """One point in one line: its run (or why that failed, where that is known), what it was compared with, what it turned."""
     if found.value is None:
-        ran = "not run yet" if found.state == "open" else "its run failed"
+        ran = "not run yet" if found.state == "open" else f"its run failed{f' ({why})' if why else ''}"
     else:
         gain = "" if found.gain is None else f" ({number(found.gain, 3, found.value, '+')} in one run)"
         ran = f"{one_line(metric, 32)} {number(found.value, 5)}{f' {one_line(unit, 24)}' if unit else ''}{gain}"
     claim = f", raced as #{found.experiment}" if found.experiment is not None else ""
-    return f"explored {found.point}: {ran}{claim}  {found.title}"
+    return f"explored {found.point}: {ran}{claim}  {one_line(found.title, SHOWN)}"
