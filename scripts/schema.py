@@ -11,6 +11,7 @@ from overnight.brief.data import BriefData
 from overnight.contracts import Idea
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
+from overnight.views.points import PointView
 from overnight.views.public import PublicView
 from overnight.views.track import TrackView
 
@@ -39,7 +40,8 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight idea import": (Queued, LINES),
     "overnight idea list": (Idea, f"{LINES}, oldest first"),
     "overnight init": (Done, ""),
-    "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--verify` or `--patches` a [Done](#done)"),
+    "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` a [PointView](#pointview) a line, with "
+                      "`--verify` or `--patches` a [Done](#done)"),
     "overnight merge": (Done, ""),
     "overnight pause": (Done, ""),
     "overnight report": (Done, ""),
@@ -64,7 +66,7 @@ def section(name: str, kind: dict[str, Any]) -> str:
 
 def page() -> str:
     """The whole page."""
-    _, components = msgspec.json.schema_components([kind for kind, _ in PRINTED.values()], ref_template="#{name}")
+    _, components = msgspec.json.schema_components([kind for kind, _ in PRINTED.values()] + [PointView], ref_template="#{name}")
     rows = "".join(f"| `{command}` | [{kind.__name__}](#{kind.__name__.lower()}){f', {how}' if how else ''} |\n"
                    for command, (kind, how) in PRINTED.items())
     return "\n".join([HEAD + rows, *(section(name, kind) for name, kind in components.items())])

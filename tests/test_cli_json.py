@@ -16,6 +16,7 @@ from conftest import LITTLE, ROOT, command, commit, git, home, repository, write
 from overnight.cli import main
 from overnight.cli.base import OBJECT, OBJECTS
 from overnight.night import dispatch
+from overnight.views.points import PointView
 
 NEEDS = "night"
 NO_DATA = {"completion", "demo", "mcp"}
@@ -111,6 +112,10 @@ def test_every_answer_is_what_its_schema_says(track, tmp_path):
     kept = [each.id for each in objects("log", called("log", folder, ...).stdout) if each.verdict.verdict == "keep"]
     assert "taken back" in objects("veto", called("veto", folder, kept[-1], ...).stdout)[0].said[0]
     assert objects("log", called("log", folder, ...).stdout)  # lines of the type that is promised
+    explored = called("log", folder, ..., "--explored").stdout.splitlines()
+    points = [msgspec.convert(json.loads(row), PointView) for row in explored]
+    assert [each.point for each in points] == [*range(1, objects("status", called("status", folder, ...).stdout)[0].explored + 1)]
+    assert points and all(each.expected for each in points)
     checked = json.loads(called("log", folder, ..., "--verify").stdout)
     assert "chain whole" in checked["said"][0]
 

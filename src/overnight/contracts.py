@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
+EXPECTS = "expects"  # where the note of a probe says what its researcher expects of it
 Direction = Literal["minimize", "maximize"]
 Network = Literal["none", "loopback"]
 Accounting = Literal["exact", "estimate"]
@@ -27,7 +28,8 @@ class Change(Struct, frozen=True):
 
     files    path -> the whole new text of the file; None deletes it
     message  a title that says what changed; optionally a blank line and why it was tried
-    note     whatever the researcher wants to read again in later briefs (JSON types only)
+    note     whatever the researcher wants to read again in later briefs (JSON types only); of a probe, `expects` is shown, its
+             expected gain on the frontier and the standard deviation of that
     idea     the number of the idea in the queue that it tries; 0: none of them
     probe    whether it is to be run once, to learn from, and claims nothing; only where the brief has `explore`
     """
@@ -140,6 +142,33 @@ class Explore(Struct, frozen=True):
     closing: bool = False
 
 
+class Best(Struct, frozen=True):
+    """A point of a campaign that is thought to be better than the frontier.
+
+    title      what it turns, in its researcher's words
+    turned     the same as data: what was turned -> its value now, and there; {} where its researcher leaves none
+    gain       by how much it is expected to be better, in the metric's unit, and `deviation` how uncertain that is
+    value      what its run measured
+    """
+
+    title: str
+    turned: dict[str, tuple[Any, Any]]
+    gain: float
+    deviation: float
+    value: float
+
+
+class Explored(Struct, frozen=True):
+    """What researchers that need no time have explored by single runs, for one that thinks.
+
+    points  how many they were, in all
+    best    those on today's frontier that are thought to be better, the best first
+    """
+
+    points: int
+    best: tuple[Best, ...] = ()
+
+
 class Brief(Struct, frozen=True):
     """What a researcher is given to work from.
 
@@ -171,6 +200,7 @@ class Brief(Struct, frozen=True):
     beside   which one it is, from 0 on, of how many that think at the same time about the same code
     rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     explore  leave to propose probes; None: each change gets a verdict of its own
+    explored what others explored; None: nothing, or this researcher knows it from `explore`
     """
 
     goal: str
@@ -207,6 +237,7 @@ class Brief(Struct, frozen=True):
     rivals: tuple[str, ...] = ()
     taken: dict[str, list[int]] = {}
     explore: Explore | None = None
+    explored: Explored | None = None
 
 
 class Call(Struct, frozen=True):

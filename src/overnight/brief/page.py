@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from overnight.brief import areas, layout, lessons
+from overnight.brief import areas, explored, layout, lessons
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Idea, Left, Past
@@ -150,6 +150,10 @@ def _changing(brief: Brief) -> Iterator[Part]:
     yield Part(9, lambda room: _failed(found, room))
     going = [f"- #{p.id} {quoted(lessons.title(p.message), TITLE)}" for p in reversed(brief.history) if p.verdict == "open"]
     yield layout.listed(2, "## Under way\n\nProposed and not yet judged:\n", going, "experiments under way, the oldest")
+    if brief.explored is not None:
+        rows = explored.rows(brief.explored, brief.metric)
+        yield layout.listed(2, explored.head(brief.explored), rows, "explored points, those of which least is expected") \
+            if rows else layout.short(explored.head(brief.explored))
     yield from _queue(brief.ideas)
     yield layout.long(4, brief.notes, lambda n: "## What the lab has learnt\n\n" + fenced(
         brief.notes, "notes of the last standup", n), "the notes")

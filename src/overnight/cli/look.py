@@ -15,9 +15,10 @@ from overnight.referee.guards import ESTIMATED
 from overnight.report.folding import folded, width
 from overnight.report.standing import standing
 from overnight.track.units import number
-from overnight.views import holdout, sentences
+from overnight.views import holdout, points, sentences
 from overnight.views.answers import Done
-from overnight.views.experiment import detail, experiment, history, line, named
+from overnight.views.experiment import History, detail, experiment, history, line, named
+from overnight.views.track import explored as what_was_explored
 from overnight.views.track import noise_by_commit, on_one_seed, paid, track
 
 
@@ -39,6 +40,7 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
             tell(text)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
+                            "lead": found.lead and points.about(found.lead.gain, found.lead.deviation, found.unit),
                             "models": [paid(role, use) for role, use in found.models.items()]}
     for name, value in rows.items():
         shown = ", ".join(f"{k}{ESTIMATED * (k in found.estimated)} {number(v, 5)}" for k, v in value.items()) \
@@ -52,10 +54,11 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
 @main.command()
 @FOLDER
 @JSON_LINES
+@click.option("--explored", is_flag=True, help="The points that were explored by single runs, in the place of experiments.")
 @click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
 @click.option("--patches", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY",
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
-def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None:
+def log(folder: Path, as_json: bool, explored: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
     session = opened(folder)
     state = session.read(whole=verify)
@@ -71,6 +74,9 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
         _said(f"{len(written.files)} patches in {patches}{left}", as_json)
         return
     told = history(state)
+    if explored:
+        _points(told, as_json)
+        return
     if (found := noise_by_commit(told.track)) and not as_json:
         tell(f"{found}.")
     for each in told.experiments:
@@ -78,6 +84,19 @@ def log(folder: Path, as_json: bool, verify: bool, patches: Path | None) -> None
             say(each)
         else:
             tell(f"{each.commit[:7]} {line(each, told.team)}")
+    if told.points and not as_json:
+        tell(f"{what_was_explored(told.track)}; `overnight log --explored` lists them.")
+
+
+def _points(told: History, as_json: bool) -> None:
+    """What was explored, oldest first, and what it led to."""
+    for each in told.points:
+        if as_json:
+            say(each)
+        else:
+            tell(f"{each.commit[:7]} {points.line(each, told.track.metric, told.track.unit)}")
+    if not as_json:
+        tell(f"{what_was_explored(told.track) or 'nothing was explored'}.")
 
 
 def _said(sentence: str, as_json: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from overnight.contracts import EXPECTS
 from overnight.lab.events import Measured, Probed
 from overnight.lab.experiment import Experiment, Metrics, mark, packed
 
@@ -21,6 +23,11 @@ class Probe(Struct, array_like=True, gc=False):
     runs         seed -> what was measured there; {} where the run failed; also by an experiment that makes the same change
     paired       seed -> what the frontier gave beside it, where the metric is a time
     guard_usage  the guard that is nearest its bound, as a share of it; None without guards or runs
+    expected     the gain on the frontier that its researcher expected before the run, and the standard deviation of that; None
+                 where it said nothing
+    after        how many experiments had been proposed before it
+    value        what its own run gave, and `beside` what the frontier gave on the same seed, or on average where it had not run
+                 on that; None before it ended well
     """
 
     id: int
@@ -34,6 +41,10 @@ class Probe(Struct, array_like=True, gc=False):
     runs: dict[int, Metrics] = {}
     paired: dict[int, Metrics] = {}
     guard_usage: float | None = None
+    expected: tuple[float, float] | None = None
+    after: int = 0
+    value: float | None = None
+    beside: float | None = None
 
     @property
     def note(self) -> dict[str, Any]:
@@ -55,6 +66,7 @@ class Probes:
     unrun    the numbers of those that were not run yet
     marks    what tells a change from others -> the numbers of those that make it
     claimed  experiments' commits, and the point whose change each makes
+    claims   the same by what tells a change from others -> the number of the experiment that makes it
     since    the number of points when anything was claimed last
     """
 
@@ -64,12 +76,14 @@ class Probes:
     unrun: list[int] = field(default_factory=list)
     marks: dict[int, list[int]] = field(default_factory=dict)
     claimed: dict[str, int] = field(default_factory=dict)
+    claims: dict[int, int] = field(default_factory=dict)
     since: int = 0
 
-    def probed(self, event: Probed, base: int) -> None:
-        """One more was committed, on the commit of this experiment."""
+    def probed(self, event: Probed, base: int, after: int) -> None:
+        """One more was committed, on the commit of this experiment, after so many."""
         self.made[event.probe] = Probe(event.probe, base, event.base_commit, event.commit, event.researcher, event.message,
-                                       packed(event.note), mark(event.base_commit, event.patch), {}, {})
+                                       packed(event.note), mark(event.base_commit, event.patch), {}, {},
+                                       expected=_expected(event.note), after=after)
         self.next = event.probe + 1
         self.unrun.append(event.probe)
         self.makers.add(event.researcher)
@@ -85,7 +99,7 @@ class Probes:
         same = self.same(made)
         self.since = len(self.made)
         if same:
-            self.claimed[experiment.commit] = same[0].id
+            self.claimed[experiment.commit], self.claims[made] = same[0].id, experiment.id
         return {seed: (metrics, probe.paired.get(seed, {})) for probe in same for seed, metrics in probe.runs.items()}
 
     def measured(self, event: Measured, metrics: Metrics, paired: Metrics) -> None:
@@ -97,3 +111,10 @@ class Probes:
             self.unrun = [each for each in self.unrun if each != number]
             if paired:
                 probe.paired[event.seed] = paired
+
+
+def _expected(note: dict[str, Any]) -> tuple[float, float] | None:
+    match note.get(EXPECTS):
+        case [int() | float() as gain, int() | float() as deviation] if math.isfinite(gain) and 0 <= deviation < math.inf:
+            return float(gain), float(deviation)
+    return None

@@ -6,6 +6,7 @@ follows from it is recorded by the Lab, which stands on this.
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -221,7 +222,7 @@ class State:
 
     def _on_probed(self, event: events.Probed) -> None:
         base = next((e.id for e in self.chain() if e.commit == event.base_commit), BASELINE)
-        self.probes.probed(event, base)
+        self.probes.probed(event, base, self.next_experiment - 1)
         self.attempts.proposed(event)
 
     def _raced_on(self, experiment: Experiment, ran: dict[int, tuple[Metrics, Metrics]]) -> None:
@@ -320,6 +321,9 @@ class State:
         if probe := self.probes.made.get(event.experiment):
             self.attempts.ended(probe.researcher, event.busy)
             theirs = probe.paired.get(event.seed) or self.known.of(self.commit).get(event.seed)
+            if metrics:
+                beside = [self.known.number(theirs)] if theirs else self.known.numbers(self.commit)
+                probe.value, probe.beside = self.known.number(metrics), statistics.fmean(beside) if beside else None
             usage = self.known.usage_of([(metrics, theirs)]) if metrics and theirs else []
             probe.guard_usage = max((each.share for each in usage), default=probe.guard_usage)
 

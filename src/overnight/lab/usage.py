@@ -39,7 +39,7 @@ class Use(Struct):
 class Usage(Struct):
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
     came to, `session` what all did since the session began, or the killed one that it goes on with, `asked` those for one
-    proposal, by its brief's seed."""
+    proposal, by its brief's seed; `explored` of the runs were made to learn from, and claim nothing."""
 
     runs: int = 0
     busy: float = 0.0
@@ -50,6 +50,7 @@ class Usage(Struct):
     used: dict[str, Use] = {}
     session: Use = msgspec.field(default_factory=Use)
     asked: dict[int, Use] = {}
+    explored: int = 0
     _seconds: float = 0.0
     _capacity: float = 0.0
     _since: float = 0.0
@@ -92,7 +93,9 @@ class Usage(Struct):
 
     def measured(self, event: Measured) -> None:
         """A run ended."""
-        self.runs += 2 if event.paired_metrics else 1
+        runs = 2 if event.paired_metrics else 1
+        self.runs += runs
+        self.explored += runs * (event.stage == "explore")
         self.busy += event.busy
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():

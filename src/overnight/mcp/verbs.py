@@ -32,8 +32,10 @@ from overnight.track.units import number as shown
 from overnight.untrusted import clean, line, quoted
 from overnight.views import public
 from overnight.views.experiment import effect, named, resumable
+from overnight.views.points import best
+from overnight.views.points import explored as what_was_explored
 from overnight.views.progress import so_far
-from overnight.views.track import gain, on_one_seed, track
+from overnight.views.track import explored, gain, on_one_seed, track
 
 MOST_PENDING = 8  # changes of one server that may be under way
 TITLE, SAID = 160, 60  # characters of a title; of a name or a source
@@ -42,7 +44,7 @@ TICK = 0.5  # seconds between two looks at what is under way
 TELLS = 5.0  # seconds between two looks at how far a change is
 STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "fixed_seeds", "estimated", "baseline", "baseline_runs",
           "frontier", "frontier_runs", "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded",
-          "crashed", "fouled", "runs", "paused")
+          "crashed", "fouled", "explored", "explored_runs", "lead", "runs", "paused")
 
 Tokens = Annotated[int, Field(ge=2_000, le=20_000, description="Length of the page at most, in tokens.")]
 Last = Annotated[int, Field(ge=1, le=500, description="How many of the newest to list.")]
@@ -112,21 +114,28 @@ class Verbs:
             f"{found.metric} ({found.direction}): {shown(found.baseline, 6)} at the baseline (mean of {found.baseline_runs} "
             f"runs), {shown(found.frontier, 6)} at the frontier (of {found.frontier_runs}){gained}, commit {found.commit[:12]} "
             f"on {found.branch}. {found.experiments} experiments: {counts}. {night}."
+            + (f" A campaign {explored(found)}." if found.explored else "")
             + (f" Estimated, because nothing could count it: {', '.join(found.estimated)}." if found.estimated else "")
             + (f" Beware, {on_one_seed(found)}." if on_one_seed(found) else ""),
             data | {"at_work": at_work})
 
     def log(self, last: Last = 50) -> CallToolResult:
         """The newest experiments of all researchers, oldest first: number, verdict and what was found, effect (positive is
-        better) with its 95 % interval, title, reason."""
+        better) with its 95 % interval, title, reason; and how many points were explored by single runs, which are no
+        experiments."""
         with self._track() as session:
             state = session.look()
             every = list(state.experiments.values())
             found = [public.listed(state, each) for each in every[-last:]]
+            points, lead = len(state.probes.made), best(state)
         lines = [f"#{e.id} {e.verdict.said}{e.marked} {effect(e)} {quoted(e.title, TITLE)}"
                  + (f": {quoted(e.verdict.reason, TITLE)}" if e.verdict.reason else "") for e in found]
-        return _listed(lines or ["There is no experiment yet."], len(every) - len(found), {
-            "experiments": to_builtins(found), "untrusted": ["message", "verdict.reason", "researcher"]})
+        lines = lines or ["There is no experiment yet."]
+        if points:
+            lines.append(f"Beside them, a campaign {what_was_explored(points, lead, line(state.track.metric.unit, SAID))}.")
+        return _listed(lines, len(every) - len(found), {
+            "experiments": to_builtins(found), "explored": points, "lead": to_builtins(lead),
+            "untrusted": ["message", "verdict.reason", "researcher"]})
 
     def show(self, id: Id) -> CallToolResult:
         """One experiment: its verdict, the evidence in sentences, its runs beside those of its base, its diff, and the end of

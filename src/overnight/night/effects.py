@@ -34,7 +34,7 @@ class Effects:
             repo.hold(track, event.experiment, event.commit)
         elif isinstance(event, Stacked) and event.experiments:
             repo.hold(track, f"stack/{event.experiments[-1]}", event.commits[-1])
-        elif isinstance(event, Measured) and event.stage == "screen":
+        elif isinstance(event, Measured) and event.stage in ("screen", "explore"):
             self.runner.forget(event.commit)
         elif isinstance(event, Judged):
             repo.release(track, event.experiment)

@@ -1,4 +1,5 @@
-"""The progress chart: every experiment a dot, what was kept labelled, the frontier a step line. SVG and PNG.
+"""The progress chart: every experiment a dot, every explored point a ring, what was kept labelled, the frontier a step line.
+SVG and PNG.
 
 The same history gives the same SVG, byte for byte. Nothing of pyplot's global state is touched.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 import math
 import statistics
 import warnings
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from matplotlib.ticker import MaxNLocator
 from overnight.lab.state import BASELINE
 from overnight.report.tables import headline, levels, plain
 from overnight.views.experiment import ExperimentView, History
+from overnight.views.points import PointView
 from overnight.views.track import TrackView
 
 DPI = 150
@@ -31,7 +34,8 @@ SIZE = (1400 / DPI, 800 / DPI)  # inches
 AREA = (0.082, 0.165, 0.815, 0.62)  # of the figure: left, bottom, width, height of the axes
 LEFT, RIGHT = 0.028, 0.972  # of the figure: where words begin and end
 INK, GREY, FAINT, GRID = "#1f2933", "#66707c", "#aeb5bf", "#e9ecef"
-KEPT, CRASHED, FOULED, WARNING = "#0f8a4f", "#c8453b", "#8a4fb5", "#b45309"
+KEPT, CRASHED, FOULED, WARNING, EXPLORED = "#0f8a4f", "#c8453b", "#8a4fb5", "#b45309", "#5b8db8"
+RING = 3.0  # size of an explored point
 STYLE = {
     "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.labelsize": 10.5, "axes.formatter.limits": (-4, 7),
     "axes.formatter.useoffset": False, "font.size": 10.5, "text.color": INK, "text.parse_math": False,
@@ -68,6 +72,7 @@ class Dot:
 class Scene:
     """What is drawn.
 
+    explored    the places of single runs that claim nothing, each between the experiments before and after it
     baseline    where it stands: at 100 % of itself where gains are ratios, at a difference of 0 where they are sums
     sign        1 where lower is better, else -1
     start, end  the x of the baseline, and of the last that is drawn
@@ -81,6 +86,7 @@ class Scene:
     sign: int
     start: float
     end: float
+    explored: tuple[tuple[float, float], ...] = ()
 
 
 def draw(history: History, svg: Path, png: Path) -> None:
@@ -107,6 +113,7 @@ def _figure(history: History) -> Figure:
         margin = 0.015 * (scene.end - scene.start)
         axes.set(xlim=(scene.start - margin, scene.end + margin), ylim=_heights(scene))
         _labels(axes, scene)
+        _points(axes, scene)
         _dots(axes, scene)
         _lines(axes, scene)
         _values(axes, scene, levels(track))
@@ -134,8 +141,28 @@ def _scene(history: History) -> Scene:
             dots[verdict].append(dot)
         elif verdict in ended:
             ended[verdict].append(x)
+    explored = tuple(_explored(history, places, stands, sign, ratios))
+    end = max([end, *(math.ceil(x) for x, _ in explored)])
     return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
-                 tuple(ended["foul"]), stands[BASELINE], sign, places[BASELINE], end)
+                 tuple(ended["foul"]), stands[BASELINE], sign, places[BASELINE], end,
+                 explored)
+
+
+def _explored(history: History, places: Mapping[int, int], stands: Mapping[int, float], sign: int, ratios: bool) \
+        -> Iterator[tuple[float, float]]:
+    """Where the run of each point takes the metric from what it stands on. Those between two experiments, or after what they
+    stand on, share the room there."""
+    gaps: dict[int, list[PointView]] = defaultdict(list)
+    for point in history.points:
+        gaps[max(point.after, places.get(point.parent, 0), places[BASELINE])].append(point)
+    for begin, among in gaps.items():
+        for turn, point in enumerate(among, 1):
+            base, gain = stands.get(point.parent), point.gain
+            if base is None or gain is None or (ratios and point.ratio is None):
+                continue
+            at = base * (point.ratio or 1.0) if ratios else base - sign * gain
+            if math.isfinite(at):
+                yield begin + turn / (len(among) + 1), at
 
 
 def _places(history: History) -> dict[int, int]:
@@ -172,7 +199,7 @@ def _heights(scene: Scene) -> tuple[float, float]:
     """Limits within which the frontier fills the picture; what is far worse lies beyond them."""
     values = [v for d in scene.kept for v in (d.at, d.low, d.high) if math.isfinite(v)]
     low, high = min([scene.baseline, *values]), max([scene.baseline, *values])
-    others = [d.at for d in scene.discarded]
+    others = [d.at for d in scene.discarded] or [at for _, at in scene.explored]
     usual = statistics.median(abs(v - scene.baseline) for v in others) if others else 0.0
     spread = max(high - low, 2 * usual) or abs(scene.baseline) * 0.1 or 1.0
     near = [v for v in others if low - WORSE * spread <= v <= high + WORSE * spread]
@@ -232,6 +259,13 @@ def _dots(axes: Axes, scene: Scene) -> None:
                   transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
+def _points(axes: Axes, scene: Scene) -> None:
+    """What was explored, as small rings below all else; at the edge what lies beyond it."""
+    low, high = axes.get_ylim()
+    axes.plot([x for x, _ in scene.explored], [min(max(at, low), high) for _, at in scene.explored], "o", markersize=RING,
+              markerfacecolor="none", markeredgecolor=EXPLORED, markeredgewidth=0.7, alpha=0.6, zorder=1.9, clip_on=False)
+
+
 def _lines(axes: Axes, scene: Scene) -> None:
     """The baseline, and the frontier with what was kept."""
     axes.axhline(scene.baseline, color=GREY, linewidth=1.2, linestyle=(0, (1.2, 2.2)), zorder=2.5)
@@ -271,6 +305,9 @@ def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
     handles = [Line2D([], [], linestyle="none", marker=marker, color=colour, label=f"{count:,} {word}",
                       markersize=6.5 if colour == KEPT else 5.2, markeredgewidth=1.1 if marker in "x+" else 0)
                for marker, colour, count, word in rows if count]
+    if track.explored:
+        handles.append(Line2D([], [], linestyle="none", marker="o", markerfacecolor="none", color=EXPLORED, markersize=RING,
+                              markeredgewidth=0.7, label=f"{track.explored:,} explored in single runs"))
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.078, -0.165), ncols=5, frameon=False,
                     fontsize=10, handletextpad=0.2, columnspacing=1.6, borderaxespad=0, labelcolor=GREY)

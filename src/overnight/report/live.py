@@ -16,12 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from overnight import untrusted
-from overnight.contracts import Place
+from overnight.contracts import EXPECTS, Place
 from overnight.lab.events import Event, Faulted, Judged, Learnt, Measured, Noted, Opened, Passed, Proposed, Reopened, Vetoed
 from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Think
 from overnight.lab.state import BASELINE, State
 from overnight.report.folding import folded, short
 from overnight.track.units import gained, number
+from overnight.views import points
 from overnight.views.experiment import experiment as view
 from overnight.views.experiment import going_on, line
 from overnight.views.track import duration, marks, one_seed, paid, spent
@@ -30,6 +31,8 @@ NOTHING, SHOWN = "nothing left to try", 300  # a reason that is not printed; cha
 PAUSE = 15.0  # seconds between two lines about how far an audit is
 BESIDE = 20  # columns for the name of a place, and for how long it is at work
 LAST = 6  # verdicts that stay on the screen
+POINTS, EVERY = 2, 10  # explored points that stay on the screen; between two plain lines about what they led to
+EXPLORED = "dim cyan"
 SHADES = {"keep": "bold green", "discard": "dim", "crash": "red", "foul": "magenta"}
 
 
@@ -58,7 +61,7 @@ class Terminal(Console):
 
 
 class Lines:
-    """Plain lines: one for each verdict, for files and pipes."""
+    """Plain lines: one for each verdict and for each explored point, for files and pipes."""
 
     def __init__(self, state: State, console: Terminal) -> None:
         self.state, self.console, self._said = state, console, ""
@@ -71,6 +74,9 @@ class Lines:
             if text and text != self._said:  # four refused researchers say so once
                 self.console.say(text)
                 self._said = text
+            probes = self.state.probes
+            if _explores(event) and (len(probes.made) - len(probes.unrun)) % EVERY == 0:
+                self.console.say(_so_far(self.state))
 
 
 class Panel:
@@ -83,6 +89,7 @@ class Panel:
         self.state, self.places, self.until, self.left, self.console = state, places, until, experiments, console
         self.began = time.monotonic()
         self.last: deque[tuple[str, str]] = deque(maxlen=LAST)
+        self.points, self.so_far = deque[str](maxlen=POINTS), ""
         self.screen = Live(console=console, auto_refresh=False, transient=True)
 
     def __call__(self, events: Sequence[Event]) -> None:
@@ -90,19 +97,26 @@ class Panel:
         for event in events:
             if self.left and isinstance(event, Proposed) and not event.request:
                 self.left -= 1
-            if text := sentence(self.state, event):
+            text = sentence(self.state, event)
+            if _explores(event):
+                self.points.append(untrusted.flat(text))
+            elif text:
                 shade = SHADES.get(event.verdict, "") if isinstance(event, Judged) else "yellow"
                 if isinstance(event, Vetoed) or (isinstance(event, Judged) and event.verdict == "keep"):
                     self.console.print(Text(folded(untrusted.flat(text), self.console.width), style=shade), soft_wrap=True)
                 else:
                     self.last.append((untrusted.flat(text), shade))
+        if any(_explores(event) or isinstance(event, Proposed | Judged | Vetoed) for event in events):
+            self.so_far = _so_far(self.state)
         self.screen.update(self.draw(), refresh=True)
 
     def draw(self) -> Group:
-        """The screen: headline, counts, places, last verdicts but for keeps."""
+        """The screen: headline, counts, places, what is explored, last verdicts but for keeps."""
+        explored = (Text(short(text, self.console.width), style=EXPLORED, no_wrap=True, overflow="ellipsis")
+                    for text in (self.so_far, *self.points) if text)
         last = (Text(short(text, self.console.width), style=shade, no_wrap=True, overflow="ellipsis")
                 for text, shade in self.last)
-        return Group(self._head(), self._counts(), self._places(), *last)
+        return Group(self._head(), self._counts(), self._places(), *explored, *last)
 
     def _head(self) -> Text:
         state, metric = self.state, self.state.track.metric
@@ -123,6 +137,8 @@ class Panel:
         parts = [f"{len(state.experiments)} experiments", f"[green]{counts['keep']} kept[/]",
                  *(f"{counts[verdict]} {word}" for verdict, word in tried if counts[verdict]),
                  f"{state.runs} run{'s' * (state.runs != 1)}"]
+        if state.probes.made:
+            parts.insert(-1, f"{len(state.probes.made)} explored")
         if counts["fault"]:
             parts.append(f"[yellow]{counts['fault']} faults of the machine[/]")
         if (used := state.usage.session).calls:
@@ -171,6 +187,8 @@ def doing(state: State, job: Job | None) -> str:
     if isinstance(job, Measure):
         if job.stage == "null":
             return "measures the baseline with an edit that does nothing"
+        if job.stage == "explore":
+            return f"explores {job.experiment}: {state.probes.made[job.experiment].title}"
         if job.experiment == BASELINE:
             return "measures the baseline"
         experiment = state.experiments[job.experiment]
@@ -207,6 +225,12 @@ def sentence(state: State, event: Event) -> str:
         return f"the track {event.track} begins at {event.commit[:7]}"
     if isinstance(event, Measured) and state.overload.sentence:
         return f"{state.overload.sentence}; tried again in {state.overload.pause:.0f} s"
+    if isinstance(event, Measured) and _explores(event):
+        return _explored(state, event)
+    if isinstance(event, Proposed) and EXPECTS in event.note and event.researcher in state.probes.makers:
+        named = f", point {point}" if (point := state.probes.claimed.get(event.commit)) else ""
+        title = state.experiments[event.experiment].title
+        return f"#{event.experiment} is to prove the lead of what was explored{named}: {title}"
     if isinstance(event, Measured) and event.stage in ("calibrate", "null"):
         if not event.metrics:
             return f"baseline, seed {event.seed}, which is left out: {event.reason}"
@@ -216,3 +240,23 @@ def sentence(state: State, event: Event) -> str:
             return f"baseline with an edit that does nothing: {state.track.metric.name} {value}"
         return f"baseline, seed {event.seed}: {state.track.metric.name} {value}{warning}"
     return ""
+
+
+def _explores(event: Event) -> bool:
+    """Whether it is the end of a point's run."""
+    return isinstance(event, Measured) and event.stage == "explore"
+
+
+def _explored(state: State, event: Measured) -> str:
+    metric, probe = state.track.metric, state.probes.made.get(event.experiment)
+    if probe is None:
+        return ""
+    why = "" if event.metrics else untrusted.line(event.reason, SHOWN)
+    return points.line(points.point(state, probe), metric.name, metric.unit, why)
+
+
+def _so_far(state: State) -> str:
+    """What was explored and led to, in a sentence without its stop; "" where nothing was."""
+    made = state.probes.made
+    return points.explored(len(made), points.best(state), untrusted.line(state.track.metric.unit, 24)) if made else ""
+

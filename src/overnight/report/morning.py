@@ -7,7 +7,7 @@ has a meaning.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +21,10 @@ from overnight.referee.kinds import KINDS as METRIC_KINDS
 from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
-from overnight.views import holdout
+from overnight.views import holdout, points
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, look_first, proposer
 from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, noise_by_commit, span
+from overnight.views.track import explored as what_was_explored
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named
@@ -70,8 +71,10 @@ def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -
     track = told.track
     parts = [*_head(told), f"![{prose(headline(track))}]({chart_name})" if chart_name else ""]
     if told.experiments:
-        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_learned(told)]
-        parts += [*_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
+        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit)]
+    parts += _explored(told)
+    if told.experiments:
+        parts += [*_learned(told), *_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
     parts += [*_by_researcher(told), *_decided(track), *_cost(track), *_next(told)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -140,6 +143,9 @@ def _effort(track: TrackView) -> str:
     counts += [f"{track.open:,} still open"] if track.open else []
     lasted = f" in {duration(track.seconds)}" if track.seconds else ""
     sentences = [f"{_count(track.experiments, 'experiment')} ({', '.join(counts)}) took {_count(track.runs, 'run')}{lasted}."]
+    if track.explored:
+        sentences.append(f"{track.explored_runs:,} of those runs explored {_count(track.explored, 'point')}, which claim "
+                         "nothing and have no verdict.")
     if track.sandbox:
         sentences.append(f"Sandbox: {prose(track.sandbox)}.")
     if track.faults:
@@ -222,6 +228,29 @@ def _audit(track: TrackView, audit: Audit | None) -> list[str]:
             " ".join([*failed, *audited.sentences(audit)])]
 
 
+def _explored(told: History) -> list[str]:
+    """What single runs found: the points of which most was expected or measured. The best of many runs is a lucky one, which
+    is why nothing rests on them."""
+    track = told.track
+    if not told.points:
+        return []
+    said = what_was_explored(track)
+    ran = sorted((p for p in told.points if p.gain is not None), key=lambda p: -(p.gain or 0.0))
+    raced = [p for p in ran if p.experiment is not None]
+    shown = sorted(dict.fromkeys([*(p for p in ran if track.lead and p.point == track.lead.point), *raced[:EXAMPLES],
+                                  *ran[:EXAMPLES]]), key=lambda p: -(p.gain or 0.0))
+    rows = [(str(p.point), code(p.title), _round(number(p.gain, 3, 0.0, "+")),
+             _round(points.about(*p.expected)) if p.expected else "–", f"#{p.experiment}" if p.experiment else "–")
+            for p in shown]
+    failed = sum(p.state == "failed" for p in told.points)
+    crashed = f" {failed:,} of the runs failed." if failed else ""
+    head = ("point", "what", "better by in its one run", "was expected", "raced as")
+    return ["## What was explored", f"{prose(said[:1].upper() + said[1:])}.{crashed} Each is one run beside one of the commit "
+            f"that it stands on{f', in{_unit(track)}' * bool(track.unit)}. The best of many runs were lucky too, so "
+            "what is thought best is raced and proven as an experiment, on fresh seeds. `overnight log --explored` lists all.",
+            *([_table(head, rows)] if rows else [])]
+
+
 def _learned(told: History) -> list[str]:
     groups: dict[str, list[ExperimentView]] = defaultdict(list)
     for experiment in told.experiments:
@@ -295,6 +324,8 @@ def _decided(track: TrackView) -> list[str]:
         noise += f" Here one pair's difference spreads by ±{number(track.noise, 2, track.baseline or 0.0)}{_unit(track)}."
     if found := noise_by_commit(track):
         noise += f" {prose(found[0].upper() + found[1:], 500)}."
+    if track.explored:
+        noise += " Researchers that need no time explored by single runs first, and had only what they thought best judged so."
     if track.holdout is not None:
         asked = (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no researcher "
                  "ever sees.")
@@ -313,11 +344,15 @@ def _decided(track: TrackView) -> list[str]:
 def _by_researcher(told: History) -> list[str]:
     """Experiments by researcher, and the cost of calls to models; nothing where one researcher proposed all without models."""
     models = told.track.models
-    names = list(dict.fromkeys([*told.team, *models]))
+    names = list(dict.fromkeys([*told.team, *(point.researcher for point in told.points), *models]))
     if len(names) < 2 and not models:
         return []
     rows = [_row(told, name) for name in names]
     head = ["researcher", "experiments", "kept", "gain", "calls", "tokens", "dollars"]
+    if told.points:
+        made = Counter(point.researcher for point in told.points)
+        rows = [[*row[:2], f"{made[name]:,}", *row[2:]] for name, row in zip(names, rows, strict=True)]
+        head.insert(2, "explored")
     return ["## Results by researcher", _table(head, rows)]
 
 

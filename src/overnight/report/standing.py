@@ -8,17 +8,18 @@ from overnight.report.tables import headline, plain
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, look_first
-from overnight.views.track import TrackView, on_one_seed, paid
+from overnight.views.track import TrackView, explored, on_one_seed, paid
 
 
 def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) -> Iterator[str]:
-    """What it gained, the last of what was `kept`, what was tried, what it cost, whether a night is `at_work`; then warnings,
-    where there are any."""
+    """What it gained, the last of what was `kept`, what was tried and explored, what it cost, whether a night is `at_work`;
+    then warnings, where there are any."""
     marks = "".join(f" ({mark})" for mark in found.marks)
     yield f"{headline(found)}, on branch {found.branch}{marks}"
     yield _kept(kept[-1], found) if kept else "nothing is kept yet"
+    points = f"; {explored(found)}" if found.explored else ""
     others = {"open": found.open, "crashed": found.crashed, "fouled": found.fouled, "ideas are untried": found.ideas}
-    yield ", ".join([f"{found.discarded} discarded", *(f"{count} {what}" for what, count in others.items() if count)])
+    yield ", ".join([f"{found.discarded} discarded", *(f"{count} {what}" for what, count in others.items() if count)]) + points
     yield _cost(found)
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
     yield _now(found, at_work)

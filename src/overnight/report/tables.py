@@ -18,17 +18,21 @@ GIB = 2**30
 
 
 def results_tsv(history: History) -> str:
-    """Every judged experiment below the baseline; commit, metric, memory_gb, status, description.
+    """Every judged experiment below the baseline, and the explored points, in the order in which they were made; commit,
+    metric, memory_gb, status, description.
 
-    The metric is the mean over the commit's own runs; 0 where it had none.
+    The metric is the mean over the commit's own runs; 0 where it had none. An explored point has the status `explore`, its one
+    run and no memory of its own.
     """
     track = history.track
     memory = f"memory_gb{ESTIMATED * ('peak_memory' in track.estimated)}"
     rows = [["commit", plain(track.metric), memory, "status", "description"]]
     if track.baseline is not None:
         rows.append(_row(track.base_commit, track.baseline, track.baseline_metrics, "keep", "baseline"))
-    rows += [_row(e.commit, e.level, e.metrics, e.verdict.verdict, ": ".join([*e.marks, e.title]))
-             for e in history.experiments if e.verdict.verdict != "open"]
+    made = [(e.id, _row(e.commit, e.level, e.metrics, e.verdict.verdict, ": ".join([*e.marks, e.title])))
+            for e in history.experiments if e.verdict.verdict != "open"]
+    explored = [(p.after, _row(p.commit, p.value, {}, "explore", p.title)) for p in history.points if p.state != "open"]
+    rows += [row for _, row in sorted([*made, *explored], key=lambda each: each[0])]
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -48,9 +52,10 @@ def plain(text: str, most: int = TITLE) -> str:
 
 
 def headline(track: TrackView) -> str:
-    """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit"."""
+    """The night in a line: "<track>: N experiments, K kept, <metric> A → B unit", with how many points were explored."""
     count, (first, now) = track.experiments, levels(track)
     text = f"{plain(track.track, 40)}: {count:,} experiment{'s' * (count != 1)}, {track.kept:,} kept"
+    text += f", {track.explored:,} explored" if track.explored else ""
     if track.baseline is None:
         return text
     if not track.kept:

@@ -10,13 +10,14 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.lab.experiment import Experiment
+from overnight.lab.experiment import Experiment, mark
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
 from overnight.track.spec import HARNESS_METRICS
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
 from overnight.untrusted import visible
+from overnight.views.points import PointView, points
 from overnight.views.track import ONE_SEED, SELF_REPORTED, SpentView, TrackView, estimated, marks, span, spent, track
 
 TAIL = 20  # lines of the log
@@ -118,7 +119,8 @@ class RunView(Struct, frozen=True):
     """One run beside its base's. Holds nothing that a researcher may not read.
 
     run        its number
-    stage      screen, race or confirm
+    stage      screen, race or confirm; explore: the run of a point, from before the change was proposed
+    point      the number of that point; None: it is a run of the experiment's own
     outcome    ok, or how it ended otherwise, and `reason` why
     metrics    what it measured, by name; harness metrics in seconds and bytes
     base       the metric of its base's run on the same seed, or beside it where the metric is a time; None: not compared
@@ -139,6 +141,7 @@ class RunView(Struct, frozen=True):
     older: bool
     as_frontier: bool
     seconds: float
+    point: int | None
 
 
 class RunDetailView(RunView, frozen=True):
@@ -184,11 +187,13 @@ class History(Struct, frozen=True):
     track        where it stands
     experiments  in the order of their numbers
     kept         those that are kept and still count, each on top of the one before
+    points       what was explored by single runs, in the order of their numbers
     """
 
     track: TrackView
     experiments: tuple[ExperimentView, ...]
     kept: tuple[ExperimentView, ...]
+    points: tuple[PointView, ...] = ()
 
     @property
     def team(self) -> tuple[str, ...]:
@@ -242,7 +247,7 @@ def look_first(kept: Sequence[ExperimentView]) -> str:
 def history(state: State) -> History:
     """The track with its experiments. Raises JournalError before it is opened."""
     every = {number: experiment(state, each) for number, each in state.experiments.items()}
-    return History(track(state), tuple(every.values()), tuple(every[each.id] for each in state.chain()))
+    return History(track(state), tuple(every.values()), tuple(every[each.id] for each in state.chain()), points(state))
 
 
 def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> DetailView:
@@ -250,11 +255,13 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
     gives the text of a kept log by its name, "" where there is none."""
     metric = state.track.metric.name
     measured = [e for e in events if isinstance(e, Measured)]
-    runs = [e for e in measured if e.experiment == chosen.id]
+    explored = _explored(state, chosen, events)
+    runs = [e for e in measured if e.run in explored or (e.experiment == chosen.id and e.stage != "explore")]
     known = {(e.commit, e.seed): e.metrics.get(metric) for e in reversed(measured) if e.outcome == "ok"}
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == chosen.id]
     forms = [e for e in mine if not isinstance(e, Judged)]
     bases = {e.commit: e.base_commit for e in forms}
+    began = {e.commit: forms[0].commit for e in runs if e.run in explored}  # which a point's run counts like one of
     bound = chosen.verdict != "open" or chosen.base_commit in (state.commit, *(e.commit for e in state.open.values()))
     now = chosen.commit if bound else ""
     return DetailView(
@@ -264,21 +271,35 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
         anew=sum(isinstance(e, Rebased) and e.again for e in forms),
         stacks=tuple(s.experiments for s in events if isinstance(s, Stacked) and chosen.id in s.experiments),
         patch=next((e.patch for e in reversed(forms) if e.patch), ""),
-        runs=tuple(_run(state, r, known.get((bases.get(r.commit, ""), r.seed)), r.commit != now and r.commit in bases,
-                        chosen.verdict == "keep") for r in runs),
+        runs=tuple(_run(state, r, known.get((bases.get(commit, ""), r.seed)), commit != now and commit in bases,
+                        chosen.verdict == "keep", explored.get(r.run))
+                   for r in runs for commit in [began.get(r.commit, r.commit)]),
         log_tail=_tail(log(runs[-1].log)) if runs else "",
         score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "")
 
 
-def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool) -> RunDetailView:
+def _explored(state: State, chosen: Experiment, events: Sequence[Event]) -> dict[int, int]:
+    """The runs that points had made of the same change before it was proposed, each with the number of its point."""
+    seen = dict[int, int]()
+    for event in events:
+        if isinstance(event, Proposed) and event.experiment == chosen.id:
+            same = {probe.id for probe in state.probes.same(mark(event.base_commit, event.patch))}
+            return {run: number for run, number in seen.items() if number in same}
+        if isinstance(event, Measured) and event.stage == "explore":
+            seen[event.run] = event.experiment
+    return {}
+
+
+def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool, point: int | None) -> RunDetailView:
     name = state.track.metric.name
     mine = run.metrics.get(name)
     theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage in BESIDE else base
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     ratio = mine / theirs if mine is not None and theirs is not None and min(mine, theirs) > 0 else None
-    beside = run.stage in BESIDE or (kept and theirs is None and run.stage != "screen" and not run.reason)
+    alone = run.stage == "screen" or point is not None  # which the frontier never ran beside
+    beside = run.stage in BESIDE or (kept and theirs is None and not alone and not run.reason)
     return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
-                         round(run.busy, 3), run.seed, run.sandbox, run.accounting, run.artifacts)
+                         round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts)
 
 
 def _tail(text: str) -> str:

@@ -47,7 +47,7 @@ def experiment(state: State, chosen: Experiment, events: Sequence[Event], log: C
     found = detail(state, chosen, events, log)
     own = [run for run in found.runs if not run.as_frontier]
     runs = (RunView(run.run, run.stage, run.outcome, line(run.reason, 2 * TITLE), run.metrics, run.base, run.better_by,
-                    run.ratio, run.older, run.as_frontier, run.seconds) for run in own[-RUNS:])
+                    run.ratio, run.older, run.as_frontier, run.seconds, run.point) for run in own[-RUNS:])
     return PublicView(
         **asdict(_cleaned(view(state, chosen), plain(chosen.message, PATCH))),
         evidence=tuple(sentences.measured(track(state), found)),

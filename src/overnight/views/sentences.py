@@ -14,7 +14,7 @@ from overnight.views.experiment import DetailView, RunView, VerdictView, look_fi
 from overnight.views.track import TrackView, on_one_seed
 
 MOST_RUNS = 40  # that are shown
-STAGES = {"race": "race", "confirm": "fresh", "screen": "stack"}  # what the runs of a stage are
+STAGES = {"race": "race", "confirm": "fresh", "screen": "stack", "explore": "point"}  # what the runs of a stage are
 
 
 def words(track: TrackView, found: DetailView, fold: Callable[[str], str] = str) -> str:
@@ -61,9 +61,14 @@ def _sides(run: RunView, metric: str, timed: bool) -> str:
     if mine is None:
         return run.reason
     if run.base is None or run.better_by is None:
-        return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else '–'}"
+        return f"{number(mine, 6):12} {'in a stack' if run.stage == 'screen' else '–'}{_point(run)}"
     differs = number(run.ratio, 4) if timed and run.ratio else number(run.better_by, 4, mine, "+")
-    return f"{number(mine, 6):12} {number(run.base, 6):15}  {differs}{'  on an older frontier' * run.older}"
+    return f"{number(mine, 6):12} {number(run.base, 6):15}  {differs}{'  on an older frontier' * run.older}{_point(run)}"
+
+
+def _point(run: RunView) -> str:
+    """Where a run comes from that is not the experiment's own."""
+    return "" if run.point is None else f"  of point {run.point}, explored before"
 
 
 # ---- the verdict, explained ------------------------------------------------------------------------------------
@@ -107,6 +112,11 @@ def _capital(sentence: str) -> str:
 
 
 def _looked(found: DetailView) -> Iterator[str]:
+    if explored := [run for run in found.runs if run.point is not None]:
+        points, many = ", ".join(dict.fromkeys(str(run.point) for run in explored)), len(explored) > 1
+        yield (f"{len(explored)} of its runs {'were' if many else 'was'} made to explore it (point{'s' * many} {points}), "
+               f"before it was proposed for what {'they' if many else 'it'} gave: {'they count' if many else 'it counts'} for "
+               "the race alone, and no claim rests on that.")
     for members in found.stacks:
         others = ", ".join(f"#{number}" for number in members if number != found.id)
         yield (f"It was first looked at together with {others} in one run: most changes are worth nothing, and a stack "

@@ -14,7 +14,10 @@ from overnight.lab.usage import Use
 from overnight.track.seeding import listed
 from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import gained, number
+from overnight.untrusted import line as one_line
+from overnight.views import points
 from overnight.views.holdout import HoldoutView, holdout
+from overnight.views.points import LeadView, best
 
 ONE_SEED, SELF_REPORTED = "one seed only", "self-reported"
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
@@ -69,6 +72,9 @@ class TrackView(Struct, frozen=True):
     stacked            how many changes share a run now
     commit             of the frontier, and `base_commit` of the baseline; `branch` is where the frontier lies
     experiments        how many there are: `open`, `kept`, `discarded`, `crashed` and `fouled` ones
+    explored           points of campaigns: single runs made to learn from, which claim nothing and never get a verdict
+    explored_runs      how many of the `runs` were made for that
+    lead               of these points the one that is expected to be best, on the present frontier; None: none is better
     faults             faults of the machine, which count against no experiment
     overload           that the machine has too much other work to measure a time, so that timing waits; "": it has not
     baseline_failed    seeds on which the baseline failed, of `baseline_tried` in all; they are left out
@@ -123,6 +129,9 @@ class TrackView(Struct, frozen=True):
     discarded: int
     crashed: int
     fouled: int
+    explored: int
+    explored_runs: int
+    lead: LeadView | None
     faults: int
     overload: str
     baseline_failed: int
@@ -161,7 +170,8 @@ def track(state: State) -> TrackView:
         evidence_wanted=round(1 / state.alpha, 1), false_share=state.policy.level, least_fresh_pairs=state.policy.fresh_pairs,
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
         commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
-        experiments=len(state.experiments), open=len(state.open), **counts, faults=state.counts["fault"],
+        experiments=len(state.experiments), open=len(state.open), **counts,
+        explored=len(state.probes.made), explored_runs=usage.explored, lead=best(state), faults=state.counts["fault"],
         overload=state.overload.sentence,
         baseline_failed=known.baseline_runs.count(False), baseline_tried=len(known.baseline_runs),
         lost_to_load=state.overload.lost,
@@ -206,6 +216,11 @@ def paid(role: str, use: SpentView) -> str:
     dollars = ", at a price that nobody knows" if use.dollars is None else f", ${use.dollars:.4f}"
     failed = f" ({use.failed} failed)" if use.failed else ""
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
+
+
+def explored(found: TrackView) -> str:
+    """What a campaign found so far, in a sentence without its stop; "" where nothing was explored."""
+    return points.explored(found.explored, found.lead, one_line(found.unit, 24)) if found.explored else ""
 
 
 def gain(found: TrackView) -> str:

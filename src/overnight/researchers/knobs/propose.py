@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import Brief, Change, Executed, Explore, Past
+from overnight.contracts import EXPECTS, Brief, Change, Executed, Explore, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.dead import dead
@@ -115,7 +115,8 @@ def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: rando
     what = f"What {len(explore.points) - 1} single runs and more have led to" if found.claim else "A single run, to learn from"
     text = f"{_title(found.config, named)}\n\n{what}. The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} " \
            f"{brief.metric} (+ is better)."
-    note = _note(named, found.config) | ({"arm": found.arm} if found.arm else {})
+    note = _note(named, found.config) | {EXPECTS: [float(f"{number:.4g}") for number in (found.mean, found.deviation)]}
+    note |= {"arm": found.arm} if found.arm else {}
     return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
 
 
