@@ -99,8 +99,8 @@ def null_nights(nights: int, runs: int) -> Iterator[Row]:
     """The share of nights with any keep where every keep is false."""
     for luck in LUCK:
         found = in_parallel(partial(deceived, luck, runs), range(nights))
-        yield share(f"null nights, {luck}: nights of {runs} runs that keep something", sum(kept > 0 for _, kept in found), nights,
-                    "<= 0.05")
+        deceived_in = sum(kept > 0 for _, kept in found)
+        yield share(f"null nights, {luck}: nights of {runs} runs that keep something", deceived_in, nights, "<= 0.05")
         yield exact(f"null nights, {luck}: verdicts, in all", sum(judged for judged, _ in found), count=nights)
 
 
@@ -213,5 +213,5 @@ def cells(quick: bool) -> Iterator[Cell]:
 
 
 BENCH = Bench("search", "What knobs deploy under the referee beside Optuna and others, at equal runs: no more regret in "
-              "twelve of fourteen worlds, <= .3 after 60 and <= .2 after 100 in the mean; where there is nothing, nothing is kept.", cells, long=True, draw=drawn,
-              sums=sums)
+              "twelve of fourteen worlds, <= .3 after 60 and <= .2 after 100 in the mean; where no knob does anything, at most "
+              "5 % of the nights keep something.", cells, long=True, draw=drawn, sums=sums)

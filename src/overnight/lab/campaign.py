@@ -18,7 +18,6 @@ from overnight.lab.probes import Probe
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 
-MOST_POINTS, DECISIVE = 300, 100  # that a researcher is told of; of these the best, rather than the newest
 CLOSING, LEAST_CLOSING = 0.18, 12  # share of a session's runs that is kept for claims, and how many at least
 
 
@@ -86,7 +85,7 @@ class Campaign:
         for number, commit in dict.fromkeys([(BASELINE, state.known.baseline_commit), (state.frontier, state.commit)]):
             ran = state.known.of(commit)
             yield Point(number, {}, self._labelled(labels, ran, {}), sum(not m for m in ran.values()))
-        for probe in self._chosen():
+        for probe in state.probes.told():
             yield Point(probe.base, probe.note, self._labelled(labels, probe.runs, probe.paired),
                         sum(not m for m in probe.runs.values()), not probe.runs, probe.guard_usage)
 
@@ -108,16 +107,3 @@ class Campaign:
     def _level(self) -> float:
         """What the frontier measures on average."""
         return statistics.fmean(self.state.known.numbers(self.state.commit) or [1.0])
-
-    def _chosen(self) -> list[Probe]:
-        """The newest points, and of the older ones the best."""
-        every, known = list(self.state.probes.made.values()), self.state.known
-        if len(every) <= MOST_POINTS:
-            return every
-        old, new = every[: DECISIVE - MOST_POINTS], every[DECISIVE - MOST_POINTS :]
-
-        def gain(probe: Probe) -> float:
-            ran = [known.track.oriented(known.number(m)) for m in probe.runs.values() if m]
-            return statistics.fmean(ran) if ran else -math.inf
-
-        return sorted([*sorted(old, key=gain)[-DECISIVE:], *new], key=lambda probe: probe.id)

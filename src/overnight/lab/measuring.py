@@ -38,7 +38,7 @@ class Measuring:
     def waiting(self) -> list[Experiment]:
         """Experiments of which nothing is known or under way."""
         busy = {i for j in self.flight.of(Combine) for i in j.experiments}
-        busy |= {j.experiment for j in self.flight.of(Measure)}
+        busy |= {j.experiment for j in self.flight.of(Measure) if j.stage != "explore"}
         return [e for e in self.state.open.values() if e.waiting and e.id not in busy]
 
     @property

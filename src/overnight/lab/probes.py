@@ -11,6 +11,8 @@ from msgspec import Struct
 from overnight.lab.events import Measured, Probed
 from overnight.lab.experiment import Experiment, Metrics, mark, packed
 
+NEWEST, BEST = 200, 100  # points that a researcher is told of, and how many of those before them
+
 
 class Probe(Struct, array_like=True, gc=False):
     """One point: a change that claims nothing.
@@ -56,6 +58,7 @@ class Probes:
     marks    what tells a change from others -> the numbers of those that make it
     claimed  experiments' commits, and the point whose change each makes
     since    the number of points when anything was claimed last
+    best     those that measured best -> by what mean, + is better: as many as are ever told of
     """
 
     made: dict[int, Probe] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Probes:
     marks: dict[int, list[int]] = field(default_factory=dict)
     claimed: dict[str, int] = field(default_factory=dict)
     since: int = 0
+    best: dict[int, float] = field(default_factory=dict)
 
     def probed(self, event: Probed, base: int) -> None:
         """One more was committed, on the commit of this experiment."""
@@ -94,6 +98,23 @@ class Probes:
         number = event.experiment if event.stage == "explore" else self.claimed.get(event.commit, 0)
         if probe := self.made.get(number):
             probe.runs[event.seed] = metrics
-            self.unrun = [each for each in self.unrun if each != number]
+            if number in self.unrun:
+                self.unrun.remove(number)
             if paired:
                 probe.paired[event.seed] = paired
+
+    def rank(self, number: int, mean: float | None) -> None:
+        """Of the runs of a point, this is the mean by now, + is better; None: all failed."""
+        self.best.pop(number, None)
+        if mean is not None:
+            self.best[number] = mean
+        if len(self.best) > NEWEST + BEST:
+            del self.best[min(self.best, key=self.best.__getitem__)]
+
+    def told(self) -> list[Probe]:
+        """Those that a researcher is told of, oldest first: the newest, and the best of those before them."""
+        if len(self.made) <= NEWEST + BEST:
+            return list(self.made.values())
+        first = self.next - NEWEST
+        old = sorted((number for number in self.best if number < first), key=self.best.__getitem__)[-BEST:]
+        return [self.made[n] for n in (*sorted(old), *range(first, self.next)) if n in self.made]
