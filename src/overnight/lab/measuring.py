@@ -78,7 +78,7 @@ class Measuring:
     def _explorations(self) -> Iterator[Measure]:
         """The runs of points of a campaign."""
         base = self.state.commit
-        for probe in self.campaign.waiting():
+        for probe in self.campaign.waiting() if not self.campaign.spent else ():
             yield self._run(probe.id, probe.commit, self.campaign.seed(probe), "explore", base, paced=False)
 
     def _traces(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
