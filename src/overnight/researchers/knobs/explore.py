@@ -34,9 +34,12 @@ PLAIN = 6.0  # the same after which it is claimed early
 AGAIN, EARLY = 40, 20  # points between two claims; the same where the lead is that much better
 PRICE = (8.0, 24.0)  # runs that a claim takes: some, and so many more for an effect of one standard deviation of a pair
 SPARE, HOPELESS, LONG = 1.3, 0.5, 8.0  # times that price: what is kept for the last claims, what is too little, what is plenty
+LAST = 0.4  # share of a session's runs before which no last claim is made
 LEAST = 0.7  # standard deviations of a pair that the last claims are to be better by
 HOPE = 0.3  # chance of being better from which on a lead is claimed when the session closes
-PARZEN, FEW, TRIES = 0.2, 10, 10  # share of runs where good ones are common; points before that, and draws until one is new
+PARZEN, MOST_PARZEN = 0.33, 0.6  # share of runs where good ones are common, at first and at most
+EAGER = 2.0  # how eagerly that share follows what came of them
+FEW, TRIES = 10, 10  # points before the first of them, and draws until one is new
 USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
 
 
@@ -48,16 +51,18 @@ class Next(Struct, frozen=True):
     claim: bool
     mean: float
     deviation: float
+    arm: str = ""
 
 
 class Known(Struct, frozen=True):
-    """One configuration that was run, with its runs (label, value; + is better)."""
+    """One configuration that was run, with its runs (label, value; + is better) and which arm proposed it."""
 
     config: dict[str, Value]
     runs: tuple[tuple[int, float], ...]
     failed: int
     open: bool
     usage: float | None
+    arm: str
 
 
 def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[Known]:
@@ -68,7 +73,8 @@ def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[K
         merged.setdefault(frozenset(lineage.after(point.base, noted(point.note)).items()), []).append(point)
     return [Known(dict(config), tuple((label, sign * value) for point in points for label, value in point.runs),
                   sum(point.failed for point in points), any(point.open for point in points),
-                  max((point.guard_usage for point in points if point.guard_usage is not None), default=None))
+                  max((point.guard_usage for point in points if point.guard_usage is not None), default=None),
+                  next((str(point.note.get("arm", "")) for point in points), ""))
             for config, points in merged.items()]
 
 
@@ -172,27 +178,45 @@ class _Search:
     def _due(self, gain: float, doubt: float) -> bool:
         """Whether a lead of this gain is to be claimed now: in a session that ends soon, when what is left is just enough to
         prove it; in a longer one, when enough was learnt since the last claim."""
-        pair, runs = max(self.brief.noise or 0.0, 1e-12), self.explore.runs
+        pair, runs = self._pair, self.explore.runs
         price = PRICE[0] + PRICE[1] * pair / max(gain, LEAST * pair)
         if runs is not None and runs < LONG * price:
             likely = 0.5 * math.erfc(-gain / max(doubt, 1e-12) / math.sqrt(2)) >= HOPE
-            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= SPARE * price
+            last = min(SPARE * price, LAST * (runs + sum(len(point.runs) for point in self.points)))
+            return gain >= LEAST * pair and likely and HOPELESS * price <= runs <= last
         many = EARLY if gain - doubt >= PLAIN * pair else AGAIN
         return self.explore.made >= many and gain - doubt >= WORTH * pair
+
+    @property
+    def _pair(self) -> float:
+        """Standard deviation of a paired difference, as the baseline and all other runs show it."""
+        usual = float(np.median(self.model.seen.noise)) * self.model.noisy
+        return max(self.brief.noise or 0.0, math.sqrt(2 * usual) * self.unit if self.brief.noise else 0.0, 1e-12)
 
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
         top, _ = self.model.expect(self.rows[lead : lead + 1])
         self.turns = Turns(self.model, self.space.steps)
-        if len(self.points) > FEW and self.lots.random() < PARZEN and (places := self._parzen(best)) is not None:
-            return self._run(places)
+        if len(self.points) > FEW and self.lots.random() < self._share(best) and (places := self._parzen(best)) is not None:
+            return self._run(places, "parzen")
         starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
         found = max((self._climbed(start, float(top[0])) for start in starts), key=lambda each: each[0])
         return self._run(found[1]) if found[0] > 0 else None
 
-    def _run(self, places: Places) -> Next:
+    def _share(self, best: Sequence[int]) -> float:
+        """The share of runs where good ones are common: more while these are more often among the best quarter."""
+        top = set(best[: max(1, len(best) // 4)])
+
+        def rate(arm: str) -> float:
+            mine = [i for i, point in enumerate(self.points) if point.arm == arm and point.config]
+            return (len(top.intersection(mine)) + 1.0) / (len(mine) + 4.0)
+
+        odds = PARZEN / (1 - PARZEN) * (rate("parzen") / rate("")) ** EAGER
+        return min(MOST_PARZEN, odds / (1 + odds))
+
+    def _run(self, places: Places, arm: str = "") -> Next:
         mean, deviation = self.model.difference(self.space.at(places), self.space.here)
-        return Next(self.space.config(places), False, mean * self.unit, deviation * self.unit)
+        return Next(self.space.config(places), False, mean * self.unit, deviation * self.unit, arm)
 
     def _parzen(self, best: Sequence[int]) -> Places | None:
         """A run where good configurations are common; None where that was run, or breaks a guard."""

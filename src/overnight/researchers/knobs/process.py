@@ -23,7 +23,7 @@ MIXED = 0.3  # how much of the variance is thought to belong to knobs acting tog
 CAUTION = 0.1  # how fast a decent default gets worse by moving away, beside the unknown slope
 FAR = 3.0  # steps after which it gets no worse
 LEVEL = 100.0  # variance of the level, which is free
-BELIEF = 3.0  # runs that the prior of each variance is worth
+BELIEF, CALIBRATED = 3.0, 6.0  # runs that the prior of each variance is worth; the same of that of noise
 ROUNDS = 8  # of the fixed-point rule
 CAP = 30.0  # times its prior that a variance may become
 JITTER = 1e-6
@@ -84,7 +84,7 @@ class Process:
         together = self._together(self.seen.at, self.seen.at)
         self.joint = _moved(self.joint, together, a, inverse, MIXED * float(np.sum(self.prior)))
         noise = np.diag(self.seen.noise)
-        self.noisy = _moved(self.noisy, noise, a, inverse, 1.0, 20.0)
+        self.noisy = _moved(self.noisy, noise, a, inverse, 1.0, CALIBRATED)
         level = float(np.mean(self.seen.noise)) * self.noisy
         self.shared = _moved(self.shared * level, self.same, a, inverse, 0.3 * level) / level
 

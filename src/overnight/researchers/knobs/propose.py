@@ -107,7 +107,8 @@ def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: rando
     what = f"What {len(explore.points) - 1} single runs and more have led to" if found.claim else "A single run, to learn from"
     text = f"{_title(found.config, named)}\n\n{what}. The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} " \
            f"{brief.metric} (+ is better)."
-    return Change(_files(brief, named, found.config), text, _note(named, found.config), probe=not found.claim)
+    note = _note(named, found.config) | ({"arm": found.arm} if found.arm else {})
+    return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
 
 
 def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: random.Random) -> Change | None:
