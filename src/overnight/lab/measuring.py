@@ -172,11 +172,15 @@ class Measuring:
 
     def _at_once(self, experiment: Experiment) -> int:
         """Fresh pairs that are begun without waiting for those before them: on many benches as many as a proof may take, for
-        each keep puts off all other claims, and what is slow comes too late."""
+        each keep puts off all other claims, and what is slow comes too late; at the end of a session those for which there are
+        benches, for nothing else is worth as much then."""
         claim, wanted = experiment.claim, experiment.confirming
-        if claim is None or (ahead := (self.flight.measure_slots - FEW) // SLOTS_FOR_PAIR) <= 0:
+        ahead = (self.flight.measure_slots - FEW) // SLOTS_FOR_PAIR
+        if self.campaign.closing:
+            ahead = max(ahead, self.flight.measure_slots // 2)
+        if claim is None or ahead <= 0:
             return wanted
-        expected = max(proof_pairs(claim.middle, claim.alpha), wanted + ahead // 2)
+        expected = max(proof_pairs(claim.middle, claim.alpha), wanted + (ahead + 1) // 2)
         return max(wanted, min(expected, wanted + ahead, self.state.policy.most_fresh))
 
     def _screens(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:

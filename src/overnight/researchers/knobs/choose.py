@@ -127,10 +127,10 @@ def improvement(mean: Array, deviation: Array) -> Array:
     """E[max(0, x)] of normal x."""
     z = mean / deviation
     density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    return np.asarray(deviation * density + mean * _below(z))
+    return np.asarray(deviation * density + mean * below(z))
 
 
-def _below(z: Array) -> Array:
+def below(z: Array) -> Array:
     """The probability of a standard normal variable to lie below each value."""
     return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
 
@@ -152,7 +152,7 @@ def _affordable(brief: Brief, trials: Sequence[Trial], space: _Space) -> Chance 
     def chance(moves: Moves) -> Array:
         rows = _steps(moves, space.ordered)
         deviation = np.sqrt(np.einsum("ij,jk,ik->i", rows, spread, rows) + GUARD_USAGE_NOISE**2)
-        return _below((room - rows @ slopes) / deviation)
+        return below((room - rows @ slopes) / deviation)
 
     return chance
 

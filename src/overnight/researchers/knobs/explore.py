@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from overnight.contracts import Brief, Explore, Point
-from overnight.researchers.knobs.choose import improvement
+from overnight.researchers.knobs.choose import below, improvement
 from overnight.researchers.knobs.history import Lineage, noted
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns
@@ -130,22 +130,23 @@ class _Search:
         if begun is None and not paid:
             return None
         paid += [(self.space.here, begun)] if begun else []
-        turned = np.array([self._turned(row) for row, _ in paid])
+        turned = self._turned(np.array([row for row, _ in paid]))
         spread = np.linalg.inv(np.diag([1 / SLOPE**2] * len(self.space.knobs) + [1.0]) + turned.T @ turned / USAGE_NOISE**2)
         slopes = spread @ turned.T @ np.log([usage for _, usage in paid]) / USAGE_NOISE**2
         return np.vstack([slopes, spread])
 
-    def _turned(self, row: Array) -> Array:
-        away = np.where(self.space.ordered, row - self.space.here, (row != self.space.here).astype(np.float64))
-        return np.append(away, 1.0)
+    def _turned(self, rows: Array) -> Array:
+        """How far each configuration is from the frontier, knob by knob, and a one."""
+        away = np.where(self.space.ordered, rows - self.space.here, (rows != self.space.here).astype(np.float64))
+        return np.hstack([away, np.ones((len(rows), 1))])
 
     def _affordable(self, rows: Array) -> Array:
         """How likely each configuration is to break no guard."""
         if self.allowed is None:
             return np.ones(len(rows))
-        turned = np.array([self._turned(row) for row in rows])
-        deviation = np.sqrt(np.einsum("ij,jk,ik->i", turned, self.allowed[1:], turned) + USAGE_NOISE**2)
-        return np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in turned @ self.allowed[0] / deviation])
+        turned = self._turned(rows)
+        deviation = np.sqrt(np.sum(turned @ self.allowed[1:] * turned, axis=1) + USAGE_NOISE**2)
+        return below(-turned @ self.allowed[0] / deviation)
 
     # -- what follows --
 
@@ -211,7 +212,7 @@ class _Search:
             mine = [i for i, point in enumerate(self.points) if point.arm == arm and point.config]
             return (len(top.intersection(mine)) + 1.0) / (len(mine) + 4.0)
 
-        odds = PARZEN / (1 - PARZEN) * (rate("parzen") / rate("")) ** EAGER
+        odds: float = PARZEN / (1 - PARZEN) * (rate("parzen") / rate("")) ** EAGER
         return min(MOST_PARZEN, odds / (1 + odds))
 
     def _run(self, places: Places, arm: str = "") -> Next:

@@ -36,20 +36,20 @@ TOGETHER = {2: "Both at once", 3: "All three at once"}
 
 class Knobs:
     """Proposes a turn of one or a few knobs, by expected improvement. `executed` gives what ran in the baseline, where that is
-    known; beside that nothing is remembered."""
+    known; beside that nothing is remembered but what it last read."""
 
     name = "knobs"
 
     def __init__(self, executed: Callable[[], Executed | None] = lambda: None) -> None:
         self._ask = executed
         self._executed: Executed | None = None
+        self._last: tuple[object, tuple[Ruler, list[Knob]]] | None = None
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
         if brief.again is not None:
-            return _again(brief, brief.again, self._fixed(brief))
-        ruler = self._fixed(brief)
-        knobs = find(brief.files, ruler)
+            return _again(brief, brief.again, self._read(brief)[0])
+        ruler, knobs = self._read(brief)
         evidence = history.read(brief.history, brief.frontier, {knob.id: knob.value for knob in knobs})
         lots = random.Random(f"{brief.seed}:{len(brief.history)}")
         if lots.random() < mutating(evidence):
@@ -61,9 +61,17 @@ class Knobs:
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
+    def _read(self, brief: Brief) -> tuple[Ruler, list[Knob]]:
+        """What is never turned and what can be, looked for once while the files are the same."""
+        self._executed = self._executed or self._ask()
+        what = brief.files, brief.metric, brief.contract, brief.region, self._executed
+        if self._last is None or self._last[0] != what:
+            ruler = self._fixed(brief)
+            self._last = what, (ruler, find(brief.files, ruler))
+        return self._last[1]
+
     def _fixed(self, brief: Brief) -> Ruler:
         """What is never turned: what measures, what did not run, and what lies outside the regions of the contract."""
-        self._executed = self._executed or self._ask()
         marked = {path: regions.spans(text, brief.region) for path, text in brief.files.items() if brief.region}
         ruler = of(brief.files, brief.metric, brief.contract) | dead(brief.files, self._executed)
         return ruler | Ruler(frozenset(), regions={path: spans for path, spans in marked.items() if spans is not None})
