@@ -350,6 +350,22 @@ def packing(_seed: int) -> Landscape:
                  lambda values: int(values["STEPS"]) + 2.0 * int(values["POLISH"]))
 
 
+# ---- nothing to be found -----------------------------------------------------------------------------------------
+
+LUCK: dict[str, Callable[[random.Random], float]] = {
+    "even noise": lambda lots: lots.gauss(0, 1),
+    "heavy tails": lambda lots: lots.gauss(0, 1) / lots.gammavariate(1.5, 2.0) ** 0.5,  # Student's, three degrees of freedom
+}
+
+
+def nothing(luck: str) -> Landscape:
+    """No knob does anything: a run is 1 and noise of its own."""
+    def run(values: Values, seed: int) -> float:
+        return 1.0 + 0.1 * LUCK[luck](random.Random(f"{sorted(values.items())}|{seed}"))
+
+    return Landscape(_text(MIXED), lambda _values: 1.0, 0.1, ran=run)
+
+
 LANDSCAPES: dict[str, Callable[[int], Landscape]] = {
     "own": lambda seed: own(seed, 0.1),
     "own, exact": lambda seed: own(seed, 0.0),

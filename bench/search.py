@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.deployed import deployed
-from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median
-from bench.landscapes import EXACT, LANDSCAPES, Landscape, Values
+from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median, share
+from bench.landscapes import EXACT, LANDSCAPES, LUCK, Landscape, Values, nothing
 from bench.peers import BAD, PEERS, Handed, best, explored, has_gp, remeasured
 
 OURS, RACED = "knobs in the Lab", "knobs, every idea raced"
@@ -87,6 +87,21 @@ def known(world: str, runs: int) -> Iterator[Row]:
         trials, _ = explored(PEERS[peer], still, 0, runs)
         least = min(trial.worth for trial in trials)
         yield exact(f"the best that is known, {world}: {peer}, {runs} evaluations", least, ">= -0.02")
+
+
+def deceived(luck: str, runs: int, seed: int) -> tuple[int, int]:
+    """How many experiments a night made where no knob does anything, and how many of them it kept."""
+    night = deployed(nothing(luck), runs, seed)
+    return night.state.judged, len(night.keeps)
+
+
+def null_nights(nights: int, runs: int) -> Iterator[Row]:
+    """The share of nights with any keep where every keep is false."""
+    for luck in LUCK:
+        found = in_parallel(partial(deceived, luck, runs), range(nights))
+        deceived_in = sum(kept > 0 for _, kept in found)
+        yield share(f"null nights, {luck}: nights of {runs} runs that keep something", deceived_in, nights, "<= 0.05")
+        yield exact(f"null nights, {luck}: verdicts, in all", sum(judged for judged, _ in found), count=nights)
 
 
 # ---- over all worlds ---------------------------------------------------------------------------------------------
@@ -192,10 +207,11 @@ def cells(quick: bool) -> Iterator[Cell]:
     for world in ("hartmann", "own, exact") if quick else LANDSCAPES:
         for arm in arms():
             yield cell(world, arm, 1 if quick else 10, (30,) if quick else BUDGETS)
+    yield Cell("null nights", partial(null_nights, *(2, 40) if quick else (200, 150)))
     for world in () if quick else REAL:
         yield Cell(f"the best that is known, {world}", partial(known, world, 400))
 
 
 BENCH = Bench("search", "What knobs deploy under the referee beside Optuna and others, at equal runs: no more regret in "
-              "twelve of fourteen worlds, <= .3 after 60 and <= .2 after 100 in the mean.", cells, long=True, draw=drawn,
-              sums=sums)
+              "twelve of fourteen worlds, <= .3 after 60 and <= .2 after 100 in the mean; where no knob does anything, at most "
+              "5 % of the nights keep something.", cells, long=True, draw=drawn, sums=sums)

@@ -8,13 +8,14 @@ import hashlib
 import heapq
 import math
 import random
+import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from overnight.contracts import Change
+from overnight.contracts import Change, Explore
 from overnight.lab.events import Event, Measured, Opened, Started
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import (
@@ -179,16 +180,17 @@ def lots_of(*what: object) -> random.Random:
 class FakeWorld:
     """Answers jobs. `ideas` says what a proposal is; `sigma` is the noise of one run; `faults` breaks the machine; `clash`
     is what each further edit in a stack may cost at most; `heavy` gives the noise heavy tails; with each run the machine
-    measures worse by `drift` standard deviations. `holdout` multiplies what runs give on the holdout; None: there is none."""
+    measures worse by `drift` standard deviations. `explores`: its researchers propose points of a campaign where they may, and
+    claim the best of them after so many, or where the session closes. `holdout` multiplies what runs give on the holdout; None: there is none."""
 
     def __init__(self, seed: int = 0, ideas: Callable[[random.Random], Idea] = no_op, *, sigma: float = 1.0,
                  level: float = 0.0, direction: str = "minimize", metric: str = "y", baseline: Idea | None = None,
                  faults: Callable[[Job, int], bool] = lambda job, number: False, clash: float = 0.0,
                  heavy: bool = False, drift: float = 0.0, holdout: float | None = None, grain: float = 0.0, lasting: float = 0.0,
-                 bursts: float = 0.0) -> None:
+                 bursts: float = 0.0, explores: int = 0) -> None:
         self.seed, self.ideas, self.faults, self.clash, self.heavy = seed, ideas, faults, clash, heavy
         self.drift, self.measured, self.holdout = drift, 0, holdout
-        self.grain, self.lasting, self.bursts = grain, lasting, bursts
+        self.grain, self.lasting, self.bursts, self.explores = grain, lasting, bursts, explores
         self.sigma, self.level, self.metric = sigma, level, metric
         self.edit = 0  # with which edit that does nothing the run is made that is answered now
         self.sign = -1.0 if direction == "minimize" else 1.0
@@ -250,14 +252,33 @@ class FakeWorld:
         return self.lasting * lots_of(self.seed, "lasting", commit, *([self.edit] if self.edit else [])).gauss(0.0, 1.0)
 
     def _propose(self, job: Propose) -> Proposal:
+        explore = job.brief.explore if self.explores else None
+        if explore and (lead := self._lead(job, explore)):
+            return self._claim(job, lead)
         idea = self.ideas(lots_of(self.seed, job.researcher, job.brief.seed))
         if idea.away:
             return Proposal(job, reason="an outage", away=True, wait=idea.away)
         if idea.nothing:
             return Proposal(job, reason="nothing left to try")
+        idea = replace(idea, twin=f"{job.researcher} {job.brief.seed}") if explore else idea
         commit = self.made(idea, job.commit, job.researcher, job.brief.seed)
-        change = Change({"a": commit}, f"try {commit}", idea=job.brief.idea.id if job.brief.idea else 0)
+        change = Change({"a": commit}, f"try {commit}", {"at": commit} if explore else {},
+                        job.brief.idea.id if job.brief.idea else 0, probe=bool(explore))
         return Proposal(job, change, commit=commit, patch=commit, foul=idea.foul)
+
+    def _lead(self, job: Propose, explore: Explore) -> str:
+        """The point that measured best on this frontier, where it is time to claim one; "" where it is not, or there is none."""
+        if (explore.made < self.explores and not explore.closing) or any(past.verdict == "open" for past in job.brief.history):
+            return ""
+        claimed = {past.note.get("at") for past in job.brief.history}
+        means = {point.note["at"]: self.sign * statistics.fmean(number for _, number in point.runs) for point in explore.points
+                 if point.base == job.base and point.runs and point.note and point.note["at"] not in claimed}
+        return max(means, key=means.__getitem__, default="")
+
+    def _claim(self, job: Propose, lead: str) -> Proposal:
+        """The very change of a point, committed anew."""
+        commit = self.made(self.ideas_of[lead], job.commit, "claim", lead)
+        return Proposal(job, Change({"a": commit}, f"claim {lead}", {"at": lead}), commit=commit, patch=lead)
 
     def _think(self, job: Think) -> Thought:
         """A scientist has two ideas, a standup a note."""

@@ -8,7 +8,7 @@ import pytest
 from bench import peers, search
 from bench.deployed import deployed
 from bench.kit import exact
-from bench.landscapes import LANDSCAPES, Landscape, at, bounds, unit
+from bench.landscapes import LANDSCAPES, LUCK, Landscape, at, bounds, nothing, unit
 from bench.peers import PEERS, Trial
 from overnight.errors import ExtraMissing
 
@@ -97,6 +97,18 @@ def test_a_package_that_is_missing_is_a_sentence(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ExtraMissing, match="comparing with Optuna needs the extra 'dev'"):
         PEERS["TPE"](GUARDED, 0)
+
+
+@pytest.mark.parametrize("luck", LUCK)
+def test_where_nothing_is_to_be_found_runs_differ_by_luck_alone(luck):
+    landscape = nothing(luck)
+    blind = peers.Blind(landscape, 0)
+    every = [blind.suggest() for _ in range(300)]
+    assert {landscape.regret(values) for values in every} == {1.0}
+    runs = [landscape.run(values, 1) for values in every]
+    assert sum(runs) / 300 == pytest.approx(1, abs=0.03) and (max(runs) - min(runs) > 1) == (luck == "heavy tails")
+    made, kept = search.deceived(luck, 30, 1)
+    assert kept <= made
 
 
 def table(ours, theirs):

@@ -18,8 +18,8 @@ from overnight.lab.probes import Probe
 from overnight.lab.roster import Roster
 from overnight.lab.state import BASELINE, State
 
-MOST_POINTS, DECISIVE = 300, 100  # that a researcher is told of; of these the best, rather than the newest
 CLOSING, LEAST_CLOSING = 0.18, 12  # share of a session's runs that is kept for claims, and how many at least
+ROUNDS = 2  # of runs on all benches that a claim takes at least: those that are under way, and its first pairs
 
 
 class Campaign:
@@ -42,17 +42,25 @@ class Campaign:
 
     @property
     def room(self) -> float:
-        """About how many runs this session has time for; infinite where it has no end."""
+        """About how many runs this session has time for, besides those that other benches make now; infinite where it has no
+        end. Where time is the bound, a claim also has to wait for its own pairs, which come one after the other."""
         budget, usage, flight = self.flight.budget, self.state.usage, self.flight
+        others = max(0, sum(1 for _ in flight.of(Measure)) - 1)
         each = usage.busy / max(1, self.state.runs)
         timed = math.inf if budget.until is None else (budget.until - flight.now) * flight.measure_slots / max(1e-9, each)
-        return max(0.0, min(timed, math.inf if budget.runs is None else budget.runs - self.state.runs))
+        timed -= ROUNDS * (flight.measure_slots - 1)
+        return max(0.0, min(timed, math.inf if budget.runs is None else budget.runs - self.state.runs - others))
 
     @property
     def closing(self) -> bool:
         """Whether what is left of the session is for claims."""
         room = self.room
         return math.isfinite(room) and room <= max(LEAST_CLOSING, CLOSING * (room + self.state.runs))
+
+    @property
+    def spent(self) -> bool:
+        """Whether the few runs that the session may still make are for the claim that is open."""
+        return self.flight.budget.runs is not None and self.closing and any(not e.patient for e in self.state.open.values())
 
     # -- what is run --
 
@@ -86,7 +94,7 @@ class Campaign:
         for number, commit in dict.fromkeys([(BASELINE, state.known.baseline_commit), (state.frontier, state.commit)]):
             ran = state.known.of(commit)
             yield Point(number, {}, self._labelled(labels, ran, {}), sum(not m for m in ran.values()))
-        for probe in self._chosen():
+        for probe in state.probes.told():
             yield Point(probe.base, probe.note, self._labelled(labels, probe.runs, probe.paired),
                         sum(not m for m in probe.runs.values()), not probe.runs, probe.guard_usage)
 
@@ -108,16 +116,3 @@ class Campaign:
     def _level(self) -> float:
         """What the frontier measures on average."""
         return statistics.fmean(self.state.known.numbers(self.state.commit) or [1.0])
-
-    def _chosen(self) -> list[Probe]:
-        """The newest points, and of the older ones the best."""
-        every, known = list(self.state.probes.made.values()), self.state.known
-        if len(every) <= MOST_POINTS:
-            return every
-        old, new = every[: DECISIVE - MOST_POINTS], every[DECISIVE - MOST_POINTS :]
-
-        def gain(probe: Probe) -> float:
-            ran = [known.track.oriented(known.number(m)) for m in probe.runs.values() if m]
-            return statistics.fmean(ran) if ran else -math.inf
-
-        return sorted([*sorted(old, key=gain)[-DECISIVE:], *new], key=lambda probe: probe.id)

@@ -38,7 +38,7 @@ class Measuring:
     def waiting(self) -> list[Experiment]:
         """Experiments of which nothing is known or under way."""
         busy = {i for j in self.flight.of(Combine) for i in j.experiments}
-        busy |= {j.experiment for j in self.flight.of(Measure)}
+        busy |= {j.experiment for j in self.flight.of(Measure) if j.stage != "explore"}
         return [e for e in self.state.open.values() if e.waiting and e.id not in busy]
 
     @property
@@ -78,7 +78,7 @@ class Measuring:
     def _explorations(self) -> Iterator[Measure]:
         """The runs of points of a campaign."""
         base = self.state.commit
-        for probe in self.campaign.waiting():
+        for probe in self.campaign.waiting() if not self.campaign.spent else ():
             yield self._run(probe.id, probe.commit, self.campaign.seed(probe), "explore", base, paced=False)
 
     def _traces(self, under_way: set[tuple[str, int]]) -> Iterator[Measure]:

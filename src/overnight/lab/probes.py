@@ -13,6 +13,8 @@ from overnight.contracts import EXPECTS
 from overnight.lab.events import Measured, Probed
 from overnight.lab.experiment import Experiment, Metrics, mark, packed
 
+NEWEST, BEST = 200, 100  # points that a researcher is told of, and how many of those before them
+
 
 class Probe(Struct, array_like=True, gc=False):
     """One point: a change that claims nothing.
@@ -68,6 +70,7 @@ class Probes:
     claimed  experiments' commits, and the point whose change each makes
     claims   the same by what tells a change from others -> the number of the experiment that makes it
     since    the number of points when anything was claimed last
+    best     those that measured best -> by what mean, + is better: as many as are ever told of
     """
 
     made: dict[int, Probe] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Probes:
     claimed: dict[str, int] = field(default_factory=dict)
     claims: dict[int, int] = field(default_factory=dict)
     since: int = 0
+    best: dict[int, float] = field(default_factory=dict)
 
     def probed(self, event: Probed, base: int, after: int) -> None:
         """One more was committed, on the commit of this experiment, after so many."""
@@ -108,10 +112,26 @@ class Probes:
         number = event.experiment if event.stage == "explore" else self.claimed.get(event.commit, 0)
         if probe := self.made.get(number):
             probe.runs[event.seed] = metrics
-            self.unrun = [each for each in self.unrun if each != number]
+            if number in self.unrun:
+                self.unrun.remove(number)
             if paired:
                 probe.paired[event.seed] = paired
 
+    def rank(self, number: int, mean: float | None) -> None:
+        """Of the runs of a point, this is the mean by now, + is better; None: all failed."""
+        self.best.pop(number, None)
+        if mean is not None:
+            self.best[number] = mean
+        if len(self.best) > NEWEST + BEST:
+            del self.best[min(self.best, key=self.best.__getitem__)]
+
+    def told(self) -> list[Probe]:
+        """Those that a researcher is told of, oldest first: the newest, and the best of those before them."""
+        if len(self.made) <= NEWEST + BEST:
+            return list(self.made.values())
+        first = self.next - NEWEST
+        old = sorted((number for number in self.best if number < first), key=self.best.__getitem__)[-BEST:]
+        return [self.made[n] for n in (*sorted(old), *range(first, self.next)) if n in self.made]
 
 def _expected(note: dict[str, Any]) -> tuple[float, float] | None:
     match note.get(EXPECTS):

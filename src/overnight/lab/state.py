@@ -221,9 +221,14 @@ class State:
         self.ideas.proposed(event)
 
     def _on_probed(self, event: events.Probed) -> None:
-        base = next((e.id for e in self.chain() if e.commit == event.base_commit), BASELINE)
-        self.probes.probed(event, base, self.next_experiment - 1)
+        self.probes.probed(event, self._owner(event.base_commit), self.next_experiment - 1)
         self.attempts.proposed(event)
+
+    def _owner(self, commit: str) -> int:
+        """The experiment whose commit this is or was; it may be the frontier no more."""
+        if commit in (self.commit, self.known.baseline_commit):
+            return self.frontier if commit == self.commit else BASELINE
+        return next((e.id for e in reversed(self.experiments.values()) if e.commit == commit), BASELINE)
 
     def _raced_on(self, experiment: Experiment, ran: dict[int, tuple[Metrics, Metrics]]) -> None:
         """What points of a campaign measured of the same change is the beginning of its race: it proves nothing."""
@@ -273,7 +278,7 @@ class State:
         self.next_run = max(self.next_run, event.run + 1)
         metrics = {n: within(v) for n, v in event.metrics.items()} if event.outcome == "ok" else {}
         mine = self.open.get(event.experiment)
-        if event.curve and event.outcome == "ok":
+        if event.curve and event.outcome == "ok" and event.stage != "explore":  # against which nothing is paced
             self.known.curves[event.commit][event.seed] = event.curve
         if self.known.kind.paired_in_time and self.overload.spoils(event, self.track.referee.may_starve):
             return
@@ -320,6 +325,8 @@ class State:
         """A run of a point of a campaign ended."""
         if probe := self.probes.made.get(event.experiment):
             self.attempts.ended(probe.researcher, event.busy)
+            gains = [self.track.oriented(self.known.number(m)) for m in probe.runs.values() if m]
+            self.probes.rank(probe.id, sum(gains) / len(gains) if gains else None)
             theirs = probe.paired.get(event.seed) or self.known.of(self.commit).get(event.seed)
             if metrics:
                 beside = [self.known.number(theirs)] if theirs else self.known.numbers(self.commit)
