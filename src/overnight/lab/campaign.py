@@ -46,8 +46,8 @@ class Campaign:
         end. Where time is the bound, a claim also has to wait for its own pairs, which come one after the other."""
         budget, usage, flight = self.flight.budget, self.state.usage, self.flight
         others = max(0, sum(1 for _ in flight.of(Measure)) - 1)
-        each = usage.busy / max(1, self.state.runs)
-        timed = math.inf if budget.until is None else (budget.until - flight.now) * flight.measure_slots / max(1e-9, each)
+        left = math.inf if budget.until is None else budget.until - flight.now
+        timed = left * flight.measure_slots / max(1e-9, usage.each)
         timed -= ROUNDS * (flight.measure_slots - 1)
         return max(0.0, min(timed, math.inf if budget.runs is None else budget.runs - self.state.runs - others))
 
@@ -85,8 +85,7 @@ class Campaign:
         state, room = self.state, self.room
         flying = sum(j.brief.explore is not None for j in self.flight.of(Propose))
         made = len(state.probes.made) - state.probes.since + flying
-        seconds = state.usage.busy / state.runs if state.runs else 0.0
-        return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, seconds, self.closing)
+        return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, state.usage.each, self.closing)
 
     def _points(self) -> Iterator[Point]:
         """The baseline and the frontier, then what was explored."""

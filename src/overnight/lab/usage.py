@@ -8,6 +8,7 @@ from msgspec import Struct
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 
+FEW_RUNS = 6  # of a session, after which it is known how long they take in it
 MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembered
 
 
@@ -55,6 +56,7 @@ class Usage(Struct):
     _capacity: float = 0.0
     _since: float = 0.0
     _workers: int = 0
+    _before: int = 0
 
     @property
     def seconds(self) -> float:
@@ -65,6 +67,15 @@ class Usage(Struct):
     def capacity(self) -> float:
         """Seconds that its measure slots had for runs."""
         return self._capacity + self._under_way() * self._workers
+
+    @property
+    def each(self) -> float:
+        """Seconds that a run takes of a measure slot, in this session and with all that is around it; before enough of it is
+        known, the seconds of runs alone."""
+        made = self.runs - self._before
+        if made >= FEW_RUNS:
+            return self._under_way() * self._workers / made
+        return self.busy / self.runs if self.runs else 0.0
 
     def _under_way(self) -> float:
         return max(0.0, self.last - self._since) if self._workers else 0.0
@@ -79,7 +90,7 @@ class Usage(Struct):
         self.session = self.carried
         if self._workers:
             self.stopped(Stopped(self.last, self._under_way()))
-        self._since, self._workers = event.at, event.workers
+        self._since, self._workers, self._before = event.at, event.workers, self.runs
         self.sandboxes.add(event.sandbox)
 
     def stopped(self, event: Stopped) -> None:

@@ -18,7 +18,7 @@ from overnight.contracts import Brief, Explore, Point
 from overnight.researchers.knobs.choose import below, improvement
 from overnight.researchers.knobs.history import Lineage, noted
 from overnight.researchers.knobs.parzen import drawn
-from overnight.researchers.knobs.process import Array, Process, Seen, Turns
+from overnight.researchers.knobs.process import Array, Process, Seen, Turns, Whole
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.space import Places, Space
 
@@ -26,6 +26,8 @@ WORST = 4.0  # typical effects: a loss beyond this tells no more
 CRASH = 3.0  # typical effects: what a crash counts as
 UNSURE = 1.0  # variance of that, in the same unit squared
 LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
+NEWEST, BEST = 100, 50  # configurations that the surrogate learns from: the newest, and the best of those before
+MOST_TURNED = 24  # knobs that are turned on the way to the next run, where there are more: those that matter most, and others
 STARTS = 3  # of the best configurations known, from which a better one is looked for
 SWEEPS = 12  # turns of one knob on the way to the next run
 OFTEN = 5  # runs of one configuration, after which others are more worth while
@@ -91,8 +93,6 @@ class _Search:
         self.exact = not brief.noise and brief.noise is not None
         self.unit, self.model = self._fitted()
         self.allowed = self._guards()
-        sizes = [len(values) for values in space.values]
-        self.owner, self.first = np.repeat(np.arange(len(sizes)), sizes), np.concatenate([[0], np.cumsum(sizes)[:-1]])
         often = 1 if self.exact else OFTEN
         self.over = {space.places(point.config) for point in self.points
                      if len(point.runs) + point.open >= often or (point.failed and not point.runs) or not point.config}
@@ -103,11 +103,12 @@ class _Search:
         """The unit of effects, and the surrogate of all that was run; what waits is taken to be as it expects."""
         here = [value for _, value in self.points[0].runs]
         level = float(np.mean(here)) if here else 0.0
+        told = self._told()
         others = [value - level for point in self.points[1:] for _, value in point.runs]
         noise = (self.brief.noise or 0.0) / math.sqrt(2)
         unit = _typical(others, noise)
         found: list[tuple[Array, float, int, float]] = []
-        for row, point in zip(self.rows, self.points, strict=True):
+        for row, point in told:
             for label, value in point.runs:
                 found.append((row, max((value - level) / unit, -WORST), label, max(LEAST_NOISE, (noise / unit) ** 2)))
             if point.failed and not point.runs:
@@ -120,13 +121,27 @@ class _Search:
             model.imagine(np.array(waiting))
         return unit, model
 
+    def _told(self) -> list[tuple[Array, Known]]:
+        """The configurations that the surrogate learns from, oldest first: the newest, and of the older ones the best."""
+        every = list(zip(self.rows, self.points, strict=True))
+        old, new = every[1 : -NEWEST or None], every[-NEWEST:]
+        if len(every) <= NEWEST + BEST:
+            return every
+
+        def best(pair: tuple[Array, Known]) -> float:
+            return float(np.mean([value for _, value in pair[1].runs])) if pair[1].runs else -math.inf
+
+        chosen = {id(pair[1]) for pair in sorted(old, key=best)[-BEST:]}
+        return [every[0], *(pair for pair in old if id(pair[1]) in chosen), *new]
+
     def _guards(self) -> Array | None:
         """A linear model of the log of what the points cost at the guards: mean, then covariance; None without guards."""
-        paid = [(row, point.usage) for row, point in zip(self.rows, self.points, strict=True) if point.usage]
-        begun = self.brief.guard_usage
-        if begun is None and not paid:
+        begun = self.brief.guard_usage or 0.0
+        known = zip(self.rows, self.points, strict=True)
+        every = [*((row, point.usage or 0.0) for row, point in known), (self.space.here, begun)]
+        paid = [(row, usage) for row, usage in every if usage > 0]
+        if not paid:
             return None
-        paid += [(self.space.here, begun)] if begun else []
         turned = self._turned(np.array([row for row, _ in paid]))
         spread = np.linalg.inv(np.diag([1 / SLOPE**2] * len(self.space.knobs) + [1.0]) + turned.T @ turned / USAGE_NOISE**2)
         slopes = spread @ turned.T @ np.log([usage for _, usage in paid]) / USAGE_NOISE**2
@@ -148,19 +163,18 @@ class _Search:
     # -- what follows --
 
     def next(self) -> Next | None:
-        """A claim where one is due, or else the next run."""
+        """A claim where one is due, or else the next run; where nothing is left to run, what is thought to be better."""
         mean, _ = self.model.expect(self.rows)
         fit = [bool(point.runs) and point.failed <= len(point.runs) for point in self.points]
         score = np.where(np.logical_and(fit, self._affordable(self.rows) > 0.5), mean, -np.inf)
         score[0] = mean[0]
         lead = int(np.argmax(score))
-        claimed = self._claim(score)
-        if claimed is not None:
-            return claimed
-        return self._look(lead, [int(i) for i in np.argsort(-score, kind="stable")])
+        return self._claim(score) or self._look(lead, [int(i) for i in np.argsort(-score, kind="stable")]) \
+            or self._claim(score, last=True)
 
-    def _claim(self, score: Array) -> Next | None:
-        """The best configuration that may be claimed now; None where none is, or one is on its way."""
+    def _claim(self, score: Array, last: bool = False) -> Next | None:
+        """The best configuration that may be claimed now; None where none is, or one is on its way. `last`: nothing else is
+        left to do."""
         brief, refused = self.brief, _refused(self.brief)
         if any(past.verdict == "open" and noted(past.note) for past in brief.history) or brief.noise is None:
             return None
@@ -171,7 +185,8 @@ class _Search:
         best = max(free, key=lambda i: score[i])
         mean, deviation = self.model.difference(self.rows[best], self.space.here)
         gain, doubt = mean * self.unit, deviation * self.unit
-        return Next(self.points[best].config, True, gain, doubt) if self._due(gain, doubt) else None
+        due = gain >= max(HOPE * doubt, 0.0) if last else self._due(gain, doubt)
+        return Next(self.points[best].config, True, gain, doubt) if due else None
 
     def _due(self, gain: float, doubt: float) -> bool:
         """Whether a lead of this gain is to be claimed now: in a session that ends soon, when what is left is just enough to
@@ -194,7 +209,7 @@ class _Search:
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
         top, _ = self.model.expect(self.rows[lead : lead + 1])
-        self.turns = Turns(self.model, self.space.steps)
+        self.turns = Turns(self.model, self.space.steps, self._active())
         if len(self.points) > FEW and self.lots.random() < self._share(best) and (places := self._parzen(best)) is not None:
             return self._run(places, "parzen")
         starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
@@ -226,6 +241,16 @@ class _Search:
                 return places
         return None
 
+    def _active(self) -> Whole:
+        """The knobs that are turned on the way to the next run: where there are many, those that matter most as far as is
+        known, and some drawn by lot."""
+        every = np.arange(len(self.space.knobs))
+        if len(every) <= MOST_TURNED:
+            return every
+        most = np.argsort(-self.model.variance, kind="stable")[: 2 * MOST_TURNED // 3]
+        rest = np.setdiff1d(every, most)
+        return np.sort(np.concatenate([most, self.lots.choice(rest, size=MOST_TURNED - len(most), replace=False)]))
+
     def _strayed(self, lead: int) -> Places:
         """The lead with a third of its knobs drawn anew."""
         places = list(self.space.places(self.points[lead].config))
@@ -252,16 +277,15 @@ class _Search:
         mean, deviation = self.turns.expect(places)
         every = improvement(mean - top, deviation)
         if self.allowed is not None:
-            row = self.space.at(places)
-            rows = np.repeat(row[None], len(every), axis=0)
-            rows[np.arange(len(every)), self.owner] = np.concatenate(self.space.steps)
+            rows = np.repeat(self.space.at(places)[None], len(every), axis=0)
+            rows[np.arange(len(every)), self.turns.knob] = self.turns.step
             every *= self._affordable(rows)
         return every
 
     def _turned_to(self, places: Places, turn: int) -> Places:
-        """The places after one of all turns, counted knob after knob."""
-        knob = int(self.owner[turn])
-        return (*places[:knob], turn - int(self.first[knob]), *places[knob + 1 :])
+        """The places after one of all turns."""
+        knob, place = int(self.turns.knob[turn]), int(self.turns.place[turn])
+        return (*places[:knob], place, *places[knob + 1 :])
 
 
 def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:

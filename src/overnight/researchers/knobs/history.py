@@ -72,7 +72,8 @@ def noted(note: Mapping[str, Any]) -> dict[str, Any]:
 
 def _move(raw: Mapping[str, Any], values: Mapping[str, Value]) -> Move:
     """What was turned; empty where a knob of it is gone or the note does not speak clearly."""
-    clear = all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in raw.values())
+    clear = all(isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(each, bool | int | float | str)
+                                                                            for each in pair) for pair in raw.values())
     return {knob: (old, new) for knob, (old, new) in raw.items()} if clear and raw.keys() <= values.keys() else {}
 
 

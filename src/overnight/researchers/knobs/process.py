@@ -27,6 +27,7 @@ BELIEF, CALIBRATED = 3.0, 6.0  # runs that the prior of each variance is worth; 
 ROUNDS = 8  # of the fixed-point rule
 CAP = 30.0  # times its prior that a variance may become
 JITTER = 1e-6
+MOST_DEVIATIONS = 160  # turns of which the deviation is worked out: those of which most is expected
 
 
 class Seen(Struct, frozen=True):
@@ -58,7 +59,7 @@ class Process:
 
     def _correlate(self) -> None:
         seen = self.seen
-        self.alone = [self._alone(knob, seen.at[:, knob], seen.at[:, knob]) for knob in range(len(self.prior))]
+        self.alone = [self.alone_at(knob, seen.at[:, knob], seen.at[:, knob]) for knob in range(len(self.prior))]
         self.same = ((seen.seeds[:, None] == seen.seeds[None]) & (seen.seeds >= 0)).astype(np.float64)
 
     def _covariance(self) -> Array:
@@ -90,20 +91,21 @@ class Process:
 
     def mean(self, at: Array) -> Array:
         """What is expected before anything is known: a decent default is near its best."""
-        away = np.minimum(self._away(at), FAR)
-        return np.asarray(-CAUTION * away**2 @ np.sqrt(self.variance) / FAR)
+        return np.asarray(np.sum([self.mean_of(knob, column) for knob, column in enumerate(at.T)], axis=0))
 
-    def _away(self, at: Array) -> Array:
-        away = np.abs(at - self.centre)
-        return np.where(self.ordered, away, (away > 0).astype(np.float64))
+    def mean_of(self, knob: int, at: Array) -> Array:
+        """What of that is one knob's."""
+        away = np.abs(at - self.centre[knob])
+        away = np.minimum(away, FAR) if self.ordered[knob] else (away > 0).astype(np.float64)
+        return np.asarray(-CAUTION * math.sqrt(self.variance[knob]) * away**2 / FAR)
 
-    def _alone(self, knob: int, left: Array, right: Array) -> Array:
+    def alone_at(self, knob: int, left: Array, right: Array) -> Array:
         """The correlation of one knob's effect between places of it."""
         if self.ordered[knob]:
             return np.asarray(np.exp(-0.5 * ((left[:, None] - right[None]) / REACH) ** 2))
         return np.asarray(left[:, None] == right[None], dtype=np.float64)
 
-    def _log_together(self, knob: int, left: Array, right: Array) -> Array:
+    def log_together(self, knob: int, left: Array, right: Array) -> Array:
         """The logarithm of a knob's factor in the correlation of what all do together: what matters changes it sooner."""
         share = self.variance[knob] / max(float(np.max(self.variance)), 1e-12)
         if self.ordered[knob]:
@@ -113,7 +115,7 @@ class Process:
     def _together(self, left: Array, right: Array) -> Array:
         total = np.zeros((len(left), len(right)))
         for knob in range(left.shape[1]):
-            total += self._log_together(knob, left[:, knob], right[:, knob])
+            total += self.log_together(knob, left[:, knob], right[:, knob])
         return np.asarray(np.exp(total))
 
     def imagine(self, at: Array) -> None:
@@ -131,8 +133,8 @@ class Process:
         cross = self.joint * self._together(both, self.seen.at)
         own = self.joint * self._together(both, both)
         for knob, variance in enumerate(self.variance):
-            cross += variance * self._alone(knob, both[:, knob], self.seen.at[:, knob])
-            own += variance * self._alone(knob, both[:, knob], both[:, knob])
+            cross += variance * self.alone_at(knob, both[:, knob], self.seen.at[:, knob])
+            own += variance * self.alone_at(knob, both[:, knob], both[:, knob])
         gap = cross[0] - cross[1]
         mean = self.mean(both)
         variance = own[0, 0] + own[1, 1] - 2 * own[0, 1] - gap @ self.inverse @ gap
@@ -142,40 +144,49 @@ class Process:
         """Mean and standard deviation of f at configurations, the level apart."""
         cross = self.joint * self._together(at, self.seen.at)
         for knob, variance in enumerate(self.variance):
-            cross += variance * self._alone(knob, at[:, knob], self.seen.at[:, knob])
+            cross += variance * self.alone_at(knob, at[:, knob], self.seen.at[:, knob])
         return self.expected(self.mean(at), cross)
 
-    def expected(self, prior: Array, cross: Array) -> tuple[Array, Array]:
-        """The same from what is expected before anything is known, and the covariances with what was seen."""
+    def expected(self, prior: Array, cross: Array, most: int | None = None) -> tuple[Array, Array]:
+        """The same from what is expected before anything is known, and the covariances with what was seen. `most`: of so many
+        with the largest means the deviation is worked out, of the others it is nearly nothing."""
         own = self.joint + float(np.sum(self.variance))
         level = cross + LEVEL  # what is asked is f and the level
-        left = own + LEVEL - np.sum(level @ self.inverse * level, axis=1)
-        return prior + level @ self.weights, np.sqrt(np.maximum(left, 1e-9))
+        mean = prior + level @ self.weights
+        chosen = slice(None) if most is None or most >= len(mean) else np.argpartition(-mean, most)[:most]
+        left = np.zeros(len(mean))
+        left[chosen] = own + LEVEL - np.sum(level[chosen] @ self.inverse * level[chosen], axis=1)
+        return mean, np.sqrt(np.maximum(left, 1e-9))
 
 
 class Turns:
-    """All single turns of a configuration, at once: what is expected of each value of each knob in the place of its own."""
+    """All single turns of a configuration, at once: what is expected of each value of each active knob in the place of its own.
 
-    def __init__(self, model: Process, steps: list[Array]) -> None:
-        self.model = model
-        seen, home = model.seen.at, np.repeat(model.centre[None], 1, axis=0)
-        self.alone = [model.variance[k] * model._alone(k, each, seen[:, k]) for k, each in enumerate(steps)]
-        self.together = [model._log_together(k, each, seen[:, k]) for k, each in enumerate(steps)]
-        self.prior = []
-        for k, each in enumerate(steps):
-            rows = np.repeat(home, len(each), axis=0)
-            rows[:, k] = each
-            self.prior.append(model.mean(rows))
+    knob, place, step  of each turn the knob, the place of the value that it is turned to, and where that stands
+    """
+
+    def __init__(self, model: Process, steps: list[Array], active: Whole) -> None:
+        self.model, self.active = model, set(active.tolist())
+        self.knob = np.concatenate([np.full(len(steps[k]), k) for k in active])
+        self.place = np.concatenate([np.arange(len(steps[k])) for k in active])
+        self.step = np.concatenate([steps[k] for k in active])
+        seen = model.seen.at
+        self.alone = [model.variance[k] * model.alone_at(k, each, seen[:, k]) for k, each in enumerate(steps)]
+        self.together = [model.log_together(k, each, seen[:, k]) for k, each in enumerate(steps)]
+        self.prior = [model.mean_of(k, each) for k, each in enumerate(steps)]
 
     def expect(self, places: tuple[int, ...]) -> tuple[Array, Array]:
-        """Mean and standard deviation of each turn, knob after knob, value after value."""
-        alone = sum(table[place] for table, place in zip(self.alone, places, strict=True))
-        together = sum(table[place] for table, place in zip(self.together, places, strict=True))
-        prior = sum(table[place] for table, place in zip(self.prior, places, strict=True))
-        cross = np.vstack([alone + table - table[place] for table, place in zip(self.alone, places, strict=True)])
-        mixed = np.vstack([together + table - table[place] for table, place in zip(self.together, places, strict=True)])
-        mean = np.concatenate([prior + table - table[place] for table, place in zip(self.prior, places, strict=True)])
-        return self.model.expected(mean, cross + self.model.joint * np.exp(mixed))
+        """Mean and standard deviation of each turn; of those of which little is expected, a deviation that is too small."""
+        _, mean = self._summed(self.prior, places)
+        _, cross = self._summed(self.alone, places)
+        _, mixed = self._summed(self.together, places)
+        return self.model.expected(mean, cross + self.model.joint * np.exp(mixed), MOST_DEVIATIONS)
+
+    def _summed(self, tables: list[Array], places: tuple[int, ...]) -> tuple[Array, Array]:
+        """The sum over all knobs at a configuration, and after each of the turns."""
+        here = np.sum([table[place] for table, place in zip(tables, places, strict=True)], axis=0)
+        turned = [table - table[place] for k, (table, place) in enumerate(zip(tables, places, strict=True)) if k in self.active]
+        return here, here + np.concatenate(turned)
 
 
 def _moved(variance: float, part: Array, weights: Array, inverse: Array, prior: float, belief: float = BELIEF) -> float:

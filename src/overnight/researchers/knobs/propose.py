@@ -106,8 +106,7 @@ def mutating(evidence: KnobEvidence) -> float:
 
 def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: random.Random) -> Change | None:
     """The next point of a campaign, or the claim that its lead is better."""
-    turned = {knob for point in explore.points for knob in history.noted(point.note)}
-    near = [knob for place, knob in enumerate(knobs) if place < WIDEST + len(explore.points) // 4 or knob.id in turned]
+    near = [knob for knob in knobs if scales.finite(knob.scale, knob.value)][:WIDEST]
     found = next_run(brief, explore, Space(near), lots.randrange(1 << 32))
     if found is None:
         return None

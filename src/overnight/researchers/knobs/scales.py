@@ -23,6 +23,7 @@ Kind = Literal["log", "near1", "fraction", "linear", "size", "int", "choice"]
 
 STEPS = (0.25, 0.5, 1.0, 2.0, 3.0)
 FARTHER = ((4.0, 5.0), (6.5, 8.0))  # steps for when all others were tried, one pair after the other
+MOST = 1e100  # beyond it, no step is a step
 WIDE = 4.0  # steps from the present value to the ends of a scale without bounds, where all of it is searched
 RUNGS, MOST_WHOLE = 8, 24  # steps of a scale with two ends; whole numbers between them that are all worth a try
 TINY = 2.0**-36  # where a zero on a log scale is taken to stand
@@ -83,6 +84,14 @@ def position(scale: Scale, value: Value) -> float:
     if scale.kind == "linear":
         return 8 * (value - scale.low) / (scale.high - scale.low)
     return math.log2(max(abs(value), TINY))
+
+
+def finite(scale: Scale, value: Value) -> bool:
+    """Whether a value has a place on its scale that can be reckoned with."""
+    try:
+        return math.isfinite(position(scale, value)) and (isinstance(value, str) or abs(value) < MOST)
+    except OverflowError:
+        return False
 
 
 def upwards(scale: Scale, before: Value, after: Value) -> bool:
