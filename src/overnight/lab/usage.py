@@ -8,7 +8,7 @@ from msgspec import Struct
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 
-FEW_RUNS = 6  # of a session, after which it is known how long they take in it
+APART = ("decision", "journal")  # parts of the harness that no run waits for
 MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembered
 
 
@@ -56,7 +56,6 @@ class Usage(Struct):
     _capacity: float = 0.0
     _since: float = 0.0
     _workers: int = 0
-    _before: int = 0
 
     @property
     def seconds(self) -> float:
@@ -70,12 +69,10 @@ class Usage(Struct):
 
     @property
     def each(self) -> float:
-        """Seconds that a run takes of a measure slot, in this session and with all that is around it; before enough of it is
-        known, the seconds of runs alone."""
-        made = self.runs - self._before
-        if made >= FEW_RUNS:
-            return self._under_way() * self._workers / made
-        return self.busy / self.runs if self.runs else 0.0
+        """Seconds that a run takes of a measure slot on average, with what the harness takes of it."""
+        if not self.runs:
+            return 0.0
+        return self.busy / self.runs + sum(sum(spent) / len(spent) for part, spent in self.parts.items() if part not in APART)
 
     def _under_way(self) -> float:
         return max(0.0, self.last - self._since) if self._workers else 0.0
@@ -90,7 +87,7 @@ class Usage(Struct):
         self.session = self.carried
         if self._workers:
             self.stopped(Stopped(self.last, self._under_way()))
-        self._since, self._workers, self._before = event.at, event.workers, self.runs
+        self._since, self._workers = event.at, event.workers
         self.sandboxes.add(event.sandbox)
 
     def stopped(self, event: Stopped) -> None:
@@ -98,7 +95,7 @@ class Usage(Struct):
         self._seconds += event.seconds
         self._capacity += event.seconds * self._workers
         self._workers = 0
-        for part, seconds in (("decision", event.deciding), ("journal", event.writing)):
+        for part, seconds in zip(APART, (event.deciding, event.writing), strict=True):
             if seconds:
                 self._spent(part, seconds)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,7 +27,21 @@ from overnight.researchers.replay import Replay
 from overnight.track.roles import ADVISE, Role
 from overnight.track.spec import Track
 
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 CLOSE_SECONDS = 3.0  # that calls to models have to end when the night does
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """While this lasts, numpy is loaded without threads of its own: for small matrices they are slower, and they take the cores
+    on which runs are measured. Once it is loaded nothing changes that."""
+    unset = [name for name in THREADS if name not in os.environ and "numpy" not in sys.modules]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            del os.environ[name]
 
 
 class ModelOptions(BudgetBounds, frozen=True):
@@ -82,7 +99,8 @@ class TeamBuilder:
         return RESEARCHERS[role.kind](self, role)
 
     def _knobs(self, _role: Role) -> Researcher:
-        from overnight.researchers.knobs import Knobs  # loads numpy, for which other commands need not wait
+        with _one_thread():
+            from overnight.researchers.knobs import Knobs  # loads numpy, for which other commands need not wait
         return Knobs(self.executed)
 
     def _agent(self, role: Role) -> Researcher:
