@@ -97,5 +97,5 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("demo", partial(rows, begun, "2s", 1, "", "") if quick else partial(rows, demo, "3min", 20, ">= 40", ">= 0.15"))
 
 
-BENCH = Bench("demo", "`make demo` on an idle machine: >= 40 points and experiments, >= .15 bits/char better on fresh seeds.", cells,
-              timed=True)
+BENCH = Bench("demo", "`make demo` on an idle machine: >= 40 points and experiments, >= .15 bits/char better on fresh seeds.",
+              cells, timed=True)
