@@ -237,6 +237,12 @@ def test_a_keep_scatters_no_more_than_twice_as_much_as_the_baseline(seed):
         assert e.verdict == "discard" and "where the baseline's is" in e.reason and e.found is None
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_gain_far_beyond_its_own_scatter_is_kept_for_what_hardly_learns_scatters_little(seed):
+    night = Night(FakeWorld(seed, partial(always, Idea(gain=60.0, spread=5.0))), contract=ONE, measure_slots=1).go(experiments=1)
+    assert night.lab.state.experiments[1].verdict == "keep"
+
+
 def test_small_steps_of_scatter_do_not_add_up():
     night = Night(FakeWorld(4, partial(always, Idea(gain=8.0, spread=1.5))), contract=ONE, measure_slots=1).go(experiments=30)
     state, world = night.lab.state, night.world

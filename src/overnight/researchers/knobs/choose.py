@@ -189,7 +189,7 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
     """The unit of effects, and a surrogate that knows every measured difference and what is open."""
     known = [trial for trial in trials if trial.past.effect is not None or trial.past.verdict == "crash"]
     waiting = [trial for trial in trials if trial.past.effect is None and trial.past.verdict == "open"]
-    unit = _unit([trial.past.effect for trial in known if trial.past.effect is not None], noise)
+    unit = typical([trial.past.effect for trial in known if trial.past.effect is not None], noise)
     model = Surrogate(space.worth, space.ordered)
     model.fit(space.moves([(trial.base, trial.made) for trial in known]), *_observed(known, unit, noise))
     if waiting:
@@ -198,7 +198,7 @@ def _fitted(space: _Space, trials: Sequence[Trial], noise: float | None) -> tupl
     return unit, model
 
 
-def _unit(effects: Sequence[float], noise: float | None) -> float:
+def typical(effects: Sequence[float], noise: float | None) -> float:
     """A typical effect: root mean square of what was seen, runaways bounded, no less than what the noise hides.
 
     Not the median: after a row of duds that would leave nothing to hope for from what was never tried.

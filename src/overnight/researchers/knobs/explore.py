@@ -15,16 +15,13 @@ import numpy as np
 from msgspec import Struct
 
 from overnight.contracts import Brief, Explore, Point
-from overnight.researchers.knobs.choose import below, improvement
+from overnight.researchers.knobs.choose import CRASH, UNSURE, WORST, below, improvement, typical
 from overnight.researchers.knobs.history import Lineage, noted
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns, Whole
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.space import Places, Space
 
-WORST = 4.0  # typical effects: a loss beyond this tells no more
-CRASH = 3.0  # typical effects: what a crash counts as
-UNSURE = 1.0  # variance of that, in the same unit squared
 LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
 NEWEST, BEST = 100, 50  # configurations that the surrogate learns from: the newest, and the best of those before
 MOST_TURNED = 24  # knobs that are turned on the way to the next run, where there are more: those that matter most, and others
@@ -106,7 +103,7 @@ class _Search:
         told = self._told()
         others = [value - level for point in self.points[1:] for _, value in point.runs]
         noise = (self.brief.noise or 0.0) / math.sqrt(2)
-        unit = _typical(others, noise)
+        unit = typical(others, noise)
         found: list[tuple[Array, float, int, float]] = []
         for row, point in told:
             for label, value in point.runs:
@@ -292,11 +289,3 @@ def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:
     """What was claimed of this frontier and not kept."""
     return {frozenset((knob, pair[1]) for knob, pair in noted(past.note).items())
             for past in brief.history if past.base == brief.frontier and past.verdict not in ("keep", "open")}
-
-
-def _typical(effects: Sequence[float], noise: float) -> float:
-    """A typical effect: root mean square of what was seen, runaways bounded, no less than what noise hides."""
-    sizes = [abs(effect) for effect in effects if effect and math.isfinite(effect)]
-    middle = float(np.median(sizes)) if sizes else 1.0
-    typical = middle * math.sqrt(float(np.mean([min(size / middle, 10.0) ** 2 for size in sizes]))) if sizes else 0.0
-    return max(typical, 0.3 * noise) or 1.0
