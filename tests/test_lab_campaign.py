@@ -490,3 +490,30 @@ def test_an_experiment_waits_for_no_run_of_the_point_that_has_its_number():
     base = lab.state.commit
     lab.apply(Proposed(1.0, point.experiment, 0, base, "r", "another", commit="other", patch="other"))
     assert [each.id for each in lab.measuring.waiting()] == [point.experiment]
+
+
+def begun(points):
+    """A state with these points: (commit, patch)."""
+    state = State()
+    state.apply(Opened(0.0, "fake", "c0", CONTRACT, "key"))
+    for number, (commit, patch) in enumerate(points, 1):
+        state.apply(Probed(1.0, number, "c0", "knobs", "a turn", commit=commit, patch=patch))
+        state.apply(Measured(at=2.0, run=number, experiment=number, commit=commit, seed=7, stage="explore", outcome="ok",
+                             metrics={"y": 1.0}))
+    return state
+
+
+def test_of_patches_that_may_be_cut_none_is_the_same_as_another():
+    cut = "+" * (64 << 10)
+    state = begun([("p1", cut), ("p2", cut), ("p3", "short")])
+    for number, (commit, patch) in enumerate([("e1", cut), ("e2", "short")], 1):
+        state.apply(Proposed(3.0, number, 0, "c0", "knobs", "the same?", commit=commit, patch=patch))
+    assert [e.runs for e in state.experiments.values()] == [0, 1] and list(state.probes.claimed) == ["e2"]
+
+
+def test_what_others_propose_is_no_claim_of_a_point():
+    state = begun([("p1", "a"), ("p2", "b")])
+    state.apply(Proposed(3.0, 1, 0, "c0", "llm", "an idea", commit="e1", patch="c"))
+    assert state.probes.since == 0
+    state.apply(Proposed(4.0, 2, 0, "c0", "knobs", "the lead", commit="e2", patch="b"))
+    assert state.probes.since == 2

@@ -130,7 +130,7 @@ class Explore(Struct, frozen=True):
 
     points   oldest first, the baseline and the frontier among them
     runs     about how many more runs the session has time for; None: it has no end
-    made     how many probes were made since anything was claimed, or since the track began
+    made     how many probes were made since one of them was claimed, or since the track began
     seconds  that a run takes on average; 0 before that is known
     closing  the session ends soon: what is thought to be better is to be claimed now
     """

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from overnight.contracts import EXPECTS
 from overnight.lab.events import Measured, Probed
-from overnight.lab.experiment import Experiment, Metrics, mark, packed
+from overnight.lab.experiment import CUT_PATCH_CHARACTERS, Experiment, Metrics, mark, packed
 
 NEWEST, BEST = 200, 100  # points that a researcher is told of, and how many of those before them
 
@@ -69,7 +69,7 @@ class Probes:
     marks    what tells a change from others -> the numbers of those that make it
     claimed  experiments' commits, and the point whose change each makes
     claims   the same by what tells a change from others -> the number of the experiment that makes it
-    since    the number of points when anything was claimed last
+    since    the number of points when one was claimed last
     best     those that measured best -> by what mean, + is better: as many as are ever told of
     """
 
@@ -85,9 +85,10 @@ class Probes:
 
     def probed(self, event: Probed, base: int, after: int) -> None:
         """One more was committed, on the commit of this experiment, after so many."""
+        whole = len(event.patch) < CUT_PATCH_CHARACTERS  # of what may be cut, nothing tells whether two are the same
+        same = mark(event.base_commit if whole else event.commit, event.patch)
         self.made[event.probe] = Probe(event.probe, base, event.base_commit, event.commit, event.researcher, event.message,
-                                       packed(event.note), mark(event.base_commit, event.patch), {}, {},
-                                       expected=_expected(event.note), after=after)
+                                       packed(event.note), same, {}, {}, expected=_expected(event.note), after=after)
         self.next = event.probe + 1
         self.unrun.append(event.probe)
         self.makers.add(event.researcher)
@@ -101,8 +102,8 @@ class Probes:
         """An experiment makes this change. Returns what points that made the same one measured: seed -> it, and what the
         frontier gave beside it, if anything."""
         same = self.same(made)
-        self.since = len(self.made)
         if same:
+            self.since = len(self.made)
             self.claimed[experiment.commit], self.claims[made] = same[0].id, experiment.id
         return {seed: (metrics, probe.paired.get(seed, {})) for probe in same for seed, metrics in probe.runs.items()}
 

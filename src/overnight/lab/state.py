@@ -15,7 +15,7 @@ from overnight.contracts import Idea
 from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
-from overnight.lab.experiment import NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
+from overnight.lab.experiment import CUT_PATCH_CHARACTERS, NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
 from overnight.lab.failures import Failures
 from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
@@ -35,7 +35,6 @@ BASELINE = 0  # the number that stands for the baseline where an experiment is n
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
 MOST_EARLIER = 1000  # changes whose pairs outlast a new beginning
 MOST_RESUMABLE = 32  # experiments whose runs are remembered although they have a verdict
-CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 
 
 @dataclass(eq=False, repr=False)
