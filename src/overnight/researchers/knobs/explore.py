@@ -64,10 +64,12 @@ class Known(Struct, frozen=True):
 def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[Known]:
     """The points as configurations of today's knobs, each once, the frontier first."""
     lineage, sign = Lineage(brief.history, brief.frontier, values), -1.0 if brief.direction == "minimize" else 1.0
+    place = {knob: number for number, knob in enumerate(values)}
     merged: dict[frozenset[tuple[str, Value]], list[Point]] = {frozenset(): []}
     for point in explore.points:
         merged.setdefault(frozenset(lineage.after(point.base, noted(point.note)).items()), []).append(point)
-    return [Known(dict(config), tuple((label, sign * value) for point in points for label, value in point.runs),
+    return [Known(dict(sorted(config, key=lambda pair: place[pair[0]])),
+                  tuple((label, sign * value) for point in points for label, value in point.runs),
                   sum(point.failed for point in points), any(point.open for point in points),
                   max((point.guard_usage for point in points if point.guard_usage is not None), default=None),
                   next((str(point.note.get("arm", "")) for point in points), ""))

@@ -173,7 +173,7 @@ class _Finder:
             if not scales.suits(wanted, value):
                 raise TrackError(f"{self._path}:{line}: `# knob:` asks for {wanted.kind}, but {text} stands there")
             scale, worth = wanted, ASKED_FOR
-        if worth > 0 and scales.moves(scale, value):
+        if worth > 0 and scales.finite(scale, value) and scales.moves(scale, value):
             self.knobs.append(Knob(f"{self._path}:{where}", self._path, self._label(where, line), (start, end), text, value,
                                    scale, worth, line))
 

@@ -31,6 +31,7 @@ FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A qu
 WIDENED = {"finer": "All larger steps were tried here, so they are finer now.",
            "farther": "All near values were tried here, so this one is far away.",
            "together": "All single turns were tried here, so some of them are put together."}
+MOST_NAMED = 3  # knobs that a title names
 TOGETHER = {2: "Both at once", 3: "All three at once"}
 
 
@@ -106,14 +107,15 @@ def mutating(evidence: KnobEvidence) -> float:
 
 def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: random.Random) -> Change | None:
     """The next point of a campaign, or the claim that its lead is better."""
-    near = [knob for knob in knobs if scales.finite(knob.scale, knob.value)][:WIDEST]
+    near = knobs[:WIDEST]
     found = next_run(brief, explore, Space(near), lots.randrange(1 << 32))
     if found is None:
         return None
     named = {knob.id: knob for knob in near}
     what = f"What {len(explore.points) - 1} single runs and more have led to" if found.claim else "A single run, to learn from"
-    text = f"{_title(found.config, named)}\n\n{what}. The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} " \
-           f"{brief.metric} (+ is better)."
+    turned = [f"- {change}" for change in _changes(found.config, named)] if len(found.config) > MOST_NAMED else []
+    expects = f"The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} {brief.metric} (+ is better)."
+    text = "\n".join([_title(found.config, named), "", f"{what}. {expects}", *turned])
     note = _note(named, found.config) | {EXPECTS: [float(f"{number:.4g}") for number in (found.mean, found.deviation)]}
     note |= {"arm": found.arm} if found.arm else {}
     return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
@@ -169,12 +171,19 @@ def _message(choice: Choice, knobs: Mapping[str, Knob], trials: Sequence[Trial],
 
 
 def _title(made: Mapping[str, Value], knobs: Mapping[str, Knob]) -> str:
-    """What was turned, from what to what, and where."""
-    turned = [knobs[knob] for knob in made]
-    changes = [f"{knob.label} {knob.text} -> {scales.write(made[knob.id], knob.text)}" for knob in turned]
+    """What was turned, from what to what, and where; of many the most promising and how many more."""
+    turned, changes = [knobs[knob] for knob in made], _changes(made, knobs)
+    if len(changes) > MOST_NAMED:
+        changes[MOST_NAMED:] = [f"and {len(changes) - MOST_NAMED} more"]
     places = [f"{path}, {_lines(sorted({knob.line for knob in turned if knob.path == path}))}"
               for path in sorted({knob.path for knob in turned})]
     return f"{', '.join(changes)} ({'; '.join(places)})"
+
+
+def _changes(made: Mapping[str, Value], knobs: Mapping[str, Knob]) -> list[str]:
+    """Each knob that was turned, from what to what."""
+    turned = ((knobs[knob], value) for knob, value in made.items())
+    return [f"{knob.label} {knob.text} -> {scales.write(value, knob.text)}" for knob, value in turned]
 
 
 def _lines(lines: Sequence[int]) -> str:

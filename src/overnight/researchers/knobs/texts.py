@@ -160,7 +160,7 @@ def _knob(path: str, line: int, match: re.Match[str], name: str, where: str, cod
         if not scales.suits(wanted, value):
             raise TrackError(f"{path}:{line}: `knob:` asks for {wanted.kind}, but {written} stands there")
         scale, worth = wanted, ASKED_FOR
-    if not worth or not scales.moves(scale, value):
+    if not worth or not scales.finite(scale, value) or not scales.moves(scale, value):
         return None
     return Knob(f"{path}:{where}", path, where, span, written, value, scale, worth, line)
 
