@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the attack suite as an ordinary user, and opens the hostile repositories of tests/hostile as one. As root it makes one,
-# gives it a copy of this clone, and removes both again.
+# Runs the attack suite as an ordinary user, and opens the hostile repositories of tests/hostile as one. As root it gives
+# the user named in $AS, or one made for it, a copy of this clone.
 # Usage: scripts/attacks_as_user.sh [ARGUMENTS OF PYTEST]
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,18 +11,8 @@ if [ "$(id -u)" != 0 ]; then
     PYTHONPATH=src:tests exec "$python" -m pytest -p no:cacheprovider tests/hostile
 fi
 
-user=overnight-attacks-$$
-useradd --create-home --shell /bin/sh "$user"
-remove() { # what ends a killed run's processes lives a moment longer than the run; what stays for good is a fault
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        userdel --remove "$user" >/dev/null 2>&1 && return
-        sleep 1
-    done
-    echo "processes of $user stayed behind:" >&2
-    ps -u "$user" -o pid,ppid,etimes,args >&2
-    exit 1
-}
-trap remove EXIT
+[ -n "${AS:-}" ] || exec scripts/with_user.sh scripts/attacks_as_user.sh "$@"
+user=$AS
 home=$(getent passwd "$user" | cut -d: -f6)
 mkdir "$home/clone" "$home/tmp"
 cp -R src tests pyproject.toml "$home/clone"

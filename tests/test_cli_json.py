@@ -21,7 +21,8 @@ from overnight.views.points import PointView
 NEEDS = "night"
 NO_DATA = {"completion", "demo", "mcp"}
 NONE = ("--sandbox", "none")
-QUICK = {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.05)\n"}
+ENDLESS = {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.05)\n",
+           "program.md": "---\nresearchers: [knobs, placebo]\n---\n"}  # a placebo never runs out of changes
 
 
 def schema():
@@ -63,7 +64,7 @@ def same_path(monkeypatch):
 @pytest.fixture(scope="module")
 def track(tmp_path_factory):
     """A track with a night at work, that was paused, resumed and stopped, and what each of these printed."""
-    folder = repository(tmp_path_factory.mktemp("json") / "little", LITTLE | QUICK)
+    folder = repository(tmp_path_factory.mktemp("json") / "little", LITTLE | ENDLESS)
     night = subprocess.Popen(command("run", folder, "--json", "--workers", "1", *NONE), stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
     while night.poll() is None and not _kept(folder):

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import hashlib
 import os
 import secrets
@@ -127,6 +128,7 @@ def _restore(before: dict[str, str | None]) -> None:
 
 def state(bait: Bait) -> dict[str, Any]:
     """The host outside the run's own folder, as far as it can be seen."""
+    gc.collect()  # what other tests left open in cycles closes now, not between two looks
     return {
         "processes": _processes(os.getpid()),
         "mounts": [line for line in _read("/proc/self/mountinfo").splitlines() if not any(e in line for e in ENGINES)],
