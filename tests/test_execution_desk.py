@@ -1,6 +1,7 @@
 """The desk: proposals, changes put on top of others, and how large code is."""
 
 import ast
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,11 @@ from overnight.errors import TrackError
 from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, said, size_delta
 from overnight.lab.jobs import Combine, Propose, Rebase
 from overnight.repo import Repo
+from overnight.researchers.team import ModelOptions, TeamBuilder
+from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
 from overnight.track.load import load
+from overnight.track.roles import Role
 
 NEEDS = "git"
 LINES = "".join(f"L{n} = {n}\n" for n in range(10))
@@ -74,6 +78,15 @@ def test_a_proposal_is_a_commit_with_its_diff_and_its_size(little, base):
     found = proposed(little, base, {"settings.py": LINES + "A = 1\n"})
     assert (found.foul, found.reason, found.size_delta) == ("", "", code_size("a.py", "A = 1\n") - code_size("a.py", ""))
     assert Repo(little).text(found.commit, "settings.py") == LINES + "A = 1\n" and "+A = 1" in found.patch
+
+
+def test_beside_a_role_that_turns_knobs_a_change_that_turns_some_says_which(little, base):
+    new = LINES.replace("L3 = 3", "L3 = 30")
+    for roles, note in (([Role("k", "knobs"), Role("p", "placebo")], {"set": {"settings.py:L3": [3, 30]}}), ([Role("p", "placebo")], {})):
+        team = TeamBuilder(spec.parse(CONTRACT), little, Unsandboxed(), ModelOptions(), lambda call: None, lambda: None).team(roles)
+        team = replace(team, researchers={"scripted": Scripted({"settings.py": new})})
+        found = Desk(spec.parse(CONTRACT), Repo(little), team).propose(Propose("scripted", 0, base, brief()))
+        assert found.change.note == note
 
 
 def test_the_researcher_sees_the_files_of_the_commit(little, base):

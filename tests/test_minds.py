@@ -160,7 +160,7 @@ def night(little):
     """A night of placebos in runs of a fifth of a second, with what it says."""
     commit(little, {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.2)\n", "program.md": program("a: {kind: placebo}")})
     with (little / ".overnight.out").open("wb") as out:
-        process = subprocess.Popen(command("run", little, "--for", "5min"), stdout=out, stderr=out)
+        process = subprocess.Popen(command("run", little, "--for", "20min"), stdout=out, stderr=out)
     try:
         wait_for(lambda: (home(little) / "journal.db").exists() and records(little, "proposed"))
         yield little
@@ -168,7 +168,7 @@ def night(little):
         stop(process)
 
 
-def wait_for(happened, seconds=60):
+def wait_for(happened, seconds=240):
     end = time.monotonic() + seconds
     while not (found := happened()) and time.monotonic() < end:
         time.sleep(0.1)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 EXPECTS = "expects"  # where the note of a probe says what its researcher expects of it
+TURNED = "set"  # where the note of a change that does nothing but turn knobs says which: {knob: [before, after]}
 Direction = Literal["minimize", "maximize"]
 Network = Literal["none", "loopback"]
 Accounting = Literal["exact", "estimate"]
@@ -289,13 +290,15 @@ class Researcher(Protocol):
 @dataclass(slots=True)
 class Team:
     """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
-    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `close` ends what
-    they have under way."""
+    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `noted` says in the
+    note of a change to these files what it turns, where that is all that it does and somebody on the team can use it. `close`
+    ends what they have under way."""
 
     researchers: Mapping[str, Researcher]
     critic: Callable[[Brief, Change, str], str] | None = None
     scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
     standup: Callable[[Brief], str] | None = None
+    noted: Callable[[Mapping[str, str], Change], Change] = lambda files, change: change
     close: Callable[[], None] = lambda: None
 
 

@@ -67,7 +67,7 @@ class Desk:
 
     def _made(self, job: Propose | Accept, base: str, before: Mapping[str, str], change: Change) -> Proposal:
         """A change to the files of a commit as a commit of its own. Raises EditError."""
-        change = replace(change, message=said(change.message))
+        change = self.team.noted(before, replace(change, message=said(change.message)))
         commit = self.repo.commit(base, change.files, self._message(change.message))
         if commit == base:
             raise EditError("the change changes nothing")

@@ -8,17 +8,19 @@ idea takes most of a night, and the next idea starts from the last verdict.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator
 
-from overnight.contracts import Explore, Point
+from overnight.contracts import TURNED, Explore, Point
+from overnight.lab.experiment import Experiment
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Measure, Propose
 from overnight.lab.probes import Probe
 from overnight.lab.roster import Roster
+from overnight.lab.standing import Standing, standings
 from overnight.lab.state import BASELINE, State
 
 CLOSING, LEAST_CLOSING = 0.18, 12  # share of a session's runs that is kept for claims, and how many at least
+OTHERS, OFTEN = 200, 5  # experiments that are looked back on for turned knobs, and single runs that one counts as at most
 ROUNDS = 2  # of runs on all benches that a claim takes at least: those that are under way, and its first pairs
 
 
@@ -88,30 +90,42 @@ class Campaign:
         return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, state.usage.each, self.closing)
 
     def _points(self) -> Iterator[Point]:
-        """The baseline and the frontier, then what was explored."""
-        state, labels = self.state, dict[int, int]()
+        """The baseline and the frontier, then what was explored, then what experiments showed that turned knobs; nothing of
+        what stood on a keep that was taken back."""
+        state, labels, standing = self.state, dict[object, int](), standings(self.state)
         for number, commit in dict.fromkeys([(BASELINE, state.known.baseline_commit), (state.frontier, state.commit)]):
             ran = state.known.of(commit)
-            yield Point(number, {}, self._labelled(labels, ran, {}), sum(not m for m in ran.values()))
+            yield Point(number, {}, self._labelled(labels, standing[number], ran, {}), sum(not m for m in ran.values()))
         for probe in state.probes.told():
-            yield Point(probe.base, probe.note, self._labelled(labels, probe.runs, probe.paired),
-                        sum(not m for m in probe.runs.values()), not probe.runs, probe.guard_usage)
+            if at := standing.get(probe.base):
+                yield Point(probe.base, probe.note, self._labelled(labels, at, probe.runs, probe.paired),
+                            sum(not m for m in probe.runs.values()), probe.id in state.probes.unrun, probe.guard_usage)
+        claims = set(state.probes.claims.values())
+        for experiment in list(state.experiments.values())[-OTHERS:]:
+            if experiment.id not in claims and experiment.base in standing and TURNED in experiment.note:
+                yield self._raced(labels, standing[experiment.base], experiment)
 
-    def _labelled(self, labels: dict[int, int], ran: dict[int, dict[str, float]],
+    def _labelled(self, labels: dict[object, int], standing: Standing, ran: dict[int, dict[str, float]],
                   paired: dict[int, dict[str, float]]) -> tuple[tuple[int, float], ...]:
-        """Runs with a label in the place of the seed, which no researcher may know."""
-        known, level = self.state.known, None
-        found = []
+        """Runs with a label in the place of the seed, which no researcher may know, as they would be with today's code."""
+        known, found = self.state.known, []
         for seed, metrics in ran.items():
             if not metrics:
                 continue
-            number = known.number(metrics)
-            if beside := paired.get(seed):
-                level = self._level() if level is None else level
-                number *= level / known.number(beside) if known.number(beside) else 1.0
+            number, beside = known.number(metrics), paired.get(seed)
+            if beside is not None:
+                number *= standing.level / known.number(beside) if known.number(beside) else 1.0
+            else:
+                number += standing.shift
             found.append((labels.setdefault(seed, len(labels)), number))
         return tuple(found)
 
-    def _level(self) -> float:
-        """What the frontier measures on average."""
-        return statistics.fmean(self.state.known.numbers(self.state.commit) or [1.0])
+    def _raced(self, labels: dict[object, int], standing: Standing, experiment: Experiment) -> Point:
+        """An experiment as a point. A mean of pairs scatters as that of half as many runs."""
+        if experiment.effect is None or not experiment.pairs:
+            return Point(experiment.base, experiment.note, failed=int(experiment.verdict == "crash"),
+                         open=experiment.verdict == "open", guard_usage=experiment.guard_usage)
+        number = standing.level + self.state.track.oriented(experiment.effect)
+        runs = tuple((labels.setdefault((experiment.id, run), len(labels)), number)
+                     for run in range(min(OFTEN, max(1, experiment.pairs // 2))))
+        return Point(experiment.base, experiment.note, runs, guard_usage=experiment.guard_usage)

@@ -21,6 +21,7 @@ Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
 MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
+MOST_KEPT_NOTE_BYTES = 64 << 10  # the same of what was kept: from it follows what earlier changes were made on
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
 SCATTERS = "its runs scatter too much"  # the same where they scatter more than the baseline's
@@ -179,7 +180,8 @@ def remembered(experiment: Experiment) -> Past:
     found = past(experiment)
     title = line(found.message.lstrip().partition("\n")[0], MOST_TITLE_CHARACTERS)
     words = found.message[:MOST_MESSAGE_CHARACTERS] if found.verdict == "keep" else title
-    note = found.note if len(experiment.packed) <= MOST_NOTE_BYTES else {}
+    most = MOST_KEPT_NOTE_BYTES if found.verdict == "keep" else MOST_NOTE_BYTES
+    note = found.note if len(experiment.packed) <= most else {}
     return msgspec.structs.replace(found, message=words, reason=found.reason[:MOST_TITLE_CHARACTERS], note=note)
 
 

@@ -197,6 +197,7 @@ class State:
         self.usage.started(event)
         self.attempts.begin()
         self.overload.begin()
+        self.probes.unrun.clear()  # no name holds their commits, and what is best to run now may be another
         self.paused, self.researchers = False, event.researchers
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 

@@ -84,6 +84,9 @@ class TeamBuilder:
         researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
         advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
         made = Team(researchers, close=partial(_stop, researchers.values()))
+        if any(role.kind == "knobs" for role in roles):
+            from overnight.researchers.knobs.turned import noted  # loads numpy, as its researcher did
+            made.noted = noted
         if "critic" in advisers:
             words = next(role.prose for role in roles if role.kind == "critic")
             made.critic = lambda told, change, patch: critic(

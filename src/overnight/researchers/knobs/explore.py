@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from overnight.contracts import Brief, Explore, Point
 from overnight.researchers.knobs.choose import CRASH, UNSURE, WORST, below, improvement, typical
-from overnight.researchers.knobs.history import Lineage, noted
+from overnight.researchers.knobs.history import Lineage, noted, own
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns, Whole
 from overnight.researchers.knobs.scales import Value
@@ -62,11 +62,13 @@ class Known(Struct, frozen=True):
 
 
 def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[Known]:
-    """The points as configurations of today's knobs, each once, the frontier first."""
+    """The points as configurations of today's knobs, each once, the frontier first; without those of knobs that are gone."""
     lineage, sign = Lineage(brief.history, brief.frontier, values), -1.0 if brief.direction == "minimize" else 1.0
     place = {knob: number for number, knob in enumerate(values)}
     merged: dict[frozenset[tuple[str, Value]], list[Point]] = {frozenset(): []}
     for point in explore.points:
+        if not noted(point.note).keys() <= values.keys():
+            continue
         merged.setdefault(frozenset(lineage.after(point.base, noted(point.note)).items()), []).append(point)
     return [Known(dict(sorted(config, key=lambda pair: place[pair[0]])),
                   tuple((label, sign * value) for point in points for label, value in point.runs),
@@ -175,7 +177,7 @@ class _Search:
         """The best configuration that may be claimed now; None where none is, or one is on its way. `last`: nothing else is
         left to do."""
         brief, refused = self.brief, _refused(self.brief)
-        if any(past.verdict == "open" and noted(past.note) for past in brief.history) or brief.noise is None:
+        if any(past.verdict == "open" and own(past) for past in brief.history) or brief.noise is None:
             return None
         free = [i for i in range(1, len(self.points)) if np.isfinite(score[i])
                 and frozenset(self.points[i].config.items()) not in refused and self.points[i].config]

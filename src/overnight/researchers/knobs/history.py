@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from overnight.contracts import Past
+from overnight.contracts import TURNED, Past
 from overnight.researchers.knobs.scales import Value
 
 SEEN = 300  # trials that the surrogate learns from, at most
@@ -56,7 +56,8 @@ def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) ->
     trials = [_trial(past, move, lineage.base(past.base), values) for past, move in _chosen(known)]
     here = {frozenset(_made({}, move, values).items()) for past, move in known if past.base == frontier}
     seen = {frozenset(config.items()) for trial in trials for config in (trial.base, trial.made)}
-    return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(p for p, _ in turns), _kept(mutations.values()))
+    mine = (past for past, _ in turns if own(past))
+    return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(mine), _kept(mutations.values()))
 
 
 def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
@@ -65,9 +66,14 @@ def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
 
 
 def noted(note: Mapping[str, Any]) -> dict[str, Any]:
-    """What the note of a change says of knobs."""
-    raw = note.get("set") if note.get("kind") == "knobs" else None
+    """What the note of a change says of knobs, whoever made it."""
+    raw = note.get(TURNED)
     return raw if isinstance(raw, dict) else {}
+
+
+def own(past: Past) -> bool:
+    """Whether this researcher turned the knobs."""
+    return past.note.get("kind") == "knobs"
 
 
 def _move(raw: Mapping[str, Any], values: Mapping[str, Value]) -> Move:

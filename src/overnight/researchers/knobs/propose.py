@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import EXPECTS, Brief, Change, Executed, Explore, Past
+from overnight.contracts import EXPECTS, TURNED, Brief, Change, Executed, Explore, Past
 from overnight.researchers.knobs import history, mutate, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.dead import dead
@@ -86,7 +86,7 @@ def _again(brief: Brief, past: Past, ruler: Ruler) -> Change | None:
             return None
         return Change({edit.path: splice(brief.files[edit.path], [(edit.span, edit.new)])}, past.message, past.note)
     knobs = {knob.id: knob for knob in find(brief.files, ruler)}
-    wanted = {knob: pair[1] for knob, pair in past.note.get("set", {}).items()}
+    wanted = {knob: pair[1] for knob, pair in past.note.get(TURNED, {}).items()}
     if not wanted or not wanted.keys() <= knobs.keys():
         return None
     made = {knob: value for knob, value in wanted.items() if knobs[knob].value != value}
@@ -142,7 +142,7 @@ def _files(brief: Brief, knobs: Mapping[str, Knob], made: Mapping[str, Value]) -
 
 
 def _note(knobs: Mapping[str, Knob], made: Mapping[str, Value]) -> dict[str, Any]:
-    return {"kind": "knobs", "set": {knob: [knobs[knob].value, value] for knob, value in made.items()}}
+    return {"kind": "knobs", TURNED: {knob: [knobs[knob].value, value] for knob, value in made.items()}}
 
 
 def _mutated(picked: tuple[mutate.Mutation, str] | None) -> Change | None:
