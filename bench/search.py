@@ -104,6 +104,20 @@ def null_nights(nights: int, runs: int) -> Iterator[Row]:
         yield exact(f"null nights, {luck}: verdicts, in all", sum(judged for judged, _ in found), count=nights)
 
 
+def beside(world: str, slots: int, budgets: Sequence[int], seed: int) -> dict[int, float]:
+    """Regrets of the Lab by budget, on several benches."""
+    landscape = LANDSCAPES[world](seed)
+    return {runs: regret(landscape, deployed(landscape, runs, seed, slots).values) for runs in budgets}
+
+
+def parallel(slots: int, worlds: Sequence[str], seeds: int, budgets: Sequence[int]) -> Iterator[Row]:
+    """Mean regret over worlds on so many benches, at equal runs."""
+    every = [in_parallel(partial(beside, world, slots, budgets), range(seeds)) for world in worlds]
+    for runs in budgets:
+        means = [statistics.fmean(found[runs] for found in world) for world in every]
+        yield exact(f"{slots} benches, {runs} runs: mean regret over {len(worlds)} worlds", statistics.fmean(means), count=seeds)
+
+
 # ---- over all worlds ---------------------------------------------------------------------------------------------
 
 Table = Mapping[tuple[str, str, int], Row]  # by world, arm and budget
@@ -208,6 +222,9 @@ def cells(quick: bool) -> Iterator[Cell]:
         for arm in arms():
             yield cell(world, arm, 1 if quick else 10, (30,) if quick else BUDGETS)
     yield Cell("null nights", partial(null_nights, *(2, 40) if quick else (200, 150)))
+    worlds = [world for world in LANDSCAPES if world not in REAL]
+    for slots in (2,) if quick else (1, 2, 8, 32):
+        yield Cell(f"{slots} benches", partial(parallel, slots, *((worlds[:1], 1, (30,)) if quick else (worlds, 6, (100, 200, 400)))))
     for world in () if quick else REAL:
         yield Cell(f"the best that is known, {world}", partial(known, world, 400))
 
