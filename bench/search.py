@@ -115,7 +115,8 @@ def parallel(slots: int, worlds: Sequence[str], seeds: int, budgets: Sequence[in
     every = [in_parallel(partial(beside, world, slots, budgets), range(seeds)) for world in worlds]
     for runs in budgets:
         means = [statistics.fmean(found[runs] for found in world) for world in every]
-        yield exact(f"{slots} benches, {runs} runs: mean regret over {len(worlds)} worlds", statistics.fmean(means), count=seeds)
+        name = f"{slots} benches, {runs} runs: mean regret over {len(worlds)} worlds"
+        yield exact(name, statistics.fmean(means), count=seeds)
 
 
 # ---- over all worlds ---------------------------------------------------------------------------------------------
@@ -224,7 +225,8 @@ def cells(quick: bool) -> Iterator[Cell]:
     yield Cell("null nights", partial(null_nights, *(2, 40) if quick else (200, 150)))
     worlds = [world for world in LANDSCAPES if world not in REAL]
     for slots in (2,) if quick else (1, 2, 8, 32):
-        yield Cell(f"{slots} benches", partial(parallel, slots, *((worlds[:1], 1, (30,)) if quick else (worlds, 6, (100, 200, 400)))))
+        how = (worlds[:1], 1, (30,)) if quick else (worlds, 6, (100, 200, 400))
+        yield Cell(f"{slots} benches", partial(parallel, slots, *how))
     for world in () if quick else REAL:
         yield Cell(f"the best that is known, {world}", partial(known, world, 400))
 
