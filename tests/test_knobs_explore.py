@@ -89,6 +89,14 @@ def test_where_nothing_is_left_to_run_the_lead_is_claimed():
     assert not found.probe and turned(found) == {"FAST": True}
 
 
+def test_where_nothing_is_left_to_run_nothing_is_claimed_that_could_not_be_confirmed():
+    source = "FAST = False\n\n\ndef train():\n    return FAST\n"
+    note = {"kind": "knobs", "set": {find({"train.py": source})[0].id: [False, True]}}
+    point = Point(0, note, tuple((label, 1.0 + 0.05 * (-1) ** label - 0.1) for label in range(5)))
+    assert not change([point], source, noise=0.1).probe
+    assert change([point], source, noise=1.0) is None
+
+
 def test_without_noise_no_configuration_is_run_twice_and_what_crashes_is_left_alone():
     points, seen = [point(None, failed=1, NORM="b")], [{"NORM": "b"}]
     for turn in range(25):

@@ -115,5 +115,7 @@ def _notes(night: Night) -> Iterator[str]:
 def _say_end(state: State) -> None:
     found = track.track(state)
     tell(f"{headline(found)}, on branch {found.branch}" + "".join(f" ({m})" for m in found.marks))
+    if found.limits:
+        tell(f"{found.limits.sentence}.")
     if state.usage.session.calls:
         tell(f"models in this session: {track.paid('', track.spent(state.usage.session))}")

@@ -44,7 +44,7 @@ TICK = 0.5  # seconds between two looks at what is under way
 TELLS = 5.0  # seconds between two looks at how far a change is
 STATUS = ("track", "goal", "metric", "unit", "direction", "marks", "fixed_seeds", "estimated", "baseline", "baseline_runs",
           "frontier", "frontier_runs", "gain", "ratio", "noise", "commit", "branch", "experiments", "open", "kept", "discarded",
-          "crashed", "fouled", "explored", "explored_runs", "lead", "runs", "paused")
+          "crashed", "fouled", "explored", "explored_runs", "lead", "limits", "runs", "paused")
 
 Tokens = Annotated[int, Field(ge=2_000, le=20_000, description="Length of the page at most, in tokens.")]
 Last = Annotated[int, Field(ge=1, le=500, description="How many of the newest to list.")]
@@ -115,6 +115,7 @@ class Verbs:
             f"runs), {shown(found.frontier, 6)} at the frontier (of {found.frontier_runs}){gained}, commit {found.commit[:12]} "
             f"on {found.branch}. {found.experiments} experiments: {counts}. {night}."
             + (f" A campaign {explored(found)}." if found.explored else "")
+            + (f" Mind that {found.limits.sentence}." if found.limits else "")
             + (f" Estimated, because nothing could count it: {', '.join(found.estimated)}." if found.estimated else "")
             + (f" Beware, {on_one_seed(found)}." if on_one_seed(found) else ""),
             data | {"at_work": at_work})

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from overnight.lab.jobs import Measure, Measurement, sealed
 from overnight.lab.nulls import LONG, USUAL, enough, unseen
 from overnight.night.hostile import Attacked
-from overnight.referee import curves
+from overnight.referee import curves, limits
 from overnight.track.spec import Track
 from overnight.views.track import one_seed
 
@@ -78,12 +78,12 @@ def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = (), l
     if track.metric.worthwhile == 0:
         seen = resolved(numbers)
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit" + (
-            f", say {seen:.1g}, about what the noise lets be shown in 30 runs." if seen else ".")
+            f", say {seen:.1g}, about what the noise lets be shown in {limits.RUNS} runs." if seen else ".")
 
 
 def resolved(numbers: Sequence[float]) -> float:
-    """About the smallest improvement that 30 runs show to be one, in the metric's unit: one standard deviation of a pair, of
-    which two seeds give a rough idea; 0 where they gave one number."""
+    """About the smallest improvement that `limits.RUNS` runs show to be one, in the metric's unit: one standard deviation of a
+    pair, of which two seeds give a rough idea; 0 where they gave one number."""
     return abs(numbers[0] - numbers[2]) if len(numbers) > 2 else 0.0
 
 
@@ -137,8 +137,8 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
     if seen := resolved(numbers):
         asked = track.metric.worthwhile
-        yield (f"in 30 runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
-            f"; one of {asked:g}, which is worthwhile, takes about {30 * (seen / asked)**2:,.0f}" if 0 < asked < seen else ""))
+        yield (f"in {limits.RUNS} runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
+            f"; one of {asked:g}, which is worthwhile, takes about {limits.runs_for(asked, seen):,.0f}" if 0 < asked < seen else ""))
     if planned := null_edits(track, numbers):
         yield planned
     kind = "wrong" if broken(runs) else "note"

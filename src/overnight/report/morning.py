@@ -116,7 +116,7 @@ def _head(told: History) -> list[str]:
     where = f" It is fixed in {', '.join(code(place) for place in track.fixed_seeds)}."
     warnings = [f"> **{mark}**: {WARNINGS[mark]}{where * (mark == ONE_SEED)}" for mark in track.marks]
     title = f"# {prose(headline(track))}"
-    return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _effort(track)]
+    return [title, prose(track.goal) if track.goal else "", "\n>\n".join(warnings), _gain(told), _limits(track), _effort(track)]
 
 
 def _gain(told: History) -> str:
@@ -136,6 +136,11 @@ def _gain(told: History) -> str:
     return (f"**{code(track.metric)} measured {first}{_unit(track)} at the baseline and {now} at the frontier: "
             f"{prose(gain(track))}**; {better} is better. Those are means of {_count(track.baseline_runs, 'run')} and of "
             f"{track.frontier_runs:,}. {composed}{beware}.")
+
+
+def _limits(track: TrackView) -> str:
+    said = prose(track.limits.sentence) if track.limits else ""
+    return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
 def _effort(track: TrackView) -> str:

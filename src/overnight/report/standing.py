@@ -24,7 +24,7 @@ def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) ->
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
     yield _now(found, at_work)
     for warning in (holdout.sentence(found.holdout, found.unit) if found.holdout else "", look_first(kept),
-                    on_one_seed(found), found.overload):
+                    on_one_seed(found), found.overload, found.limits.sentence if found.limits else ""):
         if warning:
             yield f"{warning}."
 

@@ -17,6 +17,7 @@ from overnight.track.units import gained, number
 from overnight.untrusted import line as one_line
 from overnight.views import points
 from overnight.views.holdout import HoldoutView, holdout
+from overnight.views.limits import LimitsView, limits
 from overnight.views.points import LeadView, best
 
 ONE_SEED, SELF_REPORTED = "one seed only", "self-reported"
@@ -75,6 +76,7 @@ class TrackView(Struct, frozen=True):
     explored           points of campaigns: single runs made to learn from, which claim nothing and never get a verdict
     explored_runs      how many of the `runs` were made for that
     lead               of these points the one that is expected to be best, on the present frontier; None: none is better
+    limits             what could not have been found under this noise in so many runs; None: there is nothing to say of that
     faults             faults of the machine, which count against no experiment
     overload           that the machine has too much other work to measure a time, so that timing waits; "": it has not
     baseline_failed    seeds on which the baseline failed, of `baseline_tried` in all; they are left out
@@ -132,6 +134,7 @@ class TrackView(Struct, frozen=True):
     explored: int
     explored_runs: int
     lead: LeadView | None
+    limits: LimitsView | None
     faults: int
     overload: str
     baseline_failed: int
@@ -153,7 +156,7 @@ class TrackView(Struct, frozen=True):
 
 def track(state: State) -> TrackView:
     """Where a track stands. Raises JournalError before it is opened."""
-    contract, known, usage, levels = state.track, state.known, state.usage, state.levels
+    contract, known, usage, levels, lead = state.track, state.known, state.usage, state.levels, best(state)
     parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in usage.parts.items() if seconds}
     counts = {plain: state.counts[verdict] for verdict, plain in PLAIN.items()}
     return TrackView(
@@ -171,8 +174,8 @@ def track(state: State) -> TrackView:
         may_crash=contract.referee.may_crash, stacked=state.sizes.size,
         commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
         experiments=len(state.experiments), open=len(state.open), **counts,
-        explored=len(state.probes.made), explored_runs=usage.explored, lead=best(state), faults=state.counts["fault"],
-        overload=state.overload.sentence,
+        explored=len(state.probes.made), explored_runs=usage.explored, lead=lead, limits=limits(state, lead),
+        faults=state.counts["fault"], overload=state.overload.sentence,
         baseline_failed=known.baseline_runs.count(False), baseline_tried=len(known.baseline_runs),
         lost_to_load=state.overload.lost,
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),

@@ -31,7 +31,7 @@ OFTEN = 5  # runs of one configuration, after which others are more worth while
 PRICE = (8.0, 24.0)  # runs that a claim takes: some, and so many more for an effect of one standard deviation of a pair
 APART, LONG = 3.0, 6.0  # times that price: the points between two claims, and what a session has left that is no end of it yet
 SPARE, LAST = 1.3, 0.4  # times that price that is kept for the last claim, and the share of all runs before which none is made
-LEAST = 0.7  # standard deviations of a pair that a claim is to be better by
+LEAST = 0.7  # standard deviations of a pair that a claim is to be better by: of smaller ones hardly any is confirmed
 SURE, HOPE = 2.0, -0.5  # standard deviations of what is expected by which it is above zero; the same for the last claims
 PARZEN, MOST_PARZEN = 0.33, 0.6  # share of runs where good ones are common, at first and at most
 EAGER = 2.0  # how eagerly that share follows what came of them
@@ -186,7 +186,7 @@ class _Search:
         best = max(free, key=lambda i: score[i])
         mean, deviation = self.model.difference(self.rows[best], self.space.here)
         gain, doubt = mean * self.unit, deviation * self.unit
-        due = gain >= max(HOPE * doubt, 0.0) if last else self._due(gain, doubt)
+        due = gain >= max(HOPE * doubt, LEAST * self._pair) if last else self._due(gain, doubt)
         return Next(self.points[best].config, True, gain, doubt) if due else None
 
     def _due(self, gain: float, doubt: float) -> bool:
