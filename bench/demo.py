@@ -7,28 +7,24 @@ seeds, and another night finds other improvements.
 from __future__ import annotations
 
 import os
-import queue
 import secrets
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from bench import ROOT
-from bench.ground import track_in
+from bench.ground import measured, track_in
 from bench.kit import Bench, Cell, Row, exact, mean
 from overnight import sandbox
 from overnight.cli.demo import TRACK
 from overnight.execution.runner import Runner
 from overnight.lab.events import Measured
-from overnight.lab.jobs import Measure
 from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.views import track
-from overnight.workers.cores import available
 
 SOON, EARLY = 60, ">= 0.25"  # runs, and what they are to have gained, in bits a character
 
@@ -65,22 +61,7 @@ def remeasure(session: Session, commits: Sequence[str], seeds: Sequence[int]) ->
     lab = session.state
     assert lab.opened is not None
     runner = Runner(lab.track, session.repo, sandbox.choose("bubblewrap"), lab.opened.commit, session.home)
-    todo: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
-    found: dict[tuple[str, int], float] = {}
-
-    def work(core: int) -> None:
-        while (job := todo.get()) is not None:
-            run = runner.measure(Measure(0, 0, job[0], job[1], "confirm"), (core,))
-            found[job] = run.metrics[lab.track.metric.name]
-
-    for job in dict.fromkeys((commit, seed) for seed in seeds for commit in commits):
-        todo.put(job)
-    threads = [threading.Thread(target=work, args=(core,)) for core in available()]
-    for thread in threads:
-        todo.put(None)
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = measured(runner, dict.fromkeys((commit, seed) for seed in seeds for commit in commits))
     return [[found[commit, seed] for seed in seeds] for commit in commits]
 
 

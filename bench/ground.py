@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from bench import ROOT
+from overnight.execution.runner import Runner
+from overnight.lab.jobs import Measure
+from overnight.workers.cores import available
+
+Made = TypeVar("Made")
 
 
 def track_in(folder: Path, name: str, **edited: str) -> Path:
@@ -26,3 +36,26 @@ def committed(folder: Path) -> Path:
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "The files as they are")):
         subprocess.run([*git, *words], check=True)
     return folder
+
+
+def at_once(cores: Sequence[int], work: Callable[[int], Made]) -> list[Made]:
+    """What comes of something that is done on each core at the same time. Raises what the first of them raised."""
+    with ThreadPoolExecutor(len(cores)) as pool:
+        return list(pool.map(work, cores))
+
+
+def measured(runner: Runner, jobs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], float]:
+    """The metric of commits on seeds, run in this order, one at a time on each core; nan where a run failed."""
+    found, todo, lock = dict[tuple[str, int], float](), iter(jobs), threading.Lock()
+
+    def taken() -> tuple[str, int] | None:
+        with lock:
+            return next(todo, None)
+
+    def work(core: int) -> None:
+        while (job := taken()) is not None:
+            run = runner.measure(Measure(0, 0, *job, "confirm"), (core,))
+            found[job] = run.metrics[runner.track.metric.name] if run.outcome == "ok" else math.nan
+
+    at_once(available(), work)
+    return found

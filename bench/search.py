@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from bench import real
 from bench.deployed import deployed
 from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median, share
 from bench.landscapes import EXACT, LANDSCAPES, LUCK, Landscape, Values, nothing
@@ -138,6 +139,7 @@ def table(rows: Iterable[Row]) -> Table:
 
 def sums(measured: Sequence[Row]) -> Iterator[Row]:
     """Means over the worlds, wins and losses, and how soon ours is where TPE is after a hundred runs."""
+    yield from real.compared(measured)
     found = table(measured)
     worlds = [world for world in LANDSCAPES if (world, OURS, max(BUDGETS)) in found]
     asked = {(OURS, 60): "<= 0.3", (OURS, 100): "<= 0.2"}
@@ -216,7 +218,7 @@ def cell(world: str, arm: str, seeds: int, budgets: Sequence[int]) -> Cell:
 
 
 def cells(quick: bool) -> Iterator[Cell]:
-    """Every arm in every world; quick: thirty runs in two of them."""
+    """Every arm in every world, and real tracks; quick: thirty runs in two of them, and seconds on one."""
     for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(library, "1")  # for the processes that are about to be born
     for world in ("hartmann", "own, exact") if quick else LANDSCAPES:
@@ -229,6 +231,7 @@ def cells(quick: bool) -> Iterator[Cell]:
         yield Cell(f"{slots} benches", partial(parallel, slots, *how))
     for world in () if quick else REAL:
         yield Cell(f"the best that is known, {world}", partial(known, world, 400))
+    yield from real.cells(quick)
 
 
 BENCH = Bench("search", "What knobs deploy under the referee beside Optuna and others, at equal runs: no more regret in "

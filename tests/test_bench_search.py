@@ -1,16 +1,24 @@
-"""The landscapes, the Lab on them, and the optimisers beside it."""
+"""The landscapes, the Lab on them, the optimisers beside it, and Optuna on real tracks."""
 
 import math
 import sys
 
 import pytest
 
-from bench import peers, search
+from bench import ground, peers, real, search, tuned
 from bench.deployed import deployed
 from bench.kit import exact
 from bench.landscapes import LANDSCAPES, LUCK, Landscape, at, bounds, nothing, unit
 from bench.peers import PEERS, Trial
+from bench.tuned import Tpe, Tried, Tuning, turned
+from overnight import sandbox
 from overnight.errors import ExtraMissing
+from overnight.execution.runner import Runner
+from overnight.repo import Repo
+from overnight.researchers.knobs.find import find
+from overnight.researchers.knobs.space import Space
+from overnight.track.load import load
+from overnight.workers.cores import available
 
 RACED = search.EXTRA[search.RACED]
 MADE_UP = [name for name in LANDSCAPES if name not in search.REAL]
@@ -138,3 +146,80 @@ def test_the_table_of_all_worlds_is_written(tmp_path):
     search.drawn({row.what: row.value for row in (*rows, *search.sums(rows))}, tmp_path / "table.md")
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[2] == "| own | **0.25** | 0.50 | 0.50 | 0.50 |" and lines[-1].startswith("| mean, 200 runs | **0.25** |")
+
+
+# ---- Optuna on real tracks ----------------------------------------------------------------------------------------
+
+PROGRAM = {"a.py": """RATE = 0.01
+BETA2 = 0.99
+DECAY = 0.1  # knob: log 1e-3..1
+WEIGHT_DECAY = 0.001
+WIDTH = 16
+DEPTH = 2
+MIX = 0.5  # knob: linear 0..2
+FAST = False
+NORM = "layer"  # knob: choice layer rms
+
+
+def train():
+    return RATE, BETA2, DECAY, WEIGHT_DECAY, WIDTH, DEPTH, MIX, FAST, NORM
+"""}
+
+
+def test_optuna_is_given_the_knobs_that_knobs_searches_and_their_bounds():
+    searched = Space(find(PROGRAM))
+    tpe, seen = Tpe(searched, False, 0), {knob.id: [] for knob in searched.knobs}
+    first, default = tpe.ask()
+    assert default == pytest.approx({knob.id: knob.value for knob in searched.knobs})
+    tpe.tell(first, 1.0, 0.5)
+    for _ in range(60):
+        trial, config = tpe.ask()
+        tpe.tell(trial, 1.0, 0.5)
+        text = turned(PROGRAM, searched.knobs, config).get("a.py", PROGRAM["a.py"])
+        assert {knob.id: knob.value for knob in find({"a.py": text})} == pytest.approx(config)  # the edit says what was asked
+        for name, value in config.items():
+            seen[name].append(value)
+    for knob, values in zip(searched.knobs, searched.values, strict=True):
+        assert {type(value) for value in seen[knob.id]} == {type(knob.value)}
+        if knob.scale.kind == "choice":
+            assert set(seen[knob.id]) == set(values)
+        else:
+            reached = (min(seen[knob.id]), max(seen[knob.id]))
+            assert min(values) <= reached[0] < knob.value < reached[1] <= max(values) * (1 + 1e-9)
+    assert 0.0 in seen["a.py:WEIGHT_DECAY"]
+
+
+def tuning(**again):
+    made = Tuning.__new__(Tuning)
+    made.again = {place: [Tried({}, worth, usage) for worth, usage in runs] for place, runs in enumerate(again.values())}
+    return made
+
+
+def test_of_the_best_five_the_one_is_taken_that_new_runs_show_to_be_best_within_the_guards():
+    best = [Tried({"k": place}, 9.0 - place, 0.5) for place in range(3)]
+    lucky, good, heavy = [(0.1, 0.5), (0.3, 0.5)], [(1.0, 0.5)], [(5.0, 0.9), (5.0, 1.3)]
+    assert tuning(lucky=lucky, good=good, heavy=heavy)._best(best) == {"k": 1}
+    assert tuning(heavy=heavy)._best(best) == {}  # then the default is deployed
+    assert tuning()._best(best) == {"k": 0} and tuning()._best([]) == {}
+
+
+def test_a_night_on_a_real_track_is_compared_by_the_medians_of_its_gains():
+    rows = [exact(f"real, digits, night {night}, {arm}: gain on 8 fresh seeds", gain, unit="nats")
+            for arm, gains in ((real.OURS, (0.1, 0.3, 0.5, 0.2, 0.4)), (real.TPE, (0.2, 0.1, 0.2, 0.3, -0.1)))
+            for night, gain in enumerate(gains)]
+    found = list(real.compared(rows))
+    assert [row.what for row in found] == ["real, digits: gain of ours over that of TPE, medians"]
+    assert found[0].value == pytest.approx(0.3 / 0.2) and found[0].verdict == "undecided"
+    assert not list(real.compared([]))
+
+
+@pytest.mark.sandbox
+def test_a_short_night_of_optuna_leaves_a_commit_that_can_be_measured(tmp_path):
+    here = ground.track_in(tmp_path, "packing")
+    repo, track = Repo(here, tmp_path), load(here)
+    runner = Runner(track, repo, sandbox.choose("bubblewrap"), repo.head(), tmp_path / "home")
+    searched = tuned.space(runner, (here / "track.toml").read_text(), repo.head())
+    assert {"solve.py:RATE", "solve.py:STEPS"} <= {knob.id for knob in searched.knobs}
+    done = Tuning(runner, searched, repo.head(), 1.0, available()[:2], 0).go()
+    assert done.runs >= done.explored >= 2 and not repo.foul(repo.head(), done.commit, track)
+    assert ground.measured(runner, [(done.commit, 1)])[done.commit, 1] > 1

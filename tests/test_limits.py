@@ -18,7 +18,6 @@ from overnight.views.experiment import history
 from overnight.views.track import track
 
 WORTHWHILE = CONTRACT.replace('"minimize"', '"minimize"\nunit = "nats"\nworthwhile = 0.1')
-EXACT = CONTRACT.replace('"minimize"', '"minimize"\nkind = "deterministic"\nworthwhile = 0.1')
 
 
 def small(lots):
@@ -104,9 +103,10 @@ def test_where_plain_effects_were_kept_nothing_is_said():
 
 
 @pytest.mark.parametrize(("world", "contract", "runs"), [
-    (FakeWorld(4, small, explores=12), WORTHWHILE, 4),  # nothing was tried yet
+    (FakeWorld(4, small, explores=12), WORTHWHILE, 4),  # the noise is not known yet
+    (FakeWorld(4, lambda lots: Idea(nothing=True)), WORTHWHILE, 120),  # nothing was tried
     (FakeWorld(4, small, explores=12, sigma=0.02), WORTHWHILE, 120),  # all that is worthwhile could have been found
-    (FakeWorld(4, small, explores=12), EXACT, 60)])
+    (FakeWorld(4, small, explores=12), CONTRACT.replace('"minimize"', '"minimize"\nkind = "success"'), 60)])  # what it takes is not known
 def test_where_there_is_nothing_to_say_nothing_is_said(world, contract, runs):
     assert ended(world, contract, runs).limits is None
 

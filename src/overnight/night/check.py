@@ -137,8 +137,9 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
                + " (a single one, so a rough idea of the noise; a night begins with five seeds)")
     if seen := resolved(numbers):
         asked = track.metric.worthwhile
+        takes = f"{limits.runs_for(asked, seen):,.0f}" if 0 < asked < seen else ""
         yield (f"in {limits.RUNS} runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
-            f"; one of {asked:g}, which is worthwhile, takes about {limits.runs_for(asked, seen):,.0f}" if 0 < asked < seen else ""))
+            f"; one of {asked:g}, which is worthwhile, takes about {takes}" if takes else ""))
     if planned := null_edits(track, numbers):
         yield planned
     kind = "wrong" if broken(runs) else "note"
