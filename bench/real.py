@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.ground import measured, track_in
-from bench.kit import Cell, Row, exact, mean, ratio
+from bench.kit import Cell, Row, exact, mean, median, ratio
 from bench.tuned import Tuned, Tuning, space
 from overnight import sandbox
 from overnight.execution.runner import Runner
@@ -77,7 +77,9 @@ def compared(found: Sequence[Row]) -> Iterator[Row]:
         gains = {arm: [row.value for row in mine if f", {arm}: gain on " in row.what] for arm in (OURS, TPE)}
         if gains[OURS]:
             row = ratio(f"real, {name}: gain of ours over that of TPE, medians", gains[OURS], gains[TPE], ASKED)
-            yield replace(row, least=NIGHTS)
+            yield replace(row, least=NIGHTS)  # nan where TPE gained nothing, so the difference is there too
+            ahead = [ours - theirs for ours, theirs in zip(gains[OURS], gains[TPE], strict=True)]
+            yield median(f"real, {name}: gain of ours less that of TPE, median", ahead)
 
 
 def cells(quick: bool) -> Iterator[Cell]:

@@ -75,7 +75,9 @@ class Tpe:
         knob, off = self.knobs[name], 0 in self.values[name]
         if knob.scale.kind in DOUBLES and off:
             yield f"{name} is 0", knob.value == 0
-        if not (knob.scale.kind in DOUBLES and knob.value == 0 and off):
+        if knob.scale.kind == "fraction":
+            yield name, self.values[name].index(knob.value)
+        elif not (knob.scale.kind in DOUBLES and knob.value == 0 and off):
             yield name, 1 - float(knob.value) if knob.scale.kind == "near1" else knob.value
 
     def ask(self) -> tuple[Any, dict[str, Value]]:
@@ -86,10 +88,13 @@ class Tpe:
             return trial, {name: self._suggested(trial, name, values) for name, values in self.values.items()}
 
     def _suggested(self, trial: Any, name: str, values: Sequence[Value]) -> Value:
-        """A value between the least and the largest that are worth a try; zero, where the scale doubles, is a switch."""
+        """A value between the least and the largest that are worth a try; zero, where the scale doubles, is a switch. A fraction is
+        told by its place among them, for what is worth a try there lies close to the ends."""
         kind, whole = self.knobs[name].scale.kind, isinstance(self.knobs[name].value, int)
         if kind == "choice":
             return trial.suggest_categorical(name, list(values))
+        if kind == "fraction":
+            return values[trial.suggest_int(name, 0, len(values) - 1)]
         numbers = sorted(float(value) for value in values)
         if kind in DOUBLES and 0 in numbers:
             if trial.suggest_categorical(f"{name} is 0", [False, True]):
