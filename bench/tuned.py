@@ -88,8 +88,8 @@ class Tpe:
             return trial, {name: self._suggested(trial, name, values) for name, values in self.values.items()}
 
     def _suggested(self, trial: Any, name: str, values: Sequence[Value]) -> Value:
-        """A value between the least and the largest that are worth a try; zero, where the scale doubles, is a switch. A fraction is
-        told by its place among them, for what is worth a try there lies close to the ends."""
+        """A value between the least and the largest that are worth a try. Zero, where the scale doubles, is a switch; a
+        fraction is told by its place among them, for what is worth a try there lies close to the ends."""
         kind, whole = self.knobs[name].scale.kind, isinstance(self.knobs[name].value, int)
         if kind == "choice":
             return trial.suggest_categorical(name, list(values))
