@@ -8,7 +8,7 @@ bench/classic.py measures the rules that others keep by in the same world.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from bench import classic
@@ -96,15 +96,16 @@ def busy(measure_slots: int, nights: int) -> Cell:
     return Cell(f"{measure_slots} benches", rows)
 
 
-def promises(reference: int, common: int, null: int, parallel: int, changes: int) -> Iterator[Cell]:
-    """What is asked of the referee, with so many nights of each kind; 0: none."""
+def promises(reference: int, common: int, null: int, parallel: int, changes: int, often: Mapping[str, int]) -> Iterator[Cell]:
+    """What is asked of the referee, with so many nights of each kind; 0: none. `often`: other numbers of nights of nothing, by
+    world."""
     yield cell("2,000 runs", 10_000, reference, "reference", REFERENCE)
     if parallel:
         yield cell("improvements of U[.5, 1]", 20_000, parallel, "improvements of U[.5, 1]", {"claimed": "<= 1.03"})
     for world in COMMON if common else ():
         yield cell(world, 20_000, common, world, {"gain": BRACKETS.get(world, "")})
     for world in NOTHING if null else ():
-        yield nothing(world, null)
+        yield nothing(world, often.get(world, null))
     yield cost(changes)
     yield small(changes)
     for slots in BUSY if parallel else ():
@@ -113,7 +114,7 @@ def promises(reference: int, common: int, null: int, parallel: int, changes: int
 
 def cells(quick: bool) -> Iterator[Cell]:
     """The promises, in few nights."""
-    yield from promises(2, 0, 0, 0, 10) if quick else promises(48, 12, 20, 20, 200)
+    yield from promises(2, 0, 0, 0, 10, {}) if quick else promises(48, 12, 20, 20, 200, {})
     if quick:
         yield nothing("nothing at all", 2, 50)
 

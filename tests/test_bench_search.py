@@ -59,10 +59,13 @@ def test_a_night_is_the_same_night_again_and_makes_the_runs_that_it_was_given():
 
 
 def test_what_a_night_keeps_is_what_it_deploys():
-    landscape = LANDSCAPES["pair"](0)
-    done = deployed(landscape, 60, 3, contract_extra=RACED)
-    assert done.keeps and all(true > 0 for _, true in done.keeps)
-    assert landscape.regret(done.values) == pytest.approx(1 - sum(true for _, true in done.keeps))
+    landscape, kept = LANDSCAPES["own, exact"](0), 0
+    for seed in range(4):  # another processor rounds otherwise, which makes another night
+        done = deployed(landscape, 60, seed, contract_extra=RACED)
+        assert all(true > 0 for _, true in done.keeps)
+        assert landscape.regret(done.values) == pytest.approx(1 - sum(true for _, true in done.keeps))
+        kept += len(done.keeps)
+    assert kept
 
 
 def test_several_benches_measure_on_a_frontier_that_moves():
