@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench import real
+from bench import real, wide
 from bench.deployed import deployed
 from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median, share
 from bench.landscapes import EXACT, LANDSCAPES, LUCK, Landscape, Values, nothing
@@ -224,6 +224,7 @@ def cells(quick: bool) -> Iterator[Cell]:
     for world in ("hartmann", "own, exact") if quick else LANDSCAPES:
         for arm in arms():
             yield cell(world, arm, 1 if quick else 10, (30,) if quick else BUDGETS)
+    yield Cell("large", partial(wide.large, *(500, (30,), 1) if quick else (500, wide.RUNS, 4)))
     yield Cell("null nights", partial(null_nights, *(2, 40) if quick else (200, 150)))
     worlds = [world for world in LANDSCAPES if world not in REAL]
     for slots in (2,) if quick else (1, 2, 8, 32):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from overnight.contracts import Brief, Explore, Past, Point
+from overnight.lab.experiment import Experiment, packed, remembered
 from overnight.researchers.knobs import Knobs, scales
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.parzen import drawn
@@ -231,3 +232,36 @@ def test_draws_lie_where_good_points_are():
     found = [drawn(rows, values, steps, np.array([True, False]), lots) for _ in range(40)]
     near = sum(abs(steps[0][place] - 6) <= 1.5 for place, _ in found)
     assert near > 25 and sum(choice == 2 for _, choice in found) > 30
+
+
+def test_means_of_many_are_what_each_is_by_itself_also_when_runs_repeat_a_configuration():
+    lots = np.random.default_rng(2)
+    at = np.repeat(lots.integers(0, 9, (20, 4)).astype(float), 3, axis=0)
+    model = Process(np.ones(4), np.array([True, True, False, True]), np.full(4, 4.0))
+    model.fit(Seen(at, np.sin(at[:, 0]) + (at[:, 2] == 3) + 0.1 * lots.normal(size=60), np.arange(60) % 3, np.full(60, 0.01)))
+    rows = np.vstack([at[::3], lots.uniform(0, 8, (10, 4))])
+    assert len(model.at) == 20 and np.allclose(model.means(rows), model.expect(rows)[0], atol=1e-8)
+
+
+def test_among_very_many_knobs_the_one_that_matters_is_found():
+    lots = np.random.default_rng(4)
+    at = np.full((120, 300), 4.0)
+    for row in at:
+        row[lots.choice(300, size=20, replace=False)] = lots.uniform(0, 8, 20)
+    at[:60, 217] = lots.uniform(0, 8, 60)
+    model = Process(np.ones(300), np.ones(300, dtype=bool), np.full(300, 4.0))
+    model.fit(Seen(at, -0.3 * (at[:, 217] - 6) ** 2 + 0.1 * lots.normal(size=120), np.arange(120) % 5, np.full(120, 0.01)))
+    learnt = model.variance / model.prior
+    assert int(np.argmax(learnt)) == 217 and learnt[217] > 25 > 5 > np.sort(learnt)[-2]  # all rounds looked at it
+
+
+def test_a_claim_of_many_knobs_that_was_refused_is_not_made_again():
+    names = [f"MIX_{number}" for number in range(60)]
+    lines = [f"{name} = 0.5  # knob: linear 0..1" for name in names]
+    source = "\n".join([*lines, "", "", "def train():", f"    return {', '.join(names)}", ""])
+    ids = [knob.id for knob in find({"train.py": source})]
+    much = Point(0, {"kind": "knobs", "set": {each: [0.5, 0.625] for each in ids}}, tuple((label, 0.2) for label in range(5)))
+    claim = change([much], source, runs=LATE)
+    assert not claim.probe and len(turned(claim)) == 60
+    experiment = Experiment(1, 0, "b", "c", "knobs", claim.message, packed=packed(claim.note), verdict="discard")
+    assert change([much], source, runs=LATE, history=[remembered(experiment)]).note != claim.note

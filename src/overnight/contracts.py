@@ -72,7 +72,7 @@ class Past(Struct, frozen=True):
     effect   mean paired difference to its base so far, in the metric's unit, positive is better; None if unmeasured
     pairs    how many paired differences that is the mean of
     reason   why the referee decided so, or how it ended
-    note     what the researcher left with its Change; empty in a brief's history where it is more than 1 KiB of JSON
+    note     what the researcher left with its Change; empty in a brief's history where it is more than 16 KiB of JSON
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
     guard_usage   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs

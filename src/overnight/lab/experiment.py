@@ -20,7 +20,7 @@ from overnight.untrusted import line
 Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
-MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
+MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 16 << 10
 MOST_KEPT_NOTE_BYTES = 64 << 10  # the same of what was kept: from it follows what earlier changes were made on
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken

@@ -8,6 +8,7 @@ before, and of the best one while what is left of the session is just enough to 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -24,6 +25,7 @@ from overnight.researchers.knobs.space import Places, Space
 
 LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
 NEWEST, BEST = 100, 50  # configurations that the surrogate learns from: the newest, and the best of those before
+MOST_RUNS, MOST_OF_ONE = 240, 60  # runs that it learns from, and how many of the frontier
 MOST_TURNED = 24  # knobs that are turned on the way to the next run, where there are more: those that matter most, and others
 STARTS = 3  # of the best configurations known, from which a better one is looked for
 SWEEPS = 12  # turns of one knob on the way to the next run
@@ -110,7 +112,7 @@ class _Search:
         unit = typical(others, noise)
         found: list[tuple[Array, float, int, float]] = []
         for row, point in told:
-            for label, value in point.runs:
+            for label, value in point.runs[-MOST_OF_ONE:]:
                 found.append((row, max((value - level) / unit, -WORST), label, max(LEAST_NOISE, (noise / unit) ** 2)))
             if point.failed and not point.runs:
                 found.append((row, -CRASH, -1, UNSURE))
@@ -123,17 +125,18 @@ class _Search:
         return unit, model
 
     def _told(self) -> list[tuple[Array, Known]]:
-        """The configurations that the surrogate learns from, oldest first: the newest, and of the older ones the best."""
-        every = list(zip(self.rows, self.points, strict=True))
-        old, new = every[1 : -NEWEST or None], every[-NEWEST:]
-        if len(every) <= NEWEST + BEST:
-            return every
-
-        def best(pair: tuple[Array, Known]) -> float:
-            return float(np.mean([value for _, value in pair[1].runs])) if pair[1].runs else -math.inf
-
-        chosen = {id(pair[1]) for pair in sorted(old, key=best)[-BEST:]}
-        return [every[0], *(pair for pair in old if id(pair[1]) in chosen), *new]
+        """The configurations that the surrogate learns from, oldest first: the frontier, the newest, and of the older ones the
+        best, until they have as many runs as are learnt from."""
+        first, others = self.points[0], range(1, len(self.points))
+        old, new = others[:-NEWEST], others[-NEWEST:]
+        best = sorted(old, key=lambda place: _level(self.points[place]), reverse=True)[:BEST]
+        left, chosen = MOST_RUNS - min(len(first.runs), MOST_OF_ONE), [0]
+        for place in (each for pair in itertools.zip_longest(reversed(new), best) for each in pair if each is not None):
+            left -= max(1, len(self.points[place].runs))
+            if left < 0:
+                break
+            chosen.append(place)
+        return [(self.rows[place], self.points[place]) for place in sorted(chosen)]
 
     def _guards(self) -> Array | None:
         """A linear model of the log of what the points cost at the guards: mean, then covariance; None without guards."""
@@ -153,6 +156,18 @@ class _Search:
         away = np.where(self.space.ordered, rows - self.space.here, (rows != self.space.here).astype(np.float64))
         return np.hstack([away, np.ones((len(rows), 1))])
 
+    def _affordable_turns(self, places: Places) -> Array:
+        """How likely each turn of a configuration is to break no guard."""
+        assert self.allowed is not None
+        slopes, spread = self.allowed[0], self.allowed[1:]
+        knob, row = self.turns.knob, self._turned(self.space.at(places)[None])[0]
+        here = self.space.here[knob]
+        away = np.where(self.space.ordered[knob], self.turns.step - here, self.turns.step != here) - row[knob]
+        spread_row = spread @ row
+        mean = row @ slopes + away * slopes[knob]
+        variance = row @ spread_row + 2 * away * spread_row[knob] + away**2 * spread[knob, knob]
+        return below(-mean / np.sqrt(variance + USAGE_NOISE**2))
+
     def _affordable(self, rows: Array) -> Array:
         """How likely each configuration is to break no guard."""
         if self.allowed is None:
@@ -165,7 +180,7 @@ class _Search:
 
     def next(self) -> Next | None:
         """A claim where one is due, or else the next run; where nothing is left to run, what is thought to be better."""
-        mean, _ = self.model.expect(self.rows)
+        mean = self.believed = self.model.means(self.rows)
         fit = [bool(point.runs) and point.failed <= len(point.runs) for point in self.points]
         score = np.where(np.logical_and(fit, self._affordable(self.rows) > 0.5), mean, -np.inf)
         score[0] = mean[0]
@@ -209,12 +224,13 @@ class _Search:
 
     def _look(self, lead: int, best: Sequence[int]) -> Next | None:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
-        top, _ = self.model.expect(self.rows[lead : lead + 1])
-        self.turns = Turns(self.model, self.space.steps, self._active())
-        if len(self.points) > FEW and self.lots.random() < self._share(best) and (places := self._parzen(best)) is not None:
+        top, active = float(self.believed[lead]), self._active()
+        self.turns = Turns(self.model, self.space.steps, active)
+        if len(self.points) > FEW and self.lots.random() < self._share(best) \
+                and (places := self._parzen(lead, active)) is not None:
             return self._run(places, "parzen")
-        starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead)]
-        found = max((self._climbed(start, float(top[0])) for start in starts), key=lambda each: each[0])
+        starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead, active)]
+        found = max((self._climbed(start, top) for start in starts), key=lambda each: each[0])
         return self._run(found[1]) if found[0] > 0 else None
 
     def _share(self, best: Sequence[int]) -> float:
@@ -232,15 +248,23 @@ class _Search:
         mean, deviation = self.model.difference(self.space.at(places), self.space.here)
         return Next(self.space.config(places), False, mean * self.unit, deviation * self.unit, arm)
 
-    def _parzen(self, best: Sequence[int]) -> Places | None:
-        """A run where good configurations are common; None where that was run, or breaks a guard."""
-        believed, _ = self.model.expect(self.rows)
-        believed = np.where([bool(point.runs) for point in self.points], believed, -CRASH)
+    def _parzen(self, lead: int, active: Whole) -> Places | None:
+        """The lead with the active knobs turned to where good configurations are common; None where that was run, or breaks a
+        guard."""
+        believed = np.where([bool(point.runs) for point in self.points], self.believed, -CRASH)
+        steps = [self.space.steps[knob] for knob in active]
         for _ in range(TRIES):
-            places = drawn(self.rows, believed, self.space.steps, self.space.ordered, self.lots)
+            turned = drawn(self.rows[:, active], believed, steps, self.space.ordered[active], self.lots)
+            places = self._with(self.space.places(self.points[lead].config), active, turned)
             if places not in self.over and self._affordable(self.space.at(places)[None])[0] > 0.5:
                 return places
         return None
+
+    @staticmethod
+    def _with(places: Places, knobs: Whole, turned: Places) -> Places:
+        """These places with some knobs at others."""
+        made = dict(enumerate(places)) | dict(zip(knobs.tolist(), turned, strict=True))
+        return tuple(made.values())
 
     def _active(self) -> Whole:
         """The knobs that are turned on the way to the next run: where there are many, those that matter most as far as is
@@ -252,10 +276,10 @@ class _Search:
         rest = np.setdiff1d(every, most)
         return np.sort(np.concatenate([most, self.lots.choice(rest, size=MOST_TURNED - len(most), replace=False)]))
 
-    def _strayed(self, lead: int) -> Places:
-        """The lead with a third of its knobs drawn anew."""
+    def _strayed(self, lead: int, active: Whole) -> Places:
+        """The lead with a third of the active knobs drawn anew."""
         places = list(self.space.places(self.points[lead].config))
-        for knob in self.lots.choice(len(places), size=max(1, len(places) // 3), replace=False):
+        for knob in self.lots.choice(active, size=max(1, len(active) // 3), replace=False):
             places[knob] = int(self.lots.integers(len(self.space.values[knob])))
         return tuple(places)
 
@@ -278,15 +302,18 @@ class _Search:
         mean, deviation = self.turns.expect(places)
         every = improvement(mean - top, deviation)
         if self.allowed is not None:
-            rows = np.repeat(self.space.at(places)[None], len(every), axis=0)
-            rows[np.arange(len(every)), self.turns.knob] = self.turns.step
-            every *= self._affordable(rows)
+            every *= self._affordable_turns(places)
         return every
 
     def _turned_to(self, places: Places, turn: int) -> Places:
         """The places after one of all turns."""
         knob, place = int(self.turns.knob[turn]), int(self.turns.place[turn])
         return (*places[:knob], place, *places[knob + 1 :])
+
+
+def _level(point: Known) -> float:
+    """What the runs of a configuration gave on average; the least there is where it has none."""
+    return float(np.mean([value for _, value in point.runs])) if point.runs else -math.inf
 
 
 def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:

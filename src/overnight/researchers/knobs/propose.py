@@ -25,6 +25,7 @@ from overnight.researchers.knobs.space import Space
 from overnight.track import regions
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
+EACH = 2  # how many more for each point of a campaign, WIDEST by WIDEST
 FIRST = 6  # turns of knobs before the first structural edit
 SHARE = 0.17  # of proposals that are structural edits while neither kind does better
 FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A quarter"}
@@ -45,6 +46,7 @@ class Knobs:
         self._ask = executed
         self._executed: Executed | None = None
         self._last: tuple[object, tuple[Ruler, list[Knob]]] | None = None
+        self._space: Space | None = None
 
     def propose(self, brief: Brief) -> Change | None:
         """The next change; None when nothing can be turned or everything near has been tried."""
@@ -58,7 +60,7 @@ class Knobs:
             if edit and lots.random() < edit[0].worth / mutate.REFINED:
                 return _mutated(edit)
         if brief.explore is not None and knobs:
-            return _explored(brief, brief.explore, knobs, lots)
+            return _explored(brief, brief.explore, self._searched(brief.explore, knobs), lots)
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
@@ -70,6 +72,13 @@ class Knobs:
             ruler = self._fixed(brief)
             self._last = what, (ruler, find(brief.files, ruler))
         return self._last[1]
+
+    def _searched(self, explore: Explore, knobs: list[Knob]) -> Space:
+        """The space of a campaign, worked out once while its knobs are the same."""
+        near = knobs[: WIDEST * (1 + EACH * len(explore.points) // WIDEST)]
+        if self._space is None or self._space.knobs != near:
+            self._space = Space(near)
+        return self._space
 
     def _fixed(self, brief: Brief) -> Ruler:
         """What is never turned: what measures, what did not run, and what lies outside the regions of the contract."""
@@ -105,10 +114,10 @@ def mutating(evidence: KnobEvidence) -> float:
     return min(max(SHARE * ratio, 0.03), 0.5)
 
 
-def _explored(brief: Brief, explore: Explore, knobs: Sequence[Knob], lots: random.Random) -> Change | None:
+def _explored(brief: Brief, explore: Explore, space: Space, lots: random.Random) -> Change | None:
     """The next point of a campaign, or the claim that its lead is better."""
-    near = knobs[:WIDEST]
-    found = next_run(brief, explore, Space(near), lots.randrange(1 << 32))
+    near = space.knobs
+    found = next_run(brief, explore, space, lots.randrange(1 << 32))
     if found is None:
         return None
     named = {knob.id: knob for knob in near}

@@ -33,7 +33,8 @@ class Space:
         self._unit = [RANGE / span if ordered and span > 0 else 1.0 for span, ordered in zip(wide, self.ordered, strict=True)]
         self.steps = [each * unit for each, unit in zip(raw, self._unit, strict=True)]
         self.home: Places = tuple(values.index(knob.value) for knob, values in zip(knobs, self.values, strict=True))
-        self.here = self.row({})
+        here = np.array([self._raw(knob, knob.value) for knob in knobs])
+        self.here = here * self._unit
 
     def _raw(self, knob: Knob, value: Value) -> float:
         """Where a value stands on its scale; zero, on one that doubles, just below its least."""
@@ -44,8 +45,11 @@ class Space:
 
     def row(self, config: Config) -> Array:
         """Where a configuration stands, one number for each knob."""
-        found = [self._raw(knob, config.get(knob.id, knob.value)) for knob in self.knobs]
-        return np.array(found) * self._unit
+        row = self.here.copy()
+        for knob, value in config.items():
+            column = self.column[knob]
+            row[column] = self._raw(self.knobs[column], value) * self._unit[column]
+        return row
 
     def at(self, places: Places) -> Array:
         """The same for places."""
@@ -58,8 +62,10 @@ class Space:
 
     def places(self, config: Config) -> Places:
         """The places nearest to a configuration."""
-        row = self.row(config)
-        return tuple(int(np.argmin(np.abs(steps - at))) for steps, at in zip(self.steps, row, strict=True))
+        row, places = self.row(config), list(self.home)
+        for column in map(self.column.__getitem__, config):
+            places[column] = int(np.argmin(np.abs(self.steps[column] - row[column])))
+        return tuple(places)
 
 
 def _worth_a_try(knob: Knob) -> list[Value]:
