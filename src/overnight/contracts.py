@@ -126,6 +126,22 @@ class Point(Struct, frozen=True):
     guard_usage: float | None = None
 
 
+class Mattered(Struct, frozen=True):
+    """How much a knob mattered on earlier tracks.
+
+    name    the words of its name, in order of the alphabet; kind is that of its scale
+    share   how much more it mattered there than its name promises, as a multiple of the mean of all knobs; the mean over tracks
+    way     by how many steps of its scale what was kept moved it, upwards positive; the mean over tracks
+    tracks  how many they were
+    """
+
+    name: str
+    kind: str
+    share: float = 1.0
+    way: float = 0.0
+    tracks: int = 1
+
+
 class Explore(Struct, frozen=True):
     """Leave to propose probes, and what came of those before.
 
@@ -134,6 +150,7 @@ class Explore(Struct, frozen=True):
     made     how many probes were made since one of them was claimed, or since the track began
     seconds  that a run takes on average; 0 before that is known
     closing  the session ends soon: what is thought to be better is to be claimed now
+    mattered what earlier tracks say of knobs by their names
     """
 
     points: Sequence[Point] = ()
@@ -141,6 +158,7 @@ class Explore(Struct, frozen=True):
     made: int = 0
     seconds: float = 0.0
     closing: bool = False
+    mattered: tuple[Mattered, ...] = ()
 
 
 class Best(Struct, frozen=True):
@@ -292,13 +310,14 @@ class Team:
     """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
     `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `noted` says in the
     note of a change to these files what it turns, where that is all that it does and somebody on the team can use it. `close`
-    ends what they have under way."""
+    ends what they have under way. `taught` says of a brief of an explorer what it teaches of knobs by their names."""
 
     researchers: Mapping[str, Researcher]
     critic: Callable[[Brief, Change, str], str] | None = None
     scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
     standup: Callable[[Brief], str] | None = None
     noted: Callable[[Mapping[str, str], Change], Change] = lambda files, change: change
+    taught: Callable[[Brief], Sequence[Mattered]] = lambda brief: ()
     close: Callable[[], None] = lambda: None
 
 

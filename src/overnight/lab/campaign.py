@@ -87,7 +87,8 @@ class Campaign:
         state, room = self.state, self.room
         flying = sum(j.brief.explore is not None for j in self.flight.of(Propose))
         made = len(state.probes.made) - state.probes.since + flying
-        return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, state.usage.each, self.closing)
+        return Explore(tuple(self._points()), None if math.isinf(room) else int(room), made, state.usage.each, self.closing,
+                       state.mattered)
 
     def _points(self) -> Iterator[Point]:
         """The baseline and the frontier, then what was explored, then what experiments showed that turned knobs; nothing of

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from overnight.contracts import Accounting, Call
+from overnight.contracts import Accounting, Call, Mattered
 from overnight.referee.curves import Curve
 from overnight.referee.decision import Claim
 from overnight.referee.findings import Finding
@@ -123,6 +123,7 @@ class Started(Recorded, frozen=True):
     """A session of `overnight run` begins.
 
     identity, findings  the sandbox and the hash of its self-test; what that tried, and what stopped it
+    mattered  what earlier tracks of the machine say of knobs by their names, where that is used
     """
 
     workers: int
@@ -131,6 +132,7 @@ class Started(Recorded, frozen=True):
     researchers: tuple[str, ...] = ()
     identity: str = ""
     findings: dict[str, str] = {}
+    mattered: tuple[Mattered, ...] | UnsetType = UNSET
 
 
 class Stopped(Recorded, frozen=True):

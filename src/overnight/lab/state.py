@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from overnight.contracts import Idea
+from overnight.contracts import Idea, Mattered
 from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
@@ -49,6 +49,7 @@ class State:
     taken_back   commits that were kept once
     resumable    discarded experiments whose runs and claims stay, for more pairs might prove them, oldest first
     probes       points of campaigns, which never get a verdict
+    mattered     what earlier tracks say of knobs, in the latest session
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     earlier      the same -> differences of the pairs of what was not kept, before the track was begun anew by the same contract
@@ -89,6 +90,7 @@ class State:
     failures: Failures = field(default_factory=Failures)
     resumable: list[int] = field(default_factory=list)
     probes: Probes = field(default_factory=Probes)
+    mattered: tuple[Mattered, ...] = ()
 
     # -- what is known --
 
@@ -199,6 +201,7 @@ class State:
         self.overload.begin()
         self.probes.unrun.clear()  # no name holds their commits, and what is best to run now may be another
         self.paused, self.researchers = False, event.researchers
+        self.mattered = event.mattered or ()
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
 
     def _on_stopped(self, event: events.Stopped) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
 
+from msgspec import UNSET, UnsetType
+
 from overnight import __version__, loop
-from overnight.contracts import Sandbox
-from overnight.errors import TrackError
+from overnight.contracts import Mattered, Sandbox
+from overnight.errors import OvernightError, TrackError
 from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter
 from overnight.lab.lab import Lab
-from overnight.night import counting, needs
+from overnight.night import counting, earlier, needs, place
 from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
 from overnight.night.session import Session
@@ -125,6 +128,7 @@ class Night:
             self.close()
             session.record([Called(time.time(), call) for call in self.executor.calls()])
             why = lab.why(time.monotonic())
+            self._teach()
             if self._cast:
                 session.record([Stopped(time.time(), lasted, why, *pace.means())])
         session.agree()
@@ -133,9 +137,23 @@ class Night:
     def _record_start(self) -> None:
         box, roles = self.sandbox, self.lab.roster
         self.session.record([Started(time.time(), self.lab.flight.measure_slots, box.name, __version__, roles.proposers,
-                                     box.identity, box.findings)])
+                                     box.identity, box.findings, self._earlier())])
         if self._cast:
             self.session.record([organised(self.session.program.sha256, roles.roles.values())])
+
+    def _earlier(self) -> tuple[Mattered, ...] | UnsetType:
+        """What earlier tracks say of knobs, where the contract has it used."""
+        if self.session.state.track.referee.prior == "off":
+            return UNSET
+        return earlier.merged(earlier.tracks(place.root(), self.session.home)) or UNSET
+
+    def _teach(self) -> None:
+        """Note what the session teaches of knobs, for other tracks."""
+        state, lab, desk = self.session.state, self.lab, self.executor.desk
+        for name in lab.roster.proposers if state.calibrated else ():
+            with suppress(OvernightError):  # what goes wrong here went wrong in the night too
+                if lab.briefing.campaign.explored_by(name):
+                    earlier.keep(self.session.home, desk.team.taught(desk.full(state.commit, lab.briefing.role(name))))
 
     def _letters(self) -> Iterator[Letter]:
         """What came in since the last time: orders from outside, and news of calls to models."""

@@ -8,7 +8,7 @@ from overnight.report.tables import headline, plain
 from overnight.track.units import number
 from overnight.views import holdout
 from overnight.views.experiment import ExperimentView, look_first
-from overnight.views.track import TrackView, explored, on_one_seed, paid
+from overnight.views.track import TrackView, believed, explored, on_one_seed, paid
 
 
 def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) -> Iterator[str]:
@@ -20,6 +20,8 @@ def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) ->
     points = f"; {explored(found)}" if found.explored else ""
     others = {"open": found.open, "crashed": found.crashed, "fouled": found.fouled, "ideas are untried": found.ideas}
     yield ", ".join([f"{found.discarded} discarded", *(f"{count} {what}" for what, count in others.items() if count)]) + points
+    if told := believed(found):
+        yield told
     yield _cost(found)
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
     yield _now(found, at_work)

@@ -85,8 +85,10 @@ class TeamBuilder:
         advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
         made = Team(researchers, close=partial(_stop, researchers.values()))
         if any(role.kind == "knobs" for role in roles):
-            from overnight.researchers.knobs.turned import noted  # loads numpy, as its researcher did
+            from overnight.researchers.knobs import Knobs  # loads numpy, as its researcher did
+            from overnight.researchers.knobs.turned import noted
             made.noted = noted
+            made.taught = next(each.taught for each in researchers.values() if isinstance(each, Knobs))
         if "critic" in advisers:
             words = next(role.prose for role in roles if role.kind == "critic")
             made.critic = lambda told, change, patch: critic(

@@ -151,6 +151,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
                  the number repeats itself and it is worth it (0: none)
     campaign     "auto": a researcher that needs no time explores by single runs and claims what is best; "off": each of its
                  changes gets a verdict of its own
+    prior        "on": a campaign begins with what mattered on earlier tracks of this machine, by names of knobs; "off": without
     """
 
     false_share: float = 0.05
@@ -159,6 +160,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     may_starve: float = 0.05
     null_edits: int | Literal["auto"] = "auto"
     campaign: Literal["auto", "off"] = "auto"
+    prior: Literal["on", "off"] = "off"
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):

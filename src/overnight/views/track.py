@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from overnight.contracts import Mattered
 from overnight.lab.nulls import unseen
 from overnight.lab.state import State
 from overnight.lab.usage import Use
@@ -21,6 +22,7 @@ from overnight.views.limits import LimitsView, limits
 from overnight.views.points import LeadView, best
 
 ONE_SEED, SELF_REPORTED = "one seed only", "self-reported"
+MOST_TOLD = 5  # knobs that a sentence names
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -77,6 +79,7 @@ class TrackView(Struct, frozen=True):
     explored_runs      how many of the `runs` were made for that
     lead               of these points the one that is expected to be best, on the present frontier; None: none is better
     limits             what could not have been found under this noise in so many runs; None: there is nothing to say of that
+    believed           what earlier tracks of the machine say of knobs, in the latest session, the most telling first
     faults             faults of the machine, which count against no experiment
     overload           that the machine has too much other work to measure a time, so that timing waits; "": it has not
     baseline_failed    seeds on which the baseline failed, of `baseline_tried` in all; they are left out
@@ -135,6 +138,7 @@ class TrackView(Struct, frozen=True):
     explored_runs: int
     lead: LeadView | None
     limits: LimitsView | None
+    believed: tuple[Mattered, ...]
     faults: int
     overload: str
     baseline_failed: int
@@ -175,7 +179,7 @@ def track(state: State) -> TrackView:
         commit=state.commit, base_commit=known.baseline_commit, branch=state.opened.result_branch if state.opened else "",
         experiments=len(state.experiments), open=len(state.open), **counts,
         explored=len(state.probes.made), explored_runs=usage.explored, lead=lead, limits=limits(state, lead),
-        faults=state.counts["fault"], overload=state.overload.sentence,
+        believed=telling(state.mattered), faults=state.counts["fault"], overload=state.overload.sentence,
         baseline_failed=known.baseline_runs.count(False), baseline_tried=len(known.baseline_runs),
         lost_to_load=state.overload.lost,
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
@@ -224,6 +228,20 @@ def paid(role: str, use: SpentView) -> str:
 def explored(found: TrackView) -> str:
     """What a campaign found so far, in a sentence without its stop; "" where nothing was explored."""
     return points.explored(found.explored, found.lead, one_line(found.unit, 24)) if found.explored else ""
+
+
+def telling(mattered: Iterable[Mattered]) -> tuple[Mattered, ...]:
+    """What says most, by how far it is from saying nothing."""
+    return tuple(sorted(mattered, key=lambda each: (-abs(math.log(max(each.share, 1e-3))), each.name)))
+
+
+def believed(found: TrackView) -> str:
+    """What earlier tracks say of knobs, in a sentence without its stop; "" where that is not used."""
+    if not found.believed:
+        return ""
+    most = found.believed[:MOST_TOLD]
+    told = "; ".join(f"{each.name} {each.share:.1f}{f', {each.way:+.1f} steps' if each.way else ''}" for each in most)
+    return f"earlier tracks say of {len(found.believed)} knobs how much each matters (1 is the usual): {told}"
 
 
 def gain(found: TrackView) -> str:

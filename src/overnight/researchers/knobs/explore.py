@@ -80,16 +80,22 @@ def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[K
             for config, points in merged.items()]
 
 
-def next_run(brief: Brief, explore: Explore, space: Space, seed: int) -> Next | None:
-    """The next run or claim; None where nothing is left to try."""
-    return _Search(brief, explore, space, seed).next()
+def next_run(brief: Brief, explore: Explore, space: Space, seed: int, claim: bool = True) -> Next | None:
+    """The next run or, if that may be, claim; None where nothing is left to try."""
+    return _Search(brief, explore, space, seed, claim).next()
+
+
+def relevance(brief: Brief, explore: Explore, space: Space) -> Array:
+    """How much more than its name promises each knob of a space is found to matter by itself, as a ratio of variances."""
+    model = _Search(brief, explore, space, 0).model
+    return model.variance / model.prior
 
 
 class _Search:
     """One look at what is known."""
 
-    def __init__(self, brief: Brief, explore: Explore, space: Space, seed: int) -> None:
-        self.brief, self.explore, self.space = brief, explore, space
+    def __init__(self, brief: Brief, explore: Explore, space: Space, seed: int, claim: bool = True) -> None:
+        self.brief, self.explore, self.space, self.claim = brief, explore, space, claim
         self.lots = np.random.default_rng(seed)
         self.points = known(brief, explore, {knob.id: knob.value for knob in space.knobs})
         self.rows = np.array([space.row(point.config) for point in self.points])
@@ -192,7 +198,8 @@ class _Search:
         """The best configuration that may be claimed now; None where none is, or one is on its way. `last`: nothing else is
         left to do."""
         brief, refused = self.brief, _refused(self.brief)
-        if any(past.verdict == "open" and own(past) for past in brief.history) or brief.noise is None:
+        if any(past.verdict == "open" and own(past) for past in brief.history) or brief.noise is None \
+                or not self.claim:
             return None
         free = [i for i in range(1, len(self.points)) if np.isfinite(score[i])
                 and frozenset(self.points[i].config.items()) not in refused and self.points[i].config]

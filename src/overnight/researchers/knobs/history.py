@@ -71,6 +71,16 @@ def noted(note: Mapping[str, Any]) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
+def kept(history: Iterable[Past]) -> dict[str, tuple[Value, Value]]:
+    """By which knobs what was kept moved the frontier, in all: knob -> (first value, last value)."""
+    found: Move = {}
+    for past in history:
+        if past.verdict == "keep" and (raw := noted(past.note)):
+            for knob, (old, new) in _move(raw, dict.fromkeys(raw, 0)).items():
+                found[knob] = found.get(knob, (old, new))[0], new
+    return found
+
+
 def own(past: Past) -> bool:
     """Whether this researcher turned the knobs."""
     return past.note.get("kind") == "knobs"

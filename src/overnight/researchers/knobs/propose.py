@@ -9,12 +9,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import EXPECTS, TURNED, Brief, Change, Executed, Explore, Past
-from overnight.researchers.knobs import history, mutate, scales
+from overnight.contracts import EXPECTS, TURNED, Brief, Change, Executed, Explore, Mattered, Past
+from overnight.researchers.knobs import history, mutate, prior, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.dead import dead
 from overnight.researchers.knobs.edit import splice
-from overnight.researchers.knobs.explore import next_run
+from overnight.researchers.knobs.explore import next_run, relevance
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.history import KnobEvidence, Trial
 from overnight.researchers.knobs.knob import Knob
@@ -25,6 +25,7 @@ from overnight.researchers.knobs.space import Space
 from overnight.track import regions
 
 WIDEST = 64  # knobs that are considered at once; more are looked at as the night goes on
+TAUGHT = 20  # points from which on something of a track is believed on another
 EACH = 2  # how many more for each point of a campaign, WIDEST by WIDEST
 FIRST = 6  # turns of knobs before the first structural edit
 SHARE = 0.17  # of proposals that are structural edits while neither kind does better
@@ -32,6 +33,7 @@ FACTORS = {2.0: "Doubled", 0.5: "Halved", 4.0: "Four times as much", 0.25: "A qu
 WIDENED = {"finer": "All larger steps were tried here, so they are finer now.",
            "farther": "All near values were tried here, so this one is far away.",
            "together": "All single turns were tried here, so some of them are put together."}
+TOLD = 120  # characters of a title that tell it from others
 MOST_NAMED = 3  # knobs that a title names
 TOGETHER = {2: "Both at once", 3: "All three at once"}
 
@@ -64,6 +66,14 @@ class Knobs:
         turn = _turn(brief, knobs, evidence, lots)
         return turn or _mutated(mutate.pick(brief.files, evidence.mutations, lots, ruler))
 
+    def taught(self, brief: Brief) -> list[Mattered]:
+        """What the campaign so far teaches of knobs by their names; nothing where little was explored."""
+        _, knobs = self._read(brief)
+        if brief.explore is None or len(brief.explore.points) < TAUGHT or not knobs:
+            return []
+        space = self._searched(brief.explore, knobs)
+        return prior.learnt(space.knobs, relevance(brief, brief.explore, space), history.kept(brief.history))
+
     def _read(self, brief: Brief) -> tuple[Ruler, list[Knob]]:
         """What is never turned and what can be, looked for once while the files are the same."""
         self._executed = self._executed or self._ask()
@@ -75,7 +85,7 @@ class Knobs:
 
     def _searched(self, explore: Explore, knobs: list[Knob]) -> Space:
         """The space of a campaign, worked out once while its knobs are the same."""
-        near = knobs[: WIDEST * (1 + EACH * len(explore.points) // WIDEST)]
+        near = prior.believed(knobs, explore.mattered)[: WIDEST * (1 + EACH * len(explore.points) // WIDEST)]
         if self._space is None or self._space.knobs != near:
             self._space = Space(near)
         return self._space
@@ -116,11 +126,12 @@ def mutating(evidence: KnobEvidence) -> float:
 
 def _explored(brief: Brief, explore: Explore, space: Space, lots: random.Random) -> Change | None:
     """The next point of a campaign, or the claim that its lead is better."""
-    near = space.knobs
-    found = next_run(brief, explore, space, lots.randrange(1 << 32))
+    seed, named = lots.randrange(1 << 32), {knob.id: knob for knob in space.knobs}
+    found = next_run(brief, explore, space, seed)
+    if found is not None and found.claim and _forgotten(brief, _title(found.config, named)):
+        found = next_run(brief, explore, space, seed, claim=False)
     if found is None:
         return None
-    named = {knob.id: knob for knob in near}
     what = f"What {len(explore.points) - 1} single runs and more have led to" if found.claim else "A single run, to learn from"
     turned = [f"- {change}" for change in _changes(found.config, named)] if len(found.config) > MOST_NAMED else []
     expects = f"The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} {brief.metric} (+ is better)."
@@ -128,6 +139,12 @@ def _explored(brief: Brief, explore: Explore, space: Space, lots: random.Random)
     note = _note(named, found.config) | {EXPECTS: [float(f"{number:.4g}") for number in (found.mean, found.deviation)]}
     note |= {"arm": found.arm} if found.arm else {}
     return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
+
+
+def _forgotten(brief: Brief, title: str) -> bool:
+    """Whether a claim of this title was refused on the frontier, of which the history holds no note since that was too long."""
+    return any(not past.note and past.base == brief.frontier and past.verdict not in ("keep", "open")
+               and past.message[:TOLD] == title[:TOLD] for past in brief.history)
 
 
 def _turn(brief: Brief, knobs: Sequence[Knob], evidence: KnobEvidence, lots: random.Random) -> Change | None:

@@ -32,6 +32,7 @@ class Space:
         wide = [float(each.max() - each.min()) for each in raw]
         self._unit = [RANGE / span if ordered and span > 0 else 1.0 for span, ordered in zip(wide, self.ordered, strict=True)]
         self.steps = [each * unit for each, unit in zip(raw, self._unit, strict=True)]
+        self._stands: dict[tuple[int, Value], float] = {}  # where values stand, once asked for
         self.home: Places = tuple(values.index(knob.value) for knob, values in zip(knobs, self.values, strict=True))
         here = np.array([self._raw(knob, knob.value) for knob in knobs])
         self.here = here * self._unit
@@ -48,7 +49,9 @@ class Space:
         row = self.here.copy()
         for knob, value in config.items():
             column = self.column[knob]
-            row[column] = self._raw(self.knobs[column], value) * self._unit[column]
+            if (column, value) not in self._stands:
+                self._stands[column, value] = self._raw(self.knobs[column], value) * self._unit[column]
+            row[column] = self._stands[column, value]
         return row
 
     def at(self, places: Places) -> Array:
