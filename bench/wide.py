@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import resource
 import time
+import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from overnight.researchers.knobs import Knobs
 
 MATTER = 20  # knobs, whatever the number of the others
 RUNS = (60, 200, 1_000)
-TIME, MEMORY = 100.0, 300.0  # milliseconds of a processor for a suggestion; MiB of the process that makes it
+TIME, MEMORY = 100.0, 300.0  # milliseconds of a processor for a suggestion; MiB that it takes
 
 
 def wide(seed: int, knobs: int) -> Landscape:
@@ -41,9 +41,11 @@ class Timed:
 
     def __init__(self) -> None:
         self.knobs, self.took = Knobs(), list[float]()
+        self.last: Brief | None = None
 
     def propose(self, brief: Brief) -> Change | None:
         """What knobs propose."""
+        self.last = brief
         began = time.process_time()
         change = self.knobs.propose(brief)
         self.took.append(1000 * (time.process_time() - began))
@@ -51,7 +53,8 @@ class Timed:
 
 
 class Suggested(NamedTuple):
-    """What a night left: the true regret of what is deployed, CPU milliseconds of each of the last suggestions, MiB at most."""
+    """What a night left: the true regret of what is deployed, CPU milliseconds of each of the last suggestions, MiB that one
+    takes."""
 
     regret: float
     took: list[float]
@@ -62,8 +65,18 @@ def suggested(knobs: int, runs: int, seed: int) -> Suggested:
     """A night of so many runs."""
     landscape, timed = wide(seed, knobs), Timed()
     night = deployed(landscape, runs, seed, researcher=timed)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Suggested(landscape.regret(night.values), timed.took[-len(timed.took) // 4 :], memory)
+    took = timed.took[-len(timed.took) // 4 :]
+    return Suggested(landscape.regret(night.values), took, _memory(timed.last))
+
+
+def _memory(brief: Brief | None) -> float:
+    """MiB that a suggestion takes at most, beside its brief. The simulated night would count every brief there was."""
+    tracemalloc.start()
+    if brief is not None:
+        Knobs().propose(brief)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / (1 << 20)
 
 
 def large(knobs: int, budgets: tuple[int, ...], seeds: int) -> Iterator[Row]:
@@ -76,4 +89,4 @@ def large(knobs: int, budgets: tuple[int, ...], seeds: int) -> Iterator[Row]:
         every = [took for night in nights for took in night.took]
         yield median(f"{what}: CPU of a suggestion, of the last quarter", every, f"<= {TIME:g}" if last else "", "ms")
         asked = f"<= {MEMORY:g}" if last else ""
-        yield mean(f"{what}: memory of the process", [night.memory for night in nights], asked, "MiB")
+        yield mean(f"{what}: memory of a suggestion", [night.memory for night in nights], asked, "MiB")
