@@ -25,6 +25,7 @@ CALIBRATION = 5  # seeds on which the baseline is measured first; the first of t
 OWN_SEEDS = 450  # seeds that may ever confirm one commit: what the referee wants at most, and some that may fail
 LASTING_RUNS = 60  # of the track, for which an incumbent's run is paired with others, where its number does not repeat itself
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their squares must stay finite
+MOST_SCATTER = 2.0  # times the usual standard deviation that a keep's may be
 SMALLEST_DIFFERENCE = 1e-150  # the same for differences
 TIMED = HARNESS_METRICS - {"peak_memory"}  # what the harness measures by a clock
 
@@ -41,7 +42,7 @@ class Runs:
     alike        runs that gave the number that their commit had given on another seed
     varies       some commit gave different numbers on different seeds
     beyond       some run gave a number that is neither 0 nor 1
-    _stood       earlier incumbents: their standing, and seeds drawn for them
+    _stood       earlier incumbents: their standing, seeds drawn for them, and `_earned`
     """
 
     baseline_commit: str
@@ -59,7 +60,8 @@ class Runs:
     _tried: int = CALIBRATION  # seeds drawn for the calibration
     _made: int = 0
     _standing: list[float] = field(default_factory=list)
-    _stood: dict[str, tuple[list[float], int]] = field(default_factory=dict)
+    _stood: dict[str, tuple[list[float], int, noise.Spread | None]] = field(default_factory=dict)
+    _earned: noise.Spread | None = None  # in the place of the baseline's, since the last keep that earned to scatter more
     _races: list[tuple[int, float]] = field(default_factory=list)
     _retired: noise.Spread = (0, 0.0)
     _variance: float | None = None  # what follows from them and the incumbents, until either changes
@@ -192,6 +194,17 @@ class Runs:
         """Differences below a tenth of what is worthwhile are not told apart, even when nothing is noisy."""
         level = max((abs(v) for v in self.numbers(self.baseline_commit)), default=1.0)
         return max(self.track.metric.worthwhile / 10, 1e-9 * level, SMALLEST_DIFFERENCE) ** 2
+
+    @property
+    def usual(self) -> noise.Spread:
+        """What the scatter of keeps is compared with: that of the baseline, or of the last keep that earned to scatter more."""
+        return self._earned or noise.spread(self.numbers(self.baseline_commit))
+
+    def unsteady(self, commit: str) -> bool:
+        """Whether a commit's runs are shown to scatter more than MOST_SCATTER times as much. Times scatter with the machine's
+        other work, and rates with their level."""
+        mine = noise.spread(self.numbers(commit))
+        return self.kind.steady and failures.scatters(mine, self.usual, MOST_SCATTER, self.floor)
 
     def raced(self, pairs: int, variance: float | None) -> None:
         """A candidate was judged whose differences spread like this."""
@@ -392,7 +405,10 @@ class Runs:
     def move(self, experiment: Experiment, runs: int) -> None:
         """The frontier moves. Only the confirming seeds go on: the racing ones were looked at before the keep. The runs
         of the old incumbent stay for those that are still compared with it, until `forget`."""
-        self._stood[self.incumbent] = self._standing, self._drawn
+        self._stood[self.incumbent] = self._standing, self._drawn, self._earned
+        if self.unsteady(experiment.commit):
+            freedom, squares = noise.spread(self.numbers(experiment.commit))
+            self._earned = freedom, squares / MOST_SCATTER**2
         self._standing = [s.share if s.relative else 0.0 for s in self.guard_usage(experiment)]
         fresh = self.confirmed.get(experiment.commit, ())
         kept = {s: m for s, m in self.of(experiment.commit).items() if s in fresh}
@@ -406,7 +422,7 @@ class Runs:
     def back(self, commit: str) -> None:
         """The frontier moves back to where it was. What is still known of that commit was looked at before, so it is raced on
         seeds that were never drawn."""
-        self._standing, self._drawn = self._stood[commit]
+        self._standing, self._drawn, self._earned = self._stood[commit]
         self.incumbent, self.bad, self._variance, self._common = commit, set(), None, {}
 
 

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import msgspec
 
 from overnight.lab.experiment import SCATTERS, Experiment
-from overnight.lab.measurements import Runs
+from overnight.lab.measurements import MOST_SCATTER, Runs
 from overnight.referee import decision, failures, findings, guards, holdout, inference, kinds, noise, priority
 from overnight.referee.wealth import Wealth
 
 OVERLAP = 0.5  # share of what it gained on an older frontier below which a keep is said to overlap with later ones
 
-MOST_SCATTER = 2.0  # times the baseline's standard deviation that a keep's may be
 EARNED = 5.0  # of its own standard deviations: a larger gain earns it, for what hardly learns scatters little
 
 
@@ -72,16 +71,14 @@ def _fails(experiment: Experiment, known: Runs) -> bool:
 
 def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known: Runs) -> decision.More | decision.Ruling:
     """The next step, but for a keep whose runs scatter far more than the baseline's, so that many keeps cannot add up to a
-    frontier beside which nothing is seen any more. Times scatter with the machine's other work, and rates with their level."""
-    if isinstance(step, decision.More) or step.verdict == "discard" or not known.kind.steady:
+    frontier beside which nothing is seen any more; one that gains enough earns it, for itself and for what stands on it."""
+    if isinstance(step, decision.More) or step.verdict == "discard" or not known.unsteady(experiment.commit):
         return step
-    mine, baseline = (noise.spread(known.numbers(commit)) for commit in (experiment.commit, known.baseline_commit))
-    if not failures.scatters(mine, baseline, MOST_SCATTER, known.floor):
-        return step
-    own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, baseline))
+    mine = noise.spread(known.numbers(experiment.commit))
+    own, usual = (math.sqrt(squares / freedom) for freedom, squares in (mine, known.usual))
     if step.effect >= EARNED * own:
         return step
-    said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where the baseline's is {usual:.3g}"
+    said = f"{SCATTERS}: a standard deviation of {own:.3g} over its seeds, where up to {MOST_SCATTER * usual:.3g} is allowed"
     return decision.Ruling("discard", said, step.effect, step.interval, step.e_value)
 
 
