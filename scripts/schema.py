@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from overnight.audit.arithmetic import Audit
+from overnight.audit.worth import Explanation
 from overnight.brief.data import BriefData
 from overnight.contracts import Idea
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
@@ -35,6 +36,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight brief": (BriefData, ""),
     "overnight check": (Done, ""),
     "overnight doctor": (Finding, LINES),
+    "overnight explain": (Explanation, ""),
     "overnight idea add": (Queued, ""),
     "overnight idea drop": (Done, ""),
     "overnight idea import": (Queued, LINES),

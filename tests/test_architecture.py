@@ -23,7 +23,7 @@ FLOORS = [
     {"referee", "repo"},
     {"lab"},
     {"brief", "views", "ideas", "journal", "workers", "loop", "audit.arithmetic"},
-    {"sandbox"},
+    {"sandbox", "audit.worth"},
     {"execution", "report"},
     {"researchers"},
     {"audit.run"},
@@ -32,7 +32,7 @@ FLOORS = [
     {"cli"},
 ]
 PURE = ["contracts", "errors", "untrusted", "patterns", "syntax", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
-        "audit.arithmetic", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
+        "audit.arithmetic", "audit.worth", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",
         "ideas.notes", "execution.metrics", "execution.failing",
         "researchers.llm.edits"]
 OUTSIDE = {"os", "subprocess", "time", "random", "secrets", "socket", "sqlite3", "shutil", "tempfile",

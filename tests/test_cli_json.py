@@ -122,21 +122,23 @@ def test_every_answer_is_what_its_schema_says(track, tmp_path):
 
 
 def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
-    folder = repository(tmp_path / "any", {"train.py": "x = 0.5\nprint('val_loss:', x)\n"})
+    folder = repository(tmp_path / "any", {"train.py": "x = 0.5\ny = 0.5\nprint('val_loss:', x + y)\n"})
     (begun,) = objects("init", called("init", folder, ..., *NONE).stdout)
     assert any("wrote" in sentence for sentence in begun.said)
     commit(folder, {})
-    write(folder, {"train.py": "x = 0.25\nprint('val_loss:', x)\n"})
+    write(folder, {"train.py": "x = 0.25\ny = 0.25\nprint('val_loss:', x + y)\n"})
     monkeypatch.setattr(dispatch, "TELLS", 0.0)
     done = called("try", folder, ..., *NONE)
     assert "#1 so far: no pair yet, 0 runs" in done.stderr and "nothing is proven yet" in done.stderr
     assert objects("try", done.stdout)[0].verdict.verdict == "keep" and done.exit_code == 0
-    assert set(ASKED) | {"pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
+    (row,) = objects("explain", called("explain", folder, "1", ..., *NONE).stdout)
+    assert [each.verdict for each in row.parts] == ["worth it", "worth it"]
+    assert set(ASKED) | {"explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])
 def test_an_error_is_a_sentence_on_standard_error_and_nothing_else(name, tmp_path):
-    given = {"show": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea import": [tmp_path / "none.md"]}
+    given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea import": [tmp_path / "none.md"]}
     done = called(name, tmp_path, *given.get(name, []), ...)
     assert (done.exit_code, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]

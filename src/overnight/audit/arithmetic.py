@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from overnight.contracts import Direction
 from overnight.lab.events import Outcome
+from overnight.lab.state import BASELINE
 from overnight.referee.distributions import student_quantile
 from overnight.referee.inference import mean
 
@@ -117,6 +118,17 @@ class Plan(Struct, frozen=True):
         """Every commit to run, the two ends first."""
         left_out = (k.without for k in (*self.keeps, *self.groups) if k.without)
         return tuple(dict.fromkeys([self.baseline, self.frontier, *left_out]))
+
+    @property
+    def owners(self) -> dict[str, int]:
+        """The experiment that each commit is of, or without."""
+        return {**{k.without: k.ids[0] for k in (*self.groups, *self.keeps)}, self.baseline: BASELINE,
+                self.frontier: self.keeps[-1].ids[0]}
+
+    @property
+    def reference(self) -> str:
+        """The commit that the others are compared with."""
+        return self.frontier
 
 
 class Audit(Struct, frozen=True):

@@ -1,4 +1,5 @@
-"""Carries out an audit: makes the frontier without each keep, and runs every commit on every seed."""
+"""Carries out audits and explanations: makes the frontier without each keep, or a keep without each of its parts, and runs
+every commit on every seed."""
 
 from __future__ import annotations
 
@@ -8,19 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from overnight.audit.arithmetic import Keep, Plan, Run, add_up
+from overnight.audit.worth import Division, KeptPart, least
 from overnight.contracts import Workers
-from overnight.errors import Fault
+from overnight.errors import Fault, TrackError
 from overnight.lab.events import Measured
 from overnight.lab.experiment import Experiment
 from overnight.lab.jobs import Job, Measure, Measurement, Result, Trouble, sealed
 from overnight.lab.nulls import edit_of
-from overnight.lab.state import BASELINE, State
+from overnight.lab.state import State
 from overnight.repo import Repo
+from overnight.repo import parts as changes
+from overnight.repo.parts import Parts
+from overnight.researchers.knobs.titles import Turned, turned
 
 TICK = 0.25  # seconds between two looks at whether to stop
 MOST_FAILED_RUNS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
 MOST_FAULTS_IN_A_ROW = 3  # in a row, after which the machine is not tried again
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must stay finite
+Course = Plan | Division  # what is run: each of its commits on each of its seeds
 
 
 @contextmanager
@@ -85,6 +91,48 @@ class Keeps:
         return [members for first, members in group.items() if members[0].id == first]
 
 
+@contextmanager
+def divided(state: State, repo: Repo, keep: Experiment, runs: int, night: Sequence[Measured], marks: Sequence[str] = (),
+            fixed: Sequence[str] = ()) -> Iterator[Division]:
+    """A keep and the keep without each of its parts, on as many fresh seeds as so many `runs` allow; the rest as in `planned`.
+    Raises TrackError where it has one part, or too many for so many runs."""
+    assert state.opened is not None
+    metric, place = state.track.metric, f"{state.opened.label}/explain"
+    exact = state.known.kind.name == "deterministic" and not state.known.nulls.moving
+    change = changes.of(repo, state.track, (keep.base_commit, keep.commit))
+    count = len(change.parts)
+    if count < 2:
+        raise TrackError(f"#{keep.id} changes one thing, and what that is worth is what the keep is worth: `overnight show "
+                         f"{keep.id}` has it, and `overnight audit` measures it again.")
+    if (few := least(count, exact)) > runs:
+        raise TrackError(f"#{keep.id} has {count} parts, so that {few} runs are the least that can tell them apart: give "
+                         f"`--runs {few}`{' or, for narrower intervals, several times as many' * (not exact)}.")
+    try:
+        found = tuple(KeptPart(title, part.path, part.line, repo.commit(keep.commit, change.without([number]), "Without"))
+                      for number, (part, title) in enumerate(zip(change.parts, _titles(change), strict=True)))
+        for number, each in enumerate(found, 1):
+            repo.hold(place, number, each.without)
+        yield Division(state.track.name, keep.id, keep.title, keep.commit, metric.name, metric.unit, metric.direction,
+                       metric.worthwhile, found, draw(1 if exact else runs // (count + 1), night), exact, tuple(marks),
+                       tuple(fixed), state.known.nulls.moving, state.known.nulls.draws)
+    finally:
+        repo.release(place)
+
+
+def _titles(change: Parts) -> Iterator[str]:
+    """What to call each part: by the knobs that it turns, where that is all that it does, or else by its text."""
+    knobs = turned(change.before, change.after)
+    for part in change.parts:
+        end, mine = part.now + len(part.new or ""), list[Turned]()
+        text = part.new or ""
+        for knob in sorted(knobs, key=lambda each: each.now, reverse=True):
+            (start, stop), was = knob.now, slice(*knob.was)
+            if knob.path == part.path and part.now <= start and stop <= end:
+                text = text[:start - part.now] + change.before[knob.path][was] + text[stop - part.now:]
+                mine.insert(0, knob)
+        yield ", ".join(knob.title for knob in mine) if mine and text == part.old else part.title
+
+
 def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
     """Fresh seeds: no candidate could know them, and the night never used them."""
     used, seeds = {run.seed for run in night}, dict[int, None]()
@@ -94,12 +142,10 @@ def draw(count: int, night: Sequence[Measured]) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def jobs(plan: Plan, key: str = "") -> Iterator[Measure]:
+def jobs(plan: Course, key: str = "") -> Iterator[Measure]:
     """Every commit on every seed, seed by seed; each seed begins with another commit, so that none is always first. They are
     sealed with the track's key."""
-    commits, number = plan.commits, 0
-    owners = {**{k.without: k.ids[0] for k in (*plan.groups, *plan.keeps)}, plan.baseline: BASELINE,
-              plan.frontier: plan.keeps[-1].ids[0]}
+    commits, owners, number = plan.commits, plan.owners, 0
     for turn, seed in enumerate(plan.seeds):
         first = turn % len(commits)
         for commit in commits[first:] + commits[:first]:
@@ -108,7 +154,7 @@ def jobs(plan: Plan, key: str = "") -> Iterator[Measure]:
                                  draws=plan.draws), key)
 
 
-def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], bool],
+def measure(plan: Course, workers: Workers[Job, Result], stopped: Callable[[], bool],
             watch: Callable[[int], None], key: str = "", keep: Callable[[Result], None] = lambda result: None) -> list[Run]:
     """Carry out the jobs; the runs in the order in which they ended. `watch` is told how many are done, and `keep` takes from
     each result what the audit does not hold.
@@ -140,6 +186,6 @@ def measure(plan: Plan, workers: Workers[Job, Result], stopped: Callable[[], boo
             runs.append(run)
             (bad if run.value is None else good)[run.commit] += 1
             if bad[run.commit] >= MOST_FAILED_RUNS and not good[run.commit]:
-                waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.frontier))
+                waiting = deque(j for j in waiting if isinstance(j, Measure) and run.commit not in (j.commit, plan.reference))
         watch(whole - len(waiting) - flying)
     return runs

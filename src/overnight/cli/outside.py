@@ -32,6 +32,7 @@ from overnight.views.experiment import line, named, resumable
 from overnight.views.progress import so_far
 
 STATUS = {"keep": 0, "discard": 10, "crash": 11, "foul": 12}  # exit statuses of `overnight try`
+STOPPED = "you stopped waiting: what was begun is judged by the next `overnight run` or `try`."
 
 
 @main.command("try")
@@ -60,13 +61,13 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     try:
         wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting,
                                partial(tell, err=True))
-        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, _Told(), final,
+        experiment, verdict, unproven = dispatch.attempt(session, wish, sandbox_name, workers, Told(), final,
                                                          partial(tell, err=True))
     except Foul as foul:
         tell(f"overnight: {foul}", err=True)
         ctx.exit(STATUS["foul"])
     except KeyboardInterrupt as stopped:
-        raise TrackError("you stopped waiting: what was begun is judged by the next `overnight run` or `try`.") from stopped
+        raise TrackError(STOPPED) from stopped
     state = opened(folder).read()
     chosen = state.experiments[experiment]
     if as_json:
@@ -79,7 +80,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     ctx.exit(STATUS[verdict])
 
 
-class _Told:
+class Told:
     """Prints events to standard error, but no seeds of runs, because agents read this output as well, and no verdict that is
     the result; now and then how far the change is."""
 

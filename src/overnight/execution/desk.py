@@ -23,7 +23,7 @@ from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
-from overnight.repo import Repo
+from overnight.repo import Repo, parts
 from overnight.track.spec import Track, covers, lies_in
 from overnight.untrusted import is_file_name, plain
 
@@ -127,9 +127,17 @@ class Desk:
         if foul:
             return Proposal(job, Change(files, said(order.message)), foul)
         try:
-            return self._made(job, order.base, before, Change(files, order.message))
+            made = self._made(job, order.base, before, Change(files, order.message))
+            return replace(made, takes_back=self._takes_back(job, after))
         except EditError as error:
             return Proposal(job, **refusal(error))
+
+    def _takes_back(self, job: Accept, files: Mapping[str, str]) -> bool:
+        """Whether these files are what its base is without the parts of a kept change that the order names."""
+        if not job.keep:
+            return False
+        made = parts.taken_out(self.repo, self.track, job.keep, job.order.parts, job.order.base)
+        return bool(made) and self.repo.editable(made, self.track) == files
 
     def think(self, job: Think) -> Thought:
         """Let a scientist or a standup think."""

@@ -158,6 +158,7 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     request    the order that handed it in; "" where a role was asked
     patient    seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick
                verdict; unset where a role was asked, and in old journals
+    takes_back the kept experiment that it leaves parts of out again, and does nothing else; unset where it is another change
     """
 
     at: float
@@ -172,6 +173,7 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     thinking: float = 0.0
     request: str = ""
     patient: float | UnsetType = UNSET
+    takes_back: int | UnsetType = UNSET
 
 
 class Probed(Made, frozen=True, tag="probed", tag_field="kind"):

@@ -50,6 +50,7 @@ class Experiment(Struct, array_like=True, gc=False):
     finding            what its pairs say of it, where it was discarded
     patience           seconds that its runs may take while it is promising and nothing else waits for a bench
     patient            it goes on for that reason
+    takes_back         the kept experiment of which it leaves parts out again, and does nothing else; 0: none
     """
 
     id: int
@@ -95,6 +96,7 @@ class Experiment(Struct, array_like=True, gc=False):
     claim: Claim | None = None
     patience: float = 0.0
     patient: bool = False
+    takes_back: int = 0
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -109,6 +111,11 @@ class Experiment(Struct, array_like=True, gc=False):
     def awaited(self) -> bool:
         """Whether it was handed in by a caller that waits for the verdict."""
         return bool(self.request)
+
+    @property
+    def simplifies(self) -> bool:
+        """Whether it needs only to be no worse: it makes the code smaller, or takes parts of a kept change back."""
+        return self.size_delta < 0 or self.takes_back > 0
 
     @property
     def waiting(self) -> bool:
@@ -135,7 +142,7 @@ class Experiment(Struct, array_like=True, gc=False):
         self.confirming = self.pairs = self.fresh_pairs = 0
         self.confirmation_seeds, self.decided, self.claim = (), None, None
         if event.message:  # made anew: it is another change now
-            self.message, self.size_delta = event.message, event.size_delta or 0
+            self.message, self.size_delta, self.takes_back = event.message, event.size_delta or 0, 0
 
     def undo(self) -> None:
         """It was kept, and is no more: nothing counts any more but what it wants to change."""

@@ -109,9 +109,11 @@ class Think(Offered, frozen=True, tag="think", tag_field="kind"):
 
 
 class Accept(Offered, frozen=True, tag="accept", tag_field="kind"):
-    """A job of an edit slot: look at a change that was handed in."""
+    """A job of an edit slot: look at a change that was handed in. `keep`: where it says that it takes parts of a kept change
+    back, the commits before and after that; None where that change does not count any more."""
 
     order: Try
+    keep: tuple[str, str] | None = None
     place = "edit"
 
 
@@ -126,6 +128,7 @@ class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
     away     the researcher cannot work now; `wait` is the seconds until it may be asked again, None: not in this session
     seconds  that it took
     unusable it made something, and that cannot be used
+    takes_back  it is what a kept change would be without some of its parts, and nothing else
     """
 
     job: Propose | Accept
@@ -136,6 +139,7 @@ class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
     wait: float | None = None
     seconds: float = 0.0
     unusable: bool = False
+    takes_back: bool = False
 
 
 class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):
@@ -222,6 +226,7 @@ class Try(Sent, frozen=True, tag="try", tag_field="order"):
     commit  the change on top of it
     by      who hands it in: "person", the name of an agent
     patient seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick verdict
+    takes_back  the experiment of which it takes back the parts of these numbers, counted from 0 on; 0: none
     """
 
     base: str
@@ -230,6 +235,8 @@ class Try(Sent, frozen=True, tag="try", tag_field="order"):
     by: str = "person"
     idea: int = 0
     patient: float = PATIENT
+    takes_back: int = 0
+    parts: tuple[int, ...] = ()
 
 
 class AddIdea(Sent, frozen=True, tag="idea", tag_field="order"):

@@ -186,14 +186,15 @@ class Lab:
         if change is None or result.foul:
             yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul) or UNSET)
             return
-        if first := self.state.same(order.base, result.patch):
+        first = self.state.same(order.base, result.patch)
+        if first and (first.simplifies or not result.takes_back):  # what was judged as any change may still be a simplification
             yield from self._handed_in_again(first, order, at)
             return
         base = next((e.id for e in self.state.experiments.values() if e.commit == order.base), BASELINE)
         yield events.Proposed(
             at=at, experiment=self.state.next_experiment, base=base, base_commit=order.base, researcher=order.by,
             message=change.message, idea=order.idea, request=order.request, patient=order.patient,
-            **events.common(events.Made, result))
+            takes_back=order.takes_back if result.takes_back else UNSET, **events.common(events.Made, result))
 
     def _handed_in_again(self, first: Experiment, order: jobs.Try, at: float) -> Iterator[events.Event]:
         """The very change of an earlier experiment: that goes on from its evidence where more might prove it, or else its

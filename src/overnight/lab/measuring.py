@@ -204,4 +204,4 @@ class Measuring:
 
     def stackable(self, experiment: Experiment, size: int) -> bool:
         """Whether an experiment may share its first run with others, where stacks have this size."""
-        return size > 1 and experiment.max_stack > 1 and experiment.size_delta >= 0
+        return size > 1 and experiment.max_stack > 1 and not experiment.simplifies

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment, past
 from overnight.lab.flight import Flight
-from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Think
+from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, Think, Try
 from overnight.lab.measuring import Measuring
 from overnight.lab.roster import Roster
 from overnight.lab.state import State
@@ -37,7 +37,7 @@ class Proposing:
     def changes(self) -> Iterator[Job]:
         """What edit slots may do, the most urgent first: look at changes handed in, move experiments to the frontier, put some
         on one another, and ask researchers that need no time."""
-        yield from map(Accept, self.flight.handed_in.values())
+        yield from (Accept(order, self._keep(order)) for order in self.flight.handed_in.values())
         running = {j.commit for j in self.flight.of(Measure)}
         size = self.measuring.size
         stacked = [e for e in self.measuring.waiting() if self.measuring.stackable(e, size)]
@@ -48,6 +48,11 @@ class Proposing:
             yield self._combine(stacked, size)
         yield from self._proposals(False)
         yield from (self._rebase(e) for e in old if e.id in together)
+
+    def _keep(self, order: Try) -> tuple[str, str] | None:
+        """The commits before and after the kept change of which an order takes parts back; none where it is no keep."""
+        keep = self.state.experiments.get(order.takes_back)
+        return (keep.base_commit, keep.commit) if keep and keep.verdict == "keep" else None
 
     def _left_behind(self) -> Iterator[Experiment]:
         """Open experiments that do not stand where they should, and that git or a researcher that needs no time can move."""

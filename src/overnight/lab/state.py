@@ -214,6 +214,7 @@ class State:
         if event.request:
             self.answered.add(event.request)
             experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient or 0.0
+        experiment.takes_back = event.takes_back or 0
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         self._made.setdefault(made := mark(event.base_commit, event.patch), event.experiment)

@@ -56,7 +56,7 @@ def evidence_of(experiment: Experiment, known: Runs, alpha: float) -> decision.E
     """All that is known of an experiment, where a claim may be made at the level `alpha`."""
     race, fresh = known.pairs(experiment)
     return decision.Evidence(race, fresh, known.variance, alpha, experiment.claim, known.track.metric.worthwhile,
-                             experiment.size_delta < 0, known.kind.name, experiment.reopenings, known.alike,
+                             experiment.simplifies, known.kind.name, experiment.reopenings, known.alike,
                              experiment.patient, experiment.cost >= experiment.patience)
 
 

@@ -19,6 +19,7 @@ from overnight.ideas import similarity
 from overnight.ideas.found import FoundIdea
 from overnight.lab.briefing import Briefing
 from overnight.lab.events import Event, Judged, Noted, Opened, Ordered, Proposed, Reopened, Vetoed
+from overnight.lab.experiment import Experiment
 from overnight.lab.flight import Budget, Flight
 from overnight.lab.jobs import PATIENT, AddIdea, Order, Steer, Try
 from overnight.lab.lab import Lab
@@ -27,7 +28,7 @@ from overnight.lab.state import State
 from overnight.night.inbox import request
 from overnight.night.night import Night
 from overnight.night.session import Session
-from overnight.repo import Repo
+from overnight.repo import Repo, parts
 from overnight.track.load import load, text_of
 from overnight.views import progress
 
@@ -78,6 +79,18 @@ def change(session: Session, worktree: Path, message: str, by: str, idea: int = 
         raise TrackError(f"your change conflicts with what was kept since {base[:7]}: take the frontier's files "
                          f"(git checkout {session.branch} -- {' '.join(contract.track.editable)}) and change those.")
     return Try(request(), base, made[base], said_why, by, idea, patient)
+
+
+def take_back(session: Session, keep: Experiment, wanted: Sequence[int], message: Callable[[Sequence[int]], str]) -> Try:
+    """The frontier without those of the wanted parts of a keep that can be taken out of it, as an order with their `message`: a
+    simplification, which is judged quickly. Raises TrackError where none can."""
+    state, repo, pair = session.read(), session.repo, (keep.base_commit, keep.commit)
+    found = [each for each in wanted if parts.taken_out(repo, state.track, pair, [each], state.commit)]
+    commit = parts.taken_out(repo, state.track, pair, found, state.commit, message(found)) if found else ""
+    if not commit:
+        raise TrackError(f"what was kept after #{keep.id} changed those lines again, or took them back already, so they cannot "
+                         "be taken out of the frontier.")
+    return Try(request(), state.commit, commit, message(found), patient=0.0, takes_back=keep.id, parts=tuple(found))
 
 
 def _tail(session: Session, seen: int) -> Iterator[list[Event]]:

@@ -265,15 +265,12 @@ class Session:
 
     def _open(self, contract: spec.Track, again: bool, changed: bool) -> None:
         """Begin the track at the commit that is checked out, unless it was begun with this same contract."""
-        text = text_of(self.repo.folder)
-        opened = self.state.opened
+        text, opened = text_of(self.repo.folder), self.state.opened
         if opened is not None and opened.key_hash and not again:
             self._check_key(opened.key_hash)
         never_ran = bool(self.state.problem) and not self.state.calibrated
         if opened is not None and not again and self.state.experiments and not never_ran:
-            if opened.contract != text:
-                raise TrackError(f"{spec.FILE} has changed since this track began, so old and new numbers do not compare: "
-                                 "restore it, or begin anew with `overnight run --restart`.")
+            self.refuse_other_contract()
             return
         head = self.repo.head() if changed else self.commit_to_judge()
         if opened is not None and opened.contract == text and opened.commit == head and not again \
@@ -290,6 +287,12 @@ class Session:
         self.state.keys = keys.found(self.home)
         (self.home / "branch").write_text(begins.result_branch, encoding="utf-8")
         self.record([begins])
+
+    def refuse_other_contract(self) -> None:
+        """Raise TrackError where the track was begun with another contract than stands in its folder now."""
+        if self.state.opened is not None and self.state.opened.contract != text_of(self.repo.folder):
+            raise TrackError(f"{spec.FILE} has changed since this track began, so old and new numbers do not compare: "
+                             "restore it, or begin anew with `overnight run --restart`.")
 
     def _free(self, name: str) -> str:
         """A result branch that no other track of the repository has; "" for the usual one."""

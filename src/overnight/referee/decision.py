@@ -16,6 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+LEAST_VISIBLE = 0.5  # standard deviations of a pair below which nobody can be shown not to be worse by so much
 REOPENING_FACTOR = 4.0  # by how much more patient each further look is
 
 Decided = Literal["keep", "discard"]
@@ -31,7 +32,7 @@ class Policy(Struct, frozen=True):
     quick        what `prior_pairs` is where only futility is at stake: a candidate's own spread is believed sooner
     most_pairs   race no longer than this
     screen       e-value of a race from which on it is worth a claim
-    equal_pairs  so many pairs on common seeds, and as many on fresh ones, must be equal for less code to give the same numbers
+    equal_pairs  so many pairs on common seeds, and as many on fresh ones, must be equal for a simplification to be the same
     fresh_pairs  at least so many pairs on seeds drawn after the commit, and at most `most_fresh`
     hopeless     e-value of the fresh pairs under which a claim is given up
     unlikely     chance of a worthwhile effect under which patience ends, and `patient_pairs` the pairs after which it does
@@ -81,7 +82,7 @@ class Evidence(Struct, frozen=True):
     alpha       the level at which a claim may be made now
     claim       the one that was made; from then on the fresh pairs alone decide
     worthwhile  smallest improvement that is worth a commit
-    simplifies  the change removes code, so that it needs only to be no worse
+    simplifies  the change removes code or takes parts of a keep back, so that it needs only to be no worse
     kind        the name of the metric's kind
     alike       runs of the track that gave the number that their commit had given on another seed
     reopenings  how often the candidate was taken up again, because there was nothing new to try
@@ -123,13 +124,13 @@ class Ruling(Struct, frozen=True):
 
 
 def margin(evidence: Evidence) -> float:
-    """How much worse the candidate may be: `worthwhile` for one that removes code, where noise lets that be shown."""
-    visible = evidence.worthwhile >= 0.5 * math.sqrt(evidence.variance)
+    """How much worse the candidate may be: `worthwhile` for a simplification, where noise lets that be shown."""
+    visible = evidence.worthwhile >= LEAST_VISIBLE * math.sqrt(evidence.variance)
     return evidence.worthwhile if evidence.simplifies and visible else 0.0
 
 
 def same(evidence: Evidence) -> bool:
-    """Whether a change that removes code has given the very numbers of the frontier on every seed: that is no claim of anything
+    """Whether a simplification has given the very numbers of the frontier on every seed: that is no claim of anything
     that could be false by chance."""
     return evidence.simplifies and evidence.claim is None and not any((*evidence.race, *evidence.fresh))
 

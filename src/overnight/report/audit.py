@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.audit.arithmetic import Audit, Estimate, Finding
+from overnight.audit.worth import Explanation
 from overnight.errors import TrackError
 from overnight.lab.state import State
 from overnight.report.tables import plain
@@ -32,7 +33,7 @@ HEAD = ("", "claimed", "measured again", "")
 # ---- the file --------------------------------------------------------------------------------------------------
 
 
-def save(audit: Audit, path: Path) -> None:
+def save(audit: Audit | Explanation, path: Path) -> None:
     """Write it whole or not at all. Raises TrackError."""
     making = path.with_suffix(".making")
     try:

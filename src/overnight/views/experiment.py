@@ -79,6 +79,7 @@ class ExperimentView(Struct, frozen=True):
     one_seed    it was kept, and the program fixes its own seed: nothing is known of any other
     leap        it was kept for a gain of so many standard deviations of a pair at once, of a number that is self-reported and
                 that nothing else confirms; None where it is fewer than ten, or a holdout or a second metric stands guard
+    takes_back  the kept experiment of which it leaves parts out again, and does nothing else; None: it is another change
     """
 
     id: int
@@ -98,6 +99,7 @@ class ExperimentView(Struct, frozen=True):
     model: SpentView | None
     one_seed: bool
     leap: float | None
+    takes_back: int | None
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -222,7 +224,7 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
         metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
         chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
         chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
-        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen))
+        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen), chosen.takes_back or None)
 
 
 def _leap(state: State, chosen: Experiment) -> float | None:

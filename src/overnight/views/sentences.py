@@ -105,6 +105,8 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"Estimated, because nothing could count it in every run: {', '.join(found.estimated)}."
     if found.size_delta:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
+    if found.takes_back is not None:
+        yield f"It takes parts of #{found.takes_back} back, so it needs only to be no worse."
 
 
 def _capital(sentence: str) -> str:

@@ -34,7 +34,7 @@ class Deterministic(Kind):
         if evidence.fresh and all(alike[1:]) and evidence.alike < policy.repeats and len(evidence.fresh) < policy.repeats:
             return More("confirm", len(evidence.fresh) + 1)
         if evidence.fresh and (all(alike) or (all(alike[1:]) and len(evidence.fresh) > 1)):
-            what = "better" if better else "simplification: less code, and not worse by as much as is worthwhile"
+            what = "better" if better else "simplification: not worse by as much as is worthwhile"
             return Ruling("keep", what, effect, (effect, effect), HUGE)
         if len(evidence.fresh) > 1:
             return Ruling("discard", "its number depends on the seed, while the frontier's does not", mean(evidence.fresh),

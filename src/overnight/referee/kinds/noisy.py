@@ -40,7 +40,7 @@ class Noisy(Kind):
         return _race(evidence, policy) if evidence.claim is None else _confirm(evidence, evidence.claim, policy)
 
     def claims(self, evidence: Evidence) -> bool:
-        """All but less code that gives the same numbers."""
+        """All but a simplification that gives the same numbers."""
         return not same(evidence)
 
     def claim(self, evidence: Evidence, policy: Policy) -> Claim:
@@ -57,13 +57,13 @@ class Noisy(Kind):
 
 
 def _simplified(evidence: Evidence, policy: Policy) -> More | Ruling:
-    """Less code that has given the same numbers so far."""
+    """A simplification that has given the same numbers so far."""
     if len(evidence.race) < policy.equal_pairs and not evidence.fresh:
         return More("race", len(evidence.race) + 1)
     if len(evidence.fresh) < policy.equal_pairs:
         return More("confirm", policy.equal_pairs)
     seeds = len(evidence.race) + len(evidence.fresh)
-    return Ruling("keep", f"simplification: less code, and the same numbers on {seeds} seeds", 0.0, (0.0, 0.0), 1.0)
+    return Ruling("keep", f"simplification: the same numbers on {seeds} seeds", 0.0, (0.0, 0.0), 1.0)
 
 
 def _seen(evidence: Evidence, policy: Policy) -> list[float]:
@@ -142,7 +142,7 @@ def _proven(evidence: Evidence, policy: Policy, proof: float) -> More | Ruling:
     if keep.effect >= evidence.worthwhile:
         return keep
     if margin(evidence):
-        return _ruling("keep", "simplification: less code, and not worse by as much as is worthwhile", evidence, policy, proof)
+        return _ruling("keep", "simplification: not worse by as much as is worthwhile", evidence, policy, proof)
     return _ruling("discard", "better, but by less than is worthwhile", evidence, policy, proof)
 
 
