@@ -23,6 +23,9 @@ from overnight.researchers.knobs.process import Array, Process, Seen, Turns, Who
 from overnight.researchers.knobs.scales import Value
 from overnight.researchers.knobs.space import Places, Space
 
+# of the metric, and of a run's noise, that a typical effect is thought to be at least: where the default learns nothing all is
+# alike, and the surrogate would look for what is better in the noise
+SHARE, MOST_NOISES = 0.05, 10.0
 LEAST_NOISE = 1e-4  # variance of a run, in the same unit squared
 NEWEST, BEST = 100, 50  # configurations that the surrogate learns from: the newest, and the best of those before
 MOST_RUNS, MOST_OF_ONE = 240, 60  # runs that it learns from, and how many of the frontier
@@ -115,7 +118,7 @@ class _Search:
         told = self._told()
         others = [value - level for point in self.points[1:] for _, value in point.runs]
         noise = (self.brief.noise or 0.0) / math.sqrt(2)
-        unit = typical(others, noise)
+        unit = max(typical(others, noise), min(MOST_NOISES * noise, SHARE * abs(level)))
         found: list[tuple[Array, float, int, float]] = []
         for row, point in told:
             for label, value in point.runs[-MOST_OF_ONE:]:
