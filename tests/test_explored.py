@@ -11,7 +11,7 @@ from rich.console import Console
 from fakes import FakeWorld, Idea, Night
 from overnight.audit.run import draw
 from overnight.brief import data, explored, page
-from overnight.contracts import EXPECTS, Best, Change, Explored
+from overnight.contracts import EXPECTS, MATTERS, Best, Change, Explored
 from overnight.lab import leads, snapshot
 from overnight.lab.events import Judged, Measured, Probed, Proposed
 from overnight.lab.jobs import Measure, Proposal
@@ -37,7 +37,7 @@ class Campaigner(FakeWorld):
         value = BEST if claim else 1 + len(explore.points) % len(GAINS)
         idea = Idea(gain=GAINS[value], correlation=0.9, outcome="crash" if value == CRASHES else "ok")
         commit = self.made(idea, job.commit, value, len(explore.points), job.brief.seed)
-        note = {"set": {"a:x": [0, value]}, EXPECTS: [0.5, 0.5]}
+        note = {"set": {"a:x": [0, value]}, EXPECTS: [0.5, 0.5], MATTERS: {"a:x": 0.75, "a:y": 0.25, "a:z": "much", "a:w": 9}}
         change = Change({"a": commit}, f"x 0 -> {value}\n\nA reason.", note, probe=not claim)
         return Proposal(job, change, commit=commit, patch=f"x={value}")
 
@@ -219,6 +219,7 @@ def test_a_mind_reads_what_was_explored_and_the_knobs_do_not(night):
     found = data.as_json(brief)
     assert found["explored"]["points"] == brief.explored.points and "explored" in found["untrusted"]
     assert found["explored"]["best"][0]["gain"] == brief.explored.best[0].gain
+    assert found["explored"]["matters"] == {"a:x": 0.75, "a:y": 0.25} and '"a:x" 75%, "a:y" 25%' in text
 
 
 def test_what_the_best_points_turn_is_told_with_its_range():

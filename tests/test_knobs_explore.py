@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,16 @@ def test_what_is_next_is_a_probe_that_turns_a_knob_and_says_what_is_expected():
 def test_a_lead_is_claimed_when_what_is_left_is_just_enough_to_prove_it_and_not_before():
     late, early = change(RISE, runs=LATE), change(RISE, runs=200)
     assert not late.probe and turned(late) == {"RATE": 0.8} and early.probe
+
+
+def test_what_matters_is_said_once_enough_was_run():
+    by_rate, by_width = ([point(1.0 - 0.3 * gain, label, RATE=0.1 * 2.0**rate, WIDTH=width)
+                          for label, (rate, width) in enumerate(product((-1, 1, 2, 3), (3, 5, 6)))
+                          for gain in (rate if knob == "RATE" else width - 4,)] for knob in ("RATE", "WIDTH"))
+    for shown, most in ((by_rate, "RATE"), (by_width, "WIDTH")):
+        told = {name.partition(":")[2]: share for name, share in change(shown).note["matters"].items()}
+        assert next(iter(told)) == most and sum(told.values()) <= 1.001
+        assert list(told.values()) == sorted(told.values(), reverse=True) and "matters" not in change(shown[:3]).note
 
 
 def test_what_is_no_better_is_not_claimed_at_the_end_either():

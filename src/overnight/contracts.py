@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 EXPECTS = "expects"  # where the note of a probe says what its researcher expects of it
+MATTERS = "matters"  # where the note of a probe says what turning each of a few knobs changes, as a share of all: {knob: share}
 TURNED = "set"  # where the note of a change that does nothing but turn knobs says which: {knob: [before, after]}
 Direction = Literal["minimize", "maximize"]
 Network = Literal["none", "loopback"]
@@ -182,10 +183,13 @@ class Explored(Struct, frozen=True):
 
     points  how many they were, in all
     best    those on today's frontier that are thought to be better, the best first
+    matters what its researcher believed to matter most when it made the newest point: name -> share of all that turning
+            constants one by one changes, 0 to 1, the largest first
     """
 
     points: int
     best: tuple[Best, ...] = ()
+    matters: dict[str, float] = {}
 
 
 class Brief(Struct, frozen=True):

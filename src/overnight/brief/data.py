@@ -29,7 +29,8 @@ class BriefData(TypedDict):
     notes        what was learnt, as the last standup wrote it
     experiments  how many there were, by verdict
     kept         what was kept, `promising` what was not proven, `under_way` what is not judged; `failed` the rest by reason
-    explored     what single runs explored that claim nothing: how many points, and the `best` of them; null: nothing
+    explored     what single runs explored that claim nothing: how many points, the `best` of them, and what
+                 `matters` most: name -> share; null: nothing
     idea         the idea that is to be tried; null: the researcher's own. `ideas` is the queue
     again        an earlier change that is to be made anew; null: a new one is wanted
     draft        a change that a critic sent back with its `advice`
@@ -83,7 +84,8 @@ def as_json(brief: Brief) -> BriefData:
         "promising": [_past(past) for past in lessons.promising(brief.history)[:MOST_ENTRIES]],
         "failed": lessons.failures(brief.history)[:MOST_ENTRIES],
         "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:],
-        "explored": brief.explored and {"points": brief.explored.points, "best": [*map(best_as_data, brief.explored.best)]},
+        "explored": brief.explored and {"points": brief.explored.points, "best": [*map(best_as_data, brief.explored.best)],
+                                         "matters": brief.explored.matters},
         "idea": brief.idea, "again": again, "draft": brief.draft and draft_of(brief.draft, brief.files), "advice": brief.advice,
         "ideas": brief.ideas[-MOST_ENTRIES:],
         "logs": [{"experiment": n, "text": plain(text, MOST_CHARACTERS, end=True)} for n, text in logs[-MOST_LOGS:]],

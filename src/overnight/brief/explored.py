@@ -19,17 +19,24 @@ best becomes an experiment by itself. So leave constants to it, and propose what
 a better form of what it found to matter.
 """
 BETTER = "Expected to be better than the frontier, the best first (expectation ± standard deviation, positive is better):"
+MATTER = "Of all that turning constants one by one changes here, as far as is known:"
 NOTHING = "No point on this frontier is expected to be better than it."
 
 
 def head(found: Explored) -> str:
     """What that is, with what the best points have in common."""
-    said = [HEAD.format(f"{found.points:,}")]
+    said = [HEAD.format(f"{found.points:,}"), *matters(found)]
     if found.best:
         said += [*(f"- {told}" for told in turned(found)), f"\n{BETTER}\n"]
     else:
         said += [NOTHING]
     return "\n".join(said)
+
+
+def matters(found: Explored) -> Iterator[str]:
+    """Which constants change most."""
+    if shares := [f"{quoted(name, NAME)} {share:.0%}" for name, share in [*found.matters.items()][:MOST_TURNED]]:
+        yield f"{MATTER} {', '.join(shares)}.\n"
 
 
 def rows(found: Explored, metric: str) -> list[str]:

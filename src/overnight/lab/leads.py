@@ -10,7 +10,7 @@ import math
 
 from msgspec import Struct
 
-from overnight.contracts import Best, Explored
+from overnight.contracts import MATTERS, Best, Explored
 from overnight.lab.probes import Probe
 from overnight.lab.state import State
 
@@ -55,7 +55,14 @@ def explored(state: State) -> Explored | None:
     if not made:
         return None
     best = (_best(made[lead.point], lead) for lead in leads(state)[:MOST_BEST])
-    return Explored(len(made), tuple(best))
+    return Explored(len(made), tuple(best), _matters(made[max(made)]))
+
+
+def _matters(newest: Probe) -> dict[str, float]:
+    """What its researcher said to matter; whatever else stands there is left out."""
+    told = newest.note.get(MATTERS)
+    shares = told.items() if isinstance(told, dict) else ()
+    return {str(name): float(share) for name, share in shares if isinstance(share, int | float) and 0 < share <= 1}
 
 
 def _best(probe: Probe, lead: Lead) -> Best:

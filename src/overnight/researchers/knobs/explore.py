@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from overnight.contracts import Brief, Explore, Point
 from overnight.researchers.knobs.choose import CRASH, UNSURE, WORST, below, improvement, typical
@@ -41,18 +42,20 @@ SURE, HOPE = 2.0, -0.5  # standard deviations of what is expected by which it is
 PARZEN, MOST_PARZEN = 0.33, 0.6  # share of runs where good ones are common, at first and at most
 EAGER = 2.0  # how eagerly that share follows what came of them
 FEW, TRIES = 10, 10  # points before the first of them, and draws until one is new
+MOST_TOLD, LEAST_TOLD = 5, 0.05  # knobs that are said to matter, and the least share of all for that
 USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
 
 
 class Next(Struct, frozen=True):
     """What is next: a configuration, whether it is to be run or claimed, and what the surrogate expects it to gain on the
-    frontier, in the metric's unit."""
+    frontier, in the metric's unit. `matters`: the knobs that change most by themselves, and each one's share of all that."""
 
     config: dict[str, Value]
     claim: bool
     mean: float
     deviation: float
     arm: str = ""
+    matters: dict[str, float] = {}
 
 
 class Known(Struct, frozen=True):
@@ -194,8 +197,18 @@ class _Search:
         score = np.where(np.logical_and(fit, self._affordable(self.rows) > 0.5), mean, -np.inf)
         score[0] = mean[0]
         lead = int(np.argmax(score))
-        return self._claim(score) or self._look(lead, [int(i) for i in np.argsort(-score, kind="stable")]) \
+        found = self._claim(score) or self._look(lead, [int(i) for i in np.argsort(-score, kind="stable")]) \
             or self._claim(score, last=True)
+        return found and replace(found, matters=self._matters())
+
+    def _matters(self) -> dict[str, float]:
+        """What matters most, once enough was run to tell."""
+        if len(self.points) <= FEW:
+            return {}
+        share = np.array([np.var(self.model.function(knob, steps)) for knob, steps in enumerate(self.space.steps)])
+        share /= max(float(np.sum(share)), 1e-12)
+        most = np.argsort(-share, kind="stable")[:MOST_TOLD]
+        return {self.space.knobs[knob].id: round(float(share[knob]), 2) for knob in most if share[knob] >= LEAST_TOLD}
 
     def _claim(self, score: Array, last: bool = False) -> Next | None:
         """The best configuration that may be claimed now; None where none is, or one is on its way. `last`: nothing else is

@@ -140,6 +140,10 @@ class Process:
         away = np.minimum(away, FAR) if self.ordered[knob] else (away > 0).astype(np.float64)
         return np.asarray(-CAUTION * math.sqrt(self.variance[knob]) * away**2 / FAR)
 
+    def function(self, knob: int, at: Array) -> Array:
+        """What one knob is thought to do by itself at places of it, from what was seen alone."""
+        return np.asarray(self.variance[knob] * (self.alike(knob, at[:, None], self.at[:, knob]) @ self.weights))
+
     def alike(self, knob: int, left: Array, right: Array) -> Array:
         """The correlation of one knob's effect between two places of it."""
         if self.ordered[knob]:
@@ -212,7 +216,7 @@ class Process:
         for knob, column in enumerate(at.T):
             turned = np.flatnonzero(column != self.centre[knob])
             places, which = np.unique(np.append(self.centre[knob], column[turned]), return_inverse=True)
-            function = self.variance[knob] * (self.alike(knob, places[:, None], self.at[:, knob]) @ self.weights)[which]
+            function = self.function(knob, places)[which]
             total += function[0]
             total[turned] += function[1:] - function[0]
         return np.asarray(total)

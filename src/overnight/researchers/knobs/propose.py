@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from overnight.contracts import EXPECTS, TURNED, Brief, Change, Executed, Explore, Mattered, Past
+from overnight.contracts import EXPECTS, MATTERS, TURNED, Brief, Change, Executed, Explore, Mattered, Past
 from overnight.researchers.knobs import history, mutate, prior, scales
 from overnight.researchers.knobs.choose import Choice, choose
 from overnight.researchers.knobs.dead import dead
@@ -137,7 +137,7 @@ def _explored(brief: Brief, explore: Explore, space: Space, lots: random.Random)
     expects = f"The surrogate expects {found.mean:+.2g} ± {found.deviation:.2g} {brief.metric} (+ is better)."
     text = "\n".join([_title(found.config, named), "", f"{what}. {expects}", *turned])
     note = _note(named, found.config) | {EXPECTS: [float(f"{number:.4g}") for number in (found.mean, found.deviation)]}
-    note |= {"arm": found.arm} if found.arm else {}
+    note |= ({"arm": found.arm} if found.arm else {}) | ({MATTERS: found.matters} if found.matters else {})
     return Change(_files(brief, named, found.config), text, note, probe=not found.claim)
 
 
