@@ -17,7 +17,7 @@ from fakes import Night
 from overnight.contracts import Brief, Change, Past, Researcher
 from overnight.lab.jobs import Combine, Combined, Job, Measure, Measurement, Proposal, Propose, Rebase, Rebasing, Result
 from overnight.lab.state import State
-from overnight.researchers.knobs import Knobs
+from overnight.researchers.knobs.propose import Knobs
 
 WORTHWHILE = 0.01  # of regret
 CONTRACT = f"""

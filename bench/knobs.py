@@ -21,10 +21,11 @@ from functools import partial
 
 from bench.kit import Bench, Cell, Row, in_parallel, mean, median, ratio_of_sums
 from overnight.contracts import Brief, Change, Past, Researcher
-from overnight.researchers.knobs import Knobs, scales
+from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.edit import splice
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.knob import Knob
+from overnight.researchers.knobs.propose import Knobs
 
 NOISE = 0.1 * math.sqrt(2)  # of one paired difference
 CHECKPOINTS = (25, 50, 100, 200)

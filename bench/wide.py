@@ -14,7 +14,7 @@ from bench.kit import Row, in_parallel, mean, median
 from bench.landscapes import Landscape
 from bench.programs import Values
 from overnight.contracts import Brief, Change
-from overnight.researchers.knobs import Knobs
+from overnight.researchers.knobs.propose import Knobs
 
 MATTER = 20  # knobs, whatever the number of the others
 RUNS = (60, 200, 1_000)

@@ -11,8 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from overnight.contracts import Brief, Change, Past
-from overnight.researchers.knobs import Knobs
 from overnight.researchers.knobs.find import find
+from overnight.researchers.knobs.propose import Knobs
 from overnight.researchers.knobs.ruler import of
 
 CONTRACT = '[metric]\nname = "{}"\nfrom = "output"\n'

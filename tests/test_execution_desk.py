@@ -12,16 +12,16 @@ from overnight.brief.page import page
 from overnight.contracts import Brief, Change, Past, Team
 from overnight.errors import TrackError
 from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, said, size_delta
-from overnight.lab.jobs import Combine, Propose, Rebase
+from overnight.lab.jobs import Accept, Combine, Propose, Rebase, Try
 from overnight.repo import Repo
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.track import spec
 from overnight.track.load import load
-from overnight.track.roles import Role
 
 NEEDS = "git"
 LINES = "".join(f"L{n} = {n}\n" for n in range(10))
+TURNED = LINES.replace("L3 = 3", "L3 = 30")
 PAST = Past(7, 0, "scripted", "open", "L1 up")
 
 
@@ -80,13 +80,13 @@ def test_a_proposal_is_a_commit_with_its_diff_and_its_size(little, base):
     assert Repo(little).text(found.commit, "settings.py") == LINES + "A = 1\n" and "+A = 1" in found.patch
 
 
-def test_beside_a_role_that_turns_knobs_a_change_that_turns_some_says_which(little, base):
-    new = LINES.replace("L3 = 3", "L3 = 30")
-    for roles, note in (([Role("k", "knobs"), Role("p", "placebo")], {"set": {"settings.py:L3": [3, 30]}}), ([Role("p", "placebo")], {})):
-        team = TeamBuilder(spec.parse(CONTRACT), little, Unsandboxed(), ModelOptions(), lambda call: None, lambda: None).team(roles)
-        team = replace(team, researchers={"scripted": Scripted({"settings.py": new})})
-        found = Desk(spec.parse(CONTRACT), Repo(little), team).propose(Propose("scripted", 0, base, brief()))
-        assert found.change.note == note
+def test_a_change_that_does_nothing_but_turn_knobs_says_which(little, base):
+    team = TeamBuilder(spec.parse(CONTRACT), little, Unsandboxed(), ModelOptions(), lambda call: None, lambda: None).team([])
+    desk = Desk(spec.parse(CONTRACT), Repo(little), replace(team, researchers={"scripted": Scripted({"settings.py": TURNED})}))
+    asked = desk.propose(Propose("scripted", 0, base, brief()))
+    handed_in = desk.accept(Accept(Try("r", base, Repo(little).commit(base, {"settings.py": TURNED}, "by hand"), "by hand", "ada")))
+    anew = desk.rebase(Rebase(1, asked.commit, base, base, "scripted", brief(PAST), True))
+    assert asked.change.note == handed_in.change.note == anew.note == {"set": {"settings.py:L3": [3, 30]}}
 
 
 def test_the_researcher_sees_the_files_of_the_commit(little, base):

@@ -11,9 +11,8 @@ from msgspec import structs
 
 from overnight.contracts import Brief, Change, Left, Past
 from overnight.errors import TrackError
-from overnight.researchers.knobs import Knobs
 from overnight.researchers.knobs.mutate import mutations
-from overnight.researchers.knobs.propose import WIDENED
+from overnight.researchers.knobs.propose import WIDENED, Knobs
 
 SOURCE = '''RATE = 0.01
 WIDTH = 16

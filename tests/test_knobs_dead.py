@@ -8,10 +8,10 @@ import pytest
 
 from overnight.contracts import Brief, Executed
 from overnight.execution.executed import TRACER, read
-from overnight.researchers.knobs import Knobs
 from overnight.researchers.knobs.dead import dead
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.mutate import mutations
+from overnight.researchers.knobs.propose import Knobs
 
 SCRIPT = '''import os
 RATE = 0.25

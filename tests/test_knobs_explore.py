@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from overnight.contracts import Brief, Explore, Past, Point
 from overnight.lab.experiment import Experiment, packed, remembered
-from overnight.researchers.knobs import Knobs, scales
+from overnight.researchers.knobs import scales
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Process, Seen, Turns
+from overnight.researchers.knobs.propose import Knobs
 from overnight.researchers.knobs.space import Space
 
 SOURCE = """\

@@ -10,9 +10,9 @@ import pytest
 from overnight.contracts import Brief, Explore, Mattered, Point
 from overnight.lab.events import Started
 from overnight.night import earlier
-from overnight.researchers.knobs import Knobs
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.prior import MOST, believed, learnt, name
+from overnight.researchers.knobs.propose import Knobs
 
 SOURCE = """\
 LR = 0.1  # knob: log 1e-3..10
@@ -87,7 +87,8 @@ def test_tracks_are_told_of_each_other_and_not_of_themselves(tmp_path):
     assert earlier.merged(earlier.tracks(tmp_path, tmp_path)) == (Mattered("depth", "int", 3.0, 0.5, 2),)
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\xff\xfe", b"[1]", b"{}", b"[" * 10_000, b"[]" + b" " * 100_000,
+@pytest.mark.parametrize("garbage", [b"", b"\xff\xfe", b"[1]", b"{}", b"[" * 10_000,
+                                     b'[{"name":"lr","kind":"log","x":' + b"[" * 30_000 + b"]" * 30_000 + b"}]", b"[]" + b" " * 100_000,
                                      b'[{"name": "../../x", "kind": "int"}]', b'[{"name": "depth", "kind": "int", "share": -1}]',
                                      b'[{"name": "depth", "kind": "int", "share": 1e300}]', b'[{"name": "depth", "kind": "sh"}]'])
 def test_garbage_is_left_out_and_nothing_is_lost(tmp_path, garbage):

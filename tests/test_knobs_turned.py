@@ -2,7 +2,7 @@
 
 import pytest
 
-from overnight.contracts import Change, Past, Point
+from overnight.contracts import Change, Past, Point, turns
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.turned import noted
 from test_knobs_explore import LATE, RISE, SOURCE, change
@@ -44,6 +44,14 @@ def test_other_files_and_other_notes_stay_as_they_are():
     assert kept.note["refused hosts"] == ["a"] and kept.note["set"]
 
 
+@pytest.mark.parametrize("terms", [300, 900, 1500, 2500, 5000])
+def test_a_file_that_is_nested_too_deeply_is_read_line_by_line(terms):
+    deep = SOURCE.replace("return RATE,", "return " + "+".join(["RATE"] * terms) + ",")
+    asked = Change({"train.py": deep.replace("RATE = 0.1", "RATE = 0.2")}, "a mind's")
+    assert noted({"train.py": deep}, asked).note["set"]["train.py:RATE"] == [0.1, 0.2]
+    assert change([], source=deep).probe
+
+
 def test_a_bad_comment_is_no_turn_and_no_fault():
     files = {"train.py": "RATE = 0.1  # knob: nonsense 3\n"}
     asked = Change({"train.py": "RATE = 0.2  # knob: nonsense 3\n"}, "a mind's")
@@ -60,6 +68,13 @@ def test_what_another_raced_is_a_point_and_blocks_no_claim():
         pairs = {name.partition(":")[2]: pair[1] for name, pair in found.note["set"].items()}
         assert found.probe and pairs != {"RATE": 0.8} and pairs.get("RATE", 0.1) > 0.1
     assert not change(RISE, runs=LATE, history=[open_still]).probe
+
+
+@pytest.mark.parametrize("strange", [{"lr": 0.3}, {"lr": []}, {"lr": [0.1, [1]]}, "no mapping", None, {"lr": [None, 1.0]}])
+def test_a_note_that_is_anothers_own_affair_is_no_turn(strange):
+    past = Past(1, 0, "mind", "discard", "a mind's", 0.6, 10, note={"set": strange})
+    assert turns(past.note) == {}
+    assert change(RISE, runs=LATE, history=[past]).note["set"] == change(RISE, runs=LATE).note["set"]
 
 
 def test_points_of_knobs_that_are_gone_say_nothing_of_the_frontier():

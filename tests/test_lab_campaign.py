@@ -240,7 +240,7 @@ def test_a_session_that_is_killed_anywhere_is_taken_up_without_the_points_whose_
         sound(again.events)
         runs = explored(again.events[cut:])
         assert not lost.intersection(run.experiment for run in runs) and len(again.events) > cut + 10
-        assert not lost.intersection(again.lab.state.probes.unrun)
+        assert not lost.intersection(again.lab.state.probes.unrun) and not lost & again.lab.state.probes.made.keys()
         assert len({run.experiment for run in runs}) == len(runs)
 
 

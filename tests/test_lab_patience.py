@@ -129,6 +129,29 @@ def test_a_claim_that_stood_goes_on_at_its_level_and_is_charged_once():
     assert of(after, Judged)[-1].alpha == level
 
 
+def test_what_was_judged_as_any_change_is_judged_as_a_simplification_once():
+    """The first order says nothing of a keep, those that follow do."""
+    night = begun(3, gain=-1.0, patient=0.0)
+    answer = night.world.answer
+    night.world.answer = lambda job: structs.replace(answer(job), takes_back=bool(job.order.takes_back)) if isinstance(job, Accept) \
+        else answer(job)
+    night.go()
+    for request in ("r2", "r3", "r4"):
+        night = hand_in(night, request, takes_back=1, parts=(0,))
+    experiments = night.lab.state.experiments
+    assert [e.takes_back for e in experiments.values()] == [0, 1]
+    assert [(e.request, e.experiment) for e in of(night, Ordered)] == [("r3", 2), ("r4", 2)]
+
+
+def test_what_a_change_turns_is_recorded_of_one_that_was_handed_in_too():
+    night = begun(3)
+    answer, note = night.world.answer, {"set": {"a:x": [1, 2]}}
+    night.world.answer = lambda job: structs.replace(answer(job), change=structs.replace(answer(job).change, note=note)) \
+        if isinstance(job, Accept) else answer(job)
+    night.go()
+    assert night.lab.state.experiments[1].note == of(night, Proposed)[0].note == note
+
+
 def begun_anew(night, contract, at=1e6):
     """The same change handed in after the track was begun anew, in the same world."""
     after = Night(night.world, contract=contract, researchers=(), measure_slots=1, key="anew",

@@ -88,7 +88,7 @@ def test_under_ten_times_as_much_noise_as_effects_a_night_says_what_it_could_not
     assert said.least == pytest.approx(found.noise * (30 / 46) ** 0.5)  # a verdict takes no more, however long the night
     assert said.worthwhile_runs == pytest.approx(30 * (found.noise / 0.1) ** 2, abs=1) and said.lead_runs is None
     assert said.sentence.startswith(f"with noise of {found.noise:.2g} nats (one pair's standard deviation) an improvement of 0.1 nats")
-    assert said.sentence.endswith(f"in the {found.runs} runs so far only changes of at least about {said.least:.2g} nats could be "
+    assert said.sentence.endswith(f"in the 46 runs that a verdict takes at most only changes of at least about {said.least:.2g} nats could be "
                                   "confirmed")
 
 
@@ -117,7 +117,7 @@ def test_without_worthwhile_it_is_said_what_could_be_confirmed_alone():
 
 
 def test_a_lead_that_was_not_confirmed_says_what_its_proof_would_take():
-    found = ended(Believing([0.9, 0.3]), runs=40)
+    found = ended(Believing([1.6, 0.3]), runs=40)
     gain, said = found.lead.gain, found.limits
     assert said.lead_runs == round(price.runs_for(gain, found.noise)) > 0
     assert f"the best point explored, {found.lead.point}, is thought to be better by +{gain:.2g} ± " in said.sentence

@@ -9,7 +9,7 @@ from overnight.brief.page import page
 from overnight.contracts import Brief, Past
 from overnight.errors import EditError
 from overnight.repo import Repo
-from overnight.researchers.knobs import Knobs
+from overnight.researchers.knobs.propose import Knobs
 from overnight.researchers.llm import edits
 from overnight.track import regions, spec
 

@@ -4,7 +4,7 @@ import difflib
 
 import pytest
 
-from overnight.researchers.knobs import Knobs
+from overnight.researchers.knobs.propose import Knobs
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
 from overnight.researchers.team import RESEARCHERS

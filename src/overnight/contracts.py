@@ -63,6 +63,16 @@ class Idea(Struct, frozen=True):
     outcome: str = ""
 
 
+def turns(note: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Which knobs a change turned, as its note has it: knob -> (before, after), each a number, a word or a truth value; {}
+    where the note does not say so clearly."""
+    raw = note.get(TURNED)
+    if not isinstance(raw, dict) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in raw.values()):
+        return {}
+    clear = all(isinstance(each, bool | int | float | str) for pair in raw.values() for each in pair)
+    return {str(knob): (pair[0], pair[1]) for knob, pair in raw.items()} if clear else {}
+
+
 class Past(Struct, frozen=True):
     """One earlier experiment, as a researcher may know it.
 
@@ -73,7 +83,8 @@ class Past(Struct, frozen=True):
     effect   mean paired difference to its base so far, in the metric's unit, positive is better; None if unmeasured
     pairs    how many paired differences that is the mean of
     reason   why the referee decided so, or how it ended
-    note     what the researcher left with its Change; empty in a brief's history where it is more than 16 KiB of JSON
+    note     what the researcher left with its Change; empty in a brief's history where it is more than 1 KiB of JSON, or
+             16 KiB of turned knobs
     idea     the idea that it tried; 0: none of the queue's
     log      name of the kept log of its last run that failed; "" if none did
     guard_usage   the guard that is nearest its bound, as a share of it: above 1 it is broken; None without guards or runs
@@ -313,7 +324,7 @@ class Researcher(Protocol):
 class Team:
     """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
     `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `noted` says in the
-    note of a change to these files what it turns, where that is all that it does and somebody on the team can use it. `close`
+    note of a change to these files what it turns, where that is all that it does. `close`
     ends what they have under way. `taught` says of a brief of an explorer what it teaches of knobs by their names."""
 
     researchers: Mapping[str, Researcher]

@@ -160,7 +160,8 @@ def explain(experiment: str, folder: Path, as_json: bool, runs: int | None, prop
     elif propose and not as_json:
         tell("So nothing is proposed.")
     elif found.to_take_out and not as_json:
-        tell(f"`overnight explain {keep.id} --propose` tries the frontier without it, which is kept if it is no worse.")
+        tell(f"`overnight explain {keep.id} --propose` tries the frontier without "
+             f"{'them' if len(found.to_take_out) > 1 else 'it'}, which is kept if it is no worse.")
     if as_json:
         say(found)
 
@@ -201,6 +202,8 @@ def _take_out(session: Session, keep: Experiment, found: Explanation, sandbox_na
               quiet: bool) -> Explanation:
     """Have the frontier judged without the parts that are not worth having."""
     wish = dispatch.take_back(session, keep, found.to_take_out, partial(worded.message, found))
+    if left := [found.parts[number].part.title for number in found.to_take_out if number not in wish.parts]:
+        tell(f"left in, because later keeps changed those lines again: {', '.join(left)}", err=True)
     try:
         came = dispatch.attempt(session, wish, sandbox_name, workers, Told(), tell=partial(tell, err=True))
     except KeyboardInterrupt as stopped:

@@ -159,7 +159,7 @@ class Desk:
         with suppress(EditError, Away, TrackError):
             made = job.brief and self._proposed(Propose(job.researcher, job.brief.frontier, job.onto, job.brief))
             if made and made.change and not made.foul:
-                return Rebasing(job, made.commit, True, made.change.message, made.patch, made.size_delta)
+                return Rebasing(job, made.commit, True, made.change.message, made.patch, made.size_delta, made.change.note)
         return Rebasing(job, "", True)
 
     def combine(self, job: Combine) -> Combined:

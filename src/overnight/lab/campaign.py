@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from overnight.contracts import TURNED, Explore, Point
+from overnight.contracts import Explore, Point, turns
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Measure, Propose
@@ -103,7 +103,7 @@ class Campaign:
                             sum(not m for m in probe.runs.values()), probe.id in state.probes.unrun, probe.guard_usage)
         claims = set(state.probes.claims.values())
         for experiment in list(state.experiments.values())[-OTHERS:]:
-            if experiment.id not in claims and experiment.base in standing and TURNED in experiment.note:
+            if experiment.id not in claims and experiment.base in standing and turns(experiment.note):
                 yield self._raced(labels, standing[experiment.base], experiment)
 
     def _labelled(self, labels: dict[object, int], standing: Standing, ran: dict[int, dict[str, float]],
@@ -123,10 +123,11 @@ class Campaign:
 
     def _raced(self, labels: dict[object, int], standing: Standing, experiment: Experiment) -> Point:
         """An experiment as a point. A mean of pairs scatters as that of half as many runs."""
+        still = experiment.verdict == "open"
         if experiment.effect is None or not experiment.pairs:
             return Point(experiment.base, experiment.note, failed=int(experiment.verdict == "crash"),
-                         open=experiment.verdict == "open", guard_usage=experiment.guard_usage)
+                         open=still, guard_usage=experiment.guard_usage)
         number = standing.level + self.state.track.oriented(experiment.effect)
         runs = tuple((labels.setdefault((experiment.id, run), len(labels)), number)
                      for run in range(min(OFTEN, max(1, experiment.pairs // 2))))
-        return Point(experiment.base, experiment.note, runs, guard_usage=experiment.guard_usage)
+        return Point(experiment.base, experiment.note, runs, open=still, guard_usage=experiment.guard_usage)

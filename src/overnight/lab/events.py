@@ -220,8 +220,8 @@ class Rebased(Recorded, frozen=True):
 
     base   the experiment that it stands on now
     again  its researcher had to apply it anew, because git could not
-    message, patch, size_delta  of the change as it was made anew, like those of a proposal; unset where git put it, and in old
-           journals
+    message, patch, size_delta, note  of the change as it was made anew, like those of a proposal; unset where git put it, and
+           in old journals
     """
 
     experiment: int
@@ -232,6 +232,7 @@ class Rebased(Recorded, frozen=True):
     message: str | UnsetType = UNSET
     patch: str | UnsetType = UNSET
     size_delta: int | UnsetType = msgspec.field(default=UNSET, name="grown")
+    note: dict[str, Any] | UnsetType = UNSET
 
 
 class Stacked(Recorded, frozen=True):

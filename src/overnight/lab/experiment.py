@@ -7,9 +7,9 @@ import sys
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from overnight.contracts import Past
+from overnight.contracts import Past, turns
 from overnight.lab.events import Decision, Judged, Rebased, Vetoed
 from overnight.referee.decision import Claim, Ruling
 from overnight.referee.findings import Finding
@@ -20,8 +20,8 @@ from overnight.untrusted import line
 Metrics = dict[str, float]
 MOST_PASTS, MOST_PASTS_BYTES = 1000, 448 << 10  # judged experiments that a brief looks back on, and their size as JSON
 # of one of them: its message, a title or a reason, its note
-MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 16 << 10
-MOST_KEPT_NOTE_BYTES = 64 << 10  # the same of what was kept: from it follows what earlier changes were made on
+MOST_MESSAGE_CHARACTERS, MOST_TITLE_CHARACTERS, MOST_NOTE_BYTES = 600, 300, 1 << 10
+MOST_TURNS_BYTES = 16 << 10  # of a note that says what was turned: from it follows which configuration was measured
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
 SCATTERS = "its runs scatter too much"  # the same where they scatter more than the baseline's
@@ -143,6 +143,7 @@ class Experiment(Struct, array_like=True, gc=False):
         self.confirmation_seeds, self.decided, self.claim = (), None, None
         if event.message:  # made anew: it is another change now
             self.message, self.size_delta, self.takes_back = event.message, event.size_delta or 0, 0
+            self.packed = self.packed if event.note is UNSET else packed(event.note)
 
     def undo(self) -> None:
         """It was kept, and is no more: nothing counts any more but what it wants to change."""
@@ -187,7 +188,7 @@ def remembered(experiment: Experiment) -> Past:
     found = past(experiment)
     title = line(found.message.lstrip().partition("\n")[0], MOST_TITLE_CHARACTERS)
     words = found.message[:MOST_MESSAGE_CHARACTERS] if found.verdict == "keep" else title
-    most = MOST_KEPT_NOTE_BYTES if found.verdict == "keep" else MOST_NOTE_BYTES
+    most = MOST_TURNS_BYTES if turns(found.note) else MOST_NOTE_BYTES
     note = found.note if len(experiment.packed) <= most else {}
     return msgspec.structs.replace(found, message=words, reason=found.reason[:MOST_TITLE_CHARACTERS], note=note)
 

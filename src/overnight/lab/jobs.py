@@ -154,8 +154,8 @@ class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):
 
 
 class Rebasing(Struct, frozen=True, tag="rebasing", tag_field="kind"):
-    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either. `message`, `patch`
-    and `size_delta` are those of a change that it made anew."""
+    """What came of a Rebase: the new commit, "" on a conflict that its researcher could not solve either. `message`, `patch`,
+    `size_delta` and `note` are those of a change that it made anew."""
 
     job: Rebase
     commit: str
@@ -163,6 +163,7 @@ class Rebasing(Struct, frozen=True, tag="rebasing", tag_field="kind"):
     message: str = ""
     patch: str = ""
     size_delta: int = 0
+    note: dict[str, Any] = {}
 
 
 class Combined(Struct, frozen=True, tag="combined", tag_field="kind"):

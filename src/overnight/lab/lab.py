@@ -187,13 +187,13 @@ class Lab:
             yield events.Ordered(at, order.request, "try", result.foul or result.reason, foul=bool(result.foul) or UNSET)
             return
         first = self.state.same(order.base, result.patch)
-        if first and (first.simplifies or not result.takes_back):  # what was judged as any change may still be a simplification
+        if first and (first.takes_back or not result.takes_back):  # what was judged as any change may still be a simplification
             yield from self._handed_in_again(first, order, at)
             return
         base = next((e.id for e in self.state.experiments.values() if e.commit == order.base), BASELINE)
         yield events.Proposed(
             at=at, experiment=self.state.next_experiment, base=base, base_commit=order.base, researcher=order.by,
-            message=change.message, idea=order.idea, request=order.request, patient=order.patient,
+            message=change.message, note=change.note, idea=order.idea, request=order.request, patient=order.patient,
             takes_back=order.takes_back if result.takes_back else UNSET, **events.common(events.Made, result))
 
     def _handed_in_again(self, first: Experiment, order: jobs.Try, at: float) -> Iterator[events.Event]:
@@ -226,7 +226,7 @@ class Lab:
             return  # judged or moved meanwhile, or it should stand elsewhere by now: then it is asked for anew
         if result.commit:
             conflicts.discard(experiment.id)
-            anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta") if result.message}
+            anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta", "note") if result.message}
             self._withdraw(experiment)
             yield events.Rebased(at, experiment.id, self.tower.floors[job.onto], job.onto, result.commit, result.again, **anew)
         elif job.onto != self.state.commit:

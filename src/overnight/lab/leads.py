@@ -10,7 +10,7 @@ import math
 
 from msgspec import Struct
 
-from overnight.contracts import MATTERS, Best, Explored
+from overnight.contracts import MATTERS, Best, Explored, turns
 from overnight.lab.probes import Probe
 from overnight.lab.state import State
 
@@ -66,7 +66,4 @@ def _matters(newest: Probe) -> dict[str, float]:
 
 
 def _best(probe: Probe, lead: Lead) -> Best:
-    turned = probe.note.get("set")
-    pairs = {str(name): (pair[0], pair[1]) for name, pair in turned.items() if isinstance(pair, list) and len(pair) == 2} \
-        if isinstance(turned, dict) else {}
-    return Best(probe.title, pairs, lead.gain, lead.deviation, probe.value or 0.0)
+    return Best(probe.title, turns(probe.note), lead.gain, lead.deviation, probe.value or 0.0)

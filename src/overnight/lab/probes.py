@@ -94,6 +94,14 @@ class Probes:
         self.makers.add(event.researcher)
         self.marks.setdefault(self.made[event.probe].mark, []).append(event.probe)
 
+    def forget_unrun(self) -> None:
+        """Those that were not run are out: no name holds their commits, and what is best to run now may be another."""
+        for number in self.unrun:
+            gone = self.made.pop(number)
+            self.marks[gone.mark].remove(number)
+        self.unrun.clear()
+        self.since = min(self.since, len(self.made))
+
     def same(self, made: int) -> list[Probe]:
         """Those that make this very change."""
         return [self.made[number] for number in self.marks.get(made, ())]

@@ -10,7 +10,7 @@ import statistics
 
 from msgspec import Struct
 
-from overnight.contracts import TURNED
+from overnight.contracts import turns
 from overnight.lab.state import BASELINE, State
 
 
@@ -31,7 +31,7 @@ def standings(state: State) -> dict[int, Standing]:
     level, shift, found = statistics.fmean(known.numbers(state.commit) or [1.0]), 0.0, {}
     for kept in reversed(state.chain()):
         found[kept.id], gained = Standing(level, shift), oriented(kept.effect or 0.0)
-        if TURNED not in kept.note:
+        if not turns(kept.note):
             shift += gained
         elif known.kind.paired_in_time and kept.ratio is not None:
             level /= kept.ratio

@@ -199,7 +199,7 @@ class State:
         self.usage.started(event)
         self.attempts.begin()
         self.overload.begin()
-        self.probes.unrun.clear()  # no name holds their commits, and what is best to run now may be another
+        self.probes.forget_unrun()
         self.paused, self.researchers = False, event.researchers
         self.mattered = event.mattered or ()
         self.problem = "" if self.calibrated else self.problem  # what was wrong may have been mended: it is looked at anew
@@ -217,7 +217,9 @@ class State:
         experiment.takes_back = event.takes_back or 0
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
-        self._made.setdefault(made := mark(event.base_commit, event.patch), event.experiment)
+        made = mark(event.base_commit, event.patch)
+        if event.takes_back or made not in self._made:  # as a simplification it is asked for anew, once
+            self._made[made] = event.experiment
         experiment.prior_differences = self.earlier.get(made, ())
         experiment.older = len(experiment.prior_differences)
         self._raced_on(experiment, self.probes.claim(experiment, made))

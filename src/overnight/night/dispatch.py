@@ -87,6 +87,9 @@ def take_back(session: Session, keep: Experiment, wanted: Sequence[int], message
     state, repo, pair = session.read(), session.repo, (keep.base_commit, keep.commit)
     found = [each for each in wanted if parts.taken_out(repo, state.track, pair, [each], state.commit)]
     commit = parts.taken_out(repo, state.track, pair, found, state.commit, message(found)) if found else ""
+    if found and not commit:
+        raise TrackError("each of those parts can be taken out of the frontier, and not all of them at once: take some out by "
+                         "hand, then `overnight try`.")
     if not commit:
         raise TrackError(f"what was kept after #{keep.id} changed those lines again, or took them back already, so they cannot "
                          "be taken out of the frontier.")

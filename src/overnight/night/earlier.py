@@ -72,7 +72,7 @@ def _read(root: Path, path: Path) -> list[Mattered]:
         with open(fd, "rb") as content:
             data = content.read(MOST_BYTES + 1)
         found = msgspec.json.decode(data, type=list[Mattered]) if len(data) <= MOST_BYTES else []
-    except (OSError, OvernightError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, OvernightError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     return [each for each in found[:MOST_KNOBS] if _sane(each)]
 

@@ -17,6 +17,7 @@ from overnight.lab.jobs import Accept, Combine, Job, Measure, Propose, Rebase, R
 from overnight.night import anchor
 from overnight.night.session import Session
 from overnight.night.tracing import MOST_SECONDS, Tracing
+from overnight.researchers.knobs.turned import noted
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
 
@@ -41,7 +42,8 @@ class Executor:
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))
         self._builder = TeamBuilder(state.track, session.repo.folder, sandbox, options, self._calls.put, self._workspace,
                                     self._tracing.executed)
-        self.desk = Desk(state.track, session.repo, Team({}), session.home / "logs", lambda: anchor.line(session.journal.head))
+        self.desk = Desk(state.track, session.repo, Team({}, noted=noted), session.home / "logs",
+                         lambda: anchor.line(session.journal.head))
 
     def _workspace(self) -> AgentWorkspace:
         """Where agents work: they see what a run may see, and no more."""

@@ -128,9 +128,9 @@ class Night:
             self.close()
             session.record([Called(time.time(), call) for call in self.executor.calls()])
             why = lab.why(time.monotonic())
-            self._teach()
             if self._cast:
                 session.record([Stopped(time.time(), lasted, why, *pace.means())])
+            self._teach()
         session.agree()
         return why
 

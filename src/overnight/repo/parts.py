@@ -17,8 +17,9 @@ from overnight import syntax
 from overnight.repo.repository import Repo
 from overnight.track.spec import Track
 
-TOKEN = re.compile(r"""\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\w+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\s+|.""", re.DOTALL)
-CONSTANT = re.compile(r"""[\d"'].*|(?:True|False|None|true|false|null)""", re.DOTALL)
+SIGN = r"(?:(?:(?<=[=(,\[:])|(?<=[=(,\[:]\s))-)?"  # of a number, rather than a minus between two
+TOKEN = re.compile(SIGN + r"""\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\w+|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\s+|.""", re.DOTALL)
+CONSTANT = re.compile(r"""(?:-?\d|["']).*|(?:True|False|None|true|false|null)""", re.DOTALL)
 Pair = tuple[str, str]  # what stood there, and what stands there now; equal where nothing changed
 
 

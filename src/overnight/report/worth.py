@@ -85,11 +85,9 @@ def _sentences(found: Explanation) -> Iterator[str]:
 
 def _on_doubt(each: Worth, runs: int) -> str:
     told = f"Whether {_title(each)} is worth anything cannot be told in {runs} runs"
-    if each.failed:
-        return f"{told}, because some runs without it failed."
-    if each.wanted is None:
-        return f"{told}, nor in any number that is within reach."
-    return f"{told}: about {each.wanted:,} would (`--runs {each.wanted}`)."
+    if each.wanted is not None:
+        return f"{told}: about {each.wanted:,} would (`--runs {each.wanted}`)."
+    return f"{told}, " + ("because some runs without it failed." if each.failed else "nor in any number that is within reach.")
 
 
 def message(found: Explanation, numbers: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ from overnight.brief import page
 from overnight.contracts import Call, Executed, Researcher, Sandbox, Team
 from overnight.errors import TrackError
 from overnight.researchers.agent import Agent, AgentWorkspace
+from overnight.researchers.knobs.turned import noted
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
 from overnight.researchers.llm.client import ModelClient
@@ -83,11 +84,9 @@ class TeamBuilder:
         roles = tuple(roles)
         researchers = {role.name: self._researcher(role) for role in roles if role.proposes}
         advisers = {role.kind: self._client(role) for role in roles if role.kind in ADVISE}
-        made = Team(researchers, close=partial(_stop, researchers.values()))
+        made = Team(researchers, noted=noted, close=partial(_stop, researchers.values()))
         if any(role.kind == "knobs" for role in roles):
-            from overnight.researchers.knobs import Knobs  # loads numpy, as its researcher did
-            from overnight.researchers.knobs.turned import noted
-            made.noted = noted
+            from overnight.researchers.knobs.propose import Knobs  # loads numpy, as its researcher did
             made.taught = next(each.taught for each in researchers.values() if isinstance(each, Knobs))
         if "critic" in advisers:
             words = next(role.prose for role in roles if role.kind == "critic")
@@ -105,7 +104,7 @@ class TeamBuilder:
 
     def _knobs(self, _role: Role) -> Researcher:
         with _one_thread():
-            from overnight.researchers.knobs import Knobs  # loads numpy, for which other commands need not wait
+            from overnight.researchers.knobs.propose import Knobs  # loads numpy, for which other commands need not wait
         return Knobs(self.executed)
 
     def _agent(self, role: Role) -> Researcher:

@@ -34,7 +34,8 @@ def train(x):
     # It grows with its width.
     return x + RATE * WIDTH * (1 - DROPPED)
 '''
-STRANGE: tuple[dict[str, Any], ...] = ({}, {"set": "no mapping"}, {"knob": [None]}, {"?": {"": 1e308}})
+STRANGE: tuple[dict[str, Any], ...] = ({}, {"set": "no mapping"}, {"set": {"lr": 0.3}}, {"set": {"lr": []}},
+                                       {"set": {"lr": [0.1, [1]]}}, {"knob": [None]}, {"?": {"": 1e308}})
 
 
 class ResearcherSuite:

@@ -241,7 +241,8 @@ def believed(found: TrackView) -> str:
         return ""
     most = found.believed[:MOST_TOLD]
     told = "; ".join(f"{each.name} {each.share:.1f}{f', {each.way:+.1f} steps' if each.way else ''}" for each in most)
-    return f"earlier tracks say of {len(found.believed)} knobs how much each matters (1 is the usual): {told}"
+    return (f"earlier tracks say of {len(found.believed)} knobs how much each matters (1 is the usual), and which way "
+            f"keeps went, which is not used: {told}")
 
 
 def gain(found: TrackView) -> str:

@@ -20,6 +20,7 @@ Spanned = ast.stmt | ast.expr
 
 NEWLINE = re.compile(r"\r\n|\r|\n")  # what the tokenizer calls a line; str.splitlines knows more kinds
 BOM = "\ufeff"
+DEEPEST = 400  # levels of a tree that is walked through by recursion, of which Python allows about a thousand
 FILTERS = threading.Lock()  # warnings.catch_warnings changes the whole process
 
 
@@ -57,11 +58,17 @@ class Source:
 
 
 def parse(text: str) -> Source | None:
-    """The source, or None when it is not Python."""
+    """The source, or None when it is not Python, or nested so deeply that nobody can walk through it."""
     try:
-        return Source(text)
+        source = Source(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    level: list[ast.AST] = [source.tree]
+    for _ in range(DEEPEST):
+        level = [part for node in level for part in ast.iter_child_nodes(node)]
+        if not level:
+            return source
+    return None
 
 
 def sources(files: Mapping[str, str | None]) -> Iterator[tuple[str, Source]]:

@@ -16,9 +16,9 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from overnight.contracts import Brief, Explore, Point
+from overnight.contracts import Brief, Explore, Point, turns
 from overnight.researchers.knobs.choose import CRASH, UNSURE, WORST, below, improvement, typical
-from overnight.researchers.knobs.history import Lineage, noted, own
+from overnight.researchers.knobs.history import Lineage, own
 from overnight.researchers.knobs.parzen import drawn
 from overnight.researchers.knobs.process import Array, Process, Seen, Turns, Whole
 from overnight.researchers.knobs.scales import Value
@@ -75,9 +75,9 @@ def known(brief: Brief, explore: Explore, values: Mapping[str, Value]) -> list[K
     place = {knob: number for number, knob in enumerate(values)}
     merged: dict[frozenset[tuple[str, Value]], list[Point]] = {frozenset(): []}
     for point in explore.points:
-        if not noted(point.note).keys() <= values.keys():
+        if not turns(point.note).keys() <= values.keys():
             continue
-        merged.setdefault(frozenset(lineage.after(point.base, noted(point.note)).items()), []).append(point)
+        merged.setdefault(frozenset(lineage.after(point.base, turns(point.note)).items()), []).append(point)
     return [Known(dict(sorted(config, key=lambda pair: place[pair[0]])),
                   tuple((label, sign * value) for point in points for label, value in point.runs),
                   sum(point.failed for point in points), any(point.open for point in points),
@@ -341,5 +341,5 @@ def _level(point: Known) -> float:
 
 def _refused(brief: Brief) -> set[frozenset[tuple[str, Value]]]:
     """What was claimed of this frontier and not kept."""
-    return {frozenset((knob, pair[1]) for knob, pair in noted(past.note).items())
+    return {frozenset((knob, pair[1]) for knob, pair in turns(past.note).items())
             for past in brief.history if past.base == brief.frontier and past.verdict not in ("keep", "open")}

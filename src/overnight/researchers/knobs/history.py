@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from overnight.contracts import TURNED, Past
+from overnight.contracts import Past, turns
 from overnight.researchers.knobs.scales import Value
 
 SEEN = 300  # trials that the surrogate learns from, at most
@@ -49,14 +49,14 @@ class KnobEvidence(Struct, frozen=True):
 
 def read(history: Sequence[Past], frontier: int, values: Mapping[str, Value]) -> KnobEvidence:
     """The evidence on knobs that have these values at the frontier."""
-    turns = [(past, raw) for past in history if (raw := noted(past.note))]
+    turned = [(past, raw) for past in history if (raw := turns(past.note))]
     mutations = {str(past.note.get("id")): past for past in history if past.note.get("kind") == "mutation"}
     lineage = Lineage(history, frontier, values)
-    known = [(past, move) for past, raw in turns if (move := _move(raw, values))]
+    known = [(past, move) for past, raw in turned if (move := _move(raw, values))]
     trials = [_trial(past, move, lineage.base(past.base), values) for past, move in _chosen(known)]
     here = {frozenset(_made({}, move, values).items()) for past, move in known if past.base == frontier}
     seen = {frozenset(config.items()) for trial in trials for config in (trial.base, trial.made)}
-    mine = (past for past, _ in turns if own(past))
+    mine = (past for past, _ in turned if own(past))
     return KnobEvidence(trials, here | seen | {frozenset()}, mutations, _kept(mine), _kept(mutations.values()))
 
 
@@ -65,19 +65,12 @@ def _kept(pasts: Iterable[Past]) -> tuple[int, int]:
     return len(verdicts), verdicts.count("keep")
 
 
-def noted(note: Mapping[str, Any]) -> dict[str, Any]:
-    """What the note of a change says of knobs, whoever made it."""
-    raw = note.get(TURNED)
-    return raw if isinstance(raw, dict) else {}
-
-
 def kept(history: Iterable[Past]) -> dict[str, tuple[Value, Value]]:
     """By which knobs what was kept moved the frontier, in all: knob -> (first value, last value)."""
     found: Move = {}
     for past in history:
-        if past.verdict == "keep" and (raw := noted(past.note)):
-            for knob, (old, new) in _move(raw, dict.fromkeys(raw, 0)).items():
-                found[knob] = found.get(knob, (old, new))[0], new
+        for knob, (old, new) in turns(past.note).items() if past.verdict == "keep" else ():
+            found[knob] = found.get(knob, (old, new))[0], new
     return found
 
 
@@ -86,11 +79,9 @@ def own(past: Past) -> bool:
     return past.note.get("kind") == "knobs"
 
 
-def _move(raw: Mapping[str, Any], values: Mapping[str, Value]) -> Move:
-    """What was turned; empty where a knob of it is gone or the note does not speak clearly."""
-    clear = all(isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(each, bool | int | float | str)
-                                                                            for each in pair) for pair in raw.values())
-    return {knob: (old, new) for knob, (old, new) in raw.items()} if clear and raw.keys() <= values.keys() else {}
+def _move(turned: Move, values: Mapping[str, Value]) -> Move:
+    """What was turned; empty where a knob of it is gone."""
+    return turned if turned.keys() <= values.keys() else {}
 
 
 def _chosen(known: list[tuple[Past, Move]]) -> list[tuple[Past, Move]]:
@@ -145,4 +136,4 @@ class Lineage:
 
     def _steps(self, past: Past) -> Move:
         """The known knobs that an experiment turned, whatever else it did."""
-        return _move({knob: pair for knob, pair in noted(past.note).items() if knob in self._values}, self._values)
+        return _move({knob: pair for knob, pair in turns(past.note).items() if knob in self._values}, self._values)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
@@ -40,9 +39,8 @@ def of(files: Mapping[str, str | None], metric: str = "", contract: str = "") ->
 @lru_cache(maxsize=4)
 def _of(texts: tuple[tuple[str, str], ...], metric: str, printed: bool) -> Ruler:
     slices = _Slice({path: source.tree for path, source in sources(dict(texts))})
-    with suppress(RecursionError):  # of an expression that is nested too deeply: what was found by then holds
-        slices.data()
-        slices.reports(metric, printed)
+    slices.data()
+    slices.reports(metric, printed)
     return Ruler(frozenset(slices.found), frozenset(slices.settings))
 
 

@@ -25,10 +25,11 @@ def noted(files: Mapping[str, str], change: Change) -> Change:
         return change
     try:
         before, after = _by_id({path: files[path] for path in new}), _by_id(new)
+        other = before.keys() != after.keys() or any(_rest(files[path], path, before) != _rest(text, path, after)
+                                                     for path, text in new.items())
     except TrackError:  # a bad comment
         return change
-    if before.keys() != after.keys() or any(_rest(files[path], path, before) != _rest(text, path, after)
-                                            for path, text in new.items()):
+    if other:
         return change
     turned = {knob: [before[knob].value, after[knob].value] for knob in before if before[knob].value != after[knob].value}
     return msgspec.structs.replace(change, note=change.note | {TURNED: turned}) if turned else change
