@@ -2,6 +2,7 @@
 
 import os
 import random
+import statistics
 import subprocess
 import sys
 from itertools import product
@@ -280,3 +281,13 @@ def test_a_claim_of_many_knobs_that_was_refused_is_not_made_again():
     refused = remembered(experiment)
     for past in (refused, replace(refused, note={})):  # which a note that is longer still would be
         assert change([much], source, runs=LATE, history=[past]).note != claim.note
+
+
+def test_where_nothing_stands_out_all_is_tried_and_what_stands_out_is_followed():
+    """A default that learns nothing: whatever is turned gives the same number but for noise."""
+    flat = [point(1.0 + 0.04 * (-1) ** step, step % 5, RATE=0.1 * 1.2**step) for step in range(1, 7)]
+    draws = [turned(change(flat, seed=seed, noise=0.1)) for seed in range(12)]
+    assert len({value for each in draws for value in [each.get("RATE", 0.1)]}) > 6
+    assert statistics.fmean(len(each) for each in draws) > 3
+    found = [*flat, *(point(0.2, label, RATE=1.6, MIX=0.8) for label in range(3))]
+    assert all(turned(change(found, seed=seed, noise=0.1)).get("RATE", 0.1) > 0.3 for seed in range(4))

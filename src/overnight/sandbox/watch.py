@@ -140,8 +140,13 @@ def name_of(pid: int | str) -> str:
 
 
 def is_gone(name: str) -> bool:
-    """Whether the process that `name_of` gave this name has ended."""
-    return name != name_of(name.split("-")[1])
+    """Whether the process that `name_of` gave this name has ended; where nothing can be read just now, it has not."""
+    try:
+        return name != f"overnight-{name.split('-')[1]}-{_stat(name.split('-')[1])[19]}"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
 
 
 def _stat(pid: int | str) -> list[str]:

@@ -41,6 +41,7 @@ LEAST = 0.7  # standard deviations of a pair that a claim is to be better by: of
 SURE, HOPE = 2.0, -0.5  # standard deviations of what is expected by which it is above zero; the same for the last claims
 PARZEN, MOST_PARZEN = 0.33, 0.6  # share of runs where good ones are common, at first and at most
 EAGER = 2.0  # how eagerly that share follows what came of them
+PLATEAU, OUT = 4, 3.0  # runs after which nothing may be said to stand out, and standard deviations of a pair that it would by
 FEW, TRIES = 10, 10  # points before the first of them, and draws until one is new
 MOST_TOLD, LEAST_TOLD = 5, 0.05  # knobs that are said to matter, and the least share of all for that
 USAGE_NOISE, SLOPE = 0.05, 0.5  # standard deviations of the log of a guard's usage, and of what a step of a knob does to it
@@ -106,6 +107,9 @@ class _Search:
         self.points = known(brief, explore, {knob.id: knob.value for knob in space.knobs})
         self.rows = np.array([space.row(point.config) for point in self.points])
         self.exact = not brief.noise and brief.noise is not None
+        here = [value for _, value in self.points[0].runs]
+        self.level = float(np.mean(here)) if here else 0.0
+        self.gains = [value - self.level for point in self.points[1:] for _, value in point.runs]
         self.unit, self.model = self._fitted()
         self.allowed = self._guards()
         often = 1 if self.exact else OFTEN
@@ -116,12 +120,9 @@ class _Search:
 
     def _fitted(self) -> tuple[float, Process]:
         """The unit of effects, and the surrogate of all that was run; what waits is taken to be as it expects."""
-        here = [value for _, value in self.points[0].runs]
-        level = float(np.mean(here)) if here else 0.0
-        told = self._told()
-        others = [value - level for point in self.points[1:] for _, value in point.runs]
+        told, level = self._told(), self.level
         noise = (self.brief.noise or 0.0) / math.sqrt(2)
-        unit = max(typical(others, noise), min(MOST_NOISES * noise, SHARE * abs(level)))
+        unit = max(typical(self.gains, noise), min(MOST_NOISES * noise, SHARE * abs(level)))
         found: list[tuple[Array, float, int, float]] = []
         for row, point in told:
             for label, value in point.runs[-MOST_OF_ONE:]:
@@ -249,12 +250,31 @@ class _Search:
         """Where the next run is expected to improve most on the lead; None where everything near was tried."""
         top, active = float(self.believed[lead]), self._active()
         self.turns = Turns(self.model, self.space.steps, active)
+        if self._flat() and (places := self._anywhere()) is not None:
+            return self._run(places)
         if len(self.points) > FEW and self.lots.random() < self._share(best) \
                 and (places := self._parzen(lead, active)) is not None:
             return self._run(places, "parzen")
         starts = [self.space.places(self.points[i].config) for i in best[:STARTS]] + [self._strayed(lead, active)]
         found = max((self._climbed(start, top) for start in starts), key=lambda each: each[0])
         return self._run(found[1]) if found[0] > 0 else None
+
+    def _flat(self) -> bool:
+        """Whether nothing that was run stands out, so that all that is expected is noise: the default lies on a plateau, or
+        effects are too small to be seen."""
+        noise, gains = self.brief.noise or 0.0, np.array(self.gains)
+        return len(gains) >= PLATEAU and float(np.median(np.abs(gains))) <= noise and float(np.max(gains)) <= OUT * noise
+
+    def _anywhere(self) -> Places | None:
+        """A configuration that is drawn evenly, of many knobs those that are turned; None where none was found that is new and
+        breaks no guard."""
+        for _ in range(TRIES):
+            places = list(self.space.home)
+            for knob in self._active():
+                places[knob] = int(self.lots.integers(len(self.space.values[knob])))
+            if tuple(places) not in self.over and self._affordable(self.space.at(tuple(places))[None])[0] > 0.5:
+                return tuple(places)
+        return None
 
     def _share(self, best: Sequence[int]) -> float:
         """The share of runs where good ones are common: more while these are more often among the best quarter."""

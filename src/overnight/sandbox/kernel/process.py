@@ -137,9 +137,11 @@ class BubblewrapProcess(Supervised):
 
     def _failed(self) -> Fault:
         """The sandbox itself broke before the payload began."""
+        ended = watch.dead(self._monitor_fd, SHORT)
         self._end("stopped")
-        said = self._drain.result()[1].decode(errors="replace").strip()
-        return Fault(f"the sandbox failed to start: {said or 'bwrap said nothing'}")
+        said, code = self._drain.result()[1].decode(errors="replace").strip(), self._monitor.wait()
+        how = f"ended with status {code}" if ended else f"was not ready in {time.monotonic() - self._clock:.0f} s"
+        return Fault(f"the sandbox failed to start: {said or f'bwrap said nothing and {how}'}")
 
     def _abandon(self) -> None:
         """Remove all of a sandbox that did not start."""
