@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -22,6 +22,7 @@ from overnight.contracts import Command, Ended, Process, Sandbox
 from overnight.errors import Fault
 
 MOST_ORACLES = 10_000  # oracles for one scorer
+END_WITHIN = 1.0  # seconds that an oracle has to end by itself where its scorer failed
 FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish, and the answers to it
 
 
@@ -40,6 +41,8 @@ def asked(sandbox: Sandbox, scorer: Command, oracle: Command, running: Callable[
         with ThreadPoolExecutor(1) as beside:  # the thread that starts an oracle must outlive it
             serving = beside.submit(oracles.serve, mine)
             scored = process.wait()
+            if scored.code and not scored.killed:
+                oracles.linger(END_WITHIN)
             oracles.kill()
             serving.result()
         return scored, oracles.ended()
@@ -119,6 +122,14 @@ class Oracles:
                 self._waited = (self._waited or 0.0) + ended.load.waited
             if ended.killed not in ("", "stopped") or (not ended.killed and ended.code):
                 self._failed = self._failed or ended
+
+    def linger(self, seconds: float) -> None:
+        """Give the oracle that there is so long to end by itself: one that broke says its last word a moment before it ends,
+        and is what the scorer failed for."""
+        with self._lock:
+            waiting = self._waiting
+        if waiting is not None:
+            wait([waiting], seconds)
 
     def kill(self) -> None:
         """End the oracle that there is, and start no other."""
