@@ -521,6 +521,16 @@ raise SystemExit(1)
     assert run.outcome == "crash" and "the oracle ended with status 1" in run.reason
 
 
+def test_an_oracle_that_breaks_after_its_last_word_explains_the_run(asking, bubblewrap):
+    commit(asking, {"oracle.py": "import sys, time\nsys.stdin.readline()\nprint('?', flush=True)\ntime.sleep(0.3)\nraise SystemExit(1)",
+                    "score.py": FRESH + """
+said = ask(fresh(), "a")
+raise SystemExit(1)
+"""})
+    run, _ = measured(asking, bubblewrap)
+    assert run.outcome == "crash" and "the oracle ended with status 1" in run.reason
+
+
 def test_oracles_leave_nothing_open(asking, bubblewrap):
     commit(asking, {"oracle.py": COUNTING, "score.py": FRESH + """
 for _ in range(5):
