@@ -34,7 +34,6 @@ from overnight.researchers.knobs.space import Space
 
 TRACED = 60.0  # seconds that the run may take which shows what runs; no night's time
 MOST_RESERVED = 0.5  # of a night that is very short, for measuring again
-DOUBLES = ("log", "size")  # scales of which each step doubles
 Config = Mapping[str, Value]  # knob -> value
 
 
@@ -68,17 +67,8 @@ class Tpe:
             warnings.simplefilter("ignore")  # that it is experimental
             self.study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed),
                                              direction="maximize" if maximize else "minimize")
-        self.study.enqueue_trial(dict(pair for name in self.values for pair in self._default(name)))
-
-    def _default(self, name: str) -> Iterator[tuple[str, Any]]:
-        """What the default is to Optuna."""
-        knob, off = self.knobs[name], 0 in self.values[name]
-        if knob.scale.kind in DOUBLES and off:
-            yield f"{name} is 0", knob.value == 0
-        if knob.scale.kind == "fraction":
-            yield name, self.values[name].index(knob.value)
-        elif not (knob.scale.kind in DOUBLES and knob.value == 0 and off):
-            yield name, 1 - float(knob.value) if knob.scale.kind == "near1" else knob.value
+        self.study.enqueue_trial({name: self.knobs[name].value if self.knobs[name].scale.kind == "choice"
+                                  else values.index(self.knobs[name].value) for name, values in self.values.items()})
 
     def ask(self) -> tuple[Any, dict[str, Value]]:
         """A trial, and its configuration."""
@@ -88,23 +78,11 @@ class Tpe:
             return trial, {name: self._suggested(trial, name, values) for name, values in self.values.items()}
 
     def _suggested(self, trial: Any, name: str, values: Sequence[Value]) -> Value:
-        """A value between the least and the largest that are worth a try. Zero, where the scale doubles, is a switch; a
-        fraction is told by its place among them, for what is worth a try there lies close to the ends."""
-        kind, whole = self.knobs[name].scale.kind, isinstance(self.knobs[name].value, int)
-        if kind == "choice":
-            return trial.suggest_categorical(name, list(values))
-        if kind == "fraction":
-            return values[trial.suggest_int(name, 0, len(values) - 1)]
-        numbers = sorted(float(value) for value in values)
-        if kind in DOUBLES and 0 in numbers:
-            if trial.suggest_categorical(f"{name} is 0", [False, True]):
-                return 0 if whole else 0.0
-            numbers = [number for number in numbers if number]
-        low, high = numbers[0], numbers[-1]
-        if kind == "near1":
-            return 1 - trial.suggest_float(name, 1 - high, 1 - low, log=True)
-        log = kind in DOUBLES and low > 0
-        return trial.suggest_int(name, int(low), int(high), log=log) if whole else trial.suggest_float(name, low, high, log=log)
+        """One of the values that are worth a try, as ours has them; those that have an order are told by their places in it."""
+        if self.knobs[name].scale.kind == "choice":
+            value: Value = trial.suggest_categorical(name, list(values))
+            return value
+        return values[trial.suggest_int(name, 0, len(values) - 1)]
 
     def tell(self, trial: Any, number: float | None, usage: float) -> None:
         """What a run measured (None: it failed), and which share of what the guards allow it took."""
