@@ -144,6 +144,44 @@ def test_threads_count_as_processes(group):
 # ---- accounts --------------------------------------------------------------------------------------------------
 
 
+def test_what_was_taken_before_the_beginning_does_not_count(group):
+    process = start(group, """
+        import time
+        held = bytearray(60 << 20)
+        until = time.process_time() + 0.3
+        while time.process_time() < until: pass
+        del held
+        print("idle", flush=True)
+        input()
+    """)
+    assert process.stdout.readline() == "idle\n"
+    group.begin()
+    process.communicate("\n", timeout=60)
+    assert group.usage().cpu < 0.2 and (group.version is V2 or group.usage().peak_memory < 40 * MB)
+
+
+def test_what_is_born_in_it_is_in_it_and_we_are_not(place):
+    """The thread that starts it goes in and back; where it could not go back it stays outside."""
+    group, own = place.make(100 * MB, 20), Path("/proc/thread-self/cgroup").read_text()
+    with group.bearing() as born:
+        assert (Path("/proc/thread-self/cgroup").read_text() != own) == born
+        process = subprocess.Popen(["/bin/sleep", "60"])
+    assert Path("/proc/thread-self/cgroup").read_text() == own
+    assert listed(group) == [process.pid] * born
+    process.kill()
+    process.wait()
+    group.close()
+
+
+def test_a_thread_that_cannot_go_in_is_where_it_was(place):
+    group, own = place.make(100 * MB, 20), Path("/proc/thread-self/cgroup").read_text()
+    group.close()
+    if group.places and place._bears:
+        with pytest.raises(OSError, match="No such file"), group.bearing():
+            pass
+    assert Path("/proc/thread-self/cgroup").read_text() == own
+
+
 def test_the_time_of_children_that_nobody_waits_for_is_counted(group):
     run(group, """
         import os, signal, time

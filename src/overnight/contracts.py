@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
@@ -456,6 +456,27 @@ class Sandbox(Protocol):
 
     def start(self, command: Command) -> Process:
         """Start it. The calling thread must outlive the process. Raises Fault when it cannot be started."""
+
+
+class Held(Protocol):
+    """A sandboxed command that is set up and waits: nothing of it has run. One of `release` and `discard` must be called."""
+
+    def release(self) -> Process:
+        """Let it begin; one that was killed meanwhile has ended before it began. Raises Fault when it cannot begin."""
+
+    def kill(self) -> None:
+        """End it now, from whatever thread."""
+
+    def discard(self) -> None:
+        """End it without a beginning; nothing stays behind."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A sandbox that can set a command up some time before it begins."""
+
+    def prepare(self, command: Command) -> Held:
+        """Set it up. The calling thread must outlive the process. Raises Fault when it cannot be set up."""
 
 
 # ---- workers ---------------------------------------------------------------------------------------------------

@@ -27,14 +27,16 @@ from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
 from overnight.errors import Fault, TrackError
 from overnight.execution import builds, editables, executed, mounts, null_edits, starved
+from overnight.execution.ahead import Ahead
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
-from overnight.execution.oracle import asked
+from overnight.execution.oracle import Judging
 from overnight.lab.events import Outcome
 from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
 from overnight.referee.curves import CurveWatch
+from overnight.referee.kinds.timing import is_duration
 from overnight.repo import Repo
 from overnight.track import runners
-from overnight.track.spec import Build, RunSpec, Score, Step, Track
+from overnight.track.spec import TIMES, Build, RunSpec, Score, Step, Track
 from overnight.track.units import seconds, size
 
 LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight.scoring, whatever their interpreter
@@ -54,6 +56,9 @@ class Runner:
         for folder in (self.trees, self.artifacts):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock, self._using, self._doomed = threading.Lock(), Counter[str](), set[str]()
+        metric, guards = track.metric, {guard.metric for guard in track.guard}
+        self.timed = (metric.kind == "timing" or (metric.kind == "auto" and is_duration(metric.name, (), ()))
+                      or bool(TIMES & {metric.name, *guards}))  # then nothing else may go on beside a run
         self.proven = set[str]()  # commits in whose trees all that the contract requires ended well
         repo.refuse_filters(contract, track)
         self.python, self.mounts = mounts.interpreter(track.run, repo.folder)
@@ -242,7 +247,27 @@ class _OneRun:
     def _measure(self) -> tuple[dict[str, float], float | None]:
         """The metrics, and the metric on the holdout. Raises Invalid, Fault, OSError."""
         tree = self._tree()
-        run = self._run(tree)
+        with self._ahead(tree) as ahead:
+            return self._measured(tree, ahead)
+
+    @contextmanager
+    def _ahead(self, tree: Path) -> Iterator[Ahead | None]:
+        """The scorer and the oracle, which may be set up in the meantime; None where the track has no scorer."""
+        if self.track.score is None:
+            yield None
+            return
+        commands = self._judges(self.track.score, tree)
+        self.harvest.mkdir(parents=True, exist_ok=True)  # what is put into it later, they see
+        self.harvest.chmod(0o755)
+        ahead = Ahead(lambda: Judging(self.runner.sandbox, *commands), self.running)
+        try:
+            yield ahead
+        finally:
+            ahead.close()
+
+    def _measured(self, tree: Path, ahead: Ahead | None) -> tuple[dict[str, float], float | None]:
+        """The same, of a run that is judged by what is set up."""
+        run = self._run(tree, ahead=ahead)
         self.said, self.cpu, self.peak = self.said + run.stdout + run.stderr, run.cpu, run.peak_memory
         if self.pace is not None and run.killed == "behind":
             raise Invalid("behind", self.pace.reason)
@@ -253,7 +278,7 @@ class _OneRun:
         with self._timed("hash"):
             self.artifacts = fingerprint(self.harvest)
         self._require(tree)
-        metrics = self._score(self.track.score, tree) if self.track.score is not None else {}
+        metrics = self._score(self.track.score, ahead.run) if self.track.score is not None and ahead is not None else {}
         metrics |= {"cpu_seconds": self.cpu, "wall_seconds": run.wall, "peak_memory": float(self.peak)}
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric, run.stdout + b"\n" + run.stderr)
@@ -264,7 +289,7 @@ class _OneRun:
         """What a scorer says of artefacts that lie there. Raises Invalid, Fault, OSError."""
         if self.track.score is None:
             raise Invalid("invalid", "this track has no scorer")
-        metrics = self._score(self.track.score, self._tree())
+        metrics = self._scored(self.track.score, self._tree())
         self._number(metrics)
         return metrics, None
 
@@ -282,7 +307,7 @@ class _OneRun:
         if score is None or not score.holdout or stage not in HELD:
             return None
         try:
-            return self._number(self._score(score, tree, self.runner.holdout()))
+            return self._number(self._scored(score, tree, self.runner.holdout()))
         except Invalid as invalid:
             if stage == "calibrate":
                 raise Invalid(invalid.outcome, f"on the holdout, {invalid.reason}") from invalid
@@ -309,7 +334,7 @@ class _OneRun:
                 "disk": f"[run] disk = {told.disk}"}
         succeeded(done, "the build", seconds(step.spec.timeout), keys, printed=True)
 
-    def _run(self, tree: Path, traced: bool = False, most: float = math.inf) -> Ended:
+    def _run(self, tree: Path, traced: bool = False, most: float = math.inf, ahead: Ahead | None = None) -> Ended:
         step = self.track.run
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
         command = executed.traced(command) if traced else command
@@ -322,7 +347,7 @@ class _OneRun:
         if caches is not None:
             command = caches.warmed(command, self.runner.tree(self.runner.contract), own)
         since = time.perf_counter()
-        ended = self._started(command).wait()
+        ended = self._started(command, ahead).wait()
         self._ended("sandbox of the run", since, ended)
         if caches is not None:
             caches.cooled(self.harvest, own and not ended.code and not ended.killed)
@@ -340,28 +365,36 @@ class _OneRun:
             succeeded(done, f"the required command {' '.join(step.command)[:80]}", seconds(step.timeout), printed=True)
         self.runner.proven.add(self.job.commit)
 
-    def _score(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
-        """The scorer's metrics; it may ask the oracle, which runs the candidate's code, line by line."""
+    def _scored(self, score: Score, tree: Path, secret: Path | None = None) -> dict[str, float]:
+        """The scorer's metrics, where nothing is set up for it."""
+        commands = self._judges(score, tree, secret)
+        return self._score(score, lambda: Judging(self.runner.sandbox, *commands).run(self.running), secret is not None)
+
+    def _judges(self, score: Score, tree: Path, secret: Path | None = None) -> tuple[Command, Command | None]:
+        """The scorer, and the oracle that it may ask, which runs the candidate's code."""
         with self._timed("tree"):
             judge = self.runner.tree(self.runner.contract, judge=True)
-        since = time.perf_counter()
         library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self.job.secret}
         scorer = self._command(score, judge, self.job.scorer_seed, library)
         scorer = replace(scorer, inputs=self.harvest, secret=secret, mounts=(*scorer.mounts, LIBRARY))
-        step, answered, patience = self.track.oracle, None, 0.0
+        step = self.track.oracle
         if step is None:
-            scored = self._started(scorer).wait()
-        else:
-            oracle, patience = self._command(step, tree, self.job.seed), seconds(step.timeout)
-            oracle = replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
-                             gpus=self.track.run.gpus)
-            scored, answered = asked(self.runner.sandbox, scorer, oracle, self.running)
+            return scorer, None
+        oracle = self._command(step, tree, self.job.seed)
+        return scorer, replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
+                               gpus=self.track.run.gpus)
+
+    def _score(self, score: Score, judge: Callable[[], tuple[Ended, Ended | None]], secret: bool = False) -> dict[str, float]:
+        """The scorer's metrics. `secret`: what it and the oracle say meanwhile is not kept, nor what they take."""
+        since = time.perf_counter()
+        scored, answered = judge()
         self._ended("sandbox of the scorer", since, scored, *filter(None, [answered]))
-        if secret is None:
+        if not secret:
             self.judging = scored.stderr
             if answered is not None:
                 self.judging = answered.stderr + scored.stderr
                 self.cpu, self.peak = self.cpu + answered.cpu, max(self.peak, answered.peak_memory)
+        patience = 0.0 if self.track.oracle is None else seconds(self.track.oracle.timeout)
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
     def _command(self, step: RunSpec | Score | Step | Build, tree: Path, seed: int, more: Mapping[str, str] = {}) -> Command:
@@ -376,9 +409,13 @@ class _OneRun:
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
                        (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
 
-    def _started(self, command: Command) -> Process:
+    def _started(self, command: Command, ahead: Ahead | None = None) -> Process:
+        """A command that has begun. What comes after it may be set up meanwhile; not where its time counts, nor on a single
+        core, which would do one after the other in any case."""
         process = self.runner.sandbox.start(command)
         self.running(process)
+        if ahead is not None and not self.runner.timed and len(self.cores) != 1:
+            ahead.begin()
         return process
 
     # -- time --

@@ -14,9 +14,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from overnight.contracts import Command
+from overnight.errors import Fault
 from overnight.sandbox import gpus, watch
 from overnight.sandbox.backend import Backend
 from overnight.sandbox.kernel import seccomp
@@ -64,16 +66,27 @@ class Bubblewrap(Backend):
 
     def launch(self, command: Command) -> BubblewrapProcess:
         """Start a command. Raises Fault, OSError."""
+        return self.prepare(command).release()
+
+    def prepare(self, command: Command) -> BubblewrapProcess:
+        """Set a command up, to be released later. The calling thread must outlive the process. Raises Fault."""
+        try:
+            return self._prepared(command)
+        except OSError as error:
+            raise Fault(f"the sandbox could not be started: {error}.") from error
+
+    def _prepared(self, command: Command) -> BubblewrapProcess:
         owner = next(self._uids) if self._root else None
         return BubblewrapProcess(command, [self.path, *self._launcher(command, owner)], self._setup(command),
                                  seccomp.program(command.network, self.counts), self.groups, owner)
 
     def _launcher(self, command: Command, owner: int | None) -> list[str]:
-        """The command inside that becomes the payload: change the user, wait for the word `go`, enter the tree. If Overnight
-        dies before it says `go`, the payload never begins. LANG comes last, because loading a locale is slow."""
+        """The command inside that becomes the payload: change the user, say that it runs, wait for the word `go`, enter the
+        tree. If Overnight dies before it says `go`, the payload never begins. LANG comes last, because loading a locale is
+        slow."""
         drop = [] if owner is None else become(owner)
-        begin = (f'read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && export LANG="${{LANG:-C.UTF-8}}" && '
-                 'exec "$@" <"$stdin"')
+        begin = (f'echo >&0 && read -r go && cd "{OWN}/work/tree/$1" && stdin=$2 && shift 2 && '
+                 'export LANG="${LANG:-C.UTF-8}" && exec "$@" <"$stdin"')
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
         return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *words(command, environment(command))]
 
@@ -107,13 +120,12 @@ class Bubblewrap(Backend):
         ]
 
 
-def _world() -> Iterator[str]:
+@cache
+def _world() -> tuple[str, ...]:
     """The read-only system: /usr and the few files of /etc that programs need to start."""
-    yield from ("--ro-bind", "/usr", "/usr")
-    yield from itertools.chain.from_iterable(map(_bind, system()))
-    yield from ("--perms", "0755", "--dir", "/etc")
-    for name in ETC:
-        yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    etc = itertools.chain.from_iterable(("--ro-bind-try", f"/etc/{name}", f"/etc/{name}") for name in ETC)
+    return ("--ro-bind", "/usr", "/usr", *itertools.chain.from_iterable(map(_bind, system())),
+            "--perms", "0755", "--dir", "/etc", *etc)
 
 
 def _home(home: Path, size: int) -> Iterator[str]:

@@ -66,9 +66,8 @@ class Meter:
         """Seconds that the cores have worked, and those that were stolen, since the machine was started."""
         lines = []
         with suppress(OSError):
-            lines = [line.split() for line in (self._proc / "stat").read_text().splitlines()]
-        cores = [list(map(int, words[1:])) for words in lines
-                 if words and words[0][:3] == "cpu" and words[0][3:].isdigit() and int(words[0][3:]) in self._cores]
+            lines = [line.split() for line in watch.text(f"{self._proc}/stat").splitlines() if line.startswith("cpu")]
+        cores = [list(map(int, words[1:])) for words in lines if words[0][3:].isdigit() and int(words[0][3:]) in self._cores]
         if not cores or any(len(core) < STOLEN for core in cores):
             return None
         worked = sum(core[field - 1] for core in cores for field in WORK)

@@ -36,10 +36,12 @@ class Supervised:
         self._cpu, self._peak = 0.0, 0
         self._clock = time.monotonic()  # when its setup began; in the end, when it was over
 
-    def _begun(self, top: int | None) -> None:
-        """Note that the payload begins now; all its processes descend from `top`, where that is known."""
-        self._started, self._meter, self._load, self._slept = time.monotonic(), Meter(top), None, 0.0
-        self._setup_seconds = self._started - self._clock
+    def _begun(self, top: int | None, setup: float | None = None) -> None:
+        """Note that the payload begins now; all its processes descend from `top`, where that is known. `setup`: seconds that
+        its setup took, where it was held in between."""
+        self._meter, self._load, self._slept = Meter(top), None, 0.0
+        self._started = time.monotonic()
+        self._setup_seconds = self._started - self._clock if setup is None else setup
 
     def kill(self) -> None:
         """End the whole tree now; nothing happens when it is dead."""

@@ -103,31 +103,31 @@ def tree(pid: int) -> Iterator[int]:
     return (here for here, _ in _branches(pid))
 
 
-def _branches(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, list[Path]]]:
-    """The same, each with the folders of its threads; none where it is gone."""
+def _branches(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, list[str]]]:
+    """The same, each with the numbers of its threads; none where it is gone."""
     left = [pid]
     while left:
-        here, tasks = left.pop(), list[Path]()
-        with suppress(OSError):
-            tasks = list((proc / str(here) / "task").iterdir())
+        here, tasks = left.pop(), list[str]()
+        with suppress(OSError), os.scandir(f"{proc}/{here}/task") as found:
+            tasks = [entry.name for entry in found]
         yield here, tasks
         for task in tasks:
             with suppress(OSError):
-                left += map(int, (task / "children").read_text().split())
+                left += map(int, text(f"{proc}/{here}/task/{task}/children").split())
 
 
 def waits(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, int]]:
     """For each thread of such a tree its number, and the nanoseconds that it was ready to run and had no core."""
-    for _, tasks in _branches(pid, proc):
+    for here, tasks in _branches(pid, proc):
         for task in tasks:
             with suppress(OSError, ValueError, IndexError):
-                yield int(task.name), int((task / "schedstat").read_text().split()[1])
+                yield int(task), int(text(f"{proc}/{here}/task/{task}/schedstat").split()[1])
 
 
 def waits_for(pid: int, other: str) -> bool:
     """Whether a process sleeps and has a child that runs another program. Raises OSError when one is gone."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    others = [c for c in children if _text(Path(f"/proc/{c}/comm")) != f"{other}\n"]
+    children = text(f"/proc/{pid}/task/{pid}/children").split()
+    others = [c for c in children if text(f"/proc/{c}/comm") != f"{other}\n"]
     return bool(others) and _stat(pid)[0] == "S"
 
 
@@ -151,32 +151,39 @@ def is_gone(name: str) -> bool:
 
 def _stat(pid: int | str) -> list[str]:
     """The fields of /proc/<pid>/stat from the third, its state, on. Raises OSError."""
-    return _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return text(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
-def _text(file: Path) -> str:
-    """A file of /proc that holds the name of a process, which may be any bytes. Raises OSError."""
-    return file.read_text(errors="replace")
+def text(file: str) -> str:
+    """A file of the kernel's; the name of a process in it may be any bytes. Raises OSError."""
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 16):
+            parts.append(part)
+    finally:
+        os.close(fd)
+    return b"".join(parts).decode(errors="replace")
 
 
 def memory_of(pid: int, enough: int = 0) -> int:
     """Resident bytes of a tree of processes that are its own: anonymous and shared memory and the tables of pages, not
     mapped files. Where the sum passes `enough`, pages that several of them share are counted once."""
     pids = list(tree(pid))
-    total = sum(_bytes(Path(f"/proc/{each}/status"), "RssAnon:", "RssShmem:", "VmPTE:") for each in pids)
+    total = sum(_bytes(f"/proc/{each}/status", "RssAnon:", "RssShmem:", "VmPTE:") for each in pids)
     if total <= enough or len(pids) == 1:
         return total
     try:
-        return sum(_bytes(Path(f"/proc/{each}/smaps_rollup"), "Pss_Anon:", "Pss_Shmem:")
-                   + _bytes(Path(f"/proc/{each}/status"), "VmPTE:") for each in pids)
+        return sum(_bytes(f"/proc/{each}/smaps_rollup", "Pss_Anon:", "Pss_Shmem:") + _bytes(f"/proc/{each}/status", "VmPTE:")
+                   for each in pids)
     except PermissionError:
         return total
 
 
-def _bytes(path: Path, *names: str) -> int:
+def _bytes(path: str, *names: str) -> int:
     """The sum of some lines of a file in /proc; nothing when the process is gone. Raises PermissionError."""
     try:
-        lines = _text(path).split("\n")  # and not where a name holds what else ends a line
+        lines = text(path).split("\n")  # and not where a name holds what else ends a line
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith(names)) << 10

@@ -28,10 +28,14 @@ _NUMBERS = itertools.count(1)  # of the groups that this process made
 
 
 class Cgroups:
-    """A place where groups can be made. `homes` is where each controller has it; `remove` is for trees of plain files."""
+    """A place where groups can be made. `homes` is where each controller has it; `own`: these are the groups of this process;
+    `remove` is for trees of plain files."""
 
-    def __init__(self, version: Version, homes: dict[str, Path], remove: Callable[[Path], None] = Path.rmdir) -> None:
+    def __init__(self, version: Version, homes: dict[str, Path], remove: Callable[[Path], None] = Path.rmdir,
+                 own: bool = False) -> None:
         self.version, self.homes, self._remove = version, homes, remove
+        files = [home / version.threads for home in homes.values()] if own and version.threads else []
+        self._bears = bool(files) and all(os.access(file, os.W_OK) for file in files)
         self._space = Path("/proc/self/ns/pid").stat().st_ino
         self._owner = f"{watch.name_of(os.getpid())}-{self._space}"
 
@@ -39,7 +43,7 @@ class Cgroups:
         """A new group, bounded to so many bytes and processes. Raises Fault."""
         name = f"{self._owner}-{next(_NUMBERS)}"
         folders = {controller: home / name for controller, home in self.homes.items()}
-        group = Group(self.version, folders, self._remove)
+        group = Group(self.version, folders, self._remove, self._bears)
         try:
             group.open(memory, processes)
         except OSError as error:
@@ -61,13 +65,18 @@ class Cgroups:
                 group.close()
 
     def works(self) -> bool:
-        """Whether a process can really be put under limits here."""
+        """Whether a process can really be put under limits here. Finds out, besides, whether it can be born under them."""
         with suppress(Fault), ExitStack() as leave:
             group = self.make(64 << 20, 8)
             leave.callback(group.close)
             process = leave.enter_context(subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
             group.add(process.pid)
             group.usage()
+            try:
+                with group.bearing():
+                    pass
+            except OSError:
+                self._bears = False
             return True
         return False
 
@@ -92,25 +101,27 @@ def candidates(root: Path = ROOT, own: Path = OWN) -> Iterator[Cgroups]:
     """Where groups might be made, the best first; whether they can is not tried."""
     if not own.exists():
         return
-    for version, homes in _second(root, own) if (root / "cgroup.controllers").exists() else _first(root, own):
-        yield Cgroups(version, homes)
-
-
-def _first(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
-    """Version 1: in the groups of this process; else in those called `overnight` that root made and gave to a user."""
+    if (root / "cgroup.controllers").exists():
+        yield from (Cgroups(V2, homes) for homes in _second(root, own))
+        return
     mine = {name: _mine(root / name, own, name) for name in (*NEEDED, "cpuacct")}
-    yield V1, mine
+    yield Cgroups(V1, mine, own=True)
+    yield from (Cgroups(V1, homes) for homes in _given(root, mine))
+
+
+def _given(root: Path, mine: dict[str, Path]) -> Iterator[dict[str, Path]]:
+    """Version 1: the groups called `overnight` that root made and gave to a user, in those of this process or above."""
     given = {name: [up / SELF for up in _upwards(root / name, home) if (up / SELF).is_dir()] for name, home in mine.items()}
     if all(given.values()):
-        yield V1, {name: found[0] for name, found in given.items()}
+        yield {name: found[0] for name, found in given.items()}
 
 
-def _second(root: Path, own: Path) -> Iterator[tuple[Version, dict[str, Path]]]:
+def _second(root: Path, own: Path) -> Iterator[dict[str, Path]]:
     """Version 2: in the group of this process if it may divide it, else in the nearest above it that is divided already."""
     mine = _mine(root, own, "")
     for home in _upwards(root, mine.parent if mine.name == SELF else mine):
         if _divided(home, home == mine):
-            yield V2, dict.fromkeys((*NEEDED, "cpu"), home)
+            yield dict.fromkeys((*NEEDED, "cpu"), home)
         if (home / "memory.max").exists() and (home / "memory.max").read_text().strip() != "max":
             return  # what lies above is outside a limit that is set for this process
 

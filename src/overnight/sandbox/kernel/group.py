@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -44,6 +44,7 @@ class Version(Struct, frozen=True):
     oom      where the line `oom_kill` counts
     cpu      file, line ("" where the file is one number) and how many of its units make a second
     pressure says for how long something in the group was ready to run and had no core; "" where no file does
+    threads  takes single threads; "" where a group holds whole processes alone
     """
 
     bounds: dict[str, str]
@@ -54,6 +55,7 @@ class Version(Struct, frozen=True):
     oom: str
     cpu: tuple[str, str, float]
     pressure: str = ""
+    threads: str = ""
 
 
 V1 = Version(
@@ -61,7 +63,7 @@ V1 = Version(
     wishes={"memory.memsw.limit_in_bytes": "{memory}", "memory.swappiness": "0",
             "memory.kmem.tcp.limit_in_bytes": "{memory}"},  # else TCP's buffers are in no account
     mark="memory.max_usage_in_bytes", current="memory.usage_in_bytes", files=("total_cache", "total_shmem"),
-    oom="memory.oom_control", cpu=("cpuacct.usage", "", 1e9))
+    oom="memory.oom_control", cpu=("cpuacct.usage", "", 1e9), threads="tasks")
 V2 = Version(
     bounds={"memory.max": "{memory}", "pids.max": "{processes}"},
     wishes={"memory.swap.max": "0", "memory.oom.group": "1"},
@@ -80,12 +82,15 @@ class GroupUsage(Struct, frozen=True):
 
 
 class Group:
-    """One tree of processes. `folders` is where each controller has it; in version 2 that is one folder."""
+    """One tree of processes. `folders` is where each controller has it; in version 2 that is one folder. `bears`: a thread may
+    go into it and back, so that what it starts meanwhile is born in it."""
 
-    def __init__(self, version: Version, folders: dict[str, Path], remove: Callable[[Path], None]) -> None:
-        self.version, self.folders, self._remove = version, folders, remove
+    def __init__(self, version: Version, folders: dict[str, Path], remove: Callable[[Path], None],
+                 bears: bool = False) -> None:
+        self.version, self.folders, self._remove, self._bears = version, folders, remove, bears
         self.places: list[Path] = []  # the folders that are made
         self._mark = self._peak = 0
+        self._before = 0.0  # CPU seconds that do not count
 
     def open(self, memory: int, processes: int) -> None:
         """Make it, with its bounds. Raises OSError."""
@@ -94,10 +99,10 @@ class Group:
             self.places.append(place)
         values = {"memory": memory, "processes": processes + LAUNCHER}
         for name, value in self.version.bounds.items():
-            self._file(name).write_text(value.format(**values))
+            _put(self._file(name), value.format(**values))
         for name, value in self.version.wishes.items():
             with suppress(OSError):
-                self._file(name).write_text(value.format(**values))
+                _put(self._file(name), value.format(**values))
 
     def add(self, pid: int) -> None:
         """Put a process in, before it has children; what it held already stays on its old group's bill. Raises Fault."""
@@ -107,14 +112,41 @@ class Group:
         except OSError as error:
             raise Fault(f"process {pid} could not be put under its limits: {error}.") from error
 
+    @contextmanager
+    def bearing(self) -> Iterator[bool]:
+        """Have this thread in it for a block, so that what it starts there is born in it; whether that can be done. To put in
+        a process that lives already makes the kernel wait for all of its cores (RCU): some 8 ms. Raises Fault where the thread
+        cannot go back, OSError where it cannot go in."""
+        places = self.places if self._bears else []
+        try:
+            for place in places:
+                _put(f"{place}/{self.version.threads}", "0")
+            yield self._bears
+        finally:
+            try:
+                for place in places:
+                    _put(f"{place.parent}/{self.version.threads}", "0")
+            except OSError as error:
+                raise Fault(f"Overnight could not leave the control group of a run ({error}): start it again.") from error
+
+    def begin(self) -> None:
+        """Count from now on: what was taken before is not the run's. Raises Fault."""
+        try:
+            with suppress(OSError):  # a kernel may lack it, or keep it as it is
+                _put(self._file(self.version.mark), "0")
+            with suppress(FileNotFoundError):
+                self._mark = _numbers(self._file(self.version.mark))[""]
+            self._before = self._spent()
+        except OSError as error:
+            raise _unread(error) from error
+
     def usage(self) -> GroupUsage:
         """What it took up to now; the last look is best taken when everything in it is dead. Raises Fault."""
-        name, line, units = self.version.cpu
         try:
             self._look()
-            return GroupUsage(_numbers(self._file(name))[line] / units, self._peak, self._kills(), self._waited())
+            return GroupUsage(self._spent() - self._before, self._peak, self._kills(), self._waited())
         except OSError as error:
-            raise Fault(f"the account of a run could not be read: {error}.") from error
+            raise _unread(error) from error
 
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed anything in it for memory; notes the peak besides. Version 1 kills one process and
@@ -159,17 +191,21 @@ class Group:
         read, own = (held.get(line, 0) for line in self.version.files)
         self._mark, self._peak = max(self._mark, mark), max(self._peak, top - (read - own))
 
+    def _spent(self) -> float:
+        name, line, units = self.version.cpu
+        return _numbers(self._file(name))[line] / units
+
     def _waited(self) -> float | None:
         with suppress(OSError):  # a kernel may lack it, or have it switched off
-            if self.version.pressure and (found := STALLED.search(self._file(self.version.pressure).read_text())):
+            if self.version.pressure and (found := STALLED.search(watch.text(self._file(self.version.pressure)))):
                 return int(found[1]) / 1e6
         return None
 
     def _kills(self) -> int:
         return _numbers(self._file(self.version.oom)).get("oom_kill", 0)
 
-    def _file(self, name: str) -> Path:
-        return self.folders[name.partition(".")[0]] / name
+    def _file(self, name: str) -> str:
+        return f"{self.folders[name.partition('.')[0]]}/{name}"
 
 
 # ---- the kernel's files ----------------------------------------------------------------------------------------
@@ -198,7 +234,20 @@ def members(place: Path) -> list[int]:
         return []
 
 
-def _numbers(file: Path) -> dict[str, int]:
+def _unread(error: OSError) -> Fault:
+    return Fault(f"the account of a run could not be read: {error}.")
+
+
+def _put(file: str, text: str) -> None:
+    """Write a file of the kernel's. Raises OSError."""
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _numbers(file: str) -> dict[str, int]:
     """The lines of a file, each a name and a number; a number alone has the name "". Raises OSError."""
-    lines = [line.split() for line in file.read_text().splitlines()]
+    lines = [line.split() for line in watch.text(file).splitlines()]
     return {words[0] if words[1:] else "": int(words[-1]) for words in lines}

@@ -1,7 +1,8 @@
 """One command under bwrap, from its start to its artefacts.
 
 Covered: the payload begins only when every mount is in place, its limits are set, its cgroup holds it and its life is bound
-to that of Overnight; the whole tree dies with its first process; artefacts are taken after that, through a descriptor.
+to that of Overnight, however long it is held before; the whole tree dies with its first process; artefacts are taken after
+that, through a descriptor.
 Not covered: which mounts and rights the payload has, which is `bubblewrap`'s to say.
 """
 
@@ -10,13 +11,12 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
+import select
+import socket
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from overnight.contracts import Command, Ended
 from overnight.errors import Fault
@@ -26,14 +26,16 @@ from overnight.sandbox.supervised import Supervised
 from overnight.sandbox.world import OWN
 
 USER = 1000  # number inside of the user of Overnight
-SHORT = 0.0001  # seconds between two looks for a sign of the sandbox: a payload waits meanwhile
+SHORT = 0.0001  # seconds between two looks at a process that is about to sleep
 START_WITHIN = 20.0  # seconds after which a sandbox that is not ready is a fault
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # of the host, in every sandbox: any user may open them
 BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a payload may write
 
 
 class BubblewrapProcess(Supervised):
-    """One command under bwrap. It has two processes to kill: bwrap's monitor on the host, and pid 1 inside."""
+    """One command under bwrap, held until it is released. It has two processes to kill: bwrap's monitor on the host, and pid 1
+    inside. A launcher inside says on its standard input, a socket, that it runs, which is when every mount is in place, and
+    waits there for word to become the payload."""
 
     def __init__(self, command: Command, argv: list[str], setup: list[str], rules: bytes, groups: Cgroups | None,
                  owner: int | None) -> None:
@@ -41,58 +43,56 @@ class BubblewrapProcess(Supervised):
         program that filters system calls. The cgroup is made in `groups`, if there is such a place. `owner` is the number of
         the user under which the command runs; None: the user of Overnight. Raises Fault, OSError."""
         super().__init__(command)
-        self._pidfd = -1
+        self._monitor_fd = self._pidfd = self._word = -1
         self._writable: dict[str, int] = {}
-        self._etc = world.etc(USER if owner is None else owner, command.home)
-        ready = f"/.ready-{secrets.token_hex(8)}"
-        told = self._open(command, argv, setup, rules, ready)
+        self._owner, self._etc = owner, world.etc(USER if owner is None else owner, command.home)
         try:
-            with told:
-                if groups is not None:
-                    self._group = groups.make(command.limits.memory, command.limits.processes)  # while bwrap is busy
-                self._pid = self._first_process(told.read())
-            if self._group is not None:
-                self._group.add(self._pid)  # of which all others will be children, before there are any
-            watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
-            self._release(ready, command, owner)
+            if groups is not None:
+                self._group = groups.make(command.limits.memory, command.limits.processes)
+            self._open(argv, setup, rules)
+            self._await_launcher()
+            self._lay_out()
         except BaseException:
-            self._abandon()
+            self.discard()
             raise
-        self._begun(self._pid)
+        self._setup_seconds = time.monotonic() - self._clock
 
     # -- start --
 
-    def _open(self, command: Command, argv: list[str], setup: list[str], rules: bytes, ready: str) -> BinaryIO:
-        """Start bwrap, and a thread that reads its output. Returns the stream that names its first process. Raises OSError."""
+    def _open(self, argv: list[str], setup: list[str], rules: bytes) -> None:
+        """Start bwrap, and a thread that reads its output; put the first process inside under its limits, of which all others
+        will be children, before there are any. Raises Fault, OSError."""
+        command = self._command
         info, info_theirs = os.pipe()
-        block_theirs, self._block = os.pipe()
-        word_theirs, self._word = os.pipe()
+        block_theirs, block = os.pipe()
+        self._word, word_theirs = (end.detach() for end in socket.socketpair())
         place = setup.index(f"{OWN}/work") - 5
         filters, etc = _memory_file(rules), {path: _memory_file(text.encode()) for path, text in self._etc.items()}
         texts = [word for path, fd in etc.items() for word in ("--perms", "0444", "--file", str(fd), path)]
-        options = _memory_file("\0".join([*setup[:place], *texts, "--perms", "0555", "--dir", ready, *setup[place:],
-                                          "--info-fd", str(info_theirs), "--block-fd", str(block_theirs),
-                                          "--seccomp", str(filters)]).encode() + b"\0")
+        options = _memory_file("\0".join([*setup[:place], *texts, *setup[place:], "--info-fd", str(info_theirs),
+                                          "--block-fd", str(block_theirs), "--seccomp", str(filters)]).encode() + b"\0")
         given = () if command.stdin is None else (command.stdin,)
         if given:
             os.fchmod(given[0], 0o666)  # the throw-away user opens it anew
-        try:
-            self._monitor = subprocess.Popen(
-                [argv[0], "--args", str(options), "--", *argv[1:]],
-                env={}, close_fds=True,
-                pass_fds=(options, filters, info_theirs, block_theirs, *etc.values(), *given, *command.fds),
-                stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE,
-                start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
-        except OSError:
-            for fd in (info, self._block, self._word):
-                os.close(fd)
-            raise
-        finally:
-            for fd in (options, filters, *etc.values(), info_theirs, block_theirs, word_theirs):
-                os.close(fd)
-        self._monitor_fd = os.pidfd_open(self._monitor.pid)
-        self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end, command.heard)
-        return open(info, "rb")
+        with open(info, "rb") as told, open(block, "wb") as go_on:
+            try:
+                with nullcontext(False) if self._group is None else self._group.bearing() as born:
+                    self._monitor = subprocess.Popen(
+                        [argv[0], "--args", str(options), "--", *argv[1:]], env={}, close_fds=True,
+                        pass_fds=(options, filters, info_theirs, block_theirs, *etc.values(), *given, *command.fds),
+                        stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout,
+                        stderr=subprocess.PIPE, start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
+            finally:
+                for fd in (options, filters, *etc.values(), info_theirs, block_theirs, word_theirs):
+                    os.close(fd)
+            self._monitor_fd = os.pidfd_open(self._monitor.pid)
+            self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end,
+                                      command.heard)
+            self._pid = self._first_process(told.read())
+            if self._group is not None and not born:
+                self._group.add(self._pid)
+            watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
+            go_on.write(b"\n")
 
     def _first_process(self, text: bytes) -> int:
         try:
@@ -102,38 +102,59 @@ class BubblewrapProcess(Supervised):
             raise self._failed() from None
         return pid
 
-    def _release(self, ready: str, command: Command, owner: int | None) -> None:
-        """Let the payload begin once every mount is in place, the folders that it may fill are open here, and its tree is
-        laid out."""
-        root = Path(f"/proc/{self._pid}/root")
-        self._until(lambda: (root / ready[1:]).exists())
+    def _await_launcher(self) -> None:
+        """Wait until the launcher runs, whose life is bound to the monitor's then. Raises Fault when the sandbox dies or takes
+        too long."""
+        until = time.monotonic() + START_WITHIN
+        poll = select.poll()
+        poll.register(self._word, select.POLLIN)  # ends when all do that have it
+        if not poll.poll(START_WITHIN * 1000) or not os.read(self._word, 1):
+            raise self._failed()
+        with suppress(OSError):
+            while time.monotonic() < until and not watch.dead(self._monitor_fd, 0):
+                if watch.waits_for(self._pid, "bwrap"):
+                    return
+                time.sleep(SHORT)
+        raise self._failed()
+
+    def _lay_out(self) -> None:
+        """Open the folders that the payload may fill, and lay out its tree. Raises OSError."""
+        root, command = Path(f"/proc/{self._pid}/root"), self._command
         places = BOUNDED if command.harvest is not None else [n for n in BOUNDED if not n.endswith("out")]
         for name in (*places, *([str(command.home)[1:]] if command.home else [])):
             self._writable[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        os.write(self._block, b"\n")
         try:
-            watch.lay_out(command.tree, self._writable["overnight/work"], "tree", owner)
+            watch.lay_out(command.tree, self._writable["overnight/work"], "tree", self._owner)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             self._end("disk")  # the candidate's tree is larger than it may be, which is no fault of the machine's
-            return
-        self._until(lambda: watch.waits_for(self._pid, "bwrap"))  # from here on its life is bound to the monitor's
-        for name in DEVICES:
-            with suppress(OSError):
-                os.utime(f"/dev/{name}")  # an earlier payload may have left word in its times
-        os.write(self._word, b"go\n")
 
-    def _until(self, come: Callable[[], bool]) -> None:
-        """Wait for a sign of the sandbox. Raises Fault when it dies or takes too long."""
-        until = time.monotonic() + START_WITHIN
-        while True:
-            with suppress(OSError):
-                if come():
-                    return
-            if time.monotonic() > until or watch.dead(self._monitor_fd, 0):
-                raise self._failed()
-            time.sleep(SHORT)
+    def release(self) -> BubblewrapProcess:
+        """Let the payload begin; one that was killed meanwhile has ended before. Raises Fault when the sandbox broke."""
+        since = time.monotonic()
+        try:
+            for name in DEVICES:
+                with suppress(OSError):
+                    os.utime(f"/dev/{name}")  # an earlier payload may have left word in its times
+            if self._group is not None:
+                self._group.begin()
+            self._begun(self._pid, self._setup_seconds + time.monotonic() - since)
+            self._say(b"go\n")
+        except BaseException:
+            self.discard()
+            raise
+        return self
+
+    def _say(self, word: bytes) -> None:
+        """Tell the launcher. Raises Fault where it is gone and was not ended by Overnight."""
+        gone = watch.dead(self._monitor_fd, 0)  # it follows the launcher, though the first process may still hold the socket
+        try:
+            os.write(self._word, word)
+        except OSError:
+            gone = True
+        if gone and not self._killed:
+            raise self._failed()
 
     def _failed(self) -> Fault:
         """The sandbox itself broke before the payload began."""
@@ -143,10 +164,11 @@ class BubblewrapProcess(Supervised):
         how = f"ended with status {code}" if ended else f"was not ready in {time.monotonic() - self._clock:.0f} s"
         return Fault(f"the sandbox failed to start: {said or f'bwrap said nothing and {how}'}")
 
-    def _abandon(self) -> None:
-        """Remove all of a sandbox that did not start."""
+    def discard(self) -> None:
+        """Remove all of a sandbox whose payload does not begin, or is not waited for."""
         self._end("stopped")
-        self._monitor.wait()
+        if self._monitor_fd >= 0:
+            self._monitor.wait()
         if self._pidfd >= 0:
             self._account()
         self._close()
@@ -170,7 +192,7 @@ class BubblewrapProcess(Supervised):
                 if any(map(watch.folder_is_full, self._writable.values())):
                     self._end("disk")
         except BaseException:
-            self._abandon()  # no payload goes on unwatched
+            self.discard()  # no payload goes on unwatched
             raise
         self._over()
         code = self._monitor.wait()
@@ -200,10 +222,10 @@ class BubblewrapProcess(Supervised):
 
     def _close(self) -> None:
         with self._ending:
-            for fd in (self._monitor_fd, self._pidfd, self._block, self._word, *self._writable.values()):
+            for fd in (self._monitor_fd, self._pidfd, self._word, *self._writable.values()):
                 if fd >= 0:
                     os.close(fd)
-            self._monitor_fd = self._pidfd = self._block = self._word = -1
+            self._monitor_fd = self._pidfd = self._word = -1
             self._writable = {}
         if self._group is not None:
             self._group.close()
