@@ -417,3 +417,41 @@ def test_words_that_no_program_can_be_given_and_no_file_has_are_sentences(folder
         parse(GOOD.replace('"run.py"', '"run.py", "\\u0000"'))
     with pytest.raises(TrackError, match="does not exist"):
         check_files(parse(GOOD.replace('"run.py"', f'"{"x" * 5000}.py"')), folder, GOOD)
+
+
+PRELOAD = """
+[track]
+name = "t"
+editable = ["train.py"]
+[metric]
+name = "loss"
+direction = "minimize"
+[run]
+command = %s
+preload = %s
+[score]
+command = ["python", "score.py"]
+"""
+
+
+@pytest.mark.parametrize("command", ['["python", "train.py"]', '["python3", "-u", "-m", "pack.train", "--fast"]', '["python", "-uB", "train.py"]',
+                                     '["python", "-c", "import train"]'])
+def test_a_python_can_be_started_warm(command):
+    assert parse(PRELOAD % (command, '["torch", "os.path"]')).warm
+
+
+@pytest.mark.parametrize("command", ['["sh", "run.sh"]', '["python"]', '["python", "-m"]', '["python", "-O", "train.py"]', '["python", "-"]',
+                                     '["uv", "run", "train.py"]', '["/usr/bin/python3", "train.py"]'])
+def test_what_is_no_python_to_be_started_warm_is_refused(command):
+    with pytest.raises(TrackError, match=r"line 10.*preload is for a command that starts Python with a file, -m or -c"):
+        parse(PRELOAD % (command, '["torch"]'))
+
+
+@pytest.mark.parametrize("name", ["torch-vision", "train.py ", "", "a..b", "../x"])
+def test_what_is_no_module_is_refused(name):
+    with pytest.raises(TrackError, match="is no name of a Python module"):
+        parse(PRELOAD % ('["python", "train.py"]', [name]))
+
+
+def test_without_preload_nothing_is_warm():
+    assert not parse(PRELOAD % ('["python", "train.py"]', "[]")).warm

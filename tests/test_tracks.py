@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -29,15 +30,16 @@ def measured(tmp_path_factory, bubblewrap):
     return measure
 
 
-def once(place, sandbox, name, old, new, number):
+def once(place, sandbox, name, old, new, number, contract=None):
     source = ROOT / "tracks" / name
-    folder = repository(place / name, {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()})
+    files = {p.name: p.read_bytes() for p in source.iterdir() if p.is_file()}
+    folder = repository(place / name, files | ({"track.toml": contract} if contract else {}))
     repo, editable = Repo(folder), READY[name][0]
     judge, text = repo.head(), (source / editable).read_text()
     assert old in text
     head = commit(folder, {editable: text.replace(old, new)}) if old else judge
-    runner = Runner(load(folder), repo, sandbox, judge, home(folder))
-    return runner.measure(sealed(Measure(number, 1, head, 7, "race"), "secret"))
+    with closing(Runner(load(folder), repo, sandbox, judge, home(folder))) as runner:
+        return runner.measure(sealed(Measure(number, 1, head, 7, "race"), "secret"))
 
 
 @pytest.mark.parametrize("name", READY)
@@ -59,6 +61,20 @@ def test_there_is_something_to_find(measured, name, old, new):
     metric = load(ROOT / "tracks" / name).metric
     better = measured(name, old, new).metrics[metric.name] - measured(name).metrics[metric.name]
     assert better * (1 if metric.direction == "maximize" else -1) > metric.worthwhile
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_warm_start_gives_the_number_of_a_cold_one(measured, bubblewrap, tmp_path, name):
+    said, contract = [], (ROOT / "tracks" / name / "track.toml").read_text()
+    bubblewrap.say = said.append
+    cold, warm = measured(name), once(tmp_path, bubblewrap, name, "", "", 99,
+                                      contract.replace("[run]", '[run]\npreload = ["json", "math", "random"]'))
+    metric = load(ROOT / "tracks" / name).metric
+    assert warm.outcome == "ok" and not said
+    if metric.kind == "timing":
+        assert warm.artifacts == cold.artifacts
+    else:
+        assert warm.metrics[metric.name] == cold.metrics[metric.name]
 
 
 def test_circles_that_overlap_are_no_packing(measured):

@@ -5,7 +5,7 @@ Imports nothing of ours. An implementation needs nothing but this file (and `err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -349,6 +349,20 @@ class Limits(Struct, frozen=True):
     output: int = 8 << 20
 
 
+class Warm(Struct, frozen=True):
+    """What a command that starts Python finds imported, so that each need not import it again: a process that has is forked for
+    each, where the sandbox can do that, and else each imports it before its own work begins.
+
+    modules  names of modules, none of which is the command's own
+    sees     host folders below which `inputs` and `secret` of such commands lie
+    most     bounds that no such command's pass; of `wall` the seconds that importing may take
+    """
+
+    modules: tuple[str, ...]
+    sees: tuple[Path, ...] = ()
+    most: Limits = Limits()
+
+
 class Command(Struct, frozen=True):
     """One command to run in a sandbox.
 
@@ -368,6 +382,10 @@ class Command(Struct, frozen=True):
     gpus     whether it may use the machine's GPUs
     heard    called with each piece of captured stdout as it arrives, on a thread of the sandbox's; it must not raise, and
              True ends the command. None: it is not listened to
+    warm     what its Python has imported when it begins; None: nothing, and it need not be Python
+    before   a command that is run in its place just before it, where it is warm
+    announces  what it writes to its standard error, once, with the processor's seconds up to then and a newline, when its own
+             work begins: what came before is its start-up; b"": it has none
     """
 
     argv: tuple[str, ...]
@@ -387,6 +405,9 @@ class Command(Struct, frozen=True):
     network: Network = "none"
     gpus: bool = False
     heard: Callable[[bytes], bool] | None = None
+    warm: Warm | None = None
+    before: tuple[str, ...] = ()
+    announces: bytes = b""
 
 
 class Load(Struct, frozen=True):
@@ -410,8 +431,9 @@ class Ended(Struct, frozen=True):
     code         exit status; negative: the signal that ended it
     killed       the limit that was passed ("time", "memory", "output", "disk"), "behind" if `heard` ended it,
                  "" if it ended by itself
-    wall, cpu    seconds, from the release of the payload to the death of its last process
+    wall, cpu    seconds, from the release of the payload, or the end of its start-up, to the death of its last process
     peak_memory  bytes
+    startup      seconds from the release of a payload that is warm to the beginning of its own work
     setup        seconds that the sandbox itself took, before and after
     accounting   "exact" where the kernel counted CPU and memory of the whole tree and held it to its limits
     load         what other work there was meanwhile; None where that cannot be read
@@ -429,6 +451,7 @@ class Ended(Struct, frozen=True):
     accounting: Accounting = "estimate"
     load: Load | None = None
     slept: float = 0.0
+    startup: float = 0.0
 
 
 class Process(Protocol):
@@ -477,6 +500,19 @@ class Prepares(Protocol):
 
     def prepare(self, command: Command) -> Held:
         """Set it up. The calling thread must outlive the process. Raises Fault when it cannot be set up."""
+
+
+@runtime_checkable
+class KeepsWarm(Protocol):
+    """A sandbox that keeps processes warm for commands.
+
+    say   told in a sentence, once, what a user should hear of them
+    """
+
+    say: Callable[[str], None]
+
+    def cool(self, those: Iterable[Warm]) -> None:
+        """End what is kept warm for these."""
 
 
 # ---- workers ---------------------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def _processes(pid: int) -> dict[int, str]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in _children(task):
             about = _read(f"/proc/{child}/stat").rpartition(")")[2].split()
-            if about:
+            if about and not (about[0] == "Z" and pid != os.getpid()):  # what is dead is its parent's to bury
                 found[child] = f"{about[19]} {_read(f'/proc/{child}/comm').strip()}"
                 found |= _processes(child)
     return found
@@ -189,12 +189,16 @@ def _children(task: Path) -> list[int]:
         return []
 
 
+# What a thread of ours opens for a look at what is kept warm, and trees as they are sent to it.
+LOOKED_AT = ("/proc/", "/sys/fs/cgroup/", "/memfd:overnight-tree")
+
+
 def _descriptors() -> dict[str, str]:
     found = {}
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{name}")
-            if "/state/overnight/" not in target and not target.startswith("/proc/"):
+            if "/state/overnight/" not in target and not target.startswith(LOOKED_AT):
                 found[name] = target
     return found
 

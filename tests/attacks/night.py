@@ -1,5 +1,6 @@
 """A night of attacks: a real track in a real repository, a scripted researcher, the real loop, sandbox and scorer."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -55,6 +56,9 @@ private = ["labels.json"]
 [referee]
 stack = 1
 """
+WARM = "ATTACKS_START_WARM"  # of the environment: whether what is attacked starts warm
+if os.environ.get(WARM):
+    CONTRACT = CONTRACT.replace("[run]\n", '[run]\npreload = ["decimal", "fractions"]\n')
 SCORE = """\
 import json, os, sys
 try:
@@ -68,6 +72,7 @@ INSIDE = Path(__file__).with_name("inside.py").read_text()
 GROUND = {"track.toml": CONTRACT, "run.py": suite.HONEST, "score.py": SCORE, "labels.json": '{"answer": 3.25}\n',
           "inside.py": INSIDE, "lib/note.txt": "nothing\n"}
 BETTER = {"run.py": suite.HONEST.replace("1.0", "2.0") + "# nearer\n"}
+LOOKS, AGAIN = 3, 0.05  # at the host after a run, and seconds between two
 IDLE = 2  # rounds in which nothing is proposed any more, after which a night is given up
 
 
@@ -146,6 +151,7 @@ class Night:
                          keep=partial(keep_logs, self.session.home / LOGS))
             finally:
                 places.close()
+                executor.runner.close()
             idle += len(script.left) == left
         self.faults += [lab.problem] if lab.problem else []
 
@@ -161,7 +167,15 @@ class Night:
             finally:
                 name = self._commits.get(job.commit, "")
                 if name in self.told:
-                    self.told[name].changed += host.differences(before, host.state(self.bait))
+                    self.told[name].changed += self._changed(before)
+
+    def _changed(self, before: dict[str, Any]) -> list[str]:
+        """What is not as before; what another thread of ours has open for a moment is not there when one looks again."""
+        for _ in range(LOOKS):
+            if not (found := host.differences(before, host.state(self.bait))):
+                break
+            time.sleep(AGAIN)
+        return found
 
     def _follow(self, effects: Effects, event: Any) -> None:
         with self._alone:

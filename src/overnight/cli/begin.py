@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from overnight import files, sandbox
 from overnight.cli.base import DONE, FOLDER, SANDBOX, apart, main, tell
 from overnight.cli.trust import allowed, wanted
-from overnight.contracts import Direction, Sandbox
+from overnight.contracts import Direction, KeepsWarm, Sandbox
 from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
@@ -148,8 +149,9 @@ def check(folder: Path, sandbox_name: str) -> None:
     allowed(session, contract)
     counting.require(contract, box)
     commit = session.commit_to_judge()
-    with session.scratch():
-        runner = Runner(contract, session.repo, box, commit, session.home)
+    if isinstance(box, KeepsWarm):
+        box.say = tell
+    with session.scratch(), closing(Runner(contract, session.repo, box, commit, session.home)) as runner:
         cores = available()[:contract.run.cpus]
         found = checking.attempt(commit, partial(_measured, session, runner, cores))
         fixed, texts = seeds.at(session.repo, commit, contract, text_of(folder))

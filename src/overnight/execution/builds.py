@@ -42,8 +42,10 @@ FIRST, SPAN = 1_000_000_000, 1 << 28  # seconds since 1970 of the oldest file of
 _CACHES = {"TORCHINDUCTOR_CACHE_DIR": "torchinductor", "TRITON_CACHE_DIR": "triton", "NUMBA_CACHE_DIR": "numba",
            "CCACHE_DIR": "ccache", "JAX_COMPILATION_CACHE_DIR": "jax", "CUDA_CACHE_PATH": "cuda"}
 _PLAINLY = "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS=0"  # else torch compiles its headers in every run, at a place of its own
-_WARM = ('overnight_cache="$OVERNIGHT_OUT/.{cache}" && mkdir "$overnight_cache" && '
-         '{{ [ -z "$1" ] || cp -R "$1/." "$overnight_cache"; }} && export {names} && shift && ')
+_COPY = ('overnight_cache="$OVERNIGHT_OUT/.{cache}" && mkdir "$overnight_cache" && '
+         '{{ [ -z "$1" ] || cp -R "$1/." "$overnight_cache"; }}')
+_WARM = _COPY + " && export {names} && shift && "
+_TO_FILL = 'mkdir "$OVERNIGHT_OUT/{cache}" && ln -s {cache} "$OVERNIGHT_OUT/.{cache}"'  # what it writes there is taken out
 _RUN, _FILL = 'exec "$@"', '{{ "$@"; code=$?; mv "$overnight_cache" "$OVERNIGHT_OUT/{cache}"; exit $code; }}'
 
 
@@ -53,8 +55,8 @@ class Builds:
 
     def __init__(self, spec: Build, home: Path, prefix: str, environment: Iterable[str]) -> None:
         self.spec, self._prefix = spec, prefix
-        self._home = home / "builds"
-        self._home.mkdir(exist_ok=True)
+        self.home = home / "builds"
+        self.home.mkdir(exist_ok=True)
         self._environment = "\0".join(environment)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._warm: Path | None = None
@@ -67,7 +69,7 @@ class Builds:
         place = tree.with_name(f"{tree.name}{BUILT}")
         if not place.exists():
             files = {path: what for path, what in _files(tree) if self._counts(path)}
-            outputs = self._home / self._key(files)
+            outputs = self.home / self._key(files)
             with self._locks[outputs.name]:
                 if not outputs.exists():
                     self._make(tree, files, outputs, build)
@@ -106,7 +108,7 @@ class Builds:
 
     def _make(self, tree: Path, files: dict[str, os.DirEntry[str]], outputs: Path, build: Callable[[Path, Path], None]) -> None:
         """Build, and put what is named in `outputs` of the contract into a folder. Raises Invalid, OSError."""
-        making = self._home / f"making-{os.urandom(6).hex()}"
+        making = self.home / f"making-{os.urandom(6).hex()}"
         making.mkdir()
         try:
             if self.spec.inputs:
@@ -129,7 +131,7 @@ class Builds:
 
     def _prune(self) -> None:
         """Remove the builds that were not used for longest; they can be made again."""
-        for old in sorted(self._home.glob("?" * 64), key=lambda path: path.stat().st_mtime)[:-MOST_BUILDS]:
+        for old in sorted(self.home.glob("?" * 64), key=lambda path: path.stat().st_mtime)[:-MOST_BUILDS]:
             shutil.rmtree(old, ignore_errors=True)
 
     # -- the caches --
@@ -138,13 +140,18 @@ class Builds:
         """A run's command with a copy of the compile caches, where they are filled. `own` is the tree of the contract's commit;
         `fill`: this run is of that commit, and fills them where they are not."""
         if self._warm is None:
-            self._warm = self._home / f"cache-{self._key(dict(_files(own)), *command.argv)}"
+            self._warm = self.home / f"cache-{self._key(dict(_files(own)), *command.argv)}"
         there = self._warm if self._warm.exists() else None
+        fill &= there is None
+        command = replace(command, mounts=(*command.mounts, *filter(None, [there])),
+                          limits=replace(command.limits, disk=command.limits.disk + ROOM))
+        if command.warm is not None:
+            env = {name: f"$OVERNIGHT_OUT/.{CACHE}/{folder}" for name, folder in _CACHES.items()} | dict([_PLAINLY.split("=")])
+            script = (_TO_FILL if fill else _COPY).format(cache=CACHE)
+            return replace(command, env=command.env | env, before=("/bin/sh", "-c", script, "cached", str(there or "")))
         names = " ".join(f'{name}="$overnight_cache/{folder}"' for name, folder in _CACHES.items())
-        script = (_WARM + (_FILL if fill and there is None else _RUN)).format(cache=CACHE, names=f"{names} {_PLAINLY}")
-        return replace(command, argv=("/bin/sh", "-c", script, "cached", str(there or ""), *command.argv),
-                       mounts=(*command.mounts, *filter(None, [there])),
-                       limits=replace(command.limits, disk=command.limits.disk + ROOM))
+        script = (_WARM + (_FILL if fill else _RUN)).format(cache=CACHE, names=f"{names} {_PLAINLY}")
+        return replace(command, argv=("/bin/sh", "-c", script, "cached", str(there or ""), *command.argv))
 
     def cooled(self, harvest: Path, keep: bool) -> None:
         """Take the caches out of what a run left; `keep`: it was a good run that was to fill them."""

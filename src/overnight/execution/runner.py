@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 import overnight
 from overnight import files
-from overnight.contracts import Accounting, Command, Ended, Executed, Limits, Process, Sandbox
+from overnight.contracts import Accounting, Command, Ended, Executed, KeepsWarm, Limits, Process, Sandbox, Warm
 from overnight.errors import Fault, TrackError
 from overnight.execution import builds, editables, executed, mounts, null_edits, starved
 from overnight.execution.ahead import Ahead
@@ -43,6 +43,7 @@ LIBRARY = Path(overnight.__file__).resolve().parent  # scorers may use overnight
 HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout as well
 _PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+WARM_HASHSEED = "0"  # PYTHONHASHSEED of a track whose Python is warm, in every run: it is settled when Python begins
 MOST_SLEPT = 1.0  # seconds of a run for which the machine may seem to sleep, because two clocks are not read at once
 Becomes = Callable[[tuple[str, ...]], tuple[str, ...]]  # a command, and what is run in its place
 
@@ -69,6 +70,35 @@ class Runner:
                                                    *((repo.folder / p).resolve() for p in track.private)))
         self.builds = None if track.build is None else builds.Builds(track.build, home, repo.prefix, builds.environment(
             self.python, (*self.mounts, *self.data), sandbox.name))
+        self.warm, self.warm_scorer = self._warm()
+
+    # -- warm starts --
+
+    def _warm(self) -> tuple[Warm | None, Warm | None]:
+        """What the candidate's Python has imported, and the scorer's; None where they start as they are."""
+        track = self.track
+        if not track.warm:
+            return None, None
+        for folder in (self.artifacts, self.trees):
+            folder.chmod(0o755)  # what is kept warm passes it as another user
+        memory = max(size(step.memory) for step in (track.run, track.oracle) if step is not None)
+        limits = Limits(seconds(track.run.timeout), memory, size(track.run.disk) + builds.ROOM, track.run.processes,
+                        size(track.run.output))
+        caches = () if self.builds is None else (self.builds.home,)
+        scorer = None if track.score is None else Warm(track.score.preload, (self.artifacts, self.trees), replace(
+            Limits(), wall=seconds(track.score.timeout), memory=size(track.score.memory)))
+        return Warm(track.run.preload, (self.artifacts, *caches), limits), scorer
+
+    def warmed(self, command: Command, warm: Warm | None) -> Command:
+        """A command that starts warm, where it is of a kind that can."""
+        python, *words = command.argv
+        fits = python == self.python and runners.starts_warm(("python", *words))
+        return replace(command, warm=warm) if fits else command
+
+    def close(self) -> None:
+        """Keep nothing warm any more. Runs may follow: they begin anew."""
+        if isinstance(self.sandbox, KeepsWarm):
+            self.sandbox.cool([each for each in (self.warm, self.warm_scorer) if each is not None])
 
     # -- trees --
 
@@ -335,9 +365,9 @@ class _OneRun:
         succeeded(done, "the build", seconds(step.spec.timeout), keys, printed=True)
 
     def _run(self, tree: Path, traced: bool = False, most: float = math.inf, ahead: Ahead | None = None) -> Ended:
-        step = self.track.run
+        step, runner = self.track.run, self.runner
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
-        command = executed.traced(command) if traced else command
+        command = executed.traced(command) if traced else runner.warmed(command, runner.warm)
         limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes,
                          output=size(step.output))
         command = replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
@@ -376,13 +406,15 @@ class _OneRun:
             judge = self.runner.tree(self.runner.contract, judge=True)
         library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self.job.secret}
         scorer = self._command(score, judge, self.job.scorer_seed, library)
-        scorer = replace(scorer, inputs=self.harvest, secret=secret, mounts=(*scorer.mounts, LIBRARY))
+        scorer = self.runner.warmed(replace(scorer, inputs=self.harvest, secret=secret, mounts=(*scorer.mounts, LIBRARY)),
+                                    self.runner.warm_scorer)
         step = self.track.oracle
         if step is None:
             return scorer, None
         oracle = self._command(step, tree, self.job.seed)
-        return scorer, replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
-                               gpus=self.track.run.gpus)
+        oracle = replace(oracle, argv=self.oracle(oracle.argv), inputs=self.harvest, network=self.track.run.network,
+                         gpus=self.track.run.gpus)
+        return scorer, self.runner.warmed(oracle, self.runner.warm)
 
     def _score(self, score: Score, judge: Callable[[], tuple[Ended, Ended | None]], secret: bool = False) -> dict[str, float]:
         """The scorer's metrics. `secret`: what it and the oracle say meanwhile is not kept, nor what they take."""
@@ -403,8 +435,8 @@ class _OneRun:
         runner = self.runner
         words = runners.direct(step.command) if self.track.run.python else step.command
         path = f"{Path(runner.python).parent}:/usr/local/bin:/usr/bin:/bin"
-        env = {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": str(seed), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1",
-               **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more}
+        env = {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": WARM_HASHSEED if self.track.warm else str(seed), "PATH": path,
+               "PYTHONDONTWRITEBYTECODE": "1", **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more}
         return Command((runner.python, *words[1:]) if words[0] in ("python", "python3") else words, tree,
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
                        (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
@@ -437,9 +469,9 @@ class _OneRun:
             raise Fault(f"the machine slept for {ended.slept:.0f} s during a run: keep it awake, "
                         "with `systemd-inhibit overnight run` for instance.")
         self.steps.append((ended, *beside))
-        self.busy += ended.wall
+        self.busy += ended.startup + ended.wall
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
-        self._add(part, time.perf_counter() - since - ended.wall)
+        self._add(part, time.perf_counter() - since - ended.wall - ended.startup)
 
 
 def named(job: Measure) -> str:

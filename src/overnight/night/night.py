@@ -12,7 +12,7 @@ from typing import Self
 from msgspec import UNSET, UnsetType
 
 from overnight import __version__, loop
-from overnight.contracts import Mattered, Sandbox
+from overnight.contracts import KeepsWarm, Mattered, Sandbox
 from overnight.errors import OvernightError, TrackError
 from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
@@ -48,6 +48,8 @@ class Night:
         cpus = session.state.track.run.cpus
         measure_slots = workers or max(1, len(machine) // cpus)
         self.session, self.sandbox, self.say = session, sandbox, say
+        if isinstance(sandbox, KeepsWarm):
+            sandbox.say = say
         self.lab = Lab(session.state, measure_slots=measure_slots)
         self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
@@ -65,6 +67,7 @@ class Night:
         """End whatever is under way, and return when it is dead. Does nothing the second time."""
         self.executor.close()
         self.places.close()
+        self.executor.runner.close()
 
     # -- the team --
 

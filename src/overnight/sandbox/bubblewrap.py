@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from overnight.contracts import Command
+from overnight.contracts import Command, Warm
 from overnight.errors import Fault
 from overnight.sandbox import gpus, watch
 from overnight.sandbox.backend import Backend
 from overnight.sandbox.kernel import seccomp
 from overnight.sandbox.kernel.process import USER, BubblewrapProcess
+from overnight.sandbox.warm.cold import launched
+from overnight.sandbox.warm.process import KeptProcess, KeptRootProcess, WarmProcess
+from overnight.sandbox.warm.zygote import ENDED, Zygote, Zygotes
 from overnight.sandbox.world import ETC, OWN, TMP, become, environment, system, words
 
 FIRST_UID, UIDS = 200_000, 10_000  # root only: throw-away users start here, a range for each process of Overnight
@@ -62,6 +65,8 @@ class Bubblewrap(Backend):
         first = FIRST_UID + os.getpid() % 100_000 * UIDS
         self._uids = itertools.cycle(range(first, first + UIDS))
         self._name = watch.name_of(os.getpid())
+        self.say: Callable[[str], None] = lambda sentence: None
+        self._zygotes = Zygotes(self._zygote, lambda sentence: self.say(sentence))
         watch.adopt_orphans()
 
     def launch(self, command: Command) -> BubblewrapProcess:
@@ -76,9 +81,37 @@ class Bubblewrap(Backend):
             raise Fault(f"the sandbox could not be started: {error}.") from error
 
     def _prepared(self, command: Command) -> BubblewrapProcess:
+        if command.warm is None:
+            return self._cold(command)
+        if (zygote := self._zygotes.one_for(command)) is not None:
+            try:
+                return self._forked(zygote, command)
+            except ConnectionError:
+                self._zygotes.lost(command, ENDED)
+            except (OSError, Fault) as error:
+                self._zygotes.lost(command, str(error).rstrip("."))
+        return self._cold(launched(command))
+
+    def cool(self, those: Iterable[Warm]) -> None:
+        """End what is kept warm for these; what runs in it ends too."""
+        self._zygotes.close(those)
+
+    def _cold(self, command: Command) -> BubblewrapProcess:
         owner = next(self._uids) if self._root else None
         return BubblewrapProcess(command, [self.path, *self._launcher(command, owner)], self._setup(command),
                                  seccomp.program(command.network, self.counts), self.groups, owner)
+
+    def _forked(self, zygote: Zygote, command: Command) -> WarmProcess:
+        owner, keeper = (next(self._uids), next(self._uids)) if self._root else (None, None)
+        return WarmProcess(zygote, command, layout(command), seccomp.program(command.network, self.counts), self.groups,
+                           owner, keeper)
+
+    def _zygote(self, command: Command) -> KeptProcess:
+        """Start a process that forks. As root bwrap lacks a right that would let it cover parts of /proc."""
+        owner = next(self._uids) if self._root else None
+        started = KeptRootProcess if self._root else KeptProcess
+        return started(command, [self.path, *self._launcher(command, owner)], self._setup(command, forks=True),
+                       seccomp.program(command.network, self.counts, forks=True), self.groups, owner).release()
 
     def _launcher(self, command: Command, owner: int | None) -> list[str]:
         """The command inside that becomes the payload: change the user, say that it runs, wait for the word `go`, enter the
@@ -90,34 +123,42 @@ class Bubblewrap(Backend):
         stdin = os.devnull if command.stdin is None else f"/proc/self/fd/{command.stdin}"
         return [*drop, "/bin/sh", "-c", begin, self._name, command.cwd, stdin, *words(command, environment(command))]
 
-    def _setup(self, command: Command) -> list[str]:
-        """bwrap's options. The order counts: all binds first, `--remount-ro /` last."""
-        limits = command.limits
-        user = [] if self._root else ["--unshare-user", "--uid", str(USER), "--gid", str(USER), "--disable-userns"]
-        caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"] if self._root else []
-        shared = max(TMP, limits.memory // 4)
-        devices = gpus.devices() if command.gpus else []
+    def _setup(self, command: Command, forks: bool = False) -> list[str]:
+        """bwrap's options. `forks`: for a process that makes sandboxes within its own."""
+        user = ["--unshare-user", "--uid", str(USER), "--gid", str(USER), *([] if forks else ["--disable-userns"])]
+        caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
         return [
-            *user, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
-            "--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", *caps,
-            *_world(),
-            "--proc", "/proc", "--ro-bind", "/dev/null", "/proc/keys", "--ro-bind", "/dev/null", "/proc/key-users",
-            "--remount-ro", "/proc",
-            "--dev", "/dev",
-            *itertools.chain.from_iterable(("--dev-bind", str(path), str(path)) for path in devices),
-            "--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
-            "--perms", "1777", "--size", str(max(TMP, limits.disk)), "--tmpfs", "/tmp",
-            *(_home(command.home, limits.disk) if command.home else []),
-            *itertools.chain.from_iterable(_bind(path) for path in command.mounts),  # after /tmp: some lie there
-            "--perms", "0755", "--dir", OWN,
-            "--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/work",
-            *(["--ro-bind", str(command.inputs), f"{OWN}/artifacts"] if command.inputs else []),
-            *(["--ro-bind", str(command.secret), f"{OWN}/holdout"] if command.secret else []),
-            *(["--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/out"] if command.harvest else []),
-            "--remount-ro", "/", "--chdir", "/",
+            *([] if self._root else user),
+            "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup", "--hostname",
+            "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL",
+            *(caps if self._root else []), *layout(command, forks), "--chdir", "/",
             *itertools.chain.from_iterable(("--setenv", k, v) for k, v in environment(command).items()
                                           if k != "LANG" or "LANG" in command.env),  # see _launcher
         ]
+
+
+def layout(command: Command, forks: bool = False) -> list[str]:
+    """bwrap's options for what a command finds. The order counts: all binds first, `--remount-ro /` last."""
+    limits = command.limits
+    shared = max(TMP, limits.memory // 4)
+    devices = gpus.devices() if command.gpus else []
+    covered = ["--ro-bind", "/dev/null", "/proc/keys", "--ro-bind", "/dev/null", "/proc/key-users", "--remount-ro", "/proc"]
+    return [
+        *_world(),
+        "--proc", "/proc", *([] if forks else covered),  # the kernel gives no /proc where another is covered
+        "--dev", "/dev",
+        *itertools.chain.from_iterable(("--dev-bind", str(path), str(path)) for path in devices),
+        "--perms", "1777", "--size", str(shared), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
+        "--perms", "1777", "--size", str(max(TMP, limits.disk)), "--tmpfs", "/tmp",
+        *(_home(command.home, limits.disk) if command.home else []),
+        *itertools.chain.from_iterable(_bind(path) for path in command.mounts),  # after /tmp: some lie there
+        "--perms", "0755", "--dir", OWN,
+        "--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/work",
+        *(["--ro-bind", str(command.inputs), f"{OWN}/artifacts"] if command.inputs else []),
+        *(["--ro-bind", str(command.secret), f"{OWN}/holdout"] if command.secret else []),
+        *(["--perms", "0777", "--size", str(limits.disk), "--tmpfs", f"{OWN}/out"] if command.harvest else []),
+        "--remount-ro", "/",
+    ]
 
 
 @cache

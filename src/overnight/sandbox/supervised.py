@@ -13,10 +13,13 @@ import time
 from msgspec.structs import replace
 
 from overnight.contracts import Command, Ended, Load
+from overnight.errors import TrackError
 from overnight.sandbox import watch
 from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.load import Meter
 
+FILE = "track.toml"
+FAILED = "failed: "  # how the announcement of a payload begins that cannot be started
 POLL = 0.1  # seconds between two looks at what is used
 
 
@@ -35,6 +38,7 @@ class Supervised:
         self._group: Group | None = None
         self._cpu, self._peak = 0.0, 0
         self._clock = time.monotonic()  # when its setup began; in the end, when it was over
+        self._startup, self._cpu_before, self._refused = 0.0, 0.0, ""
 
     def _begun(self, top: int | None, setup: float | None = None) -> None:
         """Note that the payload begins now; all its processes descend from `top`, where that is known. `setup`: seconds that
@@ -42,6 +46,17 @@ class Supervised:
         self._meter, self._load, self._slept = Meter(top), None, 0.0
         self._started = time.monotonic()
         self._setup_seconds = self._started - self._clock if setup is None else setup
+
+    def _announced(self, said: bytes) -> None:
+        """Note that the payload's own work begins, and what its start-up took; or why it does not."""
+        text = said.decode(errors="replace")
+        if text.startswith(FAILED):
+            self._refused = text.removeprefix(FAILED)
+            return
+        now = time.monotonic()
+        self._startup, self._started = now - self._started, now
+        self._cpu_before += float(text)
+        self._meter = Meter(self._meter.top)
 
     def kill(self) -> None:
         """End the whole tree now; nothing happens when it is dead."""
@@ -92,9 +107,12 @@ class Supervised:
             self._killed = self._killed or ("memory" if usage.killed else "")
 
     def _ended(self, code: int) -> Ended:
-        """How it ended, once its artefacts are taken."""
+        """How it ended, once its artefacts are taken. Raises TrackError where what it was to find imported cannot be."""
         stdout, stderr = self._drain.result()
+        if self._refused:
+            raise TrackError(f"`preload` in {FILE}: {self._refused}.")
         return Ended(code=code, killed=watch.reason(self._killed, code), wall=self._clock - self._started,
-                     cpu=self._cpu, peak_memory=self._peak, setup=self._setup_seconds + time.monotonic() - self._clock,
+                     cpu=max(0.0, self._cpu - self._cpu_before), peak_memory=self._peak,
+                     setup=self._setup_seconds + time.monotonic() - self._clock,
                      stdout=stdout, stderr=stderr, accounting="estimate" if self._group is None else "exact",
-                     load=self._load, slept=self._slept)
+                     load=self._load, slept=self._slept, startup=self._startup)

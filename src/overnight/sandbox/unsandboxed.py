@@ -18,6 +18,7 @@ from overnight.contracts import Accounting, Command, Ended
 from overnight.errors import Fault
 from overnight.sandbox import watch, world
 from overnight.sandbox.supervised import Supervised
+from overnight.sandbox.warm.cold import launched
 
 
 class Unsandboxed:
@@ -30,7 +31,7 @@ class Unsandboxed:
     def start(self, command: Command) -> PlainProcess:
         """Start a command. Raises Fault."""
         try:
-            return PlainProcess(command)
+            return PlainProcess(launched(command))
         except OSError as error:
             raise Fault(f"the command could not be started: {error}.") from error
 
@@ -61,7 +62,8 @@ class PlainProcess(Supervised):
             [*_bounds(command), *world.words(command, given)], cwd=self._folder / "work" / command.cwd, env=given,
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
-        self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard)
+        self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard,
+                                  command.announces, self._announced)
         self._begun(self._process.pid)
 
     def _slay(self) -> None:

@@ -31,15 +31,18 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 class Drain(threading.Thread):
     """Reads two pipes to their end, closes them and keeps the last TAIL bytes of each. Calls `end` with "output" once past
-    `limit` bytes, and with "behind" when `heard`, which is called with each piece of stdout, returns True."""
+    `limit` bytes, and with "behind" when `heard`, which is called with each piece of stdout, returns True. The first line of
+    stderr that begins with `awaited` is not kept: `announced` is called with the rest of it."""
 
     def __init__(self, out: IO[bytes] | None, err: IO[bytes] | None, limit: int, end: Callable[[str], None],
-                 heard: Callable[[bytes], bool] | None = None) -> None:
+                 heard: Callable[[bytes], bool] | None = None, awaited: bytes = b"",
+                 announced: Callable[[bytes], None] = lambda said: None) -> None:
         super().__init__(daemon=True)
         self._streams = {stream.fileno(): (name, stream) for name, stream in (("out", out), ("err", err)) if stream}
         self._kept = {"out": b"", "err": b""}
         self._left = limit
         self._end, self._heard = end, heard
+        self._awaited, self._announced = awaited, announced
         self.start()
 
     def run(self) -> None:
@@ -59,8 +62,14 @@ class Drain(threading.Thread):
 
     def _take(self, name: str, chunk: bytes) -> None:
         self._kept[name] = (self._kept[name] + chunk)[-TAIL:]
-        before, self._left = self._left, self._left - len(chunk)
-        if self._left < 0 <= before:
+        if name == "err" and self._awaited and self._awaited in self._kept[name]:
+            before, _, after = self._kept[name].partition(self._awaited)
+            said, ended, rest = after.partition(b"\n")
+            if ended:
+                self._kept[name], self._awaited = before + rest, b""
+                self._announced(said)
+        had, self._left = self._left, self._left - len(chunk)
+        if self._left < 0 <= had:
             self._end("output")
         if name == "out" and self._heard is not None and self._heard(chunk):
             self._heard = None

@@ -31,7 +31,8 @@ def environment(command: Command, home: str = "/tmp", out: str = f"{OWN}/out", i
     own |= {"OVERNIGHT_ARTIFACTS": inputs} if command.inputs else {}
     own |= {"OVERNIGHT_HOLDOUT": secret} if command.secret else {}
     places = [*filter(None, [command.env.get("PYTHONPATH")]), *(f"{tree}/{each}" for each in command.imports)]
-    return own | command.env | ({"PYTHONPATH": ":".join(places)} if places else {})
+    given = {name: value.replace("$OVERNIGHT_OUT", out) if command.harvest else value for name, value in command.env.items()}
+    return own | given | ({"PYTHONPATH": ":".join(places)} if places else {})
 
 
 def words(command: Command, given: dict[str, str]) -> list[str]:

@@ -10,6 +10,16 @@ from collections.abc import Sequence
 
 RUNNERS = ("uv", "poetry", "pdm", "pipenv", "rye", "pixi", "hatch")
 FLAGS = ("--frozen", "--locked", "--no-sync", "--offline", "--quiet", "-q", "--active", "--no-dev", "--")
+WARM_FLAGS = frozenset("uB")  # what a Python that is started warm may be told in one letter
+
+
+def starts_warm(command: Sequence[str]) -> bool:
+    """Whether a command starts Python so that it can be started with modules imported: with a file, `-m MODULE` or `-c CODE`,
+    and no options but -u and -B."""
+    left = [*command[1:]] if command[:1] in (("python",), ("python3",)) else []
+    while left and left[0][:1] == "-" and left[0][1:] and set(left[0][1:]) <= WARM_FLAGS:
+        left.pop(0)
+    return bool(left) and (left[0][:1] != "-" or (left[0] in ("-m", "-c") and len(left) > 1))
 
 
 def direct(command: Sequence[str]) -> tuple[str, ...]:

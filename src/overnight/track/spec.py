@@ -14,6 +14,7 @@ from msgspec import Struct
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError, meant
 from overnight.patterns import compiled
+from overnight.track.runners import direct, starts_warm
 from overnight.track.units import bound, seconds, size
 
 Made = TypeVar("Made")
@@ -100,6 +101,8 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     python     the interpreter that `python` means (default: the one that Overnight runs on)
     network    "loopback": the run may open TCP and UDP sockets to itself; nothing else can be reached either way
     gpus       whether the run and the oracle may use the machine's GPUs
+    preload    modules that the run's and the oracle's Python has imported before it begins, so that no run need do it: `python`
+               is started once and forked for each. Its PYTHONHASHSEED is the same in every run then
     """
 
     command: tuple[str, ...]
@@ -113,6 +116,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
     network: Network = "none"
     gpus: bool = False
+    preload: tuple[str, ...] = ()
 
 
 class Score(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +124,7 @@ class Score(Struct, frozen=True, forbid_unknown_fields=True):
 
     private  files of the track that no candidate ever sees (unseen words, labels)
     holdout  one more such file, given to the scorer as $OVERNIGHT_HOLDOUT when a candidate is about to be kept
+    preload  modules that the scorer's Python has imported, like those of [run]
     """
 
     command: tuple[str, ...]
@@ -127,6 +132,7 @@ class Score(Struct, frozen=True, forbid_unknown_fields=True):
     memory: str = "1GiB"
     private: tuple[str, ...] = ()
     holdout: str = ""
+    preload: tuple[str, ...] = ()
 
 
 class Guard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +208,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     def self_reported(self) -> bool:
         """True where the candidate's own output is the metric."""
         return self.metric.source == "output"
+
+    @property
+    def warm(self) -> bool:
+        """Whether anything of it is started with modules imported."""
+        return bool(self.run.preload or (self.score is not None and self.score.preload))
 
     @property
     def private(self) -> tuple[str, ...]:
@@ -365,6 +376,7 @@ def _faults(track: Track) -> Iterator[Problem]:
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key, nth)
+    yield from _of_preload(track)
     yield from _of_metric(track)
     if track.build is not None:
         yield from _of_build(track.build, track)
@@ -376,6 +388,17 @@ def _faults(track: Track) -> Iterator[Problem]:
         for key in ("at_most", "at_least"):
             if (limit := getattr(guard, key)) is not None:
                 yield from _misread(bound, limit, "guard", key, nth)
+
+
+def _of_preload(track: Track) -> Iterator[Problem]:
+    for section, step in ("run", track.run), ("score", track.score):
+        if step is None or not step.preload:
+            continue
+        if odd := next((name for name in step.preload if not all(map(str.isidentifier, name.split(".")))), None):
+            yield section, "preload", f"{odd!r} is no name of a Python module: name modules, like [\"torch\"].", 0
+        if not starts_warm(direct(step.command) if track.run.python else step.command):
+            yield (section, "preload", "preload is for a command that starts Python with a file, -m or -c, like "
+                   "python train.py: take it out, or start it so.", 0)
 
 
 def _misread(unit: Callable[[Any], object], value: str | float, section: str, key: str, nth: int = 0) -> Iterator[Problem]:

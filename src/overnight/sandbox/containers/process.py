@@ -22,6 +22,7 @@ from overnight.sandbox.containers import init
 from overnight.sandbox.containers.rootfs import STDERR, STDIN, STDOUT, Rootfs, reads
 from overnight.sandbox.kernel.group import Group
 from overnight.sandbox.supervised import POLL, Supervised
+from overnight.sandbox.warm.cold import launched
 
 CHUNK_BYTES = 1 << 20  # that are copied at once from one pipe to another
 READY_WITHIN = 60.0  # seconds after which a container that is not ready is a fault
@@ -39,7 +40,7 @@ class Engine(Backend):
 
     def launch(self, command: Command) -> ContainerProcess:
         """Start a command. Raises Fault, OSError."""
-        return ContainerProcess(self, command)
+        return ContainerProcess(self, launched(command))
 
     def owner(self) -> int | None:
         """The host's user number of the first process inside; None: the user of Overnight."""
@@ -143,7 +144,8 @@ class ContainerProcess(Supervised):
             inside, outside = rootfs.pipe(name, os.O_WRONLY if inwards else os.O_RDONLY), os.dup(fd)
             self._pumps.append(Pump(outside, inside) if inwards else Pump(inside, outside))
         out, err = (os.fdopen(rootfs.pipe(name, os.O_RDONLY), "rb") if name not in given else None for name in (STDOUT, STDERR))
-        self._drain = watch.Drain(out, err, command.limits.output, self._end, command.heard)
+        self._drain = watch.Drain(out, err, command.limits.output, self._end, command.heard,
+                                  command.announces, self._announced)
 
     def _counted(self) -> Group | None:
         """A control group around everything inside; None where none can be made."""

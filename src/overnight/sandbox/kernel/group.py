@@ -129,6 +129,10 @@ class Group:
             except OSError as error:
                 raise Fault(f"Overnight could not leave the control group of a run ({error}): start it again.") from error
 
+    def doors(self) -> list[int]:
+        """Descriptors through which a process enters it that writes "0" to each; its caller closes them. Raises OSError."""
+        return [os.open(place / (self.version.threads or "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC) for place in self.places]
+
     def begin(self) -> None:
         """Count from now on: what was taken before is not the run's. Raises Fault."""
         try:

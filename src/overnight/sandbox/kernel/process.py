@@ -35,7 +35,9 @@ BOUNDED = ("overnight/work", "overnight/out", "tmp", "dev/shm")  # where a paylo
 class BubblewrapProcess(Supervised):
     """One command under bwrap, held until it is released. It has two processes to kill: bwrap's monitor on the host, and pid 1
     inside. A launcher inside says on its standard input, a socket, that it runs, which is when every mount is in place, and
-    waits there for word to become the payload."""
+    waits there for word to become the payload. `without`: a command that starts bwrap with fewer rights."""
+
+    without: tuple[str, ...] = ()
 
     def __init__(self, command: Command, argv: list[str], setup: list[str], rules: bytes, groups: Cgroups | None,
                  owner: int | None) -> None:
@@ -51,6 +53,7 @@ class BubblewrapProcess(Supervised):
                 self._group = groups.make(command.limits.memory, command.limits.processes)
             self._open(argv, setup, rules)
             self._await_launcher()
+            self._open_places()
             self._lay_out()
         except BaseException:
             self.discard()
@@ -67,9 +70,9 @@ class BubblewrapProcess(Supervised):
         block_theirs, block = os.pipe()
         self._word, word_theirs = (end.detach() for end in socket.socketpair())
         place = setup.index(f"{OWN}/work") - 5
-        filters, etc = _memory_file(rules), {path: _memory_file(text.encode()) for path, text in self._etc.items()}
+        filters, etc = memory_file(rules), {path: memory_file(text.encode()) for path, text in self._etc.items()}
         texts = [word for path, fd in etc.items() for word in ("--perms", "0444", "--file", str(fd), path)]
-        options = _memory_file("\0".join([*setup[:place], *texts, *setup[place:], "--info-fd", str(info_theirs),
+        options = memory_file("\0".join([*setup[:place], *texts, *setup[place:], "--info-fd", str(info_theirs),
                                           "--block-fd", str(block_theirs), "--seccomp", str(filters)]).encode() + b"\0")
         given = () if command.stdin is None else (command.stdin,)
         if given:
@@ -78,7 +81,7 @@ class BubblewrapProcess(Supervised):
             try:
                 with nullcontext(False) if self._group is None else self._group.bearing() as born:
                     self._monitor = subprocess.Popen(
-                        [argv[0], "--args", str(options), "--", *argv[1:]], env={}, close_fds=True,
+                        [*self.without, argv[0], "--args", str(options), "--", *argv[1:]], env={}, close_fds=True,
                         pass_fds=(options, filters, info_theirs, block_theirs, *etc.values(), *given, *command.fds),
                         stdin=word_theirs, stdout=subprocess.PIPE if command.stdout is None else command.stdout,
                         stderr=subprocess.PIPE, start_new_session=True)  # Ctrl-C is for Overnight, not for what it measures
@@ -87,7 +90,7 @@ class BubblewrapProcess(Supervised):
                     os.close(fd)
             self._monitor_fd = os.pidfd_open(self._monitor.pid)
             self._drain = watch.Drain(self._monitor.stdout, self._monitor.stderr, command.limits.output, self._end,
-                                      command.heard)
+                                      command.heard, command.announces, self._announced)
             self._pid = self._first_process(told.read())
             if self._group is not None and not born:
                 self._group.add(self._pid)
@@ -117,14 +120,17 @@ class BubblewrapProcess(Supervised):
                 time.sleep(SHORT)
         raise self._failed()
 
-    def _lay_out(self) -> None:
-        """Open the folders that the payload may fill, and lay out its tree. Raises OSError."""
+    def _open_places(self) -> None:
+        """Open the folders that the payload may fill. Raises OSError."""
         root, command = Path(f"/proc/{self._pid}/root"), self._command
         places = BOUNDED if command.harvest is not None else [n for n in BOUNDED if not n.endswith("out")]
         for name in (*places, *([str(command.home)[1:]] if command.home else [])):
             self._writable[name] = os.open(root / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def _lay_out(self) -> None:
+        """Lay out the payload's tree. Raises OSError."""
         try:
-            watch.lay_out(command.tree, self._writable["overnight/work"], "tree", self._owner)
+            watch.lay_out(self._command.tree, self._writable["overnight/work"], "tree", self._owner)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -160,7 +166,7 @@ class BubblewrapProcess(Supervised):
         """The sandbox itself broke before the payload began."""
         ended = watch.dead(self._monitor_fd, SHORT)
         self._end("stopped")
-        said, code = self._drain.result()[1].decode(errors="replace").strip(), self._monitor.wait()
+        said, code = self._drain.result()[1].decode(errors="replace").strip(), self._status()
         how = f"ended with status {code}" if ended else f"was not ready in {time.monotonic() - self._clock:.0f} s"
         return Fault(f"the sandbox failed to start: {said or f'bwrap said nothing and {how}'}")
 
@@ -168,7 +174,7 @@ class BubblewrapProcess(Supervised):
         """Remove all of a sandbox whose payload does not begin, or is not waited for."""
         self._end("stopped")
         if self._monitor_fd >= 0:
-            self._monitor.wait()
+            self._status()
         if self._pidfd >= 0:
             self._account()
         self._close()
@@ -195,7 +201,7 @@ class BubblewrapProcess(Supervised):
             self.discard()  # no payload goes on unwatched
             raise
         self._over()
-        code = self._monitor.wait()
+        code = self._status()
         watch.slay(self._pidfd)
         reaped = self._account()
         try:
@@ -208,6 +214,10 @@ class BubblewrapProcess(Supervised):
         finally:
             self._close()
         return self._ended(code if code < 128 else 128 - code)
+
+    def _status(self) -> int:
+        """How it ended: its status, 128 and more for a signal; below 0 where it was killed from outside."""
+        return self._monitor.wait()
 
     def _account(self) -> bool:
         """Take CPU seconds and peak bytes of what pid 1 waited for; the kernel makes this process its parent when the monitor
@@ -231,8 +241,8 @@ class BubblewrapProcess(Supervised):
             self._group.close()
 
 
-def _memory_file(content: bytes) -> int:
-    """A descriptor in memory from which bwrap reads `content`."""
+def memory_file(content: bytes) -> int:
+    """A descriptor in memory from which `content` is read."""
     fd = os.memfd_create("overnight")
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)

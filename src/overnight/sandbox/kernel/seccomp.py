@@ -222,6 +222,7 @@ DENIED: dict[str, Rule] = {
             lookup_dcookie=(212, 18), nfsservctl=(180, 42), remap_file_pages=(216, 234), lsm_set_self_attr=(460, 460)),
 }
 COUNTED_BY_CGROUP = ("memfd_create", "memfd_secret", "setsockopt")
+TO_FORK = ("unshare", "mount", "umount2", "pivot_root", "sched_setaffinity")  # what makes a sandbox within one
 
 
 # ---- the program -----------------------------------------------------------------------------------------------
@@ -247,26 +248,28 @@ def _refuse(errno: int) -> bytes:
 
 
 @cache
-def program(network: Network = "none", memory_bounded: bool = False, machine: str = "") -> bytes:
+def program(network: Network = "none", memory_bounded: bool = False, machine: str = "", forks: bool = False) -> bytes:
     """The filter, an array of struct sock_filter. `memory_bounded` where a cgroup counts every page; `machine` as uname
-    has it, by default this one. Raises SandboxMissing for a processor that it was not written for."""
+    has it, by default this one; `forks`: for a process that makes sandboxes within its own, each of which takes the whole
+    filter besides. Raises SandboxMissing for a processor that it was not written for."""
     machine = machine or os.uname().machine
     if machine not in MACHINES:
         raise SandboxMissing(f"there is no system-call filter for {machine} yet: run Overnight on x86-64 or aarch64, "
                              "or choose `--sandbox none` for code that you trust.")
     which = MACHINES[machine]
-    answers = {number: _answer(rule) for rule in rules(network, memory_bounded).values()
+    answers = {number: _answer(rule) for rule in rules(network, memory_bounded, forks).values()
                if (number := getattr(rule, machine)) is not None}
     foreign = _op(_LOAD, _ARCH) + _op(_IF_EQUAL, which.arch, jt=1) + KILL
     return foreign + _op(_LOAD, _NUMBER) + _search(_stretches(which, answers))
 
 
-def rules(network: Network = "none", memory_bounded: bool = False) -> dict[str, Rule]:
-    """`DENIED`, as it is for this network and with or without a cgroup that counts memory."""
+def rules(network: Network = "none", memory_bounded: bool = False, forks: bool = False) -> dict[str, Rule]:
+    """`DENIED`, as it is for this network, with or without a cgroup that counts memory, and for a process that forks."""
     chosen = dict(DENIED)
     if network == "loopback":
         chosen["socket"] = chosen["socket"]._replace(when=_LOOPBACK)
-    return {name: rule for name, rule in chosen.items() if not (memory_bounded and name in COUNTED_BY_CGROUP)}
+    left_out = {*(COUNTED_BY_CGROUP if memory_bounded else ()), *(TO_FORK if forks else ())}
+    return {name: rule for name, rule in chosen.items() if name not in left_out}
 
 
 def _stretches(machine: Machine, answers: Mapping[int, bytes]) -> list[tuple[int, bytes]]:
