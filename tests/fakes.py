@@ -70,6 +70,7 @@ class Idea:
     mends        it does not crash where the commit that it stands on does
     twin         changes of the same twin on one base give the same numbers: rewordings of one edit
     away         seconds for which the researcher cannot work
+    cheats       its numbers are false, as an audit of a run sees, and nothing else
     """
 
     gain: float = 0.0
@@ -86,6 +87,7 @@ class Idea:
     mends: bool = False
     twin: str = ""
     away: float = 0.0
+    cheats: bool = False
 
 
 def no_op(_lots: random.Random) -> Idea:
@@ -317,10 +319,13 @@ class FakeWorld:
         idea = self.ideas_of[job.commit]
         if idea.outcome != "ok":
             return Measurement(job, outcome=idea.outcome, reason=f"it ended with {idea.outcome}")
-        runs = job.paired_with and not self._crashes(job.paired_with, job.seed)
+        caught = job.audited and self.cheats(job.paired_with)
+        runs = job.paired_with and not self._crashes(job.paired_with, job.seed) and not caught
         beside = {self.metric: self.ran(job.paired_with, job.seed)} if runs else {}
         if self._crashes(job.commit, job.seed):
             return Measurement(job, outcome="crash", reason="it crashes on this seed", paired_metrics=beside)
+        if job.audited and self.cheats(job.commit):
+            return Measurement(job, outcome="foul", reason="an audit caught it", paired_metrics=beside)
         metrics = {self.metric: self.ran(job.commit, job.seed), **idea.metrics}
         return Measurement(job, outcome="ok", metrics=metrics, paired_metrics=beside,
                            holdout=self.held(job.commit, job), paired_holdout=self.held(job.paired_with, job))
@@ -333,6 +338,12 @@ class FakeWorld:
                 return True
             commit = "" if self.ideas_of[commit].mends else self.parents[commit]
         return False
+
+    def cheats(self, commit: str) -> bool:
+        """Whether a commit holds a change that cheats."""
+        while commit and not self.ideas_of[commit].cheats:
+            commit = self.parents[commit]
+        return bool(commit)
 
     def held(self, commit: str, job: Measure) -> float | None:
         """What the same run gives on the holdout, where it is asked."""

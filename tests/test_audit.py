@@ -68,6 +68,11 @@ def plan(claims=(1.0, 1.0), direction="maximize", worthwhile=0.1, withouts=None,
     return Plan("track", "score", "", direction, worthwhile, "base", "front", math.fsum(claims), keeps, (), seeds)
 
 
+def test_an_audit_of_a_night_has_all_its_runs_audited():
+    """Whatever the contract says of the runs of a night."""
+    assert all(job.audited for job in run.jobs(plan(), "key"))
+
+
 def runs(levels, noise=0.05, fails=(), seeds=SEEDS):
     """Runs of commits at these levels, with luck that they share and luck of their own."""
     lots, found = random.Random(2), []

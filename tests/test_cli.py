@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -280,6 +281,7 @@ def test_init_knows_karpathys_layout(tmp_path):
     git(folder, "commit", "-qm", "contract")
     checked = overnight("check", folder)
     assert "val_bpb of the baseline: 1.25" in checked.stdout and "self-reported" in checked.stdout
+    assert re.search(r"^of .* that a run takes, .* are the run and .* the harness: .* % is neither run nor scoring$", checked.stdout, re.MULTILINE)
 
 
 def test_init_finds_the_number_that_a_script_prints(tmp_path):

@@ -250,6 +250,8 @@ def test_a_run_that_is_stopped_is_a_fault_and_no_result(little, bubblewrap):
 
 def test_the_parts_of_a_run_are_told_apart(little, bubblewrap):
     run, _ = measured(little, bubblewrap)
+    assert set(run.spent) == {"run", "scoring", "start-up"} and sum(run.spent.values()) == pytest.approx(run.busy)
+    assert run.spent["run"] > 0 and run.spent["scoring"] > 0
     assert set(run.overhead) >= {"tree", "sandbox of the run", "sandbox of the scorer", "clean-up"}
     assert all(0 <= spent < 5 for spent in run.overhead.values()) and 0 < run.busy < 5
 
@@ -659,6 +661,29 @@ def test_a_scorers_secret_is_long_the_same_for_a_pair_and_unknown_to_the_candida
     assert first == again != other
 
 
+SEEN = "import json, os\nprint(json.dumps({'loss': int(os.environ['OVERNIGHT_AUDIT'])}))\n"
+SELDOM = CONTRACT + 'audit = "confirm"\n'
+
+
+@pytest.mark.parametrize("audited", [True, False])
+def test_a_scorer_is_told_whether_to_audit_and_a_candidate_is_not(little, bubblewrap, audited):
+    head = commit(little, {"score.py": SEEN, "run.py": RUN + "assert 'OVERNIGHT_AUDIT' not in os.environ\n"})
+    runner = Runner(load(little), Repo(little), bubblewrap, head, home(little))
+    assert runner.measure(Measure(1, 1, head, 7, "race", audited=audited)).metrics["loss"] == audited
+
+
+@pytest.mark.parametrize(("contract", "counted"), [(ORACLE, True), (SELDOM + ORACLE.removeprefix(CONTRACT), False)])
+def test_what_only_some_runs_have_audited_makes_none_of_them_dearer(asking, bubblewrap, contract, counted):
+    """Else a race would compare runs that are audited with runs that are not."""
+    busy = "import time\nwhile time.process_time() < 0.5: pass\n"
+    twice = "from overnight.scoring import Oracle, fresh, main\ndef score():\n    Oracle.given().ask(1)\n" \
+            "    return {'loss': fresh(audit=True).ask(2)}\nmain(score)\n"
+    commit(asking, {"score.py": twice, "oracle.py": busy + ANSWERING, "track.toml": contract.replace('"-S", "-E", "score.py"', '"score.py"')})
+    run, _ = measured(asking, bubblewrap)
+    assert run.metrics["loss"] == 4
+    assert (run.metrics["cpu_seconds"] > 1.0) is counted and run.metrics["cpu_seconds"] > 0.5
+
+
 def test_a_scorer_gets_so_many_oracles_and_no_more(tmp_path, bubblewrap):
     """Each is a process: what a stranger's scorer asks for is bounded, and it is told why."""
     oracles = Oracles(bubblewrap, Command(("/bin/cat",), tmp_path, Limits(wall=30.0)), most=3)
@@ -748,3 +773,18 @@ def test_a_traced_run_says_what_ran_and_leaves_nothing(little, bubblewrap):
 @pytest.mark.parametrize(("program", "most"), [("raise SystemExit(3)\n", 30.0), ("import time\ntime.sleep(9)\n", 0.5)])
 def test_a_run_that_fails_or_takes_too_long_says_nothing(little, bubblewrap, program, most):
     assert traced(little, bubblewrap, {"run.py": program}, most) is None
+
+
+def test_the_modules_that_a_run_imports_are_timed(little, bubblewrap):
+    text = "import settings\nimport json.decoder, os\nimport late\n"
+    head = commit(little, {"run.py": text, "late.py": "import wave\n"})
+    runner = Runner(load(little), Repo(little), bubblewrap, head, home(little))
+    found = runner.importing(head, 30.0)
+    assert {"json.decoder", "wave"} <= found.keys() and not {"settings", "late"} & found.keys()
+    assert all(0 <= took < 5 for took in found.values()) and not list((home(little) / "artifacts").iterdir())
+
+
+def test_what_is_imported_before_a_run_is_ended_is_timed_too(little, bubblewrap):
+    head = commit(little, {"run.py": "import json, time\ntime.sleep(60)\n"})
+    runner = Runner(load(little), Repo(little), bubblewrap, head, home(little))
+    assert "json" in runner.importing(head, 2.0)

@@ -1,5 +1,7 @@
 """What a track has used, summed over its sessions."""
 
+import pytest
+
 from overnight.contracts import Call
 from overnight.lab.events import Measured, Started, Stopped
 from overnight.lab.usage import Usage
@@ -79,3 +81,11 @@ def test_a_session_that_was_killed_goes_on_with_its_budget_and_one_that_ended_do
     assert usage.carried.tokens == 0
     usage.started(started(3.0))
     assert usage.session.tokens == 0 and usage.used["author"].tokens == 120
+
+
+def test_the_seconds_of_a_run_are_averaged_over_the_runs_of_which_it_is_known_what_they_were_for():
+    """An old journal does not say; a run that failed was not scored."""
+    usage = told(measured(9.0, overhead={"tree": 5.0}), measured(3.0, spent={"run": 2.0, "start-up": 0.5, "scoring": 0.5}, overhead={"tree": 0.1}),
+                 measured(1.0, spent={"run": 0.5, "start-up": 0.5}, overhead={"tree": 0.1, "hash": 0.2}))
+    assert usage.divided == pytest.approx({"run": 1.25, "start-up": 0.5, "scoring": 0.25, "harness": 0.2})
+    assert Usage().divided == told(measured(9.0)).divided == {}

@@ -292,6 +292,23 @@ def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
     assert "Sandbox: bubblewrap." in text and "One run took 1.5 s" in text and "](progress.png)" in text
 
 
+def test_the_report_says_what_the_seconds_of_a_run_were_for():
+    night = Night()
+    assert "that a run takes" not in report(night.lab.state)
+    night.happen(Measured(0.0, 99, 0, "b" * 40, 99, "check", outcome="ok", metrics={"val_bpc": 3.5}, busy=1.5, overhead={"tree": 0.02},
+                          spent={"run": 1.2, "scoring": 0.2, "start-up": 0.1}))
+    assert track(night.lab.state).run_seconds == {"run": 1.2, "scoring": 0.2, "start-up": 0.1, "harness": 0.02}
+    assert ("Of 1.52 s that a run takes, 1.2 s are the run, 0.2 s scoring, 0.1 s start-up and 20 ms the harness: 7.9 % is neither run nor "
+            "scoring.") in report(night.lab.state)
+
+
+def test_the_report_says_which_runs_were_audited():
+    seldom = SCORED | {"score": SCORED["score"] + '\naudit = "confirm"'}
+    assert "audits what is about to be kept" in report(Night(contract=seldom).lab.state)
+    assert track(Night(contract=seldom).lab.state).audit == "confirm" and track(Night().lab.state).audit == "always"
+    assert "audits" not in report(Night().lab.state)
+
+
 def test_the_report_lists_what_was_kept_with_its_evidence():
     night = Night()
     night.judge("keep", "wider", gain=0.2)

@@ -81,6 +81,18 @@ def test_no_two_audits_are_the_same(tmp_path):
     assert (again[0][64:] != again[1][64:]).any()
 
 
+@pytest.mark.sandbox
+def test_a_run_that_is_not_to_be_audited_gives_the_same_numbers_from_one_process(tmp_path, monkeypatch):
+    with Candidate(HONEST["bigram"]) as candidate:
+        audited = batched(windows(TEXT, 24, 64, 1), VOCABULARY, 2)
+        assert candidate.starts > 1
+    monkeypatch.setenv("OVERNIGHT_AUDIT", "0")
+    with Candidate(HONEST["bigram"]) as candidate:
+        assert (batched(windows(TEXT, 24, 64, 1), VOCABULARY, 2) == audited).all() and candidate.starts == 1
+    _, rows, starts = told(tmp_path, 64, rows=16, audit=None)
+    assert len(rows) == 64 and starts == 1
+
+
 def test_there_are_twenty_honest_models():
     assert len(HONEST) == 20
 

@@ -1,5 +1,6 @@
 """Classifiers and regressors: what the numbers mean, and candidates that look where they should not."""
 
+import contextlib
 import math
 import random
 
@@ -34,6 +35,18 @@ def predictions(source, rows=ROWS, outputs=2, audited=False, seed=5, **options):
             audit(found, rows, fresh(), random.Random(seed + 1), batch=32)
         assert candidate.starts == 1 + audited
         return found
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(("told", "starts"), [("1", 2), ("0", 1)])
+def test_a_run_that_is_not_to_be_audited_starts_no_process_for_it(told, starts, monkeypatch):
+    monkeypatch.setenv("OVERNIGHT_AUDIT", told)
+    leaky = START + "for batch in rows(): tell([[batch[i - 1][0], batch[i][0]] for i in range(len(batch))])"
+    with Candidate(leaky) as candidate:
+        found = ask(Oracle.given(), ROWS, 2, random.Random(5), batch=32)
+        with pytest.raises(Foul) if starts == 2 else contextlib.nullcontext():
+            audit(found, ROWS, fresh, random.Random(6), batch=32)
+        assert candidate.starts == starts
 
 
 # ---- asking ----------------------------------------------------------------------------------------------------

@@ -438,6 +438,7 @@ class Ended(Struct, frozen=True):
     accounting   "exact" where the kernel counted CPU and memory of the whole tree and held it to its limits
     load         what other work there was meanwhile; None where that cannot be read
     slept        seconds that the machine slept meanwhile, which are not in `wall`
+    audits       seconds of `cpu` that those of several oracles took which only audited what another one answered
     """
 
     code: int
@@ -452,6 +453,7 @@ class Ended(Struct, frozen=True):
     load: Load | None = None
     slept: float = 0.0
     startup: float = 0.0
+    audits: float = 0.0
 
 
 class Process(Protocol):

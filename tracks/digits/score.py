@@ -9,11 +9,12 @@ FRESH = 400
 
 
 def score():
-    """The classifier is asked twice: the second process meets the digits in other company, and must say the same."""
+    """A classifier that is about to be kept is asked twice: the second process meets the digits in other company, and must say
+    the same."""
     secret = lots()
     rows, labels = sample(FRESH, secret)
     predictions = ask(Oracle.given(), rows, 10, secret)
-    audit(predictions, rows, fresh(), secret)
+    audit(predictions, rows, fresh, secret)
     return classification(predictions, labels)
 
 

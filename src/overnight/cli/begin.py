@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from overnight import files, sandbox
 from overnight.cli.base import DONE, FOLDER, SANDBOX, apart, main, tell
@@ -16,7 +18,7 @@ from overnight.errors import SandboxMissing, TrackError
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, Measurement
 from overnight.night import check as checking
-from overnight.night import counting, hostile, layouts, missing, offers, seeds
+from overnight.night import costs, counting, hostile, layouts, missing, offers, seeds
 from overnight.night.contact import Contact, Told
 from overnight.night.effects import LOGS, keep_logs
 from overnight.night.session import Session
@@ -165,6 +167,8 @@ def check(folder: Path, sandbox_name: str) -> None:
         wrong = checking.broken(found)
         if not wrong:
             well = checking.good(found)
+            for sentence in _costs(contract, runner, well, cores):
+                tell(sentence)
             attacked = hostile.attack(contract, runner, hostile.baseline(contract, well, _kept(runner, well[0].job)), cores)
             for sentence in checking.attack_words(attacked):
                 tell(sentence)
@@ -173,6 +177,20 @@ def check(folder: Path, sandbox_name: str) -> None:
         tell(f"note: {advice}", err=True)
     if wrong:
         raise TrackError("this track is not ready: mend what is wrong, commit, and check again.")
+
+
+def _costs(contract: spec.Track, runner: Runner, well: list[Measurement], cores: tuple[int, ...]) -> Iterator[str]:
+    """What imports take of a run, and audits of its scoring, where there is something to save."""
+    run, job = costs.itself(well), well[0].job
+    if run >= costs.NOTABLE_SECONDS and not contract.run.preload and contract.can_start_warm(contract.run):
+        modules = runner.importing(job.commit, costs.MOST_IMPORTING, cores)
+        yield from filter(None, [costs.of_imports(modules, run)])
+    if not contract.audits_always:
+        turns = costs.OFTEN if well[0].busy < costs.QUICK else 1
+        audited, plain = (min((runner.score(replace(job, audited=audits), _kept(runner, job), cores) for _ in range(turns)),
+                              key=lambda made: made.busy) for audits in (True, False))
+        name = contract.metric.name
+        yield from costs.of_audits(contract, audited, plain, well[0].metrics[name] == well[1].metrics[name])
 
 
 def _kept(runner: Runner, job: Measure) -> Path:

@@ -18,14 +18,18 @@ MOST_VALUE = 400  # characters of a value that are kept; the program can write t
 PYTHON, ISOLATING = re.compile(r"python[\d.]*$"), re.compile(r"-[SEIs]+")
 
 
-def traced(command: Command) -> Command:
-    """A command that notes what runs, where it starts a Python: one that is told to be isolated is no longer told so."""
+def heeding(command: Command) -> Command:
+    """A command that heeds its environment where it starts a Python: one that is told to be isolated is no longer told so."""
     options = [*takewhile(lambda word: word[:1] == "-" and word not in ("-m", "-c", "-"), command.argv[1:])]
     kept = [word for word in options if not ISOLATING.fullmatch(word)]
-    paths = ":".join(filter(None, [str(TRACER), command.env.get("PYTHONPATH")]))
     own = PYTHON.match(Path(command.argv[0]).name)
-    argv = (command.argv[0], *kept, *command.argv[1 + len(options):]) if own else command.argv
-    return replace(command, argv=argv, env={**command.env, "PYTHONPATH": paths}, mounts=(*command.mounts, TRACER))
+    return replace(command, argv=(command.argv[0], *kept, *command.argv[1 + len(options):])) if own else command
+
+
+def traced(command: Command) -> Command:
+    """A command that notes what runs, where it starts a Python."""
+    paths = ":".join(filter(None, [str(TRACER), command.env.get("PYTHONPATH")]))
+    return replace(heeding(command), env={**command.env, "PYTHONPATH": paths}, mounts=(*command.mounts, TRACER))
 
 
 def read(folder: Path, files: Mapping[str, str]) -> Executed | None:

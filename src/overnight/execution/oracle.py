@@ -25,6 +25,7 @@ from overnight.execution.held import prepared
 MOST_ORACLES = 10_000  # oracles for one scorer
 END_WITHIN = 1.0  # seconds that an oracle has to end by itself where its scorer failed
 FRESH, REFUSED = b"+", b"-"  # the scorer's one-byte wish, and the answers to it
+AUDIT = b"a"  # the same wish, for an oracle that only audits what another one answered
 
 
 class Judging:
@@ -118,6 +119,7 @@ class Oracles:
         self._cpu, self._peak, self._setup = 0.0, 0, 0.0
         self._waited: float | None = None  # seconds, of those of which it is known
         self._count, self._over = 0, False
+        self._auditing, self._audits = False, 0.0
 
     @contextmanager
     def held(self) -> Iterator[tuple[int, int]]:
@@ -173,11 +175,12 @@ class Oracles:
     def serve(self, wishes: socket.socket) -> None:
         """Give the scorer a fresh oracle as often as it asks for one, until it is dead. Raises Fault."""
         try:
-            while wishes.recv(1) == FRESH:
+            while (wish := wishes.recv(1)) in (FRESH, AUDIT):
                 if self._count >= self._most:
                     _refuse(wishes, f"a scorer may have {self._most:,} oracles")
                     continue
                 self._end()
+                self._auditing = wish == AUDIT
                 with self.held() as pipes:
                     if not self._begin():
                         return  # the scorer is dead
@@ -198,6 +201,7 @@ class Oracles:
             self._last = ended
             self._cpu, self._peak = self._cpu + ended.cpu, max(self._peak, ended.peak_memory)
             self._setup += ended.setup
+            self._audits += ended.cpu * self._auditing
             if ended.load is not None and ended.load.waited is not None:
                 self._waited = (self._waited or 0.0) + ended.load.waited
             if ended.killed not in ("", "stopped") or (not ended.killed and ended.code):
@@ -225,7 +229,7 @@ class Oracles:
         found = self._failed or self._last
         assert found is not None
         load = None if found.load is None else replace(found.load, waited=self._waited)
-        return replace(found, cpu=self._cpu, peak_memory=self._peak, setup=self._setup, load=load)
+        return replace(found, cpu=self._cpu, peak_memory=self._peak, setup=self._setup, load=load, audits=self._audits)
 
     def close(self) -> None:
         """Leave no process behind."""

@@ -26,7 +26,7 @@ import overnight
 from overnight import files
 from overnight.contracts import Accounting, Command, Ended, Executed, KeepsWarm, Limits, Process, Sandbox, Warm
 from overnight.errors import Fault, TrackError
-from overnight.execution import builds, editables, executed, mounts, null_edits, starved
+from overnight.execution import builds, editables, executed, importing, mounts, null_edits, starved
 from overnight.execution.ahead import Ahead
 from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
 from overnight.execution.oracle import Judging
@@ -44,6 +44,7 @@ HELD = ("calibrate", "confirm")  # stages whose runs are scored on the holdout a
 _PAIRED: dict[LogKind, LogKind] = {"run": "paired", "score": "paired-score"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 WARM_HASHSEED = "0"  # PYTHONHASHSEED of a track whose Python is warm, in every run: it is settled when Python begins
+SPENT = {"sandbox of the run": "run", "sandbox of the scorer": "scoring"}  # what the seconds of a payload in these are called
 MOST_SLEPT = 1.0  # seconds of a run for which the machine may seem to sleep, because two clocks are not read at once
 Becomes = Callable[[tuple[str, ...]], tuple[str, ...]]  # a command, and what is run in its place
 
@@ -201,6 +202,11 @@ class Runner:
         run = _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), cores, running)
         return run.traced(self.repo.editable(commit, self.track), most)
 
+    def importing(self, commit: str, most: float, cores: tuple[int, ...] = ()) -> dict[str, float]:
+        """Seconds that each module takes which a commit's run imports within so many seconds, its own left out, from a run that
+        is measured by nothing; {} where that could not be learnt. Raises Fault when the machine failed."""
+        return _OneRun(self, Measure(0, 0, commit, 0, "calibrate"), cores, lambda process: None).importing(most)
+
     def score(self, job: Measure, artifacts: Path, cores: tuple[int, ...] = (),
               oracle: Becomes = lambda argv: argv) -> Measurement:
         """Score artefacts as if a run of a sealed job had left them; they stay. `oracle`: what becomes of the command that
@@ -210,8 +216,9 @@ class Runner:
 
 class _OneRun:
     """One run of one commit: from its tree to its metrics, and what it leaves for the journal besides them. `busy` is the
-    payloads' own seconds, `overhead` those of Overnight by part. Output of scoring is kept apart from the candidate's own,
-    because it may hold what no candidate and no researcher may see: the candidate's oracle hears the questions."""
+    payloads' own seconds, `spent` the same by what they were for, `overhead` those of Overnight by part. Output of scoring is
+    kept apart from the candidate's own, because it may hold what no candidate and no researcher may see: the candidate's oracle
+    hears the questions."""
 
     def __init__(self, runner: Runner, job: Measure, cores: tuple[int, ...], running: Callable[[Any], None],
                  keep: Path | None = None, oracle: Becomes = lambda argv: argv) -> None:
@@ -224,6 +231,7 @@ class _OneRun:
                                    told.margin)
         self.busy = 0.0
         self.overhead: dict[str, float] = {}
+        self.spent: dict[str, float] = {}
         self.accounting: Accounting = "exact"
         self.artifacts = ""
         self.said, self.judging = b"", b""
@@ -238,11 +246,22 @@ class _OneRun:
         """What runs within so many seconds, where these are the editable files. Raises Fault when the machine failed."""
         try:
             with self.runner.used(self.job.commit):
-                ended = self._run(self._tree(), True, most)
+                ended = self._run(self._tree(), executed.traced, most)
             succeeded(ended, "the run", seconds(self.track.run.timeout))
             return executed.read(self.harvest, before)
         except (Invalid, OSError):
             return None
+        finally:
+            shutil.rmtree(self.harvest, ignore_errors=True)
+
+    def importing(self, most: float) -> dict[str, float]:
+        """What is imported within so many seconds. Raises Fault when the machine failed."""
+        try:
+            with self.runner.used(self.job.commit):
+                ended = self._run(tree := self._tree(), importing.timed, most)
+            return importing.read(ended.stderr.decode(errors="replace"), importing.own(tree))
+        except (Invalid, OSError):
+            return {}
         finally:
             shutil.rmtree(self.harvest, ignore_errors=True)
 
@@ -269,7 +288,7 @@ class _OneRun:
         logs: dict[LogKind, Log] = {"run": self.said[-MOST_LOG_BYTES:]}
         if self.judging:
             logs["score"] = self.judging[-MOST_LOG_BYTES:]
-        return Measurement(self.job, logs, outcome=outcome, metrics=metrics, reason=reason, busy=self.busy,
+        return Measurement(self.job, logs, outcome=outcome, metrics=metrics, reason=reason, busy=self.busy, spent=self.spent,
                            overhead=self.overhead, worker=worker, curve=self.pace.reader.curve if self.pace else (),
                            sandbox=self.runner.sandbox.identity, accounting=self.accounting, artifacts=self.artifacts,
                            holdout=holdout, starved=_rounded(starved.share(self.steps)))
@@ -364,15 +383,17 @@ class _OneRun:
                 "disk": f"[run] disk = {told.disk}"}
         succeeded(done, "the build", seconds(step.spec.timeout), keys, printed=True)
 
-    def _run(self, tree: Path, traced: bool = False, most: float = math.inf, ahead: Ahead | None = None) -> Ended:
+    def _run(self, tree: Path, noted: Callable[[Command], Command] | None = None, most: float = math.inf,
+             ahead: Ahead | None = None) -> Ended:
+        """Run the candidate; `noted`: what becomes of the command of a run that is not measured."""
         step, runner = self.track.run, self.runner
         command = self._command(step, tree, self.job.seed, {"PYTHONUNBUFFERED": "1"} if self.pace else {})
-        command = executed.traced(command) if traced else runner.warmed(command, runner.warm)
+        command = noted(command) if noted else runner.warmed(command, runner.warm)
         limits = replace(command.limits, wall=min(command.limits.wall, most), disk=size(step.disk), processes=step.processes,
                          output=size(step.output))
         command = replace(command, limits=limits, harvest=self.harvest, network=step.network, gpus=step.gpus,
                           heard=self.pace.hear if self.pace else None)
-        caches = self.runner.builds if self.runner.builds is not None and self.runner.builds.spec.cache and not traced else None
+        caches = self.runner.builds if self.runner.builds is not None and self.runner.builds.spec.cache and not noted else None
         own = self.job.commit == self.runner.contract and not self.job.edit
         if caches is not None:
             command = caches.warmed(command, self.runner.tree(self.runner.contract), own)
@@ -404,7 +425,8 @@ class _OneRun:
         """The scorer, and the oracle that it may ask, which runs the candidate's code."""
         with self._timed("tree"):
             judge = self.runner.tree(self.runner.contract, judge=True)
-        library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self.job.secret}
+        library = {"PYTHONPATH": str(LIBRARY.parent), "OVERNIGHT_SECRET": self.job.secret,
+                   "OVERNIGHT_AUDIT": str(int(self.job.audited))}
         scorer = self._command(score, judge, self.job.scorer_seed, library)
         scorer = self.runner.warmed(replace(scorer, inputs=self.harvest, secret=secret, mounts=(*scorer.mounts, LIBRARY)),
                                     self.runner.warm_scorer)
@@ -426,6 +448,7 @@ class _OneRun:
             if answered is not None:
                 self.judging = answered.stderr + scored.stderr
                 self.cpu, self.peak = self.cpu + answered.cpu, max(self.peak, answered.peak_memory)
+                self.cpu -= 0.0 if self.track.audits_always else answered.audits  # what not all runs have makes none dearer
         patience = 0.0 if self.track.oracle is None else seconds(self.track.oracle.timeout)
         return read_metrics(scored, answered, seconds(score.timeout), patience)
 
@@ -470,6 +493,8 @@ class _OneRun:
                         "with `systemd-inhibit overnight run` for instance.")
         self.steps.append((ended, *beside))
         self.busy += ended.startup + ended.wall
+        for what, took in ((SPENT[part], ended.wall), ("start-up", ended.startup)):
+            self.spent[what] = self.spent.get(what, 0.0) + took
         self.accounting = "exact" if self.accounting == ended.accounting == "exact" else "estimate"
         self._add(part, time.perf_counter() - since - ended.wall - ended.startup)
 

@@ -125,7 +125,7 @@ class Campaign:
         """An experiment as a point. A mean of pairs scatters as that of half as many runs."""
         still = experiment.verdict == "open"
         if experiment.effect is None or not experiment.pairs:
-            return Point(experiment.base, experiment.note, failed=int(experiment.verdict == "crash"),
+            return Point(experiment.base, experiment.note, failed=int(experiment.verdict in ("crash", "foul")),
                          open=still, guard_usage=experiment.guard_usage)
         number = standing.level + self.state.track.oriented(experiment.effect)
         runs = tuple((labels.setdefault((experiment.id, run), len(labels)), number)

@@ -46,6 +46,8 @@ class Ran(Struct, frozen=True, kw_only=True):
     metrics         what the scorer and the harness measured; empty unless the outcome is "ok"
     reason          why it is not "ok", in a sentence
     busy            seconds that the candidate's, oracle's and scorer's own processes took
+    spent           the same by what they were for: "run", "scoring", and "start-up", until the first line of either; of a pair
+                    those of its own run; unset in old journals
     overhead        what the harness took besides, by part, in seconds
     curve           steps and values that it reported of itself, thinned; empty where the track declares no [progress]
     sandbox         the backend and the hash of its self-test
@@ -61,6 +63,7 @@ class Ran(Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     reason: str = ""
     busy: float = 0.0
+    spent: dict[str, float] | UnsetType = UNSET
     overhead: dict[str, float] = {}
     worker: int = 0
     paired_metrics: dict[str, float] = msgspec.field(default_factory=dict, name="beside")

@@ -80,6 +80,7 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     edit         what an edit that does nothing is drawn from, with which the commit and what is beside it are run; 0: none
     draws        that edit may also draw lots in vain
     pace         the incumbent's curve on this seed, as it was recorded; empty: the run is never stopped for falling behind
+    audited      whether the scorer is to look for cheating, where the contract lets it do so in some runs alone
     scorer_seed, secret    what the scorer draws from, the same for both sides of a pair; `sealed` fills them in, so that a
             worker knows those of this run and can work out no others
     """
@@ -95,6 +96,7 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
     secret: str = ""
     edit: int = 0
     draws: bool = False
+    audited: bool = True
     place = "measure"
 
 

@@ -344,7 +344,7 @@ class Lab:
 
     def _judged(self, at: float, experiment: Experiment, verdict: events.Decision, reason: str,
                 ruling: decision.Ruling | None = None) -> events.Judged:
-        race, fresh = self.state.known.pairs(experiment)
+        race, fresh = self.state.known.pairs(experiment) if verdict != "foul" else ((), ())  # what cheats measured nothing
         raced = inference.winsorized(race, self.state.known.variance, self.state.policy.reach)
         variance = inference.squares(raced) / (len(raced) - 1) if len(raced) > 1 else None
         effect = ruling.effect if ruling else inference.mean(fresh or race) if race or fresh else None

@@ -20,6 +20,8 @@ from overnight.referee.stacks import read
 
 SLOTS_FOR_PAIR = 3  # measure slots beyond `FEW` for each pair that a claim is ahead of what is asked for
 UNPACED_EVERY = 10  # of so many runs, one is never stopped for falling behind
+# Stages that are audited whatever the contract says: they are what a keep rests on, or ask why one of them fails by now.
+AUDITED: tuple[Stage, ...] = ("calibrate", "confirm", "trace")
 
 
 class Measuring:
@@ -143,7 +145,8 @@ class Measuring:
         paired_with = base if base and known.side_by_side(stage) else ""
         edit = edit or (edit_of(seed) if known.nulls.moving else 0)
         return sealed(Measure(number, experiment, commit, seed, stage, paired_with, pace, edit=edit,
-                              draws=bool(edit) and known.one_number), known.key)
+                              draws=bool(edit) and known.one_number,
+                              audited=self.state.track.audits_always or stage in AUDITED), known.key)
 
     def runs_for(self, experiment: Experiment, under_way: set[tuple[str, int]]) -> Iterator[Measure]:
         """Both sides of the pairs that this experiment waits for; in time rather than by seed, its own side alone."""

@@ -126,6 +126,14 @@ class Probes:
             if paired:
                 probe.paired[event.seed] = paired
 
+    def caught(self, commit: str) -> None:
+        """The scorer caught an experiment with this commit cheating: what points measured of the same change is as good as a
+        failure."""
+        claimed = self.made.get(self.claimed.get(commit, 0))
+        for probe in self.same(claimed.mark) if claimed else ():
+            probe.runs, probe.value, probe.beside = {seed: {} for seed in probe.runs}, None, None
+            self.rank(probe.id, None)
+
     def rank(self, number: int, mean: float | None) -> None:
         """Of the runs of a point, this is the mean by now, + is better; None: all failed."""
         self.best.pop(number, None)

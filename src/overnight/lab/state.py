@@ -312,6 +312,7 @@ class State:
             mine.cost += event.busy
             if event.outcome in ("behind", "foul"):
                 mine.decided = ("foul" if event.outcome == "foul" else "discard", event.reason, None)
+                self.probes.caught(mine.commit if event.outcome == "foul" else "")
                 return
             self.known.add(event, metrics)
             if mine.base_commit == self.commit and self.known.side_by_side(event.stage):
@@ -322,10 +323,20 @@ class State:
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
             self._weigh_with(event)
+        elif event.outcome == "foul" and self._caught_late(event):
+            return
         elif event.commit in self.known.values:  # an incumbent that was, with which an experiment is still compared
             self.known.values[event.commit].setdefault(event.seed, metrics)
             self.known.hold(event)
             self._weigh_with(event)
+
+    def _caught_late(self, event: events.Measured) -> bool:
+        """Whether the scorer caught one that has been discarded meanwhile: that is its verdict if it is ever taken up again."""
+        experiment = self.experiments.get(event.experiment)
+        if experiment is None or experiment.verdict != "discard" or experiment.commit != event.commit:
+            return False
+        experiment.decided = ("foul", event.reason, None)
+        return True
 
     def _explored(self, event: events.Measured, metrics: Metrics) -> None:
         """A run of a point of a campaign ended."""

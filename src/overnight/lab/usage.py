@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.contracts import Call
-from overnight.lab.events import Measured, Started, Stopped
+from overnight.lab.events import Measured, Ran, Started, Stopped
 
 APART = ("decision", "journal")  # parts of the harness that no run waits for
 MOST_TIMES_PER_PART = 1000  # times of each part of the harness that are remembered
@@ -40,7 +40,8 @@ class Use(Struct):
 class Usage(Struct):
     """Sums over all sessions of a track. `last` is the time of the newest record; `used` is what each role's calls to models
     came to, `session` what all did since the session began, or the killed one that it goes on with, `asked` those for one
-    proposal, by its brief's seed; `explored` of the runs were made to learn from, and claim nothing."""
+    proposal, by its brief's seed; `explored` of the runs were made to learn from, and claim nothing; `spent` is what runs
+    took by what it was for, summed over the `told` ones of which that is known."""
 
     runs: int = 0
     busy: float = 0.0
@@ -52,6 +53,8 @@ class Usage(Struct):
     session: Use = msgspec.field(default_factory=Use)
     asked: dict[int, Use] = {}
     explored: int = 0
+    spent: dict[str, float] = {}
+    told: int = 0
     _seconds: float = 0.0
     _capacity: float = 0.0
     _since: float = 0.0
@@ -73,6 +76,11 @@ class Usage(Struct):
         if not self.runs:
             return 0.0
         return self.busy / self.runs + sum(sum(spent) / len(spent) for part, spent in self.parts.items() if part not in APART)
+
+    @property
+    def divided(self) -> dict[str, float]:
+        """Seconds of one run on average, by what they were for; {} where no record says."""
+        return {what: seconds / self.told for what, seconds in self.spent.items()}
 
     def _under_way(self) -> float:
         return max(0.0, self.last - self._since) if self._workers else 0.0
@@ -108,6 +116,9 @@ class Usage(Struct):
         self.accounting.add(event.accounting)
         for part, seconds in event.overhead.items():
             self._spent(part, seconds)
+        if found := divided(event):
+            self.told += 1
+            self.spent = {what: self.spent.get(what, 0.0) + found.get(what, 0.0) for what in {**self.spent, **found}}
 
     def _spent(self, part: str, seconds: float) -> None:
         spent = self.parts.setdefault(part, [])
@@ -118,3 +129,8 @@ class Usage(Struct):
         """A call to a model ended."""
         for use in (self.used.setdefault(call.role, Use()), self.session, self.asked.setdefault(call.asked, Use())):
             use.add(call)
+
+
+def divided(run: Ran) -> dict[str, float]:
+    """The seconds of a run by what they were for, with "harness" for what Overnight took; {} where that was not noted."""
+    return {**run.spent, "harness": sum(run.overhead.values())} if run.spent else {}

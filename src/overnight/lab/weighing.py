@@ -42,7 +42,8 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
             return
     evidence = evidence_of(experiment, known, alpha)
     experiment.priority = priority.of(evidence, policy)
-    step = _steady(_guarded(kinds.next_step(evidence, policy), evidence, usage, policy), experiment, known)
+    step = on_fresh_pairs(kinds.next_step(evidence, policy), evidence)
+    step = _steady(_guarded(step, evidence, usage, policy), experiment, known)
     experiment.decided = None
     if isinstance(step, decision.More):
         experiment.confirming = step.pairs if step.stage == "confirm" else 0
@@ -67,6 +68,14 @@ def _fails(experiment: Experiment, known: Runs) -> bool:
     if blamed <= known.track.referee.may_crash * len(runs):
         return False
     return all(known.baseline_runs) or failures.too_often(sum(not m for m in runs.values()), len(runs), known.may_fail)
+
+
+def on_fresh_pairs(step: decision.More | decision.Ruling, evidence: decision.Evidence) -> decision.More | decision.Ruling:
+    """The next step, but for a keep without any fresh pair, whatever its kind says: only runs that confirm are sure to be
+    audited."""
+    if isinstance(step, decision.Ruling) and step.verdict == "keep" and not evidence.fresh:
+        return decision.More("confirm", 1)
+    return step
 
 
 def _steady(step: decision.More | decision.Ruling, experiment: Experiment, known: Runs) -> decision.More | decision.Ruling:

@@ -9,10 +9,11 @@ from msgspec import UNSET
 
 from overnight.lab.jobs import Measure, Measurement, sealed
 from overnight.lab.nulls import LONG, USUAL, enough, unseen
+from overnight.night import costs
 from overnight.night.hostile import Attacked
 from overnight.referee import curves, limits
 from overnight.track.spec import Track
-from overnight.views.track import one_seed
+from overnight.views.track import divided, one_seed
 
 NIGHT_SECONDS = 8 * 3600.0
 MOST_FAILURES = 3  # runs of the baseline that may fail before it is given up
@@ -129,6 +130,8 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
         exact = all(run.accounting == "exact" for run in runs)
         yield (f"one run takes {wall:.2f} s ({cpu:.2f} s of CPU, {memory / 2**20:.0f} MiB{'' if exact else ', estimated'}) and "
                f"{1000 * overhead:.0f} ms of overhead: about {a_night:,.0f} runs in 8 h with {measure_slots} at a time")
+        if split := divided(costs.spent(runs)):
+            yield split
     if len(well) > 1 and not broken(runs):
         same = abs(numbers[0] - numbers[1])
         yield f"the same seed twice: {f'a difference of {same:.3g} {unit}'.rstrip() if same else 'the same number'}"

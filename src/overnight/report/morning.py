@@ -23,7 +23,7 @@ from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout, points
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, look_first, proposer
-from overnight.views.track import ONE_SEED, PLAIN, TrackView, duration, gain, noise_by_commit, span
+from overnight.views.track import ONE_SEED, PLAIN, TrackView, divided, duration, gain, noise_by_commit, span
 from overnight.views.track import explored as what_was_explored
 
 EXAMPLES = 5  # experiments named in each group of what was learned
@@ -331,6 +331,8 @@ def _decided(track: TrackView) -> list[str]:
         noise += f" {prose(found[0].upper() + found[1:], 500)}."
     if track.explored:
         noise += " Researchers that need no time explored by single runs first, and had only what they thought best judged so."
+    if track.audit == "confirm":
+        noise += " The scorer audits what is about to be kept for cheating, not what is only raced or explored."
     if track.holdout is not None:
         asked = (f" At last, {100 * CARRIED:.0f} % of the gain must be found on a holdout that no candidate and no researcher "
                  "ever sees.")
@@ -380,7 +382,8 @@ def _cost(track: TrackView) -> list[str]:
     named = f" (most of it: {', '.join(f'{prose(name)} {ms:.3g} ms' for name, ms in most)})" if most else ""
     share = track.busy_share
     busy = "" if share is None else f" Places were busy with runs {100 * share:.0f} % of the time."
-    return ["## What it cost", f"One run took {track.busy_seconds / track.runs:.3g} s{harness}{named}.{busy}"]
+    apart = f" {split[0].upper()}{split[1:]}." if (split := divided(track.run_seconds)) else ""
+    return ["## What it cost", f"One run took {track.busy_seconds / track.runs:.3g} s{harness}{named}.{apart}{busy}"]
 
 
 def _next(told: History) -> list[str]:

@@ -7,7 +7,7 @@ numpy where there are arrays. docs/scoring.md shows how to write a scorer.
 from overnight.scoring.answer import Broken, Foul, main
 from overnight.scoring.artifacts import array, artifact, holdout, numbers, seed, tensors
 from overnight.scoring.chance import lots, rng
-from overnight.scoring.oracle import Oracle, fresh
+from overnight.scoring.oracle import Oracle, audited, fresh
 
-__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "fresh", "holdout", "lots", "main", "numbers", "rng", "seed",
-           "tensors"]
+__all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "audited", "fresh", "holdout", "lots", "main", "numbers", "rng",
+           "seed", "tensors"]

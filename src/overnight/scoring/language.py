@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from overnight.scoring.answer import Broken, Foul
-from overnight.scoring.oracle import Oracle, fresh
+from overnight.scoring.oracle import Oracle, audited, fresh
 
 if TYPE_CHECKING:
     import numpy
@@ -67,7 +67,7 @@ def probabilities(answer: object, vocabulary: int) -> list[float]:
 def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: float = 0.03, miss: float = 1e-3,
             tolerance: float = 0.0, within: float = 60.0, audit: int | None = None) -> Array:
     """Nats of surprise at each token but the first of each window: (n, T + 1) tokens give (n, T) nats. Raises Broken, and Foul
-    where the audit finds that something moved.
+    where the audit finds that something moved. Without an audit where this run is to have none.
 
     rng        which windows come when and together: rng(), or a seed or a generator of numpy
     rows       windows in one question, the same in all of them (0: as many as make an answer of 32 MiB)
@@ -78,7 +78,7 @@ def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: flo
                candidate that stays below gains no more than that for each token
     within     seconds for each question
     audit      from where on a window is cut, and what is put there; drawn from the operating system, so that nothing that
-               was seen foretells it. Give it only to repeat an audit
+               was seen foretells it. Give it only to repeat an audit, which is then made in any run
 
     The question has the header {"bytes", "shape": [rows, T], "dtype": "int32"}; the answer is rows * T * vocabulary raw
     float32, the logits of the token behind each place.
@@ -91,7 +91,7 @@ def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: flo
     seats = lots.permutation(len(padded)).reshape(-1, rows)
     first = Oracle.given()
     nats = _nats(fresh() if first.asked else first, padded[:, :-1], padded[:, 1:], seats, vocabulary, within)
-    lots, left = numpy.random.default_rng(audit), cuts(share, miss)
+    lots, left = numpy.random.default_rng(audit), cuts(share, miss) if audited() or audit is not None else 0
     while left > 0:
         seats = numpy.stack([lots.permutation(seat) for seat in seats.T], axis=1)  # the same seat in other company
         chosen = seats[:math.ceil(left / rows)]
@@ -99,7 +99,7 @@ def batched(windows: Array, vocabulary: int, rng: Rng, rows: int = 0, share: flo
         later = numpy.arange(length) >= places
         other = (padded[:, :-1] + lots.integers(1, vocabulary, later.shape)) % vocabulary  # never what was there
         blind = numpy.where(later, other, padded[:, :-1])
-        again = _nats(fresh(), blind, padded[:, 1:], chosen, vocabulary, within)
+        again = _nats(fresh(audit=True), blind, padded[:, 1:], chosen, vocabulary, within)
         asked = numpy.unique(chosen[chosen < count])
         _compare(numpy.where(later, 0.0, abs(nats - again))[asked], asked, tolerance)
         left -= len(asked)

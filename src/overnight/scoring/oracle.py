@@ -168,9 +168,16 @@ class Oracle:
             raise Broken(f"the oracle took longer than {within:g} s.")
 
 
-def fresh() -> Oracle:
+def audited() -> bool:
+    """Whether this run is to be audited for cheating. Where the contract has `audit = "confirm"`, those of the baseline are,
+    and those that confirm a candidate; the numbers must be the same either way."""
+    return os.environ.get("OVERNIGHT_AUDIT", "1") != "0"
+
+
+def fresh(audit: bool = False) -> Oracle:
     """A new sandbox of the same candidate, with nothing carried over; the oracle before it is ended. Raises Foul where that
-    one has said something unasked."""
+    one has said something unasked. `audit`: it only audits what another answered; where not all runs are audited, its CPU is
+    not counted as the candidate's."""
     number = os.environ.get("OVERNIGHT_FRESH", "")
     if not number:
         raise RuntimeError("there is no oracle to start afresh: [oracle] is missing in track.toml.")
@@ -178,7 +185,7 @@ def fresh() -> Oracle:
         Oracle.current.close()
     harness = socket.socket(fileno=int(number))
     try:
-        harness.sendall(b"+")
+        harness.sendall(b"a" if audit else b"+")
         said, fds, _, _ = socket.recv_fds(harness, 1, 2)
         if said != b"+" or len(fds) != 2:
             raise RuntimeError(f"no fresh oracle could be had: {_why_not(harness) if said == b'-' else 'the harness is gone'}")

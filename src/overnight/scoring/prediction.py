@@ -4,7 +4,7 @@ The candidate gets rows of features and nothing else, in an order and in batches
 line of numbers a row: a score for each class, or a value. What the scores mean is worked out here, in double precision.
 
     predictions = ask(Oracle.given(), features, outputs=10, lots=rng("first"))
-    audit(predictions, features, fresh(), lots=rng("second"))
+    audit(predictions, features, fresh, lots=rng("second"))
     return classification(predictions, labels)
 
 Features that are rows of floats travel as raw float32: a header {"rows": 256, "columns": 64, "outputs": 10, "bytes": 65536}
@@ -23,11 +23,11 @@ import math
 import random
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from overnight.scoring.answer import Broken, Foul
-from overnight.scoring.oracle import Oracle
+from overnight.scoring.oracle import Oracle, audited
 
 Predictions = list[Sequence[float]]  # a line of numbers for each row, in the rows' order
 
@@ -53,12 +53,16 @@ def ask(oracle: Oracle, rows: Sequence[Any], outputs: int, lots: random.Random, 
     return found
 
 
-def audit(predictions: Predictions, rows: Sequence[Any], oracle: Oracle, lots: random.Random, batch: int = BATCH,
-          within: float = WITHIN, tolerance: float = TOLERANCE) -> None:
-    """Ask a fresh process about the same rows in another order and company. Raises Foul where an answer moves by more than
-    the tolerance, in its own unit or, where answers differ by less than 1, in shares of that: it depended on other rows, or
-    on what was asked before."""
-    again = ask(oracle, rows, len(predictions[0]) if predictions else 1, lots, batch, within)
+def audit(predictions: Predictions, rows: Sequence[Any], oracle: Oracle | Callable[[bool], Oracle], lots: random.Random,
+          batch: int = BATCH, within: float = WITHIN, tolerance: float = TOLERANCE) -> None:
+    """Ask a fresh process about the same rows in another order and company, if this run is to be audited. Raises Foul where an
+    answer moves by more than the tolerance, in its own unit or, where answers differ by less than 1, in shares of that: it
+    depended on other rows, or on what was asked before. For `oracle` give `fresh` itself, which then starts one only where it
+    is needed."""
+    if not audited():
+        return
+    anew = oracle if isinstance(oracle, Oracle) else oracle(True)
+    again = ask(anew, rows, len(predictions[0]) if predictions else 1, lots, batch, within)
     tolerance *= min(1.0, _spread(predictions))  # small numbers rank as well as large ones
     for first, second in zip(predictions, again, strict=True):
         for a, b in zip(first, second, strict=True):

@@ -125,6 +125,8 @@ class Score(Struct, frozen=True, forbid_unknown_fields=True):
     private  files of the track that no candidate ever sees (unseen words, labels)
     holdout  one more such file, given to the scorer as $OVERNIGHT_HOLDOUT when a candidate is about to be kept
     preload  modules that the scorer's Python has imported, like those of [run]
+    audit    which runs the scorer audits for cheating ($OVERNIGHT_AUDIT): "always"; "confirm": those of the baseline, and those
+             that confirm a candidate, without which nothing is kept
     """
 
     command: tuple[str, ...]
@@ -133,6 +135,7 @@ class Score(Struct, frozen=True, forbid_unknown_fields=True):
     private: tuple[str, ...] = ()
     holdout: str = ""
     preload: tuple[str, ...] = ()
+    audit: Literal["always", "confirm"] = "always"
 
 
 class Guard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,6 +217,10 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether anything of it is started with modules imported."""
         return bool(self.run.preload or (self.score is not None and self.score.preload))
 
+    def can_start_warm(self, step: RunSpec | Score) -> bool:
+        """Whether a step starts Python in a way to which `preload` can be applied."""
+        return starts_warm(direct(step.command) if self.run.python else step.command)
+
     @property
     def private(self) -> tuple[str, ...]:
         """The files that no candidate ever sees."""
@@ -223,6 +230,11 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     def holdout(self) -> str:
         """The file that is scored before a keep; "" where there is none."""
         return self.score.holdout if self.score is not None else ""
+
+    @property
+    def audits_always(self) -> bool:
+        """Whether the scorer is to audit every run."""
+        return self.score is None or self.score.audit == "always"
 
     @property
     def counted_guards(self) -> tuple[str, ...]:
@@ -396,7 +408,7 @@ def _of_preload(track: Track) -> Iterator[Problem]:
             continue
         if odd := next((name for name in step.preload if not all(map(str.isidentifier, name.split(".")))), None):
             yield section, "preload", f"{odd!r} is no name of a Python module: name modules, like [\"torch\"].", 0
-        if not starts_warm(direct(step.command) if track.run.python else step.command):
+        if not track.can_start_warm(step):
             yield (section, "preload", "preload is for a command that starts Python with a file, -m or -c, like "
                    "python train.py: take it out, or start it so.", 0)
 

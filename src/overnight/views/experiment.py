@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
 from overnight.lab.experiment import Experiment, mark
 from overnight.lab.state import State
+from overnight.lab.usage import divided
 from overnight.referee.findings import Finding
 from overnight.track.spec import HARNESS_METRICS
 from overnight.track.units import number
@@ -152,12 +153,14 @@ class RunDetailView(RunView, frozen=True):
     seed        that both runs had
     sandbox     where it ran, and `accounting` how its resources were counted
     artifacts   SHA-256 of what it left
+    parts       its seconds by what they were for: "run", "scoring", "start-up", "harness"; {} in old journals
     """
 
     seed: int
     sandbox: str
     accounting: str
     artifacts: str
+    parts: dict[str, float]
 
 
 class DetailView(ExperimentView, frozen=True):
@@ -301,7 +304,8 @@ def _run(state: State, run: Measured, base: float | None, older: bool, kept: boo
     alone = run.stage == "screen" or point is not None  # which the frontier never ran beside
     beside = run.stage in BESIDE or (kept and theirs is None and not alone and not run.reason)
     return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
-                         round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts)
+                         round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts,
+                         {what: round(seconds, 4) for what, seconds in divided(run).items()})
 
 
 def _tail(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from overnight.views.points import LeadView, best
 
 ONE_SEED, SELF_REPORTED = "one seed only", "self-reported"
 MOST_TOLD = 5  # knobs that a sentence names
+LEAST_TOLD, LEAST_SECONDS, LONGEST_SECONDS = 5e-4, 0.1, 120.0  # seconds that are told, told in seconds, and in minutes
 PLAIN = {"keep": "kept", "discard": "discarded", "crash": "crashed", "foul": "fouled"}
 
 
@@ -91,6 +92,10 @@ class TrackView(Struct, frozen=True):
     paused, program    whether the night is paused; SHA-256 of program.md
     problem            what is wrong with the track or the machine, so that nothing more is measured; "": nothing
     models             calls to models, by role
+    run_seconds        what one run takes on average, by what it is for: "run", "scoring", "start-up" (until their first lines),
+                       "harness" (Overnight's own work that a run waits for); {}: the journal is older than that
+    audit              which runs the scorer audits for cheating: "always"; "confirm": the baseline's, and those that confirm a
+                       change
     overhead_ms        milliseconds of the harness's own work for one run, and `overhead_parts_ms` the median of each part
     holdout            the overfitting monitor, for the user alone; None where the track has no holdout
     """
@@ -153,6 +158,8 @@ class TrackView(Struct, frozen=True):
     program: str
     problem: str
     models: dict[str, SpentView]
+    run_seconds: dict[str, float]
+    audit: str
     overhead_ms: float
     overhead_parts_ms: dict[str, float]
     holdout: HoldoutView | None
@@ -186,6 +193,8 @@ def track(state: State) -> TrackView:
         busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,
         ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,
         models={role: spent(use) for role, use in sorted(usage.used.items())},
+        run_seconds={what: round(seconds, 4) for what, seconds in usage.divided.items()},
+        audit="always" if contract.audits_always else "confirm",
         overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state))
 
 
@@ -275,6 +284,25 @@ def noise_by_commit(found: TrackView) -> str:
     else:
         then = "but with others the baseline fails, so they are not used: what is kept may be better by its text alone"
     return f"{found.null_moved} of {found.null_edits} edits that do nothing moved {found.metric}, by {by} on average, {then}"
+
+
+def divided(seconds: Mapping[str, float]) -> str:
+    """What the seconds of a run are for, as `run_seconds` has them, in a sentence without its stop; "" where none are known."""
+    whole = sum(seconds.values())
+    if whole <= 0:
+        return ""
+    said = {"run": "are the run", "scoring": "scoring", "start-up": "start-up", "harness": "the harness"}
+    parts = [f"{moments(seconds[what])} {words}" for what, words in said.items() if seconds.get(what, 0.0) >= LEAST_TOLD]
+    beside = 100 * (1 - (seconds.get("run", 0.0) + seconds.get("scoring", 0.0)) / whole)
+    return (f"of {moments(whole)} that a run takes, {', '.join(parts[:-1])}{' and ' * (len(parts) > 1)}{parts[-1]}: "
+            f"{beside:.2g} % is neither run nor scoring") if parts else ""
+
+
+def moments(seconds: float) -> str:
+    """A few seconds, in milliseconds where they are few."""
+    if seconds < LEAST_SECONDS:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.3g} s" if seconds < LONGEST_SECONDS else duration(seconds)
 
 
 def span(effect: float | None, interval: tuple[float, float] | None, level: float | None = None) -> str:
