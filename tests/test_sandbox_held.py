@@ -22,22 +22,16 @@ from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.sandbox import keeper, watch
 from overnight.sandbox.unsandboxed import Unsandboxed
+from overnight.testing.holding import Holds, held
 from overnight.testing.sandbox import Ground, processes, zombies
 from overnight.track import spec
 
 NEEDS = "sandbox"
 SOURCE = Path(sandbox.__file__).parents[2]
-WRITES = ("/bin/sh", "-c", 'date +%s.%N; echo ran > "$OVERNIGHT_OUT/x"')
-
 
 @pytest.fixture
 def ground(bubblewrap, tmp_path):
     return Ground(bubblewrap, tmp_path)
-
-
-def held(ground, argv=WRITES, **options):
-    given = {"limits": Limits(wall=20.0, memory=256 << 20, disk=16 << 20), "harvest": ground.kept} | options
-    return ground.sandbox.prepare(Command(argv, ground.tree, **given))
 
 
 def state(box):
@@ -62,52 +56,16 @@ def test_only_bubblewrap_holds(bubblewrap):
     assert isinstance(bubblewrap, Prepares) and not isinstance(Unsandboxed(), Prepares)
 
 
-def test_it_begins_when_it_is_released_and_not_before(ground):
-    waiting = held(ground)
-    time.sleep(0.3)
-    released = time.time()
-    ended = waiting.release().wait()
-    assert (ended.code, ended.killed) == (0, "") and float(ended.stdout) >= released
-    assert (ground.kept / "x").read_text() == "ran\n"
+class TestBubblewrap(Holds):
+    """What every sandbox must do that can hold a command."""
 
 
-def test_the_time_for_which_it_was_held_is_nobodys(ground):
-    waiting = held(ground)
-    time.sleep(5.0)
-    ended = waiting.release().wait()
-    assert ended.wall + ended.setup < 5.0
-
-
-def test_the_limit_on_time_begins_with_the_release(ground):
-    waiting = held(ground, limits=Limits(wall=1.0, memory=256 << 20))
-    time.sleep(1.5)
-    assert waiting.release().wait().killed == ""
-
-
-def test_it_sees_what_its_inputs_become_meanwhile(ground, tmp_path):
-    inputs = tmp_path / "inputs"
-    inputs.mkdir()
-    waiting = held(ground, ("/bin/cat", "/overnight/artifacts/late"), inputs=inputs)
-    (inputs / "late").write_text("here")
-    assert waiting.release().wait().stdout == b"here"
-
-
-def test_one_that_is_discarded_never_runs_and_leaves_nothing(ground):
+def test_one_that_is_discarded_leaves_nothing(ground):
     held(ground).discard()
     before = state(ground.sandbox)
     for _ in range(3):
-        waiting = held(ground)
-        waiting.discard()
-        waiting.kill()
-    assert comes(lambda: state(ground.sandbox) == before) and not ground.kept.exists()
-
-
-def test_one_that_is_killed_has_ended_before_it_began(ground):
-    waiting = held(ground)
-    threading.Thread(target=waiting.kill).start()
-    assert comes(lambda: waiting._killed)
-    ended = waiting.release().wait()
-    assert ended.killed == "stopped" and not ended.stdout and not ground.kept.exists()
+        held(ground).discard()
+    assert comes(lambda: state(ground.sandbox) == before)
 
 
 @pytest.mark.parametrize("victim", ["monitor", "first process", "launcher"])
@@ -262,7 +220,7 @@ def test_a_run_that_fails_leaves_nothing_of_its_judges(asking, bubblewrap, guard
     run = measured(asking, box, ORACLE + guard, files={"run.py": "raise SystemExit('broken')\n"})
     assert run.outcome == "crash" and "broken" in run.reason and "scorer begins" not in box.did
     assert ({"oracle discarded", "scorer discarded"} <= set(box.did)) == (guard == "")
-    assert comes(lambda: state(bubblewrap) == before)
+    assert comes(lambda: state(bubblewrap) == before), (before, state(bubblewrap), threading.enumerate())
 
 
 def test_a_night_that_closes_ends_what_waits(asking, bubblewrap):

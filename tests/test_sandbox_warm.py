@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import signal
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -85,12 +86,13 @@ print(json.dumps({
     "argv": sys.argv, "path": sys.path, "name": __name__, "file": __file__, "folder": os.getcwd(), "pid": os.getpid(),
     "environment": {k: v for k, v in os.environ.items()}, "flags": str(sys.flags), "executable": sys.executable,
     "original": sys.orig_argv, "main": sorted(vars(sys.modules["__main__"]))[:6], "mask": os.umask(0o77),
-    "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")},
+    "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource)
+               if name.startswith("RLIMIT_") and name != "RLIMIT_NPROC"},  # one more, for the first process is of the same user
     "groups": os.getgroups(), "cores": sorted(os.sched_getaffinity(0)), "host": os.uname().nodename,
     "status": {k: status[k].strip() for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
                "SigBlk", "SigIgn", "SigCgt", "Threads", "CoreDumping", "THP_enabled")},
     "mounts": sorted(mounts), "root": sorted(os.listdir("/")), "devices": sorted(os.listdir("/dev")), "etc": sorted(os.listdir("/etc")),
-    "own": sorted(os.listdir("/overnight")), "tmp": os.listdir("/tmp"), "passwd": open("/etc/passwd").read().count(str(os.getuid())),
+    "own": sorted(os.listdir("/overnight")), "group": open("/proc/self/cgroup").read(), "tmp": os.listdir("/tmp"), "passwd": open("/etc/passwd").read().count(str(os.getuid())),
     "modes": [oct(os.stat(place).st_mode) for place in ("/", "/tmp", "/dev/shm", "/overnight", "/overnight/work", "/overnight/work/tree",
               "/overnight/out", "/etc/passwd", "train.py")],
     "open": sorted(os.listdir("/proc/self/fd"))[:-1], "session": os.getsid(0) != os.getpid(), "hash": hash("x"),
@@ -131,6 +133,19 @@ PROGRAMS = {
     "processes of its own": (("train.py",), {"train.py": "import multiprocessing\ndef f(x): return x + 1\nif __name__ == '__main__':\n"
                              "    for kind in ('fork', 'spawn'):\n        with multiprocessing.get_context(kind).Pool(1) as pool:\n"
                              "            print(kind, pool.map(f, [1, 2]))"}),
+    "what it prints goes elsewhere as well": (("train.py",), {"train.py": "import sys\nclass Tee:\n    def __init__(self, to): self.to = to\n"
+        "    def write(self, text): self.to.write(text)\n    def flush(self): self.to.flush()\nsys.stdout = Tee(sys.stdout)\nprint('told')\n"}),
+    "its output under another encoding": (("train.py",), {"train.py": "import io, sys\n"
+        "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), 'utf-16')\nprint('told')\n"}),
+    "a daemon thread that waits for ever": (("train.py",), {"train.py": "import os, threading\nread, write = os.pipe()\n"
+        "file = open(write, 'wb')\nthreading.Thread(target=lambda: (file.write(bytes(1 << 20)), file.flush()), daemon=True).start()\n"
+        "print('told')\nos.set_inheritable(read, True)\n"}),
+    "an object whose state cannot be asked": (("train.py",), {"train.py": "import io\nclass Odd(io.IOBase):\n"
+        "    closed = property(lambda self: 1 / 0)\nimport sys\nsys.kept = Odd()\nsys.kept.self = sys.kept\nprint('told')\n"}),
+    "a signal to all of its group": (("train.py",), {"train.py": "import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "os.kill(0, signal.SIGINT)\nprint('goes on')\n"}),
+    "a module of a folder that is imported from": (("train.py",), {"train.py": "import sys\nsys.path.insert(0, 'lib')\nimport colorsys\n"
+                                                   "print(colorsys.mine)", "lib/colorsys.py": "mine = 1"}),
     "a file that it leaves open": (("train.py",), {"train.py": "import os, sys\nfile = open('/tmp/x', 'w')\nfile.write('kept')\n"
                                    "class Last:\n    def __del__(self): os.write(1, b'last ')\nlast = Last()\n"
                                    "import subprocess\nsubprocess.Popen(['sh', '-c', 'sleep .3; cat /tmp/x'])\n"}),
@@ -208,11 +223,13 @@ REFUSED = {
     "missing": ("no_such_module", "'no_such_module' cannot be imported (ModuleNotFoundError: No module named 'no_such_module'): "
                 "correct it, or take it out"),
     "crashes": ("crashing", "'crashing' cannot be imported (ValueError: not today): correct it, or take it out"),
+    "kills Python": ("aborting", "importing 'aborting' ends Python (signal 6): take it out"),
+    "leaves Python": ("going", "importing 'going' ends Python (status 4): take it out"),
     "ends Python": ("leaving", "'leaving' cannot be imported (SystemExit: 3): correct it, or take it out"),
     "begins threads": ("threading_on", "importing 'threading_on' begins 2 threads, which no warm start can carry over: take it out"),
     "keeps a file": ("holding", "importing 'holding' keeps a file open (/tmp/held), which no warm start can carry over: take it out"),
 }
-MODULES = {"crashing": "raise ValueError('not today')", "leaving": "import sys; sys.exit(3)",
+MODULES = {"aborting": "import os; os.abort()", "going": "import os; os._exit(4)", "crashing": "raise ValueError('not today')", "leaving": "import sys; sys.exit(3)",
            "threading_on": "import threading, time\nfor _ in range(2): threading.Thread(target=time.sleep, args=(99,), daemon=True).start()",
            "holding": "held = open('/tmp/held', 'w')"}
 
@@ -249,7 +266,7 @@ def test_where_what_is_kept_warm_is_killed_runs_start_cold_and_it_is_said_once(b
     ground, said, own = Ground(bubblewrap, tmp_path), [], Warm(("json", "random" if "run" in victim else "decimal"))
     bubblewrap.say = said.append
     assert ground.run((ground.python, "-c", "print(1)"), warm=own).stdout == b"1\n"
-    zygote = next(kept for key, kept in bubblewrap._zygotes._all.items() if key[0] == own)
+    zygote = next(kept.result() for key, kept in bubblewrap._zygotes._all.items() if key[0] == own)
     process = ground.start((ground.python, "-c", "import time; time.sleep(30)"), warm=own) if "run" in victim else None
     os.kill(zygote._started.result()._pid, signal.SIGKILL)
     if process is not None:
@@ -274,6 +291,56 @@ def test_an_environment_that_changes_is_imported_anew_and_said(bubblewrap, tmp_p
             assert ground.run((ground.python, "-c", "import version; print(version.x)"), **given).stdout == found
     bubblewrap.cool([own])
     assert len(said) == 1 and "has changed on disk" in said[0]
+
+
+# ---- two at a time ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "takes"), [
+    ("processes", "import os, time\ntry:\n    while os.fork(): pass\nexcept OSError: pass\nprint('full', flush=True)\ntime.sleep(20)"),
+    ("signals", "import os, signal, time, ctypes\nsignal.pthread_sigmask(signal.SIG_BLOCK, [40])\n"
+                "while not ctypes.CDLL(None).sigqueue(os.getpid(), 40, None): pass\nprint('full', flush=True)\ntime.sleep(20)")])
+def test_one_that_takes_all_it_may_takes_nothing_from_another(bubblewrap, warm, tmp_path, what, takes):
+    said, ground, heard = [], Ground(bubblewrap, tmp_path), threading.Event()
+    bubblewrap.say = said.append
+    greedy = ground.start((ground.python, "-c", takes), warm=WARM, heard=lambda piece: heard.set())
+    try:
+        assert heard.wait(20)
+        other = ground.run((ground.python, "-c", "import os, signal, ctypes\nsignal.pthread_sigmask(signal.SIG_BLOCK, [40])\n"
+                            "print(ctypes.CDLL(None).sigqueue(os.getpid(), 40, None))\nos.fork() or os._exit(0)"), warm=WARM)
+    finally:
+        greedy.kill()
+        greedy.wait()
+    assert (other.code, other.stdout, said) == (0, b"0\n", [])
+
+
+def test_an_environment_that_changes_ends_no_run_that_is_under_way(bubblewrap, warm, tmp_path):
+    ground, said, own = Ground(bubblewrap, tmp_path), [], Warm(("wave",))
+    bubblewrap.say = said.append
+    packages = tmp_path / "environment/lib/python3/site-packages"
+    packages.mkdir(parents=True)
+    given = {"mounts": (*ground.mounts, tmp_path / "environment"), "warm": own}
+    first = ground.start((ground.python, "-c", "import time; time.sleep(1); print(1)"), **given)
+    (packages / "new").touch()
+    assert ground.run((ground.python, "-c", "print(2)"), **given).stdout == b"2\n"
+    assert first.wait().stdout == b"1\n" and len(said) == 1
+    bubblewrap.cool([own])
+
+
+def test_a_tree_that_changes_is_sent_anew(bubblewrap, warm, tmp_path):
+    ground = Ground(bubblewrap, tmp_path)
+    (ground.tree / "sub").mkdir()
+    for text in ("print(1)", "print(22)"):
+        (ground.tree / "sub/train.py").write_text(text)
+        assert ground.run((ground.python, "sub/train.py"), warm=WARM).stdout.decode() == f"{text[6:-1]}\n"
+
+
+def test_what_a_module_puts_into_the_environment_is_there(bubblewrap, library, tmp_path):
+    ground, own = Ground(bubblewrap, tmp_path), Warm(("setting",))
+    (library["mounts"] / "setting.py").write_text("import os; os.environ['MARK'] = '1'; os.environ['OVERNIGHT_SEED'] = '2'")
+    given = {"env": library["env"] | {"OVERNIGHT_SEED": "7"}, "mounts": (*ground.mounts, library["mounts"]), "warm": own}
+    assert ground.run((ground.python, "-c", "import os; print(os.environ['MARK'], os.environ['OVERNIGHT_SEED'])"), **given).stdout == b"1 7\n"
+    bubblewrap.cool([own])
 
 
 # ---- a whole run -----------------------------------------------------------------------------------------------
@@ -401,8 +468,9 @@ def test_many_leave_nothing_behind(bubblewrap, warm, tmp_path):
 def _left(box):
     """Descriptors of this process, and processes of the warm one, of which one that has just ended may be unburied."""
     gc.collect()
-    top = next(kept for key, kept in box._zygotes._all.items() if key[0] == WARM)._started.result()._pid
-    return len(os.listdir("/proc/self/fd")), len([pid for pid in watch.tree(top) if watch._stat(pid)[0] != "Z"])
+    top = next(kept.result() for key, kept in box._zygotes._all.items() if key[0] == WARM)._started.result()._pid
+    ours = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+    return len([each for each in ours if "overnight-tree" not in each and "/sys/fs/cgroup" not in each]), len([pid for pid in watch.tree(top) if watch._stat(pid)[0] != "Z"])
 
 
 def _with(ground, box):

@@ -32,21 +32,34 @@ def run(lab: Lab, workers: Workers[Job, Result], journal: Journal[Event], follow
         watch: Callable[[list[Event]], None], letters: Callable[[], Iterable[Letter]] = tuple,
         clock: Callable[[], float] = time.monotonic, keep: Callable[[Result], None] = lambda result: None) -> LoopTimes:
     """Ask, start, wait, tell, hear, record, until the Lab is finished. `follow` acts on what was recorded; `letters` is what
-    came in meanwhile; `keep` takes from a result that was accepted what the record does not hold."""
-    pace = LoopTimes()
+    came in meanwhile; `keep` takes from a result that was accepted what the record does not hold.
+
+    A worker that is free gets its next job before anything is acted on or drawn: what is recorded is durable by then, and
+    git takes milliseconds for each event."""
+    pace, told = LoopTimes(), list[Event]()
     while True:
-        happened = [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace, follow)]
-        watch(happened)
-        if lab.flight.stopping or lab.finished(clock()):
+        told += [event for letter in letters() for event in _record(partial(lab.hear, letter), journal, pace)]
+        over = lab.flight.stopping or lab.finished(clock())
+        if not over:
+            _start(lab, workers, pace, clock)
+        for event in told:
+            follow(event)
+        watch(told)
+        if over:
             return pace
-        since = time.perf_counter()
-        while job := lab.ask(clock(), [kind(place) for place in _free(lab, workers)]):
-            workers.start(job, next(place for place in _free(lab, workers) if kind(place) == job.place))
-        pace.deciding += time.perf_counter() - since
+        told = []
         if (result := workers.next(TICK)) is not None:
             pace.results += 1
             with suppress(Declined):  # told before, or too late: nothing was changed
-                watch(_record(partial(_take_result, lab, result, keep), journal, pace, follow))
+                told = _record(partial(_take_result, lab, result, keep), journal, pace)
+
+
+def _start(lab: Lab, workers: Workers[Job, Result], pace: LoopTimes, clock: Callable[[], float]) -> None:
+    """Give jobs to the places that are free, as long as there are any for them."""
+    since = time.perf_counter()
+    while job := lab.ask(clock(), [kind(place) for place in _free(lab, workers)]):
+        workers.start(job, next(place for place in _free(lab, workers) if kind(place) == job.place))
+    pace.deciding += time.perf_counter() - since
 
 
 def _free(lab: Lab, workers: Workers[Job, Result]) -> list[str]:
@@ -66,9 +79,8 @@ def _take_result(lab: Lab, result: Result, keep: Callable[[Result], None], at: f
     return events
 
 
-def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: LoopTimes,
-            follow: Callable[[Event], None]) -> list[Event]:
-    """Let the Lab take something, make durable what follows, and act on it."""
+def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace: LoopTimes) -> list[Event]:
+    """Let the Lab take something, and make durable what follows."""
     start = time.perf_counter()
     events = take(time.time())
     decided = time.perf_counter()
@@ -76,6 +88,4 @@ def _record(take: Callable[[float], list[Event]], journal: Journal[Event], pace:
         journal.extend(events)
     pace.deciding += decided - start
     pace.writing += time.perf_counter() - decided
-    for event in events:
-        follow(event)
     return events

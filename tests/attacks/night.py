@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from overnight.contracts import Brief, Change, Sandbox
 from overnight.execution.runner import Runner
 from overnight.lab.events import Faulted, Judged, Measured, Passed, Proposed, Started
 from overnight.lab.flight import Budget
-from overnight.lab.jobs import Job, Measure, Result
+from overnight.lab.jobs import Job, Measure, Propose, Result
 from overnight.lab.lab import Lab
 from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import Executor
@@ -120,6 +121,7 @@ class Night:
         self.verdicts: dict[int, tuple[str, str]] = {}
         self._owner: dict[int, str] = {}
         self._commits: dict[str, str] = {}
+        self._passed: deque[str] = deque()  # attacks that made no commit, in their order
         self._alone = threading.Lock()
         self.session = Session(trusted(self.folder))
         before = host.state(self.bait)
@@ -159,7 +161,10 @@ class Night:
         with self._alone:
             if not isinstance(job, Measure):
                 result = executor.work(job, place)
-                self._commits[getattr(result, "commit", "")] = script.last
+                if commit := getattr(result, "commit", ""):
+                    self._commits[commit] = script.last
+                elif isinstance(job, Propose):
+                    self._passed.append(script.last)
                 return result
             before = host.state(self.bait)
             try:
@@ -201,7 +206,7 @@ class Night:
                 self._tell(told, event)
 
     def _refused(self, event: Passed) -> None:
-        told = self.told.get(self._commits.get("", ""))
+        told = self.told.get(self._passed.popleft())
         if told is not None and told.verdict == "open" and event.reason != "nothing left to try":
             told.verdict, told.reason = "refused", event.reason
 

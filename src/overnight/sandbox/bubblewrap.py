@@ -87,9 +87,9 @@ class Bubblewrap(Backend):
             try:
                 return self._forked(zygote, command)
             except ConnectionError:
-                self._zygotes.lost(command, ENDED)
+                self._zygotes.lost(command, zygote, ENDED)
             except (OSError, Fault) as error:
-                self._zygotes.lost(command, str(error).rstrip("."))
+                self._zygotes.lost(command, zygote, str(error).rstrip("."))
         return self._cold(launched(command))
 
     def cool(self, those: Iterable[Warm]) -> None:

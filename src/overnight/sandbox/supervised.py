@@ -53,9 +53,10 @@ class Supervised:
         if text.startswith(FAILED):
             self._refused = text.removeprefix(FAILED)
             return
-        now = time.monotonic()
+        cpu, then = map(float, text.split())  # when it was said: a busy thread may hear it late
+        now = then if self._started <= then <= time.monotonic() else time.monotonic()  # a kernel of its own has another clock
         self._startup, self._started = now - self._started, now
-        self._cpu_before += float(text)
+        self._cpu_before += cpu
         self._meter = Meter(self._meter.top)
 
     def kill(self) -> None:

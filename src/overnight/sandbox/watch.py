@@ -133,6 +133,14 @@ def waits(pid: int, proc: Path = Path("/proc")) -> Iterator[tuple[int, int]]:
                 yield int(task), int(text(f"{proc}/{here}/task/{task}/schedstat").split()[1])
 
 
+def children(pid: int) -> list[int]:
+    """The children of a process's first thread; none where it is gone."""
+    try:
+        return [int(each) for each in text(f"/proc/{pid}/task/{pid}/children").split()]
+    except OSError:
+        return []
+
+
 def waits_for(pid: int, other: str) -> bool:
     """Whether a process sleeps and has a child that runs another program. Raises OSError when one is gone."""
     children = text(f"/proc/{pid}/task/{pid}/children").split()

@@ -406,7 +406,8 @@ def _of_preload(track: Track) -> Iterator[Problem]:
     for section, step in ("run", track.run), ("score", track.score):
         if step is None or not step.preload:
             continue
-        if odd := next((name for name in step.preload if not all(map(str.isidentifier, name.split(".")))), None):
+        odd = next((name for name in step.preload if not all(map(str.isidentifier, name.split(".")))), None)
+        if odd is not None:
             yield section, "preload", f"{odd!r} is no name of a Python module: name modules, like [\"torch\"].", 0
         if not track.can_start_warm(step):
             yield (section, "preload", "preload is for a command that starts Python with a file, -m or -c, like "

@@ -94,8 +94,12 @@ class BubblewrapProcess(Supervised):
             self._pid = self._first_process(told.read())
             if self._group is not None and not born:
                 self._group.add(self._pid)
-            watch.limit(self._pid, **world.bounds(command.limits, counted=self._group is not None))
+            watch.limit(self._pid, **self._bounds())
             go_on.write(b"\n")
+
+    def _bounds(self) -> dict[str, int]:
+        """The limits of each process, by the names of prlimit."""
+        return world.bounds(self._limits, counted=self._group is not None)
 
     def _first_process(self, text: bytes) -> int:
         try:
@@ -153,7 +157,9 @@ class BubblewrapProcess(Supervised):
         return self
 
     def _say(self, word: bytes) -> None:
-        """Tell the launcher. Raises Fault where it is gone and was not ended by Overnight."""
+        """Tell the launcher, unless it was ended. Raises Fault where it is gone and was not."""
+        if self._killed:
+            return  # it may not be dead yet, and must not begin any more
         gone = watch.dead(self._monitor_fd, 0)  # it follows the launcher, though the first process may still hold the socket
         try:
             os.write(self._word, word)
@@ -177,6 +183,7 @@ class BubblewrapProcess(Supervised):
             self._status()
         if self._pidfd >= 0:
             self._account()
+            self._drain.result()
         self._close()
 
     # -- end --

@@ -21,6 +21,7 @@ FIRST = frozenset(sys.modules)  # that Python has by itself; those below, which 
 
 import atexit
 import base64
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -35,12 +36,13 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import types
 from importlib.machinery import SourceFileLoader
 from typing import Any, Callable, Iterable, NoReturn, Sequence  # noqa: UP035  Python 3.8
 
-NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+NAMESPACES, GROUPS = 0x7C020000, 0x02000000  # CLONE_NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 READ_ONLY, NO_SUID, NO_DEV, NO_EXEC, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 FROZEN = READ_ONLY | NO_SUID | NO_DEV
 DETACH = 2
@@ -55,6 +57,7 @@ GPUS = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 MOST_MESSAGE, MOST_GIVEN = 1 << 10, 64  # bytes of a request, and descriptors with it
 Config = Any  # what JSON holds
 
+BROUGHT: dict[str, str] = {}  # what modules put into the environment when they were imported
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -126,13 +129,16 @@ def begin(config: Config) -> NoReturn:
     known = list(filter(None, os.environ.get("PYTHONPATH", "").split(":")))
     more = [os.path.normpath(os.path.join(os.getcwd(), each)) for each in config["imports"]]
     if more:
-        sys.path[len(known):len(known)] = more
+        place = max((sys.path.index(each) + 1 for each in known if each in sys.path), default=0)
+        sys.path[place:place] = more
+        for each in more:
+            local(each)
         os.environ["PYTHONPATH"] = ":".join([*known, *more])
     mixed()
     if config["before"] and (code := subprocess.call(config["before"])):
         os._exit(code)
     brought = set(sys.modules)
-    os.write(2, f"{config['token']}{sum(os.times()[:4]):f}\n".encode())
+    os.write(2, f"{config['token']}{sum(os.times()[:4]):f} {time.monotonic():f}\n".encode())
     code = guarded(lambda: program(config["words"]))
     os._exit(finished(code, brought))
 
@@ -151,16 +157,30 @@ def finished(code: int, brought: set[str]) -> int:
     if "threading" in sys.modules:
         code = guarded(sys.modules["threading"]._shutdown) or code  # waits for threads
     code = guarded(atexit._run_exitfuncs) or code
-    standard = [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]
+    standard = [sys.stdout, sys.stderr]
     for name in [*sys.modules]:
         if name not in brought or name == "__main__":
             del sys.modules[name]
     gc.collect()  # with all that only they held
-    for stream in [each for each in gc.get_objects() if isinstance(each, io.IOBase)] + standard:
-        if stream is not None and not stream.closed and guarded(stream.flush):
-            code = 120  # as Python has it
+    for stream in standard:
+        code = 120 if unflushed(stream) else code  # as Python has it
+    late = threading.Thread(target=lambda: [unflushed(each) for each in gc.get_objects() if isinstance(each, io.IOBase)],
+                            daemon=True)
+    with contextlib.suppress(RuntimeError):  # it may begin no more of them
+        late.start()
+        late.join(0.1)  # a daemon thread of the program may hold one for good
     libc.fflush(None)
     return code
+
+
+def unflushed(stream: Any) -> bool:
+    """Flush a stream of whatever kind; whether that failed."""
+    try:
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
+    except BaseException:  # noqa: BLE001  a program's own class may raise anything
+        return True
+    return False
 
 
 def program(words: Sequence[str]) -> None:
@@ -434,8 +454,17 @@ def serve(line: socket.socket) -> None:
     while True:
         given = received(line)
         if not given:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            with contextlib.suppress(ChildProcessError):
+                while os.wait():  # what runs is not to end with it
+                    continue
             os._exit(0)
-        if not os.fork():
+        try:
+            pid = os.fork()
+        except OSError as error:
+            failed(socket.socket(fileno=given.pop(0)), error)
+            pid = -1
+        if not pid:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             line.close()
             tried(socket.socket(fileno=given[0]), given[1:])
@@ -466,11 +495,17 @@ def tried(line: socket.socket, given: list[int]) -> None:
     try:
         outer(line, given)
     except OSError as error:
-        if line.fileno() >= 0:
-            line.send(f"failed {error}".encode(errors="replace")[:MOST_MESSAGE])
-        else:
-            sys.stderr.write(f"{error}\n")
+        failed(line, error)
         os._exit(1)
+
+
+def failed(line: socket.socket, error: OSError) -> None:
+    """Say what went wrong to the one who asked; where he no longer listens, as the program."""
+    if line.fileno() >= 0:
+        with line:
+            line.send(f"failed {error}".encode(errors="replace")[:MOST_MESSAGE])
+    else:
+        sys.stderr.write(f"{error}\n")
 
 
 def outer(line: socket.socket, given: list[int]) -> None:
@@ -526,6 +561,7 @@ def first(line: socket.socket, config: Config, given: list[int]) -> None:
     os.umask(mask)
     for door in doors:  # into the control group that counts it
         os.write(door, b"0")
+    call("unshare", GROUPS)  # whose root is the group that it is in now
     for number in [packed, *doors]:
         os.close(number)
     bounded(config["limits"])
@@ -534,8 +570,10 @@ def first(line: socket.socket, config: Config, given: list[int]) -> None:
     if line.recv(MOST_MESSAGE) != b"go\n":
         os._exit(1)
     line.close()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # Python's handlers, and modules', are the program's
     pid = os.fork()
     if not pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         second(config, given)
         return
     for number in [0, 1, 2, *given]:
@@ -564,7 +602,7 @@ def second(config: Config, given: list[int]) -> None:
     for number in descriptors() - set(numbers):
         os.close(number)
     os.environ.clear()
-    os.environ.update(config["env"])
+    os.environ.update({**BROUGHT, **config["env"]})
     os.chdir(os.path.join(BASE, "tree", config["cwd"]))
     os.environ.update(PWD=os.getcwd(), OLDPWD="/")  # as from the shell of a cold start
     begin(config)
@@ -578,28 +616,43 @@ def status(how: int) -> int:
 # ---- the start -------------------------------------------------------------------------------------------------
 
 
+def apart() -> None:
+    """Go on in a fork, for which this process waits: its number is none that a program has, and libraries that know a fork by
+    its number then see one."""
+    if pid := os.fork():
+        os._exit(status(os.waitpid(pid, 0)[1]))
+    control(DIE_WITH, signal.SIGKILL)
+
+
 def main(kind: str, config: Config) -> None:
     """Import, and begin as the first argument says."""
     del sys.path[0]  # the folder of this file
     for name in set(sys.modules) - FIRST - {__name__}:
         del sys.modules[name]
-    warm = kind == "warm"
+    here, had = os.getcwd(), dict(os.environ)
+    os.chdir("/")  # no module finds a program's files
+    line = None
+    if kind == "warm":
+        apart()
+        line = socket.socket(fileno=config["line"])
     try:
         for name in config["modules"]:
+            if line is not None:
+                line.send(b"imports " + name.encode())
             before = descriptors()
             bring(name)
-            if warm:
+            if line is not None:
                 settled(name, before)
     except Refused as refused:
         os.write(2, f"{config['token']}failed: {refused}\n".encode(errors="replace"))
         os._exit(1)
-    if not warm:
-        begin(config)
-        return
+    BROUGHT.update({name: value for name, value in os.environ.items() if had.get(name) != value})
     gc.collect()
     gc.freeze()  # what all forks share is not looked through, and so not copied
+    os.chdir(here)
+    if line is None:
+        begin(config)
     signal.signal(signal.SIGCHLD, reap)
-    line = socket.socket(fileno=config["line"])
     line.send(b"warm")
     serve(line)
 

@@ -30,6 +30,8 @@ from overnight.sandbox.warm import cold
 from overnight.sandbox.warm.zygote import ENDED, Zygote
 
 MOST_SAID = 1 << 10  # bytes of a fork's message
+# Limits that the kernel counts for a process's forks as well, whatever their own: each of these has a bound of its own.
+SHARED = {"nproc": 30_000, "sigpending": 1 << 20, "memlock": 1 << 30, "msgqueue": 1 << 30}
 SELDOM = 1.0  # seconds between two looks at a process that is kept warm
 _WHO = struct.Struct("3i")  # pid, user, group
 
@@ -41,8 +43,7 @@ class WarmProcess(BubblewrapProcess):
     def __init__(self, zygote: Zygote, command: Command, options: Sequence[str], rules: bytes, groups: Cgroups | None,
                  owner: int | None, keeper: int | None) -> None:
         """`options` are bubblewrap's for the files inside, and `keeper` the number of the user whose these are; the rest is as
-        for BubblewrapProcess. Raises Fault, and OSError
-        where what is kept warm is gone."""
+        for BubblewrapProcess. Raises Fault, and OSError where what is kept warm is gone."""
         said = cold.token()
         Supervised.__init__(self, replace(command, announces=said.encode()))
         self._monitor_fd = self._pidfd = self._word = -1
@@ -53,7 +54,7 @@ class WarmProcess(BubblewrapProcess):
         self._line.settimeout(START_WITHIN)
         try:
             if groups is not None:
-                self._group = groups.make(command.limits.memory, command.limits.processes)
+                self._group = groups.make(command.limits.memory, command.limits.processes + 1)  # pid 1 besides
             with theirs:
                 self._ask(theirs, options, rules, said)
             while self._heard():
@@ -74,7 +75,9 @@ class WarmProcess(BubblewrapProcess):
         if command.stdin is not None:
             os.fchmod(command.stdin, 0o666)  # a program may open it anew
         env = world.environment(replace(command, imports=()))
-        pack = self._zygote.pack(command.tree)
+        pack = self._zygote.pack(command.tree, command.limits.disk)
+        self._full = pack.full
+        limits = self._bounds()
         texts = [word for path, text in world.etc(user, command.home).items()
                  for word in ("--perms", "0444", "--text", text, path)]
         told = cold.config(command, world.words(command, env)[1:], said) | {
@@ -82,8 +85,7 @@ class WarmProcess(BubblewrapProcess):
             "cores": sorted(os.sched_getaffinity(0)), "cwd": command.cwd,
             "files": [*options, *texts], "tree": pack.entries, "rules": base64.b64encode(rules).decode(),
             "fds": [0, 1, 2, *command.fds],
-            "limits": {name.upper(): value
-                       for name, value in world.bounds(command.limits, counted=self._group is not None).items()}}
+            "limits": {name.upper(): value for name, value in (limits | {"nproc": limits["nproc"] + 1}).items()}}
         with ExitStack() as stack:
             def mine(number: int) -> int:
                 stack.callback(os.close, number)
@@ -130,6 +132,10 @@ class WarmProcess(BubblewrapProcess):
             Path(f"/proc/{pid}/{kind}_map").write_text("".join(f"{user} {user} 1\n" for user in (self._owner, self._keeper)))
         return b"mapped"
 
+    def _used(self) -> tuple[float, int]:
+        inside = list(watch.children(self._pid))  # and not pid 1, which shows the same pages as the program
+        return watch.cpu_of(self._pid), sum(watch.memory_of(pid, self._limits.memory) for pid in inside)
+
     def _count(self) -> None:
         super()._count()
         if self._group is not None:
@@ -168,6 +174,9 @@ class KeptProcess(BubblewrapProcess):
 
     def _patience(self) -> float:
         return SELDOM
+
+    def _bounds(self) -> dict[str, int]:
+        return super()._bounds() | SHARED
 
     def _look(self) -> None:
         if self._group is not None and self._group.out_of_memory():
