@@ -106,7 +106,8 @@ def prototype(home: Path, seconds: float, preload: Sequence[str]) -> tuple[str, 
     text = " ".join(lots.choices(words, weights, k=(TEXT + UNSEEN) // 4))
     texts = files("prototype", **{"text.txt": text[:TEXT], "validation.txt": text[TEXT:][:UNSEEN], "seconds.txt": str(seconds)})
     told = contract("bits", "python train.py --serve", preload, "validation.txt", python=str(home), memory="4GiB")
-    return told, texts
+    scored = '[score]\npreload = ["numpy", "overnight.scoring"]' if preload else "[score]"
+    return told.replace("[score]", scored), texts
 
 
 def learnt(home: Path, seconds: float, preload: Sequence[str], runs: int) -> list[Timed]:
