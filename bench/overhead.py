@@ -27,6 +27,7 @@ LINE = 60  # milliseconds until a program that imports torch has its imports, wa
 PACE = 1.5  # times as many runs a minute as cold starts give, of runs of three seconds
 SHARE = 0.03  # of a run of ten seconds that is neither training nor scoring
 PEERS = {"Optuna with SQLite": loops.optuna, "git commit and the program in a shell": loops.shell}
+TORCH = ("torch", "torch._dynamo", "numpy")  # of which the second comes with a first step of an optimiser
 TEXT, UNSEEN = 200_000, 60_000  # bytes that the small GPT learns, and those that it is scored on
 
 # ---- a track that does nothing ---------------------------------------------------------------------------------
@@ -156,12 +157,12 @@ def torch_warm(runs: int) -> Iterator[Row]:
     if home is None:
         yield missing("torch", "pip install torch", "OVERNIGHT_TORCH")
         return
-    with runner_on(*prototype(home, 3, ())) as cold, runner_on(*prototype(home, 3, ("torch", "numpy"))) as warm:
+    with runner_on(*prototype(home, 3, ())) as cold, runner_on(*prototype(home, 3, TORCH)) as warm:
         pairs = [(run(cold, number), run(warm, number)) for number in range(runs + 1)][1:]
     yield from waited("warm", 3, [each for _, each in pairs], {"first": f"<= {LINE}", "ready": f"<= {LINE}"})
     yield ratio("runs a minute, warm / cold, 3 s of learning", *zip(*((c.wall, w.wall) for c, w in pairs), strict=True),
                 f">= {PACE:g}")
-    yield from waited("warm", 9, learnt(home, 9, ("torch", "numpy"), runs), {"share": f"<= {SHARE:g}"})
+    yield from waited("warm", 9, learnt(home, 9, TORCH, runs), {"share": f"<= {SHARE:g}"})
 
 
 def warm_cells(quick: bool) -> Iterator[Cell]:
