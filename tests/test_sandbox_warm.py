@@ -20,6 +20,7 @@ from overnight.lab.jobs import Measure
 from overnight.repo import Repo
 from overnight.sandbox import watch
 from overnight.sandbox.unsandboxed import Unsandboxed
+from overnight.sandbox.warm.zygote import _key
 from overnight.testing.containment import Contains
 from overnight.testing.sandbox import Behaves, Ground, zombies
 from overnight.testing.warm import AlwaysWarm
@@ -399,6 +400,28 @@ def test_run_oracle_and_scorer_start_warm_each_with_its_own(bubblewrap, tmp_path
     assert [(run.metrics["loss"], run.holdout) for run in runs] == [(4, 5), (5, 6)]
     assert not said and all(key[0].modules != ("colorsys",) for key in bubblewrap._zygotes._all)
     assert all(run.busy > run.metrics["wall_seconds"] and sum(run.overhead.values()) > 0 for run in runs)
+
+
+def test_what_is_kept_warm_is_made_before_the_clock_of_a_run_begins(bubblewrap, tmp_path):
+    """A first run takes what a later one takes: what was imported for it is there for all."""
+    happened, contract = [], TRACK[:TRACK.index("[oracle]")].replace('"minimize"', '"minimize"\nfrom = "output"\npattern = "loss (.*)"')
+
+    class Noting(AlwaysWarm):
+        def warm_up(self, command):
+            bubblewrap.warm_up(command)
+            happened.append("warm")
+
+        def start(self, command):
+            happened.append("run, warm" if _key(command) in bubblewrap._zygotes._all else "run, cold")
+            return bubblewrap.start(command)
+
+        prepare = None
+
+    repo, box = Repo(repository(tmp_path / "warm", {"track.toml": contract, "train.py": "print('loss', 1)"})), Noting(bubblewrap)
+    box.say = print
+    with closing(Runner(spec.parse(contract), repo, box, repo.head(), home(repo.folder))) as runner:
+        assert runner.measure(Measure(1, 1, repo.head(), 1, "race")).outcome == "ok"
+    assert happened == ["warm", "run, warm"]
 
 
 def test_a_module_that_is_missing_ends_a_run_with_a_sentence(bubblewrap, tmp_path):

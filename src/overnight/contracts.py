@@ -513,6 +513,10 @@ class KeepsWarm(Protocol):
 
     say: Callable[[str], None]
 
+    def warm_up(self, command: Command) -> None:
+        """Have what is kept warm for a command, so that it need not wait for that. Raises TrackError where what it is to find
+        imported cannot be."""
+
     def cool(self, those: Iterable[Warm]) -> None:
         """End what is kept warm for these."""
 

@@ -96,6 +96,13 @@ class Runner:
         fits = python == self.python and runners.starts_warm(("python", *words))
         return replace(command, warm=warm) if fits else command
 
+    def warm_up(self, *commands: Command) -> None:
+        """Have what is kept warm for commands: that is done once for all runs, and no part of what one takes. Raises
+        TrackError."""
+        if isinstance(self.sandbox, KeepsWarm):
+            for command in commands:
+                self.sandbox.warm_up(command)
+
     def close(self) -> None:
         """Keep nothing warm any more. Runs may follow: they begin anew."""
         if isinstance(self.sandbox, KeepsWarm):
@@ -397,6 +404,7 @@ class _OneRun:
         own = self.job.commit == self.runner.contract and not self.job.edit
         if caches is not None:
             command = caches.warmed(command, self.runner.tree(self.runner.contract), own)
+        runner.warm_up(command)
         since = time.perf_counter()
         ended = self._started(command, ahead).wait()
         self._ended("sandbox of the run", since, ended)
@@ -431,6 +439,7 @@ class _OneRun:
         scorer = self.runner.warmed(replace(scorer, inputs=self.harvest, secret=secret, mounts=(*scorer.mounts, LIBRARY)),
                                     self.runner.warm_scorer)
         step = self.track.oracle
+        self.runner.warm_up(scorer)
         if step is None:
             return scorer, None
         oracle = self._command(step, tree, self.job.seed)

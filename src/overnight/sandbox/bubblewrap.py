@@ -92,6 +92,11 @@ class Bubblewrap(Backend):
                 self._zygotes.lost(command, zygote, str(error).rstrip("."))
         return self._cold(launched(command))
 
+    def warm_up(self, command: Command) -> None:
+        """Have what is kept warm for a command, where there is anything. Raises TrackError."""
+        if command.warm is not None:
+            self._zygotes.one_for(command)
+
     def cool(self, those: Iterable[Warm]) -> None:
         """End what is kept warm for these; what runs in it ends too."""
         self._zygotes.close(those)
