@@ -222,9 +222,10 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 def merge(folder: Path, form: str) -> None:
     """Merge what was kept into the branch that is checked out, or offer it for review."""
     session = Session(folder)
-    if not session.read(whole=True).frontier:
-        raise TrackError("nothing was kept yet, so there is nothing to merge.")
+    state = session.read(whole=True)
     session.verify()
+    if not state.frontier:
+        raise TrackError("nothing was kept yet, so there is nothing to merge.")
     if form == "merge":
         tell(session.repo.merge(session.branch, session.state.commit), page=True)
     else:
