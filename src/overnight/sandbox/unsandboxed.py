@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from overnight.contracts import Accounting, Command, Ended
@@ -58,13 +59,15 @@ class PlainProcess(Supervised):
         (self._folder / "out").mkdir()
         places = (self._folder, self._folder / "out", command.inputs, command.secret, self._folder / "work")
         given = world.environment(command, *map(str, places))
+        began = time.monotonic()
         self._process = subprocess.Popen(
             [*_bounds(command), *world.words(command, given)], cwd=self._folder / "work" / command.cwd, env=given,
             start_new_session=True, pass_fds=command.fds, stdin=subprocess.DEVNULL if command.stdin is None else command.stdin,
             stdout=subprocess.PIPE if command.stdout is None else command.stdout, stderr=subprocess.PIPE)
+        self._begun(self._process.pid)
+        self._started = began  # it runs already
         self._drain = watch.Drain(self._process.stdout, self._process.stderr, command.limits.output, self._end, command.heard,
                                   command.announces, self._announced)
-        self._begun(self._process.pid)
 
     def _slay(self) -> None:
         if not self._reaped:  # as long as the number of the group is its own
