@@ -206,7 +206,7 @@ def test_nothing_lives_from_one_to_the_next(bubblewrap, warm, tmp_path):
 
 def test_draws_without_a_seed_differ_and_hashes_do_not(bubblewrap, warm, tmp_path):
     ground = Ground(bubblewrap, tmp_path)
-    drawing = Warm(("random", "numpy", "uuid", "tempfile"))
+    drawing = Warm(("random", "numpy.random", "uuid", "tempfile"))
     (ground.tree / "train.py").write_text(
         "import json, os, random, sys, tempfile, uuid, numpy\n"
         "print(json.dumps([[random.random(), numpy.random.random(), numpy.random.default_rng().random(), str(uuid.uuid4()), "
