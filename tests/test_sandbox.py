@@ -19,7 +19,7 @@ from overnight.sandbox import watch
 from overnight.sandbox.bubblewrap import Bubblewrap
 from overnight.sandbox.unsandboxed import Unsandboxed
 from overnight.testing.containment import Contains
-from overnight.testing.sandbox import Behaves, Ground, processes, zombies
+from overnight.testing.sandbox import Behaves, Ground, about, processes, zombies
 from overnight.track.spec import RunSpec
 
 NEEDS = "sandbox"
@@ -99,7 +99,7 @@ class TestBubblewrap(Behaves, Contains):
             time.sleep(moment)
             parent.kill()
         time.sleep(0.1)
-        assert not [p for p in processes(mark) if Path(f"/proc/{p}/comm").read_text() != "bwrap\n"]
+        assert not [p for p in processes(mark) if about(p, "comm") not in {"bwrap\n", ""}]
         sandbox.choose(ground.sandbox.name)  # sweeps up what was only being set up
         time.sleep(0.1)
         assert not processes(mark)
@@ -179,7 +179,7 @@ def test_a_bubblewrap_that_does_not_work_here_says_why_and_what_to_do(monkeypatc
 def test_a_sandbox_that_does_not_start_leaves_nothing_behind(bubblewrap, tmp_path):
     def unburied():
         """Dead children that are sandboxes': the keeper of an earlier test's Overnight, adopted here, may end at any time."""
-        return {pid for pid in zombies() if Path(f"/proc/{pid}/comm").read_text() == "bwrap\n"}
+        return {pid for pid in zombies() if about(pid, "comm") == "bwrap\n"}
 
     before, dead = len(os.listdir("/proc/self/fd")), unburied()
     for _ in range(3):

@@ -11,7 +11,7 @@ import pytest
 
 from overnight import sandbox
 from overnight.sandbox import keeper, watch
-from overnight.testing.sandbox import processes
+from overnight.testing.sandbox import about, children, processes
 
 NEEDS = "sandbox"
 KILLS, TOGETHER = 60, 6
@@ -40,9 +40,9 @@ def parent(tree, forever=True):
     return subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def keepers(name):
+def keepers(process):
     """The keepers among the children of a process."""
-    return [pid for pid in processes("read -r name || exit") if name in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[1:2]]
+    return [pid for pid in children(process.pid) if "read -r name || exit" in about(pid, "cmdline")]
 
 
 @pytest.mark.parametrize("batch", range(KILLS // TOGETHER))
@@ -71,7 +71,7 @@ def test_nothing_stays_behind_after_a_kill_at_any_moment(bubblewrap, tmp_path, b
 def test_an_end_in_order_ends_the_keeper(bubblewrap, tmp_path):
     with parent(tmp_path, forever=False) as process:
         assert process.stdout.readline() == b"starts\n"
-        found = keepers(str(process.pid))
+        found = keepers(process)
         assert len(found) == 1
         process.stdin.write(b"\n")
         process.stdin.close()

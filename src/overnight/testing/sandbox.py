@@ -80,10 +80,22 @@ def _descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def zombies() -> list[str]:
+def about(pid: int | str, what: str) -> str:
+    """What Linux tells of a process in one file of `/proc`: nothing where the process has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    """The processes that the first thread of a process has started."""
+    return [int(child) for child in about(pid, f"task/{pid}/children").split()]
+
+
+def zombies() -> list[int]:
     """Our children that are dead and not yet buried."""
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return [c for c in children if Path(f"/proc/{c}/stat").read_text().rpartition(")")[2].split()[0] == "Z"]
+    return [child for child in children(os.getpid()) if about(child, "stat").rpartition(")")[2].split()[:1] == ["Z"]]
 
 
 class Behaves:
