@@ -114,7 +114,9 @@ def test_a_track_that_begins_anew_has_its_rungs_begin_anew(tmp_path):
     commit(folder, {"notes.txt": "another baseline\n"})
     assert overnight("run", folder, "--restart").returncode == 0
     assert words(folder) == {}
-    assert overnight("climb", folder, "--rung", "mid", "--each").returncode == 0
+    done = overnight("climb", folder, "--rung", "mid", "--each", "--json")
+    (found,) = map(json.loads, done.stdout.splitlines())
+    assert (found["rung"], found["counts"], found["carried"][0]["experiment"]) == ("mid", {"holds": 1}, 2)
     assert Session(folder, rung="mid").read().opened.commit != first.commit and words(folder) == {"mid": {"A": "holds"}}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from overnight import sandbox
-from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping, tell
+from overnight.cli.base import FOLDER, JSON_LINES, SANDBOX, WORKERS, main, say, stopping, tell
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.events import Climbed
@@ -32,7 +32,7 @@ ALL = 1 << 30  # changes that may be tried together
                                            "its effect goes with size.")
 @WORKERS
 @SANDBOX
-@JSON
+@JSON_LINES
 def climb(folder: Path, rung: str, lasting: str | None, each: bool, workers: int | None, sandbox_name: str,
           as_json: bool) -> None:
     """Confirm what was kept at the larger sizes of [ladder], one rung after the other.
