@@ -12,6 +12,7 @@ from overnight.brief.data import BriefData
 from overnight.contracts import Idea
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
+from overnight.views.ladder import RungView
 from overnight.views.points import PointView
 from overnight.views.public import PublicView
 from overnight.views.track import TrackView
@@ -48,6 +49,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight pause": (Done, ""),
     "overnight report": (Done, ""),
     "overnight resume": (Done, ""),
+    "overnight climb": (RungView, "one object a line, from the lowest rung up"),
     "overnight run": (TrackView, "at its end"),
     "overnight show": (DetailView, ""),
     "overnight status": (TrackView, ""),

@@ -133,7 +133,7 @@ def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
     assert objects("try", done.stdout)[0].verdict.verdict == "keep" and done.exit_code == 0
     (row,) = objects("explain", called("explain", folder, "1", ..., *NONE).stdout)
     assert [each.verdict for each in row.parts] == ["worth it", "worth it"]
-    assert set(ASKED) | {"explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
+    assert set(ASKED) | {"climb", "explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])

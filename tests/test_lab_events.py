@@ -14,6 +14,7 @@ from overnight.lab import events
 from overnight.lab.events import (
     Called,
     Claimed,
+    Climbed,
     Dropped,
     Event,
     Faulted,
@@ -35,6 +36,7 @@ from overnight.lab.events import (
     Vetoed,
 )
 from overnight.referee.decision import Claim
+from overnight.referee.scaling import Carried, Foretold
 from overnight.testing.events import EventSuite, there_and_back
 
 KINDS = typing.get_args(Event)
@@ -65,6 +67,9 @@ EXAMPLES = [
     Learnt(12.0, "standup", "- wider is better"),
     Ordered(12.5, "3-a", "try", "nothing is changed"),
     Vetoed(13.0, 4, "unreadable", "4-a"),
+    Climbed(14.0, "large", 8.0, "overnight/microgpt@large", (
+        Carried(1, "holds", 0, "LR 1 -> 2", 0.1, (0.05, 0.15), 8, 3, (4,), value=5, foretold=Foretold(0.1, (0.0, 0.2), -0.01)),
+        Carried(4, "unknown", reason="no"))),
 ]
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 

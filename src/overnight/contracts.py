@@ -203,6 +203,18 @@ class Explored(Struct, frozen=True):
     matters: dict[str, float] = {}
 
 
+class Climb(Struct, frozen=True):
+    """What is known of the kept changes at a larger size.
+
+    rung   its name, and `size` how many times the compute of a run here
+    words  "holds", "vanishes", "reverses", "unknown" or "waits" -> the experiments of which that is known there
+    """
+
+    rung: str
+    size: float
+    words: dict[str, tuple[int, ...]]
+
+
 class Brief(Struct, frozen=True):
     """What a researcher is given to work from.
 
@@ -235,6 +247,7 @@ class Brief(Struct, frozen=True):
     rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     explore  leave to propose probes; None: each change gets a verdict of its own
     explored what others explored; None: nothing, or this researcher knows it from `explore`
+    climbs   what became of the kept changes at larger sizes, from the smallest up
     """
 
     goal: str
@@ -272,6 +285,7 @@ class Brief(Struct, frozen=True):
     taken: dict[str, list[int]] = {}
     explore: Explore | None = None
     explored: Explored | None = None
+    climbs: tuple[Climb, ...] = ()
 
 
 class Call(Struct, frozen=True):

@@ -23,8 +23,9 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from golden import nights
 from overnight.contracts import Call
 from overnight.journal import open as open_journal
-from overnight.lab.events import Event, Judged, Measured, Opened, Organised, Probed, Started, Stopped
+from overnight.lab.events import Climbed, Event, Judged, Measured, Opened, Organised, Probed, Started, Stopped
 from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
+from overnight.referee.scaling import Carried, Foretold
 
 DUSK = 1_790_000_000.0  # seconds since 1970 at which each of these nights begins
 HOUR = 3600.0
@@ -371,8 +372,17 @@ def explored() -> list[Event]:
     return [*found, *points, *runs]
 
 
+def climbed() -> list[Event]:
+    """What was kept is tried on a rung, and then on the one below it."""
+    record = night(World(3, better), 6)
+    kept = next(event.experiment for event in record if isinstance(event, Judged) and event.verdict == "keep")
+    held = Carried(kept, "holds", 0, "A 1 -> 2", 0.5, (0.25, 0.75), 8, 1, foretold=Foretold(0.4, (0.1, 0.7), -0.05))
+    return [*record, Climbed(DUSK + HOUR, "large", 8.0, "overnight/fake@large", (replace(held, word="vanishes", value=2),)),
+            Climbed(DUSK + 2 * HOUR, "mid", 2.0, "overnight/fake@mid", (held, Carried(kept, "unknown", 1, reason="no")))]
+
+
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,
-          broken, team, orders, claimed, standing, explored)
+          broken, team, orders, claimed, standing, explored, climbed)
 
 
 def filed(record: Sequence[Event]) -> None:

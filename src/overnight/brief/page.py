@@ -16,7 +16,7 @@ from msgspec import Struct
 from overnight.brief import areas, explored, layout, lessons
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
-from overnight.contracts import Brief, Change, Idea, Left, Past
+from overnight.contracts import Brief, Change, Climb, Idea, Left, Past
 from overnight.errors import TrackError
 from overnight.track.regions import ends
 from overnight.track.seeding import listed
@@ -61,6 +61,13 @@ KEPT = """\
 
 The frontier is made of these, the newest first, with the gain over what each stood on.
 """
+CLIMBED = """\
+## At larger sizes
+
+The kept changes were judged again at larger sizes. One that vanishes or reverses there helps small ones only; what is wanted \
+is a form of it that holds:
+"""
+MOST_CLIMBED = 40  # experiments of a rung that are named for each word
 TASK = "## What to do now\n\n"
 OWN = "Propose one change: one idea, the one that all of the above makes most likely to help, and none that has failed."
 TAKEN = "Experiments under way change these lines already, so leave them alone where you can:"
@@ -145,6 +152,8 @@ def _changing(brief: Brief) -> Iterator[Part]:
         yield Part(6, lambda room: _code(brief.context, room, CONTEXT))
     yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
                      "kept changes, the oldest")
+    if brief.climbs:
+        yield layout.short(_climbs(brief.climbs))
     hopes = [_hope(past) for past in lessons.promising(brief.history)]
     yield layout.listed(3, PROMISING, hopes, "promising changes, the least so")
     yield Part(9, lambda room: _failed(found, room))
@@ -227,6 +236,14 @@ def _file(path: str, text: str, room: int) -> str:
 
 
 # ---- what was tried --------------------------------------------------------------------------------------------
+
+
+def _climbs(climbs: Sequence[Climb]) -> str:
+    """What became of the kept changes at larger sizes."""
+    rows = [f"- `{line(each.rung, 40)}` ({each.size:g} times the size): " + "; ".join(
+        f"{', '.join(f'#{number}' for number in numbers[:MOST_CLIMBED])} {'and more ' * (len(numbers) > MOST_CLIMBED)}{word}"
+        for word, numbers in each.words.items()) for each in climbs]
+    return "\n".join([CLIMBED, *rows])
 
 
 def _kept(past: Past) -> str:

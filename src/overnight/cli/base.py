@@ -97,6 +97,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "audit": ("audit", "Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."),
     "brief": ("look", "What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."),
     "check": ("begin", "Load the contract, run the baseline, say what a run costs, how noisy it is, and what is wrong."),
+    "climb": ("climb", "Confirm what was kept at the larger sizes of [ladder], one rung after the other."),
     "completion": ("machine", "Print what makes a shell complete the commands: bash, zsh or fish."),
     "demo": ("demo", "Improve a small language model in a new FOLDER; Ctrl-C ends it, with a report."),
     "doctor": ("machine", "Say whether this machine is fit for a night, and what to do where it is not."),

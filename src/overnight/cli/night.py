@@ -12,11 +12,13 @@ import click
 
 from overnight import sandbox
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, count, main, price, say, stopping, tell
+from overnight.cli.climb import up
 from overnight.cli.keys import Keys, watching
 from overnight.cli.trust import allowed
 from overnight.errors import TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
+from overnight.night import climb as climbing
 from overnight.night import missing
 from overnight.night.night import Night
 from overnight.night.session import Session
@@ -54,6 +56,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         names: tuple[str, ...], think_slots: int, restart: bool, as_json: bool, **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
+    began = time.monotonic()
     session = Session(folder)
     if earlier := session.elsewhere():
         tell(f"note: {earlier}", err=True)
@@ -67,7 +70,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)
-        until = time.monotonic() + lasts if lasts else None
+        until = time.monotonic() + lasts * (1 - contract.ladder.share) if lasts else None
         lab = night.lab
         view = Panel(session.state, console, night.places.places, until, experiments) if console.draws else \
             Lines(session.state, console)
@@ -80,6 +83,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         if lab.problem:
             lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
             raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
+    if lasts and contract.ladder.share and session.state.chain() and not lab.flight.stopping:
+        up(session, climbing.rungs(session), sandbox_name, workers, began + lasts, least=contract.ladder.gather, quiet=True)
     if as_json:
         say(track.track(session.state))
     else:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from overnight.contracts import Brief, Left, Past
 from overnight.lab.campaign import Campaign
+from overnight.lab.climbing import climbs
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
@@ -57,7 +58,8 @@ class Briefing:
             rivals=self._rivals() if role and role.proposes and role.thinks else (),
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else (),
             explore=self.campaign.brief(name) if again is None else None,
-            explored=explored(state) if role is None or role.thinks else None)
+            explored=explored(state) if role is None or role.thinks else None,
+            climbs=climbs(state) if role is None or role.thinks else ())
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

@@ -14,6 +14,7 @@ from overnight.contracts import Accounting, Call, Mattered
 from overnight.referee.curves import Curve
 from overnight.referee.decision import Claim
 from overnight.referee.findings import Finding
+from overnight.referee.scaling import Carried
 
 Decision = Literal["keep", "discard", "crash", "foul"]
 Outcome = Literal["ok", "crash", "timeout", "memory", "output", "invalid", "behind", "foul"]
@@ -100,6 +101,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     branch    that holds what is kept, where it is not `overnight/<track>`, because another track of the repository has that
     forgeable where the scorer imports, executes or unpickles what a candidate left, so that its numbers are self-reported
     fixed_seeds  where what a candidate runs fixes its own seed, as `path:line source`, some of the places
+    rung      of the track's ladder, on which what is kept on the rung below is confirmed; "": the lowest, the track itself
     """
 
     track: str
@@ -110,6 +112,7 @@ class Opened(Recorded, frozen=True, omit_defaults=True):
     branch: str = ""
     forgeable: str = ""
     fixed_seeds: tuple[str, ...] = ()
+    rung: str = ""
 
     @property
     def result_branch(self) -> str:
@@ -399,5 +402,19 @@ class Vetoed(Recorded, frozen=True):
     fails: bool | UnsetType = UNSET
 
 
+class Climbed(Recorded, frozen=True):
+    """What was kept was tried on a rung of the ladder; it replaces what was known of that rung.
+
+    size    how many times the compute of the lowest rung
+    branch  that holds what holds there
+    carried what is known there of each change that was kept on the lowest rung and held on those between
+    """
+
+    rung: str
+    size: float
+    branch: str
+    carried: tuple[Carried, ...] = ()
+
+
 Event = (Opened | Started | Stopped | Proposed | Probed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
-         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed)
+         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed | Climbed)

@@ -51,6 +51,7 @@ class Experiment(Struct, array_like=True, gc=False):
     patience           seconds that its runs may take while it is promising and nothing else waits for a bench
     patient            it goes on for that reason
     takes_back         the kept experiment of which it leaves parts out again, and does nothing else; 0: none
+    variance           of its paired differences in the race
     """
 
     id: int
@@ -97,6 +98,7 @@ class Experiment(Struct, array_like=True, gc=False):
     patience: float = 0.0
     patient: bool = False
     takes_back: int = 0
+    variance: float | None = None
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -162,7 +164,7 @@ class Experiment(Struct, array_like=True, gc=False):
         """It has a verdict."""
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
-        self.finding, self.patient = event.finding or None, False
+        self.finding, self.patient, self.variance = event.finding or None, False, event.variance
 
 
 def mark(base_commit: str, patch: str) -> int:

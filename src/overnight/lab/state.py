@@ -50,6 +50,7 @@ class State:
     resumable    discarded experiments whose runs and claims stay, for more pairs might prove them, oldest first
     probes       points of campaigns, which never get a verdict
     mattered     what earlier tracks say of knobs, in the latest session
+    ladder       what is known of each rung that was climbed to, from the lowest up
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     earlier      the same -> differences of the pairs of what was not kept, before the track was begun anew by the same contract
@@ -91,6 +92,7 @@ class State:
     resumable: list[int] = field(default_factory=list)
     probes: Probes = field(default_factory=Probes)
     mattered: tuple[Mattered, ...] = ()
+    ladder: dict[str, events.Climbed] = field(default_factory=dict)
 
     # -- what is known --
 
@@ -181,7 +183,7 @@ class State:
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers,
                                      probes=Probes(next=self.probes.next))))
-        self.opened, self.commit, self.track = event, event.commit, parse(event.contract)
+        self.opened, self.commit, self.track = event, event.commit, parse(event.contract).on(event.rung)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
         self.earlier = dict(list(earlier.items())[-MOST_EARLIER:])
@@ -448,6 +450,9 @@ class State:
     def lineage(self) -> tuple[str, ...]:
         """The commits from the baseline to the frontier."""
         return self.known.baseline_commit, *(experiment.commit for experiment in self.chain())
+
+    def _on_climbed(self, event: events.Climbed) -> None:
+        self.ladder = dict(sorted({**self.ladder, event.rung: event}.items(), key=lambda each: each[1].size))
 
     def _on_vetoed(self, event: events.Vetoed) -> None:
         """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is

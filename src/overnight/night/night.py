@@ -16,7 +16,7 @@ from overnight.contracts import KeepsWarm, Mattered, Sandbox
 from overnight.errors import OvernightError, TrackError
 from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
-from overnight.lab.jobs import Letter
+from overnight.lab.jobs import Letter, Order
 from overnight.lab.lab import Lab
 from overnight.night import counting, earlier, needs, place
 from overnight.night.effects import LOGS, Effects, keep_logs
@@ -38,16 +38,18 @@ class Night:
     workers   runs at a time; None: as many as there are cores for
     say       told in a sentence what a user should hear meanwhile
     where     the name of the workers
+    orders    what is handed in besides what comes from outside, asked for again and again
     """
 
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
                  think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
-                 say: Callable[[str], None] = lambda sentence: None, where: str = "local") -> None:
+                 say: Callable[[str], None] = lambda sentence: None, where: str = "local",
+                 orders: Callable[[], Iterable[Order]] = tuple) -> None:
         counting.require(session.state.track, sandbox)
         session.trust.require(needs.of_contract(session.state.track, session.repo))
         cpus = session.state.track.run.cpus
         measure_slots = workers or max(1, len(machine) // cpus)
-        self.session, self.sandbox, self.say = session, sandbox, say
+        self.session, self.sandbox, self.say, self.orders = session, sandbox, say, orders
         if isinstance(sandbox, KeepsWarm):
             sandbox.say = say
         self.lab = Lab(session.state, measure_slots=measure_slots)
@@ -131,7 +133,7 @@ class Night:
             self.close()
             session.record([Called(time.time(), call) for call in self.executor.calls()])
             why = lab.why(time.monotonic())
-            if self._cast:
+            if self._cast or self.orders is not tuple:
                 session.record([Stopped(time.time(), lasted, why, *pace.means())])
             self._teach()
         session.agree()
@@ -168,6 +170,7 @@ class Night:
                 self.session.inbox.clear([order.request])
             else:
                 yield order
+        yield from self.orders()
 
 
 def organised(sha256: str, team: Iterable[Role]) -> Organised:

@@ -28,6 +28,7 @@ from overnight.errors import TrackError
 BESIDE_TREE = ".overnight"  # in the track's folder, where earlier versions kept the state
 ADOPTED = ("journal.db", "journal.db-wal", "keys", "logs", "notes.md", "audit.json", "head", "branch")
 MOST_ADOPTED_FILES = 1_000_000
+NUL = "\0"  # which no path holds
 
 
 class RepositoryRecord(Struct, frozen=True):
@@ -42,14 +43,16 @@ class StateFolder:
 
     common  the git folder that all work trees of the repository share
     prefix  the track's folder in the repository, "" at its root
+    rung    of its ladder, which has a state of its own; "" for the lowest, the track itself
     """
 
-    def __init__(self, common: Path, prefix: str) -> None:
+    def __init__(self, common: Path, prefix: str, rung: str = "") -> None:
         common = common.resolve()
         self.root = root()
         self.repository = RepositoryRecord(str(common), common.stat().st_ino)
         name = common.parent.name if common.name == ".git" else common.name.removesuffix(".git")
-        self.path = self.root / _named(name, f"{common}\0{self.repository.inode}") / _named(prefix or name, prefix)
+        self.path = self.root / _named(name, f"{common}\0{self.repository.inode}") / _named(
+            f"{prefix or name}{rung and f' {rung}'}", f"{prefix}{rung and f'{NUL}{rung}'}")
 
     def present(self) -> bool:
         """Whether it is there. Raises TrackError where it is not the user's alone."""

@@ -38,11 +38,12 @@ ROOM = 256 << 20  # bytes that must be free where the journal lies before a nigh
 
 
 class Session:
-    """A track's folder, opened. Reading needs no lock; `writing` takes it."""
+    """A track's folder, opened. Reading needs no lock; `writing` takes it. On a `rung` of its ladder it is a track of its own,
+    which begins at the commit `baseline` where the lowest began."""
 
-    def __init__(self, folder: Path, repo: Repo | None = None) -> None:
-        self.repo = repo or Repo(folder)
-        self.place = StateFolder(self.repo.common, self.repo.prefix)
+    def __init__(self, folder: Path, repo: Repo | None = None, rung: str = "", baseline: str = "") -> None:
+        self.repo, self.rung, self.baseline = repo or Repo(folder), rung, baseline
+        self.place = StateFolder(self.repo.common, self.repo.prefix, rung)
         self.place.present()
         self.home = self.place.path
         self.repo.scratch = self.home / "scratch"
@@ -50,7 +51,7 @@ class Session:
         self.inbox = Inbox(self.home / "inbox", self.place.make)
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
-        self.trust = Trust(self.home)
+        self.trust = Trust(StateFolder(self.repo.common, self.repo.prefix).path)  # what is granted, is on every rung
         self.orphan = ""  # the branch of results without a journal that this session put aside
 
     @cached_property
@@ -64,6 +65,10 @@ class Session:
         return self.watch.program
 
     # -- reading --
+
+    def contract(self) -> spec.Track:
+        """The contract as it stands in the folder, on this rung. Raises TrackError."""
+        return load(self.repo.folder).on(self.rung)
 
     @cached_property
     def journal(self) -> Journal[Event]:
@@ -183,7 +188,7 @@ class Session:
     def writing(self, again: bool = False, changed: bool = False) -> Iterator[State]:
         """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement. `changed`:
         files may differ from the commit, for it is the commit that counts."""
-        contract = load(self.repo.folder)
+        contract = self.contract()
         self.repo.head()
         self._make_home()
         with self._lock():
@@ -272,14 +277,14 @@ class Session:
         if opened is not None and not again and self.state.experiments and not never_ran:
             self.refuse_other_contract()
             return
-        head = self.repo.head() if changed else self.commit_to_judge()
+        head = self.baseline or (self.repo.head() if changed else self.commit_to_judge())
         if opened is not None and opened.contract == text and opened.commit == head and not again \
                 and not self.state.problem:
             return
         forgeable = scorer.forgeable(scorer.parsed(contract, self.repo.reader(head)))
         fixed = seeding.recorded(seeds.at(self.repo, head, contract, text)[0])
         begins = Opened(time.time(), contract.name, head, text, key_hash=keys.make(self.home), branch=self._free(contract.name),
-                        forgeable=forgeable, fixed_seeds=fixed)
+                        forgeable=forgeable, fixed_seeds=fixed, rung=self.rung)
         self.repo.refuse_checked_out(begins.result_branch)
         self.repo.release(begins.label)
         aside = self.repo.put_aside(begins.result_branch)

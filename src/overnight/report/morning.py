@@ -23,6 +23,8 @@ from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout, points
 from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, look_first, proposer
+from overnight.views.ladder import RungView
+from overnight.views.ladder import told as rung_told
 from overnight.views.track import ONE_SEED, PLAIN, TrackView, divided, duration, gain, noise_by_commit, span
 from overnight.views.track import explored as what_was_explored
 
@@ -71,7 +73,7 @@ def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -
     track = told.track
     parts = [*_head(told), f"![{prose(headline(track))}]({chart_name})" if chart_name else ""]
     if told.experiments:
-        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit)]
+        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_ladder(told)]
     parts += _explored(told)
     if told.experiments:
         parts += [*_learned(told), *_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
@@ -231,6 +233,24 @@ def _audit(track: TrackView, audit: Audit | None) -> list[str]:
             f"{_count(len(audit.runs), 'run')}{marks}. The effect of a keep is what the frontier loses without it, in"
             f"{_unit(track) or ' the metric'}; positive is better.", _table(head, rows),
             " ".join([*failed, *audited.sentences(audit)])]
+
+
+def _ladder(told: History) -> list[str]:
+    """What became of each keep on larger rungs."""
+    rungs = told.track.ladder
+    if not rungs:
+        return []
+    rows = [(str(keep.id), code(keep.title), *(_on(rung, keep.id) for rung in rungs)) for keep in told.kept]
+    branches = ", ".join(code(rung.branch) for rung in rungs)
+    return ["## On larger rungs", "The same changes, judged by the same referee at larger sizes "
+            f"(better by{_unit(told.track)}, with a 95 % interval, where a change was tried by itself). A change that does not "
+            f"hold helps at the smaller size only; what holds on a rung is on its branch: {branches}.",
+            _table(("#", "what", *(f"{code(rung.rung)} ({rung.size:g} x)" for rung in rungs)), rows)]
+
+
+def _on(rung: RungView, keep: int) -> str:
+    parts = [each for each in rung.carried if each.experiment == keep]
+    return code("; ".join(f"{f'{each.title}: ' if len(parts) > 1 else ''}{rung_told(each, '')}" for each in parts), 600) or "–"
 
 
 def _explored(told: History) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from overnight.report.tables import headline, plain
 from overnight.track.units import number
-from overnight.views import holdout
+from overnight.views import holdout, ladder
 from overnight.views.experiment import ExperimentView, look_first
 from overnight.views.track import TrackView, believed, explored, on_one_seed, paid
 
@@ -22,6 +22,7 @@ def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) ->
     yield ", ".join([f"{found.discarded} discarded", *(f"{count} {what}" for what, count in others.items() if count)]) + points
     if told := believed(found):
         yield told
+    yield from map(ladder.summary, found.ladder)
     yield _cost(found)
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
     yield _now(found, at_work)

@@ -14,6 +14,8 @@ from msgspec import Struct
 from overnight.contracts import Direction, Network
 from overnight.errors import TrackError, meant
 from overnight.patterns import compiled
+from overnight.track import ladder as ladders
+from overnight.track.ladder import Ladder
 from overnight.track.runners import direct, starts_warm
 from overnight.track.units import bound, seconds, size
 
@@ -27,7 +29,8 @@ HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
 TIMES = frozenset({"cpu_seconds", "wall_seconds"})
 COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
-SEVERAL = {"guard": "guards", "require": "required commands"}
+SEVERAL = {"guard": "guards", "require": "required commands", "ladder.rung": "rungs"}
+NESTED = {"rung": "ladder.rung"}  # sections within others, as they are written
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
 
@@ -103,6 +106,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     gpus       whether the run and the oracle may use the machine's GPUs
     preload    modules that the run's and the oracle's Python has imported before it begins, so that no run need do it: `python`
                is started once and forked for each. Its PYTHONHASHSEED is the same in every run then
+    environment  variables that the run and the oracle see
     """
 
     command: tuple[str, ...]
@@ -117,6 +121,7 @@ class RunSpec(Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = "none"
     gpus: bool = False
     preload: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
 
 
 class Score(Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,11 +206,26 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     require: tuple[Step, ...] = ()
     progress: Progress | None = None
     build: Build | None = None
+    ladder: Ladder = Ladder()
 
     @property
     def name(self) -> str:
         """The track's name, as in its branch `overnight/<name>`."""
         return self.track.name
+
+    def on(self, name: str) -> Track:
+        """The track on a rung of its ladder; "" is the lowest, the track itself. What is made together on a rung is said by
+        who climbs to it, so that no other changes are put together there. Raises TrackError."""
+        if not name:
+            return self
+        rung, change = self.ladder.at(name), msgspec.structs.replace
+        given = {key: value for key in ("timeout", "memory", "disk", "cpus", "gpus") if (value := getattr(rung, key))
+                 not in ("", 0, None)}
+        run = change(self.run, environment=self.run.environment | rung.environment, **given)
+        return change(
+            self, run=run, oracle=_roomier(self.oracle, rung), score=_roomier(self.score, rung),
+            track=change(self.track, name=f"{self.name}@{name}"), referee=change(self.referee, stack=1),
+            metric=self.metric if rung.worthwhile is None else change(self.metric, worthwhile=rung.worthwhile))
 
     @property
     def self_reported(self) -> bool:
@@ -246,6 +266,17 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
         return -difference if self.metric.direction == "minimize" else difference
 
 
+Roomy = TypeVar("Roomy", Step | None, Score | None)
+
+
+def _roomier(step: Roomy, rung: ladders.Rung) -> Roomy:
+    """A step that has as much time and memory as the run of a rung, at least."""
+    if step is None:
+        return step
+    return msgspec.structs.replace(step, timeout=max(step.timeout, rung.timeout or step.timeout, key=seconds),
+                                   memory=max(step.memory, rung.memory or step.memory, key=size))
+
+
 # ---- values ----------------------------------------------------------------------------------------------------
 
 
@@ -276,8 +307,10 @@ def parse(text: str) -> Track:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
     except RecursionError as error:
         raise TrackError(f"{FILE} nests too deep: write it flat.") from error
-    for several, kind in (("guard", _OneGuard), ("require", _OneRequire)):
-        tables = fields.get(several)
+    ladder = fields.get("ladder")
+    above = {"rung": ladder if isinstance(ladder, dict) else {}}
+    for several, kind in (("guard", _OneGuard), ("require", _OneRequire), ("rung", _OneRung)):
+        tables = above.get(several, fields).get(several)
         for nth, table in enumerate(tables if isinstance(tables, list) else ()):
             _converted({several: table}, kind, text, nth)
     track = _converted(fields, Track, text)
@@ -293,6 +326,10 @@ class _OneGuard(Struct, frozen=True):
 
 class _OneRequire(Struct, frozen=True):
     require: Step
+
+
+class _OneRung(Struct, frozen=True):
+    rung: ladders.Rung
 
 
 def _converted(fields: dict[str, Any], kind: type[Made], text: str, nth: int = 0) -> Made:
@@ -321,20 +358,23 @@ def _explain(message: str, text: str, nth: int) -> str:
     what, _, where = message.partition(" - at `$.")
     path = re.sub(r"\[\d*\.*\]", "", where.rstrip("`"))
     section, _, key = path.partition(".")
-    sections = {field.name: field.type for field in msgspec.structs.fields(Track)}
+    sections = {field.name: field.type for kind in (Track, _OneRung) for field in msgspec.structs.fields(kind)}
     kinds = (sections.get(section), *get_args(sections.get(section)))  # the record, or it and what makes it optional or a list
     known = {field.encode_name: field.type for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)
              for field in msgspec.structs.fields(kind)}
     if unknown := re.search(r"unknown field `(.+)`", what):
         word = unknown[1]
         if section:
+            section = NESTED.get(section, section)
             return f"{FILE}{line_of(text, section, word, nth)}: unknown key '{word}' in [{section}]{meant(word, known)}."
         return f"{FILE}{line_of(text, word, '') or line_of(text, '', word)}: unknown section [{word}]{meant(word, sections)}."
     if missing := re.search(r"missing required field `(\w+)`", what):
-        if section:
+        if section := NESTED.get(section, section):
             return f"{FILE}{line_of(text, section, '', nth)}: '{missing[1]}' is missing in [{section}]."
         return f"{FILE}: the section [{missing[1]}] is missing."
-    line = line_of(text, section, key, nth) or line_of(text, "", section)
+    line = line_of(text, NESTED.get(section, section), key, nth) or line_of(text, "", section)
+    if path == "ladder":
+        return f"{FILE}{line}: the ladder is one section [ladder], with [[ladder.rung]] for each rung: write it so."
     if path in SEVERAL:
         return f"{FILE}{line}: there may be several {SEVERAL[path]}: write [[{path}]] for each."
     return f"{FILE}{line}: {path} {_must(what, known.get(key))}."
@@ -388,8 +428,13 @@ def _faults(track: Track) -> Iterator[Problem]:
         for key, unit in (("timeout", seconds), ("memory", size), ("disk", size), ("output", size)):
             if hasattr(step, key):
                 yield from _misread(unit, getattr(step, key), section, key, nth)
+    if odd := ladders.odd_variable(track.run.environment):
+        yield "run", "environment", odd, 0
     yield from _of_preload(track)
     yield from _of_metric(track)
+    if track.ladder != Ladder():
+        yield from ladders.faults(track.ladder, [guard.metric for guard in track.guard if guard.metric in HARNESS_METRICS
+                                                 and not str(guard.at_most or guard.at_least).endswith("x")])
     if track.build is not None:
         yield from _of_build(track.build, track)
     if track.progress is not None:

@@ -16,6 +16,7 @@ from overnight.track.seeding import listed
 from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import gained, number
 from overnight.untrusted import line as one_line
+from overnight.views import ladder as rungs
 from overnight.views import points
 from overnight.views.holdout import HoldoutView, holdout
 from overnight.views.limits import LimitsView, limits
@@ -98,6 +99,7 @@ class TrackView(Struct, frozen=True):
                        change
     overhead_ms        milliseconds of the harness's own work for one run, and `overhead_parts_ms` the median of each part
     holdout            the overfitting monitor, for the user alone; None where the track has no holdout
+    ladder             what is known of the changes on each rung that was climbed to, from the lowest up
     """
 
     track: str
@@ -163,6 +165,7 @@ class TrackView(Struct, frozen=True):
     overhead_ms: float
     overhead_parts_ms: dict[str, float]
     holdout: HoldoutView | None
+    ladder: tuple[rungs.RungView, ...]
 
 
 def track(state: State) -> TrackView:
@@ -195,7 +198,7 @@ def track(state: State) -> TrackView:
         models={role: spent(use) for role, use in sorted(usage.used.items())},
         run_seconds={what: round(seconds, 4) for what, seconds in usage.divided.items()},
         audit="always" if contract.audits_always else "confirm",
-        overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state))
+        overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state), ladder=rungs.views(state))
 
 
 def marks(state: State) -> tuple[str, ...]:

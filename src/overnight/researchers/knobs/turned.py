@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -13,6 +14,10 @@ from overnight.researchers.knobs.edit import parse, splice
 from overnight.researchers.knobs.find import find
 from overnight.researchers.knobs.knob import Knob
 from overnight.researchers.knobs.parts import Ruler
+from overnight.researchers.knobs.scales import Value, write
+
+WAYS = (0.5, 0.25, -0.5)  # of a turn that did no good, how far the next tries go
+ZERO = 0.3  # of the way from zero, for each try: such constants are usually turned by ratios
 
 
 def noted(files: Mapping[str, str], change: Change) -> Change:
@@ -33,6 +38,31 @@ def noted(files: Mapping[str, str], change: Change) -> Change:
         return change
     turned = {knob: [before[knob].value, after[knob].value] for knob in before if before[knob].value != after[knob].value}
     return msgspec.structs.replace(change, note=change.note | {TURNED: turned}) if turned else change
+
+
+def turned_to(files: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str | None] | None:
+    """The files that change when constants get these values; None where one of them is gone."""
+    knobs, edits = _by_id(files), dict[str, list[tuple[tuple[int, int], str]]]()
+    if not values.keys() <= knobs.keys():
+        return None
+    for name, value in values.items():
+        if (knob := knobs[name]).value != value:
+            edits.setdefault(knob.path, []).append((knob.span, write(value, knob.text)))
+    return {path: splice(files[path], found) for path, found in edits.items()}
+
+
+def another(old: Value, new: Value, nth: int) -> Value | None:
+    """The nth value to try for a number that did no good where it was turned from one value to another: half of the way, a
+    quarter of it, and as far to the other side; by ratios where both are of one sign, and from zero by tenths. None where that
+    is nothing new."""
+    if isinstance(old, bool | str) or isinstance(new, bool | str) or not math.isfinite(old) or not math.isfinite(new):
+        return None
+    share = WAYS[nth - 1]
+    made = new * ZERO**nth if old == 0 and share > 0 else old + share * (new - old)
+    if old and new / old > 0:
+        made = old * (new / old) ** share
+    found = round(made) if isinstance(old, int) and isinstance(new, int) else float(f"{made:.3g}")
+    return None if found in (old, new) or old == 0 > found * new else found
 
 
 def _by_id(files: Mapping[str, str]) -> dict[str, Knob]:

@@ -1,0 +1,162 @@
+"""Climbing to a rung: which changes go there, their commits, and what is recorded of it on the track."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from overnight.contracts import turns
+from overnight.errors import TrackError
+from overnight.lab.climbing import BY, Climb, Climber, Step
+from overnight.lab.events import Climbed
+from overnight.lab.experiment import Experiment
+from overnight.lab.jobs import PATIENT, Order, Try, Veto
+from overnight.lab.state import State
+from overnight.night.session import Session
+from overnight.referee.scaling import Carried, Sized, foretell
+from overnight.researchers.knobs.turned import another, turned_to
+from overnight.track.spec import Track
+
+DOUBTFUL = "together they gain so little that one of them may be worth nothing, so they are tried apart"
+MOST_PARTS = 40  # constants of one change that climb by themselves
+
+
+def rungs(session: Session, name: str = "") -> tuple[str, ...]:
+    """The names of the rungs to climb to, from the lowest up: the one that is named, or all. Raises TrackError."""
+    ladder = session.contract().ladder
+    if not ladder.rung:
+        raise TrackError("track.toml names no rung: write [[ladder.rung]] with a name, a size and its environment.")
+    return (ladder.at(name).name,) if name else tuple(rung.name for rung in ladder.rung)
+
+
+def on(session: Session, rung: str) -> Session:
+    """The session of a rung of an opened track. Raises TrackError where the track itself was never run."""
+    state = session.read()
+    assert state.opened is not None
+    return Session(session.repo.folder, session.repo, rung, state.opened.commit)
+
+
+def anew(session: Session, above: Session) -> bool:
+    """Whether a rung has to begin anew, because the track did, by another contract or at another commit."""
+    opened, theirs = session.state.opened, above.look().opened
+    return theirs is not None and opened is not None and (theirs.contract, theirs.commit) != (opened.contract, opened.commit)
+
+
+def climbers(session: Session, rung: str) -> list[Climber]:
+    """The changes that may climb to a rung: what was kept on the track, and held on every rung between."""
+    state = session.read()
+    found = [climber for keep in state.chain() for climber in _divided(keep)]
+    for name in _between(state.track, rung):
+        known = state.ladder[name].carried if name in state.ladder else ()
+        held = {(each.experiment, each.part): each.effect for each in known if each.word == "holds"}
+        found = [each if (effect := held[each.number, each.part]) is None else replace(each, foretold=effect)
+                 for each in found if (each.number, each.part) in held]
+    return found
+
+
+def _divided(keep: Experiment) -> Iterator[Climber]:
+    """A kept change, or each of several constants where it does nothing but turn those: of its gain each is thought to have the
+    same share before more is known."""
+    knobs, effect = turns(keep.note), keep.effect or 0.0
+    if not knobs or len(knobs) > MOST_PARTS:
+        yield Climber(keep.id, keep.title, keep.base_commit, keep.commit, effect)
+        return
+    for part, (knob, (old, new)) in enumerate(knobs.items()):
+        title = f"{knob.rpartition(':')[2]} {old} -> {new}"
+        yield Climber(keep.id, title, keep.base_commit, keep.commit, effect / len(knobs), part, knob, (old, new))
+
+
+def _between(track: Track, rung: str) -> Iterator[str]:
+    """The rungs between the lowest and one."""
+    for each in track.ladder.rung:
+        if each.name == rung:
+            return
+        yield each.name
+
+
+class Orders:
+    """What is handed in on a rung while a night works there, at most so many changes `together`."""
+
+    def __init__(self, lowest: Session, rung: Session, together: int) -> None:
+        self.lowest, self.rung, self.together = lowest, rung, together
+        self.climbers = climbers(lowest, rung.rung)
+        self._given = set[Step]()
+
+    def __call__(self) -> Iterator[Order]:
+        """The steps that may be tried now, each once, and those that follow from what taking them up changes."""
+        while new := self._new():
+            self._given.update(new)
+            climb = self.climb()
+            yield from (self._order(step, step.request(climb.since), climb) for step in new)
+
+    def _new(self) -> list[Step]:
+        climb = self.climb()
+        return [step for step in climb.steps(self.together) if step not in self._given] if self.rung.state.calibrated else []
+
+    def climb(self) -> Climb:
+        """What the rung has recorded by now."""
+        return Climb(self.climbers, self.rung.state)
+
+    def _order(self, step: Step, request: str, climb: Climb) -> Order:
+        """A step as a change on the rung's frontier; one that cannot be made there changes nothing and is declined for it."""
+        if step.kind == "back":
+            return Veto(request, climb.trials[Step(step.members)].id, DOUBTFUL)
+        chosen, base = [each for each in self.climbers if each.key in step.members], self.rung.state.commit
+        tip = base
+        for each in chosen:
+            tip = tip and (self._set(each, step, tip) if each.knob else self._moved(each, tip))
+        return Try(request, base, tip or base, _message(step, chosen), BY, patient=PATIENT)
+
+    def _moved(self, change: Climber, tip: str) -> str:
+        """A commit with a change; "" where it conflicts."""
+        return self.rung.repo.transplant(change.base, change.commit, tip, f"{change.title} (#{change.number})", True)
+
+    def _set(self, change: Climber, step: Step, tip: str) -> str:
+        """A commit in which a constant has its new value, or another; "" where it is gone, or there is none."""
+        (old, new), repo = change.values, self.rung.repo
+        value = new if step.kind == "in" else another(old, new, step.nth)
+        files = None if value is None else turned_to(repo.editable(tip, self.rung.state.track), {change.knob: value})
+        return "" if files is None else repo.commit(tip, files, f"{change.title} (#{change.number})")
+
+
+def _message(step: Step, chosen: Sequence[Climber]) -> str:
+    """What a step says of itself."""
+    names = ", ".join(dict.fromkeys(f"#{each.number}" for each in chosen))
+    first = chosen[0].title if len(chosen) == 1 else f"{len(chosen)} changes together"
+    head = first if step.kind == "in" else f"Another value, try {step.nth}: {first}"
+    more = "".join(f"\n- {each.title}" for each in chosen) if len(chosen) > 1 else ""
+    return f"{head} (of {names})\n{more}"
+
+
+def record(lowest: Session, orders: Orders) -> Climbed:
+    """Note on the track what is known of a rung by now. Raises TrackError, Busy."""
+    rung = orders.rung
+    assert rung.state.opened is not None
+    event = Climbed(time.time(), rung.rung, rung.state.track.ladder.at(rung.rung).size, rung.branch,
+                    tuple(foretold(lowest.state, rung.rung, orders.climb().carried())))
+    with lowest.writing(changed=True):
+        lowest.record([event])
+    return event
+
+
+def foretold(state: State, rung: str, carried: Sequence[Carried]) -> Iterator[Carried]:
+    """What is known of changes on a rung, with what the rungs below say of each."""
+    size = state.track.ladder.at(rung).size
+    measured = [_measured(state, each, rung) for each in carried]
+    for which, each in enumerate(carried):
+        yield replace(each, foretold=foretell(measured, which, size))
+
+
+def _measured(state: State, change: Carried, rung: str) -> list[Sized]:
+    """What a change was measured as by itself on the lowest rung and on those below one."""
+    keep, found = state.experiments[change.experiment], list[Sized]()
+    if len(turns(keep.note)) <= 1 and keep.effect is not None and keep.interval is not None:
+        found.append(Sized(1.0, keep.effect, keep.interval))
+    for name in _between(state.track, rung):
+        if climbed := state.ladder.get(name):
+            found += [Sized(climbed.size, each.effect, each.interval) for each in climbed.carried
+                      if (each.experiment, each.part) == (change.experiment, change.part)
+                      and each.effect is not None and each.interval is not None]
+    return found

@@ -1,0 +1,160 @@
+"""`overnight climb` on a real track: git, a sandbox, and what every screen says of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import CONTRACT, commit, git, overnight, repository, sentence
+from overnight.night.session import Session
+from overnight.researchers.knobs.turned import another, turned_to
+
+NEEDS = "sandbox"
+LADDER = """
+[ladder]
+gather = 1
+[[ladder.rung]]
+name = "mid"
+size = 2
+environment = { SIZE = "2" }
+[[ladder.rung]]
+name = "large"
+size = 4
+environment = { SIZE = "4" }
+"""
+SETTINGS = "A = 1.0\n\n\nB = 1.0\n\n\nC = 1.0\n"
+RUN = """\
+import os, settings
+size, seed = float(os.environ.get("SIZE", "1")), int(os.environ["OVERNIGHT_SEED"])
+best = {"A": 2.0, "B": 2.0 if size < 2 else 1.2, "C": 2.0 if size < 4 else 1.0}
+if "FAILS" in os.environ:
+    raise SystemExit(1)
+loss = sum((getattr(settings, name) - value) ** 2 for name, value in best.items())
+with open(os.environ["OVERNIGHT_OUT"] + "/x", "w") as out:
+    out.write(str(loss + seed % 1009 / 10090))
+"""
+SCORE = """\
+import json, os
+print(json.dumps({"loss": float(open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read())}))
+"""
+PROGRAM = "---\nroles:\n  again: {kind: replay, folder: patches}\n---\nReplay.\n"
+LITTLE = {"track.toml": CONTRACT + LADDER, "settings.py": SETTINGS, "run.py": RUN, "score.py": SCORE, "program.md": PROGRAM}
+
+
+def patch(name):
+    """A patch that turns one constant from 1 to 2."""
+    head, before, after = {"A": ("-1,3 +1,3", "", " \n \n"), "B": ("-2,5 +2,5", " \n \n", " \n \n"), "C": ("-5,3 +5,3", " \n \n", "")}[name]
+    return f"Subject: [PATCH] {name} to two\n\n---\ndiff --git a/settings.py b/settings.py\n--- a/settings.py\n+++ b/settings.py\n" \
+           f"@@ {head} @@\n{before}-{name} = 1.0\n+{name} = 2.0\n{after}"
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory):
+    """A track on which three changes were kept, and what climbing said."""
+    folder = repository(tmp_path_factory.mktemp("ladder") / "little",
+                        {**LITTLE, **{f"patches/{number}-{name}.patch": patch(name) for number, name in enumerate("ABC")}})
+    assert overnight("run", folder).returncode == 0
+    done = overnight("climb", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def words(folder):
+    """What is known on each rung, by what was turned."""
+    found = json.loads(overnight("status", folder, "--json").stdout)["ladder"]
+    return {rung["rung"]: {each["title"][0]: each["word"] for each in rung["carried"]} for rung in found}
+
+
+def test_what_holds_climbs_and_what_does_not_is_named(little):
+    folder, done = little
+    assert words(folder) == {"mid": {"A": "holds", "B": "reverses", "C": "holds"}, "large": {"A": "holds", "C": "reverses"}}
+    assert "mid (2 times the size): 2 hold, 1 reverses (#" in done.stdout and "what holds is on overnight/little@mid" in done.stdout
+
+
+def test_a_rung_has_a_branch_of_its_own_with_what_holds_there(little):
+    folder, _ = little
+    mid, large = (git(folder, "show", f"overnight/little@{name}:settings.py") for name in ("mid", "large"))
+    assert ("A = 2.0" in mid, "C = 2.0" in mid, "B = 2.0" in mid) == (True, True, False)
+    assert ("A = 2.0" in large, "C = 2.0" in large) == (True, False)
+    assert "B = 2.0" in git(folder, "show", "overnight/little:settings.py")
+
+
+def test_a_constant_that_reverses_is_tried_at_other_values(little):
+    folder, done = little
+    found = next(each for rung in json.loads(overnight("status", folder, "--json").stdout)["ladder"] if rung["rung"] == "mid"
+                 for each in rung["carried"] if each["word"] == "reverses")
+    assert found["value"] > 0 and "another value of its constants is kept there" in done.stdout
+    assert "B = 1.19" in git(folder, "show", "overnight/little@mid:settings.py")  # a quarter of the way from 1 to 2, by ratios
+
+
+def test_every_screen_knows_the_rungs(little):
+    folder, _ = little
+    assert "mid (2 times the size): 2 hold, 1 reverses" in overnight("status", folder).stdout
+    shown = overnight("show", "2", folder).stdout
+    assert "On the rung mid (2 times the size), B 1.0 -> 2.0: reverses, -" in shown.replace("\n", " ")
+    assert "## At larger sizes" in overnight("brief", folder).stdout
+    report = overnight("report", folder)
+    text = next(line for line in report.stdout.splitlines() if line.endswith("report.md"))
+    assert "## On larger rungs" in Path(text).read_text(encoding="utf-8")
+    assert json.loads(overnight("brief", folder, "--json").stdout)["climbs"][0]["words"]["reverses"] == [2]
+
+
+def test_climbing_again_tries_nothing_again_and_the_record_is_whole(little):
+    folder, _ = little
+    before = Session(folder, rung="mid").read().runs
+    done = overnight("climb", folder)
+    assert done.stdout.count("was tried already") == 2 and Session(folder, rung="mid").read().runs == before
+    assert "chain whole, branch agrees" in overnight("log", folder, "--verify").stdout
+
+
+def test_a_track_that_begins_anew_has_its_rungs_begin_anew(tmp_path):
+    folder = repository(tmp_path / "little", {**LITTLE, "patches/0-A.patch": patch("A")})
+    assert overnight("run", folder).returncode == 0 and overnight("climb", folder, "--rung", "mid").returncode == 0
+    first = Session(folder, rung="mid").read().opened
+    commit(folder, {"notes.txt": "another baseline\n"})
+    assert overnight("run", folder, "--restart").returncode == 0
+    assert words(folder) == {}
+    done = overnight("climb", folder, "--rung", "mid", "--each", "--json")
+    (found,) = map(json.loads, done.stdout.splitlines())
+    assert (found["rung"], found["counts"], found["carried"][0]["experiment"]) == ("mid", {"holds": 1}, 2)
+    assert Session(folder, rung="mid").read().opened.commit != first.commit and words(folder) == {"mid": {"A": "holds"}}
+
+
+def test_a_night_gives_its_share_to_climbing(tmp_path):
+    contract = CONTRACT + LADDER.replace("[ladder]", "[ladder]\nshare = 0.6")
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": contract, "patches/0-A.patch": patch("A")})
+    done = overnight("run", folder, "--for", "60s", "--json")
+    assert done.returncode == 0 and [rung["rung"] for rung in json.loads(done.stdout)["ladder"]] == ["mid", "large"]
+
+
+def test_what_stands_in_the_way_is_one_sentence(tmp_path):
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": CONTRACT, "patches/0-A.patch": patch("A")})
+    assert "names no rung" in sentence(overnight("climb", folder))
+    commit(folder, {"track.toml": CONTRACT + LADDER})
+    assert "nothing was run here yet" in sentence(overnight("climb", folder))
+    assert "no rung 'top'" in sentence(overnight("climb", folder, "--rung", "top"))
+    done = overnight("run", folder, "--researcher", "placebo", "--experiments", "1")
+    assert done.returncode == 0, done.stderr
+    assert "nothing was kept yet" in sentence(overnight("climb", folder))
+
+
+def test_a_rung_that_does_not_fit_the_machine_says_so_and_loses_nothing(tmp_path):
+    contract = CONTRACT + LADDER.replace('SIZE = "4"', 'SIZE = "4", FAILS = "1"')
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": contract, "patches/0-A.patch": patch("A")})
+    assert overnight("run", folder).returncode == 0
+    done = overnight("climb", folder)
+    assert done.returncode == 2 and "on the rung large: " in done.stderr and "climb again" in done.stderr
+    assert words(folder) == {"mid": {"A": "holds"}}
+
+
+@pytest.mark.parametrize(("old", "new", "found"), [
+    (1.0, 4.0, (2.0, 1.41, 0.5)), (8, 32, (16, 11, 4)), (0.0, 0.1, (0.03, 0.009, None)), (0.1, 0.0, (0.05, 0.075, 0.15)),
+    (-1.0, 1.0, (0.0, -0.5, -2.0)), (1, 2, (None, None, None)), ("a", "b", (None,) * 3), (True, False, (None,) * 3)])
+def test_another_value_for_a_constant(old, new, found):
+    assert tuple(another(old, new, nth) for nth in (1, 2, 3)) == found
+
+
+def test_constants_are_set_or_it_is_said_that_one_is_gone():
+    files = {"a.py": "LR = 1e-3\nWD = 0.1\n"}
+    assert turned_to(files, {"a.py:LR": 3e-3}) == {"a.py": "LR = 3e-3\nWD = 0.1\n"}
+    assert turned_to(files, {"a.py:LR": 1e-3}) == {} and turned_to(files, {"a.py:GONE": 1}) is None
