@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT, commit, overnight
 
-NEEDS = "sandbox"
+NEEDS = "night"
 TEAM = "---\nroles:\n  again: {kind: replay, folder: patches}\n---\n"
 PLANTED = {
     "prompt": ("prompt.py", {
