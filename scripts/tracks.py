@@ -24,7 +24,8 @@ and `overnight run NAME` improves it.
   works with, and those of smaller changes spread less.
 - **a run**: the median, in seconds, of one run with its scoring and all that surrounds it.
 - **best**: by how much the best that was found is better, with its 95 % interval. It is measured beside the baseline, on
-  seeds that no night used; what a night claims of itself is not in this table.
+  seeds that no night used; what a night claims of itself is not in this table. Guards were judged in the night, and are not
+  judged again here.
 
 Times are those of the machine that measured, which had other work as well: {machines}.
 
