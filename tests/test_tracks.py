@@ -1,6 +1,8 @@
 """The ready tracks, through the real sandbox: each measures its baseline, has something to find, and is not fooled."""
 
 import itertools
+import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -12,6 +14,8 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
+from overnight.testing.models import script
+from overnight.testing.server import Server
 from overnight.track.load import load
 
 NEEDS = "sandbox"
@@ -158,3 +162,15 @@ def test_displays_judged_by_their_company_are_foul(measured):
     run = measured("specialist", "for row in rows for s in forward(weights, row)[2]]",
                    "for row in rows for s in forward(weights, [p + pixels[9] for p in row])[2]]")
     assert run.outcome == "foul" and "other company" in run.reason
+
+
+def test_a_model_behind_a_url_is_asked_by_hand(tmp_path):
+    folder = repository(tmp_path / "prompt", {p.name: p.read_bytes() for p in (ROOT / "tracks" / "prompt").iterdir() if p.is_file()})
+    text = (folder / "prompt.py").read_text()
+    commit(folder, {"prompt.py": text.replace('ANSWER = "free"', 'ANSWER = "word"')})
+    with Server(script(folder / "scripted.py")) as server:
+        asks = [sys.executable, "by_hand.py", "--url", server.url, "--model", "any", "--tickets", "60", "--before", "HEAD~1"]
+        said = subprocess.run(asks, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True)
+    found = re.fullmatch(r"error_rate (\S+)  \(60 tickets\)\nbetter by  (\S+)  \[(\S+), (\S+)\]  than HEAD~1\n", said.stdout)
+    rate, better, low, high = map(float, found.groups())
+    assert 0 < rate < 1 and low < better < high and better > 0 and server.tally.answered == 120

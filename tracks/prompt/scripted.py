@@ -39,7 +39,7 @@ HARD = 0.4  # standard deviation of the chance that belongs to a ticket
 FICKLE = 0.2  # that which belongs to a ticket and a prompt
 BLUR = 3000  # characters that double both
 LOST = 0.06  # share of the tickets that are not read where text follows them, for each 100 characters of it
-MOST_LOST = 0.5
+MOST_LOST = 0.5  # share of the tickets that are lost however long the text is
 CHATTY = 0.2  # share of the answers that begin otherwise unless it is told to be brief, or sees brief answers
 
 
