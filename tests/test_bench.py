@@ -199,9 +199,10 @@ def test_an_unknown_name_is_refused():
 def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "ladder", "light", "load",
-                           "minds", "overhead", "patient", "planted", "referee", "referee_long", "sandbox", "sandboxes", "scale", "scoring",
-                           "search", "seccomp", "seeds", "shares", "trust"}
+    assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "ladder",
+                           "light", "load", "minds", "overhead", "patient", "planted", "referee", "referee_long",
+                           "registry", "sandbox", "sandboxes", "scale", "scoring", "search", "seccomp", "seeds",
+                           "shares", "trust"}
     assert all(line.endswith(".") for line in said.values())
 
 

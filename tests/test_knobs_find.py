@@ -115,6 +115,12 @@ def test_named_choices_come_from_comparisons_tables_and_types(found):
     assert found["train.py:Config.order"].scale.choices == ("first", "last")
 
 
+def test_a_text_is_none_of_the_options_of_a_namesake():
+    text = 'ORDER = "first"\nif ORDER == "first" or ORDER == "last":\n    pass\nTEXTS = {"order": "%s"}\n'
+    assert set(knobs(text % "Sort these by hand.")) == {"train.py:ORDER"}
+    assert set(knobs(text % "random")) == {"train.py:ORDER", "train.py:TEXTS['order']"}
+
+
 def test_options_of_a_command_are_known_by_their_names():
     text = 'p.add_argument("--lr", type=float, default=0.1)\np.add_argument("--opt", choices=["a", "b"], default="a")\n'
     assert list(knobs(text)) == ["train.py:--lr", "train.py:--opt"]

@@ -1,5 +1,6 @@
 """The track microgpt: its gradients, that it serves what it trained, its words, and a scorer that believes nothing."""
 
+import ast
 import importlib.util
 import io
 import json
@@ -107,6 +108,16 @@ def test_the_hash_seed_of_the_interpreter_decides_nothing():
         ended = subprocess.run([sys.executable, "-c", short], cwd=TRACK, env=env, capture_output=True, check=True)
         printed.add(ended.stdout)
     assert len(printed) == 1
+
+
+def test_it_has_as_many_lines_as_it_says():
+    """Without blank lines, comments and docstrings."""
+    text = (TRACK / "train.py").read_text()
+    said = [node.body[0] for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node)]
+    docs = {line for node in said for line in range(node.lineno, node.end_lineno + 1)}
+    code = [line for number, line in enumerate(text.splitlines(), 1) if number not in docs and line.strip() and line.strip()[0] != "#"]
+    assert 190 <= len(code) <= 205
 
 
 def test_training_learns(gpt, capsys):

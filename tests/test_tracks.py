@@ -1,6 +1,8 @@
 """The ready tracks, through the real sandbox: each measures its baseline, has something to find, and is not fooled."""
 
 import itertools
+import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -12,10 +14,13 @@ from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, sealed
 from overnight.repo import Repo
 from overnight.researchers.knobs.find import find
+from overnight.testing.models import script
+from overnight.testing.server import Server
 from overnight.track.load import load
 
 NEEDS = "sandbox"
-READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE")}
+READY = {"packing": ("solve.py", "FIRST_PENALTY"), "sorting": ("sort.py", "INSERTION_MOST"), "digits": ("train.py", "LEARNING_RATE"),
+         "prompt": ("prompt.py", "INSTRUCTION"), "specialist": ("adapt.py", "REPLAY")}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,8 @@ def test_there_is_something_to_turn(name):
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [
-    ("packing", "LAST_PENALTY = 30.0", "LAST_PENALTY = 100.0"), ("digits", "LEARNING_RATE = 0.02", "LEARNING_RATE = 0.05")])
+    ("packing", "LAST_PENALTY = 30.0", "LAST_PENALTY = 100.0"), ("digits", "LEARNING_RATE = 0.02", "LEARNING_RATE = 0.05"),
+    ("prompt", 'ANSWER = "free"', 'ANSWER = "word"'), ("specialist", "\nRATE = 0.01 ", "\nRATE = 0.02 ")])
 def test_there_is_something_to_find(measured, name, old, new):
     metric = load(ROOT / "tracks" / name).metric
     better = measured(name, old, new).metrics[metric.name] - measured(name).metrics[metric.name]
@@ -117,3 +123,54 @@ def test_whoever_draws_digits_is_not_there_to_be_asked(measured):
 def test_the_digits_to_learn_from_are_those_that_are_drawn():
     drawn = subprocess.run([sys.executable, "draw.py"], cwd=ROOT / "tracks" / "digits", capture_output=True, check=True)
     assert drawn.stdout == (ROOT / "tracks" / "digits" / "digits.txt").read_bytes()
+
+
+def test_the_examples_of_tickets_and_the_digits_of_both_kinds_are_those_that_are_drawn():
+    for track, words, file in (("prompt", ["tickets.py"], "examples.txt"), ("specialist", ["draw.py", "print"], "print.txt"),
+                               ("specialist", ["draw.py", "display"], "display.txt")):
+        drawn = subprocess.run([sys.executable, *words], cwd=ROOT / "tracks" / track, capture_output=True, check=True)
+        assert drawn.stdout == (ROOT / "tracks" / track / file).read_bytes()
+
+
+@pytest.mark.parametrize(("new", "why"), [
+    ('json.dump([{"role": "user", "content": "Sort it."}]', "has to stand once"),
+    ('json.dump([{"role": "user", "content": "{ticket} {ticket}"}]', "has to stand once"),
+    ('json.dump([{"role": "user", "content": "{ticket}"}, {"role": "assistant", "content": "billing"}]', "which is the user's"),
+    ('json.dump({"error_rate": 0.0}', "not a list of"),
+    ('json.dump([{"role": "user", "content": "{ticket}", "error_rate": 0.0}]', "a message is not"),
+    ('json.dump([{"role": "tool", "content": "{ticket}"}]', "none of system, user and assistant"),
+    ('json.dump([{"role": "user", "content": "{ticket}" + "!" * 20_000}]', "longer than 20000"),
+])
+def test_what_is_no_conversation_has_no_score(measured, new, why):
+    run = measured("prompt", "json.dump(messages(random.Random(int(os.environ[\"OVERNIGHT_SEED\"])))", new)
+    assert run.outcome == "invalid" and why in run.reason, run.reason
+
+
+@pytest.mark.parametrize("private", ["tickets.py", "wordings.json", "scripted.py", "holdout.json"])
+def test_what_tickets_are_made_of_is_not_there_to_be_read(measured, private):
+    run = measured("prompt", "    with open(os.path.join", f"    open({private!r})\n    with open(os.path.join")
+    assert run.outcome == "crash" and private in run.reason
+
+
+def test_who_forgets_print_shows_it(measured):
+    before, after = measured("specialist"), measured("specialist", "lots.choices(prints, k=round(REPLAY * len(displays)))", "displays * 5")
+    assert after.metrics["display_loss"] < before.metrics["display_loss"]
+    assert after.metrics["print_accuracy"] < 0.9 * before.metrics["print_accuracy"]
+
+
+def test_displays_judged_by_their_company_are_foul(measured):
+    run = measured("specialist", "for row in rows for s in forward(weights, row)[2]]",
+                   "for row in rows for s in forward(weights, [p + pixels[9] for p in row])[2]]")
+    assert run.outcome == "foul" and "other company" in run.reason
+
+
+def test_a_model_behind_a_url_is_asked_by_hand(tmp_path):
+    folder = repository(tmp_path / "prompt", {p.name: p.read_bytes() for p in (ROOT / "tracks" / "prompt").iterdir() if p.is_file()})
+    text = (folder / "prompt.py").read_text()
+    commit(folder, {"prompt.py": text.replace('ANSWER = "free"', 'ANSWER = "word"')})
+    with Server(script(folder / "scripted.py")) as server:
+        asks = [sys.executable, "by_hand.py", "--url", server.url, "--model", "any", "--tickets", "60", "--before", "HEAD~1"]
+        said = subprocess.run(asks, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=True)
+    found = re.fullmatch(r"error_rate (\S+)  \(60 tickets\)\nbetter by  (\S+)  \[(\S+), (\S+)\]  than HEAD~1\n", said.stdout)
+    rate, better, low, high = map(float, found.groups())
+    assert 0 < rate < 1 and low < better < high and better > 0 and server.tally.answered == 120

@@ -1,4 +1,4 @@
-"""A GPT in two hundred lines of code that learns to spell, with nothing but Python's standard library.
+"""A GPT that learns to spell, in about 200 lines of Python's standard library (blank, comment and docstring lines not counted).
 
     python train.py            learns from words/train.txt and writes weights.json into $OVERNIGHT_OUT
     python train.py --serve    answers {"token": t} with the probabilities of the next token, a JSON line each
@@ -148,12 +148,11 @@ def first_weights(seed: int) -> Weights:
         shapes["previous"] = (VOCABULARY, N_EMBD, INIT_STD)
     if BIGRAM_TABLE:
         shapes["bigram"] = (VOCABULARY, VOCABULARY, 0.0)
-
-    def matrix(name: str, rows: int, columns: int, std: float) -> Matrix:
+    weights = {}
+    for name, (rows, columns, std) in shapes.items():
         rng = random.Random(f"{seed} {name}")  # its own, so that a new matrix leaves the others as they were
-        return [[rng.gauss(0.0, std) for _ in range(columns)] for _ in range(rows)]
-
-    return {name: matrix(name, *shape) for name, shape in shapes.items()}
+        weights[name] = [[rng.gauss(0.0, std) for _ in range(columns)] for _ in range(rows)]
+    return weights
 
 
 def linear(xs: Vector, matrix: Matrix) -> Vector:
@@ -182,10 +181,7 @@ def attend(query: Vector, keys: list[Vector], values: list[Vector]) -> Vector:
 
 
 def next_logits(weights: Weights, context: list[int], cache: dict[int, tuple]) -> Vector:
-    """How likely each token is to follow the context, as unnormalised logarithms.
-
-    Call it for each token of a word in turn: the cache keeps the keys and values of all tokens so far.
-    """
+    """Unnormalised logarithms of how likely each token is to come next; `cache` keeps the word's keys and values so far."""
     xs = add(weights["token"][context[-1]], weights["position"][len(context) - 1])
     if LOOK_BACK:
         xs = add(xs, weights["previous"][context[-2] if len(context) > 1 else END])
@@ -220,8 +216,7 @@ class Adam:
     """Steps along the average gradient divided by its usual size: all weights move at about one pace."""
 
     def __init__(self, weights: Weights) -> None:
-        pace = {"token": EMBED_RATE, "position": EMBED_RATE, "previous": EMBED_RATE}
-        pace |= {"head": HEAD_RATE, "bigram": HEAD_RATE}
+        pace = dict.fromkeys(("token", "position", "previous"), EMBED_RATE) | dict.fromkeys(("head", "bigram"), HEAD_RATE)
         named = [(name, weight) for name, matrix in weights.items() for row in matrix for weight in row]
         self.weights = [weight for _, weight in named]
         self.paces = [pace.get(name, 1.0) for name, _ in named]

@@ -165,7 +165,7 @@ class _Finder:
             text, start, end = text[1:-1], start + 1, end - 1
         dull = where in self._dead or words.never(name) or words.world(where) or text[:2].lower() in ("0x", "0b", "0o")
         worth = 0.0 if dull or self._ruler.holds(self._path, node) else worth * words.promise(name)
-        scale = scales.guess(name, value, text, self._choices.get(name.lower(), ()))
+        scale = scales.guess(name, value, text, self._options(name, value))
         if line in self._asked:
             wanted = self._asked[line]
             if wanted is None:
@@ -176,6 +176,11 @@ class _Finder:
         if worth > 0 and scales.finite(scale, value) and scales.moves(scale, value):
             self.knobs.append(Knob(f"{self._path}:{where}", self._path, self._label(where, line), (start, end), text, value,
                                    scale, worth, line))
+
+    def _options(self, name: str, value: Value) -> tuple[str, ...]:
+        """What a string may be besides. A text of several words is none of the options of a namesake, unless it is listed."""
+        found = self._choices.get(name.lower(), ())
+        return () if isinstance(value, str) and len(value.split()) > 1 and value not in found else found
 
     def _label(self, where: str, line: int) -> str:
         """What to call it: its name, or the line that it stands in where it has none."""
