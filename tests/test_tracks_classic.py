@@ -142,10 +142,13 @@ def test_bins_are_counted_by_the_scorer():
     assert packing.excess == pytest.approx(100 / 3)
 
 
-@pytest.mark.parametrize("room", [9, 101, 50, 100.0, True, None, "100", [100]])
-def test_an_item_goes_into_a_bin_that_is_there_and_has_room(room):
-    with pytest.raises(Broken, match="room for"):
-        scorer("binpacking").Packing().put(10, room)
+@pytest.mark.parametrize(("room", "says"), [(5, "cannot go"), (-90, "cannot go"), (101, "cannot go"), (50, "no bin"),
+                                            (100.0, "cannot go"), (True, "cannot go"), (None, "cannot go"), ([100], "cannot go")])
+def test_an_item_goes_into_a_bin_that_is_there_and_has_room(room, says):
+    packing = scorer("binpacking").Packing()
+    packing.put(95, 100)
+    with pytest.raises(Broken, match=says):
+        packing.put(10, room)
 
 
 def test_a_question_ends_with_the_first_request_that_needs_a_decision():
