@@ -39,6 +39,7 @@ SEEDS, NIGHTS, LOADED, PLACEBOS = 20, 5, 20, 40
 MOST_SECONDS = 3  # of a run
 BURST = 4.0  # mean seconds for which all cores are loaded, and for which none is
 KEPT, FALSE, CHEATED = "nights that keep what is better", "changes of no effect that are kept", "cheats that are kept"
+LEFT = "edits that the time did not suffice for"  # a time waits while the machine is overloaded
 A_KEEP, JUDGED = "ends with a keep", "placebos judged"
 Measured = Callable[[Mapping[str, str], int], tuple[float, float]]  # a track with other files, a seed -> metric, seconds
 
@@ -124,8 +125,10 @@ def night(name: str, number: int, small: bool = False) -> Iterator[Row]:
         here = classic.laid_out(Path(folder), name, small)
         judged = classic.night(here, "--experiments", len(classic.edits(name)), "--for", "120s")
     kept = [each.message.strip() for each in judged if each.verdict.verdict == "keep"]
+    left = len(classic.edits(name)) - sum(each.verdict.verdict != "open" for each in judged)
     said = f"{name} night {number}"
-    yield exact(f"{said}: {KEPT}", kept.count(classic.BETTER), "== 1", count=len(judged))
+    yield exact(f"{said}: {LEFT}", left, count=len(judged))
+    yield exact(f"{said}: {KEPT}", kept.count(classic.BETTER), "" if left else "== 1", count=len(judged))
     yield exact(f"{said}: {FALSE}", sum(title.startswith(classic.NOTHING) for title in kept), "== 0", count=len(judged))
     yield exact(f"{said}: {CHEATED}", len(set(kept) & classic.PLANTED[name].cheats.keys()), "== 0", count=len(judged))
 
@@ -146,7 +149,7 @@ def sums(rows: Sequence[Row]) -> Iterator[Row]:
     """Over all nights."""
     for name in classic.PLANTED:
         for what in (KEPT, FALSE, CHEATED):
-            found = [row.value for row in rows if re.fullmatch(rf"{name} night \d+: {what}", row.what)]
+            found = [row.value for row in rows if row.asked and re.fullmatch(rf"{name} night \d+: {what}", row.what)]
             if found:
                 yield exact(f"{name}: {what}, in all", sum(found), f"== {len(found) if what == KEPT else 0}", count=len(found))
     kept = [row.value for row in rows if row.what.endswith(A_KEEP)]

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from bench import ready
 from bench import tracks_classic as classic
+from bench.kit import exact
 from conftest import ROOT, git, home, overnight, repository
 from overnight.execution.runner import Runner
 from overnight.lab.jobs import Measure, sealed
@@ -178,6 +180,33 @@ def test_traces_are_as_long_as_one_another_and_their_names_say_nothing():
     traces = [score.trace(random.Random(seed)) for seed in range(3)]
     assert {len(trace) for trace in traces} == {score.REQUESTS}
     assert all(100 < len(set(trace)) <= score.KEYS for trace in traces) and not set(traces[0]) & set(traces[1])
+
+
+# ---- the bench -------------------------------------------------------------------------------------------------
+
+
+def fewest(requests, capacity, held=frozenset()):
+    """The fewest misses that there can be, by trying everything."""
+    if not requests:
+        return 0
+    key, *others = requests
+    if key in held:
+        return fewest(others, capacity, held)
+    after = [held | {key}] if len(held) < capacity else [held, *(held - {gone} | {key} for gone in held)]
+    return 1 + min(fewest(others, capacity, each) for each in after)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whoever_knows_the_future_misses_least(seed):
+    requests = random.Random(seed).choices(range(5), k=9)
+    assert ready.least_misses(requests, 2) == fewest(requests, 2)
+
+
+def test_nights_that_the_time_did_not_suffice_for_are_not_judged():
+    rows = [exact(f"kernel night 1: {ready.KEPT}", 0, ""), exact(f"kernel night 2: {ready.KEPT}", 1, "== 1"),
+            exact("under load 01: ends with a keep", 0), exact("under load 02: ends with a keep", 1)]
+    kept, loaded = ready.sums(rows)
+    assert (kept.value, kept.asked, kept.count) == (1, "== 1", 1) and (loaded.value, loaded.count) == (0.5, 2)
 
 
 # ---- the compiler ----------------------------------------------------------------------------------------------
