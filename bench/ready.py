@@ -1,7 +1,7 @@
 """The tracks kernel, binpacking and policy: what the baseline measures, and what nights keep of edits whose worth is known.
 
     python -m bench ready --cells policy                    one track: its baseline, its planted edit, its nights
-    python -m bench ready --cells "under load"              nights of placebos on kernel, on cores that are loaded in bursts
+    python -m bench ready --cells "load 0"                  nights of placebos on kernel, on cores that are loaded in bursts
 
 A night is given one edit that is better, nine that change nothing and the cheats of bench/tracks_classic.py, and has two
 minutes. Each night is a cell of its own, so that as many are run as there is time for.
@@ -41,6 +41,8 @@ BURST = 4.0  # mean seconds for which all cores are loaded, and for which none i
 KEPT, FALSE, CHEATED = "nights that keep what is better", "changes of no effect that are kept", "cheats that are kept"
 LEFT = "edits that the time did not suffice for"  # a time waits while the machine is overloaded
 A_KEEP, JUDGED = "ends with a keep", "placebos judged"
+# of nights; in the second sort what was measured counts, however long it waited for a core
+LOAD, FREE = "kernel under load", "kernel, whatever the load"
 Measured = Callable[[Mapping[str, str], int], tuple[float, float]]  # a track with other files, a seed -> metric, seconds
 
 
@@ -133,16 +135,18 @@ def night(name: str, number: int, small: bool = False) -> Iterator[Row]:
     yield exact(f"{said}: {CHEATED}", len(set(kept) & classic.PLANTED[name].cheats.keys()), "== 0", count=len(judged))
 
 
-def loaded(number: int) -> Iterator[Row]:
+def loaded(sort: str, number: int) -> Iterator[Row]:
     """One night of placebos on kernel, under bursts of load."""
     changed = classic.swapped(classic.texts("kernel"), [classic.PLANTED["kernel"].small])
+    if sort == FREE:
+        changed["track.toml"] = classic.texts("kernel")["track.toml"] + "\n[referee]\nmay_starve = 1\n"
     with tempfile.TemporaryDirectory() as folder:
         here = track_in(Path(folder), "kernel", **changed)
         with bursts(number, BURST, BURST):
             classic.night(here, "--researcher", "placebo", "--experiments", PLACEBOS, "--for", "120s")
         found = history(Session(here).read())
-    yield exact(f"under load {number:02}: {A_KEEP}", bool(found.kept))
-    yield exact(f"under load {number:02}: {JUDGED}", sum(each.verdict.verdict != "open" for each in found.experiments))
+    yield exact(f"{sort} {number:02}: {A_KEEP}", bool(found.kept))
+    yield exact(f"{sort} {number:02}: {JUDGED}", sum(each.verdict.verdict != "open" for each in found.experiments))
 
 
 def sums(rows: Sequence[Row]) -> Iterator[Row]:
@@ -152,9 +156,11 @@ def sums(rows: Sequence[Row]) -> Iterator[Row]:
             found = [row.value for row in rows if row.asked and re.fullmatch(rf"{name} night \d+: {what}", row.what)]
             if found:
                 yield exact(f"{name}: {what}, in all", sum(found), f"== {len(found) if what == KEPT else 0}", count=len(found))
-    kept = [row.value for row in rows if row.what.endswith(A_KEEP)]
-    if kept:
-        yield share("kernel under load: share of nights that end with a keep", sum(kept), len(kept), "<= 0.05")
+    for sort, asked in ((LOAD, "<= 0.05"), (FREE, "")):
+        if kept := [row.value for row in rows if re.fullmatch(rf"{sort} \d+: {A_KEEP}", row.what)]:
+            yield share(f"{sort}: nights that end with a keep", sum(kept), len(kept), asked)
+        if judged := [row.value for row in rows if re.fullmatch(rf"{sort} \d+: {JUDGED}", row.what)]:
+            yield exact(f"{sort}: {JUDGED}, in all", sum(judged), count=len(judged))
 
 
 def cells(quick: bool) -> Iterator[Cell]:
@@ -168,8 +174,9 @@ def cells(quick: bool) -> Iterator[Cell]:
     for number in range(1, 1 + NIGHTS):
         for name in classic.PLANTED:
             yield Cell(f"{name} night {number}", partial(night, name, number))
-    for number in range(1, 1 + LOADED):
-        yield Cell(f"kernel under load {number:02}", partial(loaded, number))
+    for sort in (LOAD, FREE):
+        for number in range(1, 1 + LOADED):
+            yield Cell(f"{sort} {number:02}", partial(loaded, sort, number))
 
 
 BENCH = Bench("ready", "The tracks kernel, binpacking and policy: nights keep what is better, and neither what changes nothing "

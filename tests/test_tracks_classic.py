@@ -204,9 +204,11 @@ def test_whoever_knows_the_future_misses_least(seed):
 
 def test_nights_that_the_time_did_not_suffice_for_are_not_judged():
     rows = [exact(f"kernel night 1: {ready.KEPT}", 0, ""), exact(f"kernel night 2: {ready.KEPT}", 1, "== 1"),
-            exact("under load 01: ends with a keep", 0), exact("under load 02: ends with a keep", 1)]
-    kept, loaded = ready.sums(rows)
-    assert (kept.value, kept.asked, kept.count) == (1, "== 1", 1) and (loaded.value, loaded.count) == (0.5, 2)
+            *(exact(f"{ready.LOAD} 0{number}: {ready.A_KEEP}", number == 2) for number in (1, 2)),
+            exact(f"{ready.FREE} 01: {ready.JUDGED}", 7)]
+    kept, loaded, judged = ready.sums(rows)
+    assert (kept.value, kept.asked, kept.count) == (1, "== 1", 1)
+    assert (loaded.value, loaded.count, loaded.asked) == (0.5, 2, "<= 0.05") and judged.value == 7
 
 
 # ---- the compiler ----------------------------------------------------------------------------------------------
