@@ -43,5 +43,5 @@ def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
 
 def test_ready_tracks_are_found_and_others_are_not(tmp_path):
     assert {"microgpt", "sorting", "synthetic"} <= set(ready.names())
-    with pytest.raises(TrackError, match="choose one of digits, microgpt"):
+    with pytest.raises(TrackError, match="choose one of binpacking, digits, kernel"):
         ready.lay_out("../..", tmp_path / "x")

@@ -192,7 +192,7 @@ def test_a_ready_track_is_laid_out_in_a_repository_of_its_own(tmp_path):
     assert done.returncode == 0 and git(tmp_path / "synthetic", "status", "--porcelain") == "", done.stderr
     spec.parse((tmp_path / "synthetic/track.toml").read_text())
     assert "is there already" in sentence(overnight("init", "--from", "synthetic", cwd=tmp_path))
-    assert "no ready track of that name (digits, microgpt" in sentence(overnight("init", "--from", "nothing", cwd=tmp_path))
+    assert "no ready track of that name (binpacking, digits, kernel" in sentence(overnight("init", "--from", "nothing", cwd=tmp_path))
     folder = repository(tmp_path / "any", {"x.py": "", ".gitignore": "/runs/\n"})
     assert overnight("init", "--from", "synthetic", folder / "runs/mine").returncode == 0
     assert git(folder / "runs/mine", "status", "--porcelain") == "" and (folder / "runs/mine/.git").exists()

@@ -101,7 +101,7 @@ def test_a_scorer_that_is_well_written_passes(tmp_path, bubblewrap, solve, score
     assert found.findings == () and found.candidates == 3 and 9 <= found.results <= 10
 
 
-@pytest.mark.parametrize("name", ["synthetic", "packing", "digits", "microgpt", "sorting", "prompt", "specialist"])
+@pytest.mark.parametrize("name", ["synthetic", "packing", "digits", "microgpt", "sorting", "prompt", "specialist", "kernel", "binpacking", "policy"])
 def test_every_ready_track_passes(tmp_path, bubblewrap, name):
     shutil.copytree(ROOT / "tracks" / name, tmp_path / "ready", ignore=shutil.ignore_patterns("__pycache__"))
     found = attacked(repository(tmp_path / "ready", {}), bubblewrap)

@@ -4,6 +4,7 @@ import difflib
 
 import pytest
 
+from overnight.contracts import Brief
 from overnight.researchers.knobs.propose import Knobs
 from overnight.researchers.placebo import Placebo
 from overnight.researchers.replay import Replay
@@ -22,6 +23,16 @@ class TestKnobs(ResearcherSuite):
 class TestPlacebo(ResearcherSuite):
     def make(self):
         return Placebo()
+
+    @pytest.mark.parametrize(("files", "path", "ends"), [
+        (("a.c", "b.py"), "b.py", "# placebo 00000007\n"), (("flags.toml", "multiply.c"), "flags.toml", "# placebo 00000007\n"),
+        (("data.bin", "multiply.c"), "multiply.c", "// placebo 00000007\n"), (("query.sql",), "query.sql", "-- placebo 00000007\n")])
+    def test_it_writes_a_comment_in_the_language_of_the_file(self, files, path, ends):
+        change = Placebo().propose(Brief("", "y", "minimize", dict.fromkeys(files, "x\n"), 0, None, (), "", 7))
+        assert change.files == {path: "x\n" + ends}
+
+    def test_where_no_comment_is_known_there_is_none(self):
+        assert Placebo().propose(Brief("", "y", "minimize", {"data.bin": "x\n", "json": "{}\n"}, 0, None, (), "", 7)) is None
 
 
 class TestReplay(ResearcherSuite):
