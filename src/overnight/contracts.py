@@ -180,6 +180,7 @@ class Best(Struct, frozen=True):
     turned     the same as data: what was turned -> its value now, and there; {} where its researcher leaves none
     gain       by how much it is expected to be better, in the metric's unit, and `deviation` how uncertain that is
     value      what its run measured
+    point      its number
     """
 
     title: str
@@ -187,6 +188,7 @@ class Best(Struct, frozen=True):
     gain: float
     deviation: float
     value: float
+    point: int = 0
 
 
 class Explored(Struct, frozen=True):
@@ -235,6 +237,8 @@ class Brief(Struct, frozen=True):
     rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     explore  leave to propose probes; None: each change gets a verdict of its own
     explored what others explored; None: nothing, or this researcher knows it from `explore`
+    lead     the best of that, where the change is to be made on its commit: `commit` and `files` are its own; None: on the
+             frontier's
     """
 
     goal: str
@@ -272,6 +276,7 @@ class Brief(Struct, frozen=True):
     taken: dict[str, list[int]] = {}
     explore: Explore | None = None
     explored: Explored | None = None
+    lead: Best | None = None
 
 
 class Call(Struct, frozen=True):

@@ -9,7 +9,7 @@ from overnight.lab.campaign import Campaign
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
-from overnight.lab.leads import explored
+from overnight.lab.leads import explored, trusted
 from overnight.lab.roster import Roster
 from overnight.lab.state import State
 from overnight.referee import guards
@@ -57,7 +57,8 @@ class Briefing:
             rivals=self._rivals() if role and role.proposes and role.thinks else (),
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else (),
             explore=self.campaign.brief(name) if again is None else None,
-            explored=explored(state) if role is None or role.thinks else None)
+            explored=explored(state) if role is None or role.thinks else None,
+            lead=trusted(state) if role and role.proposes and role.thinks and again is None else None)
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""
