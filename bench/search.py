@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench import real, wide
+from bench import minded, real, wide
 from bench.deployed import deployed
 from bench.kit import Bench, Cell, Row, exact, in_parallel, mean, median, share
 from bench.landscapes import EXACT, LANDSCAPES, LUCK, Landscape, Values, nothing
@@ -230,6 +230,9 @@ def cells(quick: bool) -> Iterator[Cell]:
     for slots in (2,) if quick else (1, 2, 8, 32):
         how = (worlds[:1], 1, (30,)) if quick else (worlds, 6, (100, 200, 400))
         yield Cell(f"{slots} benches", partial(parallel, slots, *how))
+    for fitted in (False,) if quick else (False, True):
+        what = partial(minded.rows, "hartmann", *(30, fitted, 2) if quick else (100, fitted, 60))
+        yield Cell(f"beside a mind{', fitted' * fitted}", what)
     for world in () if quick else REAL:
         yield Cell(f"the best that is known, {world}", partial(known, world, 400))
     yield from real.cells(quick)

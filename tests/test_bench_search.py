@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench import ground, peers, real, search, tuned
+from bench import ground, minded, peers, real, search, tuned
 from bench.deployed import deployed
 from bench.kit import exact
 from bench.landscapes import LANDSCAPES, LUCK, Landscape, at, bounds, nothing, unit
@@ -228,3 +228,25 @@ def test_a_short_night_of_optuna_leaves_a_commit_that_can_be_measured(tmp_path):
     done = Tuning(runner, searched, repo.head(), 1.0, available()[:2], 0).go()
     assert done.runs >= done.explored >= 2 and not repo.foul(repo.head(), done.commit, track)
     assert ground.measured(runner, [(done.commit, 1)])[done.commit, 1] > 1
+
+
+def test_an_edit_of_a_minds_is_kept_beside_constants_and_conflicts_where_its_line_was_turned():
+    landscape = LANDSCAPES["hartmann"](1)
+    texts = minded.Minded(landscape, 1, False)
+    name, *_ = sorted(landscape.knobs)
+    knob = landscape.knobs[name]
+    turned = landscape.source.replace(f"{name} = {knob.text}", f"{name} = {at(knob, 0.9)!r}")
+    assert turned != landscape.source
+    texts.texts |= {"c1": f"{landscape.source}\n# edit 1", "c2": f"{landscape.source}\n# edit 2 on {name} = {knob.value!r}", "c3": turned}
+    texts.changes |= dict.fromkeys(("c1", "c2"), minded.Change({}, "edit"))
+    texts.written |= {1: texts.values("c0"), 2: texts.values("c0")}
+    put = texts.answer(minded.Rebase(1, "c1", "c0", "c3"))
+    assert texts.edits(put.commit) == [1] and texts.values(put.commit) == texts.values("c3")
+    assert texts.answer(minded.Rebase(2, "c2", "c0", "c3")).commit == ""
+    loss = landscape.regret(texts.values("c3")) - texts.regret(put.commit)
+    assert loss == pytest.approx(landscape.noise * texts.gain(1, texts.values("c3")))
+
+
+def test_a_night_with_a_mind_on_leads_is_the_same_night_again():
+    one, two = (minded.night("hartmann", 40, False, "on", 3) for _ in range(2))
+    assert one == two and one.idle >= 0

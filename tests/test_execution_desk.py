@@ -3,15 +3,17 @@
 import ast
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import CONTRACT, LITTLE, git, repository
 from overnight.brief.page import page
-from overnight.contracts import Brief, Change, Past, Team
+from overnight.contracts import Best, Brief, Change, Past, Team
 from overnight.errors import TrackError
 from overnight.execution.desk import MOST_MESSAGE_CHARACTERS, Desk, code_size, said, size_delta
+from overnight.lab import leads
 from overnight.lab.jobs import Accept, Combine, Propose, Rebase, Try
 from overnight.repo import Repo
 from overnight.researchers.team import ModelOptions, TeamBuilder
@@ -311,3 +313,43 @@ def test_context_that_shows_what_is_hidden_or_nothing_is_refused(tmp_path, conte
         'editable = ["settings.py"]', f'editable = ["settings.py"]\ncontext = ["{context}"]')
     with pytest.raises(TrackError, match=said):
         load(repository(tmp_path / "little", LITTLE | {"unseen.txt": "1\n", "track.toml": contract}))
+
+
+# ---- on a lead -----------------------------------------------------------------------------------------------------
+
+LEAD = Best("L3 3 -> 30", {"L3": (3, 30)}, 1.0, 0.2, 5.0, 12)
+ON_LEAD = msgspec.structs.replace(brief(), lead=LEAD)
+
+
+def made_on_lead(little, base, researcher):
+    """A change that a researcher made on a point which turns L3, and that point's commit."""
+    lead = Repo(little).commit(base, {"settings.py": TURNED}, "point")
+    return desk(little, researcher).propose(Propose("scripted", 0, base, ON_LEAD, True, lead)), lead
+
+
+def test_a_researcher_is_shown_the_lead_and_its_change_holds_that_on_the_frontier(little, base):
+    scripted = Scripted({"settings.py": TURNED.replace("L7 = 7", "L7 = 7 + L3")}, "use L3\n\nwhy")
+    made, lead = made_on_lead(little, base, scripted)
+    (asked,) = scripted.briefs
+    assert asked.files["settings.py"] == TURNED and asked.commit == lead
+    assert Repo(little).editable(made.commit, spec.parse(CONTRACT))["settings.py"] == TURNED.replace("L7 = 7", "L7 = 7 + L3")
+    assert git(little, "rev-parse", f"{made.commit}^").strip() == base
+    assert "+L3 = 30" in made.patch and "+L7 = 7 + L3" in made.patch
+    said = git(little, "log", "-1", "--format=%B", made.commit)
+    assert said.startswith("use L3\n\nwhy\n\n") and f"{leads.TOGETHER}point 12, L3 3 -> 30." in said and made.change.message in said
+
+
+def test_what_changes_nothing_of_a_lead_is_no_change_although_the_lead_is_one(little, base):
+    made, _ = made_on_lead(little, base, Scripted({"settings.py": TURNED}))
+    assert made.unusable and "changes nothing" in made.reason and not made.commit
+
+
+def test_it_leaves_its_lead_behind_where_the_frontier_moved(little, base):
+    made, lead = made_on_lead(little, base, Scripted({"settings.py": TURNED.replace("L7 = 7", "L7 = 70")}, "L7 up"))
+    other = Repo(little).commit(base, {"settings.py": LINES.replace("L3 = 3", "L3 = 33")}, "another point, which was kept")
+    words = leads.alone(made.change.message)
+    put = desk(little).rebase(Rebase(1, made.commit, lead, other, message=words))
+    assert Repo(little).editable(put.commit, spec.parse(CONTRACT))["settings.py"] == LINES.replace("L3 = 3", "L3 = 33").replace(
+        "L7 = 7", "L7 = 70")
+    assert put.message == words and "L3" not in put.patch.partition("@@")[2].replace(" L3 = 33", "") and "+L7 = 70" in put.patch
+    assert leads.ALONE in git(little, "log", "-1", "--format=%B", put.commit) and not put.again

@@ -46,6 +46,7 @@ EXAMPLES = [
     Stopped(3.0, 28800.5, "stopped by SIGINT", 1e-5, 2e-4),
     Proposed(4.0, 1, 0, "a" * 40, "knobs", "LR 1 -> 2\n\nbecause", {"knob": ["x", 1, None, 2.5]}, commit="b" * 40,
              patch="-1\n+2\n"),
+    Proposed(4.1, 3, 1, "b" * 40, "llm", "a loop\n\nmade on a lead", commit="d" * 40, lead=7, handicap=0.25),
     Proposed(4.2, 2, 1, "b" * 40, "person", "Without LR 1 -> 2 of #1", commit="c" * 40, request="1-a", patient=0.0, takes_back=1),
     Probed(4.5, 1, "a" * 40, "knobs", "LR 2 -> 3", {"knob": ["x", 2]}, 17, 0.25, commit="b" * 40, patch="-2\n+3\n"),
     Passed(5.0, "knobs", 0, "nothing left to try"),

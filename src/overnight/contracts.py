@@ -180,6 +180,7 @@ class Best(Struct, frozen=True):
     turned     the same as data: what was turned -> its value now, and there; {} where its researcher leaves none
     gain       by how much it is expected to be better, in the metric's unit, and `deviation` how uncertain that is
     value      what its run measured
+    point      its number
     """
 
     title: str
@@ -187,6 +188,7 @@ class Best(Struct, frozen=True):
     gain: float
     deviation: float
     value: float
+    point: int = 0
 
 
 class Explored(Struct, frozen=True):
@@ -248,6 +250,8 @@ class Brief(Struct, frozen=True):
     explore  leave to propose probes; None: each change gets a verdict of its own
     explored what others explored; None: nothing, or this researcher knows it from `explore`
     climbs   what became of the kept changes at larger sizes, from the smallest up
+    lead     the best of that, where the change is to be made on its commit: `commit` and `files` are its own; None: on the
+             frontier's
     """
 
     goal: str
@@ -286,6 +290,7 @@ class Brief(Struct, frozen=True):
     explore: Explore | None = None
     explored: Explored | None = None
     climbs: tuple[Climb, ...] = ()
+    lead: Best | None = None
 
 
 class Call(Struct, frozen=True):

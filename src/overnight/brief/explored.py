@@ -20,6 +20,11 @@ a better form of what it found to matter.
 """
 BETTER = "Expected to be better than the frontier, the best first (expectation ± standard deviation, positive is better):"
 MATTER = "Of all that turning constants one by one changes here, as far as is known:"
+CODE = "## The code at the lead"
+STANDS = """\
+The code below is not the frontier's but that of a lead, which turns constants and is expected to be better by {} ± {} \
+(standard deviation), not proven: {}. Make the change on it as it is: they are measured and, if they prove better, kept \
+together. What the lead is expected to gain is taken off first, so only what the change adds to it counts."""
 NOTHING = "No point on this frontier is expected to be better than it."
 
 
@@ -31,6 +36,15 @@ def head(found: Explored) -> str:
     else:
         said += [NOTHING]
     return "\n".join(said)
+
+
+def stands(lead: Best) -> str:
+    """What the code is on which a change is to be made."""
+    names = [f"{quoted(name, NAME)} {quoted(str(old), NAME)} -> {quoted(str(new), NAME)}"
+             for name, (old, new) in lead.turned.items()]
+    more = [f"and {len(names) - MOST_TURNED} more"] * (len(names) > MOST_TURNED)
+    turned = ", ".join([*names[:MOST_TURNED], *more]) or quoted(lead.title, TITLE)
+    return STANDS.format(number(lead.gain, 2, 0.0, "+"), number(lead.deviation, 2), turned)
 
 
 def matters(found: Explored) -> Iterator[str]:

@@ -55,6 +55,7 @@ Discarded, and yet perhaps worth having, the most promising first: to do more of
 makes it larger, may help.
 """
 ENDED = {"discard": "discarded", "crash": "crashed", "foul": "foul"}
+FRONTIER = "## The code at the frontier"
 CONTEXT = "## Files that may be read and not edited"
 KEPT = """\
 ## What was kept
@@ -147,7 +148,7 @@ def _lasting(brief: Brief) -> Iterator[Part]:
 def _changing(brief: Brief) -> Iterator[Part]:
     found = lessons.failures(brief.history)
     yield layout.short(_standing(brief))
-    yield Part(16, lambda room: _code(brief.files, room))
+    yield Part(16, lambda room: _code(brief.files, room, explored.CODE if brief.lead else FRONTIER))
     if brief.context:
         yield Part(6, lambda room: _code(brief.context, room, CONTEXT))
     yield layout.listed(5, KEPT, [_kept(past) for past in reversed(lessons.kept(brief.history, brief.frontier))],
@@ -179,6 +180,8 @@ def _standing(brief: Brief) -> str:
     if first is not None and now is not None:
         gain = f" Gain so far: {line(brief.gain, 120)}." if brief.gain else ""
         said += [f"- `{line(brief.metric, 80)}` measured {first:.6g}{unit} at the baseline, {now:.6g} at the frontier.{gain}"]
+    if brief.lead is not None:
+        said += [f"- {explored.stands(brief.lead)}"]
     if brief.noise is not None:
         said += [f"- A single paired difference scatters by {number(brief.noise, 3, first or 0.0)} (standard deviation). To "
                  "see a gain far below that takes many runs."]
@@ -202,7 +205,7 @@ def _counts(history: Sequence[Past]) -> str:
 # ---- code ------------------------------------------------------------------------------------------------------
 
 
-def _code(files: dict[str, str], room: int, head: str = "## The code at the frontier") -> tuple[str, str]:
+def _code(files: dict[str, str], room: int, head: str) -> tuple[str, str]:
     """The editable files, or others under another head, the smallest first in line for room; one that does not fit is shown
     from its beginning."""
     if not files:

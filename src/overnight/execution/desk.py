@@ -22,6 +22,7 @@ from overnight import syntax
 from overnight.contracts import Brief, Change, Past, Researcher, Team
 from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
+from overnight.lab import leads
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo, parts
 from overnight.track.spec import Track, covers, lies_in
@@ -56,14 +57,26 @@ class Desk:
 
     def _proposed(self, job: Propose) -> Proposal:
         """The commit of a researcher's change. Raises Away, EditError, TrackError."""
-        researcher, brief = self.team.researchers.get(job.researcher), self.full(job.commit, job.brief)
+        researcher, brief = self.team.researchers.get(job.researcher), self.full(job.lead or job.commit, job.brief)
         if researcher is None:
             return Proposal(job, reason="it left the team", away=True)
         change = researcher.propose(brief)
         if change is None:
             return Proposal(job, reason="nothing left to try")
-        first = self._made(job, job.commit, brief.files, change)
+        first = self._changed(job, brief, change)
         return self._advised(job, brief, researcher, first) or first
+
+    def _changed(self, job: Propose, brief: Brief, change: Change) -> Proposal:
+        """A researcher's change as a commit; of one that is made on a lead, together with that. Raises EditError."""
+        if brief.lead is None or not job.lead:
+            return self._made(job, job.commit, brief.files, change)
+        after = {**brief.files, **change.files}
+        if all(brief.files.get(path) == text for path, text in change.files.items()):
+            raise EditError("the change changes nothing")
+        before = self.repo.editable(job.commit, self.track)
+        files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        words = leads.made_on(said(change.message), brief.lead)
+        return self._made(job, job.commit, before, replace(change, files=files, message=words))
 
     def _made(self, job: Propose | Accept, base: str, before: Mapping[str, str], change: Change) -> Proposal:
         """A change to the files of a commit as a commit of its own. Raises EditError."""
@@ -82,7 +95,7 @@ class Desk:
         with suppress(Away, EditError, TrackError):
             if advice := self.team.critic(brief, first.change, first.patch):
                 change = researcher.propose(replace(brief, draft=first.change, advice=said(advice)))
-                return self._made(job, job.commit, brief.files, change) if change is not None else None
+                return self._changed(job, brief, change) if change is not None else None
         return None
 
     def _message(self, text: str) -> str:
@@ -154,13 +167,23 @@ class Desk:
     def rebase(self, job: Rebase) -> Rebasing:
         """The experiment's change on top of the new frontier; checked again, for the frontier has moved. What git cannot
         merge goes back to its researcher."""
-        if not job.anew and (commit := self.repo.rebase(job.commit, job.base_commit, job.onto)):
-            return Rebasing(job, "" if self.repo.foul(job.onto, commit, self.track) else commit)
+        message = self._message(job.message) if job.message else ""
+        if not job.anew and (commit := self.repo.rebase(job.commit, job.base_commit, job.onto, message)):
+            return Rebasing(job, "") if self.repo.foul(job.onto, commit, self.track) else self._put(job, commit)
         with suppress(EditError, Away, TrackError):
             made = job.brief and self._proposed(Propose(job.researcher, job.brief.frontier, job.onto, job.brief))
             if made and made.change and not made.foul:
                 return Rebasing(job, made.commit, True, made.change.message, made.patch, made.size_delta, made.change.note)
         return Rebasing(job, "", True)
+
+    def _put(self, job: Rebase, commit: str) -> Rebasing:
+        """What came of that, with its diff where its lead is no part of it any more."""
+        if not job.message:
+            return Rebasing(job, commit)
+        before, after = self.repo.editable(job.onto, self.track), self.repo.editable(commit, self.track)
+        files = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+        return Rebasing(job, commit, message=job.message, patch=self.repo.patch(job.onto, commit),
+                        size_delta=size_delta(before, files))
 
     def combine(self, job: Combine) -> Combined:
         """The changes of several experiments on top of one another, without those that conflict."""

@@ -10,7 +10,7 @@ from overnight.lab.climbing import climbs
 from overnight.lab.experiment import past
 from overnight.lab.flight import Flight
 from overnight.lab.jobs import Propose
-from overnight.lab.leads import explored
+from overnight.lab.leads import explored, trusted
 from overnight.lab.roster import Roster
 from overnight.lab.state import State
 from overnight.referee import guards
@@ -59,7 +59,8 @@ class Briefing:
             one_seed=state.opened.fixed_seeds if state.opened and state.one_seed else (),
             explore=self.campaign.brief(name) if again is None else None,
             explored=explored(state) if role is None or role.thinks else None,
-            climbs=climbs(state) if role is None or role.thinks else ())
+            climbs=climbs(state) if role is None or role.thinks else (),
+            lead=trusted(state) if role and role.proposes and role.thinks and again is None else None)
 
     def leased(self) -> frozenset[int]:
         """The ideas of which a researcher makes a change now."""

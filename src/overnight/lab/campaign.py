@@ -127,7 +127,8 @@ class Campaign:
         if experiment.effect is None or not experiment.pairs:
             return Point(experiment.base, experiment.note, failed=int(experiment.verdict in ("crash", "foul")),
                          open=still, guard_usage=experiment.guard_usage)
-        number = standing.level + self.state.track.oriented(experiment.effect)
+        effect = experiment.effect + experiment.handicap * (not experiment.fresh_pairs)
+        number = standing.level + self.state.track.oriented(effect)
         runs = tuple((labels.setdefault((experiment.id, run), len(labels)), number)
                      for run in range(min(OFTEN, max(1, experiment.pairs // 2))))
         return Point(experiment.base, experiment.note, runs, open=still, guard_usage=experiment.guard_usage)

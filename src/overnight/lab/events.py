@@ -165,6 +165,9 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     patient    seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick
                verdict; unset where a role was asked, and in old journals
     takes_back the kept experiment that it leaves parts of out again, and does nothing else; unset where it is another change
+    lead       the point of a campaign on which it was made and whose change it holds as well; unset where there is none
+    handicap   by how much that was expected to be better, in the metric's unit: what its race takes off, so that it must show
+               what its own change is worth; its fresh pairs are compared as they are
     """
 
     at: float
@@ -180,6 +183,8 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     request: str = ""
     patient: float | UnsetType = UNSET
     takes_back: int | UnsetType = UNSET
+    lead: int | UnsetType = UNSET
+    handicap: float | UnsetType = UNSET
 
 
 class Probed(Made, frozen=True, tag="probed", tag_field="kind"):
@@ -226,8 +231,9 @@ class Rebased(Recorded, frozen=True):
 
     base   the experiment that it stands on now
     again  its researcher had to apply it anew, because git could not
-    message, patch, size_delta, note  of the change as it was made anew, like those of a proposal; unset where git put it, and
-           in old journals
+    message, patch, size_delta, note  of the change as it was made anew, or without its lead, like those of a proposal; unset
+           where git put it, and in old journals
+    alone  it held a lead, which it left behind: it is its own change alone from now on
     """
 
     experiment: int
@@ -239,6 +245,7 @@ class Rebased(Recorded, frozen=True):
     patch: str | UnsetType = UNSET
     size_delta: int | UnsetType = msgspec.field(default=UNSET, name="grown")
     note: dict[str, Any] | UnsetType = UNSET
+    alone: bool | UnsetType = UNSET
 
 
 class Stacked(Recorded, frozen=True):

@@ -52,6 +52,8 @@ class Experiment(Struct, array_like=True, gc=False):
     patient            it goes on for that reason
     takes_back         the kept experiment of which it leaves parts out again, and does nothing else; 0: none
     variance           of its paired differences in the race
+    lead               the point of a campaign whose change it holds besides its own; 0: none
+    handicap           by how much that was expected to be better: its race takes it off
     """
 
     id: int
@@ -99,6 +101,8 @@ class Experiment(Struct, array_like=True, gc=False):
     patient: bool = False
     takes_back: int = 0
     variance: float | None = None
+    lead: int = 0
+    handicap: float = 0.0
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -116,8 +120,14 @@ class Experiment(Struct, array_like=True, gc=False):
 
     @property
     def simplifies(self) -> bool:
-        """Whether it needs only to be no worse: it makes the code smaller, or takes parts of a kept change back."""
-        return self.size_delta < 0 or self.takes_back > 0
+        """Whether it needs only to be no worse: it makes the code smaller, or takes parts of a kept change back. Beside a lead
+        it would be no worse whatever it did."""
+        return (self.size_delta < 0 and not self.lead) or self.takes_back > 0
+
+    @property
+    def gained(self) -> float:
+        """Its effect; of one that holds a lead what is thought to be that of its own change."""
+        return (self.effect or 0.0) - self.handicap * (self.fresh_pairs > 0)
 
     @property
     def waiting(self) -> bool:
@@ -143,7 +153,9 @@ class Experiment(Struct, array_like=True, gc=False):
         self.base, self.base_commit, self.commit = event.base, sys.intern(event.base_commit), event.commit
         self.confirming = self.pairs = self.fresh_pairs = 0
         self.confirmation_seeds, self.decided, self.claim = (), None, None
-        if event.message:  # made anew: it is another change now
+        if event.alone or event.again:
+            self.lead, self.handicap = 0, 0.0
+        if event.message:  # made anew, or without its lead: it is another change now
             self.message, self.size_delta, self.takes_back = event.message, event.size_delta or 0, 0
             self.packed = self.packed if event.note is UNSET else packed(event.note)
 

@@ -32,13 +32,15 @@ class Offered(Struct, frozen=True, kw_only=True):
 
 class Propose(Offered, frozen=True, tag="propose", tag_field="kind"):
     """Let a researcher make a change on top of a commit; one that thinks long has a slot of its own for that. The place
-    that carries it out adds the files to the brief."""
+    that carries it out adds the files to the brief. `lead`: the commit of a lead on top of that, which the researcher is shown
+    and which its change is to hold as well; "": none."""
 
     researcher: str
     base: int
     commit: str
     brief: Brief
     thinks: bool = False
+    lead: str = ""
 
     @property
     def place(self) -> str:
@@ -48,7 +50,8 @@ class Propose(Offered, frozen=True, tag="propose", tag_field="kind"):
 
 class Rebase(Offered, frozen=True, tag="rebase", tag_field="kind"):
     """Put an experiment's change on top of another commit; where git cannot, its researcher is asked to, with the brief,
-    whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now."""
+    whose `again` is the experiment. `anew`: git could not, and a researcher that thinks long is asked now. `message`: its own
+    from now on, where it leaves the lead behind that it holds, whose commit is then `base_commit`."""
 
     experiment: int
     commit: str
@@ -57,6 +60,7 @@ class Rebase(Offered, frozen=True, tag="rebase", tag_field="kind"):
     researcher: str = ""
     brief: Brief | None = None
     anew: bool = False
+    message: str = ""
 
     @property
     def place(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import UNSET
 
 from overnight.contracts import Call
-from overnight.lab import events, jobs, weighing
+from overnight.lab import events, jobs, leads, weighing
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
@@ -164,6 +164,8 @@ class Lab:
         if change.probe and job.brief.explore is not None and not result.foul:
             yield events.Probed(probe=self.state.probes.next, **made)
             return
+        if lead := job.brief.lead:
+            made |= {"lead": lead.point, "handicap": lead.gain}
         yield events.Proposed(experiment=number, base=job.base, idea=change.idea, **made)
         if result.foul:
             yield events.Judged(at, number, "foul", result.foul)
@@ -227,6 +229,8 @@ class Lab:
         if result.commit:
             conflicts.discard(experiment.id)
             anew = {name: getattr(result, name) for name in ("message", "patch", "size_delta", "note") if result.message}
+            if job.message and not result.again and (probe := self.state.probes.made.get(experiment.lead)):
+                anew |= {"note": leads.parted(experiment.note, probe.note), "alone": True}
             self._withdraw(experiment)
             yield events.Rebased(at, experiment.id, self.tower.floors[job.onto], job.onto, result.commit, result.again, **anew)
         elif job.onto != self.state.commit:

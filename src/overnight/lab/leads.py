@@ -1,20 +1,30 @@
-"""What the points of a campaign promise: what a researcher expected of each, put together with what its run gave. Pure.
+"""What the points of a campaign promise: what a researcher expected of each, put together with what its run gave; and what
+researchers that think make of the best of them. Pure.
 
-For people and for researchers that think. Nothing is decided by it: the researcher has its own surrogate, and a claim rests on
-fresh pairs alone.
+For people and for researchers that think. The researcher that explores has its own surrogate. A change that is made on a lead
+holds the lead as well, and is kept or not as a whole, on fresh pairs with the frontier alone. In its race what the lead is
+expected to gain is taken off, so that nothing that is worth nothing itself rides on a lead. When the frontier moves, it goes on
+alone: what was kept is that lead, or makes another one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
-from overnight.contracts import MATTERS, Best, Explored, turns
+from overnight.contracts import MATTERS, TURNED, Best, Explored, turns
+from overnight.lab.experiment import Experiment
 from overnight.lab.probes import Probe
 from overnight.lab.state import State
 
 MOST_BEST = 10  # points that a researcher is told of
+TRUSTED = 2.0  # of its own standard deviations that a lead must be expected to gain before changes are made on it
+WORTH = 0.7  # of a pair's standard deviations, the same: less is never claimed
+TOGETHER = "Made on a lead of the campaign, which this change holds as well: "
+ALONE = "Made on a lead of the campaign, which is no part of this change: "
 
 
 class Lead(Struct, frozen=True):
@@ -66,4 +76,43 @@ def _matters(newest: Probe) -> dict[str, float]:
 
 
 def _best(probe: Probe, lead: Lead) -> Best:
-    return Best(probe.title, turns(probe.note), lead.gain, lead.deviation, probe.value or 0.0)
+    return Best(probe.title, turns(probe.note), lead.gain, lead.deviation, probe.value or 0.0, probe.id)
+
+
+# ---- changes made on a lead --------------------------------------------------------------------------------------
+
+
+def trusted(state: State) -> Best | None:
+    """The lead on which researchers that think make their changes, where the contract asks for that; None while there is none
+    that is worth it."""
+    asked = state.track.referee.leads == "on" and state.probes.made and state.noise is not None
+    found = next(iter(leads(state)), None) if asked else None
+    if found is None or found.gain < max(TRUSTED * found.deviation, WORTH * (state.noise or 0.0)):
+        return None
+    return _best(state.probes.made[found.point], found)
+
+
+def beside(state: State, experiment: Experiment) -> str:
+    """The commit of the lead that an experiment holds, to which its own change is the difference; "" where it holds none."""
+    probe = state.probes.made.get(experiment.lead)
+    return probe.commit if probe else ""
+
+
+def made_on(message: str, lead: Best) -> str:
+    """The message of a change that is made on a lead."""
+    return f"{message.rstrip()}\n\n{TOGETHER}point {lead.point}, {lead.title}."
+
+
+def alone(message: str) -> str:
+    """The same where the frontier moved, so that the change goes on without its lead."""
+    return message.replace(TOGETHER, ALONE)
+
+
+def parted(note: Mapping[str, Any], lead: Mapping[str, Any]) -> dict[str, Any]:
+    """The note of a change that turns knobs, among them those of its lead, without what the lead turns."""
+    both, theirs = turns(note), turns(lead)
+    if not both:
+        return dict(note)
+    own = {knob: [theirs[knob][1] if knob in theirs else before, after] for knob, (before, after) in both.items()}
+    own |= {knob: [after, before] for knob, (before, after) in theirs.items() if knob not in both}
+    return {**note, TURNED: {knob: pair for knob, pair in own.items() if pair[0] != pair[1]}}

@@ -287,10 +287,10 @@ class Runs:
         return self.curves.get(base, {}).get(seed, ())
 
     def pairs(self, experiment: Experiment) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Oriented differences on those seeds: (race, fresh)."""
+        """Oriented differences on those seeds: (race, fresh). A race takes off what its lead is expected to gain."""
         fresh = self.confirmed.get(experiment.commit, ())
         differences = {seed: self.difference(pair) for seed, pair in self.shared(experiment).items()}
-        return ((*experiment.prior_differences, *(d for s, d in differences.items() if s not in fresh)),
+        return ((*experiment.prior_differences, *(d - experiment.handicap for s, d in differences.items() if s not in fresh)),
                 tuple(d for s, d in differences.items() if s in fresh))
 
     def on_holdout(self, experiment: Experiment) -> tuple[holdout.Pair, ...]:
@@ -386,6 +386,12 @@ class Runs:
                 self._common.setdefault(seed, 0)
             if seed in values:
                 self.repeat = metrics
+
+    def late(self, event: Measured, metrics: Metrics) -> None:
+        """A run of an incumbent that was ended, with which an experiment is still compared."""
+        self.values[event.commit].setdefault(event.seed, metrics)
+        self._variance = None  # the baseline's runs are among those that it follows from
+        self.hold(event)
 
     def hold(self, event: Measured) -> None:
         """A run was scored on the holdout too."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from overnight.lab import leads
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment, past
 from overnight.lab.flight import Flight
@@ -119,7 +120,9 @@ class Proposing:
         brief = None if role is None or (role.thinks and not anew) else self.briefing.role(role.name, past(experiment))
         onto = self.state.commit if anew else self.tower.onto(experiment, self.tower.floors)
         name = role.name if role else ""
-        return Rebase(experiment.id, experiment.commit, experiment.base_commit, onto, name, brief, anew)
+        lead = leads.beside(self.state, experiment)
+        message = leads.alone(experiment.message) if lead else ""
+        return Rebase(experiment.id, experiment.commit, lead or experiment.base_commit, onto, name, brief, anew, message)
 
     def _free(self, role: Role) -> bool:
         """Whether an adviser can work and does not yet."""
@@ -149,7 +152,8 @@ class Proposing:
             if self._coming(thinks) < self._wanted(name) + (name == due and len(names) > 1):
                 idea = state.ideas.lease(self.briefing.leased(), state.attempts.times(name)) if thinks else None
                 brief = self.briefing.role(name, idea=idea.id if idea else 0)
-                yield Propose(name, state.frontier, state.commit, brief, thinks)
+                lead = state.probes.made[brief.lead.point].commit if brief.lead else ""
+                yield Propose(name, state.frontier, state.commit, brief, thinks, lead)
 
     def _coming(self, thinks: bool) -> int:
         """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""

@@ -30,10 +30,10 @@ def standings(state: State) -> dict[int, Standing]:
     known, oriented = state.known, state.track.oriented
     level, shift, found = statistics.fmean(known.numbers(state.commit) or [1.0]), 0.0, {}
     for kept in reversed(state.chain()):
-        found[kept.id], gained = Standing(level, shift), oriented(kept.effect or 0.0)
+        found[kept.id], gained = Standing(level, shift), oriented(kept.gained)
         if not turns(kept.note):
             shift += gained
-        elif known.kind.paired_in_time and kept.ratio is not None:
+        elif known.kind.paired_in_time and kept.ratio is not None and not kept.lead:
             level /= kept.ratio
         else:
             level -= gained

@@ -217,6 +217,8 @@ class State:
             self.answered.add(event.request)
             experiment.request, experiment.max_stack, experiment.patience = event.request, 1, event.patient or 0.0
         experiment.takes_back = event.takes_back or 0
+        if event.lead:  # in a stack what others do could not be told from what its lead does
+            experiment.lead, experiment.handicap, experiment.max_stack = event.lead, event.handicap or 0.0, 1
         self.experiments[event.experiment] = self.open[event.experiment] = experiment
         self.next_experiment = event.experiment + 1
         made = mark(event.base_commit, event.patch)
@@ -320,7 +322,8 @@ class State:
             if mine.base_commit == self.commit and self.known.side_by_side(event.stage):
                 self.failures.frontier(self.lineage, event.seed, bool(event.paired_metrics))
             if mine.runs == 1 and not mine.prior_differences and (pair := self.known.shared(mine).get(event.seed)):
-                self.sizes.saw(1, self.known.difference(pair), self.known.seed_variance**0.5)  # a first look at a single change
+                # a first look at a single change
+                self.sizes.saw(1, self.known.difference(pair) - mine.handicap, self.known.seed_variance**0.5)
             mine.reason = mine.reason if metrics else event.reason
             mine.log = mine.log if metrics else event.log
             self._weigh(mine)
@@ -328,8 +331,7 @@ class State:
         elif event.outcome == "foul" and self._caught_late(event):
             return
         elif event.commit in self.known.values:  # an incumbent that was, with which an experiment is still compared
-            self.known.values[event.commit].setdefault(event.seed, metrics)
-            self.known.hold(event)
+            self.known.late(event, metrics)
             self._weigh_with(event)
 
     def _caught_late(self, event: events.Measured) -> bool:
@@ -384,7 +386,7 @@ class State:
         self.counts[event.verdict] += 1
         experiment.measured, experiment.ratio = len(self.known.good(experiment.commit)), ratio(self.known, experiment)
         self.pasts.add(remembered(experiment))
-        gain = allocation.verified(event.effect or 0.0, event.interval) if event.verdict == "keep" else None
+        gain = allocation.verified(experiment.gained, event.interval) if event.verdict == "keep" else None
         if not experiment.request and not experiment.credited:
             self.attempts.ended(experiment.researcher, experiment.cost, gain)
         experiment.credited = True  # also when it is judged again, on another frontier

@@ -53,9 +53,12 @@ def weigh(experiment: Experiment, known: Runs, policy: decision.Policy, alpha: f
         experiment.decided = (step.verdict, step.reason + _overlap(experiment, step), step)
 
 
-def evidence_of(experiment: Experiment, known: Runs, alpha: float) -> decision.Evidence:
-    """All that is known of an experiment, where a claim may be made at the level `alpha`."""
+def evidence_of(experiment: Experiment, known: Runs, alpha: float, claims: bool = False) -> decision.Evidence:
+    """All that is known of an experiment, where a claim may be made at the level `alpha`. What a claim says, where it is made
+    (`claims`) and afterwards, is said of a change together with its lead."""
     race, fresh = known.pairs(experiment)
+    if experiment.handicap and (claims or experiment.claim is not None):
+        race = tuple(difference + experiment.handicap for difference in race)
     return decision.Evidence(race, fresh, known.variance, alpha, experiment.claim, known.track.metric.worthwhile,
                              experiment.simplifies, known.kind.name, experiment.reopenings, known.alike,
                              experiment.patient, experiment.cost >= experiment.patience)
@@ -122,7 +125,7 @@ def claimable(experiment: Experiment, known: Runs) -> bool:
 
 def claim(experiment: Experiment, known: Runs, policy: decision.Policy, wealth: Wealth) -> decision.Claim:
     """The claim that an experiment whose race is over makes, at a level from this wealth."""
-    found = known.kind.claim(evidence_of(experiment, known, 0.0), policy)
+    found = known.kind.claim(evidence_of(experiment, known, 0.0, True), policy)
     return msgspec.structs.replace(found, alpha=wealth.level(found.middle))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from overnight.errors import Fault, TrackError
 from overnight.execution.runner import Runner
+from overnight.lab import leads
 from overnight.lab.events import Event, Judged, Learnt, Measured, Proposed, Rebased, Stacked, Vetoed
 from overnight.lab.jobs import Measurement, Result
 from overnight.night import anchor
@@ -32,6 +33,8 @@ class Effects:
             self.session.inbox.clear([request])
         if isinstance(event, Proposed | Rebased):
             repo.hold(track, event.experiment, event.commit)
+            if lead := leads.beside(self.session.state, self.session.state.experiments[event.experiment]):
+                repo.hold(track, f"lead/{event.experiment}", lead)
         elif isinstance(event, Stacked) and event.experiments:
             repo.hold(track, f"stack/{event.experiments[-1]}", event.commits[-1])
         elif isinstance(event, Measured) and event.stage in ("screen", "explore"):
@@ -39,6 +42,7 @@ class Effects:
         elif isinstance(event, Judged):
             repo.release(track, event.experiment)
             repo.release(track, f"stack/{event.experiment}")
+            repo.release(track, f"lead/{event.experiment}")
             if event.verdict == "keep":
                 anchor.keep(self.session.home, self.session.journal)
                 with suppress(TrackError):

@@ -19,6 +19,7 @@ from pathlib import Path
 from overnight import journal as journals
 from overnight.contracts import Journal
 from overnight.errors import Busy, TrackError
+from overnight.lab import leads
 from overnight.lab.events import BRANCHES, Event, Opened
 from overnight.lab.state import State
 from overnight.night import anchor, keys, seeds
@@ -168,7 +169,8 @@ class Session:
         opened = state.opened
         if opened is None or not self.repo.has(opened.commit):
             raise TrackError(f"{old} holds the state of another repository: it is not taken over.")
-        commits = (name for each in state.experiments.values() for name in (each.commit, each.base_commit))
+        commits = (name for each in state.experiments.values()
+                   for name in (each.commit, each.base_commit, leads.beside(state, each)))
         if not opened.result_branch.startswith(BRANCHES) or not all(not name or HASH.fullmatch(name) for name in commits):
             raise TrackError(f"the journal in {old} names branches or commits that no night makes: it is not taken over.")
         return opened.result_branch
@@ -339,6 +341,8 @@ class Session:
         self.repo.release(self.label)
         for experiment in self.state.open.values():
             self.repo.hold(self.label, experiment.id, experiment.commit)
+            if lead := leads.beside(self.state, experiment):
+                self.repo.hold(self.label, f"lead/{experiment.id}", lead)
         for stack in self.state.stacks.values():
             self.repo.hold(self.label, f"stack/{stack.members[-1]}", stack.name)
 

@@ -302,10 +302,11 @@ class Repo:
         told = self._git("log", "--no-walk=unsorted", "--stdin", "-z", "--format=%B", given=wanted) if wanted else ""
         return told.split("\0")[:-1]
 
-    def rebase(self, commit: str, base: str, onto: str) -> str:
+    def rebase(self, commit: str, base: str, onto: str, message: str = "") -> str:
         """The same change on top of another commit, merged file by file; "" on a conflict. Changes of neighbouring lines
-        are no conflict: constants stand side by side, and what comes of it is measured."""
-        (message,) = self.messages([commit])
+        are no conflict: constants stand side by side, and what comes of it is measured. Its message is the old one unless
+        another is given."""
+        message = message or self.messages([commit])[0]
         made = self.transplant(base, commit, onto, message) or self.transplant(base, commit, onto, message, finely=True)
         return "" if made == onto else made
 

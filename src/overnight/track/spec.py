@@ -166,6 +166,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     campaign     "auto": a researcher that needs no time explores by single runs and claims what is best; "off": each of its
                  changes gets a verdict of its own
     prior        "on": a campaign begins with what mattered on earlier tracks of this machine, by names of knobs; "off": without
+    leads        "on": models and agents on the team make their changes on a campaign's lead; "off": on the frontier
     """
 
     false_share: float = 0.05
@@ -175,6 +176,7 @@ class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     null_edits: int | Literal["auto"] = "auto"
     campaign: Literal["auto", "off"] = "auto"
     prior: Literal["on", "off"] = "off"
+    leads: Literal["on", "off"] = "off"
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):

@@ -81,6 +81,9 @@ class ExperimentView(Struct, frozen=True):
     leap        it was kept for a gain of so many standard deviations of a pair at once, of a number that is self-reported and
                 that nothing else confirms; None where it is fewer than ten, or a holdout or a second metric stands guard
     takes_back  the kept experiment of which it leaves parts out again, and does nothing else; None: it is another change
+    lead        the explored point on which it was made and whose change its commit holds as well, so that the verdict is on
+                both together; None: it is its own change alone. `handicap` is by how much that was expected to be better, in
+                the metric's unit, which its race takes off
     """
 
     id: int
@@ -101,11 +104,14 @@ class ExperimentView(Struct, frozen=True):
     one_seed: bool
     leap: float | None
     takes_back: int | None
+    lead: int | None
+    handicap: float | None
 
     @property
     def marks(self) -> tuple[str, ...]:
         """What must stand beside its verdict."""
-        return (ONE_SEED,) * self.one_seed + (LEAP,) * (self.leap is not None)
+        beside = () if self.lead is None else (f"with the lead, point {self.lead}",)
+        return (ONE_SEED,) * self.one_seed + (LEAP,) * (self.leap is not None) + beside
 
     @property
     def marked(self) -> str:
@@ -227,7 +233,8 @@ def experiment(state: State, chosen: Experiment) -> ExperimentView:
         metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
         chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
         chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
-        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen), chosen.takes_back or None)
+        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen), chosen.takes_back or None,
+        chosen.lead or None, chosen.handicap if chosen.lead else None)
 
 
 def _leap(state: State, chosen: Experiment) -> float | None:

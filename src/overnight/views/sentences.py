@@ -88,6 +88,7 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
     """What was measured, in sentences that researchers may read too: nothing of the holdout."""
     verdict = found.verdict
     yield from _found(track, verdict)
+    yield from _lead(track, found)
     yield from _looked(found)
     if verdict.pairs:
         yield from _compared(track, found)
@@ -108,6 +109,17 @@ def measured(track: TrackView, found: DetailView) -> Iterator[str]:
         yield f"It makes the code {'larger' if found.size_delta > 0 else 'smaller'} by {abs(found.size_delta)} nodes of syntax."
     if found.takes_back is not None:
         yield f"It takes parts of #{found.takes_back} back, so it needs only to be no worse."
+
+
+def _lead(track: TrackView, found: DetailView) -> Iterator[str]:
+    """Which part of it comes from a lead of the campaign."""
+    if found.lead is None:
+        return
+    gain = number(found.handicap or 0.0, 3) + f" {plain(track.unit, 24)}" * bool(track.unit)
+    divides = f"; `overnight explain {found.id}` divides them" * (found.verdict.verdict == "keep")
+    yield (f"It was made on the lead of what was explored, point {found.lead}, and its commit holds that as well. What the "
+           f"lead was expected to gain, {gain}, is taken off its race, so that its own change has to show what it is "
+           f"worth; its fresh pairs are of both together{divides}.")
 
 
 def _capital(sentence: str) -> str:
