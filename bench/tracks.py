@@ -1,7 +1,7 @@
 """What the ready track nanogpt is made for: its two knobs by all four combinations, its rungs, and what the harness adds.
 
-PyTorch is that of the environment $OVERNIGHT_TORCH, or what is installed here. The text is fetched as the track's README says, or
-read from the source archive that $OVERNIGHT_DJANGO names. A gain is bits per byte saved on the same seeds: + is better.
+PyTorch is that of the environment $OVERNIGHT_TORCH, or what is installed here. The text is fetched as its README says, or read
+from the source archive that $OVERNIGHT_DJANGO names. A gain is bits per byte saved on the same seeds: + is better.
 """
 
 from __future__ import annotations

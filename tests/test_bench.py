@@ -201,7 +201,7 @@ def test_list_names_every_bench_and_what_it_asks(capsys):
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "light", "load",
                            "minds", "overhead", "patient", "planted", "referee", "referee_long", "sandbox", "sandboxes", "scale", "scoring",
-                           "search", "seccomp", "seeds", "shares", "trust"}
+                           "search", "seccomp", "seeds", "shares", "tracks", "trust"}
     assert all(line.endswith(".") for line in said.values())
 
 

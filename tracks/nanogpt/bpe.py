@@ -24,6 +24,8 @@ def learn(text: str, count: int) -> list[bytes]:
     for number, word in enumerate(words):
         _count(word, times[number], number, pairs, where)
     while len(pieces) < count:
+        if not pairs:
+            raise ValueError(f"a text with so few words gives {len(pieces)} pieces, not {count}.")
         most = max(pairs.values())
         best = min((pair for pair, n in pairs.items() if n == most), key=lambda pair: (pieces[pair[0]], pieces[pair[1]]))
         pieces.append(pieces[best[0]] + pieces[best[1]])

@@ -17,11 +17,11 @@ import ssl
 import subprocess
 import sys
 import tarfile
-import urllib.error
 import urllib.request
 from array import array
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -34,6 +34,7 @@ DOCUMENT = re.compile(r"[^/]+/docs/(?!_)(.+\.txt)")
 PRIVATE_PERCENT = 6  # of the families of documents go to validation, and as many to holdout
 LEAST = 40  # characters of a paragraph that is taken out of the private texts where a text before holds it too
 FOLDER = Path(__file__).parent / "text"
+TORCH = "2.13.0"  # that README.md's figures were measured with
 WITHIN = 120.0  # seconds for each answer of the index
 
 
@@ -88,6 +89,8 @@ def download() -> bytes:
 
 
 def _read(url: str) -> bytes:
+    if url.startswith("file:") and url.endswith("/"):
+        url += "index.html"  # as pip reads an index that is a folder
     cert = re.findall(r"\.cert='(.*)'", _pip("config", "list"))[-1:]
     trusted = ssl.create_default_context(cafile=cert[0] if cert else None)
     with urllib.request.urlopen(url, timeout=WITHIN, context=trusted) as answer:
@@ -185,6 +188,20 @@ def main(words: list[str]) -> None:
         (FOLDER / name).write_bytes(content)
         print(f"text/{name}: {len(content):,} bytes")
     print("now commit it: git add text && git commit -m 'The text'")
+    if about := about_torch():
+        print(f"note: {about}", file=sys.stderr)
+
+
+def about_torch(version: str | None = None) -> str:
+    """What is to be done about the PyTorch of this environment; nothing where it is the one that was measured with."""
+    try:
+        version = version or metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return f"PyTorch is missing in this environment: run `{sys.executable} -m pip install torch=={TORCH} numpy`."
+    if version.split("+")[0] == TORCH:
+        return ""
+    return (f"this environment has PyTorch {version}, and the figures of README.md are of {TORCH}, which "
+            f"`{sys.executable} -m pip install torch=={TORCH}` brings: numbers of two versions differ a little.")
 
 
 if __name__ == "__main__":
