@@ -156,6 +156,10 @@ def test_pieces_are_those_that_stand_together_most_often(track):
     assert track("bpe").learn("low low low lower newest newest", 259)[256:] == [b"lo", b"low", b" low"]
 
 
+def test_of_pairs_that_are_as_frequent_the_first_by_its_bytes_is_taken(track):
+    assert track("bpe").learn("ba ab", 257)[256] == b" a"
+
+
 def test_a_text_with_too_few_words_is_an_error(track):
     with pytest.raises(ValueError, match="gives 258 pieces, not 300"):
         track("bpe").learn("aa aa", 300)
