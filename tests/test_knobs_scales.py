@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.errors import TrackError
-from overnight.researchers.knobs.scales import Scale, comment, guess, moves, position, rung, suits, write
+from overnight.researchers.knobs.scales import Scale, comment, guess, ladder, moves, position, rung, suits, write
 
 FLOATS = st.floats(1e-12, 1e12) | st.floats(0, 1) | st.sampled_from([0.9, 0.95, 0.99, 0.999, 0.0, 1.0])
 NAMES = st.sampled_from(["LR", "beta1", "dropout", "N_HEAD", "width", "thing"])
@@ -147,3 +147,16 @@ def test_farther_moves_lie_beyond_all_others_and_within_the_bounds(value, name):
 
 def test_a_choice_has_no_finer_or_farther_moves():
     assert moves(Scale("choice", choices=("a", "b")), "a", 1) == moves(Scale("choice", choices=("a", "b")), "a", farther=1) == []
+
+
+def test_from_zero_a_log_scale_with_bounds_offers_two_values_of_each_decade():
+    scale = comment("log 1e-4..1e-1", "here")
+    assert ladder(scale, 0.0) == [0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1]
+    assert sorted(moves(scale, 0.0)) == ladder(scale, 0.0)[1:] and moves(scale, 0.0)[0] in (0.003, 0.001)
+    assert ladder(comment("log 2e-3..5e-1", "here"), 0.0) == [0.0, 0.002, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5]
+    assert ladder(comment("size 32..512", "here"), 0) == [0, 32, 100, 300, 512]
+
+
+def test_from_zero_a_log_scale_has_no_finer_or_farther_moves():
+    scale = comment("log 1e-4..1e-1", "here")
+    assert not moves(scale, 0.0, finer=1) and not moves(scale, 0.0, farther=1) and not moves(Scale("log"), 0.0)

@@ -29,6 +29,7 @@ RUNGS, MOST_WHOLE = 8, 24  # steps of a scale with two ends; whole numbers betwe
 TINY = 2.0**-36  # where a zero on a log scale is taken to stand
 SLACK = 0.03  # fractions under this are nearly 0
 FROM_ZERO = (0.05, 0.02, 0.1, 0.3)
+IN_DECADE = (1, 3)  # of each power of ten: what is worth a try from a zero on a log scale, which has no steps
 KNOB = re.compile(r"#\s*knob:\s*(.*?)\s*$")
 NUMBER = r"[+-]?[\d._]+(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"(log|linear|int|size)\s+({NUMBER})\s*\.\.\s*({NUMBER})$")
@@ -118,6 +119,8 @@ def moves(scale: Scale, value: Value, finer: int = 0, farther: int = 0) -> list[
         raw = [value + step * (scale.high - scale.low) / 8 for step in steps]
     elif scale.kind == "fraction" and value in (0, 1):
         raw = [abs(value - away) for away in FROM_ZERO]
+    elif _off(scale, value):
+        raw = [] if finer else _decades(scale)
     else:
         raw = [_turned(scale, value, step) for step in steps]
     return _fit(scale, value, raw, 2 + (finer + 1) // 2)
@@ -138,6 +141,8 @@ def ladder(scale: Scale, value: Value) -> list[Value]:
         return sorted({value, *(each for each in raw if scale.low <= each <= scale.high)})
     elif scale.kind == "fraction" and value in (0, 1):
         raw = [0.0, 1.0, *(abs(value - away) for away in (*FROM_ZERO, 0.2, 0.5))]
+    elif _off(scale, value):
+        raw = [value, *_decades(scale)]
     else:
         low, high = _reach(scale, value)
         raw = [_turned(scale, value, step / 2) for step in range(-round(2 * low), round(2 * high) + 1)]
@@ -158,9 +163,24 @@ def _away(scale: Scale, value: int | float, steps: Iterable[float]) -> list[Valu
     signed = [sign * step for step in steps for sign in (1, -1)]
     if scale.kind == "linear":
         return _fit(scale, value, [value + step * (scale.high - scale.low) / 8 for step in signed], 2)
-    if scale.kind == "fraction" and value in (0, 1):
-        return []  # whose odds have no steps
+    if (scale.kind == "fraction" and value in (0, 1)) or _off(scale, value):
+        return []  # which have no steps
     return _fit(scale, value, [_turned(scale, value, step) for step in signed], 2)
+
+
+def _off(scale: Scale, value: float) -> bool:
+    """Whether a value is a zero on a scale that doubles, from which no doubling leads."""
+    return scale.kind in ("log", "size") and value == 0
+
+
+def _decades(scale: Scale) -> list[float]:
+    """From bound to bound of a scale that doubles, two to a decade, the middle ones first; nothing where a bound is missing."""
+    if not (scale.low > 0 and math.isfinite(scale.high)):
+        return []
+    powers = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
+    round_ones = (float(f"{digit}e{power}") for power in powers for digit in IN_DECADE)
+    found = sorted({scale.low, scale.high, *(each for each in round_ones if scale.low <= each <= scale.high)})
+    return sorted(found, key=lambda each: abs(found.index(each) - (len(found) - 1) / 2))
 
 
 def _turned(scale: Scale, value: float, step: float) -> float:
