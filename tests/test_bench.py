@@ -199,11 +199,116 @@ def test_an_unknown_name_is_refused():
 def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said.keys() == {"a", "aa_nights", "ab", "b", "builds", "busy", "c", "cell", "changed", "classic", "contact", "demo", "early_stop",
-                           "holdout", "ideas", "knobs", "ladder", "light", "load", "long", "minds", "ms", "overhead",
-                           "patient", "planted", "quick", "ready", "referee", "referee_long", "registry", "results",
-                           "rows", "s1", "s2", "sandbox", "sandboxes", "scale", "scoring", "search", "seccomp", "seeds",
-                           "shares", "stale", "toy", "tracks", "trust", "x", "y", "z"}
+    assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "ladder",
+                           "light", "load", "minds", "overhead", "patient", "ready", "referee", "referee_long",
+                           "sandbox", "sandboxes", "scale", "scoring", "search", "seccomp", "seeds", "shares", "tracks",
+                           "trust"}
+    assert all(line.endswith(".") for line in said.values())
+
+
+def test_a_bench_has_its_file_s_name_and_every_bound_that_it_asks_can_be_read():
+    assert all(find().name == name for name, find in door.benches().items())
+
+
+# ---- cells that are kept ---------------------------------------------------------------------------------------
+
+
+def counted(measured, name="a"):
+    def measure():
+        measured.append(name)
+        return [exact("x", len(measured), "<= 9")]
+
+    return Cell(name, measure)
+
+
+def test_a_finished_cell_is_not_measured_again(tmp_path):
+    measured = []
+    for _ in range(2):
+        kept = Kept(tmp_path / "results" / "toy.jsonl", "s1")
+        assert kept.rows(counted(measured)) == [exact("x", 1, "<= 9")]
+    assert measured == ["a"]
+
+
+def test_a_bench_that_was_broken_off_goes_on_with_the_next_cell(tmp_path):
+    measured, broken = [], [True]
+
+    def breaks():
+        if broken:
+            raise KeyboardInterrupt
+        return [exact("y", 2)]
+
+    bench = Bench("toy", "", lambda quick: [counted(measured), Cell("b", breaks)], long=True)
+    with pytest.raises(KeyboardInterrupt):
+        list(kit.measured(bench, False, tmp_path, lambda: "s1"))
+    broken.clear()
+    assert [r.what for r in kit.measured(bench, False, tmp_path, lambda: "s1")] == ["x", "y"] and measured == ["a"]
+
+
+def test_a_cell_that_other_sources_measured_is_stale(tmp_path):
+    measured = []
+    for sources in ("s1", "s2", "s2"):
+        Kept(tmp_path / "toy.jsonl", sources).rows(counted(measured))
+    assert measured == ["a", "a"] and len((tmp_path / "toy.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_kept_row_comes_back_as_it_was_also_without_an_interval(tmp_path):
+    made = [mean("x", [1.0], "<= 2", "ms"), share("y", 3, 20), exact("z", 4)]
+    kept = [Kept(tmp_path / "toy.jsonl", "s1").rows(Cell("a", lambda: made)) for _ in range(2)]
+    assert kept == [made, made] and made[0].low == -math.inf
+
+
+def test_a_last_line_that_was_broken_off_is_cut_and_its_cell_measured_again(tmp_path):
+    measured, path = [], tmp_path / "toy.jsonl"
+    Kept(path, "s1").rows(counted(measured))
+    path.write_bytes(path.read_bytes() + b'{"cell": "b", "sou')
+    kept = Kept(path, "s1")
+    kept.rows(counted(measured))
+    kept.rows(counted(measured, "b"))
+    assert measured == ["a", "b"] and len(path.read_text().splitlines()) == 2
+
+
+def test_sums_are_of_all_cells_those_that_were_kept_too_and_come_last(tmp_path):
+    bench = Bench("toy", "", lambda quick: [Cell(name, lambda: [HOLDS]) for name in "ab"], long=True,
+                  sums=lambda rows: [kit.exact("rows", len(rows))])
+    for _ in range(2):
+        assert [row.value for row in kit.measured(bench, False, tmp_path, lambda: "s1")] == [HOLDS.value, HOLDS.value, 2]
+
+
+@pytest.mark.parametrize(("long", "quick"), [(True, True), (False, False)])
+def test_nothing_is_kept_of_a_quick_run_or_a_short_bench(tmp_path, long, quick):
+    list(kit.measured(toy([HOLDS], long=long), quick, tmp_path, lambda: "s1"))
+    assert not list(tmp_path.iterdir())
+
+
+# ---- the import graph ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Modules: bench.toy imports pack.a, which imports pack.b; pack.c is nobody's."""
+    for name, text in {"bench/toy.py": "import random\nfrom pack import a\n", "pack/__init__.py": "", "pack/b.py": "X = 1\n",
+                       "pack/a.py": "def f():\n    from pack.b import X\n    return X\n", "pack/c.py": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("changed", "stale"), [
+    ("bench/toy.py", True), ("pack/a.py", True), ("pack/b.py", True), ("pack/__init__.py", True), ("pack/c.py", False)])
+def test_only_what_a_bench_imports_directly_or_not_makes_its_cells_stale(tree, changed, stale):
+    before = fingerprint(["bench.toy"], [tree])
+    (tree / changed).write_text((tree / changed).read_text() + "Y = 2\n")
+    assert (fingerprint(["bench.toy"], [tree]) != before) == stale
+
+
+def test_what_runs_in_another_process_is_named_besides(tree):
+    before = fingerprint(["bench.toy", "pack.c"], [tree])
+    (tree / "pack/c.py").write_text("Z = 3\n")
+    assert fingerprint(["bench.toy", "pack.c"], [tree]) != before
+
+
+def test_a_source_may_import_a_package_a_module_and_a_name():
+    assert imported("import a.b\nfrom c import d") == {"a", "a.b", "c", "c.d"}
 
 
 # ---- first contact ---------------------------------------------------------------------------------------------
