@@ -15,13 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import bench
-from bench.kit import Bench, Cell, Row, exact, mean, median
+from bench.kit import Bench, Cell, Row, exact, mean, median, student
 from bench.overhead import missing
 from bench.runs import box, home_with, run
 from overnight.errors import OvernightError
 from overnight.execution.runner import Runner
+from overnight.referee.scaling import Sized, foretell
 from overnight.repo import Repo
 from overnight.track import ready
 from overnight.track.load import load
@@ -35,7 +37,20 @@ SHARE = 0.03  # of a run that is neither training nor scoring
 LITTLE = {"NANOGPT_TOKENS": "6400"}  # what a quick look learns from
 RUNGS: tuple[dict[str, str], ...] = (
     {}, {"NANOGPT_TOKENS": "409600"}, {"NANOGPT_TOKENS": "819200"}, {"NANOGPT_TOKENS": "819200", "NANOGPT_WIDTH": "128"})
+SIZES = (1, 2, 4, 9)  # their compute, as measured: 8, 16, 33 and 73 seconds of a core
+CHANGES: tuple[dict[str, float], ...] = (
+    {"VE_WD": 0.01}, {"BETA1": 0.6}, {"HEAD_LR": 0.008}, {"FINAL_LR": 0.1}, {"WARMDOWN": 1.0}, {"MATRIX_LR": 0.08},
+    {"MATRIX_WD": 0.4}, {"EMBED_LR": 1.2})
+LADDER_SEEDS, CHANGED_FROM = 3, 300  # seeds on each rung, and the first of them
 AUTHOR = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+
+
+def fetch(python: Path, folder: Path) -> None:
+    """Fetch the text of the track in a folder. Raises OvernightError."""
+    archive = [os.environ["OVERNIGHT_DJANGO"]] if "OVERNIGHT_DJANGO" in os.environ else []
+    done = subprocess.run([python, "fetch.py", *archive], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OvernightError(done.stderr.strip())
 
 
 class Place:
@@ -59,10 +74,7 @@ class Place:
         if self._folder is None:
             folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="overnight-bench-")), NAME)
             ready.lay_out(NAME, folder)
-            archive = [os.environ["OVERNIGHT_DJANGO"]] if "OVERNIGHT_DJANGO" in os.environ else []
-            done = subprocess.run([self.python, "fetch.py", *archive], cwd=folder, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise OvernightError(done.stderr.strip())
+            fetch(self.python, folder)
             self._folder = folder
         return self._folder
 
@@ -121,6 +133,53 @@ def less(these: Iterable[float], those: Iterable[float]) -> list[float]:
     return [one - another for one, another in zip(these, those, strict=True)]
 
 
+# ---- how effects go with size ------------------------------------------------------------------------------------
+
+
+def turned_on(number: int, seed: int, what: Mapping[str, float]) -> str:
+    """The name of the row of one run on a rung."""
+    return f"rung {number + 1}, seed {seed}: {', '.join(f'{name} {value:g}' for name, value in what.items()) or 'as published'}"
+
+
+def changes_on(place: Place, number: int, seed: int) -> Iterator[Row]:
+    """The track and each of eight changes, with one seed on one rung."""
+    for what in ({}, *CHANGES):
+        found = place.ask(RUNGS[number], CHANGED_FROM + seed, what)
+        yield exact(turned_on(number, seed, what), round(found["bits"], 6), unit="bits/byte")
+
+
+def climbed(rows: Sequence[Row]) -> Iterable[Row]:
+    """What each change gains on each rung, and whether what the lower three foretell covers what the largest shows."""
+    bits = {row.what: row.value for row in rows}
+    seeds = [seed for seed in range(LADDER_SEEDS) if turned_on(len(RUNGS) - 1, seed, CHANGES[-1]) in bits]
+    if len(seeds) < FEW:
+        return
+    known = list[list[Sized]]()
+    for what in CHANGES:
+        gains = [[bits[turned_on(number, seed, {})] - bits[turned_on(number, seed, what)] for seed in seeds]
+                 for number in range(len(RUNGS))]
+        known.append([Sized(size, fmean(each), tuple(student(each))) for size, each in zip(SIZES, gains, strict=True)])
+        yield from (mean(f"{turned_on(number, 0, what).partition(': ')[2]}, rung {number + 1}: gain", each, unit="bits/byte")
+                    for number, each in enumerate(gains))
+    lower = [each[:-1] for each in known]
+    found = [foretell(lower, which, SIZES[-1]) for which in range(len(CHANGES))]
+    for what, each in zip(CHANGES, found, strict=True):
+        assert each is not None
+        told = f"{turned_on(0, 0, what).partition(': ')[2]}, rung {len(RUNGS)}: foretold"
+        yield Row(told, each.effect, *each.interval, len(seeds))
+    pairs = [(each, known[which][-1].effect) for which, each in enumerate(found) if each is not None]
+    yield exact("changes whose foretold interval covers what is measured", sum(
+        each.interval[0] <= value <= each.interval[1] for each, value in pairs), ">= 7", count=len(pairs))
+    yield exact("changes whose foretold interval excludes zero", sum(
+        each.interval[0] > 0 or each.interval[1] < 0 for each, _ in pairs), ">= 3", count=len(pairs))
+
+
+def sums(rows: Sequence[Row]) -> Iterable[Row]:
+    """What all cells amount to."""
+    yield from effects(rows)
+    yield from climbed(rows)
+
+
 # ---- the rungs, and the harness ----------------------------------------------------------------------------------
 
 
@@ -157,8 +216,10 @@ def cells(quick: bool) -> Iterator[Cell]:
             yield Cell(f"factorial {seed}", partial(combinations, place, LITTLE if quick else {}, seed))
         if not quick:
             yield from (Cell(f"rung {number + 1}", partial(rung, place, number, 6 if number < 2 else 3)) for number in range(4))
+            yield from (Cell(f"changes on rung {number + 1}, seed {seed}", partial(changes_on, place, number, seed))
+                        for seed in range(LADDER_SEEDS) for number in range(len(RUNGS)))
             yield Cell("harness", partial(harness, place, RUNS))
 
 
-BENCH = Bench("tracks", "The track nanogpt: two knobs in all four combinations, rungs, the harness: <= 3 % of a run.", cells,
-              long=True, sums=effects, uses=("bench.runs",))
+BENCH = Bench("tracks", "The track nanogpt: two knobs in all four combinations, eight changes on four rungs, the harness: "
+              "<= 3 % of a run.", cells, long=True, sums=sums, uses=("bench.runs",))

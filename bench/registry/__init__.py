@@ -28,6 +28,8 @@ from typing import Any
 from bench import ROOT
 from bench.ground import track_in
 from bench.kit import Bench, Cell, Row, exact, student
+from bench.runs import home_with
+from bench.tracks import AUTHOR, fetch
 from overnight import sandbox
 from overnight.errors import OvernightError
 from overnight.execution.runner import Runner
@@ -69,6 +71,23 @@ def with_patch(folder: Path, patch: Path) -> str:
     return Repo(folder).head()
 
 
+def laid_out(name: str, place: Path) -> Path:
+    """A track in a repository of its own; one that fetches what it reads has that, and the PyTorch of $OVERNIGHT_TORCH. Raises
+    OvernightError."""
+    folder = track_in(place, name)
+    if not (folder / "fetch.py").exists():
+        return folder
+    home = home_with("torch", "OVERNIGHT_TORCH")
+    if home is None:
+        raise OvernightError(f"{name} needs an environment with PyTorch: name it in $OVERNIGHT_TORCH.")
+    fetch(home / "bin/python", folder)
+    contract = folder / "track.toml"
+    contract.write_text(contract.read_text().replace('python = ".venv"', f'python = "{home}"'))
+    for words in ("add", "-A"), (*AUTHOR, "commit", "-qm", "what it reads"):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
 # ---- measuring -------------------------------------------------------------------------------------------------
 
 
@@ -98,7 +117,7 @@ def measured(name: str, most: int) -> dict[str, Any]:
     """The record of a track, as tracks/registry.json has it."""
     patch = FOUND / f"{name}.patch"
     with tempfile.TemporaryDirectory(prefix="overnight-registry-") as place:
-        folder = track_in(Path(place), name)
+        folder = laid_out(name, Path(place))
         repo = Repo(folder)
         judge = repo.head()
         commits = [judge, *([with_patch(folder, patch)] if patch.exists() else [])]
