@@ -135,6 +135,17 @@ def test_a_lead_is_what_was_expected_put_together_with_its_run(night):
     assert track(state).lead == points.LeadView(found[0].point, found[0].gain, found[0].deviation)
 
 
+def test_an_expectation_that_its_own_run_belies_counts_for_little(night):
+    state = night.lab.state
+    last = next(e for e in reversed(night.events) if isinstance(e, Probed) and state.probes.made[e.probe].value is not None)
+    probe, at = state.probes.made[last.probe], state.probes.made
+    saw = state.track.oriented(probe.value - probe.beside)
+    at[last.probe] = msgspec.structs.replace(probe, expected=(saw + 100 * state.noise, state.noise / 10), base_commit=state.commit)
+    found = {lead.point: lead.gain for lead in leads.leads(state)}
+    at[last.probe] = probe
+    assert abs(found.get(last.probe, saw) - saw) < state.noise / 50
+
+
 def test_what_was_claimed_and_not_kept_is_no_lead(night):
     batch = next(i for i, e in enumerate(night.events) if isinstance(e, Judged))
     before = Night(Campaigner(2), past=night.events[:batch])

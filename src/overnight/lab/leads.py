@@ -20,6 +20,7 @@ from overnight.lab.experiment import Experiment
 from overnight.lab.probes import Probe
 from overnight.lab.state import State
 
+BELIED = 3.3  # standard deviations that lie between what was expected and what was measured
 MOST_BEST = 10  # points that a researcher is told of
 TRUSTED = 2.0  # of its own standard deviations that a lead must be expected to gain before changes are made on it
 WORTH = 0.7  # of a pair's standard deviations, the same: less is never claimed
@@ -51,10 +52,13 @@ def _refused(state: State, probe: Probe) -> bool:
 
 
 def _lead(state: State, probe: Probe) -> Lead | None:
-    """A point whose prior is what was expected of it, after a run that scatters as a pair does."""
+    """A point whose prior is what was expected of it, after a run that scatters as a pair does. An expectation that its own run
+    belies, as none that is true would be in a thousand, is as uncertain as it is far off."""
     if probe.value is None or probe.beside is None or probe.expected is None or state.noise is None:
         return None
     (gain, deviation), saw = probe.expected, state.track.oriented(probe.value - probe.beside)
+    if abs(saw - gain) > BELIED * math.hypot(deviation, state.noise):
+        deviation = abs(saw - gain)
     weight = deviation**2 / (deviation**2 + state.noise**2) if state.noise else 1.0
     return Lead(probe.id, gain + weight * (saw - gain), deviation * math.sqrt(1 - weight))
 
