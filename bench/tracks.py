@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -15,14 +16,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, variance
 
 import bench
-from bench.kit import Bench, Cell, Row, exact, mean, median, student
+from bench.kit import Bench, Cell, Row, exact, mean, median
 from bench.overhead import missing
 from bench.runs import box, home_with, run
 from overnight.errors import OvernightError
 from overnight.execution.runner import Runner
+from overnight.referee.distributions import student_quantile
 from overnight.referee.scaling import Sized, foretell
 from overnight.repo import Repo
 from overnight.track import ready
@@ -155,19 +157,29 @@ def changes_on(place: Place, number: int, seed: int) -> Iterator[Row]:
         yield exact(turned_on(number, seed, what), round(found["bits"], 6), unit="bits/byte")
 
 
+def sized(number: int, which: int, gains: Mapping[tuple[int, int], Sequence[float]]) -> Sized:
+    """What a change gains on a rung. For its interval the changes of the rung share one spread, for each has few seeds."""
+    mine = gains[number, which]
+    freedom = len(CHANGES) * (len(mine) - 1)
+    spread = math.sqrt(fmean(variance(gains[number, other]) for other in range(len(CHANGES))))
+    far = student_quantile(0.975, freedom) * spread / math.sqrt(len(mine))
+    return Sized(SIZES[number], fmean(mine), (fmean(mine) - far, fmean(mine) + far))
+
+
 def climbed(rows: Sequence[Row]) -> Iterable[Row]:
     """What each change gains on each rung, and whether what the lower three foretell covers what the largest shows."""
     bits = {row.what: row.value for row in rows}
     seeds = [seed for seed in range(LADDER_SEEDS) if turned_on(len(RUNGS) - 1, seed, CHANGES[-1]) in bits]
     if len(seeds) < FEW:
         return
-    known = list[list[Sized]]()
-    for what in CHANGES:
-        gains = [[bits[turned_on(number, seed, {})] - bits[turned_on(number, seed, what)] for seed in seeds]
-                 for number in range(len(RUNGS))]
-        known.append([Sized(size, fmean(each), tuple(student(each))) for size, each in zip(SIZES, gains, strict=True)])
-        yield from (mean(f"{turned_on(number, 0, what).partition(': ')[2]}, rung {number + 1}: gain", each, unit="bits/byte")
-                    for number, each in enumerate(gains))
+    gains = {(number, which): less([bits[turned_on(number, seed, {})] for seed in seeds],
+                                   [bits[turned_on(number, seed, what)] for seed in seeds])
+             for number in range(len(RUNGS)) for which, what in enumerate(CHANGES)}
+    known = [[sized(number, which, gains) for number in range(len(RUNGS))] for which in range(len(CHANGES))]
+    for what, each in zip(CHANGES, known, strict=True):
+        name = turned_on(0, 0, what).partition(": ")[2]
+        yield from (Row(f"{name}, rung {number + 1}: gain", one.effect, *one.interval, len(seeds))
+                    for number, one in enumerate(each))
     lower = [each[:-1] for each in known]
     found = [foretell(lower, which, SIZES[-1]) for which in range(len(CHANGES))]
     for what, each in zip(CHANGES, found, strict=True):
