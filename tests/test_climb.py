@@ -262,6 +262,14 @@ def test_another_value_for_a_constant(old, new, found):
     assert tuple(another(old, new, nth) for nth in (1, 2, 3)) == found
 
 
+def test_what_a_rung_wants_of_the_machine_is_shown_and_granted(tmp_path):
+    contract = CONTRACT + LADDER.replace('name = "large"', 'name = "large"\ngpus = true')
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": contract, "patches/0-A.patch": patch("A")})
+    assert "GPUs" in json.loads(overnight("trust", folder, "--json").stdout)["missing"][0]
+    assert overnight("trust", folder, "--yes").returncode == 0
+    assert json.loads(overnight("trust", folder, "--json").stdout)["missing"] == []
+
+
 def test_constants_are_set_or_it_is_said_that_one_is_gone():
     files = {"a.py": "LR = 1e-3\nWD = 0.1\n"}
     assert turned_to(files, {"a.py:LR": 3e-3}) == {"a.py": "LR = 3e-3\nWD = 0.1\n"}
