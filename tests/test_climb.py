@@ -1,11 +1,16 @@
 """`overnight climb` on a real track: git, a sandbox, and what every screen says of it."""
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from conftest import CONTRACT, commit, git, overnight, repository, sentence
+from conftest import CONTRACT, command, commit, git, overnight, repository, sentence, write
+from overnight.night import climb as climbing
 from overnight.night.session import Session
 from overnight.researchers.knobs.turned import another, turned_to
 
@@ -147,11 +152,122 @@ def test_a_rung_that_does_not_fit_the_machine_says_so_and_loses_nothing(tmp_path
     assert words(folder) == {"mid": {"A": "holds"}}
 
 
+def test_a_rung_that_fails_does_not_hide_what_the_night_found(tmp_path):
+    contract = CONTRACT + LADDER.replace("[ladder]", "[ladder]\nshare = 0.6").replace('SIZE = "2"', 'SIZE = "2", FAILS = "1"')
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": contract, "patches/0-A.patch": patch("A")})
+    done = overnight("run", folder, "--for", "60s")
+    assert (done.returncode, "1 kept" in done.stdout) == (0, True) and "note: on the rung mid: " in done.stderr
+
+
+def once(tmp_path, names="A", ladder=LADDER, run=RUN):
+    """A track on which these were kept."""
+    files = {f"patches/{number}-{name}.patch": patch(name) for number, name in enumerate(names)}
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": CONTRACT + ladder, "run.py": run, **files})
+    assert overnight("run", folder).returncode == 0
+    return folder
+
+
+def test_the_ladder_may_be_edited_and_only_what_it_says_of_a_rung_makes_that_begin_anew(tmp_path):
+    folder = once(tmp_path)
+    assert overnight("climb", folder).returncode == 0
+    begun = {name: Session(folder, rung=name).read().opened.at for name in ("mid", "large")}
+    more = LADDER.replace('SIZE = "4"', 'SIZE = "3"') + '[[ladder.rung]]\nname = "top"\nsize = 8\nenvironment = { SIZE = "8" }\n'
+    commit(folder, {"track.toml": CONTRACT + more})
+    assert overnight("run", folder, "--experiments", "1").returncode == 0  # nothing of the track itself has changed
+    done = overnight("climb", folder)
+    assert words(folder) == {name: {"A": "holds"} for name in ("mid", "large", "top")}, done.stderr
+    now = {name: Session(folder, rung=name).read().opened.at for name in ("mid", "large")}
+    assert now["mid"] == begun["mid"] and now["large"] > begun["large"]
+    commit(folder, {"track.toml": CONTRACT.replace("0.01", "0.02") + more})
+    assert "has changed since this track began" in sentence(overnight("run", folder))
+
+
+def test_a_track_that_begins_anew_at_the_same_commit_has_its_rungs_begin_anew(tmp_path):
+    folder = once(tmp_path)
+    for again in (False, True):
+        assert not again or overnight("run", folder, "--restart").returncode == 0
+        assert overnight("climb", folder, "--rung", "mid").returncode == 0
+        assert words(folder) == {"mid": {"A": "holds"}}
+
+
+def test_what_a_rung_found_is_noted_by_the_next_climb_where_this_one_could_not(tmp_path):
+    folder = once(tmp_path)
+    session = Session(folder)
+    on_mid = climbing.on(session, "mid")
+    with on_mid.writing(changed=True):
+        pass
+    with session.writing():  # a night began while the climb was on its rung
+        done = overnight("climb", folder, "--rung", "mid")
+        assert "at work on this track" in sentence(done)
+    assert overnight("climb", folder, "--rung", "mid").returncode == 0 and words(folder) == {"mid": {"A": "holds"}}
+    session = Session(folder)
+    session.read()
+    with session.writing():
+        session.record([replace(session.state.ladder["mid"], carried=())])  # as if it had been killed before it was noted
+    assert words(folder) == {"mid": {}}
+    assert overnight("climb", folder, "--rung", "mid").returncode == 0 and words(folder) == {"mid": {"A": "holds"}}
+
+
+def test_what_is_vetoed_below_is_taken_back_on_the_rungs(tmp_path):
+    folder = once(tmp_path)
+    assert overnight("climb", folder, "--rung", "mid").returncode == 0
+    assert "A = 2.0" in git(folder, "show", "overnight/little@mid:settings.py")
+    assert overnight("veto", "1", folder).returncode == 0
+    done = overnight("climb", folder, "--rung", "mid")
+    assert done.returncode == 0 and words(folder) == {"mid": {}}, done.stderr
+    assert "A = 1.0" in git(folder, "show", "overnight/little@mid:settings.py")
+    assert "taken back: a part of it was taken back on the lowest rung" in overnight("log", folder, "--rung", "mid").stdout
+
+
+SLOW = RUN.replace("import os, settings", "import os, settings, time").replace(
+    "best =", 'time.sleep(2 * ("SIZE" in os.environ and settings.C > 1))\nbest =')
+
+
+@pytest.mark.parametrize("by", ["Ctrl-C", "stop"])
+def test_a_climb_that_is_stopped_does_not_go_on_to_the_next_rung(tmp_path, by):
+    folder = once(tmp_path, run=SLOW)
+    assert overnight("climb", folder, "--rung", "mid").returncode == 0
+    write(folder, {"patches/1-C.patch": patch("C")})
+    assert overnight("run", folder).returncode == 0
+    climb = subprocess.Popen(command("climb", folder), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert climb.stderr.readline().startswith("climbing to mid")  # where C is to be tried; A waits for the next rung
+        time.sleep(0.7)
+        if by == "stop":
+            assert overnight("stop", folder).returncode == 0
+        else:
+            climb.send_signal(signal.SIGINT)
+        _, said = climb.communicate(timeout=60)
+    finally:
+        climb.kill()
+    assert climb.returncode == 0 and "climbing to large" not in said
+    assert words(folder)["mid"]["A"] == "holds" and "large" not in words(folder)
+
+
+def test_a_rung_is_looked_at_and_merged_by_its_name(little):
+    folder, _ = little
+    assert overnight("status", folder, "--rung", "mid").stdout.startswith("little@mid: ")
+    assert "B 1.0 -> 2.0 (of #2)" in overnight("log", folder, "--rung", "mid").stdout
+    assert "chain whole" in overnight("log", folder, "--rung", "large", "--verify").stdout
+    assert overnight("show", "1", folder, "--rung", "mid", "--json").returncode == 0
+    assert "no rung 'top'" in sentence(overnight("status", folder, "--rung", "top"))
+    assert overnight("merge", folder, "--rung", "large").returncode == 0
+    assert (folder / "settings.py").read_text(encoding="utf-8").startswith("A = 2.0\n\n\nB = 1.0\n\n\nC = 1.0")
+
+
 @pytest.mark.parametrize(("old", "new", "found"), [
     (1.0, 4.0, (2.0, 1.41, 0.5)), (8, 32, (16, 11, 4)), (0.0, 0.1, (0.03, 0.009, None)), (0.1, 0.0, (0.05, 0.075, 0.15)),
     (-1.0, 1.0, (0.0, -0.5, -2.0)), (1, 2, (None, None, None)), ("a", "b", (None,) * 3), (True, False, (None,) * 3)])
 def test_another_value_for_a_constant(old, new, found):
     assert tuple(another(old, new, nth) for nth in (1, 2, 3)) == found
+
+
+def test_what_a_rung_wants_of_the_machine_is_shown_and_granted(tmp_path):
+    contract = CONTRACT + LADDER.replace('name = "large"', 'name = "large"\ngpus = true')
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": contract, "patches/0-A.patch": patch("A")})
+    assert "GPUs" in json.loads(overnight("trust", folder, "--json").stdout)["missing"][0]
+    assert overnight("trust", folder, "--yes").returncode == 0
+    assert json.loads(overnight("trust", folder, "--json").stdout)["missing"] == []
 
 
 def test_constants_are_set_or_it_is_said_that_one_is_gone():

@@ -103,6 +103,31 @@ def test_what_could_not_be_made_on_the_rung_is_unknown():
     assert climb.steps() == [] and climb.carried()[0].word == "unknown" and "did not hold here" in climb.carried()[0].reason
 
 
+def test_one_of_two_that_cannot_be_made_by_itself_does_not_wait_for_ever():
+    _, climb, rung = climbed({"1": BAD, "2": BAD})
+    state = rung.night.lab.state
+    made = next(each for each in state.experiments.values() if each.request == Step(("2",)).request(0.0))
+    del state.experiments[made.id]  # what it needs did not hold, so that it was declined
+    assert {each.experiment: each.word for each in Climb(climbers({"1": BAD, "2": BAD}), state).carried()}[2] == "unknown"
+    assert climb.waiting == 0
+
+
+def test_what_is_taken_back_below_is_taken_back_here_and_what_is_left_is_tried():
+    _, climb, rung = climbed({"1": GOOD, "2": GOOD, "3": GOOD})
+    state, left = rung.night.lab.state, climbers({"2": GOOD, "3": GOOD})
+    assert Climb(left, state, {1}).steps() == [Step(("1", "2", "3"), "back")]
+    assert Climb(left, state).steps() == []  # unknown for a while on a rung between: no reason to forget what holds here
+    state.answered.add(Step(("1", "2", "3"), "back").request(0.0))
+    climb.trials[Step(("1", "2", "3"))].verdict = "discard"
+    assert Climb(left, state, {1}).steps() == [Step(("2", "3"))]
+
+
+def test_halves_stay_the_same_when_one_is_gone():
+    _, climb, rung = climbed({"1": GOOD, "2": GOOD, "3": BAD, "4": BAD})
+    assert Step(("1", "2")) in climb.trials and Step(("3",)) in climb.trials
+    assert Climb(climbers({"1": GOOD, "2": GOOD, "3": BAD}), rung.night.lab.state, {4}).steps() == []
+
+
 def test_what_was_recorded_of_the_rungs_is_told_from_the_lowest_up():
     state = State()
     state.ladder = {}

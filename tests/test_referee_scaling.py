@@ -1,5 +1,7 @@
 """How effects go with size: a line, its scatter, and what is foretold."""
 
+import math
+
 import pytest
 
 from overnight.referee.scaling import Sized, foretell
@@ -40,3 +42,10 @@ def test_what_was_measured_badly_says_less():
 def test_effects_of_nothing_have_a_number_too():
     found = foretell([change(0.0, 0.0, 0.0, error=0.0)], 0, 8)
     assert (found.effect, found.slope) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("wild", [(1.0, (-math.inf, math.inf)), (1e200, (0.0, 2e200)), (math.nan, (0.0, 1.0))])
+def test_what_has_no_finite_interval_says_nothing(wild):
+    odd = [Sized(size, *wild) for size in (1, 2, 4)]
+    assert foretell([odd, change(1, 1, 1)], 0, 8) is None
+    assert foretell([odd, change(1, 1, 1)], 1, 8) == foretell([change(1, 1, 1)], 0, 8)

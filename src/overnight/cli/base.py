@@ -38,6 +38,7 @@ def apart(folder: Path) -> Path:
 
 FOLDER = click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False),
                         callback=lambda _ctx, _param, folder: apart(folder))
+RUNG = click.option("--rung", default="", metavar="NAME", help="A rung of [ladder], in place of the track itself.")
 OBJECT, OBJECTS = "Print JSON, for programs: one object.", "Print JSON, for programs: one object a line."
 JSON = click.option("--json", "as_json", is_flag=True, help=OBJECT)
 JSON_LINES = click.option("--json", "as_json", is_flag=True, help=OBJECTS)

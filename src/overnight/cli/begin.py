@@ -11,7 +11,7 @@ import click
 from msgspec.structs import replace
 
 from overnight import files, sandbox
-from overnight.cli.base import DONE, FOLDER, SANDBOX, apart, main, tell
+from overnight.cli.base import DONE, FOLDER, RUNG, SANDBOX, apart, main, tell
 from overnight.cli.trust import allowed, wanted
 from overnight.contracts import Direction, KeepsWarm, Sandbox
 from overnight.errors import SandboxMissing, TrackError
@@ -215,13 +215,14 @@ def _tell_change(fixed: list[Place], texts: dict[str, str]) -> None:
 
 @main.command()
 @FOLDER
+@RUNG
 @click.option("--as", "form", type=click.Choice(("merge", "pr", "branches")), default="merge", show_default=True,
               help="merge: into the branch that is checked out; pr: one new branch with a commit for each keep; branches: a "
                    "new branch for each keep, on top of the one that it builds on.")
 @DONE
-def merge(folder: Path, form: str) -> None:
+def merge(folder: Path, rung: str, form: str) -> None:
     """Merge what was kept into the branch that is checked out, or offer it for review."""
-    session = Session(folder)
+    session = Session(folder, rung=rung)
     state = session.read(whole=True)
     session.verify()
     if not state.frontier:

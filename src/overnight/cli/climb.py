@@ -11,7 +11,7 @@ import click
 from overnight import sandbox
 from overnight.cli.base import FOLDER, JSON_LINES, SANDBOX, WORKERS, main, say, stopping, tell
 from overnight.cli.trust import allowed
-from overnight.errors import TrackError
+from overnight.errors import Busy, TrackError
 from overnight.lab.events import Climbed
 from overnight.lab.flight import Budget
 from overnight.night import climb as climbing
@@ -43,8 +43,10 @@ def climb(folder: Path, rung: str, lasting: str | None, each: bool, workers: int
     """
     session = Session(folder)
     names = climbing.rungs(session, rung)
-    if not session.read().chain():
+    if not session.read().chain() and not session.state.ladder:
         raise TrackError("nothing was kept yet, so nothing can climb: `overnight run` first.")
+    if session.at_work():
+        raise Busy("a night is at work on this track: wait for it, or stop it with `overnight stop`, and climb then.")
     until = time.monotonic() + seconds(lasting) if lasting else None
     found = up(session, names, sandbox_name, workers, until, 1 if each else ALL, quiet=as_json)
     for event in found if as_json else ():
@@ -59,23 +61,26 @@ def up(session: Session, names: Sequence[str], sandbox_name: str, workers: int |
         if until is not None and time.monotonic() >= until:
             break
         orders = climbing.Orders(session, climbing.on(session, name), together)
-        if event := _rung(session, orders, sandbox_name, workers, until, least):
+        event, stopped = _rung(session, orders, sandbox_name, workers, until, least)
+        if event:
             done.append(event)
             for text in () if quiet else ladder.lines(ladder.view(event), session.state.track.metric.unit):
                 tell(text)
         elif not quiet:
             tell(f"{name}: {ladder.nothing(len(orders.climbers))}")
+        if stopped:
+            break
     return done
 
 
 def _rung(session: Session, orders: climbing.Orders, sandbox_name: str, workers: int | None, until: float | None,
-          least: int) -> Climbed | None:
-    """Climb to one rung; None where nothing waits for it."""
+          least: int) -> tuple[Climbed | None, bool]:
+    """Climb to one rung: what is known of it then, None where that is nothing new, and whether the user stopped it."""
     rung = orders.rung
     again = climbing.anew(session, rung)
     waiting = len(orders.climbers) if again or rung.state.opened is None else orders.climb().waiting
     if not waiting or waiting < least:
-        return None
+        return (climbing.record(session, orders) if not again and climbing.unrecorded(session, orders) else None), False
     contract = rung.contract()
     allowed(rung, contract)
     console, box = Terminal(stderr=True), sandbox.choose(sandbox_name, contract.run.gpus)
@@ -87,4 +92,4 @@ def _rung(session: Session, orders: climbing.Orders, sandbox_name: str, workers:
         if night.lab.problem:
             raise TrackError(f"on the rung {rung.rung}: {night.lab.problem.rstrip('.')}; nothing is lost, so mend it and climb "
                              "again.")
-    return climbing.record(session, orders)
+    return climbing.record(session, orders), bool(night.lab.flight.stopping)

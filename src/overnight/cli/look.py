@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
-from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, count, main, say, tell
+from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, RUNG, count, main, say, tell
 from overnight.errors import TrackError
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
@@ -24,11 +24,12 @@ from overnight.views.track import noise_by_commit, on_one_seed, paid, track
 
 @main.command()
 @FOLDER
+@RUNG
 @JSON
 @click.option("--all", "everything", is_flag=True, help="Every number that is known, not only the six lines.")
-def status(folder: Path, as_json: bool, everything: bool) -> None:
+def status(folder: Path, rung: str, as_json: bool, everything: bool) -> None:
     """Where a track stands."""
-    session = opened(folder)
+    session = opened(folder, rung)
     state = session.read()
     found = track(state)
     if as_json:
@@ -53,14 +54,15 @@ def status(folder: Path, as_json: bool, everything: bool) -> None:
 
 @main.command()
 @FOLDER
+@RUNG
 @JSON_LINES
 @click.option("--explored", is_flag=True, help="The points that were explored by single runs, in the place of experiments.")
 @click.option("--verify", is_flag=True, help="Check the journal's chain of hashes and that the branch agrees with it.")
 @click.option("--patches", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY",
               help="Write each experiment's change into this folder, as a patch that `replay` can propose again.")
-def log(folder: Path, as_json: bool, explored: bool, verify: bool, patches: Path | None) -> None:
+def log(folder: Path, rung: str, as_json: bool, explored: bool, verify: bool, patches: Path | None) -> None:
     """Every experiment with its verdict, oldest first."""
-    session = opened(folder)
+    session = opened(folder, rung)
     state = session.read(whole=verify)
     if verify:
         session.verify()
@@ -109,10 +111,11 @@ def _said(sentence: str, as_json: bool) -> None:
 @main.command()
 @click.argument("experiment", metavar="ID")
 @FOLDER
+@RUNG
 @JSON
-def show(experiment: str, folder: Path, as_json: bool) -> None:
+def show(experiment: str, folder: Path, rung: str, as_json: bool) -> None:
     """One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."""
-    session = opened(folder)
+    session = opened(folder, rung)
     state = session.read()
     chosen = named(state.experiments.values(), experiment)
     if chosen is None:

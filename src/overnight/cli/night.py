@@ -15,7 +15,7 @@ from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, count, main, pric
 from overnight.cli.climb import up
 from overnight.cli.keys import Keys, watching
 from overnight.cli.trust import allowed
-from overnight.errors import TrackError
+from overnight.errors import OvernightError, TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
 from overnight.night import climb as climbing
@@ -84,11 +84,19 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
             lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
             raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
     if lasts and contract.ladder.share and session.state.chain() and not lab.flight.stopping:
-        up(session, climbing.rungs(session), sandbox_name, workers, began + lasts, least=contract.ladder.gather, quiet=True)
+        _climb(session, sandbox_name, workers, began + lasts, contract.ladder.gather)
     if as_json:
         say(track.track(session.state))
     else:
         _say_end(session.state)
+
+
+def _climb(session: Session, sandbox_name: str, workers: int | None, until: float, gather: int) -> None:
+    """The part of the night that climbs. What goes wrong there is a note: it must not hide what the night has found."""
+    try:
+        up(session, climbing.rungs(session), sandbox_name, workers, until, least=gather, quiet=True)
+    except OvernightError as error:
+        tell(f"note: {error}", err=True)
 
 
 def _team(names: tuple[str, ...], model: str, program: Program) -> tuple[Role, ...]:

@@ -18,10 +18,11 @@ from overnight.ideas.source import gather
 from overnight.lab.events import Event, Judged, Measured, Vetoed
 from overnight.lab.jobs import PATIENT, DropIdea, Steer, Veto
 from overnight.lab.lab import Lab
+from overnight.night import climb as climbing
 from overnight.night import dispatch
 from overnight.night.dispatch import KnownIdea
 from overnight.night.inbox import request
-from overnight.night.session import opened
+from overnight.night.session import Session, opened
 from overnight.report.live import sentence
 from overnight.track.load import load
 from overnight.track.units import seconds
@@ -183,12 +184,19 @@ def drop(number: int, folder: Path) -> None:
 # ---- commands to the night at work --------------------------------------------------------------------------------
 
 
+def _working(folder: Path) -> Session:
+    """The track, or the rung of it on which a climb is at work."""
+    session = opened(folder)
+    names = () if session.at_work() or session.look().opened is None else session.contract().ladder.rung
+    return next((each for each in (climbing.on(session, rung.name) for rung in names) if each.at_work()), session)
+
+
 @main.command()
 @FOLDER
 @DONE
 def pause(folder: Path) -> None:
     """Start nothing new until `overnight resume`; what runs goes on to its end."""
-    dispatch.order(opened(folder), Steer(request(), "pause"))
+    dispatch.order(_working(folder), Steer(request(), "pause"))
     tell("paused: `overnight resume` goes on")
 
 
@@ -197,7 +205,7 @@ def pause(folder: Path) -> None:
 @DONE
 def resume(folder: Path) -> None:
     """Go on after a pause."""
-    dispatch.order(opened(folder), Steer(request(), "resume"))
+    dispatch.order(_working(folder), Steer(request(), "resume"))
     tell("it goes on")
 
 
@@ -206,7 +214,7 @@ def resume(folder: Path) -> None:
 @DONE
 def stop(folder: Path) -> None:
     """End the night that is at work; `overnight run` goes on from there."""
-    dispatch.order(opened(folder), Steer(request(), "stop"))
+    dispatch.order(_working(folder), Steer(request(), "stop"))
     tell("it stops")
 
 

@@ -31,7 +31,9 @@ def trust(folder: Path, yes: bool, as_json: bool) -> None:
     """
     session = Session(folder)
     contract = load(folder)
-    wants = wanted(session, contract, session.program.roles)
+    above = (contract.on(rung.name) for rung in contract.ladder.rung)
+    wants = tuple(dict.fromkeys((*wanted(session, contract, session.program.roles),
+                                 *(want for rung in above for want in wanted(session, rung)))))
     missing = session.trust.missing(wants)
     if as_json:
         say(Wants(tuple(sorted(set(wants))), tuple(missing)))

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from overnight.contracts import Climb as Climbs
-from overnight.lab.experiment import Experiment
+from overnight.lab.experiment import CLIMBS, Experiment
 from overnight.lab.state import State
 from overnight.referee.distributions import student_quantile
 from overnight.referee.scaling import Carried, Word
@@ -31,7 +31,7 @@ PRIOR_PAIRS = 3.0  # with which the spread of a pair is believed to be the usual
 CONFLICTS = "it needs what did not hold here, or changes nothing here"
 AGAIN = 3  # values that are tried on a rung for a constant whose change is worse there
 Kind = Literal["in", "back", "again"]
-_REQUEST = re.compile(r"climb-([\d.]+)-(in|back|again)-(\d+(?:_\d+)?(?:\.\d+(?:_\d+)?)*)-(\d+)")
+_REQUEST = re.compile(CLIMBS + r"([\d.]+)-(in|back|again)-(\d+(?:_\d+)?(?:\.\d+(?:_\d+)?)*)-(\d+)")
 
 
 class Step(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Step(Struct, frozen=True):
 
     def request(self, since: float) -> str:
         """The mark of its order on a rung that began then, from which `step` reads it again."""
-        return f"climb-{since:.3f}-{self.kind}-{'.'.join(self.members)}-{self.nth}"
+        return f"{CLIMBS}{since:.3f}-{self.kind}-{'.'.join(self.members)}-{self.nth}"
 
 
 def step(request: str, since: float) -> Step | None:
@@ -54,6 +54,11 @@ def step(request: str, since: float) -> Step | None:
         return None
     kind: Kind = "in" if found[2] == "in" else "back" if found[2] == "back" else "again"
     return Step(tuple(found[3].split(".")), kind, int(found[4]))
+
+
+def _experiment(key: str) -> int:
+    """Which experiment of the lowest rung a key is of."""
+    return int(key.partition("_")[0])
 
 
 class Climber(Struct, frozen=True):
@@ -89,14 +94,20 @@ def climbs(state: State) -> tuple[Climbs, ...]:
 
 
 class Climb:
-    """What a rung has recorded of these changes, and what comes next."""
+    """What a rung has recorded of these changes, and what comes next; `gone`: the experiments of the lowest rung that were kept
+    there once, and are no more."""
 
-    def __init__(self, climbers: Sequence[Climber], state: State) -> None:
-        self.climbers = {each.key: each for each in climbers}
+    def __init__(self, climbers: Sequence[Climber], state: State, gone: Container[int] = ()) -> None:
+        self.climbers, self.gone = {each.key: each for each in climbers}, gone
         self.spread = state.noise or 0.0
         self.worthwhile, self.since = state.track.metric.worthwhile, state.opened.at if state.opened else 0.0
         self.answered = {found for request in state.answered if (found := step(request, self.since))}
         self.trials = {found: each for each in state.experiments.values() if (found := step(each.request, self.since))}
+
+    @property
+    def experiments(self) -> set[int]:
+        """Those of the lowest rung of which something was handed in here."""
+        return {_experiment(member) for each in self.answered for member in each.members}
 
     # -- what comes next --
 
@@ -119,18 +130,22 @@ class Climb:
 
     def _wanted(self, group: tuple[str, ...]) -> Iterator[Step]:
         """What is wanted of a group, from the outside in."""
-        whole, group = Step(group), tuple(key for key in group if key in self.climbers)
+        whole, left = Step(group), tuple(key for key in group if key in self.climbers)
         trial = self.trials.get(whole)
         if trial is None and whole not in self.answered:
-            yield from [Step(group)] * bool(group)
+            yield from [whole] * bool(left) if left == group else self._wanted(left)
         elif trial is not None and trial.verdict == "keep":
-            nth = sum(each.kind == "back" and each.members == whole.members for each in self.answered)
-            yield from [Step(whole.members, "back", nth)] * (len(group) > 1 and self._doubtful(group, trial))
+            nth = sum(each.kind == "back" and each.members == group for each in self.answered)
+            yield from [Step(group, "back", nth)] * (self.lost(whole) or (len(left) > 1 and self._doubtful(left, trial)))
         elif trial is None or trial.verdict != "open":
             middle = len(group) // 2
             for half in (group[:middle], group[middle:]) if middle else ():
                 yield from self._wanted(half)
-            yield from self._opened_again(group)
+            yield from self._opened_again(left)
+
+    def lost(self, step: Step) -> bool:
+        """Whether a change of a step is not kept on the lowest rung any more, so that it has no place here either."""
+        return any(_experiment(member) in self.gone for member in step.members)
 
     def _opened_again(self, group: tuple[str, ...]) -> Iterator[Step]:
         """A constant whose new value is worse here is tried at others, one after the other."""
@@ -199,6 +214,8 @@ class Climb:
         last, trial = min(tried, key=lambda pair: (pair[1].verdict != "keep", len(pair[0].members)))
         if trial.verdict == "keep":
             return "holds", trial, last.members
+        if Step((key,)) in self.answered and Step((key,)) not in self.trials:
+            return "unknown", None, ()  # by itself it could not be made
         if trial.verdict == "open" or len(last.members) > 1:
             return "waits", trial, last.members
         return self._discarded(key, trial), trial, last.members

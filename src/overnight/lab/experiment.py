@@ -25,6 +25,7 @@ MOST_TURNS_BYTES = 16 << 10  # of a note that says what was turned: from it foll
 CUT_PATCH_CHARACTERS = 64 << 10  # characters of a diff from which on it may not be the whole
 GUARDED = ("breaks the guard", "is not shown to keep within the guard")  # how the reasons begin where a guard is broken
 SCATTERS = "its runs scatter too much"  # the same where they scatter more than the baseline's
+CLIMBS = "climb-"  # how the mark of an order begins that a climb gives, and no person
 OTHERWISE = (*GUARDED, SCATTERS, DENIED, UNCHECKED)  # and all that say nothing of the metric
 NO_SEEDS: frozenset[int] = frozenset()  # one for all: a set of its own for each experiment would be most of what it takes
 
@@ -167,7 +168,7 @@ class Experiment(Struct, array_like=True, gc=False):
 
     def veto(self, event: Vetoed) -> Decision:
         """It was the one that was taken back: its verdict from now on."""
-        said = "taken back" if event.fails else "vetoed by a person"
+        said = "taken back" if event.fails or event.request.startswith(CLIMBS) else "vetoed by a person"
         verdict: Decision = "crash" if event.fails else "discard"
         self.verdict, self.reason = verdict, f"{said}{': ' if event.reason else ''}{event.reason}"
         return verdict

@@ -17,9 +17,10 @@ from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.referee.scaling import Carried, Sized, foretell
 from overnight.researchers.knobs.turned import another, turned_to
-from overnight.track.spec import Track
+from overnight.track.ladder import Ladder
 
 DOUBTFUL = "together they gain so little that one of them may be worth nothing, so they are tried apart"
+GONE = "a part of it was taken back on the lowest rung"
 MOST_PARTS = 40  # constants of one change that climb by themselves
 
 
@@ -35,21 +36,25 @@ def on(session: Session, rung: str) -> Session:
     """The session of a rung of an opened track. Raises TrackError where the track itself was never run."""
     state = session.read()
     assert state.opened is not None
-    return Session(session.repo.folder, session.repo, rung, state.opened.commit)
+    return Session(session.repo.folder, rung=rung, baseline=state.opened.commit)
 
 
 def anew(session: Session, above: Session) -> bool:
-    """Whether a rung has to begin anew, because the track did, by another contract or at another commit."""
+    """Whether a rung has to begin anew: the track did, of whose experiments it tried some that are no more, or at another
+    commit; or what [ladder] says of this rung has changed. Raises TrackError."""
     opened, theirs = session.state.opened, above.look().opened
-    return theirs is not None and opened is not None and (theirs.contract, theirs.commit) != (opened.contract, opened.commit)
+    if theirs is None or opened is None:
+        return False
+    return theirs.commit != opened.commit or not above.contract().comparable(above.state.track) \
+        or not Climb((), above.state).experiments <= session.state.experiments.keys()
 
 
 def climbers(session: Session, rung: str) -> list[Climber]:
     """The changes that may climb to a rung: what was kept on the track, and held on every rung between."""
     state = session.read()
     found = [climber for keep in state.chain() for climber in _divided(keep)]
-    for name in _between(state.track, rung):
-        known = state.ladder[name].carried if name in state.ladder else ()
+    for name in _between(session.contract().ladder, rung):
+        known = state.ladder[name].carried if name in state.ladder and not anew(session, on(session, name)) else ()
         held = {(each.experiment, each.part): each.effect for each in known if each.word == "holds"}
         found = [each if (effect := held[each.number, each.part]) is None else replace(each, foretold=effect)
                  for each in found if (each.number, each.part) in held]
@@ -68,9 +73,9 @@ def _divided(keep: Experiment) -> Iterator[Climber]:
         yield Climber(keep.id, title, keep.base_commit, keep.commit, effect / len(knobs), part, knob, (old, new))
 
 
-def _between(track: Track, rung: str) -> Iterator[str]:
+def _between(ladder: Ladder, rung: str) -> Iterator[str]:
     """The rungs between the lowest and one."""
-    for each in track.ladder.rung:
+    for each in ladder.rung:
         if each.name == rung:
             return
         yield each.name
@@ -82,6 +87,7 @@ class Orders:
     def __init__(self, lowest: Session, rung: Session, together: int) -> None:
         self.lowest, self.rung, self.together = lowest, rung, together
         self.climbers = climbers(lowest, rung.rung)
+        self.gone = {each.id for each in lowest.state.experiments.values() if each.verdict not in ("open", "keep")}
         self._given = set[Step]()
 
     def __call__(self) -> Iterator[Order]:
@@ -97,12 +103,12 @@ class Orders:
 
     def climb(self) -> Climb:
         """What the rung has recorded by now."""
-        return Climb(self.climbers, self.rung.state)
+        return Climb(self.climbers, self.rung.state, self.gone)
 
     def _order(self, step: Step, request: str, climb: Climb) -> Order:
         """A step as a change on the rung's frontier; one that cannot be made there changes nothing and is declined for it."""
         if step.kind == "back":
-            return Veto(request, climb.trials[Step(step.members)].id, DOUBTFUL)
+            return Veto(request, climb.trials[Step(step.members)].id, GONE if climb.lost(step) else DOUBTFUL)
         chosen, base = [each for each in self.climbers if each.key in step.members], self.rung.state.commit
         tip = base
         for each in chosen:
@@ -132,31 +138,42 @@ def _message(step: Step, chosen: Sequence[Climber]) -> str:
 
 def record(lowest: Session, orders: Orders) -> Climbed:
     """Note on the track what is known of a rung by now. Raises TrackError, Busy."""
-    rung = orders.rung
-    assert rung.state.opened is not None
-    event = Climbed(time.time(), rung.rung, rung.state.track.ladder.at(rung.rung).size, rung.branch,
-                    tuple(foretold(lowest.state, rung.rung, orders.climb().carried())))
+    event = _known(lowest, orders)
     with lowest.writing(changed=True):
         lowest.record([event])
     return event
 
 
-def foretold(state: State, rung: str, carried: Sequence[Carried]) -> Iterator[Carried]:
+def unrecorded(lowest: Session, orders: Orders) -> bool:
+    """Whether a rung has shown what is not noted on the track: a climb was killed, or found the track busy at its end."""
+    if orders.rung.state.opened is None:
+        return False
+    known, noted = _known(lowest, orders), lowest.state.ladder.get(orders.rung.rung)
+    return bool(known.carried or noted) and (noted is None or replace(known, at=noted.at) != noted)
+
+
+def _known(lowest: Session, orders: Orders) -> Climbed:
+    rung, ladder = orders.rung, lowest.contract().ladder
+    return Climbed(time.time(), rung.rung, ladder.at(rung.rung).size, rung.branch,
+                   tuple(foretold(lowest.state, ladder, rung.rung, orders.climb().carried())))
+
+
+def foretold(state: State, ladder: Ladder, rung: str, carried: Sequence[Carried]) -> Iterator[Carried]:
     """What is known of changes on a rung, with what the rungs below say of each."""
-    size = state.track.ladder.at(rung).size
-    measured = [_measured(state, each, rung) for each in carried]
+    size = ladder.at(rung).size
+    measured = [_measured(state, ladder, each, rung) for each in carried]
     for which, each in enumerate(carried):
         yield replace(each, foretold=foretell(measured, which, size))
 
 
-def _measured(state: State, change: Carried, rung: str) -> list[Sized]:
+def _measured(state: State, ladder: Ladder, change: Carried, rung: str) -> list[Sized]:
     """What a change was measured as by itself on the lowest rung and on those below one."""
     keep, found = state.experiments[change.experiment], list[Sized]()
     if len(turns(keep.note)) <= 1 and keep.effect is not None and keep.interval is not None:
         found.append(Sized(1.0, keep.effect, keep.interval))
-    for name in _between(state.track, rung):
+    for name in _between(ladder, rung):
         if climbed := state.ladder.get(name):
-            found += [Sized(climbed.size, each.effect, each.interval) for each in climbed.carried
+            found += [Sized(ladder.at(name).size, each.effect, each.interval) for each in climbed.carried
                       if (each.experiment, each.part) == (change.experiment, change.part)
                       and each.effect is not None and each.interval is not None]
     return found

@@ -148,7 +148,7 @@ def _answers(session: Session, wish: Order, tail: Iterator[list[Event]]) -> Iter
 
 def _carried_out(session: Session, wish: Order) -> list[Event]:
     """Carry out an order here; nothing where a night began meanwhile."""
-    here = Session(session.repo.folder)
+    here = Session(session.repo.folder, rung=session.rung, baseline=session.baseline)
     try:
         with here.writing(changed=True) as state:
             if wish.request in state.answered:

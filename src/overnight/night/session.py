@@ -85,6 +85,9 @@ class Session:
         """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
         is no journal yet."""
         if self.look(whole).opened is None:
+            if self.rung:
+                raise TrackError(f"nothing was tried on the rung {load(self.repo.folder).ladder.at(self.rung).name} yet: run "
+                                 f"`overnight climb {self.repo.folder}` first.")
             raise TrackError(f"nothing was run here yet: run `overnight run {self.repo.folder}` first.{self.elsewhere(' ')}")
         return self.state
 
@@ -296,8 +299,9 @@ class Session:
         self.record([begins])
 
     def refuse_other_contract(self) -> None:
-        """Raise TrackError where the track was begun with another contract than stands in its folder now."""
-        if self.state.opened is not None and self.state.opened.contract != text_of(self.repo.folder):
+        """Raise TrackError where the track was begun with another contract than stands in its folder now. What only [ladder]
+        says may change: rungs have states of their own."""
+        if self.state.opened is not None and not self.contract().comparable(self.state.track):
             raise TrackError(f"{spec.FILE} has changed since this track began, so old and new numbers do not compare: "
                              "restore it, or begin anew with `overnight run --restart`.")
 
@@ -358,8 +362,8 @@ class Session:
             self.state.apply(event)
 
 
-def opened(folder: Path) -> Session:
-    """The track that a folder belongs to; of a linked work tree, the one of the main tree."""
+def opened(folder: Path, rung: str = "") -> Session:
+    """The track that a folder belongs to, or a rung of it; of a linked work tree, the one of the main tree."""
     repo = Repo(folder)
     home = repo.home()
-    return Session(home, repo if home == repo.folder else None)
+    return Session(home, repo if home == repo.folder else None, rung)

@@ -25,6 +25,7 @@ SCATTER, SLOPE = 0.35, 0.5  # of a usual effect: its scatter from rung to rung, 
 PRIOR = 2.0  # degrees of freedom with which the scatter is thought to be that
 NORMAL = 1.96  # standard errors to either side of a 95 % interval
 TINY = 1e-12  # of a usual effect, below which a variance counts as none
+MOST = 1e150  # in whatever unit, above which an effect or an end of its interval says nothing
 HALVINGS = 60  # of the interval in which the scatter is looked for
 
 
@@ -39,6 +40,11 @@ class Sized(Struct, frozen=True):
     def variance(self) -> float:
         """The square of its standard error."""
         return ((self.interval[1] - self.interval[0]) / (2 * NORMAL)) ** 2
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be reckoned with: its numbers are finite, as are their squares."""
+        return all(abs(value) < MOST for value in (self.effect, *self.interval))
 
 
 class Foretold(Struct, frozen=True):
@@ -83,6 +89,7 @@ class Carried(Struct, frozen=True):
 def foretell(changes: Sequence[Sequence[Sized]], which: int, size: float) -> Foretold | None:
     """What one of several changes will be measured as at a size, from what all were measured as at smaller ones; None from
     fewer than three of it."""
+    changes = [[each for each in change if each.usable] for change in changes]
     mine = changes[which]
     if len(mine) < LEAST_RUNGS:
         return None

@@ -53,4 +53,6 @@ def _now(found: TrackView, at_work: bool) -> str:
         return "a night is at work" + ", paused: `overnight resume` goes on" * found.paused
     if found.problem:
         return f"nothing more is measured: {found.problem.rstrip('.')}"
+    if "@" in found.track:
+        return "a rung: `overnight climb` goes on"
     return "no night is at work: `overnight run` goes on, `overnight merge` takes what was kept"

@@ -229,6 +229,12 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
             track=change(self.track, name=f"{self.name}@{name}"), referee=change(self.referee, stack=1),
             metric=self.metric if rung.worthwhile is None else change(self.metric, worthwhile=rung.worthwhile))
 
+    def comparable(self, other: Track) -> bool:
+        """Whether what was measured by one contract compares with what is measured by another: they differ in their ladders at
+        most, of which a rung has taken its part already."""
+        bare = Ladder()
+        return msgspec.structs.replace(self, ladder=bare) == msgspec.structs.replace(other, ladder=bare)
+
     @property
     def self_reported(self) -> bool:
         """True where the candidate's own output is the metric."""
