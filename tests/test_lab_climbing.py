@@ -69,6 +69,21 @@ def test_a_constant_that_is_worse_here_is_tried_at_other_values():
     assert not [each for each in climb.trials if each.kind == "again"]
 
 
+def test_what_turned_one_constant_twice_is_tried_in_turn():
+    rung = Rung(5, 2, {"1": GOOD, "2": GOOD})
+    twice = [Climber(number, f"A {number}", "", "", 2.0, knob="a.py:A") for number in (1, 2)]
+    assert [each.members for each in Climb(twice, rung.night.lab.state).steps(1)] == [("1",)]
+    assert [each.members for each in Climb(twice, rung.night.lab.state).steps()] == [("1", "2")]
+    assert {each.experiment: each.word for each in rung.climb(twice, 1).carried()} == {1: "holds", 2: "holds"}
+
+
+def test_a_spread_beyond_all_numbers_gives_no_interval():
+    _, climb, _ = climbed({"1": BAD}, together=1)
+    climb.spread, trial = 1e150, next(iter(climb.trials.values()))
+    trial.interval, trial.variance, trial.pairs = None, 1e308, 3
+    assert climb.carried()[0].interval is None
+
+
 def test_a_climb_that_was_killed_goes_on_from_its_record():
     truths = {"1": BAD, "2": GOOD, "3": GOOD, "4": NOTHING}
     _, whole, rung = climbed(truths)

@@ -29,6 +29,7 @@ PART = 0.5  # of what was foretold, below which an effect counts as vanished
 DOUBT = 0.05  # chance with which a keep of several may gain too little and still count as what was foretold
 PRIOR_PAIRS = 3.0  # with which the spread of a pair is believed to be the usual one
 CONFLICTS = "it needs what did not hold here, or changes nothing here"
+LARGEST = 1e150  # spread whose square is still a number
 AGAIN = 3  # values that are tried on a rung for a constant whose change is worse there
 Kind = Literal["in", "back", "again"]
 _REQUEST = re.compile(CLIMBS + r"([\d.]+)-(in|back|again)-(\d+(?:_\d+)?(?:\.\d+(?:_\d+)?)*)-(\d+)")
@@ -99,7 +100,7 @@ class Climb:
 
     def __init__(self, climbers: Sequence[Climber], state: State, gone: Container[int] = ()) -> None:
         self.climbers, self.gone = {each.key: each for each in climbers}, gone
-        self.spread = state.noise or 0.0
+        self.spread = min(state.noise or 0.0, LARGEST)
         self.worthwhile, self.since = state.track.metric.worthwhile, state.opened.at if state.opened else 0.0
         self.answered = {found for request in state.answered if (found := step(request, self.since))}
         self.trials = {found: each for each in state.experiments.values() if (found := step(each.request, self.since))}
@@ -115,10 +116,17 @@ class Climb:
         """What may be handed in now, at most so many changes at once; nothing while what it depends on is open. A keep is taken
         back when nothing else is under way, for what was kept after it is then confirmed anew."""
         found = dict.fromkeys(wanted for group in self._groups(together) for wanted in self._wanted(group))
-        new = [each for each in found if each not in self.answered and each.kind != "back"]
+        new = [each for each in found if each not in self.answered and each.kind != "back" and self._in_turn(each)]
         back = [each for each in found if each.kind == "back"]
         under_way = new or any(trial.verdict == "open" for trial in self.trials.values())
         return new if under_way else back[-1:]
+
+    def _in_turn(self, step: Step) -> bool:
+        """Whether nothing is still to be tried that turned a constant of its before, and stands beside none of it."""
+        knobs = {self.climbers[member].knob for member in step.members if member in self.climbers} - {""}
+        first = min((place for place, key in enumerate(self.climbers) if key in step.members), default=0)
+        before = [key for key, each in [*self.climbers.items()][:first] if each.knob in knobs and key not in step.members]
+        return not any(self._word(key)[0] == "waits" for key in before)
 
     def _groups(self, together: int) -> Iterator[tuple[str, ...]]:
         """The changes as they were first handed in together, then those that never were."""
@@ -193,7 +201,7 @@ class Climb:
         if trial.interval or trial.effect is None or not trial.pairs:
             return trial.interval
         far = self._error(trial, trial.pairs, 0.025)
-        return trial.effect - far, trial.effect + far
+        return (trial.effect - far, trial.effect + far) if math.isfinite(far) else None
 
     def _error(self, trial: Experiment, pairs: int, chance: float) -> float:
         """By how much the mean of so many pairs is off with no more than this chance to one side, their number being fixed."""
