@@ -1,8 +1,8 @@
 """Climbing: what was kept at one size is confirmed at the next, as changes that are handed in there. Pure.
 
 A rung is a track of its own, with its baseline, its noise, its wealth and its branch, so that nothing but the referee says what
-holds there. Changes are tried together first; where that is no keep they are halved, and where a keep of several gains so
-much less than was foretold that one of them may be worth nothing, each is taken out again by itself.
+holds there. Changes are tried together first; where that is no keep they are halved, and where it is a keep that gains so
+little that one of them may be worth nothing, it is taken back and they are halved too.
 
 Covered: nights that end in between (all is read from what the rung has recorded), changes that need one that did not hold.
 Not covered: of several that gain together as much as was foretold, one that harms may hide behind one that has grown.
