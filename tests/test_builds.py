@@ -109,6 +109,14 @@ def test_without_inputs_every_file_counts_and_with_them_others_are_not_there(tmp
         assert named.when == "gone"
 
 
+def test_the_environment_of_runs_is_no_part_of_a_build_which_would_be_kept_for_another(tmp_path, bubblewrap):
+    contract = CONTRACT.replace('command = ["make", "-s"]', 'command = ["sh", "-c", "mkdir bin && echo built ${SIZE-without} > bin/said"]') \
+        .replace('command = ["bin/program"]', 'command = ["sh", "-c", "cat bin/said && echo ran with $SIZE && echo loss: 1"]\nenvironment = { SIZE = "2" }')
+    bench = Bench(repository(tmp_path / "made", {**MADE, "track.toml": contract}), bubblewrap, contract)
+    bench.run()
+    assert "built without\nran with 2\n" in bench.said
+
+
 def test_a_build_that_fails_is_a_crash_with_the_compilers_words(made):
     ended = made.run({"loss.h": "#define LOSS 1.0 +\n"})
     assert ended.outcome == "crash" and ended.reason.startswith("the build ended with status 2: program.c:7:"), ended.reason

@@ -469,7 +469,7 @@ class _OneRun:
         path = f"{Path(runner.python).parent}:/usr/local/bin:/usr/bin:/bin"
         env = {"OVERNIGHT_SEED": str(seed), "PYTHONHASHSEED": WARM_HASHSEED if self.track.warm else str(seed), "PATH": path,
                "PYTHONDONTWRITEBYTECODE": "1", **dict.fromkeys(THREADS, str(len(self.cores) or self.track.run.cpus)), **more,
-               **({} if isinstance(step, Score) else self.track.run.environment)}
+               **({} if isinstance(step, Score | Build) else self.track.run.environment)}
         return Command((runner.python, *words[1:]) if words[0] in ("python", "python3") else words, tree,
                        Limits(wall=seconds(step.timeout), memory=size(step.memory)), runner.repo.prefix or ".", env,
                        (*runner.mounts, *runner.data, *runner.links), runner.home, runner.imports)
