@@ -23,6 +23,11 @@ def test_the_scorer_keeps_what_it_has_where_that_is_more():
     assert (found.run.timeout, found.score.timeout, found.score.memory) == ("5s", "10s", "256MiB")
 
 
+def test_a_rung_may_do_without_what_the_track_uses():
+    track = parse(CONTRACT.replace('timeout = "10s"', 'timeout = "10s"\ngpus = true\ncpus = 4', 1) + RUNG + "gpus = false\ncpus = 1\n")
+    assert (track.run.gpus, track.run.cpus) == (True, 4) and (track.on("large").run.gpus, track.on("large").run.cpus) == (False, 1)
+
+
 def test_the_rung_below():
     ladder = parse(CONTRACT + '[[ladder.rung]]\nname = "mid"\nsize = 2\n' + RUNG).ladder
     assert (ladder.below("mid"), ladder.below("large")) == ("", "mid")
@@ -42,7 +47,7 @@ def test_the_rung_below():
     (RUNG + RUNG.replace("4", "8"), "two rungs are called 'large'"), (RUNG.replace("large", "a/b"), "cannot be part of a branch name"),
     (RUNG.replace("large", "a..b"), "cannot be part of a branch name"), (f'{RUNG}timeout = "soon"\n', "'soon' is not a duration"),
     (f'{RUNG}environment = {{ OVERNIGHT_SEED = "1" }}\n', "OVERNIGHT_SEED is set by Overnight itself"),
-    (f'{RUNG}environment = {{ "A B" = "1" }}\n', "is no variable"), (f"{RUNG}worthwhile = -1\n", "not negative"),
+    (f'{RUNG}environment = {{ "A B" = "1" }}\n', "is no variable"), (f"{RUNG}worthwhile = -1\n", "not negative"), (f"{RUNG}cpus = 0\n", "cpus must be at least 1"),
     (f'{RUNG}[[guard]]\nmetric = "cpu_seconds"\nat_most = "40s"\n', 'relative to the baseline, like "1.25x"')])
 def test_what_is_wrong_is_one_sentence(more, said):
     with pytest.raises(TrackError, match=said):

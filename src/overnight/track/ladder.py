@@ -40,7 +40,7 @@ class Rung(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: str = ""
     memory: str = ""
     disk: str = ""
-    cpus: int = 0
+    cpus: int | None = None
     gpus: bool | None = None
 
 
@@ -97,7 +97,7 @@ def _of_rung(rung: Rung, below: Sequence[Rung]) -> Iterator[tuple[str, str]]:
                        "name the rungs from small to large.")
     if rung.worthwhile is not None and not 0 <= rung.worthwhile < float("inf"):
         yield "worthwhile", "worthwhile is a size: write a number that is not negative."
-    if rung.cpus < 0:
+    if rung.cpus is not None and rung.cpus < 1:
         yield "cpus", "cpus must be at least 1."
     for key, unit in UNITS.items():
         try:

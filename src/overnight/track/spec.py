@@ -222,7 +222,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
             return self
         rung, change = self.ladder.at(name), msgspec.structs.replace
         given = {key: value for key in ("timeout", "memory", "disk", "cpus", "gpus") if (value := getattr(rung, key))
-                 not in ("", 0, None)}
+                 not in ("", None)}
         run = change(self.run, environment=self.run.environment | rung.environment, **given)
         return change(
             self, run=run, oracle=_roomier(self.oracle, rung), score=_roomier(self.score, rung),
