@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 import needs
+from browsing import browser  # noqa: F401, a fixture
 from overnight.night import needs as wanted
 from overnight.night.session import Session
 from overnight.sandbox.bubblewrap import Bubblewrap
