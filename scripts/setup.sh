@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what Overnight needs: git and bubblewrap from the system, a virtual environment in .venv.
 # Usage: scripts/setup.sh [EXTRAS]     (of pyproject.toml, like "llm" or "llm,mcp"; "dev" is all of them and what the tests need)
-# Charts and recognising ideas in other words are extras as well, and always come along.
+# Charts, the web page and recognising ideas in other words are extras as well, and always come along.
 set -eu
 cd "$(dirname "$0")/.."
 extra=${1:-}
@@ -62,7 +62,7 @@ if [ -f "$stamp" ] && [ ! pyproject.toml -nt "$stamp" ] && [ ! constraints.txt -
     exit 0
 fi
 say "setting up .venv (once; about a minute)"
-what=".[charts,similarity${extra:+,$extra}]"
+what=".[charts,similarity,web${extra:+,$extra}]"
 if [ -n "$uv" ]; then
     [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || uv venv -q --clear --python "$python" .venv
     uv pip install -q --python .venv/bin/python -c constraints.txt -e "$what"

@@ -19,7 +19,7 @@ from overnight.night import dispatch
 from overnight.views.points import PointView
 
 NEEDS = "night"
-NO_DATA = {"completion", "demo", "mcp"}
+NO_DATA = {"completion", "demo", "mcp", "serve"}
 NONE = ("--sandbox", "none")
 ENDLESS = {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(0.05)\n",
            "program.md": "---\nresearchers: [knobs, placebo]\n---\n"}  # a placebo never runs out of changes

@@ -18,7 +18,7 @@ from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
 PACKAGES = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
-            "similarity": "rapidfuzz snowballstemmer"}
+            "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2"}
 ALL = " ".join(PACKAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

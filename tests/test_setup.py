@@ -98,7 +98,7 @@ def test_an_old_python_is_a_sentence(copy):
 
 
 @pytest.mark.parametrize(("arguments", "extras"), [
-    ([], "charts,similarity"), (["llm,mcp"], "charts,similarity,llm,mcp"), (["dev"], "charts,similarity,dev")])
+    ([], "charts,similarity,web"), (["llm,mcp"], "charts,similarity,web,llm,mcp"), (["dev"], "charts,similarity,web,dev")])
 def test_charts_and_likeness_come_along_with_what_is_asked_for(copy, arguments, extras):
     linux(copy)
     fake(copy, "bwrap", "")

@@ -601,6 +601,9 @@ class Journal(Protocol[Event]):
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record that is known here: they pin the whole past."""
 
+    def latest(self) -> tuple[int, str]:
+        """Number and hash of the last record that is stored now, whichever process wrote it. Raises JournalError."""
+
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
 

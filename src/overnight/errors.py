@@ -7,6 +7,7 @@
     │   └── Conflict          another process wrote to it meanwhile
     ├── SandboxMissing        no sandbox works on this machine: what to install or choose
     ├── Busy                  another process holds this track
+    ├── NotFound              what was asked for is not there: a number or a name that stands for nothing
     ├── Declined              a job or a result was not taken: not waited for, for another job, or of another version
     ├── EditError             a change could not be made: it does not apply, or leaves the boundary
     │   └── Foul              it leaves the boundary: what may not be edited was changed
@@ -59,6 +60,10 @@ class SandboxMissing(OvernightError):
 
 class Busy(OvernightError):
     """Another process holds this track."""
+
+
+class NotFound(OvernightError):
+    """What was asked for is not there: its number or name stands for nothing."""
 
 
 class Declined(OvernightError):

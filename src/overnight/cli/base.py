@@ -112,6 +112,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "report": ("look", "Write results.tsv, report.md, progress.svg and progress.png."),
     "resume": ("outside", "Go on after a pause."),
     "run": ("night", "Try ideas until the time is over; Ctrl-C stops, running it again goes on."),
+    "serve": ("serving", "Show tracks in a browser, while nights are at work and after."),
     "show": ("look", "One experiment (its number or commit): diff, runs, verdict with its evidence, end of its log."),
     "status": ("look", "Where a track stands."),
     "stop": ("outside", "End the night that is at work; `overnight run` goes on from there."),

@@ -1,4 +1,4 @@
-"""`overnight mcp`."""
+"""`overnight serve` and `overnight mcp`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from overnight.cli.base import FOLDER, SANDBOX, WORKERS, main, tell
+from overnight.cli.base import FOLDER, SANDBOX, WORKERS, apart, main, tell
 from overnight.errors import extra
 from overnight.night.session import opened
 from overnight.track.load import load
@@ -46,6 +46,22 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
             server.made(verbs).run("stdio")
     finally:
         verbs.close()
+
+
+@main.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The one address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any.")
+def serve(folders: tuple[Path, ...], host: str, port: int) -> None:
+    """Show tracks in a browser, while nights are at work and after."""
+    with extra("web", "`overnight serve`"):
+        import uvicorn
+
+        from overnight.web import app
+        from overnight.web.tracks import Tracks
+    tracks = Tracks([apart(folder) for folder in folders or (Path(),)])
+    tell(f"serving http://{host}:{port}/; Ctrl-C ends it", err=True)
+    uvicorn.run(app.made(tracks), host=host, port=port, log_level="warning")
 
 
 def _ends_with(verbs: Verbs) -> None:

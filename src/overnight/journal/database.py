@@ -36,18 +36,19 @@ _SCHEMA = "CREATE TABLE schema (version INTEGER NOT NULL, PRIMARY KEY (version))
 
 
 class DatabaseJournal:
-    """The record of one track in a file that other tracks may share. One process writes a track, many read."""
+    """The record of one track in a file that other tracks may share. One process writes a track, many read; one that is opened
+    `only_to_read` changes nothing in the file, and shows an empty file as an empty journal."""
 
-    def __init__(self, path: Path, track: str = "") -> None:
+    def __init__(self, path: Path, track: str = "", only_to_read: bool = False) -> None:
         """Raises JournalError."""
-        self.path, self.track = path, track
+        self.path, self.track, self._only_to_read = path, track, only_to_read
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Event)
         self._alone = threading.RLock()  # of the threads that use the connection
         self._kept: sqlite3.Connection | None = None
         self._migrated = False
         with self._connected("opened") as connection:
-            if self._format(connection) is None:
+            if self._format(connection) is None and not only_to_read:
                 with _transaction(connection):  # another process may be about to do the same
                     if self._format(connection) is None:
                         self._make(connection)
@@ -58,10 +59,13 @@ class DatabaseJournal:
         """The connection; a JournalError of one that fails says that the journal cannot be `done`."""
         try:
             with self._alone:
-                self._kept = self._kept or _connection(self.path)
+                self._kept = self._kept or self._connection()
                 yield self._kept
         except sqlite3.Error as error:
             raise JournalError(f"the journal {self.path} cannot be {done}: {error}.") from error
+
+    def _connection(self) -> sqlite3.Connection:
+        return _only_read(self.path) if self._only_to_read else _connection(self.path)
 
     def _format(self, connection: sqlite3.Connection) -> int | None:
         """The format's version, None where there is none yet. Raises JournalError for a newer one."""
@@ -91,8 +95,11 @@ class DatabaseJournal:
 
     def _rows(self, connection: sqlite3.Connection, more: str, *values: int) -> sqlite3.Cursor:
         """This track's records, in whichever format they are: number, body, hash. `more`: what else is asked of them."""
-        if self._format(connection) == VERSION:
+        found = self._format(connection)
+        if found == VERSION:
             return connection.execute(f"SELECT seq, body, hash FROM events WHERE track = ? {more}", (self.track, *values))
+        if found is None:
+            return connection.execute("SELECT 0, x'', '' WHERE 0")
         return connection.execute(f"SELECT seq, body, hash FROM events WHERE ? = '' {more}", (self.track, *values))
 
     def _last(self, connection: sqlite3.Connection) -> tuple[int, str]:
@@ -143,7 +150,7 @@ class DatabaseJournal:
         follower counts what it read and asks for what comes after. Raises JournalError."""
         seq, chain = after, START
         try:
-            with closing(_connection(self.path)) as connection:  # its own: others write meanwhile
+            with closing(self._connection()) as connection:  # its own: others write meanwhile
                 rows = self._rows(connection, "AND seq >= ? ORDER BY seq", after or -sys.maxsize)
                 if after and (known := rows.fetchone()):  # the record that the next is linked to
                     seq, chain = after, known[2] if known[0] == after else ""
@@ -168,6 +175,11 @@ class DatabaseJournal:
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record: quote it to pin the whole past."""
         return self._head
+
+    def latest(self) -> tuple[int, str]:
+        """Number and hash of the last record as it is stored now, whichever process wrote it. Raises JournalError."""
+        with self._connected("read") as connection:
+            return self._last(connection)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -143,6 +143,7 @@ class JournalSuite:
         journal.extend(some(2, 6))
         assert list(follower.replay(after=5)) == some(2, 6)
         assert list(follower.replay(after=6)) == some(1, 7)
+        assert follower.head[0] == 5 and follower.latest() == journal.head == journal.latest()
 
     def test_tracks_are_apart(self, tmp_path: Path) -> None:
         one, other = self.filled(tmp_path), self.open(tmp_path, "other")
