@@ -15,7 +15,7 @@ from overnight.contracts import EXPECTS, MATTERS, Best, Change, Explored
 from overnight.lab import leads, snapshot
 from overnight.lab.events import Judged, Measured, Probed, Proposed
 from overnight.lab.jobs import Measure, Proposal
-from overnight.report import live, morning, standing, tables
+from overnight.report import live, morning, scene, standing, tables
 from overnight.views import points, public, sentences
 from overnight.views.experiment import History, detail, history
 from overnight.views.points import PointView
@@ -213,10 +213,10 @@ def test_status_report_and_table_count_points(night, told):
 
 def test_the_chart_has_a_ring_for_each_point_between_its_experiments(night, told):
     chart = pytest.importorskip("overnight.report.chart")
-    scene = chart._scene(told)
+    drawn = scene.scene(told)
     ran = [p for p in told.points if p.gain is not None]
-    assert len(scene.explored) == len(ran) and scene.end >= max(x for x, _ in scene.explored)
-    assert sum(x < 1 for x, _ in scene.explored) == sum(p.after == 0 for p in ran)
+    assert len(drawn.explored) == len(ran) and drawn.end >= max(dot.x for dot in drawn.explored)
+    assert sum(dot.x < 1 for dot in drawn.explored) == sum(p.after == 0 for p in ran)
     assert [text.get_text() for text in chart._figure(told).axes[0].get_legend().get_texts()][-1] == (
         f"{len(told.points)} explored in single runs")
 

@@ -16,8 +16,9 @@ from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
-from overnight.report import chart, morning, tables
+from overnight.report import chart, morning, scene, tables
 from overnight.report.standing import standing
+from overnight.report.svg.axes import apart
 from overnight.track import units
 from overnight.track.spec import Guard
 from overnight.views import sentences
@@ -229,7 +230,7 @@ def test_a_terrible_discard_does_not_squash_the_picture():
     for _ in range(9):
         night.judge("discard", gain=-0.02, fresh=0)
     night.judge("discard", gain=-1e6, fresh=0)
-    low, high = chart._heights(chart._scene(history(night.lab.state)))
+    low, high = scene.limits(scene.scene(history(night.lab.state), differences=True))
     assert -0.205 < low < -0.1 and 0 < high < 0.195
 
 
@@ -240,12 +241,12 @@ def test_an_experiment_stands_to_the_right_of_what_it_was_put_on(tmp_path):
     night.happen(Rebased(0.0, first[0], *night.frontier, "d" * 40))
     night.happen(Judged(0.0, first[0], "keep", "better", 0.02, (0.01, 0.03), 6, 3, 30.0))
     assert [e.id for e in night.lab.state.chain()] == [2, 1]
-    assert [(d.x, d.label) for d in chart._scene(history(night.lab.state)).kept] == [(2, "quick"), (3, "slow")]
+    assert [(d.x, d.title) for d in scene.scene(history(night.lab.state)).kept] == [(2, "quick"), (3, "slow")]
 
 
 def test_labels_are_moved_apart_as_little_as_possible():
     places = [0.0, 1.0, 1.5, 40.0]
-    moved = [place + move for place, move in zip(places, chart.apart(places, 10.0), strict=True)]
+    moved = apart(places, 10.0)
     assert all(after - before >= 10 - 1e-9 for before, after in pairwise(moved))
     assert moved[3] == 40.0 and sum(moved[:3]) == pytest.approx(sum(places[:3]))
 
@@ -503,7 +504,7 @@ def test_gains_on_a_time_are_ratios_and_nothing_is_shown_that_no_run_took(tmp_pa
     assert all("90 % lower (composed of 2 keeps)" in each for each in (tables.headline(where), text, " ".join(said)))
     assert "the product of the ratios of the 2 keeps below" in text and "ratio 0.2" in text and "ratio 0.5" in text
     assert "val_bpc, % of the baseline's, composed of what was kept; lower is better" in said
-    assert [dot.at for dot in chart._scene(history(night.lab.state)).kept] == pytest.approx([20.0, 10.0])
+    assert [dot.y for dot in scene.scene(history(night.lab.state)).kept] == pytest.approx([20.0, 10.0])
 
 
 def test_a_discard_is_told_in_a_word_before_the_referees_reason(tmp_path):

@@ -7,11 +7,8 @@ The same history gives the same SVG, byte for byte. Nothing of pyplot's global s
 from __future__ import annotations
 
 import math
-import statistics
 import warnings
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.lab.state import BASELINE
+from overnight.report.scene import Dot, Scene, limits
+from overnight.report.scene import scene as shown
+from overnight.report.svg.axes import apart
 from overnight.report.tables import headline, levels, plain
-from overnight.views.experiment import ExperimentView, History
-from overnight.views.points import PointView
+from overnight.views.experiment import History
 from overnight.views.track import TrackView
 
 DPI = 150
@@ -52,41 +50,6 @@ GAP = 21.0  # pixels between the middles of neighbouring labels
 FARTHEST = 60.0  # pixels that a label may be moved from its dot
 LEAD = 13.0  # pixels between a dot and its label
 FEW = 60  # experiments up to which dots are large
-WORSE = 0.6  # of the spread of what was kept: how far beyond it what was discarded is still shown
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One experiment that was measured. `x` is its number, or the place after the later one that it stands on; `at` is where
-    its effect takes the metric from there, on the scale of the picture, and `low` and `high` bound that."""
-
-    x: float
-    at: float
-    low: float
-    high: float
-    gain: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is drawn.
-
-    explored    the places of single runs that claim nothing, each between the experiments before and after it
-    baseline    where it stands: at 100 % of itself where gains are ratios, at a difference of 0 where they are sums
-    sign        1 where lower is better, else -1
-    start, end  the x of the baseline, and of the last that is drawn
-    """
-
-    kept: tuple[Dot, ...]
-    discarded: tuple[Dot, ...]
-    crashed: tuple[float, ...]
-    fouled: tuple[float, ...]
-    baseline: float
-    sign: int
-    start: float
-    end: float
-    explored: tuple[tuple[float, float], ...] = ()
 
 
 def draw(history: History, svg: Path, png: Path) -> None:
@@ -109,9 +72,9 @@ def _figure(history: History) -> Figure:
         axes.set(xticks=[], yticks=[])
         axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=12)
     else:
-        scene = _scene(history)
+        scene = shown(history, differences=True)
         margin = 0.015 * (scene.end - scene.start)
-        axes.set(xlim=(scene.start - margin, scene.end + margin), ylim=_heights(scene))
+        axes.set(xlim=(scene.start - margin, scene.end + margin), ylim=limits(scene))
         _labels(axes, scene)
         _points(axes, scene)
         _dots(axes, scene)
@@ -120,92 +83,6 @@ def _figure(history: History) -> Figure:
         _legend(axes, scene, track)
     _heading(figure, track)
     return figure
-
-
-# ---- what is drawn ---------------------------------------------------------------------------------------------
-
-
-def _scene(history: History) -> Scene:
-    places, sign = _places(history), 1 if history.track.direction == "minimize" else -1
-    ratios = history.track.ratio is not None
-    stands = {BASELINE: 100.0 if ratios else 0.0}
-    for experiment in history.kept:
-        stands[experiment.id] = _moved(experiment, stands[experiment.parent], sign, ratios) or 0.0
-    dots: dict[str, list[Dot]] = {"keep": [], "discard": []}
-    ended: dict[str, list[float]] = {"crash": [], "foul": []}
-    end = places[BASELINE] + 1.0
-    for experiment in history.experiments:
-        x, verdict = max(experiment.id, places.get(experiment.parent, 0) + 1), experiment.verdict.verdict
-        end = max(end, x)
-        if dot := _dot(experiment, x, stands.get(experiment.parent), sign, ratios):
-            dots[verdict].append(dot)
-        elif verdict in ended:
-            ended[verdict].append(x)
-    explored = tuple(_explored(history, places, stands, sign, ratios))
-    end = max([end, *(math.ceil(x) for x, _ in explored)])
-    return Scene(tuple(sorted(dots["keep"], key=lambda d: d.x)), tuple(dots["discard"]), tuple(ended["crash"]),
-                 tuple(ended["foul"]), stands[BASELINE], sign, places[BASELINE], end,
-                 explored)
-
-
-def _explored(history: History, places: Mapping[int, int], stands: Mapping[int, float], sign: int, ratios: bool) \
-        -> Iterator[tuple[float, float]]:
-    """Where the run of each point takes the metric from what it stands on. Those between two experiments, or after what they
-    stand on, share the room there."""
-    gaps: dict[int, list[PointView]] = defaultdict(list)
-    for point in history.points:
-        gaps[max(point.after, places.get(point.parent, 0), places[BASELINE])].append(point)
-    for begin, among in gaps.items():
-        for turn, point in enumerate(among, 1):
-            base, gain = stands.get(point.parent), point.gain
-            if base is None or gain is None or (ratios and point.ratio is None):
-                continue
-            at = base * (point.ratio or 1.0) if ratios else base - sign * gain
-            if math.isfinite(at):
-                yield begin + turn / (len(among) + 1), at
-
-
-def _places(history: History) -> dict[int, int]:
-    """Where the baseline and all that was kept stand, each to the right of what it stands on."""
-    places = {BASELINE: min((e.id for e in history.experiments), default=1) - 1}
-    for experiment in history.kept:
-        places[experiment.id] = max(experiment.id, places[experiment.parent] + 1)
-    return places
-
-
-def _moved(experiment: ExperimentView, base: float, sign: int, ratios: bool) -> float | None:
-    """Where an effect takes the metric from a base; None where it was not measured."""
-    if ratios:
-        return base * experiment.ratio if experiment.ratio else None
-    return None if experiment.verdict.effect is None else base - sign * experiment.verdict.effect
-
-
-def _dot(experiment: ExperimentView, x: float, base: float | None, sign: int, ratios: bool) -> Dot | None:
-    """None where nothing was measured, or what it stands on was taken back."""
-    effect, verdict = experiment.verdict.effect, experiment.verdict
-    at = None if base is None else _moved(experiment, base, sign, ratios)
-    if verdict.verdict not in ("keep", "discard") or effect is None or base is None or at is None or not math.isfinite(at):
-        return None
-    size = (experiment.level or 0.0) + sign * effect if ratios else base  # what its base measured
-    bounds = verdict.interval if size > 0 or not ratios else None
-    ends = [at, *(base - sign * bound * (base / size if ratios else 1.0) for bound in bounds or ())]
-    text = plain(experiment.title).replace("->", "→")
-    head, bracket, path = text.rpartition(" (")
-    names_file = bracket and path.endswith(")") and " " not in path  # which a label has no room for
-    return Dot(x, at, min(ends), max(ends), effect, plain(head if names_file else text, MOST_LABEL_CHARACTERS))
-
-
-def _heights(scene: Scene) -> tuple[float, float]:
-    """Limits within which the frontier fills the picture; what is far worse lies beyond them."""
-    values = [v for d in scene.kept for v in (d.at, d.low, d.high) if math.isfinite(v)]
-    low, high = min([scene.baseline, *values]), max([scene.baseline, *values])
-    others = [d.at for d in scene.discarded] or [at for _, at in scene.explored]
-    usual = statistics.median(abs(v - scene.baseline) for v in others) if others else 0.0
-    spread = max(high - low, 2 * usual) or abs(scene.baseline) * 0.1 or 1.0
-    near = [v for v in others if low - WORSE * spread <= v <= high + WORSE * spread]
-    low, high = min([low, *near]), max([high, *near])
-    room = max(high - low, 0.5 * spread)
-    return low - 0.1 * room, high + 0.1 * room
 
 
 # ---- axes and words around -------------------------------------------------------------------------------------
@@ -246,7 +123,7 @@ def _fitted(figure: Figure, y: float, text: str, size: float, **more: Any) -> No
 def _dots(axes: Axes, scene: Scene) -> None:
     low, high = axes.get_ylim()
     size = max(2.2, 5.4 * min(1.0, FEW / max(1, len(scene.discarded))) ** 0.3)
-    seen = [(d.x, d.at) for d in scene.discarded]
+    seen = [(d.x, d.y) for d in scene.discarded]
     step = 0.014 * (high - low)
     floor = low + step * (1 if scene.sign > 0 else 3.5)  # above the crashes
     groups = (("o", [(x, y) for x, y in seen if low <= y <= high]), ("^", [(x, high - step) for x, y in seen if y > high]),
@@ -255,15 +132,15 @@ def _dots(axes: Axes, scene: Scene) -> None:
         axes.plot([x for x, _ in places], [y for _, y in places], marker, markersize=size, color=FAINT, zorder=2, alpha=0.7,
                   markeredgewidth=0, clip_on=False)
     for xs, marker, colour in ((scene.crashed, "x", CRASHED), (scene.fouled, "+", FOULED)):
-        axes.plot(xs, [0.02] * len(xs), marker, markersize=max(3.2, size * 0.85), color=colour, zorder=2, alpha=0.8,
-                  transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
+        axes.plot([x for _, x in xs], [0.02] * len(xs), marker, markersize=max(3.2, size * 0.85), color=colour, zorder=2,
+                  alpha=0.8, transform=axes.get_xaxis_transform(), markeredgewidth=1.1)
 
 
 def _points(axes: Axes, scene: Scene) -> None:
     """What was explored, as small rings below all else; at the edge what lies beyond it."""
     low, high = axes.get_ylim()
-    axes.plot([x for x, _ in scene.explored], [min(max(at, low), high) for _, at in scene.explored], "o", markersize=RING,
-              markerfacecolor="none", markeredgecolor=EXPLORED, markeredgewidth=0.7, alpha=0.6, zorder=1.9, clip_on=False)
+    axes.plot([d.x for d in scene.explored], [min(max(d.y, low), high) for d in scene.explored], "o", markersize=RING,
+              zorder=1.9, markerfacecolor="none", markeredgecolor=EXPLORED, markeredgewidth=0.7, alpha=0.6, clip_on=False)
 
 
 def _lines(axes: Axes, scene: Scene) -> None:
@@ -272,7 +149,7 @@ def _lines(axes: Axes, scene: Scene) -> None:
     if not scene.kept:
         return
     size = 7.6 if len(scene.kept) <= 40 else 5.0
-    xs, ys = [d.x for d in scene.kept], [d.at for d in scene.kept]
+    xs, ys = [d.x for d in scene.kept], [d.y for d in scene.kept]
     axes.vlines(xs, [d.low for d in scene.kept], [d.high for d in scene.kept], color=KEPT, linewidth=size * 0.7,
                 alpha=0.25, zorder=3.4)
     axes.step([scene.start, *xs, axes.get_xlim()[1]], [scene.baseline, *ys, ys[-1]], where="post", color=KEPT,
@@ -284,7 +161,7 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
     """Baseline and frontier in the right margin, moved apart where they would overlap."""
     rows = [(scene.baseline, f"{words[0]}\nbaseline", GREY, "normal")]
     if scene.kept:
-        best = scene.kept[-1].at
+        best = scene.kept[-1].y
         low, high = axes.get_ylim()
         need = 0.115 * (high - low)
         push = scene.sign * max(0.0, need - abs(best - scene.baseline)) / 2
@@ -296,8 +173,8 @@ def _values(axes: Axes, scene: Scene, words: tuple[str, str]) -> None:
 
 def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
     low, high = axes.get_ylim()
-    beyond = sum(not low <= d.at <= high for d in scene.discarded)
-    unseen = track.discarded - len(scene.discarded)
+    beyond = sum(not low <= d.y <= high for d in scene.discarded)
+    unseen = scene.unmeasured
     dropped = "discarded" + f" ({unseen:,} without a number of their own)" * (unseen > 0)
     rows = [("o", KEPT, track.kept, "kept, with 95 % interval"), ("o", FAINT, track.discarded, dropped),
             ("^" if scene.sign > 0 else "v", FAINT, beyond, "off the scale"),
@@ -318,7 +195,7 @@ def _legend(axes: Axes, scene: Scene, track: TrackView) -> None:
 
 def _labels(axes: Axes, scene: Scene) -> None:
     """Label the largest gains for whose labels there is room, after widening the limits by what they need."""
-    dots = sorted((d for d in scene.kept if d.label), key=lambda d: (-d.gain, d.x))
+    dots = sorted((d for d in scene.kept if d.title), key=lambda d: (-d.effect, d.x))
     _widen(axes, scene.sign, _chosen(axes, scene.sign, dots))
     cos, sin, points = math.cos(ANGLE), math.sin(ANGLE), 72 / DPI
     line = {"arrowstyle": "-", "color": KEPT, "linewidth": 0.7, "alpha": 0.6, "relpos": (0, (1 - scene.sign) / 2),
@@ -326,7 +203,7 @@ def _labels(axes: Axes, scene: Scene) -> None:
     for dot, moved in _chosen(axes, scene.sign, dots).items():
         along = _along(moved)
         place = (points * (along * cos + moved * sin), points * scene.sign * (along * sin - moved * cos))
-        axes.annotate(dot.label, (dot.x, dot.at), place, textcoords="offset points", va="center", color="#0b6b3d",
+        axes.annotate(_label(dot), (dot.x, dot.y), place, textcoords="offset points", va="center", color="#0b6b3d",
                       rotation=scene.sign * math.degrees(ANGLE), rotation_mode="anchor", fontproperties=LABEL, zorder=3.3,
                       bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6},
                       arrowprops=line if abs(moved) > 3 else None)
@@ -340,13 +217,14 @@ def _along(moved: float) -> float:
 def _chosen(axes: Axes, sign: int, dots: Sequence[Dot]) -> dict[Dot, float]:
     """The first of the dots for whose labels there is room, each with how far its label is moved across its direction."""
     def across(dot: Dot) -> float:  # where a label's line lies; it grows along the frontier
-        x, y = axes.transData.transform((dot.x, dot.at))
+        x, y = axes.transData.transform((dot.x, dot.y))
         return float(x * math.sin(ANGLE) - sign * y * math.cos(ANGLE))
 
     chosen: dict[Dot, float] = {}
     for dot in dots:
         together = sorted([*chosen, dot], key=lambda d: (across(d), d.x))
-        moves = apart([across(d) for d in together], GAP)
+        places = [across(d) for d in together]
+        moves = [to - place for place, to in zip(places, apart(places, GAP), strict=True)]
         if max(map(abs, moves)) <= FARTHEST:
             chosen = dict(zip(together, moves, strict=True))
         if len(chosen) >= MOST_LABELS:
@@ -354,16 +232,8 @@ def _chosen(axes: Axes, sign: int, dots: Sequence[Dot]) -> dict[Dot, float]:
     return chosen
 
 
-def apart(places: Sequence[float], gap: float) -> list[float]:
-    """The smallest moves (least squares) after which sorted places lie at least `gap` apart."""
-    blocks: list[list[float]] = []
-    for index, place in enumerate(places):
-        block = [place - index * gap]
-        while blocks and sum(blocks[-1]) / len(blocks[-1]) > sum(block) / len(block):
-            block = blocks.pop() + block
-        blocks.append(block)
-    level = [sum(block) / len(block) for block in blocks for _ in block]
-    return [value + index * gap - place for index, (value, place) in enumerate(zip(level, places, strict=True))]
+def _label(dot: Dot) -> str:
+    return plain(dot.title, MOST_LABEL_CHARACTERS)
 
 
 def _widen(axes: Axes, sign: int, chosen: dict[Dot, float]) -> None:
@@ -372,8 +242,8 @@ def _widen(axes: Axes, sign: int, chosen: dict[Dot, float]) -> None:
     wider = taller = 1.0
     renderer: Any = axes.figure.canvas
     for dot, moved in chosen.items():
-        length = _along(moved) + renderer.get_renderer().get_text_width_height_descent(dot.label, LABEL, False)[0] + GAP
-        up = (dot.at - low if sign > 0 else high - dot.at) / (high - low)
+        length = _along(moved) + renderer.get_renderer().get_text_width_height_descent(_label(dot), LABEL, False)[0] + GAP
+        up = (dot.y - low if sign > 0 else high - dot.y) / (high - low)
         wider = max(wider, (dot.x - left) / (right - left) / (1 - length * math.cos(ANGLE) / box.width))
         taller = max(taller, up / (0.95 - length * math.sin(ANGLE) / box.height))
     axes.set_xlim(left, left + wider * (right - left))

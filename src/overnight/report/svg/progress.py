@@ -1,0 +1,299 @@
+"""The chart of progress: all that was tried, the frontier as steps with the interval of each, what was kept by name. Pure.
+
+The script of a page reads the points from the JSON beside the chart: [number, x, y, kind, effect, title], x and y in
+thousandths of the plot; above MOST_TOLD points the first four alone, and the words are to be fetched one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from overnight.report.scene import Dot, Scene, limits
+from overnight.report.svg.axes import (
+    FULL,
+    Scale,
+    apart,
+    cut,
+    decimals,
+    dots,
+    escape,
+    fixed,
+    left_labels,
+    lower_labels,
+    named,
+    path,
+    percent,
+    plain,
+    rules,
+    spread,
+    stretched,
+    ticks,
+    whole_ticks,
+)
+from overnight.report.svg.marks import legend, shape
+
+HEIGHT, LABEL = 400, 40  # pixels of the plot for which labels are moved apart, and of one of them
+FREE = 16  # pixels at both ends of the gutter that no label's middle enters
+NAMED = 8  # keeps that are named beside the plot, and in the words for readers that do not see it
+LETTERS = 34.0  # of a title in the gutter
+MOST_TOLD = 1500  # points whose words are in the page
+MANY, HUGE, MANY_KEEPS = 400, 3000, 24  # marks from which on they are drawn smaller, and keeps
+FAR = 22  # height of the tick of a point beyond the scale
+
+
+class Frame(NamedTuple):
+    """The scales of a chart of progress, and the decimals of its numbers."""
+
+    x: Scale
+    y: Scale
+    places: int
+
+    def at(self, dot: Dot) -> tuple[float, float]:
+        """Where a dot lies in the plot, in thousandths of it; at its edge where it is beyond the scale."""
+        return self.x(dot.x), min(max(self.y(dot.y), 8.0), FULL - 8.0)
+
+
+class Look(NamedTuple):
+    """How a chart of progress is set into its page.
+
+    ident   the id of its box
+    href    the address of an experiment, with {id} for its number; more: that of the list of all that was kept
+    window  the part of the axis to show; None: all of it
+    growing whether more is to come, so that the axis ends on a round number and new dots move nothing
+    zooms   whether the page draws another part on demand (`?from=&to=`)
+    """
+
+    ident: str = "progress"
+    href: str = "#experiment-{id}"
+    more: str = ""
+    window: tuple[float, float] | None = None
+    growing: bool = False
+    zooms: bool = False
+
+
+LOOK = Look()
+
+
+def frame(scene: Scene, look: Look = LOOK) -> Frame:
+    """The scales on which a scene is drawn."""
+    begin, end = look.window or (scene.start, _end(scene, look.growing))
+    begin, end = spread(begin, end)
+    low, high = spread(*limits(scene, *(look.window or (-math.inf, math.inf))))
+    effects = [dot.effect for dot in scene.kept] or [dot.effect for dot in scene.others] or [scene.baseline]
+    return Frame(Scale(begin, end), Scale(low, high, FULL, 0.0), decimals(effects))
+
+
+def _end(scene: Scene, growing: bool) -> float:
+    if growing:
+        marks = ticks(scene.start, scene.start + 1.15 * max(scene.end - scene.start, 1.0), 10)
+        return max(marks[-1] if marks else scene.end, scene.end + (0.0 if scene.timed else 1.0))
+    return scene.end + max(0.015 * (scene.end - scene.start), 0.0 if scene.timed else 0.5)
+
+
+def progress(scene: Scene, look: Look = LOOK) -> str:
+    """The chart with its legend and the list of what was kept, as one <figure>."""
+    sight = frame(scene, look)
+    inside = [dot for dot in (*scene.kept, *scene.others, *scene.explored) if sight.x.holds(dot.x)]
+    kept = [dot for dot in inside if dot.kind == "keep"]
+    marks = ticks(sight.y.low, sight.y.high, about=8)
+    size = " huge" if scene.count > HUGE else " many" if scene.count > MANY or len(kept) > MANY_KEEPS else ""
+    zoom = f' data-zoom="{sight.x.low:g},{sight.x.high:g}"' if look.zooms else ""
+    plot = stretched(rules(sight.y, marks) + "".join(_drawn(scene, sight, inside, kept)))
+    return (f'<figure class="progress{size}"><div class="chart" id="{look.ident}" data-points="{look.ident}-points" '
+            f'data-href="{escape(look.href)}"{zoom}>'
+            f'{left_labels(sight.y, marks, _heights(marks, scene.ratios))}'
+            f'<svg class="plot hot" role="img" tabindex="0" aria-label="{escape(_told(scene, kept, sight))}">{plot}'
+            f'{_ended(scene, sight)}</svg>{_gutter(scene, sight, kept, look)}{_below(scene, sight)}'
+            f'<div class="tip" hidden></div></div><p class="sr" aria-live="polite" id="{look.ident}-said"></p>'
+            f'{_legend(scene, sight, inside)}{_list(scene, sight, kept, look)}{_points(sight, inside, look.ident)}</figure>')
+
+
+def appended(scene: Scene, number: int, look: Look = LOOK) -> tuple[str, str] | None:
+    """The class of the path that a dot belongs to, and what is to be added to that path's data, for a page that shows the scene
+    already; None where the dot is not on the scale or needs more than that."""
+    sight = frame(scene, look)
+    dot = next((each for each in scene.others if each.id == number), None)
+    if dot is None or dot.kind == "open" or not sight.x.holds(dot.x) or not _on(sight, dot):
+        return None
+    return ("barred", dots([sight.at(dot)], square=True)) if dot.kind == "barred" else ("dots", dots([sight.at(dot)]))
+
+
+# ---- what is drawn ---------------------------------------------------------------------------------------------
+
+
+def _drawn(scene: Scene, sight: Frame, inside: Sequence[Dot], kept: Sequence[Dot]) -> Iterator[str]:
+    """The paths, those below first."""
+    x, y = sight.x, sight.y
+    ends = [*(x(dot.x) for dot in kept[1:]), FULL][:len(kept)]
+    yield path("band", "".join(f"M{x(d.x):.1f} {_in(y(d.low)):.1f}H{end:.1f}V{_in(y(d.high)):.1f}H{x(d.x):.1f}Z"
+                               for d, end in zip(kept, ends, strict=True) if d.low < d.high))
+    yield path("base", f"M0 {y(scene.baseline):.1f}H1000" if y.holds(scene.baseline) else "")
+    for kind, line in (("explored", "edot"), ("discard", "dots"), ("barred", "barred"), ("open", "odot")):
+        places = [sight.at(dot) for dot in inside if dot.kind == kind and _on(sight, dot)]
+        data = dots(places, square=kind == "barred")
+        yield path(line, data)
+        yield path({"edot": "ehole", "odot": "ohole"}.get(line, ""), data) if line in ("edot", "odot") else ""
+    beyond = [(x(dot.x), dot.y > y.high) for dot in inside if dot.kind not in ("keep", "explored") and not _on(sight, dot)]
+    yield path("far", "".join(f"M{at:.1f} {0 if top else FULL - FAR:.0f}v{FAR}" for at, top in beyond))
+    yield path("guide", "".join(f"M{x(dot.x):.1f} {y(dot.y):.1f}H1000" for dot in chosen(kept)[:-1]))
+    before = [dot.y for dot in scene.kept if dot.x < x.low][-1:] or [scene.baseline]
+    yield path("step", f"M0 {y(before[0]):.1f}" + "".join(f"H{x(d.x):.1f}V{y(d.y):.1f}" for d in kept) + "H1000")
+    yield path("whisk", "".join(f"M{x(d.x):.1f} {_in(y(d.low)):.1f}V{_in(y(d.high)):.1f}" for d in kept if d.low < d.high))
+    data = dots((x(dot.x), y(dot.y)) for dot in kept)
+    yield path("ring", data)
+    yield path("kdot", data)
+
+
+def _on(sight: Frame, dot: Dot) -> bool:
+    return sight.y.holds(dot.y)
+
+
+def _in(height: float) -> float:
+    return min(max(height, -20.0), FULL + 20.0)
+
+
+def _ended(scene: Scene, sight: Frame) -> str:
+    """Crashes and fouls as signs along the lower edge."""
+    said = []
+    for kind, sign, ended in (("died", "\u00d7", scene.crashed), ("fouled", "+", scene.fouled)):
+        places = " ".join(percent(sight.x(x)) for _, x in ended if sight.x.holds(x))
+        signs = sign * (places.count(" ") + 1)
+        if places:
+            said.append(f'<text class="{kind}" x="{places}" y="100%" dy="-.25em" text-anchor="middle">{signs}</text>')
+    return "".join(said)
+
+
+def _heights(marks: Sequence[float], ratios: bool) -> list[str]:
+    return [f"{word}\u202f%" for word in named(marks)] if ratios else named(marks)
+
+
+def _below(scene: Scene, sight: Frame) -> str:
+    if not scene.timed:
+        marks = [mark for mark in whole_ticks(sight.x.low, min(sight.x.high, max(scene.end, sight.x.low + 1))) if mark > 0]
+        return lower_labels(sight.x, marks, named(marks), "experiment, in the order proposed")
+    marks = clock_ticks(sight.x.low, sight.x.high)
+    return lower_labels(sight.x, marks, [clock(mark) for mark in marks], "time since the start")
+
+
+def clock(seconds: float) -> str:
+    """Seconds on an axis: minutes and seconds, from an hour on with hours."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def clock_ticks(low: float, high: float, most: int = 8) -> list[float]:
+    """Times that a clock has round, from low to high."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+    step = next((each for each in steps if (high - low) / each <= most), None)
+    if step is None:
+        return [day * 86400 for day in whole_ticks(low / 86400, high / 86400, most)]
+    return [float(number * step) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+# ---- names of what was kept ------------------------------------------------------------------------------------
+
+
+def chosen(kept: Sequence[Dot], most: int = NAMED) -> list[Dot]:
+    """Those that are named: the newest, and the largest of the others."""
+    if len(kept) <= most:
+        return list(kept)
+    largest = sorted(kept[:-1], key=lambda dot: -dot.effect)[:most - 1]
+    return sorted([*largest, kept[-1]], key=lambda dot: dot.x)
+
+
+def _gutter(scene: Scene, sight: Frame, kept: Sequence[Dot], look: Look) -> str:
+    """The names at the right, moved apart, each with a line from where its step is."""
+    here = chosen(kept)
+    wanted: list[tuple[float, Dot | None]] = [(sight.y(dot.y) * HEIGHT / FULL, dot) for dot in here]
+    if sight.y.holds(scene.baseline):
+        wanted.append((sight.y(scene.baseline) * HEIGHT / FULL, None))
+    wanted.sort(key=lambda each: each[0])
+    tops = apart([place for place, _ in wanted], LABEL, FREE, HEIGHT - FREE)
+    rows = "".join(_label(scene, sight, dot, place, top, look.href)
+                   for (place, dot), top in zip(wanted, tops, strict=True))
+    if rest := len(kept) - len(here):
+        words = f'<text class="rest" x="26" y="100%" dy="2.6em">and {rest:,} more</text>'
+        rows += f'<a href="{escape(look.more)}">{words}</a>' if look.more else words
+    return f'<svg class="keeps" role="group" aria-label="Kept changes">{rows}</svg>'
+
+
+def _label(scene: Scene, sight: Frame, dot: Dot | None, place: float, top: float, href: str) -> str:
+    at = f"{top / HEIGHT:.2%}"
+    line = f'<line class="lead{" b" if dot is None else ""}" x1="0" x2="20" y1="{place / HEIGHT:.2%}" y2="{at}"/>'
+    if dot is None:
+        return f'{line}<text x="26" y="{at}" dy=".35em">{_level(scene, sight, scene.baseline)} baseline</text>'
+    return (f'{line}<a href="{escape(href.format(id=dot.id))}"><text x="26" y="{at}" dy="-.25em"><tspan class="gain">'
+            f'{fixed(dot.effect, sight.places)}</tspan> #{dot.id}, then {_level(scene, sight, dot.y)}</text>'
+            f'<text class="what" x="26" y="{at}" dy="1em">{escape(cut(dot.title, LETTERS))}</text></a>')
+
+
+def _level(scene: Scene, sight: Frame, y: float) -> str:
+    return f"{plain(y, 4)} %" if scene.ratios else fixed(y, sight.places, sign=False)
+
+
+def _list(scene: Scene, sight: Frame, kept: Sequence[Dot], look: Look) -> str:
+    """The same below the chart, where there is no room beside it."""
+    rows = "".join(f'<li><a href="{escape(look.href.format(id=dot.id))}">#{dot.id}</a> <b>{fixed(dot.effect, sight.places)}</b>'
+                   f', then {_level(scene, sight, dot.y)}<br><span class="soft">{escape(dot.title)}</span></li>'
+                   for dot in chosen(kept))
+    rest = len(kept) - NAMED
+    more = f'<li class="soft">and {rest:,} more</li>' if rest > 0 else ""
+    return f'<ol class="chart-list plain">{rows}{more}</ol>' if rows else ""
+
+
+# ---- in words --------------------------------------------------------------------------------------------------
+
+
+def _told(scene: Scene, kept: Sequence[Dot], sight: Frame) -> str:
+    """The chart for readers that do not see it."""
+    way = "lower" if scene.sign > 0 else "higher"
+    parts = [f"{scene.metric} by experiment, {way} is better. Baseline {_level(scene, sight, scene.baseline)}."]
+    if kept:
+        told = chosen(kept)
+        steps = "; ".join(f"experiment {dot.id} took it to {_level(scene, sight, dot.y)}" for dot in told)
+        rest = len(kept) - len(told)
+        parts.append(f"Kept: {steps}{f'; and {rest} more' if rest else ''}.")
+    else:
+        parts.append("Nothing is kept.")
+    parts.append(f"{len(scene.discarded):,} discarded experiments lie around the frontier of their time.")
+    return " ".join(parts) + " The left and right arrow keys walk through the experiments, Enter opens one."
+
+
+def _legend(scene: Scene, sight: Frame, inside: Sequence[Dot]) -> str:
+    beyond = sum(dot.kind not in ("keep", "explored") and not _on(sight, dot) for dot in inside)
+    here = {kind: sum(dot.kind == kind for dot in inside) for kind in ("keep", "discard", "barred", "open", "explored")}
+    rows = [(here["keep"], "keep", "kept, band: 95 % interval"), (here["discard"], "discard", "no better"),
+            (here["barred"], "barred", "broke a guard"), (here["open"], "open", "open"),
+            (beyond, "far", "of them beyond the scale"),
+            (here["explored"], "explored", "explored in single runs, which claim nothing"),
+            (len(scene.crashed), "crash", "crashed"), (len(scene.fouled), "foul", "out of bounds"),
+            (scene.unmeasured, "", "dropped without a number of their own"), (scene.waiting, "", "not measured yet")]
+    return legend([("", _axis(scene)), *((shape(kind), f"{count:,} {word}") for count, kind, word in rows if count)])
+
+
+def _axis(scene: Scene) -> str:
+    """What the heights are."""
+    way = "lower" if scene.sign > 0 else "higher"
+    unit = " in % of the baseline's" if scene.ratios else f" in {scene.unit}" if scene.unit else ""
+    return f"Height: {scene.metric}{unit}, {way} is better"
+
+
+def _points(sight: Frame, inside: Sequence[Dot], ident: str) -> str:
+    """The points as data, from left to right."""
+    told = len(inside) <= MOST_TOLD
+    rows = sorted((dot.x, dot) for dot in inside)
+    data = [[dot.id, round(sight.x(x)), round(sight.at(dot)[1]), dot.kind, *([_effect(dot, sight), dot.title] if told else [])]
+            for x, dot in rows]
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    return f'<script type="application/json" id="{ident}-points">{text}</script>'
+
+
+def _effect(dot: Dot, sight: Frame) -> str:
+    shown = fixed(dot.effect, sight.places)
+    if dot.interval:
+        shown += f" [{', '.join(fixed(end, sight.places) for end in dot.interval)}]"
+    return shown
