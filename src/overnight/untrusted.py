@@ -22,6 +22,8 @@ BLANK = frozenset((0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x2800, 0x316
 RARE = re.compile(r"[^\n\t -~]")  # what has to be looked at one by one
 BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")  # goes whole; longer sequences could hide words
+TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the direction of what is read
+UNREADABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{TURNS}]")
 SPEAKER = re.compile(r"<(?=[|｜])|<(?=/?(?:s|bos|eos|(?:start|end)_of_turn)>)|<(?=<SYS>>)|\[(?=/?INST\])", re.IGNORECASE)
 OURS = re.compile(r"^(?=[ \t]*\[(?:end of )?untrusted data)", re.MULTILINE | re.IGNORECASE)
 FENCES = re.compile(r"`+|~+")
@@ -58,6 +60,24 @@ def clean(text: str) -> str:
 def flat(text: str) -> str:
     """A text as it reads, on a single line."""
     return clean(text).replace("\n", " ")
+
+
+def readable(text: str, longest: int | None = None) -> str:
+    """A text as a page may show it, at most so long, where what was cut shows as three dots: no colours and nothing else that
+    steers a terminal; a half of a surrogate pair is U+FFFD, so that UTF-8 can say it; what turns the direction of reading is
+    shown by its number, [U+202E], in the place of being obeyed."""
+    if longest is not None and len(text) > longest:
+        text = text[:max(0, longest - 1)] + "…"[:longest]
+    if not UNREADABLE.search(text):
+        return text
+    return UNREADABLE.sub(_named, COLOUR.sub("", BREAK.sub("\n", text)))
+
+
+def _named(found: re.Match[str]) -> str:
+    char = found[0]
+    if char in TURNS:
+        return f"[U+{ord(char):04X}]"
+    return "\ufffd" if "\ud800" <= char <= "\udfff" else ""
 
 
 def escaped(text: str) -> str:

@@ -263,6 +263,21 @@ class Stacked(Recorded, frozen=True):
     apart: tuple[int, ...] = ()
 
 
+class Weighed(Struct, frozen=True, array_like=True):
+    """How the evidence of an experiment stood when a run had ended with which more of its pairs were complete.
+
+    pairs    how many there were then, and `fresh` those of them on seeds drawn after its commit existed
+    e_value  evidence that it is better, as odds to 1: of the race, or from its claim on of its fresh pairs alone
+    wanted   the odds that were asked for then: of a race for a claim, of fresh pairs for the keep
+    """
+
+    experiment: int
+    pairs: int
+    fresh: int
+    e_value: float
+    wanted: float
+
+
 class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     """One run ended.
 
@@ -270,6 +285,8 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     log         name of the kept log
     edit        what the edit that does nothing was drawn from with which it was run; unset: it was run as it is
     draws       that edit may also draw lots in vain
+    weighed     the experiments of which it completed pairs, and how their evidence stood then: told and never read by the
+                replay, which weighs anew; unset where there are none, and in old journals
     """
 
     at: float
@@ -281,6 +298,7 @@ class Measured(Ran, frozen=True, tag="measured", tag_field="kind"):
     log: str = ""
     edit: int | UnsetType = UNSET
     draws: bool | UnsetType = UNSET
+    weighed: tuple[Weighed, ...] | UnsetType = UNSET
 
 
 class Claimed(Recorded, frozen=True):

@@ -55,6 +55,7 @@ class Experiment(Struct, array_like=True, gc=False):
     variance           of its paired differences in the race
     lead               the point of a campaign whose change it holds besides its own; 0: none
     handicap           by how much that was expected to be better: its race takes it off
+    judged_at          when it got its latest verdict, in seconds since 1970; 0: it never had one
     """
 
     id: int
@@ -104,6 +105,7 @@ class Experiment(Struct, array_like=True, gc=False):
     variance: float | None = None
     lead: int = 0
     handicap: float = 0.0
+    judged_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.researcher, self.base_commit = sys.intern(self.researcher), sys.intern(self.base_commit)
@@ -170,6 +172,7 @@ class Experiment(Struct, array_like=True, gc=False):
         """It was the one that was taken back: its verdict from now on."""
         said = "taken back" if event.fails or event.request.startswith(CLIMBS) else "vetoed by a person"
         verdict: Decision = "crash" if event.fails else "discard"
+        self.judged_at = event.at
         self.verdict, self.reason = verdict, f"{said}{': ' if event.reason else ''}{event.reason}"
         return verdict
 
@@ -178,6 +181,7 @@ class Experiment(Struct, array_like=True, gc=False):
         self.verdict, self.reason, self.effect, self.interval = event.verdict, event.reason, event.effect, event.interval
         self.pairs, self.fresh_pairs, self.e_value = event.pairs, event.fresh_pairs, event.e_value
         self.finding, self.patient, self.variance = event.finding or None, False, event.variance
+        self.judged_at = event.at
 
 
 def mark(base_commit: str, patch: str) -> int:

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from overnight.contracts import Call
 from overnight.lab import events, jobs, leads, weighing
@@ -138,9 +139,25 @@ class Lab:
         """Apply what happens, one after the other: what comes next may depend on it."""
         found = []
         for event in coming:
+            before = self._pairs(event)
             self.apply(event)
-            found.append(event)
+            found.append(self._told(event, before))
         return found
+
+    def _pairs(self, event: events.Event) -> dict[int, tuple[int, int]]:
+        """How many pairs the experiments have of which a run may complete one."""
+        if not isinstance(event, events.Measured):
+            return {}
+        stacked = event.stage == "screen"
+        return {e.id: (e.pairs, e.fresh_pairs) for e in self.state.open.values()
+                if event.commit in (e.commit, e.base_commit) or (stacked and e.stack)}
+
+    def _told(self, event: events.Event, before: dict[int, tuple[int, int]]) -> events.Event:
+        """The record of a run with how the evidence stands of what it completed pairs of."""
+        open_, state = self.state.open, self.state
+        more = [open_[number] for number, pairs in before.items() if (open_[number].pairs, open_[number].fresh_pairs) != pairs]
+        weighed = tuple(filter(None, (weighing.told(each, state.known, state.policy) for each in more)))
+        return replace(event, weighed=weighed) if weighed else event
 
     def _proposed(self, result: jobs.Proposal, at: float) -> Iterator[events.Event]:
         job = result.job

@@ -305,6 +305,11 @@ class Runs:
         """How near an experiment comes to each guard's bound."""
         return self.usage_of(list(self.shared(experiment).values()))
 
+    def standing(self, commit: str) -> list[float] | None:
+        """What share of each guard's relative bound an incumbent used itself, of the one that is or one that was; None where
+        that is not known."""
+        return self._standing if commit == self.incumbent else self._stood[commit][0] if commit in self._stood else None
+
     def usage_of(self, pairs: Sequence[guards.Pair]) -> list[guards.GuardUsage]:
         """How near what was run beside the incumbent comes to each guard's bound."""
         return guards.usage(self.track.guard, pairs, self._standing, self.exact)

@@ -35,6 +35,7 @@ BASELINE = 0  # the number that stands for the baseline where an experiment is n
 RARE, FEW = 0.03, 20  # share of changes that is thought to be kept, as firmly as if so many had been tried
 MOST_EARLIER = 1000  # changes whose pairs outlast a new beginning
 MOST_RESUMABLE = 32  # experiments whose runs are remembered although they have a verdict
+Milestone = tuple[float, int, float]  # seconds at work, runs and dollars of models
 
 
 @dataclass(eq=False, repr=False)
@@ -51,6 +52,8 @@ class State:
     probes       points of campaigns, which never get a verdict
     mattered     what earlier tracks say of knobs, in the latest session
     ladder       what is known of each rung that was climbed to, from the lowest up
+    roles        name -> kind of every role that was ever on the team
+    milestones   kept experiment -> seconds at work, runs and dollars until then
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     earlier      the same -> differences of the pairs of what was not kept, before the track was begun anew by the same contract
@@ -93,6 +96,8 @@ class State:
     probes: Probes = field(default_factory=Probes)
     mattered: tuple[Mattered, ...] = ()
     ladder: dict[str, events.Climbed] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    milestones: dict[int, Milestone] = field(default_factory=dict)
 
     # -- what is known --
 
@@ -182,7 +187,7 @@ class State:
         earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers,
-                                     probes=Probes(next=self.probes.next))))
+                                     probes=Probes(next=self.probes.next), roles=self.roles)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract).on(event.rung)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
@@ -403,6 +408,7 @@ class State:
         if event.verdict == "keep":
             self.known.move(experiment, self.runs)
             self.frontier, self.commit = experiment.id, experiment.commit
+            self.milestones[experiment.id] = self.usage.seconds, self.runs, self.usage.dollars
             self.failures.kept(self.lineage, self.known.of(experiment.commit))
             for each in self.open.values():
                 if each.base_commit == self.commit:  # it stood on the claim: what it has may decide it now
@@ -517,6 +523,7 @@ class State:
 
     def _on_organised(self, event: events.Organised) -> None:
         self.program = event.sha256
+        self.roles = {**self.roles, **event.roles}
 
 
 _APPLY: dict[type, Any] = {kind: getattr(State, f"_on_{kind.__name__.lower()}") for kind in get_args(events.Event)}

@@ -71,6 +71,11 @@ class Usage(Struct):
         return self._capacity + self._under_way() * self._workers
 
     @property
+    def dollars(self) -> float:
+        """What calls to models cost, those of a known price."""
+        return sum(use.dollars for use in self.used.values())
+
+    @property
     def each(self) -> float:
         """Seconds that a run takes of a measure slot on average, with what the harness takes of it."""
         if not self.runs:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from overnight.lab.events import Weighed
 from overnight.lab.experiment import SCATTERS, Experiment
 from overnight.lab.measurements import MOST_SCATTER, Runs
 from overnight.referee import decision, failures, findings, guards, holdout, inference, kinds, noise, priority
@@ -132,6 +133,12 @@ def claim(experiment: Experiment, known: Runs, policy: decision.Policy, wealth: 
 def proof(experiment: Experiment, known: Runs, policy: decision.Policy) -> float:
     """The e-value of the claim that it made."""
     return known.kind.proof(evidence_of(experiment, known, 0.0), policy)
+
+
+def told(experiment: Experiment, known: Runs, policy: decision.Policy) -> Weighed | None:
+    """How its evidence stands, for the record; None where its verdict rests on no e-value."""
+    odds = known.kind.odds(evidence_of(experiment, known, 0.0), policy)
+    return odds and Weighed(experiment.id, experiment.pairs, experiment.fresh_pairs, min(inference.HUGE, odds[0]), odds[1])
 
 
 def found(race: Sequence[float], fresh: Sequence[float], known: Runs, policy: decision.Policy,

@@ -22,11 +22,12 @@ from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
 from overnight.views import holdout, points
-from overnight.views.experiment import ExperimentView, History, VerdictView, effect, history, look_first, proposer
+from overnight.views.experiment import ExperimentView, History, effect, history, look_first, proposer
 from overnight.views.ladder import RungView
 from overnight.views.ladder import told as rung_told
 from overnight.views.track import ONE_SEED, PLAIN, TrackView, divided, duration, gain, noise_by_commit, span
 from overnight.views.track import explored as what_was_explored
+from overnight.views.verdict import VerdictView
 
 EXAMPLES = 5  # experiments named in each group of what was learned
 REASONS = 8  # different reasons of crashes that are named

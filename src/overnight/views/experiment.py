@@ -3,62 +3,34 @@ agents and reports render it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from overnight.lab.events import Event, Judged, Measured, Proposed, Rebased, Stacked
-from overnight.lab.experiment import Experiment, mark
+from overnight.lab.experiment import Experiment, Metrics, mark
 from overnight.lab.state import State
 from overnight.lab.usage import divided
-from overnight.referee.findings import Finding
+from overnight.referee.guards import Pair
 from overnight.track.spec import HARNESS_METRICS
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
-from overnight.untrusted import visible
+from overnight.untrusted import readable
+from overnight.views import bounds, evidence, lineage
+from overnight.views.bounds import GuardView
+from overnight.views.causes import Cause, cause
+from overnight.views.evidence import Difference, EvidenceView
+from overnight.views.lineage import LineageView
 from overnight.views.points import PointView, points
 from overnight.views.track import ONE_SEED, SELF_REPORTED, SpentView, TrackView, estimated, marks, span, spent, track
+from overnight.views.verdict import VerdictView, promise, unproven, verdict
 
 TAIL = 20  # lines of the log
+MOST_TITLE_CHARACTERS = 200
+BY_HAND = "by hand"  # the role of what no role proposed
 LEAP, LEAPS = "a leap", 10.0  # a gain of more than so many standard deviations of a pair at once
 BESIDE = ("check", "trace")  # stages of runs that a keep makes as the frontier, or as one that was
-TOGETHER = re.compile(r": together with (\d+) more ")  # why the members of a stack were dropped
-
-
-class VerdictView(Struct, frozen=True):
-    """A verdict with its evidence; of an experiment that is open, the evidence so far.
-
-    verdict      keep, discard, crash or foul; open: not judged yet
-    reason       why, in words; may quote the candidate
-    effect       mean paired difference, in the metric's unit, positive is better: on the fresh seeds alone where there are
-                 any, else in the race; None: never compared
-    interval     95 % interval of the true gain, in the metric's unit
-    pairs        paired runs that were compared, and `fresh_pairs` those of them on seeds drawn after the commit existed;
-                 `older_pairs` were measured against an older frontier, or before the track was begun anew, and count for the
-                 race alone
-    e_value      evidence that it is better, as odds to 1
-    word         of a discard, what was found: worse, no different (within so much), promising but not proven, or that it was
-                 only looked at together with others; "" where that is not known
-    finding      the same in numbers; None where its pairs say nothing, or where it was discarded for something else
-    """
-
-    verdict: str
-    reason: str
-    effect: float | None
-    interval: tuple[float, float] | None
-    pairs: int
-    fresh_pairs: int
-    older_pairs: int
-    e_value: float | None
-    word: str
-    finding: Finding | None
-
-    @property
-    def said(self) -> str:
-        """The verdict with the word for what was found."""
-        return f"{self.verdict}: {self.word}," if self.word else self.verdict
 
 
 class ExperimentView(Struct, frozen=True):
@@ -66,9 +38,14 @@ class ExperimentView(Struct, frozen=True):
 
     id          its number
     commit      what was tried, and `base` the commit that it stands on; that is experiment `parent`'s, 0: the baseline
-    researcher  the name of its proposer
+    researcher  the name of its proposer, and `role` the kind of that role in the program (knobs, llm, agent, …); "by hand"
+                where it was handed in, "" where that is not known
     message     the commit's message, in the proposer's words
     verdict     the verdict with its evidence
+    cause       why it was not kept, as one word to group by: worse, no_different, promising, guard (it scored better, and broke
+                a guard), stack (dropped together with others), conflict, crash, foul, scatters, holdout, taken_back,
+                not_settled; "" where it is open or kept
+    proposed_at, judged_at    when it was proposed and got its verdict, in seconds since 1970; None where that is not known
     level       the metric of its commit, in the metric's unit, the mean over its own runs; None where none ended well, or it
                 has no verdict of keep or discard
     ratio       median over its pairs of what it measured over what its base did; None where a number is not above zero
@@ -106,6 +83,10 @@ class ExperimentView(Struct, frozen=True):
     takes_back: int | None
     lead: int | None
     handicap: float | None
+    cause: Cause
+    role: str
+    proposed_at: float | None
+    judged_at: float | None
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -121,7 +102,7 @@ class ExperimentView(Struct, frozen=True):
     @property
     def title(self) -> str:
         """The first line of the message, without what could steer a terminal."""
-        return one_line(self.message.partition("\n")[0], 300)
+        return one_line(self.message.partition("\n")[0], MOST_TITLE_CHARACTERS)
 
 
 class RunView(Struct, frozen=True):
@@ -178,6 +159,9 @@ class DetailView(ExperimentView, frozen=True):
     stacks          the numbers of the experiments in each stack that it was part of
     patch           its change as it was proposed, or was made anew last, as a diff
     runs            its runs, oldest first
+    evidence_path   the evidence after each of its pairs, with what was asked for then; () where its verdict rests on none
+    guards          each guard of the track as it met it, in the order of the contract
+    lineage         the kept changes that it stands on, and those on top of it
     log_tail        the end of its last run's log, in the candidate's words, and `score_log_tail` of what was said while
                     scoring, which may hold unseen data
     """
@@ -190,6 +174,9 @@ class DetailView(ExperimentView, frozen=True):
     runs: tuple[RunDetailView, ...]
     log_tail: str
     score_log_tail: str
+    evidence_path: tuple[EvidenceView, ...]
+    guards: tuple[GuardView, ...]
+    lineage: LineageView
 
 
 class History(Struct, frozen=True):
@@ -221,28 +208,39 @@ def named(among: Collection[Experiment], name: str) -> Experiment | None:
 
 def experiment(state: State, chosen: Experiment) -> ExperimentView:
     """One experiment as it is shown."""
-    judged = chosen.verdict != "open"  # what an earlier verdict said of a change that is measured again is not told with it
-    verdict = VerdictView(
-        chosen.verdict, chosen.reason, chosen.effect if chosen.pairs else None,
-        chosen.interval if judged and chosen.pairs else None, chosen.pairs, chosen.fresh_pairs,
-        min(chosen.older, chosen.pairs - chosen.fresh_pairs), chosen.e_value if judged else None,
-        word(chosen, state.track.metric.unit), chosen.found)
-    metrics = chosen.metrics if judged else {}
-    return ExperimentView(
-        chosen.id, chosen.commit, chosen.base_commit, chosen.base, chosen.researcher, chosen.message, verdict,
-        metrics.get(state.track.metric.name) if chosen.verdict in ("keep", "discard") else None,
-        chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, estimated(state), chosen.idea or None,
-        chosen.size_delta, spent(state.usage.asked[chosen.asked]) if chosen.asked in state.usage.asked else None,
-        chosen.verdict == "keep" and state.one_seed, _leap(state, chosen), chosen.takes_back or None,
-        chosen.lead or None, chosen.handicap if chosen.lead else None)
+    return Views(state).of(chosen)
 
 
-def _leap(state: State, chosen: Experiment) -> float | None:
-    guarded = state.track.holdout or any(guard.metric not in HARNESS_METRICS for guard in state.track.guard)
-    if chosen.verdict != "keep" or guarded or state.known.one_number or not state.noise or SELF_REPORTED not in marks(state):
-        return None
-    deviations = (chosen.effect or 0.0) / state.noise
-    return deviations if deviations > LEAPS else None
+class Views:
+    """Makes the views of a track's experiments, as it stands now; what is the same for all of them is looked up once."""
+
+    def __init__(self, state: State) -> None:
+        self.state, self.metric, self.unit = state, state.track.metric.name, state.track.metric.unit
+        self.estimated, self.one_seed = estimated(state), state.one_seed
+        self._deviation = self._noise_of_leaps()
+
+    def of(self, chosen: Experiment) -> ExperimentView:
+        """One of them."""
+        judged, kept, asked = chosen.verdict != "open", chosen.verdict == "keep", self.state.usage.asked.get(chosen.asked)
+        metrics = chosen.metrics if judged else {}
+        return ExperimentView(
+            chosen.id, chosen.commit, chosen.base_commit, chosen.base, readable(chosen.researcher), readable(chosen.message),
+            verdict(chosen, self.unit), metrics.get(self.metric) if chosen.verdict in ("keep", "discard") else None,
+            chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, self.estimated, chosen.idea or None,
+            chosen.size_delta, spent(asked) if asked else None, kept and self.one_seed, self._leap(chosen) if kept else None,
+            chosen.takes_back or None, chosen.lead or None, chosen.handicap if chosen.lead else None, cause(chosen),
+            BY_HAND if chosen.request else self.state.roles.get(chosen.researcher, ""), chosen.at or None,
+            (chosen.judged_at or None) if judged else None)
+
+    def _noise_of_leaps(self) -> float | None:
+        """What a leap is measured by; None where none is looked for."""
+        state = self.state
+        guarded = state.track.holdout or any(guard.metric not in HARNESS_METRICS for guard in state.track.guard)
+        return None if guarded or state.known.one_number or SELF_REPORTED not in marks(state) else state.noise or None
+
+    def _leap(self, chosen: Experiment) -> float | None:
+        deviations = (chosen.effect or 0.0) / self._deviation if self._deviation else 0.0
+        return deviations if deviations > LEAPS else None
 
 
 def look_first(kept: Sequence[ExperimentView]) -> str:
@@ -258,36 +256,52 @@ def look_first(kept: Sequence[ExperimentView]) -> str:
 
 def history(state: State) -> History:
     """The track with its experiments. Raises JournalError before it is opened."""
-    every = {number: experiment(state, each) for number, each in state.experiments.items()}
+    view = Views(state).of
+    every = {number: view(each) for number, each in state.experiments.items()}
     return History(track(state), tuple(every.values()), tuple(every[each.id] for each in state.chain()), points(state))
 
 
 def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Callable[[str], str]) -> DetailView:
     """One experiment with its diff, its stacks, its runs and the end of its last log. `events` are all of the journal's; `log`
     gives the text of a kept log by its name, "" where there is none."""
-    metric = state.track.metric.name
     measured = [e for e in events if isinstance(e, Measured)]
     explored = _explored(state, chosen, events)
     runs = [e for e in measured if e.run in explored or (e.experiment == chosen.id and e.stage != "explore")]
-    known = {(e.commit, e.seed): e.metrics.get(metric) for e in reversed(measured) if e.outcome == "ok"}
+    known = {(e.commit, e.seed): e.metrics for e in reversed(measured) if e.outcome == "ok"}
     mine = [e for e in events if isinstance(e, Proposed | Rebased | Judged) and e.experiment == chosen.id]
     forms = [e for e in mine if not isinstance(e, Judged)]
     bases = {e.commit: e.base_commit for e in forms}
     began = {e.commit: forms[0].commit for e in runs if e.run in explored}  # which a point's run counts like one of
     bound = chosen.verdict != "open" or chosen.base_commit in (state.commit, *(e.commit for e in state.open.values()))
     now = chosen.commit if bound else ""
+    counted = [began.get(r.commit, r.commit) for r in runs]
+    sides = [(known.get((bases.get(commit, ""), r.seed), {}), commit) for r, commit in zip(runs, counted, strict=True)]
+    shown = tuple(_run(state, r, base, commit != now and commit in bases, chosen.verdict == "keep", explored.get(r.run))
+                  for r, (base, commit) in zip(runs, sides, strict=True))
     return DetailView(
         **asdict(experiment(state, chosen)),
         alpha=next((e.alpha for e in mine if isinstance(e, Judged)), None),
         rebased=sum(isinstance(e, Rebased) for e in forms),
         anew=sum(isinstance(e, Rebased) and e.again for e in forms),
         stacks=tuple(s.experiments for s in events if isinstance(s, Stacked) and chosen.id in s.experiments),
-        patch=next((e.patch for e in reversed(forms) if e.patch), ""),
-        runs=tuple(_run(state, r, known.get((bases.get(commit, ""), r.seed)), commit != now and commit in bases,
-                        chosen.verdict == "keep", explored.get(r.run))
-                   for r in runs for commit in [began.get(r.commit, r.commit)]),
+        patch=readable(next((e.patch for e in reversed(forms) if e.patch), "")),
+        runs=shown,
         log_tail=_tail(log(runs[-1].log)) if runs else "",
-        score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "")
+        score_log_tail=_tail(log(runs[-1].log.replace(".log", "-score.log"))) if runs else "",
+        evidence_path=evidence.path(state, chosen, events, _differences(shown)),
+        guards=bounds.views(state, chosen, _beside(runs, sides, shown)), lineage=lineage.lineage(state, chosen, events))
+
+
+def _differences(runs: Sequence[RunView]) -> list[Difference]:
+    """Its pairs as they count, in the order of its runs."""
+    return [Difference(run.better_by, run.stage == "confirm" and not run.older) for run in runs
+            if run.better_by is not None and not run.as_frontier]
+
+
+def _beside(runs: Sequence[Measured], sides: Sequence[tuple[Metrics, str]], shown: Sequence[RunView]) -> list[Pair]:
+    """What its present form measured, and what its base did, on the same seeds."""
+    pairs = ((run.metrics, run.paired_metrics or base, view) for run, (base, _), view in zip(runs, sides, shown, strict=True))
+    return [(mine, theirs) for mine, theirs, view in pairs if mine and theirs and not (view.older or view.as_frontier)]
 
 
 def _explored(state: State, chosen: Experiment, events: Sequence[Event]) -> dict[int, int]:
@@ -302,33 +316,24 @@ def _explored(state: State, chosen: Experiment, events: Sequence[Event]) -> dict
     return {}
 
 
-def _run(state: State, run: Measured, base: float | None, older: bool, kept: bool, point: int | None) -> RunDetailView:
+def _run(state: State, run: Measured, base: Metrics, older: bool, kept: bool, point: int | None) -> RunDetailView:
     name = state.track.metric.name
     mine = run.metrics.get(name)
-    theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage in BESIDE else base
+    theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage in BESIDE else base.get(name)
     better = None if mine is None or theirs is None else state.track.oriented(mine - theirs)
     ratio = mine / theirs if mine is not None and theirs is not None and min(mine, theirs) > 0 else None
     alone = run.stage == "screen" or point is not None  # which the frontier never ran beside
     beside = run.stage in BESIDE or (kept and theirs is None and not alone and not run.reason)
-    return RunDetailView(run.run, run.stage, run.outcome, run.reason, run.metrics, theirs, better, ratio, older, beside,
-                         round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts,
+    return RunDetailView(run.run, run.stage, run.outcome, readable(run.reason), run.metrics, theirs, better, ratio, older,
+                         beside, round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts,
                          {what: round(seconds, 4) for what, seconds in divided(run).items()})
 
 
 def _tail(text: str) -> str:
-    return "\n".join(visible(line, keep="\t") for line in text.splitlines()[-TAIL:])
+    return readable("\n".join(text.splitlines()[-TAIL:]))
 
 
 # ---- in words --------------------------------------------------------------------------------------------------
-
-
-def word(chosen: Experiment, unit: str = "") -> str:
-    """What was found of a discarded change, in a few words; "" where that is not known."""
-    if found := chosen.found:
-        within = f"{found.word} (within ±{number(found.within, 2)} {unit}".rstrip() + ")"
-        return {"no different": within, "promising": "promising, not proven"}.get(found.word, found.word)
-    together = TOGETHER.search(chosen.reason) if chosen.verdict == "discard" and not chosen.pairs else None
-    return f"only looked at together with {together[1]} more" if together else ""
 
 
 def effect(found: ExperimentView) -> str:
@@ -342,21 +347,6 @@ def effect(found: ExperimentView) -> str:
     if verdict.older_pairs and not verdict.fresh_pairs:
         shown += f" in {verdict.pairs} pairs, {verdict.older_pairs} of them measured earlier"
     return shown + promise(verdict)
-
-
-def unproven(verdict: VerdictView) -> bool:
-    """Whether the interval of an improvement that was kept contains zero: then the proof was of more pairs."""
-    low, high = verdict.interval or (0.0, 1.0)
-    improves = verdict.verdict == "keep" and not verdict.reason.startswith("simplification")
-    return improves and verdict.interval is not None and low <= 0 <= high and verdict.pairs > verdict.fresh_pairs
-
-
-def promise(verdict: VerdictView) -> str:
-    """How promising a change is, after its effect; "" where it is not."""
-    found = verdict.finding
-    if found is None or found.word != "promising":
-        return ""
-    return f", worth having with a chance of {100 * found.chance:.0f} %, about {found.runs} more runs would show it"
 
 
 def line(found: ExperimentView, team: Sequence[str] = ()) -> str:

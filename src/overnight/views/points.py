@@ -13,7 +13,7 @@ from overnight.lab.state import State
 from overnight.track.units import number
 from overnight.untrusted import line as one_line
 
-TITLE, SHOWN = 300, 200  # characters of a title, and of one in a line
+TITLE, SHOWN = 200, 200  # characters of a title, and of one in a line
 
 
 class LeadView(Struct, frozen=True):

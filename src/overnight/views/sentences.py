@@ -10,8 +10,9 @@ from overnight.referee.kinds import KINDS
 from overnight.track.units import number
 from overnight.untrusted import plain, visible
 from overnight.views import holdout, ladder
-from overnight.views.experiment import DetailView, RunView, VerdictView, look_first, promise, unproven
+from overnight.views.experiment import DetailView, RunView, look_first
 from overnight.views.track import TrackView, on_one_seed
+from overnight.views.verdict import VerdictView, promise, unproven
 
 MOST_RUNS = 40  # that are shown
 STAGES = {"race": "race", "confirm": "fresh", "screen": "stack", "explore": "point"}  # what the runs of a stage are

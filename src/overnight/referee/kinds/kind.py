@@ -64,6 +64,11 @@ class Kind:
         """The e-value of the claim that was made: the first that suffices, or else the latest."""
         return 1.0
 
+    def odds(self, evidence: Evidence, policy: Policy) -> tuple[float, float] | None:
+        """The e-value of what was measured so far, and the one that is asked for now: of the race for a claim, from the claim
+        on of the fresh pairs for the keep. None where the verdict rests on no e-value."""
+        return None
+
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether the baseline looks like it, where the contract does not name a kind and none before it fits."""
         return False

@@ -51,6 +51,15 @@ class Noisy(Kind):
         """Of the fresh pairs alone."""
         return _proof(evidence, evidence.claim, policy) if evidence.claim else 1.0
 
+    def odds(self, evidence: Evidence, policy: Policy) -> tuple[float, float] | None:
+        """Of the race as it is screened, then of the fresh pairs."""
+        if evidence.claim is not None:
+            return _proof(evidence, evidence.claim, policy), 1 / evidence.claim.alpha
+        race = _seen(evidence, policy)
+        if not race or same(evidence):
+            return None
+        return inference.e_value(race, evidence.variance, policy.prior_pairs), policy.screen
+
     def shown_by(self, calibration: Calibration) -> bool:
         """Always."""
         return True

@@ -39,6 +39,12 @@ class Success(Kind):
         """Of the fresh pairs alone."""
         return _proof(evidence.fresh, evidence.claim.alpha) if evidence.claim else 1.0
 
+    def odds(self, evidence: Evidence, policy: Policy) -> tuple[float, float] | None:
+        """Of the race as it is screened, then of the fresh pairs."""
+        if evidence.claim is not None:
+            return _proof(evidence.fresh, evidence.claim.alpha), 1 / evidence.claim.alpha
+        return (sign_e_value(*_told(evidence.race)), policy.screen) if evidence.race else None
+
     def shown_by(self, calibration: Calibration) -> bool:
         """Whether every run gave 0 or 1, and not all of one commit the same."""
         return set(calibration.seeds) <= {0.0, 1.0} and not calibration.beyond and (
