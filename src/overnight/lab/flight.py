@@ -112,6 +112,11 @@ class Flight:
         """The jobs of one kind."""
         return (lease.job for lease in self._leases.values() if isinstance(lease.job, kind))
 
+    @property
+    def jobs(self) -> list[Job]:
+        """All that is under way, in the order in which it was given out."""
+        return [lease.job for lease in self._leases.values()]
+
     def ticketed(self, job: Kind) -> Kind:
         """The job as it is offered now."""
         self._next_ticket += 1

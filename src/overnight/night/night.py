@@ -21,6 +21,7 @@ from overnight.lab.lab import Lab
 from overnight.night import counting, earlier, needs, place
 from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor
+from overnight.night.now import Now
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions
 from overnight.track.program import Program
@@ -56,6 +57,7 @@ class Night:
         self.executor = Executor(session, sandbox, models)
         self.effects = Effects(session, self.executor.runner)
         self.places = WORKERS[where](self.executor.work, measure_slots, cpus, edit_slots, think_slots, machine)
+        self.now = Now(session.home, self.lab)
         self._cast: Cast | None = None
         self._began = time.monotonic()  # the session's length includes what came before its first run
 
@@ -125,10 +127,11 @@ class Night:
             session.journal.extend(late)
             for event in late:
                 self.effects.follow(event)
-            watch(late)
-            pace = loop.run(lab, self.places, session.journal, self.effects.follow, watch, self._letters,
+            self._tell(watch, late)
+            pace = loop.run(lab, self.places, session.journal, self.effects.follow, partial(self._tell, watch), self._letters,
                             keep=partial(keep_logs, session.home / LOGS))
         finally:
+            self.now.end()
             lasted = time.monotonic() - self._began
             self.close()
             session.record([Called(time.time(), call) for call in self.executor.calls()])
@@ -138,6 +141,11 @@ class Night:
             self._teach()
         session.agree()
         return why
+
+    def _tell(self, watch: Callable[[Sequence[Event]], None], events: Sequence[Event]) -> None:
+        """Say what is under way, and tell whatever watches what happened."""
+        self.now.tell()
+        watch(events)
 
     def _record_start(self) -> None:
         box, roles = self.sandbox, self.lab.roster
