@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from overnight.lab.experiment import GUARDED
 from overnight.lab.state import BASELINE
+from overnight.referee.kinds import KINDS as METRIC_KINDS
 from overnight.report.tables import plain
 from overnight.views.experiment import ExperimentView, History
 from overnight.views.points import PointView
@@ -97,10 +98,12 @@ class Scene(Struct, frozen=True):
 
 
 def scene(told: History, differences: bool = False, along: Along | None = None) -> Scene:
-    """The scene of a history. The baseline stands at its metric, or at 0 to show `differences`; where gains are ratios at 100.
+    """The scene of a history. The baseline stands at its metric, or at 0 to show `differences`; at 100 where gains are ratios:
+    of times, of which the effects may add up to more than there ever was, and in place of differences wherever that is known.
     `along` gives the time of an experiment, in seconds since the start; without it they stand in the order of their numbers."""
     track = told.track
-    ratios, sign = track.ratio is not None, 1 if track.direction == "minimize" else -1
+    ratios = track.ratio is not None and (differences or METRIC_KINDS[track.kind].paired_in_time)
+    sign = 1 if track.direction == "minimize" else -1
     places = _places(told, along)
     stands = {BASELINE: 100.0 if ratios else 0.0 if differences else _finite(track.baseline)}
     for keep in told.kept:

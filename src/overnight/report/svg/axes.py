@@ -90,7 +90,7 @@ def named(marks: Sequence[float], sign: bool = False) -> list[str]:
     if largest >= LARGEST or 0 < largest < SMALLEST:
         return [plain(mark, 4, sign and mark != 0) for mark in marks]
     places = digits(marks)
-    return [_true(f"{mark:{'+' if sign and mark else ''},.{places}f}") for mark in marks]
+    return [_true(f"{mark:{'+' if sign else ''},.{places}f}") if mark or not sign else "0" for mark in marks]
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------
