@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from overnight.lab.experiment import GUARDED
 from overnight.lab.state import BASELINE
 from overnight.referee.kinds import KINDS as METRIC_KINDS
 from overnight.report.tables import plain
@@ -25,6 +24,7 @@ from overnight.views.points import PointView
 Kind = Literal["keep", "discard", "barred", "open", "explored"]
 Along = Callable[[ExperimentView], float]  # where an experiment lies along the axis
 WORSE = 0.6  # of the spread of what was kept: how far beyond it what was discarded is still shown
+MOST = 3.0  # times the height of what was kept that the others may ask for
 ROOM = 0.1  # of the height that stays free above and below
 TITLE = 200  # characters of a title
 
@@ -147,7 +147,8 @@ def limits(shown: Scene, begin: float = -math.inf, end: float = math.inf) -> tup
     low, high = min([*before, *values]), max([*before, *values])
     others = [dot.y for dot in shown.others or shown.explored if begin <= dot.x <= end]
     usual = statistics.median(abs(value - before[0]) for value in others) if others else 0.0
-    spread = max(high - low, 2 * usual) or abs(shown.baseline) * 0.1 or 1.0
+    most = MOST * (high - low) if kept else math.inf
+    spread = max(high - low, min(2 * usual, most)) or abs(shown.baseline) * 0.1 or 1.0
     near = [value for value in others if low - WORSE * spread <= value <= high + WORSE * spread]
     low, high = min([low, *near]), max([high, *near])
     room = max(high - low, 0.5 * spread)
@@ -222,7 +223,7 @@ def _dot(each: ExperimentView, x: float, base: float | None, sign: int, ratios: 
 
 def _kind(each: ExperimentView) -> Kind:
     verdict = each.verdict.verdict
-    if verdict == "discard" and each.verdict.reason.startswith(GUARDED):
+    if each.cause == "guard":
         return "barred"
     return "keep" if verdict == "keep" else "open" if verdict == "open" else "discard"
 

@@ -25,6 +25,7 @@ from overnight.report.svg.axes import (
 LEAST, MOST = 1e-12, 1e30  # odds beyond which the picture ends
 FLOOR = 0.3  # odds that are always in the picture
 ABOVE = 3.0  # times the highest that stay free above it
+CLOSE = 130.0  # of the height, within which two words would meet
 MOST_DOTS = 60  # pairs that have a dot each
 MOST_TOLD = 24  # odds in the words for readers that do not see the chart
 
@@ -96,17 +97,18 @@ def _bar(steps: Sequence[Odds], scale: Scale, across: Scale) -> Iterator[str]:
 
 
 def _labels(steps: Sequence[Odds], scale: Scale, across: Scale) -> str:
-    """What had to be passed, at the beginning of its line, and the odds at the end."""
-    last, bars = steps[-1], [step.wanted for step in steps if step.wanted is not None]
-    said = ""
-    if bars:
-        then = "" if odds(bars[-1]) == odds(bars[0]) else f", at the end {odds(bars[-1])}"
-        said += (f'<text class="strong over" x="0" dx="6" y="{percent(_height(scale, bars[0]))}" dy="-.5em">'
-                 f"needed: {odds(bars[0])} to 1{then}</text>")
-    passed = "good" if bars and last.odds >= bars[-1] else "strong"
-    top = max(_height(scale, last.odds), 60.0)
-    return said + (f'<text class="{passed} over" x="{percent(across(len(steps)))}" y="{percent(top)}" dy="-.9em" '
-                   f'text-anchor="end">{odds(last.odds)} to 1</text>')
+    """The odds at the end, and what they had to pass then, on the other side of its line."""
+    last, top = steps[-1], _height(scale, steps[-1].odds)
+    passed = last.wanted is not None and last.odds >= last.wanted
+    end = f'x="{percent(across(len(steps)))}" text-anchor="end"'
+    bar = ""
+    if last.wanted is not None:
+        height = _height(scale, last.wanted)
+        bar = (f'<text class="strong over" {end} y="{percent(height)}" dy="{"1.3em" if passed else "-.5em"}">'
+               f"needed: {odds(last.wanted)} to 1</text>")
+    below = not passed and last.wanted is not None and top - _height(scale, last.wanted) < CLOSE
+    return bar + (f'<text class="{"good" if passed else "strong"} over" {end} y="{percent(max(top, 60.0))}" '
+                  f'dy="{"1.7em" if below else "-.9em"}">{odds(last.odds)} to 1</text>')
 
 
 def _first_fresh(steps: Sequence[Odds]) -> int:

@@ -130,11 +130,11 @@ def _row(axis: Scale, row: Row, worthwhile: float, places: int) -> str:
 def bullet(value: float | None, bound: float | None, one: float | None = 1.0, most: float | None = None) -> str:
     """A guard as a bar: the value, a thick line at what is allowed, a fine one at `one` (of the baseline's; None: it has none).
     `most` is the end of the axis, where rows share it."""
-    known = finite([value, bound, one])
-    axis = Scale(0.0, most or 1.25 * max([*known, 1e-300]))
+    value = finite([value])[0] if finite([value]) else None
+    axis = Scale(0.0, most or 1.25 * max([*finite([value, bound, one]), 1e-300]))
     over = value is not None and bound is not None and value > bound
     drawn = '<rect class="groove" x="0" y="28%" width="100%" height="44%"/>'
-    if value is not None and math.isfinite(value):
+    if value is not None:
         drawn += f'<rect class="bar{" over" * over}" x="0" y="38%" width="{percent(axis.within(value))}" height="24%"/>'
     if one is not None:
         drawn += _line("zero", axis, one, 28)
