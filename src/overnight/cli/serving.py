@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,8 @@ from overnight.track.load import load
 
 if TYPE_CHECKING:
     from overnight.mcp.verbs import Verbs
+
+PEM = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @main.command()
@@ -52,16 +54,26 @@ def mcp(folder: Path, over_http: bool, host: str, port: int, sandbox_name: str, 
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The one address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 is any.")
-def serve(folders: tuple[Path, ...], host: str, port: int) -> None:
-    """Show tracks in a browser, while nights are at work and after."""
-    with extra("web", "`overnight serve`"):
-        import uvicorn
+@click.option("--host-name", "names", multiple=True, metavar="NAME", help="A further name by which browsers reach it.")
+@click.option("--tls-cert", "certificate", type=PEM, metavar="FILE", help="Certificate, as PEM: it speaks TLS then.")
+@click.option("--tls-key", "key", type=PEM, metavar="FILE", help="The certificate's key, as PEM.")
+@click.option("--trusted-proxy", "proxies", multiple=True, metavar="ADDRESS",
+              help="The address of a proxy that speaks TLS; nothing else may connect then.")
+@click.option("--token-new", "new_token", is_flag=True, help="Make a new token; what was opened with the old one is closed.")
+def serve(folders: tuple[Path, ...], **options: Any) -> None:
+    """Show tracks in a browser, while nights are at work and after.
 
-        from overnight.web import app
-        from overnight.web.tracks import Tracks
-    tracks = Tracks([apart(folder) for folder in folders or (Path(),)])
-    tell(f"serving http://{host}:{port}/; Ctrl-C ends it", err=True)
-    uvicorn.run(app.made(tracks), host=host, port=port, log_level="warning")
+    Anyone on this machine may read: they see no number of the holdout and no seed. The token, which is shown once, lets its
+    holder see everything, and pause, stop, veto and add ideas. Other addresses than this machine's own need it for reading too.
+    """
+    with extra("web", "`overnight serve`"):
+        from overnight.web import server
+    found = server.opened([apart(folder) for folder in folders or (Path(),)], server.Wanted(**options))
+    if found.token:
+        tell(f"{found.url}#token={found.token}", err=True)
+        tell("this address lets you see and steer everything; it is shown this once (--token-new makes a new one)", err=True)
+    tell(f"serving {found.url}; Ctrl-C ends it", err=True)
+    found.run()
 
 
 def _ends_with(verbs: Verbs) -> None:

@@ -170,18 +170,22 @@ class KnownIdea(TrackError):
 
 def note(session: Session, found: FoundIdea, anyway: bool = False) -> Noted:
     """Put an idea into the queue. Raises KnownIdea, which tells the outcome of a similar one, unless `anyway` is set."""
-    here = Session(session.repo.folder)
-    state = here.look()
+    if not anyway:
+        refuse_known(Session(session.repo.folder).look(), found)
+    done = order(session, AddIdea(request(), found.title, found.text, found.source))
+    assert isinstance(done, Noted)
+    return done
+
+
+def refuse_known(state: State, found: FoundIdea) -> None:
+    """Raise KnownIdea, which tells the outcome of a similar idea, where the queue holds one."""
     queue = [state.idea(entry) for entry in state.ideas if not entry.dropped]
     like = similarity.alike(f"{found.title}\n{found.text}", [f"{each.title}\n{each.text}" for each in queue])
-    if like and not anyway:
+    if like:
         known = queue[like[0][0]]
         came = f" ({known.state}{': ' if known.outcome else ''}{known.outcome})"
         raise KnownIdea(f"'{found.title}' is like idea {known.id}, '{known.title}'{came}: add it with "
                         "--anyway if it is another.")
-    done = order(session, AddIdea(request(), found.title, found.text, found.source))
-    assert isinstance(done, Noted)
-    return done
 
 
 # ---- a change that is tried ------------------------------------------------------------------------------------

@@ -1,41 +1,112 @@
-"""The web application: pages of tracks."""
+"""The web application: the guard, pages, the API, and what follows the tracks behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
-from overnight.errors import NotFound, OvernightError
+from overnight.web import openapi
+from overnight.web.api import BASE, OPERATIONS, Parts, served
+from overnight.web.fragments import FRAGMENTS
+from overnight.web.guard import Address, Guard
+from overnight.web.live import Hub
+from overnight.web.orders import Orders
 from overnight.web.pages import PAGES, Page, notice
+from overnight.web.problems import HANDLERS, Refused
+from overnight.web.seen import Seen
+from overnight.web.tokens import Tokens
 from overnight.web.tracks import Tracks
+from overnight.web.verifying import Verifier
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 STATIC = Path(__file__).parent / "static"
+WAITING = "Nothing was run here yet: `overnight run` begins, and this page shows it as it comes."
 
 
-def made(tracks: Tracks) -> Starlette:
-    """The application."""
-    def first(_request: Request) -> Response:
-        return RedirectResponse(f"/t/{tracks.names[0]}/")
+class Application:
+    """What one server serves. `asgi` is the application for a server; it works while its lifespan lasts."""
 
-    routes = [Route("/", first), *(Route(f"/t/{{name}}/{page.path}", _shown(tracks, page)) for page in PAGES)]
-    if STATIC.is_dir():
-        routes.append(Mount("/static", StaticFiles(directory=STATIC)))  # type: ignore[arg-type]
-    return Starlette(routes=routes)
+    def __init__(self, tracks: Tracks, where: Address, tokens: Tokens) -> None:
+        self.tracks, self.tokens = tracks, tokens
+        self.hub = Hub(tracks, FRAGMENTS)
+        self._parts: Parts | None = None
+        self.asgi = Starlette(routes=self._routes(), middleware=[Middleware(Guard, where=where, tokens=tokens)],
+                              exception_handlers=HANDLERS, lifespan=self._lifespan())
+
+    def _lifespan(self) -> Lifespan[Starlette]:
+        @asynccontextmanager
+        async def lasting(_app: Starlette) -> AsyncIterator[None]:
+            async with anyio.create_task_group() as tasks:
+                self._parts = Parts(self.tracks, self.hub, Orders(tasks), self.tokens, Verifier(tasks), openapi.description)
+                self.tracks.begin(tasks)
+                tasks.start_soon(self.hub.run)
+                yield
+                self.hub.close()
+                tasks.cancel_scope.cancel()
+            self.tracks.close()
+
+        return lasting
+
+    def parts(self) -> Parts:
+        """What the operations work with, while the lifespan lasts."""
+        if self._parts is None:
+            raise Refused(503, "the server is only beginning: try again in a moment.")
+        return self._parts
+
+    def _routes(self) -> list[BaseRoute]:
+        pages = [Route(f"/t/{{name}}/{page.path}", self._page(page)) for page in PAGES]
+        return [Route("/", self._first), *_operations(self.parts), *pages,
+                Mount("/static", StaticFiles(directory=STATIC, check_dir=False))]
+
+    async def _first(self, request: Request) -> Response:
+        """The only track, or the list of all; without the token, where reading needs it, how to send it."""
+        if not request.scope["full"] and not request.scope["where"].local:
+            return HTMLResponse(notice("Overnight", "Open the address with #token=… that `overnight serve` showed."))
+        if len(self.tracks.names) == 1:
+            return RedirectResponse(f"/t/{self.tracks.names[0]}/", 307)
+        return HTMLResponse(_list(self.tracks.names))
+
+    def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def show(request: Request) -> Response:
+            asked = dict(request.query_params) | {name: str(value) for name, value in request.path_params.items()}
+            name = str(request.path_params["name"])
+
+            def render(seen: Seen) -> str:
+                begun = seen.state.opened is not None
+                return page.render(seen, asked) if begun else notice(seen.session.repo.folder.name, WAITING, name)
+
+            return HTMLResponse(await self.tracks.shown(name, request.scope["full"], render))
+
+        return show
 
 
-def _shown(tracks: Tracks, page: Page) -> Callable[[Request], Response]:
-    def show(request: Request) -> Response:
-        asked = dict(request.query_params) | {name: str(value) for name, value in request.path_params.items()}
-        try:
-            return HTMLResponse(page.render(tracks.seen(request.path_params["name"], True), asked))
-        except NotFound as error:
-            return HTMLResponse(notice("Not here", str(error)), 404)
-        except OvernightError as error:
-            return HTMLResponse(notice("Nothing to show", str(error)), 503)
-    return show
+def _operations(parts: Callable[[], Parts]) -> list[BaseRoute]:
+    """One route for each path of the API, so that another method is 405 with all that it allows."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for each in OPERATIONS:
+        found.setdefault(f"{BASE}{each.path}", {})[each.method] = served(each, parts)
+    return [Route(path, _chosen(by), methods=list(by)) for path, by in found.items()]
+
+
+def _chosen(by: Mapping[str, Endpoint]) -> Endpoint:
+    async def serve(request: Request) -> Response:
+        return await by["GET" if request.method == "HEAD" else request.method](request)
+
+    return serve
+
+
+def _list(names: Sequence[str]) -> str:
+    """The page with all tracks."""
+    items = "".join(f'<li><a href="/t/{name}/">{name}</a></li>' for name in names)  # names of letters, digits and hyphens
+    return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Overnight</title></head><body><main>' \
+           f"<h1>Tracks</h1><ul>{items}</ul></main></body></html>"

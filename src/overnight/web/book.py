@@ -1,0 +1,90 @@
+"""Views of a track that are remembered from one look to the next, and made anew only where a record touched them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from msgspec.structs import replace
+
+from overnight.lab.events import Event, Opened
+from overnight.lab.state import State
+from overnight.night.session import Session
+from overnight.views.experiment import DetailView, ExperimentView, History, detail, experiment
+from overnight.views.points import points
+from overnight.views.track import estimated, track
+from overnight.web.public import unseen
+
+MOST_DETAILS = 64  # experiments whose details are remembered
+
+
+class Book:
+    """The history of one track. Of many thousands of experiments few change: the open ones, those that are kept, and what the
+    last records name."""
+
+    def __init__(self) -> None:
+        self._views: dict[int, ExperimentView] = {}
+        self._touched: set[int] = set()
+        self._common: tuple[Any, ...] = ()
+        self._told: tuple[int, History] | None = None
+
+    def touch(self, state: State, event: Event) -> None:
+        """Note what a record changes. Called before and after it is applied, for it may open or judge others too."""
+        if isinstance(event, Opened):
+            self._views.clear()
+        self._touched.update(state.open)
+        self._touched.update(named(event))
+
+    def history(self, state: State, seq: int, full: bool) -> History:
+        """The track with its experiments, as it is after record `seq`; without the holdout unless `full`."""
+        if self._told is None or self._told[0] != seq:
+            self._told = seq, self._made(state)
+        told = self._told[1]
+        return told if full or told.track.holdout is None else replace(told, track=unseen(told.track))
+
+    def _made(self, state: State) -> History:
+        common = (state.opened, state.one_seed, estimated(state), state.usage.sandboxes)
+        if common[:3] != self._common[:3]:
+            self._views.clear()
+        self._common = common
+        kept = state.chain()
+        stale = {*self._touched, *state.open, *(each.id for each in kept)}
+        for number, each in state.experiments.items():
+            if number in stale or number not in self._views:
+                self._views[number] = experiment(state, each)
+        self._touched.clear()
+        every = [self._views[number] for number in state.experiments]
+        return History(track(state), tuple(every), tuple(self._views[each.id] for each in kept), points(state))
+
+
+class Shelf:
+    """Experiments with their details, the ones last asked for."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[int, DetailView] = OrderedDict()
+
+    def touch(self, event: Event) -> None:
+        """Forget what a record changes; one that names several may change any."""
+        numbers = named(event)
+        if len(numbers) == 1:
+            self._found.pop(next(iter(numbers)), None)
+        elif numbers or isinstance(event, Opened):
+            self._found.clear()
+
+    def detail(self, state: State, number: int, session: Session, full: bool) -> DetailView:
+        """One experiment with its details, without what a reader may not see unless `full`. Raises JournalError."""
+        chosen = state.experiments[number]
+        found = self._found.get(number)
+        if found is None or chosen.verdict == "open":
+            found = detail(state, chosen, list(session.journal.replay()), session.log)
+            self._found[number] = found
+            while len(self._found) > MOST_DETAILS:
+                self._found.popitem(last=False)
+        return found if full else unseen(found)
+
+
+def named(event: Event) -> set[int]:
+    """The experiments that a record names; a point of a campaign has a number of its own, and is none."""
+    if getattr(event, "stage", "") == "explore":
+        return set()
+    return {*getattr(event, "experiments", ()), getattr(event, "experiment", 0)} - {0}

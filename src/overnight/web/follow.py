@@ -1,0 +1,205 @@
+"""Follows one track's journal: holds a replica of its state, and reads only what is new.
+
+Covered: a track that is not begun yet, begun anew, or whose journal is put in another's place; records that come while others
+are read; a journal that cannot be read or believed, and a folder that is moved, are one sentence until that changes. Nothing is
+written, no lock is taken, and no transaction stays open. Times between two looks do not depend on the clock of the day.
+Not covered: records before the state's snapshot are not checked again; `overnight log --verify` does that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from overnight import journal as journals
+from overnight.contracts import Journal
+from overnight.errors import NotFound, OvernightError, TrackError
+from overnight.lab.events import Event, Opened
+from overnight.lab.state import State
+from overnight.night.session import IMPOSSIBLE, Session
+from overnight.views.experiment import DetailView, History
+from overnight.web.book import Book, Shelf
+from overnight.web.seen import Seen
+
+AT_ONCE = 250  # records that one look takes up, so that others have their turn
+NOTHING = (0, "0" * 64)
+LEAST_WAIT = 2.0  # seconds until a journal that could not be read is read again, where it has changed
+MOST_ANSWERS = 1000  # orders whose answers are remembered
+HELD = re.compile(r"^\d+: FLOCK +ADVISORY +WRITE (\d+) \S+:(\d+) ", re.MULTILINE)  # process and inode, in /proc/locks
+
+
+class Stamp(NamedTuple):
+    """What tells one journal file from another, and whether it was written to: times in unix seconds; `beside` is that of the
+    file that SQLite keeps beside it."""
+
+    inode: int
+    size: int
+    changed: float
+    beside: float
+
+
+class Follower:
+    """One track, followed. `load` may take long; after it `look` takes up a little at a time. Whoever calls `look` or uses the
+    state keeps others from doing so meanwhile.
+
+    state    what the journal tells so far
+    seq      number of the last record in it, and `head` its hash
+    problem  why it cannot be followed now, in a sentence; "": it can
+    edition  counts how often the track began, began anew, could not be followed any more or again: pages of an earlier one are
+             out of date
+    live     whether a night is at work, and `moved` whether the track's folder is not in its place any more
+    """
+
+    def __init__(self, name: str, opens: Callable[[], Session]) -> None:
+        self.name, self._opens = name, opens
+        self.session: Session | None = None
+        self.state, self.seq, self.head = State(), *NOTHING
+        self.problem, self.edition, self.live, self.moved = "", 0, False, False
+        self.answers: dict[str, Event] = {}
+        self.book, self.shelf = Book(), Shelf()
+        self._stamp: Stamp | None = None
+        self._again = 0.0  # when a journal that could not be read is looked at again
+
+    # -- reading the journal --
+
+    def load(self) -> None:
+        """Read the journal from its beginning, or from the state's snapshot on."""
+        before, began = self.problem, time.monotonic()
+        self.close()
+        try:
+            self.session, self._stamp = self._opens(), None
+            self._read(self.session)
+            self.problem = ""
+        except (*IMPOSSIBLE, OvernightError, OSError) as error:
+            self.problem = _sentence(error)
+        self.book, self.shelf = Book(), Shelf()
+        self.edition += not before or self.problem != before
+        self._again = time.monotonic() + max(LEAST_WAIT, 10 * (time.monotonic() - began))
+
+    def _read(self, session: Session) -> None:
+        self._stamp = _stamp(session.home / "journal.db")
+        if session.begun:
+            session.journal = journals.open(session.home / "journal.db", only_to_read=True)
+            session.look()
+        self.state = session.state
+        self.seq, self.head = self._end(session.journal) if session.begun else NOTHING
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self.session is not None and "journal" in vars(self.session):
+            self.session.journal.close()
+
+    def _end(self, journal: Journal[Event]) -> tuple[int, str]:
+        """Number and hash of the last record that the state knows."""
+        return self.state.records, journal.hash_of(self.state.records) or NOTHING[1]
+
+    def stale(self) -> bool:
+        """Whether the journal has to be loaded anew, because another one lies in its place or it could not be read before."""
+        if (self.session is None or self.problem) and time.monotonic() < self._again:
+            return False
+        if self.session is None:
+            return True
+        now = _stamp(self.session.home / "journal.db")
+        if self.problem or self._stamp is None or now is None:
+            return now != self._stamp
+        return now.inode != self._stamp.inode or self._rewritten()
+
+    def _rewritten(self) -> bool:
+        """Whether the record that is known as the last one is there no more."""
+        assert self.session is not None
+        try:
+            return self.seq > 0 and self.session.journal.hash_of(self.seq) != self.head
+        except OvernightError:
+            return True
+
+    def look(self) -> bool:
+        """Take up some of what is new; whether anything was."""
+        if self.problem or self.session is None or self._stamp is None:
+            return False
+        try:
+            if self.session.journal.latest()[0] == self.seq:
+                return False
+            for event in itertools.islice(self.session.journal.replay(after=self.seq), AT_ONCE):
+                self._take(event)
+            self.seq, self.head = self._end(self.session.journal)
+        except (*IMPOSSIBLE, OvernightError) as error:
+            self.problem, self.edition = _sentence(error), self.edition + 1
+            self._stamp = _stamp(self.session.home / "journal.db")
+        return True
+
+    def _take(self, event: Event) -> None:
+        self.book.touch(self.state, event)
+        self.state.apply(event)
+        self.book.touch(self.state, event)
+        self.shelf.touch(event)
+        self.edition += isinstance(event, Opened)
+        if mark := getattr(event, "request", ""):
+            self.answers[str(mark)] = event
+            if len(self.answers) > MOST_ANSWERS:
+                del self.answers[next(iter(self.answers))]
+
+    def watch(self) -> bool:
+        """Look whether a night is at work, and whether the folder is in its place; whether that has changed."""
+        if self.session is None:
+            return False
+        before = self.live, self.moved
+        self.live, self.moved = held(self.session.home / "lock"), not self.session.repo.folder.is_dir()
+        self.edition += self.moved != before[1]
+        return (self.live, self.moved) != before
+
+    # -- what is seen --
+
+    def check(self) -> Session:
+        """The session of a track that can be shown. Raises TrackError with the sentence where it cannot."""
+        if self.session is None or self.problem:
+            raise TrackError(self.problem or f"the journal of {self.name} is still being read: try again in a moment.")
+        if self.moved:
+            raise TrackError(f"the folder {self.session.repo.folder} is not there any more: if it was moved, end this and "
+                             "serve it from its new place (`overnight where` there says how its state is taken over).")
+        return self.session
+
+    def seen(self, full: bool, names: tuple[str, ...]) -> Seen:
+        """The track as a reader may see it now. Raises TrackError."""
+        session = self.check()
+        return Seen(self.name, self.state, session, full, self.live, (), time.time(), self.seq, self.head, names,
+                    lambda: self._history(full), self._detail)
+
+    def _history(self, full: bool) -> History:
+        return self.book.history(self.state, self.seq, full)
+
+    def _detail(self, number: int, full: bool) -> DetailView:
+        if number not in self.state.experiments:
+            raise NotFound(f"there is no experiment {number}.")
+        return self.shelf.detail(self.state, number, self.check(), full)
+
+
+def _stamp(journal: Path) -> Stamp | None:
+    try:
+        found = journal.stat()
+        beside = journal.with_name(f"{journal.name}-wal")
+        return Stamp(found.st_ino, found.st_size, found.st_mtime, beside.stat().st_mtime if beside.exists() else 0.0)
+    except OSError:
+        return None
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OvernightError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the journal'} cannot be read: {error.strerror}."
+    return "the journal tells what cannot have been, so it is not believed: put it back from a copy, or begin anew with " \
+           "`overnight run --restart`."
+
+
+def held(lock: Path) -> bool:
+    """Whether a process holds a lock file, looked up without touching the lock."""
+    try:
+        inode, holder = lock.stat().st_ino, lock.read_bytes()[:32].decode("ascii", "replace").strip()
+        found = HELD.findall(Path("/proc/locks").read_text(encoding="ascii"))
+    except OSError:
+        return False
+    return (holder, str(inode)) in found

@@ -1,0 +1,133 @@
+"""Orders of readers that have the token: handed in like those of the commands, and what became of each.
+
+A night at work answers an order within its loop; where there is none it is carried out here, under the track's lock, by the
+same code as the commands'. Covered: an order that is sent twice under one mark is given once; a server that ends loses none
+that was answered. Not covered: why an order was declined, once the server has ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+
+import anyio
+from anyio.abc import TaskGroup
+
+from overnight.errors import Declined, NotFound, OvernightError
+from overnight.ideas.found import written
+from overnight.lab.events import Event, Noted, Ordered
+from overnight.lab.jobs import AddIdea, DropIdea, Order, Steer, Veto
+from overnight.lab.state import State
+from overnight.night import dispatch
+from overnight.night.inbox import request
+from overnight.night.session import Session
+from overnight.web.problems import Refused
+from overnight.web.seen import Seen
+from overnight.web.wire import IdeaGiven, OrderGiven, OrderView
+
+MARK = re.compile(r"[0-9a-f-]{8,64}")
+MOST_REMEMBERED = 1000
+
+
+class Orders:
+    """The orders of one server."""
+
+    def __init__(self, tasks: TaskGroup) -> None:
+        self._tasks = tasks
+        self._given: OrderedDict[tuple[str, str], tuple[Order, OrderView]] = OrderedDict()
+
+    def give(self, track: str, session: Session, order: Order) -> OrderView:
+        """Hand an order in for a track; what is known of it now. Raises Refused where its mark was another order's."""
+        known = self._given.get((track, order.request))
+        if known is not None:
+            if known[0] != order:
+                raise Refused(422, "this Idempotency-Key was another request's: send a fresh one.", "Idempotency-Key")
+            return known[1]
+        self._note(track, order, OrderView(order.request, "waiting"))
+        self._tasks.start_soon(self._carry, track, session, order)
+        return self._given[track, order.request][1]
+
+    async def _carry(self, track: str, session: Session, order: Order) -> None:
+        try:
+            event = await anyio.to_thread.run_sync(_carried, session, order)
+            self._note(track, order, outcome(order.request, event))
+        except OvernightError as error:
+            self._note(track, order, OrderView(order.request, "declined", str(error)))
+
+    def _note(self, track: str, order: Order, found: OrderView) -> None:
+        self._given[track, order.request] = order, found
+        while len(self._given) > MOST_REMEMBERED:
+            self._given.popitem(last=False)
+
+    def known(self, track: str, mark: str) -> OrderView | None:
+        """What became of an order of this server; None where it gave none of that mark."""
+        found = self._given.get((track, mark))
+        return found and found[1]
+
+
+def _carried(session: Session, order: Order) -> Event:
+    """Have it carried out, with a session that may write. Raises OvernightError where it is declined."""
+    return dispatch.order(Session(session.repo.folder, rung=session.rung, baseline=session.baseline), order)
+
+
+def looked_up(seen: Seen, mark: str) -> OrderView:
+    """What became of an order that another server or a command gave. Raises NotFound."""
+    if MARK.fullmatch(mark):
+        if mark in seen.state.answered:
+            event = next(each for each in seen.session.journal.replay() if getattr(each, "request", "") == mark)
+            return outcome(mark, event)
+        if (seen.session.inbox.folder / f"{mark}.json").is_file():
+            return OrderView(mark, "waiting")
+    raise NotFound(f"there is no order {mark[:70]!r}.")
+
+
+def outcome(mark: str, event: Event) -> OrderView:
+    """What a record says of an order."""
+    if isinstance(event, Ordered) and event.reason:
+        return OrderView(mark, "declined", f"{event.reason}.")
+    return OrderView(mark, "done", idea=event.idea if isinstance(event, Noted) else None)
+
+
+def marked(key: str | None) -> str:
+    """The mark of an order from its Idempotency-Key; a fresh one where there is none. Raises Refused."""
+    if key is None:
+        return request()
+    if not MARK.fullmatch(key):
+        raise Refused(422, "an Idempotency-Key has 8 to 64 digits, letters from a to f, and hyphens, like a UUID.",
+                      "Idempotency-Key")
+    return key
+
+
+# ---- what is declined at once ------------------------------------------------------------------------------------
+
+
+def commanded(seen: Seen, given: OrderGiven, mark: str) -> Order:
+    """A command as an order. Raises Declined where it cannot be carried out."""
+    if given.order == "veto":
+        if given.experiment not in [each.id for each in seen.state.chain()]:
+            raise Declined(f"experiment {given.experiment} is not among what is kept, so there is nothing to take back.")
+        return Veto(mark, given.experiment, given.reason)
+    if mark not in seen.state.answered and not seen.session.at_work():
+        raise Declined(f"nothing is at work on this track, so there is nothing to {given.order}.")
+    return Steer(mark, given.order)
+
+
+def idea(seen: Seen, given: IdeaGiven, mark: str) -> Order:
+    """An idea as an order. Raises Declined where the queue holds one that is alike, or it says nothing."""
+    found = written(f"{given.title}\n{given.text}")
+    if not found.title:
+        raise Declined("the idea is empty: say in a few words what should be tried.")
+    try:
+        if not given.anyway and mark not in seen.state.answered:
+            dispatch.refuse_known(seen.state, found)
+    except dispatch.KnownIdea as known:
+        raise Declined(str(known).replace("--anyway", '"anyway": true')) from known
+    return AddIdea(mark, found.title, found.text, found.source)
+
+
+def dropped(state: State, number: int, mark: str) -> Order:
+    """That an idea is dropped, as an order. Raises NotFound."""
+    entry = state.ideas.entries.get(number)
+    if entry is None or (entry.dropped and mark not in state.answered):
+        raise NotFound(f"there is no idea {number}.")
+    return DropIdea(mark, number)

@@ -1,0 +1,41 @@
+"""What a reader without the token is not shown.
+
+A coding agent on this machine can open the page of the machine's user. What it may know is what a researcher may know
+(views/public.py), whatever the page and the API show its user: no number of the holdout, no seed, no key, nothing that was said
+while scoring.
+Covered: fields of views, texts in which a candidate printed its seed.
+Not covered: what a candidate encodes otherwise, and a reader that can read the state folder itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from overnight.views.experiment import DetailView, RunDetailView
+from overnight.views.track import TrackView
+
+View = TypeVar("View", TrackView, DetailView)
+HIDDEN = "[seed]"
+DIGITS = re.compile(r"\d+")
+
+
+def unseen(found: View) -> View:
+    """A view without what only its user may see: of runs the seed is 0 and what they left behind "", texts hide the seeds."""
+    if isinstance(found, TrackView):
+        return replace(found, holdout=None)
+    seeds = {str(run.seed) for run in found.runs}
+    return replace(found, runs=tuple(map(_run, found.runs)), score_log_tail="", log_tail=scrubbed(found.log_tail, seeds))
+
+
+def _run(run: RunDetailView) -> RunDetailView:
+    return replace(run, seed=0, artifacts="", reason=scrubbed(run.reason, [str(run.seed)]))
+
+
+def scrubbed(text: str, seeds: Iterable[str]) -> str:
+    """A candidate's words without these seeds. Small numbers stay, for any text is full of them."""
+    hidden = {seed for seed in seeds if len(seed) > 3}
+    return DIGITS.sub(lambda found: HIDDEN if found[0] in hidden else found[0], text)

@@ -1,0 +1,182 @@
+"""What the API answers of a track: each a function of what is seen, the parameters of its path and its query."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from overnight import files
+from overnight.audit.arithmetic import Audit
+from overnight.contracts import Idea
+from overnight.errors import NotFound, TrackError
+from overnight.lab.events import Event
+from overnight.report import audit as audits
+from overnight.track import program as instructions
+from overnight.untrusted import visible
+from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
+from overnight.views.track import TrackView, track
+from overnight.web import wire
+from overnight.web.public import scrubbed
+from overnight.web.seen import Seen
+
+Params = Mapping[str, str]
+MOST_DIGITS = 15
+PROGRAM = "program.md"
+KEYS: dict[str, Callable[[ExperimentView], float | None]] = {
+    "number": lambda each: each.id, "effect": lambda each: each.verdict.effect, "evidence": lambda each: each.verdict.e_value,
+    "pairs": lambda each: each.verdict.pairs,
+}
+
+
+def numbered(text: str, what: str) -> int:
+    """A number in a path. Raises NotFound where it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise NotFound(f"there is no {what} {text[:60]!r}.")
+    return int(text)
+
+
+def where_it_stands(seen: Seen, _query: wire.NoQuery, _params: Params) -> TrackView:
+    """The track."""
+    return seen.history.track if seen.state.opened else track(seen.state)
+
+
+def experiments(seen: Seen, query: wire.ExperimentsQuery, _params: Params) -> wire.ExperimentList:
+    """Some of its experiments."""
+    found = [each for each in seen.history.experiments if _fits(each, query)]
+    found.sort(key=_order(query.sort))
+    begin = 0
+    if query.after is not None:
+        last = next((each for each in seen.history.experiments if each.id == query.after), None)
+        if last is None:
+            raise NotFound(f"there is no experiment {query.after}.")
+        begin = sum(_order(query.sort)(each) <= _order(query.sort)(last) for each in found)
+    items = tuple(found[begin:begin + query.limit])
+    return wire.ExperimentList(items, len(found), items[-1].id if begin + query.limit < len(found) else None)
+
+
+def _fits(each: ExperimentView, query: wire.ExperimentsQuery) -> bool:
+    text = query.q.casefold()
+    return ((query.verdict is None or each.verdict.verdict == query.verdict)
+            and (not query.cause or getattr(each, "cause", "") == query.cause)
+            and (not query.researcher or each.researcher == query.researcher)
+            and (not query.role or getattr(each, "role", "") == query.role)
+            and (query.idea is None or each.idea == query.idea)
+            and (not text or text in each.message.casefold() or text in each.verdict.reason.casefold()))
+
+
+def _order(sort: str) -> Callable[[ExperimentView], tuple[float, int]]:
+    key, sign = KEYS[sort.lstrip("-")], -1 if sort.startswith("-") else 1
+
+    def place(each: ExperimentView) -> tuple[float, int]:
+        value = key(each)
+        return (math.inf if value is None or math.isnan(value) else sign * value), sign * each.id
+
+    return place
+
+
+def experiment(seen: Seen, _query: wire.NoQuery, params: Params) -> DetailView:
+    """One experiment."""
+    return seen.detail(numbered(params["number"], "experiment"))
+
+
+def patch(seen: Seen, _query: wire.NoQuery, params: Params) -> str:
+    """Its change, as a diff."""
+    return experiment(seen, _query, params).patch
+
+
+def runs(seen: Seen, _query: wire.NoQuery, params: Params) -> tuple[RunDetailView, ...]:
+    """Its runs, oldest first."""
+    return experiment(seen, _query, params).runs
+
+
+def log(seen: Seen, query: wire.LogQuery, params: Params) -> str | None:
+    """The text of a run's log, of this experiment; None where a reader without the token may not see it."""
+    number, found = numbered(params["run"], "run"), experiment(seen, wire.NoQuery(), params)
+    if number not in {run.run for run in found.runs}:
+        raise NotFound(f"experiment {found.id} has no run {number}.")
+    if "score" in query.of and not seen.full:
+        return None
+    text = seen.session.log(f"{number}.log" if query.of == "run" else f"{number}-{query.of}.log")
+    if not text:
+        raise NotFound(f"no such log of run {number} is kept.")
+    known = {} if seen.full else {run.run: str(run.seed) for run in seen.shelf(found.id, True).runs}
+    return scrubbed(text, [known[number]]) if number in known else text
+
+
+def progress(seen: Seen, query: wire.RangeQuery, _params: Params) -> wire.ProgressView:
+    """The course of the track."""
+    told, last = seen.history, query.last or math.inf
+    points = tuple(wire.LevelPoint(each.id, each.verdict.verdict, each.level, each.verdict.effect, each.verdict.interval)
+                   for each in told.experiments if query.first <= each.id <= last)
+    return wire.ProgressView(told.track.metric, told.track.unit, told.track.direction, told.track.baseline, points,
+                             tuple(each.id for each in told.kept))
+
+
+def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:
+    """What was kept, measured again. A reader without the token is shown no seed."""
+    found = audits.load(seen.session.home / audits.FILE, seen.state) if seen.state.opened else None
+    if found is None:
+        raise NotFound("what is kept was not audited yet: `overnight audit` does that.")
+    if seen.full:
+        return found
+    return replace(found, plan=replace(found.plan, seeds=()),
+                   runs=tuple(replace(run, seed=0, reason=scrubbed(run.reason, [str(run.seed)])) for run in found.runs))
+
+
+def ideas(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.IdeaList:
+    """The queue of ideas."""
+    found = tuple(_shown(seen.state.idea(entry)) for entry in seen.state.ideas)
+    return wire.IdeaList(found, len(found))
+
+
+def _shown(idea: Idea) -> Idea:
+    return replace(idea, title=visible(idea.title), text=visible(idea.text), source=visible(idea.source),
+                   outcome=visible(idea.outcome))
+
+
+def program(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.ProgramView:
+    """The instructions for researchers, as they lie in the track's folder."""
+    folder = seen.session.repo.folder
+    try:
+        text = files.read(folder, PROGRAM, instructions.MOST_PROGRAM_BYTES) or b""
+        hashed, shown, problem = instructions.load(folder / PROGRAM).sha256, visible(text.decode(errors="replace")), ""
+    except TrackError as error:
+        shown, hashed, problem = "", "", str(error)
+    return wire.ProgramView(shown, hashed, seen.state.program, problem)
+
+
+def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.TeamView:
+    """The researchers, and what became of what they proposed."""
+    by: dict[str, list[ExperimentView]] = {}
+    for each in seen.history.experiments:
+        by.setdefault(each.researcher, []).append(each)
+    kept = {each.id for each in seen.history.kept}
+    members = (wire.RoleUse(visible(name), len(own), sum(each.id in kept for each in own),
+                            sum(each.verdict.verdict == "open" for each in own)) for name, own in by.items())
+    return wire.TeamView(tuple(map(visible, seen.state.researchers)), tuple(members))
+
+
+def journal(seen: Seen, query: wire.JournalQuery, _params: Params) -> wire.RecordList:
+    """Some records of the journal."""
+    if not seen.session.begun:
+        return wire.RecordList((), None)
+    found = list(itertools.islice(seen.session.journal.replay(after=min(query.after, seen.seq)), query.limit))
+    items = tuple(_record(query.after + place, event, seen.full) for place, event in enumerate(found, 1))
+    return wire.RecordList(items, items[-1].seq if items and items[-1].seq < seen.seq else None)
+
+
+def _record(seq: int, event: Event, full: bool) -> wire.RecordView:
+    body: dict[str, Any] = msgspec.to_builtins(event, str_keys=True)
+    number = getattr(event, "experiment", None)
+    return wire.RecordView(seq, event.at, body["kind"], number or None, body if full else None)
+
+
+def listed(every: Sequence[Any]) -> tuple[wire.TrackEntry, ...]:
+    """The tracks that are served, as far as they are known."""
+    return tuple(wire.TrackEntry(each.name, each.live, each.state.opened is not None, each.seq, each.head, each.problem)
+                 for each in every)

@@ -1,0 +1,255 @@
+"""What the API answers and takes that no other view has, typed: its schema is made of these and of the views."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from overnight.contracts import Idea
+from overnight.views.experiment import ExperimentView
+
+Number = Annotated[int, Meta(ge=1, le=2**53)]
+After = Annotated[int, Meta(ge=0, le=2**53)]
+Limit = Annotated[int, Meta(ge=1, le=500)]
+Word = Annotated[str, Meta(max_length=200)]
+VerdictName = Literal["open", "keep", "discard", "crash", "foul"]
+Sort = Literal["number", "-number", "effect", "-effect", "evidence", "-evidence", "pairs", "-pairs"]
+
+
+class TrackEntry(Struct, frozen=True):
+    """One of the tracks that are served.
+
+    name     in addresses
+    live     whether a night is at work
+    begun    whether anything was run yet
+    seq      number of its journal's last record, and `head` its hash
+    problem  why it cannot be shown, in a sentence; "": it can
+    """
+
+    name: str
+    live: bool
+    begun: bool
+    seq: int
+    head: str
+    problem: str
+
+
+class ExperimentList(Struct, frozen=True):
+    """Some of a track's experiments.
+
+    items  those of this part of the list
+    total  how many the whole list has
+    next   what to give as `after` for the part behind this one; None: there is none
+    """
+
+    items: tuple[ExperimentView, ...]
+    total: int
+    next: int | None
+
+
+class LevelPoint(Struct, frozen=True):
+    """One experiment in the course of a track.
+
+    experiment  its number
+    verdict     as it is now
+    level       the metric of its commit, in its unit; None where it has none
+    effect      paired difference to what it stands on, positive is better, with its 95 % interval; None: not compared
+    """
+
+    experiment: int
+    verdict: str
+    level: float | None
+    effect: float | None
+    interval: tuple[float, float] | None
+
+
+class ProgressView(Struct, frozen=True):
+    """The course of a track, by the numbers of its experiments.
+
+    metric, unit, direction  of the levels
+    baseline                 the metric at the baseline; None before it is measured
+    points                   the experiments in the range that was asked for
+    kept                     the numbers of those that are kept and still count
+    """
+
+    metric: str
+    unit: str
+    direction: str
+    baseline: float | None
+    points: tuple[LevelPoint, ...]
+    kept: tuple[int, ...]
+
+
+class IdeaList(Struct, frozen=True):
+    """The queue of ideas, oldest first; `total` is how many there are."""
+
+    items: tuple[Idea, ...]
+    total: int
+
+
+class RoleUse(Struct, frozen=True):
+    """One researcher of a track and what became of its experiments."""
+
+    name: str
+    proposed: int
+    kept: int
+    open: int
+
+
+class TeamView(Struct, frozen=True):
+    """The researchers: `tonight` those of the latest session, `members` all that ever proposed."""
+
+    tonight: tuple[str, ...]
+    members: tuple[RoleUse, ...]
+
+
+class ProgramView(Struct, frozen=True):
+    """The instructions for researchers.
+
+    text      of program.md, "" where there is none
+    sha256    of it and of the files that it names
+    in_force  the same of what the latest session went by; "": none was
+    problem   why it cannot be used, in a sentence; "": it can
+    """
+
+    text: str
+    sha256: str
+    in_force: str
+    problem: str
+
+
+class RecordView(Struct, frozen=True):
+    """One record of the journal.
+
+    seq         its number, and `at` when it was made, in unix seconds
+    kind        measured, judged, …
+    experiment  the number that it names; None: none
+    body        all of it, for readers with the token alone
+    """
+
+    seq: int
+    at: float
+    kind: str
+    experiment: int | None
+    body: dict[str, Any] | None
+
+
+class RecordList(Struct, frozen=True):
+    """Some records of a journal; `next` is what to give as `after` for those behind them, None: there are none yet."""
+
+    items: tuple[RecordView, ...]
+    next: int | None
+
+
+class VerificationView(Struct, frozen=True):
+    """Whether a journal's chain of hashes was checked from its first record on.
+
+    state  whole, broken, or running: it is being checked; the rest is of the check before, then
+    seq    number of the last record that was checked, and `head` its hash
+    at     when, in unix seconds; None: never yet
+    said   what is wrong, in a sentence; "": nothing
+    """
+
+    state: str
+    seq: int
+    head: str
+    at: float | None
+    said: str
+
+
+class OrderView(Struct, frozen=True):
+    """An order and what became of it.
+
+    request  its mark
+    state    waiting, done, or declined: the answer is a problem, then, with what is `said`
+    idea     the number of an idea that it put into the queue; None: it did not
+    """
+
+    request: str
+    state: Literal["waiting", "done", "declined"]
+    said: str = ""
+    idea: int | None = None
+
+
+class SessionView(Struct, frozen=True):
+    """Whether the sender has the token; if not, what is answered is the public view."""
+
+    full: bool
+
+
+# ---- what is sent ----------------------------------------------------------------------------------------------
+
+
+class IdeaGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """An idea: its `title`, and the `text` below; `anyway`: also where the queue holds a similar one."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=200)]
+    text: Annotated[str, Meta(max_length=4000)] = ""
+    anyway: bool = False
+
+
+class OrderGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """A command to the night at work, or a veto: `experiment` is the kept one that is taken back, and `reason` says why."""
+
+    order: Literal["pause", "resume", "stop", "veto"]
+    experiment: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    reason: Annotated[str, Meta(max_length=300)] = ""
+
+
+# ---- what is asked ---------------------------------------------------------------------------------------------
+
+
+class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+class ExperimentsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which experiments: those that fit everything that is given.
+
+    verdict     as it is now
+    cause       why a discarded one was not kept, in a word
+    researcher  the name of its proposer
+    role        the role of the team that its proposer has
+    idea        the number of the idea that it tries
+    q           words that its message or the reason of its verdict holds, in small or capital letters
+    sort        in which order; "-" in front: the largest first
+    after       the number of the experiment behind which the answer begins
+    limit       how many at most
+    """
+
+    verdict: VerdictName | None = None
+    cause: Word = ""
+    researcher: Word = ""
+    role: Word = ""
+    idea: Number | None = None
+    q: Word = ""
+    sort: Sort = "-number"
+    after: Number | None = None
+    limit: Limit = 100
+
+
+class LogQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of a run's logs: its own, that of its scoring, and the same of what it was paired with."""
+
+    of: Literal["run", "score", "paired", "paired-score"] = "run"
+
+
+class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):
+    """The numbers of the first and the last experiment."""
+
+    first: After = 0
+    last: Number | None = None
+
+
+class JournalQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Records behind number `after`, at most `limit` of them."""
+
+    after: After = 0
+    limit: Limit = 100
+
+
+class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The record after which the page was made; without it everything is sent once."""
+
+    after: After | None = None
