@@ -18,7 +18,6 @@ from overnight.ideas.found import written
 from overnight.lab.events import Event, Noted, Ordered
 from overnight.lab.jobs import AddIdea, DropIdea, Order, Steer, Veto
 from overnight.lab.state import State
-from overnight.night import dispatch
 from overnight.night.inbox import request
 from overnight.night.session import Session
 from overnight.web.problems import Refused
@@ -67,6 +66,7 @@ class Orders:
 
 def _carried(session: Session, order: Order) -> Event:
     """Have it carried out, with a session that may write. Raises OvernightError where it is declined."""
+    from overnight.night import dispatch  # which brings all that a night needs: a page is there sooner without it
     return dispatch.order(Session(session.repo.folder, rung=session.rung, baseline=session.baseline), order)
 
 
@@ -114,6 +114,7 @@ def commanded(seen: Seen, given: OrderGiven, mark: str) -> Order:
 
 def idea(seen: Seen, given: IdeaGiven, mark: str) -> Order:
     """An idea as an order. Raises Declined where the queue holds one that is alike, or it says nothing."""
+    from overnight.night import dispatch
     found = written(f"{given.title}\n{given.text}")
     if not found.title:
         raise Declined("the idea is empty: say in a few words what should be tried.")
