@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from overnight.web.fragments import FRAGMENTS
 from overnight.web.guard import Address, Guard
 from overnight.web.live import Hub
 from overnight.web.orders import Orders
-from overnight.web.pages import PAGES, Page, notice
+from overnight.web.pages import PAGES, Page, listed, notice
 from overnight.web.problems import HANDLERS, Refused
 from overnight.web.seen import Seen
 from overnight.web.tokens import Tokens
@@ -66,7 +66,7 @@ class Application:
     def _routes(self) -> list[BaseRoute]:
         pages = [Route(f"/t/{{name}}/{page.path}", self._page(page)) for page in PAGES]
         return [Route("/", self._first), *_operations(self.parts), *pages,
-                Mount("/static", StaticFiles(directory=STATIC, check_dir=False))]
+                Mount("/static", StaticFiles(directory=STATIC, packages=[("overnight.report", "static")]))]
 
     async def _first(self, request: Request) -> Response:
         """The only track, or the list of all; without the token, where reading needs it, how to send it."""
@@ -74,7 +74,7 @@ class Application:
             return HTMLResponse(notice("Overnight", "Open the address with #token=… that `overnight serve` showed."))
         if len(self.tracks.names) == 1:
             return RedirectResponse(f"/t/{self.tracks.names[0]}/", 307)
-        return HTMLResponse(_list(self.tracks.names))
+        return HTMLResponse(listed(self.tracks.names))
 
     def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def show(request: Request) -> Response:
@@ -103,10 +103,3 @@ def _chosen(by: Mapping[str, Endpoint]) -> Endpoint:
         return await by["GET" if request.method == "HEAD" else request.method](request)
 
     return serve
-
-
-def _list(names: Sequence[str]) -> str:
-    """The page with all tracks."""
-    items = "".join(f'<li><a href="/t/{name}/">{name}</a></li>' for name in names)  # names of letters, digits and hyphens
-    return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Overnight</title></head><body><main>' \
-           f"<h1>Tracks</h1><ul>{items}</ul></main></body></html>"
