@@ -29,7 +29,7 @@ and `overnight run NAME` improves it.
 
 Times are those of the machine that measured, which had other work as well: {machines}.
 
-## Who found the best
+## Where the best comes from
 
 {best}
 The patches are in [bench/registry/found](../bench/registry/found); a role of the kind

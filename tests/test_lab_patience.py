@@ -215,7 +215,7 @@ def test_what_went_on_alone_is_put_aside_by_a_session_whose_benches_are_never_id
     alone.world.ideas = lambda lots: Idea(gain=-3.0)
     night = Night(alone.world, contract=WORTHWHILE, measure_slots=1, past=past, key="x").go(experiments=4)
     aside = next(e for e in night.batches[1] if isinstance(e, Judged))
-    assert aside.reason == "put aside, for others wait for the benches" and aside.resumable
+    assert aside.reason == "put aside, for others wait for the measure slots" and aside.resumable
     assert [e.experiment for e in of(night, Reopened)][-1] == 1 and not night.lab.state.open
 
 

@@ -124,7 +124,7 @@ def test_an_idea_of_which_nobody_can_make_a_change_is_given_up():
             return super()._propose(job)
     done = hear(Night(World(1), roles=(LLM,), think_slots=1, think=1.0), AddIdea("r1", "hopeless")).go(experiments=6)
     (idea,) = map(done.lab.state.idea, done.lab.state.ideas)
-    assert (idea.state, idea.outcome) == ("tried", "nobody could make a change of it")
+    assert (idea.state, idea.outcome) == ("tried", "no researcher could make a change of it")
     assert len(kinds(done, Proposed)) == 6 and sum(e.idea == 1 for e in kinds(done, Passed)) == 2
 
 

@@ -48,7 +48,7 @@ class Idea(Struct, frozen=True):
 
     id       its number, from 1 on
     text     the whole of it, below the title; "" if the title says it all
-    source   who or what had it: "person", "role scientist", "arxiv:2401.00001", "github:OWNER/NAME", "file notes.md"
+    source   where it comes from: "person", "role scientist", "arxiv:2401.00001", "github:OWNER/NAME", "file notes.md"
     state    "open"; "leased" while a researcher works on it or its experiments are measured; "tried"; "dropped"
     tried    the experiments that tried it
     outcome  what came of them, in a few words; "" before that
@@ -223,7 +223,7 @@ class Brief(Struct, frozen=True):
     files    the editable files at the frontier: path -> text
     editable globs of what may be edited
     frontier the experiment whose commit the frontier is (0: the baseline)
-    commit   the commit that is to be changed, which the desk fills in: for researchers that want the whole tree
+    commit   the commit that is to be changed, which the edit slot fills in: for researchers that want the whole tree
     noise    standard deviation of one paired difference, in the metric's unit (None before it is known)
     guard_usage   of the baseline, like that of a Past
     estimated   the metrics under guard that nothing could count exactly in every run
@@ -296,7 +296,7 @@ class Brief(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """One request to a language model, as it is journalled.
 
-    role     who asked
+    role     the role that asked
     purpose  "propose", "repair", "critic", "scientist" or "standup"
     asked    the seed of the brief for which it was made
     cached   those of `tokens_in` that the provider had in its cache

@@ -18,7 +18,7 @@ from overnight.audit.arithmetic import LEVEL, Estimate, Run, estimate
 from overnight.contracts import Direction
 from overnight.referee.distributions import student_quantile
 
-MOST_PAIRS = 1 << 20  # beyond which nobody goes to tell what a part is worth
+MOST_PAIRS = 1 << 20  # at most, to tell what a part is worth
 LEAST_SEEDS = 2  # on which each commit runs where numbers scatter
 
 Word = Literal["worth it", "worth little", "worth nothing", "harmful", "in doubt", "needed", "not measured"]

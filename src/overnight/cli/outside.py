@@ -53,8 +53,8 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
     """Have the present change of a work tree measured, wait, and print the verdict.
 
     Takes what the editable files are now, committed or not, and touches neither them nor the branch. What is promising but
-    not proven goes on while nothing else waits for the benches; the same change handed in again goes on from its evidence. Exit
-    status: 0 keep, 10 discard, 11 crash, 12 foul; 2 where there is no verdict.
+    not proven goes on while nothing else waits for a measure slot; the same change handed in again goes on from its evidence.
+    Exit status: 0 keep, 10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
     session = opened(folder)
     allowed(session, load(session.repo.folder))

@@ -1,4 +1,4 @@
-"""The desk: where a researcher's change becomes a commit, and where commits are put on top of others.
+"""Edit slots: where a researcher's change becomes a commit, and where commits are put on top of others.
 
 Covered: a researcher's words are bounded, steer no terminal and forge no trailer; code that was only hidden is not counted as
 less; of a submitted commit only the editable files count; a researcher that cannot work ends no night.
@@ -37,7 +37,7 @@ TRAILER = re.compile(r"^(?=[ \t]*overnight[-_])", re.MULTILINE | re.IGNORECASE)
 
 
 class Desk:
-    """Carries out the Lab's desk jobs for one track. `logs` is where the logs of runs are kept; `trailer` gives the last line
+    """Carries out the Lab's edit jobs for one track. `logs` is where the logs of runs are kept; `trailer` gives the last line
     of the message of each commit that is made."""
 
     def __init__(self, track: Track, repo: Repo, team: Team, logs: Path | None = None,

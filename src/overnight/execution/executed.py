@@ -19,7 +19,7 @@ PYTHON, ISOLATING = re.compile(r"python[\d.]*$"), re.compile(r"-[SEIs]+")
 
 
 def heeding(command: Command) -> Command:
-    """A command that heeds its environment where it starts a Python: one that is told to be isolated is no longer told so."""
+    """A command that follows its environment where it starts a Python: one that is told to be isolated is no longer told so."""
     options = [*takewhile(lambda word: word[:1] == "-" and word not in ("-m", "-c", "-"), command.argv[1:])]
     kept = [word for word in options if not ISOLATING.fullmatch(word)]
     own = PYTHON.match(Path(command.argv[0]).name)

@@ -234,7 +234,7 @@ class Oracles:
     def close(self) -> None:
         """Leave no process behind."""
         self.kill()
-        with suppress(Fault):  # it could not be set up, and nobody asked it
+        with suppress(Fault):  # it could not be set up, and was not asked
             if self._held is not None:
                 self._held.result().discard()
         self._held = None

@@ -1,4 +1,4 @@
-"""Who is asked next: how the attempts are split among the roles that propose. Pure.
+"""Which role is asked next: how the attempts are split among the roles that propose. Pure.
 
 A role with a fixed share gets it. The others share the rest by verified gain per cost, as a bandit that is hard to impress:
 keeps are thought to come at a rate per cost that is the team's own until a role has shown otherwise, what a keep gained is
@@ -6,7 +6,7 @@ shrunk towards the team's mean, evidence fades with every attempt of any role (g
 part of the attempts is split evenly whatever was found. So no role starves, one lucky keep changes little, and a newcomer
 counts as an average member. Costs may be in any unit, and gains in any other, if they are the same for all.
 
-`python -m bench shares` measures what it gains and loses against equal shares and against knowing who is best.
+`python -m bench shares` measures what it gains and loses against equal shares and against knowing which is best.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def next_role(records: Mapping[str, Record], fixed: Mapping[str, float | None], 
     return name
 
 
-# ---- who is likely the best ------------------------------------------------------------------------------------
+# ---- which is likely the best ------------------------------------------------------------------------------------
 
 
 def _sum(records: Mapping[str, Record]) -> Record:

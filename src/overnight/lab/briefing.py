@@ -71,7 +71,7 @@ class Briefing:
         return tuple(e.commit for e in self.state.open.values() if e.base_commit == self.state.commit)[-MOST_RIVALS:]
 
     def _beside(self) -> tuple[int, int]:
-        """A number that none of those who think now has, and how many they are with this one, at least."""
+        """A number that no researcher has that thinks now, and how many think with this one, at least."""
         taken = {j.brief.beside[0] for j in self.flight.of(Propose) if j.thinks}
         mine = next(number for number in range(len(taken) + 1) if number not in taken)
         return mine, max(mine, *taken, 0) + 1

@@ -24,7 +24,7 @@ from overnight.lab.state import State
 from overnight.referee.distributions import student_quantile
 from overnight.referee.scaling import Carried, Word
 
-BY = "climb"  # who hands changes in on a rung
+BY = "climb"  # the name under which changes are handed in on a rung
 PART = 0.5  # of what was foretold, below which an effect counts as vanished
 DOUBT = 0.05  # chance with which a keep of several may gain too little and still count as what was foretold
 PRIOR_PAIRS = 3.0  # with which the spread of a pair is believed to be the usual one

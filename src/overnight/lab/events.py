@@ -157,7 +157,7 @@ class Proposed(Made, frozen=True, tag="proposed", tag_field="kind"):
     """A researcher's change was committed on top of the frontier.
 
     base       the experiment it stands on (0: the baseline)
-    researcher the role that proposed it, or who handed it in: "person", the name of an agent
+    researcher the role that proposed it, or the sender that handed it in: "person", the name of an agent
     idea       the idea of the queue that it tries; 0: none
     asked      the seed of the brief that it answers: that of the calls to models that it took
     thinking   seconds from the brief to the change

@@ -231,7 +231,7 @@ class Try(Sent, frozen=True, tag="try", tag_field="order"):
 
     base    the commit that it stands on, which the result branch holds or stands on
     commit  the change on top of it
-    by      who hands it in: "person", the name of an agent
+    by      the sender: "person", the name of an agent
     patient seconds of runs that it may take while it is promising and nothing else waits for a bench; 0: the quick verdict
     takes_back  the experiment of which it takes back the parts of these numbers, counted from 0 on; 0: none
     """

@@ -97,8 +97,8 @@ class Lab:
         gone, names = self.roster.gone(), self.roster.proposers
         away = [f"{name} is away: {why.rstrip('.')}" for name, why in gone.items() if name in names]
         rest = [name for name in names if name not in gone]
-        nothing = [f"{' and '.join(rest) or 'nobody'} had nothing left to try on this frontier: widen `editable`, name another "
-                   "researcher, or run again"] if rest or not away else []
+        nothing = [f"{' and '.join(rest) or 'no researcher'} had nothing left to try on this frontier: widen `editable`, "
+                   "name another researcher, or run again"] if rest or not away else []
         return "; ".join([*away, *nothing])
 
     # -- ask --
@@ -330,13 +330,13 @@ class Lab:
 
     @property
     def _instant(self) -> bool:
-        """Whether a researcher would propose at once, so that benches are never idle; while one thinks, they may be."""
+        """Whether a researcher would propose at once, so that measure slots are never idle; while one thinks, they may be."""
         return self.proposing.may_propose() and any(not self.roster.roles[n].thinks for n in self.proposing.willing())
 
     def _put_aside(self, at: float) -> Iterator[events.Event]:
-        """What went on alone in an earlier session has a verdict for now where benches are never idle in this one."""
+        """What went on alone in an earlier session has a verdict for now where measure slots are never idle in this one."""
         for experiment in [e for e in self.state.open.values() if e.patient and e.pairs and self._instant]:
-            reason = "put aside, for others wait for the benches"
+            reason = "put aside, for others wait for the measure slots"
             proof = weighing.proof(experiment, self.state.known, self.state.policy)
             ruling = decision.Ruling("discard", reason, experiment.effect or 0.0, None, proof, unproven=True)
             yield self._judged(at, experiment, "discard", reason, ruling)

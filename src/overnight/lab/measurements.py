@@ -368,7 +368,7 @@ class Runs:
         if event.stage == "calibrate" and (wrong := self._not_as_declared()):
             return wrong
         missing = next((g.metric for g in self.track.guard if g.metric not in metrics), "")
-        return f"the guard on {missing} can never bind, because nobody measures {missing}" if missing else ""
+        return f"the guard on {missing} can never bind, because {missing} is not measured" if missing else ""
 
     def look_anew(self) -> None:
         """What kind of metric it is, and how much it scatters, is found out anew."""

@@ -174,7 +174,7 @@ class Measuring:
             known.next_common(experiment.used | mine.keys())]
 
     def _at_once(self, experiment: Experiment) -> int:
-        """Fresh pairs that are begun without waiting for those before them: on many benches as many as a proof may take, for
+        """Fresh pairs that are begun without waiting for those before them: on many slots as many as a proof may take, for
         each keep puts off all other claims, and what is slow comes too late; at the end of a session those for which there are
         benches, for nothing else is worth as much then."""
         claim, wanted = experiment.claim, experiment.confirming

@@ -128,7 +128,7 @@ class Proposing:
         """Whether an adviser can work and does not yet."""
         return self.roster.here(role.name, self.flight.now) and not any(j.role == role.name for j in self.flight.of(Think))
 
-    # -- who proposes --
+    # -- which role proposes --
 
     def willing(self) -> list[str]:
         """Researchers that are not gone for good and have not passed again and again since the last verdict."""
@@ -156,7 +156,7 @@ class Proposing:
                 yield Propose(name, state.frontier, state.commit, brief, thinks, lead)
 
     def _coming(self, thinks: bool) -> int:
-        """Proposals that wait, or are made at places of this kind. For those who think, the others' make the way longer."""
+        """Proposals that wait, or are made at places of this kind. For think slots, the others' make the way longer."""
         thinking = {name for name, role in self.roster.roles.items() if role.thinks}
         waiting = sum(-1 if thinks and e.researcher not in thinking else 1 for e in self.measuring.waiting())
         explored = 0 if thinks else len(self.measuring.campaign.waiting())

@@ -1,4 +1,4 @@
-"""The queue of ideas: what came in, who works on it, what was tried of it. Pure; told by the Lab what is recorded."""
+"""The queue of ideas: what came in, which role works on it, what was tried of it. Pure; told by the Lab what is recorded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def told(entry: Entry, tried: Sequence[Experiment], leased: bool) -> Idea:
     """An idea as researchers may know it, with the experiments that tried it; `leased`: a researcher works on it."""
     busy = leased or any(e.verdict == "open" for e in tried)
     state = "dropped" if entry.dropped else "leased" if busy else "open" if entry.untried else "tried"
-    given_up = "nobody could make a change of it" if entry.hopeless else ""
+    given_up = "no researcher could make a change of it" if entry.hopeless else ""
     came = (f"#{e.id} {e.verdict}{'' if e.effect is None else f' {e.effect:+.3g}'}" for e in tried)
     return Idea(entry.id, entry.title, entry.text, entry.source, state, tuple(entry.tried), "; ".join(came) or given_up)
 

@@ -1,6 +1,6 @@
 """Claims that stand on one another: what is measured while the frontier is about to move. Pure.
 
-On many benches a claim is on its way when the next race ends. Made on the same frontier, the second claim would be lost with
+On many slots a claim is on its way when the next race ends. Made on the same frontier, the second claim would be lost with
 the first one's keep, and its pairs with it. So the second change is put on top of the first one's commit and compared with
 that: where the first is kept, the second stands on the new frontier already; where it is not, the second is put back on the
 frontier and claims anew. Each claim is a test of its own pairs against its own base, and is kept only when that base is the

@@ -25,7 +25,7 @@ class PendingTry(threading.Thread):
     problem     why there is no verdict, when it is over; "" if there is one
     experiment  the one that has it; 0 until then
     notes       what is to be said beside the verdict
-    final       a promising discard with which idle benches go on is not waited for alone
+    final       a promising discard with which idle measure slots go on is not waited for alone
     """
 
     def __init__(self, folder: Path, order: Try, sandbox_name: str, workers: int | None, final: bool = False) -> None:

@@ -59,7 +59,7 @@ Message = Annotated[str, Field(max_length=16_000, description="A title that says
 Which = Annotated[int, Field(ge=0, description="The idea of the queue that it tries; 0: none.")]
 Patient = Annotated[float | None, Field(ge=0, le=1e6, description="Minutes of runs that a promising change may take; "
                     "0: the quick verdict; null: until it is proven or hardly worth having.")]
-Final = Annotated[bool, Field(description="Wait on where a change is promising but not proven: idle benches go on with it.")]
+Final = Annotated[bool, Field(description="Wait on where a change is promising, not proven: idle measure slots go on with it.")]
 Title = Annotated[str, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=4_000)]
 Number = Annotated[int, Field(ge=1)]

@@ -192,7 +192,7 @@ def refuse_known(state: State, found: FoundIdea) -> None:
 
 
 class TryResult(NamedTuple):
-    """The verdict on a submitted change. `resumable`: a discard with which idle benches go on."""
+    """The verdict on a submitted change. `resumable`: a discard with which idle measure slots go on."""
 
     experiment: int
     verdict: str

@@ -1,6 +1,6 @@
 """The keys from which seeds are drawn: a file for each beginning of a track, beside its journal.
 
-The journal holds the hash alone, so that it can be published while the track goes on; who has the file can foretell every seed.
+The journal holds the hash alone, so that it can be published while the track goes on; the file predicts every seed.
 Published later, the file shows that no seed was chosen: it was fixed before any commit was made.
 """
 

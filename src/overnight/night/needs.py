@@ -31,7 +31,7 @@ MANAGED = ("~/.local/share/uv/python", "~/.pyenv/versions")  # where tools that 
 
 
 def of_contract(contract: Track, repo: Repo) -> Iterator[str]:
-    """What a contract wants beyond its repository. Raises TrackError for what nobody can have."""
+    """What a contract wants beyond its repository. Raises TrackError for what cannot be granted."""
     run = contract.run
     installation = mounts.interpreter(run, repo.folder)[1] if run.python else ()
     data = mounts.named_data(run, repo.folder)

@@ -99,8 +99,8 @@ class StateFolder:
         status = os.fstat(fd)
         if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             os.close(fd)
-            raise TrackError(f"the state folder {self.path} is not yours alone ({part}): run as its owner, and let nobody else "
-                             "write to it (chmod go-w), or set XDG_STATE_HOME to another folder.")
+            raise TrackError(f"the state folder {self.path} is not yours alone ({part}): run as its owner, and take the right "
+                             "to write from others (chmod go-w), or set XDG_STATE_HOME to another folder.")
         return fd
 
     @property

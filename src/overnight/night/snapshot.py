@@ -59,7 +59,7 @@ class Snapshot:
         return replayed(journal, state)
 
     def keep(self, state: State, journal: Journal[Event]) -> None:
-        """Write the file anew where too much would have to be replayed. For those who hold the track; where it cannot be
+        """Write the file anew where too much would have to be replayed. For a session that holds the track; where it cannot be
         written, all goes on without."""
         seq, chain = journal.head
         if not (self._code and _keyed(state)) or state.records != seq or seq - self._seq < self.behind:

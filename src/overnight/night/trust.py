@@ -40,7 +40,7 @@ class Trust:
         return frozenset(pinned.needs) if pinned.sha256 == _digest(pinned.needs) else frozenset()
 
     def missing(self, needs: Iterable[str]) -> tuple[str, ...]:
-        """Those of the needs that nobody has granted."""
+        """Those of the needs that are not granted."""
         wanted = tuple(needs)
         return tuple(sorted(set(wanted) - self.granted)) if wanted else ()
 

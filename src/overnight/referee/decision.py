@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-LEAST_VISIBLE = 0.5  # standard deviations of a pair below which nobody can be shown not to be worse by so much
+LEAST_VISIBLE = 0.5  # standard deviations of a pair: a margin below it cannot be shown to hold
 REOPENING_FACTOR = 4.0  # by how much more patient each further look is
 
 Decided = Literal["keep", "discard"]

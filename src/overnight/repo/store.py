@@ -4,7 +4,7 @@ Covered: no git runs with the configuration, the hooks, the attributes or the en
 user; so no filter, driver, monitor, pager, editor, helper or remote of theirs runs, and nothing is fetched. Objects are read
 from this repository alone: links in it and alternates are refused, replacements and grafts are not applied. Branches that lead
 to other branches are not followed when they are written.
-Not covered: a repository whose objects lie about themselves misleads only those who read it; bugs in git's own reading of
+Not covered: a repository whose objects lie about themselves misleads only its readers; bugs in git's own reading of
 objects, indexes and attributes.
 """
 

@@ -360,7 +360,7 @@ def _decided(track: TrackView) -> list[str]:
     return ["## How it was decided", " ".join([
         "A change and the commit that it stands on are run with the same seed, so that luck which both share cancels",
         f"out: that is a pair, and its difference says more than two scores.{noise} After each pair the referee",
-        "drops a change that can hardly turn out well any more, and so saves its runs for others. A change that looks",
+        "drops a change that is unlikely to succeed, and so saves its runs for others. A change that looks",
         f"better must show it again on at least {track.least_fresh_pairs} seeds that were drawn after its commit existed, and",
         f"these alone prove it: it is kept when their evidence is strong enough (now {track.evidence_wanted:.3g} to 1: more",
         f"after claims that failed, so that at most {100 * track.false_share:g} % of what is kept is false).{asked}",

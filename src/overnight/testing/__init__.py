@@ -1,1 +1,1 @@
-"""Suites for those who write a part of their own: they inherit them, and pass."""
+"""Suites for parts of your own: their tests inherit them, and pass."""

@@ -228,7 +228,7 @@ class LongNight:
         yield from self._to_its_end(self.state.open[event.experiment])
 
     def _stack(self) -> Iterator[Event]:
-        """Three or four changes that are looked at in one run; who is not dropped goes on alone."""
+        """Three or four changes that are looked at in one run; those that are not dropped go on alone."""
         level, made = self.worlds[self.state.commit], list[events.Proposed]()
         for _ in range(self.lots.choice((3, 4))):
             made.append(self._proposal(level + self.lots.expovariate(150.0)))
@@ -290,7 +290,7 @@ class LongNight:
         while experiment.decided is None:
             if weighing.claimable(experiment, known):
                 if experiment.commit not in self.made:  # it could be kept, and nothing could stand on it
-                    experiment.decided = ("discard", "put aside, for others wait for the benches", None)
+                    experiment.decided = ("discard", "put aside, for others wait for the measure slots", None)
                     break
                 claim = weighing.claim(experiment, known, self.state.policy, self.state.wealth)
                 yield self._did(events.Claimed(self.at, experiment.id, claim))

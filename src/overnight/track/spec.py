@@ -217,7 +217,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
 
     def on(self, name: str) -> Track:
         """The track on a rung of its ladder; "" is the lowest, the track itself. What is made together on a rung is said by
-        who climbs to it, so that no other changes are put together there. Raises TrackError."""
+        the climb, so that no other changes are put together there. Raises TrackError."""
         if not name:
             return self
         rung, change = self.ladder.at(name), msgspec.structs.replace

@@ -31,7 +31,7 @@ class Queued(Struct, frozen=True):
     """An idea that was to be put into the queue.
 
     idea      its number there; None where it was left out
-    title     the title, and `source` who or what had it
+    title     the title, and `source` where it comes from
     left_out  why it was left out; "": it was not
     """
 

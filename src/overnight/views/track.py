@@ -232,7 +232,7 @@ def spent(use: Use) -> SpentView:
 
 def paid(role: str, use: SpentView) -> str:
     """What a role's calls came to."""
-    dollars = ", at a price that nobody knows" if use.dollars is None else f", ${use.dollars:.4f}"
+    dollars = ", at a price that is not known" if use.dollars is None else f", ${use.dollars:.4f}"
     failed = f" ({use.failed} failed)" if use.failed else ""
     return f"{role} {use.calls} call{'s' * (use.calls != 1)}{failed}, {use.tokens:,} tokens{dollars}".lstrip()
 

@@ -58,7 +58,7 @@ class Source:
 
 
 def parse(text: str) -> Source | None:
-    """The source, or None when it is not Python, or nested so deeply that nobody can walk through it."""
+    """The source, or None when it is not Python, or nested so deeply that it cannot be walked through."""
     try:
         source = Source(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""How to call what a change turned, whoever made it: the knobs that differ between two versions of some files."""
+"""How to call what a change turned, whichever researcher made it: the knobs that differ between two versions of some files."""
 
 from __future__ import annotations
 

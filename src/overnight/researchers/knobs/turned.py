@@ -1,4 +1,4 @@
-"""What others' changes turn: a change that does nothing but turn knobs is one more configuration, whoever made it."""
+"""What others' changes turn: a change that does nothing but turn knobs is one more configuration, whatever its author."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Language models at the desk: one that proposes, and roles that advise. Only `model.py` knows a provider's library."""
+"""Language models as researchers: one role that proposes, and roles that advise. Only `model.py` knows a provider's library."""

@@ -450,7 +450,7 @@ def loopback() -> None:
 
 def serve(line: socket.socket) -> None:
     """Fork for each request until no more can come. A request is a message with the descriptors that it needs, of which the
-    first is a socket to the one who asks. Comes back only in a program's process."""
+    first is a socket to the caller. Comes back only in a program's process."""
     while True:
         given = received(line)
         if not given:
@@ -490,7 +490,7 @@ def reap(*_: Any) -> None:
 
 
 def tried(line: socket.socket, given: list[int]) -> None:
-    """Carry out one request; what fails before the program begins is told to the one who asks. Comes back only in a program's
+    """Carry out one request; what fails before the program begins is told to the caller. Comes back only in a program's
     process."""
     try:
         outer(line, given)
@@ -500,7 +500,7 @@ def tried(line: socket.socket, given: list[int]) -> None:
 
 
 def failed(line: socket.socket, error: OSError) -> None:
-    """Say what went wrong to the one who asked; where he no longer listens, as the program."""
+    """Say what went wrong to the caller; where it no longer listens, as the program."""
     if line.fileno() >= 0:
         with line:
             line.send(f"failed {error}".encode(errors="replace")[:MOST_MESSAGE])
@@ -516,7 +516,7 @@ def outer(line: socket.socket, given: list[int]) -> None:
         config = json.load(file)
     call("unshare", NAMESPACES)
     line.send(b"left")
-    if line.recv(MOST_MESSAGE) != b"mapped":  # nobody outside could say who this is now
+    if line.recv(MOST_MESSAGE) != b"mapped":  # the process outside could not set its user
         written("setgroups", "deny")
         for kind in ("uid", "gid"):
             written(f"{kind}_map", f"{config['user']} {config['user']} 1")

@@ -125,7 +125,7 @@ class WarmProcess(BubblewrapProcess):
         return message, _WHO.unpack(extra[0][2])[0]
 
     def _mapped(self, pid: int) -> bytes:
-        """Say who a process is in its new namespace, where only root can; the answer that it waits for."""
+        """Set the user of a process in its new namespace, where only root can; the answer that it waits for."""
         if self._owner is None:
             return b"map"
         for kind in ("uid", "gid"):
@@ -161,7 +161,7 @@ class WarmProcess(BubblewrapProcess):
 
 
 class KeptProcess(BubblewrapProcess):
-    """One that is kept warm: nobody waits for it, so it is looked at seldom."""
+    """One that is kept warm: no run waits for it, so it is looked at seldom."""
 
     def release(self) -> KeptProcess:
         """Let it begin. Raises Fault when the sandbox broke."""

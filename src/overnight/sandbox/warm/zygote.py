@@ -156,7 +156,7 @@ class Pack:
         with open(os.memfd_create("overnight-tree"), "wb", buffering=0) as self._making:
             self._add(tree, "")
             self.file = os.open(f"/proc/self/fd/{self._making.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self.file)  # with the last who needs it
+        weakref.finalize(self, os.close, self.file)  # with the last that needs it
 
     def _add(self, folder: Path, above: str) -> None:
         with os.scandir(folder) as found:
@@ -210,7 +210,7 @@ class Zygotes:
             self._make(key, made, command)
         try:
             return made.result()
-        except Fault:  # told by who made it
+        except Fault:  # reported by its maker
             return None
 
     def _usable(self, key: Any) -> Future[Zygote] | None:
