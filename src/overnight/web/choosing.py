@@ -78,7 +78,7 @@ class Part(NamedTuple):
 
 
 def choice(asked: Mapping[str, str]) -> Choice:
-    """What the query of an address asks for; what nobody can mean is left out."""
+    """What the query of an address asks for; what has no meaning is left out."""
     among = set(asked.get("verdict", "").split(","))
     sort = asked.get("sort", "")
     return Choice(

@@ -67,7 +67,7 @@ def _effects(found: DetailView) -> Iterator[Row]:
 
 
 def _origin(seen: Seen, found: DetailView) -> str:
-    """By whom and when it was proposed and judged."""
+    """By which researcher and when it was proposed and judged."""
     state = seen.state
     began, last = state.opened.at if state.opened else 0.0, state.usage.last
     parts = [f"proposed by {line(found.researcher, 60)}"]
