@@ -320,7 +320,7 @@ class LongNight:
         value = self.worlds[commit] + SHARED * random.Random(f"{self.seed} {seed}").gauss(0, 1) + OWN * own.gauss(0, 1)
         cpu, memory = self.costs.get(commit, (1.0, 1.0))
         seconds = CPU * cpu * own.uniform(0.99, 1.01)
-        more: dict[str, Any] = {"log": f"run-{run}.log", "reason": self._words(reason)}
+        more: dict[str, Any] = {"log": f"{run}.log", "reason": self._words(reason)}
         if outcome == "ok":
             more = {"metrics": {"val_bpb": value, "cpu_seconds": seconds, "peak_memory": round(MEMORY * memory)}}
             if stage in ("calibrate", "confirm"):

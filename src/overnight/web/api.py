@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from overnight import __version__
 from overnight.audit.arithmetic import Audit
 from overnight.views.experiment import DetailView, RunDetailView
+from overnight.views.findings import FindingsView
 from overnight.views.track import TrackView
 from overnight.web import orders, reads, wire
 from overnight.web.live import Hub
@@ -259,7 +260,7 @@ async def _give(asked: Asked, make: Callable[[Seen, str], Any]) -> Response:
     """Hand an order in that is made of what is seen."""
     mark = orders.marked(asked.request.headers.get("idempotency-key"))
     order, session = await asked.shown(lambda seen: (make(seen, mark), seen.session))
-    found = asked.parts.orders.give(asked.track, session, order)
+    found = asked.parts.orders.give(asked.parts.tracks.named(asked.track), session, order)
     return told(found, 202, {"location": f"{BASE}/tracks/{asked.track}/orders/{mark}"})
 
 
@@ -315,6 +316,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _read(f"{TRACK}/progress", "getProgress", "The course of the track.", reads.progress, wire.ProgressView, wire.RangeQuery),
     Operation("GET", f"{TRACK}/audits", "getAudit", "What was kept, measured again.", look_now(reads.audit), Audit,
               refusals=ABSENT),
+    Operation("GET", f"{TRACK}/findings", "getFindings", "What was found, and whether it holds.", look_now(reads.findings),
+              FindingsView, refusals=ABSENT),
+    Operation("GET", f"{TRACK}/jobs", "listJobs", "What is under way.", look_now(reads.jobs), wire.JobList, refusals=ABSENT),
     _read(f"{TRACK}/ideas", "listIdeas", "The queue of ideas.", reads.ideas, wire.IdeaList),
     Operation("POST", f"{TRACK}/ideas", "addIdea", "Put an idea into the queue.", _add_idea, wire.OrderView, 202,
               body=wire.IdeaGiven, refusals=GIVEN),

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
 from overnight.night.session import Session
-from overnight.views.experiment import DetailView, ExperimentView, History, detail, experiment
+from overnight.views.experiment import DetailView, ExperimentView, History, Views, detail
 from overnight.views.points import points
-from overnight.views.track import estimated, track
+from overnight.views.track import track
 from overnight.web.public import unseen
 
 MOST_DETAILS = 64  # experiments whose details are remembered
@@ -43,15 +43,15 @@ class Book:
         return told if full or told.track.holdout is None else replace(told, track=unseen(told.track))
 
     def _made(self, state: State) -> History:
-        common = (state.opened, state.one_seed, estimated(state), state.usage.sandboxes)
-        if common[:3] != self._common[:3]:
+        views = Views(state)
+        common = state.opened, views.one_seed, views.estimated, dict(state.roles)
+        if common != self._common:
             self._views.clear()
-        self._common = common
-        kept = state.chain()
+        self._common, kept = common, state.chain()
         stale = {*self._touched, *state.open, *(each.id for each in kept)}
         for number, each in state.experiments.items():
             if number in stale or number not in self._views:
-                self._views[number] = experiment(state, each)
+                self._views[number] = views.of(each)
         self._touched.clear()
         every = [self._views[number] for number in state.experiments]
         return History(track(state), tuple(every), tuple(self._views[each.id] for each in kept), points(state))

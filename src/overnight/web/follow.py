@@ -20,8 +20,10 @@ from overnight.contracts import Journal
 from overnight.errors import NotFound, OvernightError, TrackError
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
+from overnight.night import now
 from overnight.night.session import IMPOSSIBLE, Session
 from overnight.views.experiment import DetailView, History
+from overnight.views.jobs import NowView
 from overnight.web.book import Book, Shelf
 from overnight.web.seen import Seen
 
@@ -51,7 +53,8 @@ class Follower:
     problem  why it cannot be followed now, in a sentence; "": it can
     edition  counts how often the track began, began anew, could not be followed any more or again: pages of an earlier one are
              out of date
-    live     whether a night is at work, and `moved` whether the track's folder is not in its place any more
+    live     whether a night is at work, and `doing` what it is doing; None: not known
+    moved    whether the track's folder is not in its place any more
     """
 
     def __init__(self, name: str, opens: Callable[[], Session]) -> None:
@@ -59,6 +62,7 @@ class Follower:
         self.session: Session | None = None
         self.state, self.seq, self.head = State(), *NOTHING
         self.problem, self.edition, self.live, self.moved = "", 0, False, False
+        self.doing: NowView | None = None
         self.answers: dict[str, Event] = {}
         self.book, self.shelf = Book(), Shelf()
         self._stamp: Stamp | None = None
@@ -143,13 +147,14 @@ class Follower:
                 del self.answers[next(iter(self.answers))]
 
     def watch(self) -> bool:
-        """Look whether a night is at work, and whether the folder is in its place; whether that has changed."""
+        """Look whether a night is at work, what it does, and whether the folder is in its place; whether that has changed."""
         if self.session is None:
             return False
-        before = self.live, self.moved
-        self.live, self.moved = held(self.session.home / "lock"), not self.session.repo.folder.is_dir()
-        self.edition += self.moved != before[1]
-        return (self.live, self.moved) != before
+        home, before = self.session.home, (self.moved, self.live, self.doing)
+        self.moved, self.live = not self.session.repo.folder.is_dir(), held(home / "lock")
+        self.doing = now.read(home) if self.live else None
+        self.edition += self.moved != before[0]
+        return (self.moved, self.live, self.doing) != before
 
     # -- what is seen --
 
@@ -165,10 +170,12 @@ class Follower:
     def seen(self, full: bool, names: tuple[str, ...]) -> Seen:
         """The track as a reader may see it now. Raises TrackError."""
         session = self.check()
-        return Seen(self.name, self.state, session, full, self.live, (), time.time(), self.seq, self.head, names,
+        return Seen(self.name, self.state, session, full, self.live, self.doing, time.time(), self.seq, self.head, names,
                     lambda: self._history(full), self._detail)
 
     def _history(self, full: bool) -> History:
+        if self.state.opened is None:
+            raise NotFound("nothing was run here yet: `overnight run` begins.")
         return self.book.history(self.state, self.seq, full)
 
     def _detail(self, number: int, full: bool) -> DetailView:

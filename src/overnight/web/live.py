@@ -97,7 +97,9 @@ class Channel:
         self._track, self._names, self._fragments = track, names, fragments
         self.viewers: set[Viewer] = set()
         self._drawn: dict[tuple[str, bool], Drawn] = {}
-        self._edition, self._owed = -1, False
+        self._known: dict[bool, int] = {}  # kind of readers -> the version of the track that is drawn for them
+        self._edition = -1
+        self._owed: set[bool] = set()  # kinds of readers whose chart waits
         self._alone = anyio.Lock()
 
     async def run(self) -> None:
@@ -117,10 +119,14 @@ class Channel:
         """Render what has changed for one kind of readers, and let it wait for them."""
         async with self._alone:
             self._check_edition()
+            version = self._track.version
+            if self._known.get(full) == version and full not in self._owed:
+                return
             try:
                 frames = await self._track.shown(full, self._names, self._rendered)
             except OvernightError:
                 return  # the next edition tells it
+            self._known[full] = version
             for viewer in [each for each in self.viewers if each.full == full and frames]:
                 if viewer.behind:
                     self._reload(viewer)
@@ -132,6 +138,7 @@ class Channel:
         if self._edition != self._track.follower.edition:
             self._edition = self._track.follower.edition
             self._drawn.clear()
+            self._known.clear()
             for viewer in list(self.viewers):
                 self._reload(viewer)
 
@@ -140,7 +147,7 @@ class Channel:
         viewer.end(framed(self._track.follower.seq, "reload"))
 
     def _rendered(self, seen: Seen) -> list[bytes]:
-        self._owed = False
+        self._owed.discard(seen.full)
         if seen.state.opened is None:
             return []
         return [frame for name, render in self._fragments.items() if (frame := self._redrawn(seen, name, render))]
@@ -149,7 +156,7 @@ class Channel:
         """The frame of a fragment that is another than it was, else b""."""
         kept, now, before = len(seen.state.chain()), time.monotonic(), self._drawn.get((name, seen.full))
         if before and name == CHART and before.kept == kept and now - before.at < _chart_pause(seen):
-            self._owed = True
+            self._owed.add(seen.full)
             return b""
         html = render(seen)
         if before and before.html == html:

@@ -22,10 +22,12 @@ from overnight.night.inbox import request
 from overnight.night.session import Session
 from overnight.web.problems import Refused
 from overnight.web.seen import Seen
+from overnight.web.tracks import Followed
 from overnight.web.wire import IdeaGiven, OrderGiven, OrderView
 
 MARK = re.compile(r"[0-9a-f-]{8,64}")
 MOST_REMEMBERED = 1000
+SEEN_WITHIN, PAUSE = 2.0, 0.05  # seconds until what was done is seen in the journal, and between two looks
 
 
 class Orders:
@@ -35,23 +37,27 @@ class Orders:
         self._tasks = tasks
         self._given: OrderedDict[tuple[str, str], tuple[Order, OrderView]] = OrderedDict()
 
-    def give(self, track: str, session: Session, order: Order) -> OrderView:
+    def give(self, track: Followed, session: Session, order: Order) -> OrderView:
         """Hand an order in for a track; what is known of it now. Raises Refused where its mark was another order's."""
-        known = self._given.get((track, order.request))
+        known = self._given.get((track.name, order.request))
         if known is not None:
             if known[0] != order:
                 raise Refused(422, "this Idempotency-Key was another request's: send a fresh one.", "Idempotency-Key")
             return known[1]
-        self._note(track, order, OrderView(order.request, "waiting"))
+        waiting = OrderView(order.request, "waiting")
+        self._note(track.name, order, waiting)
         self._tasks.start_soon(self._carry, track, session, order)
-        return self._given[track, order.request][1]
+        return waiting
 
-    async def _carry(self, track: str, session: Session, order: Order) -> None:
+    async def _carry(self, track: Followed, session: Session, order: Order) -> None:
         try:
             event = await anyio.to_thread.run_sync(_carried, session, order)
-            self._note(track, order, outcome(order.request, event))
+            with anyio.move_on_after(SEEN_WITHIN):
+                while order.request not in track.follower.state.answered:  # who asks then, sees what was done
+                    await anyio.sleep(PAUSE)
+            self._note(track.name, order, outcome(order.request, event))
         except OvernightError as error:
-            self._note(track, order, OrderView(order.request, "declined", str(error)))
+            self._note(track.name, order, OrderView(order.request, "declined", str(error)))
 
     def _note(self, track: str, order: Order, found: OrderView) -> None:
         self._given[track, order.request] = order, found

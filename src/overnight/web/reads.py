@@ -18,8 +18,10 @@ from overnight.lab.events import Event
 from overnight.report import audit as audits
 from overnight.track import program as instructions
 from overnight.untrusted import visible
+from overnight.views import findings as findings_of
 from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
-from overnight.views.track import TrackView, track
+from overnight.views.findings import FindingsView
+from overnight.views.track import TrackView
 from overnight.web import wire
 from overnight.web.public import scrubbed
 from overnight.web.seen import Seen
@@ -42,7 +44,7 @@ def numbered(text: str, what: str) -> int:
 
 def where_it_stands(seen: Seen, _query: wire.NoQuery, _params: Params) -> TrackView:
     """The track."""
-    return seen.history.track if seen.state.opened else track(seen.state)
+    return seen.history.track
 
 
 def experiments(seen: Seen, query: wire.ExperimentsQuery, _params: Params) -> wire.ExperimentList:
@@ -126,6 +128,19 @@ def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:
         return found
     return replace(found, plan=replace(found.plan, seeds=()),
                    runs=tuple(replace(run, seed=0, reason=scrubbed(run.reason, [str(run.seed)])) for run in found.runs))
+
+
+def findings(seen: Seen, _query: wire.NoQuery, _params: Params) -> FindingsView:
+    """What was found, and whether it holds."""
+    home = seen.session.home
+    if seen.state.opened is None:
+        raise NotFound("nothing was run here yet: `overnight run` begins.")
+    return findings_of.findings(seen.state, audits.load(home / audits.FILE, seen.state), full=seen.full)
+
+
+def jobs(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.JobList:
+    """What is under way."""
+    return wire.JobList(seen.live, seen.doing)
 
 
 def ideas(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.IdeaList:

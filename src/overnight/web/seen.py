@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.views.experiment import DetailView, History
+from overnight.views.jobs import JobView, NowView
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Seen:
     session  its folder, repository and logs
     full     whether the reader has the token; else they see the public view: no number of the holdout, no seed
     live     whether a night is at work
-    places   the jobs that run now, empty where that is not known
+    doing    what that night is doing now, and what it may still use; None where that is not known
     now      unix seconds
     seq      number of the journal's last record, and `head` its hash; 0 and zeros where there is none
     names    the names of all tracks that are served, in their order
@@ -32,13 +32,18 @@ class Seen:
     session: Session
     full: bool
     live: bool
-    places: tuple[Any, ...]
+    doing: NowView | None
     now: float
     seq: int
     head: str
     names: tuple[str, ...]
     book: Callable[[], History]
     shelf: Callable[[int, bool], DetailView]
+
+    @property
+    def places(self) -> tuple[JobView, ...]:
+        """The jobs that are under way, the oldest first; empty where that is not known."""
+        return self.doing.jobs if self.doing else ()
 
     @property
     def history(self) -> History:

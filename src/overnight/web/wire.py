@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from overnight.contracts import Idea
 from overnight.views.experiment import ExperimentView
+from overnight.views.jobs import NowView
 
 Number = Annotated[int, Meta(ge=1, le=2**53)]
 After = Annotated[int, Meta(ge=0, le=2**53)]
@@ -79,6 +80,13 @@ class ProgressView(Struct, frozen=True):
     baseline: float | None
     points: tuple[LevelPoint, ...]
     kept: tuple[int, ...]
+
+
+class JobList(Struct, frozen=True):
+    """What is under way: `live` says whether a night is at work, `doing` what it does; None: it has not said."""
+
+    live: bool
+    doing: NowView | None
 
 
 class IdeaList(Struct, frozen=True):

@@ -1,0 +1,256 @@
+"""The API: what it answers, to whom, and that its description says so."""
+
+import json
+import re
+import time
+
+import msgspec
+import pytest
+
+from bench import long
+from overnight.lab.events import Measured
+from overnight.night.session import Session
+from overnight.views.experiment import DetailView, experiment
+from overnight.web import openapi
+from overnight.web.api import BASE, OPERATIONS
+from web import BEARER, client
+
+NEEDS = "git"
+T = f"{BASE}/tracks/long"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory):
+    """A long track with a holdout, an audit, logs and ideas."""
+    session = long.write(tmp_path_factory.mktemp("web") / "long", 120, hostile=True)
+    long.audited(session)
+    return Session(session.repo.folder)
+
+
+@pytest.fixture(scope="module")
+def ask(track):
+    with client(track.repo.folder) as asks:
+        yield asks
+
+
+@pytest.fixture(scope="module")
+def state(track):
+    return track.read()
+
+
+def paths(state, ask):
+    """Every address that can be read, with numbers of the track in it."""
+    some = [each.id for each in list(state.experiments.values())[-20:]] + [each.id for each in state.chain()]
+    for operation in OPERATIONS:
+        if operation.method == "GET" and operation.name not in ("followTrack", "getOrder"):
+            path = f"{BASE}{operation.path}".replace("{track}", "long")
+            for number in some if "{number}" in path else [0]:
+                runs = ask.get(f"{T}/experiments/{number}/runs").json() if "{run}" in path else [{"run": 0}]
+                yield from (path.replace("{number}", str(number)).replace("{run}", str(run["run"])) for run in runs[:6])
+
+
+def secrets(track, state):
+    """The seeds of its runs and the numbers of its holdout, as they would be written."""
+    runs = [each for each in track.journal.replay() if isinstance(each, Measured)]
+    seeds = {str(each.seed) for each in runs if each.seed > 9999}
+    holdout = {repr(value) for each in runs for value in (each.holdout, each.paired_holdout) if value is not None}
+    found = state.monitor.read()
+    return seeds, holdout | {repr(found.there), repr(found.share)}
+
+
+def test_no_public_answer_holds_a_seed_or_a_number_of_the_holdout(track, state, ask):
+    seeds, holdout = secrets(track, state)
+    assert len(seeds) > 10 and len(holdout) > 5
+    said = {path: ask.get(path) for path in (*paths(state, ask), f"{T}/journal?limit=500", f"{T}/experiments?limit=500")}
+    assert all(each.status_code in (200, 404) for each in said.values())
+    for path, each in said.items():
+        words = set(re.findall(r"-?\d[\d.e+-]*", each.text))
+        assert not words & seeds and not words & holdout, path
+
+
+def test_the_same_answers_hold_them_for_a_reader_with_the_token(track, state, ask):
+    seeds, _ = secrets(track, state)
+    kept = state.chain()[0].id
+    assert any(str(run["seed"]) in seeds for run in ask.get(f"{T}/experiments/{kept}/runs", headers=BEARER).json())
+    assert {run["seed"] for run in ask.get(f"{T}/experiments/{kept}/runs").json()} == {0}
+    assert ask.get(T, headers=BEARER).json()["holdout"]["keeps"] == state.monitor.read().keeps
+    assert ask.get(f"{T}/journal", headers=BEARER).json()["items"][0]["body"]["kind"] == "opened"
+    assert ask.get(f"{T}/journal").json()["items"][0]["body"] is None
+
+
+def test_pages_tell_no_secret_either(track, state, ask):
+    seeds, holdout = secrets(track, state)
+    kept = state.chain()[0].id
+    for path in ("/t/long/", "/t/long/experiments", f"/t/long/experiments/{kept}", "/t/long/findings", "/t/long/ideas",
+                 "/t/long/journal", "/t/long/program", "/t/long/team", "/t/long/compare"):
+        page = ask.get(path)
+        assert page.status_code in (200, 404), path
+        assert not set(re.findall(r"-?\d[\d.e+-]*", page.text)) & (seeds | holdout), path
+
+
+def test_it_tells_what_the_commands_tell(state, ask):
+    rows = ask.get(f"{T}/experiments?limit=500&sort=number", headers=BEARER).json()
+    assert [each["id"] for each in rows["items"]] == sorted(state.experiments) and rows["total"] == len(state.experiments)
+    assert msgspec.convert(rows["items"][5], type(experiment(state, state.experiments[6]))) == experiment(state, state.experiments[6])
+    one = ask.get(f"{T}/experiments/{state.chain()[0].id}", headers=BEARER)
+    assert msgspec.json.decode(one.content, type=DetailView).verdict.verdict == "keep"
+    assert ask.get(f"{T}/experiments/{state.chain()[0].id}/patch").text.startswith("diff --git")
+    assert ask.get(f"{BASE}/tracks").json()[0]["seq"] == state.records
+
+
+def test_experiments_are_filtered_sorted_and_told_a_part_at_a_time(state, ask):
+    def ids(query):
+        return [each["id"] for each in ask.get(f"{T}/experiments?{query}").json()["items"]]
+
+    kept = sorted(n for n, each in state.experiments.items() if each.verdict == "keep")
+    assert ids("verdict=keep&sort=number") == kept
+    assert all(each["cause"] == "worse" for each in ask.get(f"{T}/experiments?cause=worse").json()["items"])
+    effects = [each["verdict"]["effect"] for each in ask.get(f"{T}/experiments?sort=-effect&limit=500").json()["items"]]
+    known = [each for each in effects if each is not None]
+    assert known == sorted(known, reverse=True) and effects[len(known):] == [None] * (len(effects) - len(known))
+    for sort in ("number", "-effect", "pairs", "-evidence"):
+        whole, after = [], ""
+        while True:
+            part = ask.get(f"{T}/experiments?sort={sort}&limit=7{after}").json()
+            whole += [each["id"] for each in part["items"]]
+            if part["next"] is None:
+                break
+            after = f"&after={part['next']}"
+        assert whole == ids(f"sort={sort}&limit=500") and len(whole) == len(state.experiments), sort
+    word = state.experiments[kept[0]].message.split()[0]
+    assert kept[0] in ids(f"q={word.upper()}&limit=500")
+    researcher = state.experiments[1].researcher
+    assert len(ids(f"researcher={researcher}&limit=500")) == sum(e.researcher == researcher for e in state.experiments.values())
+
+
+@pytest.mark.parametrize(("query", "field"), [
+    ("limit=501", "limit"), ("limit=0", "limit"), ("limit=x", "limit"), ("verdict=good", "verdict"), ("nothing=1", "nothing"),
+    ("sort=size", "sort"), ("after=-1", "after"), ("limit=1&limit=2", ""), ("q=" + "x" * 201, "q")])
+def test_a_parameter_that_does_not_fit_is_422_and_named(query, field, ask):
+    done = ask.get(f"{T}/experiments?{query}")
+    assert done.status_code == 422 and done.headers["content-type"] == "application/problem+json"
+    told = done.json()
+    assert told["status"] == 422 and told["title"] and told["detail"].endswith(".") and field in told.get("field", "") + told["detail"]
+
+
+def test_everything_that_goes_wrong_is_a_problem(ask):
+    for path, status in ((f"{BASE}/nothing", 404), (f"{BASE}/tracks/none", 404), (f"{T}/experiments/9999", 404), (f"{T}/experiments/x", 404),
+                         (f"{T}/experiments/{'9' * 6000}", 404), (f"{T}/experiments/3/logs/99999", 404), (f"{T}/orders/zz", 401)):
+        done = ask.get(path)
+        assert (done.status_code, done.headers["content-type"]) == (status, "application/problem+json"), path
+        assert done.json()["status"] == status and done.json()["type"] == "about:blank"
+    done = ask.put(f"{T}/experiments", headers=BEARER)
+    assert done.status_code == 405 and "GET" in done.headers["allow"] and done.json()["status"] == 405
+    assert ask.post(f"{T}/ideas", headers=BEARER, content=b"{}").status_code == 415
+    for body in (b"", b"{", b"[]", b'{"title": 1}', b'{"title": ""}', b'{"title": "x", "more": 1}', b"\xff", b"[" * 100_000):
+        assert ask.post(f"{T}/ideas", headers=BEARER | JSON, content=body).status_code == 422, body[:20]
+    assert ask.get("/t/none/").status_code == 404 and "html" in ask.get("/t/none/").headers["content-type"]
+
+
+def test_what_has_not_changed_is_not_sent_again(ask):
+    first = ask.get(f"{T}/experiments")
+    tag = first.headers["etag"]
+    for given in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        again = ask.get(f"{T}/experiments", headers={"If-None-Match": given})
+        assert again.status_code == 304 and not again.content and again.headers["etag"] == tag
+    assert ask.get(f"{T}/experiments", headers={"If-None-Match": tag} | BEARER).status_code == 200  # who sees more has another
+
+
+def test_logs_are_sent_in_parts_and_those_of_scoring_with_the_token_alone(track, state, ask):
+    number = next(int(each.stem) for each in sorted((track.home / "logs").glob("*.log")))
+    owner = next(each.experiment for each in track.journal.replay() if isinstance(each, Measured) and each.run == number)
+    place = f"{T}/experiments/{owner}/logs/{number}"
+    whole = ask.get(place)
+    assert whole.status_code == 200 and b"Traceback" in whole.content and whole.headers["content-type"].startswith("text/plain")
+    part = ask.get(place, headers={"Range": "bytes=5-14"})
+    assert part.status_code == 206 and part.content == whole.content[5:15]
+    assert part.headers["content-range"] == f"bytes 5-14/{len(whole.content)}"
+    assert ask.get(place, headers={"Range": "bytes=-9"}).content == whole.content[-9:]
+    assert ask.get(place, headers={"Range": "bytes=10-"}).content == whole.content[10:]
+    for wrong in ("bytes=9999999-", "bytes=5-2", "bytes=-0", "bytes=x-y", "bytes=-"):
+        done = ask.get(place, headers={"Range": wrong})
+        assert done.status_code == 416 and done.headers["content-range"] == f"bytes */{len(whole.content)}", wrong
+    assert ask.get(f"{place}?of=score").status_code == 401
+    assert ask.get(f"{place}?of=score", headers=BEARER).status_code == 404
+    (track.home / "logs" / f"{number}-score.log").write_text("unseen data", encoding="utf-8")
+    assert ask.get(f"{place}?of=score", headers=BEARER).text == "unseen data" and ask.get(f"{place}?of=score").status_code == 401
+
+
+def test_a_candidate_that_prints_its_seed_does_not_hand_it_to_readers(track, state, ask):
+    run = next(each for each in track.journal.replay() if isinstance(each, Measured) and each.seed > 9999 and each.experiment)
+    (track.home / "logs" / f"{run.run}.log").write_text(f"seed: {run.seed}\nloss 1.5\n", encoding="utf-8")
+    place = f"{T}/experiments/{run.experiment}/logs/{run.run}"
+    assert ask.get(place).text == "seed: [seed]\nloss 1.5\n" and str(run.seed) in ask.get(place, headers=BEARER).text
+
+
+def test_the_chain_is_checked_when_asked_for(ask):
+    for _ in range(200):
+        found = ask.get(f"{T}/journal/verification").json()
+        if found["state"] != "running":
+            break
+        time.sleep(0.05)
+    assert found["state"] == "whole" and found["seq"] == ask.get(f"{BASE}/tracks").json()[0]["seq"] and found["at"]
+
+
+# ---- orders, where no night is at work -------------------------------------------------------------------------
+
+
+def became(ask, place):
+    """What became of an order."""
+    for _ in range(400):
+        done = ask.get(place, headers=BEARER)
+        if done.status_code != 202:
+            return done
+        time.sleep(0.05)
+    raise AssertionError("it waits for ever")
+
+
+def test_an_idea_is_added_once_by_its_mark_and_dropped(track, ask):
+    key = {"Idempotency-Key": "0a1b2c3d-0000-4000-8000-000000000001"}
+    body = {"title": "Anneal the temperature of the sampler", "text": "slowly"}
+    first = ask.post(f"{T}/ideas", headers=BEARER | key, json=body)
+    assert first.status_code == 202 and first.headers["location"] == f"{T}/orders/{key['Idempotency-Key']}"
+    number = became(ask, first.headers["location"]).json()["idea"]
+    assert ask.post(f"{T}/ideas", headers=BEARER | key, json=body).status_code == 202
+    assert ask.post(f"{T}/ideas", headers=BEARER | key, json={"title": "Another"}).status_code == 422
+    known = ask.post(f"{T}/ideas", headers=BEARER, json={"title": body["title"]})
+    assert known.status_code == 409 and "anyway" in known.json()["detail"]
+    ideas = [each for each in ask.get(f"{T}/ideas").json()["items"] if each["title"] == body["title"]]
+    assert [each["id"] for each in ideas] == [number]
+    dropped = ask.delete(f"{T}/ideas/{number}", headers=BEARER)
+    assert dropped.status_code == 202 and became(ask, dropped.headers["location"]).json()["state"] == "done"
+    assert ask.delete(f"{T}/ideas/99999", headers=BEARER).status_code == 404
+
+
+def test_an_order_that_cannot_be_carried_out_is_a_conflict_with_its_reason(state, ask):
+    for order in ("pause", "resume", "stop"):
+        done = ask.post(f"{T}/orders", headers=BEARER, json={"order": order})
+        assert done.status_code == 409 and "nothing is at work" in done.json()["detail"]
+    lost = next(n for n, each in state.experiments.items() if each.verdict == "discard")
+    assert ask.post(f"{T}/orders", headers=BEARER, json={"order": "veto", "experiment": lost}).status_code == 409
+    assert ask.get(f"{T}/orders/0a1b2c3d-ffff", headers=BEARER).status_code == 404
+    assert ask.post(f"{T}/ideas", headers=BEARER | {"Idempotency-Key": "not a mark!"}, json={"title": "x"}).status_code == 422
+
+
+def test_a_keep_is_taken_back(track, ask):
+    kept = ask.get(f"{T}/experiments?verdict=keep&sort=-number").json()["items"][0]["id"]
+    done = ask.post(f"{T}/orders", headers=BEARER, json={"order": "veto", "experiment": kept, "reason": "it is too slow"})
+    assert done.status_code == 202 and became(ask, done.headers["location"]).status_code == 200
+    assert Session(track.repo.folder).read().experiments[kept].verdict == "discard"
+
+
+# ---- the description -------------------------------------------------------------------------------------------
+
+
+def test_the_description_has_every_operation_with_its_parameters_and_types():
+    told = json.loads(openapi.description())
+    assert told["openapi"] == "3.1.0"
+    for each in OPERATIONS:
+        here = told["paths"][f"{BASE}{each.path}"][each.method.lower()]
+        assert here["summary"].endswith(".") and str(each.status) in here["responses"]
+        given = {parameter["name"] for parameter in here["parameters"] if parameter["in"] == "query"}
+        assert given == {field.encode_name for field in msgspec.structs.fields(each.query)}
+        assert all(parameter["description"] for parameter in here["parameters"] if parameter["in"] == "query")
+    assert "DetailView" in told["components"]["schemas"] and "Problem" in told["components"]["schemas"]
+    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
