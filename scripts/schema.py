@@ -12,6 +12,7 @@ from overnight.brief.data import BriefData
 from overnight.contracts import Idea
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
+from overnight.views.further import MetricsView, SuggestionView
 from overnight.views.ladder import RungView
 from overnight.views.points import PointView
 from overnight.views.public import PublicView
@@ -46,6 +47,11 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` a [PointView](#pointview) a line, with "
                       "`--verify` or `--patches` a [Done](#done)"),
     "overnight merge": (Done, ""),
+    "overnight metric grant": (Done, ""),
+    "overnight metric list": (MetricsView, ""),
+    "overnight metric score": (MetricsView, ""),
+    "overnight metric show": (SuggestionView, ""),
+    "overnight metric suggest": (MetricsView, "with the new suggestions alone"),
     "overnight pause": (Done, ""),
     "overnight report": (Done, ""),
     "overnight resume": (Done, ""),

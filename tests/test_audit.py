@@ -15,7 +15,7 @@ from scipy import stats
 
 from conftest import CONTRACT, command, git, home, overnight, repository, sentence
 from overnight.audit import run
-from overnight.audit.arithmetic import Audit, Estimate, Keep, Plan, Run, conclude, estimate, verdict
+from overnight.audit.arithmetic import Audit, Keep, Plan, Run, conclude, verdict
 from overnight.errors import Fault
 from overnight.journal import open as open_journal
 from overnight.lab.events import Judged, Measured, Opened, Proposed, Started, Stopped
@@ -23,6 +23,7 @@ from overnight.lab.jobs import Measurement, Trouble
 from overnight.lab.measurements import Experiment
 from overnight.lab.state import State
 from overnight.night.session import Session
+from overnight.referee.estimates import Estimate, estimate
 from overnight.repo import SEAM, Repo
 from overnight.report import audit as audited
 from overnight.report import morning

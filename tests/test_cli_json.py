@@ -96,7 +96,8 @@ def test_a_night_that_is_steered_prints_objects(track):
 
 ASKED = {"status": [...], "log": [...], "show": ["1", ...], "brief": [...], "where": [...], "trust": [...], "report": [...],
          "idea add": ["Turn X", ...], "idea list": [...], "idea import": ["ideas.md", ...], "idea drop": ["1", ...],
-         "merge": [..., "--as", "pr"], "audit": [..., "--seeds", "2", *NONE], "check": [..., *NONE], "doctor": []}
+         "merge": [..., "--as", "pr"], "audit": [..., "--seeds", "2", *NONE], "metric list": [...],
+         "metric suggest": [...], "check": [..., *NONE], "doctor": []}
 
 
 def test_every_answer_is_what_its_schema_says(track, tmp_path):
@@ -133,12 +134,13 @@ def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
     assert objects("try", done.stdout)[0].verdict.verdict == "keep" and done.exit_code == 0
     (row,) = objects("explain", called("explain", folder, "1", ..., *NONE).stdout)
     assert [each.verdict for each in row.parts] == ["worth it", "worth it"]
-    assert set(ASKED) | {"climb", "explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
+    assert set(ASKED) | {"climb", "metric grant", "metric score", "metric show", "explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])
 def test_an_error_is_a_sentence_on_standard_error_and_nothing_else(name, tmp_path):
-    given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea import": [tmp_path / "none.md"]}
+    given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea import": [tmp_path / "none.md"],
+             "metric grant": ["1"], "metric show": ["1"]}
     done = called(name, tmp_path, *given.get(name, []), ...)
     assert (done.exit_code, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]

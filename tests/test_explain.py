@@ -11,12 +11,13 @@ from scipy import stats
 
 from conftest import CONTRACT, commit, git, home, overnight, repository, sentence, write
 from overnight.audit import worth
-from overnight.audit.arithmetic import Estimate, Run
+from overnight.audit.arithmetic import Run
 from overnight.audit.worth import Division, Explanation, KeptPart, conclude
 from overnight.contracts import Change, Team
 from overnight.execution.desk import Desk
 from overnight.lab.jobs import Accept, Try
 from overnight.night.session import Session
+from overnight.referee.estimates import Estimate
 from overnight.repo import Repo, parts
 from overnight.repo.parts import Parts
 from overnight.report import worth as worded

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import nights
-from overnight.contracts import Call
+from overnight.contracts import Call, Suggestion
 from overnight.lab import events
 from overnight.lab.events import (
     Called,
@@ -33,9 +33,12 @@ from overnight.lab.events import (
     Stacked,
     Started,
     Stopped,
+    Suggested,
     Vetoed,
+    Watched,
 )
 from overnight.referee.decision import Claim
+from overnight.referee.further import Further, KeepEffect, Scored
 from overnight.referee.scaling import Carried, Foretold
 from overnight.testing.events import EventSuite, there_and_back
 
@@ -68,6 +71,9 @@ EXAMPLES = [
     Learnt(12.0, "standup", "- wider is better"),
     Ordered(12.5, "3-a", "try", "nothing is changed"),
     Vetoed(13.0, 4, "unreadable", "4-a"),
+    Suggested(13.2, 1, "rules", Suggestion("A guard on memory", "it grew", "peak_memory", "[[guard]]\n", experiments=(1, 4))),
+    Watched(13.5, "a" * 40, 12, (Scored(Further("unseen", "maximize", "watch", "%", 0.5), (
+        KeepEffect(1, -2.0, (-2.5, -1.5), 12, 81.0, "unseen is worse by 2 %"), KeepEffect(4)), -2.0, (-2.5, -1.5), 83.0, 81.0),)),
     Climbed(14.0, "large", 8.0, "overnight/microgpt@large", (
         Carried(1, "holds", 0, "LR 1 -> 2", 0.1, (0.05, 0.15), 8, 3, (4,), value=5, foretold=Foretold(0.1, (0.0, 0.2), -0.01)),
         Carried(4, "unknown", reason="no"))),

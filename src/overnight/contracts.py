@@ -109,6 +109,19 @@ class Past(Struct, frozen=True):
     wanted: int = 0
 
 
+class Seconded(Struct, frozen=True):
+    """What a further metric says of what was kept. It decides nothing.
+
+    effects   experiment -> its effect on the metric, positive is better, for those that were measured
+    disowned  experiment -> why the metric disowns it
+    """
+
+    metric: str
+    direction: Direction
+    effects: dict[int, float] = {}
+    disowned: dict[int, str] = {}
+
+
 class Left(Struct, frozen=True):
     """What a session may still use; None is no bound. Seconds, counts, US dollars."""
 
@@ -249,6 +262,7 @@ class Brief(Struct, frozen=True):
     rivals   commits on the frontier that are measured now, and `taken` the lines of it that they change: path -> numbers
     explore  leave to propose probes; None: each change gets a verdict of its own
     explored what others explored; None: nothing, or this researcher knows it from `explore`
+    further  what metrics that decide nothing say of what was kept
     climbs   what became of the kept changes at larger sizes, from the smallest up
     lead     the best of that, where the change is to be made on its commit: `commit` and `files` are its own; None: on the
              frontier's
@@ -290,6 +304,7 @@ class Brief(Struct, frozen=True):
     explore: Explore | None = None
     explored: Explored | None = None
     climbs: tuple[Climb, ...] = ()
+    further: tuple[Seconded, ...] = ()
     lead: Best | None = None
 
 
@@ -297,7 +312,7 @@ class Call(Struct, frozen=True):
     """One request to a language model, as it is journalled.
 
     role     the role that asked
-    purpose  "propose", "repair", "critic", "scientist" or "standup"
+    purpose  "propose", "repair", "critic", "scientist", "standup" or "metrician"
     asked    the seed of the brief for which it was made
     cached   those of `tokens_in` that the provider had in its cache
     dollars  its price; None where it is not known
@@ -329,6 +344,57 @@ class Executed(Struct, frozen=True):
     values: dict[str, dict[str, str]] = {}
 
 
+class Suggestion(Struct, frozen=True):
+    """A further metric or a guard that a role or a rule proposes: words and text, which authorise nothing.
+
+    title        what it is, in a line
+    reason       what researchers exploit that it would show
+    metric       what it measures; "" where it is advice alone
+    section      text for the end of track.toml; "": none
+    patch        a diff of protected files, such as the scorer; "": none
+    experiments  the keeps that it rests on
+    """
+
+    title: str
+    reason: str = ""
+    metric: str = ""
+    section: str = ""
+    patch: str = ""
+    experiments: tuple[int, ...] = ()
+
+
+class KeepSeen(Struct, frozen=True):
+    """A keep as a metrician reads it: its commits, what it says of itself, its effect on the track's metric, and every metric
+    before and after it.
+
+    patch  its diff, which the desk fills in
+    """
+
+    experiment: int
+    base: str
+    commit: str
+    title: str
+    effect: float | None
+    before: dict[str, float]
+    after: dict[str, float]
+    patch: str = ""
+
+
+class Scrutiny(Struct, frozen=True):
+    """What a metrician looks at.
+
+    keeps    the newest of what was kept, oldest first
+    signs    what the record shows of researchers exploiting the metric, in sentences
+    watched  metrics that are measured or proposed already
+    files    the contract and the protected files that judge, by path, which the desk fills in
+    """
+
+    keeps: tuple[KeepSeen, ...]
+    signs: tuple[str, ...]
+    watched: tuple[str, ...]
+    files: dict[str, str] = {}
+
+
 class Researcher(Protocol):
     """Turns a brief into a change. It never measures or keeps anything."""
 
@@ -342,7 +408,8 @@ class Researcher(Protocol):
 @dataclass(slots=True)
 class Team:
     """The roles at work. `critic` reads a change of a role that thinks long, with its diff, and may say what is wrong with it;
-    `scientist` has ideas, (title, text); `standup` says what was learnt. Each may raise Away or EditError. `noted` says in the
+    `scientist` has ideas, (title, text); `standup` says what was learnt; `metrician` proposes a
+    further metric, None: it knows of none. Each may raise Away or EditError. `noted` says in the
     note of a change to these files what it turns, where that is all that it does. `close`
     ends what they have under way. `taught` says of a brief of an explorer what it teaches of knobs by their names."""
 
@@ -350,6 +417,7 @@ class Team:
     critic: Callable[[Brief, Change, str], str] | None = None
     scientist: Callable[[Brief], Sequence[tuple[str, str]]] | None = None
     standup: Callable[[Brief], str] | None = None
+    metrician: Callable[[Brief, Scrutiny], Suggestion | None] | None = None
     noted: Callable[[Mapping[str, str], Change], Change] = lambda files, change: change
     taught: Callable[[Brief], Sequence[Mattered]] = lambda brief: ()
     close: Callable[[], None] = lambda: None

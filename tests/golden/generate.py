@@ -21,10 +21,23 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from fakes import CONTRACT, FakeWorld, Idea, Night, lots_of, referee_world
 from golden import nights
-from overnight.contracts import Call
+from overnight.contracts import Call, Suggestion
 from overnight.journal import open as open_journal
-from overnight.lab.events import Climbed, Event, Judged, Measured, Opened, Organised, Probed, Started, Stopped
+from overnight.lab.events import (
+    Climbed,
+    Event,
+    Judged,
+    Measured,
+    Opened,
+    Organised,
+    Probed,
+    Started,
+    Stopped,
+    Suggested,
+    Watched,
+)
 from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
+from overnight.referee.further import Further, KeepEffect, Scored
 from overnight.referee.scaling import Carried, Foretold
 
 DUSK = 1_790_000_000.0  # seconds since 1970 at which each of these nights begins
@@ -381,8 +394,22 @@ def climbed() -> list[Event]:
             Climbed(DUSK + 2 * HOUR, "mid", 2.0, "overnight/fake@mid", (held, Carried(kept, "unknown", 1, reason="no")))]
 
 
+def watched() -> list[Event]:
+    """A further metric is suggested by the rules and another by a role, what was kept is measured by it, and one keep is disowned."""
+    record = night(World(3, better), 6)
+    keeps = [event for event in record if isinstance(event, Judged) and event.verdict == "keep"][:2]
+    memory = Further("peak_memory", "minimize", "guard", bound="1.1x")
+    found = (Scored(Further("y", "minimize", "own"), tuple(KeepEffect(keep.experiment, keep.effect, keep.interval, 4, 7.0) for keep in keeps),
+                    3.0, (2.0, 4.0), 10.0, 7.0),
+             Scored(memory, (KeepEffect(keeps[0].experiment, -5.0, (-6.0, -4.0), 4, 60.0, "it breaks the guard on peak_memory"),)))
+    at = DUSK + HOUR
+    said = [Suggested(at, 1, "rules", Suggestion("A guard on memory", "it grew.", "peak_memory", "[[guard]]\n", experiments=(1,))),
+            Suggested(at, 2, "watcher", Suggestion("Unseen words", "they were learnt", "unseen", "[[watch]]\n", "--- a/score.py\n"))]
+    return [*record, *said, Watched(at + 1, "w1", 4, found)]
+
+
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,
-          broken, team, orders, claimed, standing, explored, climbed)
+          broken, team, orders, claimed, standing, explored, climbed, watched)
 
 
 def filed(record: Sequence[Event]) -> None:

@@ -35,7 +35,7 @@ def summary(lab: Lab) -> dict[str, object]:
     """All that is known of the track."""
     if lab.state.opened is None:
         return {"opened": None}
-    return {**_track(lab), **_numbers(lab), **_queue(lab), **_team(lab),
+    return {**_track(lab), **_numbers(lab), **_queue(lab), **_team(lab), **_further(lab),
             "experiments": {str(number): _experiment(lab, number) for number in lab.state.experiments},
             "open": {str(number): _open(lab, number) for number in lab.state.open}}
 
@@ -56,6 +56,13 @@ def unwritten(lab: Lab) -> list[list[object]]:
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------
+
+
+def _further(lab: Lab) -> dict[str, object]:
+    """What was suggested and what was measured by further metrics, where there is any."""
+    watched = lab.state.watched
+    return {**({"suggested": [[e.suggestion, e.by, e.suggested.metric] for e in lab.state.suggested]} if lab.state.suggested else {}),
+            **({"disowned": [[s.further.metric, k.experiment, k.disowned] for s in watched.found for k in s.keeps]} if watched else {})}
 
 
 def _track(lab: Lab) -> dict[str, object]:

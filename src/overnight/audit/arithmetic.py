@@ -18,24 +18,14 @@ from msgspec import Struct, structs
 from overnight.contracts import Direction
 from overnight.lab.events import Outcome
 from overnight.lab.state import BASELINE
-from overnight.referee.distributions import student_quantile
-from overnight.referee.inference import mean
+from overnight.referee.estimates import Estimate, estimate
 
-LEVEL = 0.95  # of every interval
 ROUNDING = 1e-9  # share of the metric that the rounding of sums may amount to
 
 Verdict = Literal["holds", "one number", "in doubt", "dead weight", "cannot be taken out alone", "needed", "undone",
                   "not measured"]
 Claim = Literal["holds", "one number", "too high", "too low", "unknown"]
 Sum = Literal["add up", "overlap", "need one another", "not tested", "unknown"]
-
-
-class Estimate(Struct, frozen=True):
-    """The mean of so many paired differences with its 95 % interval; positive is better."""
-
-    effect: float
-    interval: tuple[float, float]
-    pairs: int
 
 
 class Keep(Struct, frozen=True):
@@ -193,17 +183,6 @@ def add_up(claims: Sequence[tuple[float, tuple[float, float] | None]]) -> tuple[
     """What was claimed for all of them, each with its 95 % interval, and half the width of theirs; None where one has none."""
     radii = [(interval[1] - interval[0]) / 2 for _, interval in claims if interval]
     return math.fsum(claimed for claimed, _ in claims), math.hypot(*radii) if len(radii) == len(claims) else None
-
-
-def estimate(differences: Sequence[float]) -> Estimate | None:
-    """Their mean with Student's interval; None for fewer than two."""
-    count = len(differences)
-    if count < 2:
-        return None
-    centre = mean(differences)
-    error = math.hypot(*(d - centre for d in differences)) / math.sqrt(count * (count - 1))
-    radius = student_quantile(0.5 + LEVEL / 2, count - 1) * error
-    return Estimate(centre, (centre - radius, centre + radius), count)
 
 
 def verdict(own: Estimate, worthwhile: float) -> Verdict:

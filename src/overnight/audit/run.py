@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from msgspec import Struct
+
 from overnight.audit.arithmetic import Keep, Plan, Run, add_up
 from overnight.audit.worth import Division, KeptPart, least
 from overnight.contracts import Workers
@@ -22,11 +24,29 @@ from overnight.repo import parts as changes
 from overnight.repo.parts import Parts
 from overnight.researchers.knobs.titles import Turned, turned
 
+
+class ChainPlan(Struct, frozen=True):
+    """What is run to measure keeps by further metrics: commits on seeds. Its fields are those of an audit's plan.
+
+    metric     the track's own
+    reference  the commit that is run to the end whatever others do: the baseline
+    owners     the experiment that each commit is of
+    """
+
+    metric: str
+    reference: str
+    commits: tuple[str, ...]
+    owners: dict[str, int]
+    seeds: tuple[int, ...]
+    edits: bool = False
+    draws: bool = False
+
+
 TICK = 0.25  # seconds between two looks at whether to stop
 MOST_FAILED_RUNS = 3  # runs of one commit that fail, and none that ends well, after which the others are spared
 MOST_FAULTS_IN_A_ROW = 3  # in a row, after which the machine is not tried again
 LARGEST_NUMBER = 1e150  # numbers beyond it are taken for it: their sums must stay finite
-Course = Plan | Division  # what is run: each of its commits on each of its seeds
+Course = Plan | Division | ChainPlan  # what is run: each of its commits on each of its seeds
 
 
 @contextmanager

@@ -14,9 +14,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from overnight.audit.arithmetic import LEVEL, Estimate, Run, estimate
+from overnight.audit.arithmetic import Run
 from overnight.contracts import Direction
 from overnight.referee.distributions import student_quantile
+from overnight.referee.estimates import LEVEL, Estimate, estimate
 
 MOST_PAIRS = 1 << 20  # at most, to tell what a part is worth
 LEAST_SEEDS = 2  # on which each commit runs where numbers scatter

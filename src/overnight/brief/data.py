@@ -29,6 +29,7 @@ class BriefData(TypedDict):
     notes        what was learnt, as the last standup wrote it
     experiments  how many there were, by verdict
     kept         what was kept, `promising` what was not proven, `under_way` what is not judged; `failed` the rest by reason
+    further      what metrics that decide nothing say of what was kept: metric, direction, effects and disowned by experiment
     climbs       what became of the kept changes at larger sizes: rung, size, words
     explored     what single runs explored that claim nothing: how many points, the `best` of them, and what
                  `matters` most: name -> share; null: nothing
@@ -56,6 +57,7 @@ class BriefData(TypedDict):
     promising: list[dict[str, Any]]
     failed: list[dict[str, Any]]
     under_way: list[dict[str, Any]]
+    further: list[dict[str, Any]]
     climbs: list[dict[str, Any]]
     explored: dict[str, Any] | None
     idea: dict[str, Any] | None
@@ -86,6 +88,7 @@ def as_json(brief: Brief) -> BriefData:
         "promising": [_past(past) for past in lessons.promising(brief.history)[:MOST_ENTRIES]],
         "failed": lessons.failures(brief.history)[:MOST_ENTRIES],
         "under_way": [_past(past) for past in brief.history if past.verdict == "open"][-MOST_ENTRIES:],
+        "further": brief.further,
         "climbs": brief.climbs,
         "explored": brief.explored and {"points": brief.explored.points, "best": [*map(best_as_data, brief.explored.best)],
                                          "matters": brief.explored.matters},

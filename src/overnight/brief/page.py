@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from overnight.brief import areas, explored, layout, lessons
+from overnight.brief import areas, explored, further, layout, lessons
 from overnight.brief.layout import Part
 from overnight.brief.lessons import TITLE, SharedFailure, SimilarExperiments
 from overnight.contracts import Brief, Change, Climb, Idea, Left, Past
@@ -155,6 +155,8 @@ def _changing(brief: Brief) -> Iterator[Part]:
                      "kept changes, the oldest")
     if brief.climbs:
         yield layout.short(_climbs(brief.climbs))
+    if brief.further:
+        yield layout.short(further.part(brief.further))
     hopes = [_hope(past) for past in lessons.promising(brief.history)]
     yield layout.listed(3, PROMISING, hopes, "promising changes, the least so")
     yield Part(9, lambda room: _failed(found, room))

@@ -108,6 +108,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "log": ("look", "Every experiment with its verdict, oldest first."),
     "mcp": ("serving", "Serve brief, try, show, log and ideas to agents, over the Model Context Protocol."),
     "merge": ("begin", "Merge what was kept into the branch that is checked out, or offer it for review."),
+    "metric": ("metric", "Further metrics: what is suggested, what you grant, and what was kept measured by it."),
     "pause": ("outside", "Start nothing new until `overnight resume`; what runs goes on to its end."),
     "report": ("look", "Write results.tsv, report.md, progress.svg and progress.png."),
     "resume": ("outside", "Go on after a pause."),

@@ -15,7 +15,7 @@ from overnight.referee.guards import ESTIMATED
 from overnight.report.folding import folded, width
 from overnight.report.standing import standing
 from overnight.track.units import number
-from overnight.views import holdout, points, sentences
+from overnight.views import further, holdout, ladder, points, sentences
 from overnight.views.answers import Done
 from overnight.views.experiment import History, detail, experiment, history, line, named
 from overnight.views.track import explored as what_was_explored
@@ -42,6 +42,7 @@ def status(folder: Path, rung: str, as_json: bool, everything: bool) -> None:
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
                             "lead": found.lead and points.about(found.lead.gain, found.lead.deviation, found.unit),
+                            "ladder": [*map(ladder.summary, found.ladder)], "further": [*further.lines(found.further)],
                             "models": [paid(role, use) for role, use in found.models.items()]}
     for name, value in rows.items():
         shown = ", ".join(f"{k}{ESTIMATED * (k in found.estimated)} {number(v, 5)}" for k, v in value.items()) \

@@ -14,6 +14,7 @@ from overnight import sandbox
 from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, count, main, price, say, stopping, tell
 from overnight.cli.climb import up
 from overnight.cli.keys import Keys, watching
+from overnight.cli.metric import first
 from overnight.cli.trust import allowed
 from overnight.errors import OvernightError, TrackError
 from overnight.lab.flight import Budget
@@ -65,12 +66,13 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     console = Terminal(stderr=as_json)
     wanted = ModelOptions(**options)
     allowed(session, contract, _team(names, options["model"], session.program))
+    measured = 0.0 if restart else first(session, box, workers)
     with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted,
                                                  say=console.say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)
-        until = time.monotonic() + lasts * (1 - contract.ladder.share) if lasts else None
+        until = time.monotonic() + lasts * (1 - contract.ladder.share) - measured if lasts else None
         lab = night.lab
         view = Panel(session.state, console, night.places.places, until, experiments) if console.draws else \
             Lines(session.state, console)

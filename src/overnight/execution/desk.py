@@ -19,13 +19,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from overnight import syntax
-from overnight.contracts import Brief, Change, Past, Researcher, Team
+from overnight.contracts import Brief, Change, Past, Researcher, Suggestion, Team
 from overnight.errors import Away, EditError, TrackError
 from overnight.ideas import similarity
 from overnight.lab import leads
 from overnight.lab.jobs import Accept, Combine, Combined, Proposal, Propose, Rebase, Rebasing, Think, Thought
 from overnight.repo import Repo, parts
-from overnight.track.spec import Track, covers, lies_in
+from overnight.track.spec import FILE, Track, covers, lies_in
 from overnight.untrusted import is_file_name, plain
 
 MOST_CONTEXT_BYTES = 64 << 10  # of one file that may be read and not edited; of all, four times as many
@@ -153,14 +153,25 @@ class Desk:
         return bool(made) and self.repo.editable(made, self.track) == files
 
     def think(self, job: Think) -> Thought:
-        """Let a scientist or a standup think."""
+        """Let a scientist, a standup or a metrician think."""
         brief = self.full(job.commit, job.brief)
         try:
             if job.purpose == "standup":
                 return Thought(job, notes=self.team.standup(brief) if self.team.standup else "")
+            if job.purpose == "metrician":
+                return Thought(job, suggestion=self._suggested(job, brief))
             return Thought(job, ideas=new(self.team.scientist(brief), brief) if self.team.scientist else ())
         except (Away, EditError, TrackError) as error:
             return Thought(job, **refusal(error))
+
+    def _suggested(self, job: Think, brief: Brief) -> Suggestion | None:
+        """What a metrician proposes, given the diffs of what was kept and the files that judge. Raises Away, EditError."""
+        if self.team.metrician is None or job.scrutiny is None:
+            return None
+        keeps = tuple(replace(keep, patch=self.repo.patch(keep.base, keep.commit)) for keep in job.scrutiny.keeps)
+        judges = {FILE, *(self.track.score.command if self.track.score else ())} - set(self.track.private)
+        files = self.repo.texts(job.commit, judges.__contains__, MOST_CONTEXT_BYTES, 4 * MOST_CONTEXT_BYTES)
+        return self.team.metrician(brief, replace(job.scrutiny, keeps=keeps, files=files))
 
     # -- changes on top of others --
 

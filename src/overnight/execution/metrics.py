@@ -11,7 +11,8 @@ import builtins
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -23,7 +24,7 @@ from overnight.execution import failing
 from overnight.lab.events import Outcome
 from overnight.patterns import compiled
 from overnight.track.contact.numbers import plain
-from overnight.track.spec import HARNESS_METRICS, Metric
+from overnight.track.spec import HARNESS_METRICS, FurtherMetric, Metric
 from overnight.track.units import printed
 from overnight.untrusted import visible
 
@@ -130,6 +131,19 @@ def self_reported(metric: Metric, output: bytes) -> float:
     if not numbers:
         raise Invalid("invalid", f"the output matches '{_printable(metric.pattern)}' with no finite number")
     return min(numbers) if metric.pick == "min" else max(numbers)
+
+
+def reported(watches: Sequence[FurtherMetric], output: bytes) -> dict[str, float]:
+    """The further metrics that a candidate printed, each by the last number that its pattern finds. One that is missing or no
+    number is left out: it decides nothing, so it fails no run."""
+    wanted, found = [watch for watch in watches if watch.pattern], dict[str, float]()
+    text = plain(output.decode(errors="replace")) if wanted else ""
+    for watch in wanted:
+        search = compiled(watch.pattern, lines=True)
+        matches = [match[1] or "" for line in text.split("\n") if (match := search.search(line))]
+        with suppress(Invalid):
+            found.update({watch.metric: _number(watch.metric, _read(matches[-1]))} if matches else {})
+    return found
 
 
 def _read(text: str) -> float:

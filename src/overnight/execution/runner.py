@@ -28,7 +28,7 @@ from overnight.contracts import Accounting, Command, Ended, Executed, KeepsWarm,
 from overnight.errors import Fault, TrackError
 from overnight.execution import builds, editables, executed, importing, mounts, null_edits, starved
 from overnight.execution.ahead import Ahead
-from overnight.execution.metrics import Invalid, read_metrics, self_reported, succeeded, within
+from overnight.execution.metrics import Invalid, read_metrics, reported, self_reported, succeeded, within
 from overnight.execution.oracle import Judging
 from overnight.lab.events import Outcome
 from overnight.lab.jobs import MOST_LOG_BYTES, Log, LogKind, Measure, Measurement, sealed
@@ -338,6 +338,7 @@ class _OneRun:
         metrics |= {"cpu_seconds": self.cpu, "wall_seconds": run.wall, "peak_memory": float(self.peak)}
         if self.track.self_reported:
             metrics[self.track.metric.name] = self_reported(self.track.metric, run.stdout + b"\n" + run.stderr)
+        metrics = reported(self.track.watch, run.stdout + b"\n" + run.stderr) | metrics
         self._number(metrics)
         return metrics, self._held(tree)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from overnight.contracts import Brief, Left, Past
+from overnight.contracts import Brief, Left, Past, Seconded
 from overnight.lab.campaign import Campaign
 from overnight.lab.climbing import climbs
 from overnight.lab.experiment import past
@@ -60,6 +60,7 @@ class Briefing:
             explore=self.campaign.brief(name) if again is None else None,
             explored=explored(state) if role is None or role.thinks else None,
             climbs=climbs(state) if role is None or role.thinks else (),
+            further=seconded(state) if role is None or role.thinks else (),
             lead=trusted(state) if role and role.proposes and role.thinks and again is None else None)
 
     def leased(self) -> frozenset[int]:
@@ -89,3 +90,12 @@ class Briefing:
                     None if budget.experiments is None else max(0, budget.experiments - self.flight.proposed),
                     None if budget.tokens is None else max(0, budget.tokens - used.tokens),
                     None if budget.dollars is None else max(0.0, budget.dollars - used.dollars))
+
+
+def seconded(state: State) -> tuple[Seconded, ...]:
+    """What further metrics say of the keeps that still count, as researchers are told."""
+    kept = {keep.id for keep in state.chain()}
+    return tuple(Seconded(each.further.metric, each.further.direction,
+                          {k.experiment: k.effect for k in each.keeps if k.experiment in kept and k.effect is not None},
+                          {k.experiment: k.disowned for k in each.keeps if k.experiment in kept and k.disowned})
+                 for each in (state.watched.found if state.watched else ()) if each.further.role != "own")

@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from overnight.contracts import Accounting, Call, Mattered
+from overnight.contracts import Accounting, Call, Mattered, Suggestion
 from overnight.referee.curves import Curve
 from overnight.referee.decision import Claim
 from overnight.referee.findings import Finding
+from overnight.referee.further import Scored
 from overnight.referee.scaling import Carried
 
 Decision = Literal["keep", "discard", "crash", "foul"]
@@ -427,6 +428,32 @@ class Vetoed(Recorded, frozen=True):
     fails: bool | UnsetType = UNSET
 
 
+class Suggested(Recorded, frozen=True):
+    """A further metric or a guard was proposed. It is words and text, from which nothing follows before the user grants it.
+
+    suggestion  its number
+    by          the role that made it; "rules": it follows from the record alone
+    suggested   what it says
+    """
+
+    suggestion: int
+    by: str
+    suggested: Suggestion
+
+
+class Watched(Recorded, frozen=True):
+    """What was kept was measured by further metrics, which decide nothing; it replaces what was known of them.
+
+    commit  whose track.toml and protected files measured
+    seeds   how many each commit ran on
+    found   what came out, the track's own metric first
+    """
+
+    commit: str
+    seeds: int
+    found: tuple[Scored, ...]
+
+
 class Climbed(Recorded, frozen=True):
     """What was kept was tried on a rung of the ladder; it replaces what was known of that rung.
 
@@ -442,4 +469,4 @@ class Climbed(Recorded, frozen=True):
 
 
 Event = (Opened | Started | Stopped | Proposed | Probed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
-         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed | Climbed)
+         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed | Suggested | Watched | Climbed)

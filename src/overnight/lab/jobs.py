@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from overnight.contracts import Brief, Call, Change
+from overnight.contracts import Brief, Call, Change, Scrutiny, Suggestion
 from overnight.lab.events import Made, Ran, Stage
 from overnight.referee.curves import Curve
 
@@ -105,12 +105,14 @@ class Measure(Offered, frozen=True, tag="measure", tag_field="kind"):
 
 
 class Think(Offered, frozen=True, tag="think", tag_field="kind"):
-    """Let a role that does not propose think: a scientist for new ideas, a standup for notes."""
+    """Let a role that does not propose think: a scientist for new ideas, a standup for notes, a metrician for a further metric,
+    which is given what to look at."""
 
     role: str
-    purpose: Literal["scientist", "standup"]
+    purpose: Literal["scientist", "standup", "metrician"]
     commit: str
     brief: Brief
+    scrutiny: Scrutiny | None = None
     place = "think"
 
 
@@ -149,11 +151,12 @@ class Proposal(Made, frozen=True, tag="proposal", tag_field="kind"):
 
 
 class Thought(Struct, frozen=True, tag="thought", tag_field="kind"):
-    """What came of a Think: ideas as (title, text), or notes."""
+    """What came of a Think: ideas as (title, text), notes, or a further metric."""
 
     job: Think
     ideas: tuple[tuple[str, str], ...] = ()
     notes: str = ""
+    suggestion: Suggestion | None = None
     reason: str = ""
     away: bool = False
     wait: float | None = None

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from overnight.contracts import Call
-from overnight.lab import events, jobs, leads, weighing
+from overnight.lab import events, exploits, jobs, leads, weighing
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment
 from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, Budget, Flight, lease
@@ -236,6 +236,8 @@ class Lab:
             yield events.Noted(at, self.state.ideas.next, title, text, f"role {job.role}")
         if result.notes:
             yield events.Learnt(at, job.role, result.notes)
+        if result.suggestion and not exploits.known(self.state, result.suggestion):
+            yield events.Suggested(at, len(self.state.suggested) + 1, job.role, result.suggestion)
 
     def _rebased(self, result: jobs.Rebasing, at: float) -> Iterator[events.Event]:
         job, conflicts = result.job, self.proposing.conflicts

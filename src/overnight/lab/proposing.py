@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from overnight.lab import leads
+from overnight.lab import exploits, leads
 from overnight.lab.briefing import Briefing
 from overnight.lab.experiment import Experiment, past
 from overnight.lab.flight import Flight
@@ -32,6 +32,7 @@ class Proposing:
         self.conflicts: set[int] = set()
         self._refilled = -math.inf
         self._reported = 0
+        self._scrutinised: tuple[int, tuple[int, ...]] = (0, ())  # the next experiment, and what was kept, when last asked
 
     # -- what an edit slot may do --
 
@@ -91,11 +92,22 @@ class Proposing:
         if standup and state.next_experiment - since >= standup.every and self._free(standup):
             self._reported = state.next_experiment
             yield Think(standup.name, "standup", state.commit, self.briefing.role(standup.name))
+        yield from self._scrutinies()
         if self.hoping() and scientist:
             self._refilled = state.judged
             yield Think(scientist.name, "scientist", state.commit, self.briefing.role(scientist.name))
         yield from (self._rebase(e, anew=True) for e in state.open.values() if e.id in self.conflicts and self.can_redo(e))
         yield from self._proposals(True)
+
+    def _scrutinies(self) -> Iterator[Think]:
+        """Ask a metrician, where enough was tried since it was asked last and something new is kept."""
+        metrician, state = self.roster.of_kind("metrician"), self.state
+        kept = tuple(each.id for each in state.chain()) if metrician else ()
+        since = self._scrutinised[0] if self._scrutinised[1] else 1
+        if metrician and kept and kept != self._scrutinised[1] and state.next_experiment - since >= metrician.every \
+                and self._free(metrician):
+            self._scrutinised = state.next_experiment, kept
+            yield Think(metrician.name, "metrician", state.commit, self.briefing.role(metrician.name), exploits.scrutiny(state))
 
     def hoping(self) -> bool:
         """Whether a scientist can be asked for new ideas now: the queue runs low, and something has been learnt since it was

@@ -54,6 +54,8 @@ class State:
     ladder       what is known of each rung that was climbed to, from the lowest up
     roles        name -> kind of every role that was ever on the team
     milestones   kept experiment -> seconds at work, runs and dollars until then
+    suggested    further metrics and guards that were proposed, oldest first; they outlast a new beginning
+    watched      what was kept, as further metrics measured it last; None: nothing was
     wealth       what levels of claims are taken from; it outlasts a new beginning
     _made        hash of what a change is and stands on -> the experiment that had it first
     earlier      the same -> differences of the pairs of what was not kept, before the track was begun anew by the same contract
@@ -98,6 +100,8 @@ class State:
     ladder: dict[str, events.Climbed] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     milestones: dict[int, Milestone] = field(default_factory=dict)
+    suggested: list[events.Suggested] = field(default_factory=list)
+    watched: events.Watched | None = None
 
     # -- what is known --
 
@@ -187,7 +191,7 @@ class State:
         earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers,
-                                     probes=Probes(next=self.probes.next), roles=self.roles)))
+                                     probes=Probes(next=self.probes.next), roles=self.roles, suggested=self.suggested)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract).on(event.rung)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
@@ -461,6 +465,12 @@ class State:
 
     def _on_climbed(self, event: events.Climbed) -> None:
         self.ladder = dict(sorted({**self.ladder, event.rung: event}.items(), key=lambda each: each[1].size))
+
+    def _on_suggested(self, event: events.Suggested) -> None:
+        self.suggested.append(event)
+
+    def _on_watched(self, event: events.Watched) -> None:
+        self.watched = event
 
     def _on_vetoed(self, event: events.Vetoed) -> None:
         """A keep is taken back. What was kept on top of it is open again, as if it had been proposed on a frontier that is

@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,7 @@ from overnight.night.tracing import MOST_SECONDS, Tracing
 from overnight.researchers.knobs.turned import noted
 from overnight.researchers.team import ModelOptions, TeamBuilder
 from overnight.track.roles import Role
+from overnight.track.spec import Track
 
 if TYPE_CHECKING:
     from overnight.researchers.agent import AgentWorkspace
@@ -27,16 +28,24 @@ if TYPE_CHECKING:
 NONE = ModelOptions()
 
 
-class Executor:
-    """Does the work of one track in one sandbox."""
+class Judge(NamedTuple):
+    """What measures runs: a contract, and the commit that holds its protected files."""
 
-    def __init__(self, session: Session, sandbox: Sandbox, options: ModelOptions = NONE) -> None:
+    track: Track
+    commit: str
+
+
+class Executor:
+    """Does the work of one track in one sandbox. `judge`: what measures runs where it is not what the track began with."""
+
+    def __init__(self, session: Session, sandbox: Sandbox, options: ModelOptions = NONE, judge: Judge | None = None) -> None:
         state = session.state
         assert state.opened is not None
+        judge = judge or Judge(state.track, state.opened.commit)
         self.session, self.repo = session, session.repo
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._left: list[Team] = []
-        self.runner = Runner(state.track, session.repo, sandbox, state.opened.commit, session.home)
+        self.runner = Runner(judge.track, session.repo, sandbox, judge.commit, session.home)
         self._tracing = Tracing(partial(self.runner.trace, state.opened.commit, MOST_SECONDS), not state.calibrated)
         carried = state.usage.carried
         options = msgspec.structs.replace(options, spent=(carried.tokens, carried.dollars))

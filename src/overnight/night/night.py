@@ -18,9 +18,9 @@ from overnight.lab.events import Called, Event, Organised, Started, Stopped
 from overnight.lab.flight import Budget
 from overnight.lab.jobs import Letter, Order
 from overnight.lab.lab import Lab
-from overnight.night import counting, earlier, needs, place
+from overnight.night import counting, earlier, metrics, needs, place
 from overnight.night.effects import LOGS, Effects, keep_logs
-from overnight.night.executor import NONE, Executor
+from overnight.night.executor import NONE, Executor, Judge
 from overnight.night.now import Now
 from overnight.night.session import Session
 from overnight.researchers.team import ModelOptions
@@ -40,12 +40,13 @@ class Night:
     say       told in a sentence what a user should hear meanwhile
     where     the name of the workers
     orders    what is handed in besides what comes from outside, asked for again and again
+    judge     what measures runs, where it is not what the track began with; what it measures is never recorded as a run
     """
 
     def __init__(self, session: Session, sandbox: Sandbox, workers: int | None = None, edit_slots: int = 1,
                  think_slots: int = 0, models: ModelOptions = NONE, machine: Cores = MACHINE,
                  say: Callable[[str], None] = lambda sentence: None, where: str = "local",
-                 orders: Callable[[], Iterable[Order]] = tuple) -> None:
+                 orders: Callable[[], Iterable[Order]] = tuple, judge: Judge | None = None) -> None:
         counting.require(session.state.track, sandbox)
         session.trust.require(needs.of_contract(session.state.track, session.repo))
         cpus = session.state.track.run.cpus
@@ -54,7 +55,7 @@ class Night:
         if isinstance(sandbox, KeepsWarm):
             sandbox.say = say
         self.lab = Lab(session.state, measure_slots=measure_slots)
-        self.executor = Executor(session, sandbox, models)
+        self.executor = Executor(session, sandbox, models, judge)
         self.effects = Effects(session, self.executor.runner)
         self.places = WORKERS[where](self.executor.work, measure_slots, cpus, edit_slots, think_slots, machine)
         self.now = Now(session.home, self.lab)
@@ -130,6 +131,8 @@ class Night:
             self._tell(watch, late)
             pace = loop.run(lab, self.places, session.journal, self.effects.follow, partial(self._tell, watch), self._letters,
                             keep=partial(keep_logs, session.home / LOGS))
+            if self._cast:
+                metrics.suggest(session)
         finally:
             self.now.end()
             lasted = time.monotonic() - self._began

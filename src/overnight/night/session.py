@@ -190,9 +190,10 @@ class Session:
         return False
 
     @contextmanager
-    def writing(self, again: bool = False, changed: bool = False) -> Iterator[State]:
+    def writing(self, again: bool = False, changed: bool = False, foreign: bool = False) -> Iterator[State]:
         """Hold the track: no other process runs it meanwhile. Brings folder, journal and branch into agreement. `changed`:
-        files may differ from the commit, for it is the commit that counts."""
+        files may differ from the commit, for it is the commit that counts. `foreign`: the contract in the folder may be
+        another than the track began with, because nothing is judged by it."""
         contract = self.contract()
         self.repo.head()
         self._make_home()
@@ -205,7 +206,8 @@ class Session:
                     self._check_repository(self.state.opened)
                     self._check_journal()
             self.snapshot.keep(self.state, self.journal)
-            self._open(contract, again, changed)
+            if self.state.opened is None or not foreign:
+                self._open(contract, again, changed)
             self.agree()
             self.hold_open()
             try:

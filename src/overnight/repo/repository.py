@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -295,6 +295,11 @@ class Repo:
             if mark and regions.crossed(self.text(base, inside), self.text(commit, inside), mark):
                 return f"touches {path} outside the lines between {' and '.join(regions.ends(mark))}"
         return ""
+
+    def changed(self, base: str, commit: str) -> Iterator[str]:
+        """The paths in the folder that differ between two commits."""
+        return (change.path.removeprefix(self.prefix) for change in self._trees.changes(base, commit)
+                if change.path.startswith(self.prefix))
 
     def messages(self, commits: Iterable[str]) -> list[str]:
         """The messages of commits."""

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.audit.arithmetic import Audit, Estimate, Finding
+from overnight.audit.arithmetic import Audit, Finding
 from overnight.audit.worth import Explanation
 from overnight.errors import TrackError
 from overnight.lab.state import State
+from overnight.referee.estimates import Estimate
 from overnight.report.tables import plain
 from overnight.track.seeding import listed
 from overnight.track.seeding.place import VARIABLE

@@ -21,7 +21,7 @@ from overnight.referee.kinds import KINDS as METRIC_KINDS
 from overnight.report import audit as audited
 from overnight.report.tables import TITLE, headline, levels, plain, results_tsv
 from overnight.track.units import number
-from overnight.views import holdout, points
+from overnight.views import further, holdout, points
 from overnight.views.experiment import ExperimentView, History, effect, history, look_first, proposer
 from overnight.views.ladder import RungView
 from overnight.views.ladder import told as rung_told
@@ -74,7 +74,7 @@ def report_md(told: History, chart_name: str = "", audit: Audit | None = None) -
     track = told.track
     parts = [*_head(told), f"![{prose(headline(track))}]({chart_name})" if chart_name else ""]
     if told.experiments:
-        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_ladder(told)]
+        parts += [*_kept(told), *_overfitting(track), *_audit(track, audit), *_further(track), *_ladder(told)]
     parts += _explored(told)
     if told.experiments:
         parts += [*_learned(told), *_ended(told, "crash", "Crashed"), *_ended(told, "foul", "Out of bounds")]
@@ -234,6 +234,24 @@ def _audit(track: TrackView, audit: Audit | None) -> list[str]:
             f"{_count(len(audit.runs), 'run')}{marks}. The effect of a keep is what the frontier loses without it, in"
             f"{_unit(track) or ' the metric'}; positive is better.", _table(head, rows),
             " ".join([*failed, *audited.sentences(audit)])]
+
+
+def _further(track: TrackView) -> list[str]:
+    """What further metrics say of each keep, and what was suggested."""
+    found, said = track.further, list(further.lines(None, track.suggestions))
+    if found is None:
+        return ["## Further metrics", *(f"{prose(text[:1].upper() + text[1:])}." for text in said)] if said else []
+    head = ("#", *(code(each.further.metric, 32) for each in found.found))
+    cells: dict[int, list[str]] = defaultdict(list)
+    for each in found.found:
+        for keep in each.keeps:
+            cells[keep.experiment].append(_round(span(keep.effect, keep.interval)) + " **disowned**" * bool(keep.disowned))
+    rows = [(str(number), *shown) for number, shown in cells.items()]
+    why = [f"- {prose(text, 400)}" for text in (*further.lines(found, track.suggestions),)]
+    return ["## Further metrics", f"They decided nothing. What was kept was measured by them afterwards, on {found.seeds} "
+            "fresh seeds for each commit, beside the commit before it (better by, with a 95 % interval); the scorer is that of "
+            f"{code(found.commit[:7])}.",
+            _table(head, rows), "\n".join(why)]
 
 
 def _ladder(told: History) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from overnight.report.tables import headline, plain
 from overnight.track.units import number
-from overnight.views import holdout, ladder
+from overnight.views import further, holdout, ladder
 from overnight.views.experiment import ExperimentView, look_first
 from overnight.views.track import TrackView, believed, explored, on_one_seed, paid
 
@@ -23,6 +23,7 @@ def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) ->
     if told := believed(found):
         yield told
     yield from map(ladder.summary, found.ladder)
+    yield from further.lines(found.further, found.suggestions)
     yield _cost(found)
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
     yield _now(found, at_work)

@@ -81,6 +81,20 @@ class Replay:
         return name not in used and not before and self._given.get(name, brief.seed) == brief.seed
 
 
+def patched(patch: str, before: Mapping[str, str]) -> dict[str, str | None]:
+    """The files that a diff changes, with it; None for one that it removes. Raises EditError."""
+    with tempfile.TemporaryDirectory(prefix="overnight-") as scratch:
+        tree, diff = Path(scratch, "tree"), patch.encode()
+        try:
+            _lay(tree, before)
+            _, level = _paths(diff, tree)
+            if _git(["apply", "--whitespace=nowarn", f"-p{level}"], tree, diff).returncode:
+                raise _Stuck("does not apply")
+            return _changes(tree, before)
+        except _Stuck as stuck:
+            raise EditError(f"the patch {stuck}.") from stuck
+
+
 def names(folder: Path) -> list[str]:
     """The patches of a folder. Raises TrackError."""
     try:

@@ -21,6 +21,7 @@ from overnight.researchers.knobs.turned import noted
 from overnight.researchers.llm.author import Author
 from overnight.researchers.llm.budget import BudgetBounds, ModelBudget, Spending
 from overnight.researchers.llm.client import ModelClient
+from overnight.researchers.llm.metrician import metrician
 from overnight.researchers.llm.model import Model, check
 from overnight.researchers.llm.roles import critic, scientist, standup
 from overnight.researchers.placebo import Placebo
@@ -94,6 +95,7 @@ class TeamBuilder:
                 advisers["critic"], msgspec.structs.replace(told, role=words), change, patch)
         made.scientist = partial(scientist, advisers["scientist"]) if "scientist" in advisers else None
         made.standup = partial(standup, advisers["standup"]) if "standup" in advisers else None
+        made.metrician = partial(metrician, advisers["metrician"]) if "metrician" in advisers else None
         return made
 
     def _researcher(self, role: Role) -> Researcher:

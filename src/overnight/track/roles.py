@@ -33,6 +33,7 @@ KEYS = {
     "scientist": ("model", "prose", "timeout", "below"),
     "critic": ("model", "prose", "timeout"),
     "standup": ("model", "prose", "timeout", "every"),
+    "metrician": ("model", "prose", "timeout", "every"),
 }
 NEEDED = {"agent": ("agent", "claude"), "replay": ("folder", "patches")}  # the key that a kind cannot do without; an example
 NUMBERS: dict[str, tuple[type[float], int, str]] = {  # key -> type, the most that it may be, and how it is written
@@ -42,18 +43,19 @@ NUMBERS: dict[str, tuple[type[float], int, str]] = {  # key -> type, the most th
 }
 LINES = {"model": 200, "agent": 2000}  # characters of a line of text
 READ = frozenset({"llm", "agent"})
-ADVISE = frozenset({"scientist", "critic", "standup"})
+ADVISE = frozenset({"scientist", "critic", "standup", "metrician"})
 PROPOSE = frozenset(KEYS) - ADVISE
 
 
 class Role(Struct, frozen=True):
     """One role of a team.
 
-    kind     a researcher's ("knobs", "llm", "agent", "replay", "placebo"), or "scientist", "critic", "standup"
+    kind     a researcher's ("knobs", "llm", "agent", "replay", "placebo"), or "scientist", "critic", "standup",
+             "metrician"
     model    "provider:name"; "" is the one that the command line names
     prose    the text of its own file, below that of program.md
     share    of the attempts; None ("auto"): what its verified gain per cost earns it
-    every    experiments between two standups
+    every    experiments between two standups, or two questions to a metrician
     below    open ideas below which a scientist is asked
     agent    the recipe or the command of an agent
     folder   of patches, for "replay", beside program.md

@@ -27,9 +27,10 @@ CATCH_UP = 2.5  # times the greatest speed seen so far at which a run may still 
 NEARLY_DONE = 0.9  # share of the curve after which no run is stopped: its number is worth more than the time that is left
 HARNESS_METRICS = frozenset({"cpu_seconds", "wall_seconds", "peak_memory"})
 TIMES = frozenset({"cpu_seconds", "wall_seconds"})
+SIZE = "code_size"  # nodes of the syntax of the editable files, which can be watched and takes no run
 COUNTED = HARNESS_METRICS - {"wall_seconds"}  # what only the kernel can count; elsewhere a candidate can make them look small
 
-SEVERAL = {"guard": "guards", "require": "required commands", "ladder.rung": "rungs"}
+SEVERAL = {"guard": "guards", "watch": "further metrics", "require": "required commands", "ladder.rung": "rungs"}
 NESTED = {"rung": "ladder.rung"}  # sections within others, as they are written
 _WORDS = {"str": "text in quotes", "int": "a whole number", "float": "a number", "bool": "true or false",
           "array": "a list in brackets", "object": "a section"}
@@ -152,6 +153,23 @@ class Guard(Struct, frozen=True, forbid_unknown_fields=True):
     at_least: str | float | None = None
 
 
+class FurtherMetric(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[watch]]`: a further metric, which decides nothing: what was kept is measured by it, and the user is told which keeps
+    it disowns. It may be added between nights.
+
+    metric      a number that the scorer prints, or one of the harness's
+    worthwhile  how much worse a keep may make it and not be disowned, in its unit
+    pattern     a regular expression with one group, for a number in the candidate's own output, of which the last one counts
+                (self-reported); default: the scorer prints it
+    """
+
+    metric: str
+    direction: Direction
+    unit: str = ""
+    worthwhile: float = 0.0
+    pattern: str = ""
+
+
 class Referee(Struct, frozen=True, forbid_unknown_fields=True):
     """`[referee]`: how sure a keep must be.
 
@@ -205,6 +223,7 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
     score: Score | None = None
     referee: Referee = Referee()
     guard: tuple[Guard, ...] = ()
+    watch: tuple[FurtherMetric, ...] = ()
     require: tuple[Step, ...] = ()
     progress: Progress | None = None
     build: Build | None = None
@@ -230,10 +249,10 @@ class Track(Struct, frozen=True, forbid_unknown_fields=True):
             metric=self.metric if rung.worthwhile is None else change(self.metric, worthwhile=rung.worthwhile))
 
     def comparable(self, other: Track) -> bool:
-        """Whether what was measured by one contract compares with what is measured by another: they differ in their ladders at
-        most, of which a rung has taken its part already."""
-        bare = Ladder()
-        return msgspec.structs.replace(self, ladder=bare) == msgspec.structs.replace(other, ladder=bare)
+        """Whether what was measured by one contract compares with what is measured by another: they differ at most in their
+        ladders, of which a rung has taken its part already, and in further metrics, which decide nothing."""
+        bare, change = Ladder(), msgspec.structs.replace
+        return change(self, ladder=bare, watch=()) == change(other, ladder=bare, watch=())
 
     @property
     def self_reported(self) -> bool:
@@ -317,7 +336,7 @@ def parse(text: str) -> Track:
         raise TrackError(f"{FILE} nests too deep: write it flat.") from error
     ladder = fields.get("ladder")
     above = {"rung": ladder if isinstance(ladder, dict) else {}}
-    for several, kind in (("guard", _OneGuard), ("require", _OneRequire), ("rung", _OneRung)):
+    for several, kind in (("guard", _OneGuard), ("watch", _OneWatch), ("require", _OneRequire), ("rung", _OneRung)):
         tables = above.get(several, fields).get(several)
         for nth, table in enumerate(tables if isinstance(tables, list) else ()):
             _converted({several: table}, kind, text, nth)
@@ -330,6 +349,10 @@ def parse(text: str) -> Track:
 
 class _OneGuard(Struct, frozen=True):
     guard: Guard
+
+
+class _OneWatch(Struct, frozen=True):
+    watch: FurtherMetric
 
 
 class _OneRequire(Struct, frozen=True):
@@ -453,6 +476,21 @@ def _faults(track: Track) -> Iterator[Problem]:
         for key in ("at_most", "at_least"):
             if (limit := getattr(guard, key)) is not None:
                 yield from _misread(bound, limit, "guard", key, nth)
+    for nth, each in enumerate(track.watch):
+        yield from ((("watch", key, sentence, nth)) for key, sentence in _of_watch(each, track, nth))
+
+
+def _of_watch(watch: FurtherMetric, track: Track, nth: int) -> Iterator[tuple[str, str]]:
+    if watch.metric == track.metric.name or any(watch.metric == other.metric for other in track.watch[:nth]):
+        yield "metric", f"'{watch.metric}' is measured already: name another metric, or take this [[watch]] out."
+    if not 0 <= watch.worthwhile < math.inf:
+        yield "worthwhile", "worthwhile is a size: write a number that is not negative."
+    if watch.pattern:
+        yield from ((key, sentence) for _, key, sentence, _ in _mismatched(
+            watch.pattern, 1, "watch", f"pattern needs exactly one group, like '^{watch.metric}:\\s*(\\S+)'."))
+    elif track.score is None and watch.metric not in (*HARNESS_METRICS, SIZE):
+        yield "metric", (f"no command measures '{watch.metric}': add a [score] command, or read it from the output with a "
+                         "pattern (self-reported).")
 
 
 def _of_preload(track: Track) -> Iterator[Problem]:

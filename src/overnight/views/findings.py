@@ -8,10 +8,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from overnight.audit.arithmetic import Audit, Estimate, Finding, Verdict, add_up
+from overnight.audit.arithmetic import Audit, Finding, Verdict, add_up
 from overnight.audit.worth import TO_TAKE_OUT, Explanation
 from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
+from overnight.referee.estimates import Estimate
 from overnight.untrusted import readable
 from overnight.views import holdout
 from overnight.views.experiment import MOST_TITLE_CHARACTERS, Views

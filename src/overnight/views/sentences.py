@@ -9,7 +9,7 @@ from overnight.referee.holdout import DENIED, UNCHECKED
 from overnight.referee.kinds import KINDS
 from overnight.track.units import number
 from overnight.untrusted import plain, visible
-from overnight.views import holdout, ladder
+from overnight.views import further, holdout, ladder
 from overnight.views.experiment import DetailView, RunView, look_first
 from overnight.views.track import TrackView, on_one_seed
 from overnight.views.verdict import VerdictView, promise, unproven
@@ -80,6 +80,7 @@ def explained(track: TrackView, found: DetailView) -> Iterator[str]:
     if found.verdict.reason:
         yield f"Why: {found.verdict.reason}."
     yield from measured(track, found)
+    yield from further.about(track.further, found.id)
     yield from ladder.about(track.ladder, found.id, track.unit)
     if said := holdout.answer(track.holdout, found.id):
         yield said

@@ -18,6 +18,7 @@ from overnight.track.units import gained, number
 from overnight.untrusted import line as one_line
 from overnight.views import ladder as rungs
 from overnight.views import points
+from overnight.views.further import FurtherView, further, waiting
 from overnight.views.holdout import HoldoutView, holdout
 from overnight.views.limits import LimitsView, limits
 from overnight.views.points import LeadView, best
@@ -99,6 +100,8 @@ class TrackView(Struct, frozen=True):
                        change
     overhead_ms        milliseconds of the harness's own work for one run, and `overhead_parts_ms` the median of each part
     holdout            the overfitting monitor, for the user alone; None where the track has no holdout
+    further            what was kept, as further metrics measured it that decide nothing; None: nothing was measured so
+    suggestions        further metrics and guards that were suggested and wait for the user's grant
     ladder             what is known of the changes on each rung that was climbed to, from the lowest up
     """
 
@@ -165,6 +168,8 @@ class TrackView(Struct, frozen=True):
     overhead_ms: float
     overhead_parts_ms: dict[str, float]
     holdout: HoldoutView | None
+    further: FurtherView | None
+    suggestions: int
     ladder: tuple[rungs.RungView, ...]
 
 
@@ -198,7 +203,8 @@ def track(state: State) -> TrackView:
         models={role: spent(use) for role, use in sorted(usage.used.items())},
         run_seconds={what: round(seconds, 4) for what, seconds in usage.divided.items()},
         audit="always" if contract.audits_always else "confirm",
-        overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state), ladder=rungs.views(state))
+        overhead_ms=round(sum(parts.values()), 1), overhead_parts_ms=parts, holdout=holdout(state),
+        further=further(state), suggestions=waiting(state), ladder=rungs.views(state))
 
 
 def marks(state: State) -> tuple[str, ...]:
