@@ -12,7 +12,7 @@ from overnight.web.fragments import FRAGMENTS
 from overnight.web.rendering import html
 from overnight.web.seen import Seen
 
-MENU = ("", "findings", "experiments", "ideas", "program", "team", "compare", "ladder", "journal")  # the menu, in its order
+MENU = ("", "experiments", "ideas", "team", "ladder", "journal")  # in its order
 NAMES = {"": "Night", "findings": "Findings", "experiments": "Experiments", "ideas": "Ideas", "program": "Program",
          "team": "Team", "compare": "Compare", "ladder": "Ladder", "journal": "Journal"}
 API = "/api/v1/tracks"

@@ -20,7 +20,7 @@ def journal(seen: Seen, asked: Mapping[str, str]) -> str:
     return framed(
         seen, "journal.html", "Journal", "journal", seq=seen.seq, head=seen.head, kinds=kinds(), chosen=kind, rows=rows,
         older=_address(kind, rows[-1].seq - 1) if more else None, newer=_address(kind, 0) if last < seen.seq else None,
-        words="The chain is being checked from its first record on; the command checks it too, and holds the branch against it.")
+        words="The chain is being checked from its first record on; the command holds the branch against it, too.")
 
 
 def _address(kind: str, last: int) -> str:

@@ -178,8 +178,9 @@
     if (more > 0) line.querySelector("span").textContent = more === 1 ? "1 more verdict: " : `${more.toLocaleString("en")} more verdicts: `;
   }
 
-  const token = /^#token=([\w.~-]+)$/.exec(location.hash);
-  if (token) trade(token[1]);
+  const look = () => { const token = /^#token=([\w.~-]+)$/.exec(location.hash); if (token) trade(token[1]); };
+  look();
+  addEventListener("hashchange", look);
   awake();
   setInterval(tick, 1000);
   for (const line of document.querySelectorAll("[data-verify]")) verify(line);
