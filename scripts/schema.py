@@ -76,9 +76,11 @@ def section(name: str, kind: dict[str, Any]) -> str:
 
 def page() -> str:
     """The whole page."""
-    _, components = msgspec.json.schema_components([kind for kind, _ in PRINTED.values()] + [PointView], ref_template="#{name}")
-    rows = "".join(f"| `{command}` | [{kind.__name__}](#{kind.__name__.lower()}){f', {how}' if how else ''} |\n"
-                   for command, (kind, how) in PRINTED.items())
+    kinds = [kind for kind, _ in PRINTED.values()]
+    schemas, components = msgspec.json.schema_components([*kinds, PointView], ref_template="#{name}")
+    anchors = [schema["$ref"].replace(".", "").lower() for schema in schemas]
+    rows = "".join(f"| `{command}` | [{kind.__name__}]({anchor}){f', {how}' if how else ''} |\n"
+                   for (command, (kind, how)), anchor in zip(PRINTED.items(), anchors, strict=False))
     return "\n".join([HEAD + rows, *(section(name, kind) for name, kind in components.items())])
 
 

@@ -45,8 +45,8 @@ class Stamp(NamedTuple):
 
 
 class Follower:
-    """One track, followed. `load` may take long; after it `look` takes up a little at a time. Whoever calls `look` or uses the
-    state keeps others from doing so meanwhile.
+    """One track, followed. `load` may take long; after it `look` takes up a little at a time. A caller of `look`, and a
+    user of the state, keeps others from doing so meanwhile.
 
     state    what the journal tells so far
     seq      number of the last record in it, and `head` its hash

@@ -1,10 +1,10 @@
-"""The guard before every page and answer: who may ask, from where, and how much.
+"""The guard before every page and answer: which callers may ask, from where, and how much.
 
 Covered: a page elsewhere that has this machine's name point here (DNS rebinding: 421), or that sends orders with its reader's
 cookie (403); readers without the token see the public view alone on a loopback address, and nothing elsewhere (401); callers
 that guess tokens (429); bodies without an end (413); paths with encoded separators, dots or control characters (404); what a
 page shows cannot load, send or be framed anywhere else, whatever a candidate wrote into it.
-Not covered: other programs of the same user, who read the journal anyway; encryption on a loopback address.
+Not covered: other programs of the same user, which read the journal anyway; encryption on a loopback address.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Address:
     port     at which it listens
     secure   whether it speaks TLS
     local    whether only this machine reaches it: then reading needs no token
-    proxies  the addresses of proxies that are trusted: nothing else may connect then, and each must say who asks
+    proxies  the addresses of proxies that are trusted: nothing else may connect then, and each must say which reader asks
     """
 
     names: frozenset[str]
