@@ -56,7 +56,7 @@ def begin(app, exception):
     """The page that a server shows first."""
     if exception is None and app.builder.format == "html":
         to = f"{root_doc}.html"
-        page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={to}"><a href="{to}">Overnight</a>'
+        page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={to}"><a href="{to}">Docs</a>'
         (Path(app.outdir) / "index.html").write_text(page, encoding="utf-8")
 
 
