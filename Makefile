@@ -49,6 +49,8 @@ bench-quick:
 docs:
 	@scripts/setup.sh docs
 	.venv/bin/python -m sphinx -W --keep-going -q -b html -c docs . build/site
+	@cp llms.txt build/site/llms.txt
+	@.venv/bin/python scripts/llms.py > build/site/llms-full.txt
 	@echo build/site/index.html
 
 release:

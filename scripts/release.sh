@@ -13,6 +13,7 @@ version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' src/overnight/__init__.py)
 [ -n "$version" ] || stop "src/overnight/__init__.py names no version."
 grep -q "^## $version " CHANGELOG.md || stop "CHANGELOG.md has no section '## $version DATE': rename 'Unreleased'."
 grep -q "^version: $version$" CITATION.cff || stop "CITATION.cff names another version than $version."
+grep -q "\"version\": \"$version\"" .claude-plugin/plugin.json || stop ".claude-plugin/plugin.json names another version than $version."
 [ -z "$(git status --porcelain)" ] || stop "the work tree has changes: commit them first."
 "$python" -c 'import build' 2>/dev/null || stop "the package 'build' is missing: scripts/setup.sh dev, or pip install build."
 
