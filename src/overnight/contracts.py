@@ -367,7 +367,7 @@ class KeepSeen(Struct, frozen=True):
     """A keep as a metrician reads it: its commits, what it says of itself, its effect on the track's metric, and every metric
     before and after it.
 
-    patch  its diff, which the desk fills in
+    patch  its diff, which the edit slot fills in
     """
 
     experiment: int
@@ -386,7 +386,7 @@ class Scrutiny(Struct, frozen=True):
     keeps    the newest of what was kept, oldest first
     signs    what the record shows of researchers exploiting the metric, in sentences
     watched  metrics that are measured or proposed already
-    files    the contract and the protected files that judge, by path, which the desk fills in
+    files    the contract and the protected files that judge, by path, which the edit slot fills in
     """
 
     keeps: tuple[KeepSeen, ...]
