@@ -10,6 +10,7 @@ from overnight.audit.arithmetic import Audit
 from overnight.audit.worth import Explanation
 from overnight.brief.data import BriefData
 from overnight.contracts import Idea
+from overnight.night.word.happenings import Happening
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
 from overnight.views.further import MetricsView, SuggestionView
@@ -77,10 +78,11 @@ def section(name: str, kind: dict[str, Any]) -> str:
 def page() -> str:
     """The whole page."""
     kinds = [kind for kind, _ in PRINTED.values()]
-    schemas, components = msgspec.json.schema_components([*kinds, PointView], ref_template="#{name}")
+    schemas, components = msgspec.json.schema_components([*kinds, PointView, Happening], ref_template="#{name}")
     anchors = [schema["$ref"].replace(".", "").lower() for schema in schemas]
     rows = "".join(f"| `{command}` | [{kind.__name__}]({anchor}){f', {how}' if how else ''} |\n"
                    for (command, (kind, how)), anchor in zip(PRINTED.items(), anchors, strict=False))
+    rows += "| a hook of `overnight run` | gets a [Happening](#happening) on its standard input ([notify.md](notify.md)) |\n"
     return "\n".join([HEAD + rows, *(section(name, kind) for name, kind in components.items())])
 
 

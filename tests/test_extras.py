@@ -18,7 +18,7 @@ from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
 PACKAGES = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
-            "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2"}
+            "notify": "apprise", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2"}
 ALL = " ".join(PACKAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -155,6 +155,11 @@ def test_without_llm_a_model_is_a_sentence(track):
 
 def test_without_mcp_its_command_is_a_sentence(track):
     assert sentence(without(PACKAGES["mcp"], "mcp", track)) == f"`overnight mcp` {advice('mcp')}"
+
+
+def test_without_notify_an_address_is_a_sentence(track):
+    done = without(PACKAGES["notify"], "run", track, "--notify", "json://127.0.0.1:9/secret", "--experiments", 1)
+    assert sentence(done) == f"sending word of a night {advice('notify')}"
 
 
 # ---- what is loaded --------------------------------------------------------------------------------------------

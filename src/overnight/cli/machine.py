@@ -13,13 +13,14 @@ from click.shell_completion import get_completion_class
 
 from overnight import __version__, sandbox
 from overnight.cli.base import JSON_LINES, SANDBOX, main, say, tell
+from overnight.cli.word import tried
 from overnight.errors import SandboxMissing
 from overnight.night.place import root
 from overnight.views.answers import Finding
 from overnight.workers.cores import MACHINE
 
 ROOM = 1 << 30  # bytes of disk below which there is little room for a night
-EXTRAS = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
+EXTRAS = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp", "notify": "apprise",
           "similarity": "rapidfuzz"}  # what each brings
 HELPERS = ("claude", "codex", "gemini", "opencode", "uv", "podman", "docker", "runsc")  # programs that a track may use
 VARIABLE = "_OVERNIGHT_COMPLETE"  # by which the shell asks for words, as click has it
@@ -28,14 +29,16 @@ SHELLS = ("bash", "zsh", "fish")
 
 @main.command()
 @SANDBOX
+@click.option("--notify", multiple=True, metavar="URL", help="Also send a test message to this address, and to those that are "
+                                                             "configured.")
 @JSON_LINES
 @click.pass_context
-def doctor(ctx: click.Context, sandbox_name: str, as_json: bool) -> None:
+def doctor(ctx: click.Context, sandbox_name: str, notify: tuple[str, ...], as_json: bool) -> None:
     """Say whether this machine is fit for a night, and what to do where it is not.
 
     Exit status: 0 where it is, 2 where it is not.
     """
-    found = list(_findings(sandbox_name))
+    found = [*_findings(sandbox_name), *(tried(notify) if notify else ())]
     for each in found:
         if as_json:
             say(each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from overnight.cli.climb import up
 from overnight.cli.keys import Keys, watching
 from overnight.cli.metric import first
 from overnight.cli.trust import allowed
+from overnight.cli.word import Ways, beside, ways
 from overnight.errors import OvernightError, TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
@@ -52,9 +54,10 @@ from overnight.workers.cores import MACHINE
 @click.option("--tokens-each", type=count, help="The same for one experiment, with its repairs.")
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
+@ways
 @JSON
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], think_slots: int, restart: bool, as_json: bool, **options: Any) -> None:
+        names: tuple[str, ...], think_slots: int, restart: bool, as_json: bool, word: Ways, **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     began = time.monotonic()
@@ -66,22 +69,25 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     console = Terminal(stderr=as_json)
     wanted = ModelOptions(**options)
     allowed(session, contract, _team(names, options["model"], session.program))
+    spoken = word.of(session, console.say)
     measured = 0.0 if restart else first(session, box, workers)
-    with session.writing(again=restart), Night(session, box, workers, think_slots=think_slots, models=wanted,
-                                                 say=console.say) as night:
+    with ExitStack() as late, session.writing(again=restart), Night(session, box, workers, think_slots=think_slots,
+                                                                    models=wanted, say=console.say) as night:
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)
         until = time.monotonic() + lasts * (1 - contract.ladder.share) - measured if lasts else None
         lab = night.lab
+        late.enter_context(spoken)  # what waits to be sent outlasts the night, and no other waits for it
         view = Panel(session.state, console, night.places.places, until, experiments) if console.draws else \
             Lines(session.state, console)
         try:
             with stopping(lab), view.screen, Keys(console.draws) as keys:
                 night.run(Budget(until, experiments, options["tokens"], options["dollars"]),
-                          watching(view, keys, session, lab, console))
+                          beside(watching(view, keys, session, lab, console), spoken))
         finally:
             console.say(f"ended: {lab.why(time.monotonic()) or 'broken off'}")
+            spoken.ended(lab.why(time.monotonic()))
         if lab.problem:
             lacks = "" if lab.state.calibrated else missing.why(lab.state.track, session.repo, lab.problem)
             raise TrackError(f"{lab.problem.rstrip('.')}; {lacks and f'{lacks}; '}nothing is lost, so mend it and run again.")
