@@ -338,7 +338,7 @@ def test_nothing_of_a_brief_but_its_own_fields_is_read():
 
 
 def test_the_documentation_shows_the_page_as_it_is():
-    text = (ROOT / "docs" / "researchers.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "brief.md").read_text(encoding="utf-8")
     example = re.search(r"```markdown\n(## Where.*?)```\n", text, re.DOTALL)[1]
     history = [past(1, "RATE 0.1 -> 0.2", effect=-0.1, reason="no sign"), past(2, "RATE 0.1 -> 0.3", effect=-0.2, reason="no sign")]
     found = page(but(history=history)).text

@@ -194,5 +194,5 @@ def test_a_script_that_is_none_is_one_sentence(tmp_path):
 
 @pytest.mark.services
 def test_the_example_in_the_docs_runs():
-    text = (ROOT / "docs/researchers.md").read_text().partition("## Language models")[2]
+    text = (ROOT / "docs/models.md").read_text()
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
