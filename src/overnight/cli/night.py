@@ -16,6 +16,7 @@ from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, count, main, pric
 from overnight.cli.climb import up
 from overnight.cli.keys import Keys, watching
 from overnight.cli.metric import first
+from overnight.cli.serving import PORT, served
 from overnight.cli.trust import allowed
 from overnight.cli.word import Ways, beside, ways
 from overnight.errors import OvernightError, TrackError
@@ -54,10 +55,13 @@ from overnight.workers.cores import MACHINE
 @click.option("--tokens-each", type=count, help="The same for one experiment, with its repairs.")
 @click.option("--dollars-each", type=click.FloatRange(min=0), help="The same for one experiment, with its repairs.")
 @click.option("--restart", is_flag=True, help="Begin the track anew at the commit that is checked out.")
+@click.option("--web", "page", is_flag=False, flag_value=PORT, type=click.IntRange(0, 65535), metavar="[PORT]",
+              help=f"Show it in a browser as well (port {PORT} unless one is named); the page stays when the night is over.")
 @ways
 @JSON
 def run(folder: Path, lasting: str | None, experiments: int | None, workers: int | None, sandbox_name: str,
-        names: tuple[str, ...], think_slots: int, restart: bool, as_json: bool, word: Ways, **options: Any) -> None:
+        names: tuple[str, ...], think_slots: int, restart: bool, page: int | None, as_json: bool, word: Ways,
+        **options: Any) -> None:
     """Try ideas until the time is over; Ctrl-C stops, running it again goes on."""
     lasts = seconds(lasting) if lasting else None
     began = time.monotonic()
@@ -71,6 +75,8 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
     allowed(session, contract, _team(names, options["model"], session.program))
     spoken = word.of(session, console.say)
     measured = 0.0 if restart else first(session, box, workers)
+    if page is not None:
+        served(session, page)
     with ExitStack() as late, session.writing(again=restart), Night(session, box, workers, think_slots=think_slots,
                                                                     models=wanted, say=console.say) as night:
         night.organise(partial(_team, names, options["model"]))

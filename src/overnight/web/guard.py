@@ -125,13 +125,14 @@ class Guard:
         asks = scope["method"] in READS
         if asks and (full or self._where.local or scope["path"].startswith("/static/")):
             return receive
-        if not asks:
-            self._check_origin(headers)
         if not full and not (asks and scope["path"] == SIGN_IN):
             raise Refused(401, "this needs the token: open the address with #token=… that `overnight serve` showed, or send "
                                "`Authorization: Bearer TOKEN`; `overnight serve --token-new` makes a new one.",
                           headers={"www-authenticate": "Bearer"})
-        return receive if asks else await _bounded(headers, receive)
+        if asks:
+            return receive
+        self._check_origin(headers)
+        return await _bounded(headers, receive)
 
     def _check_way(self, scope: Scope, headers: Headers) -> None:
         """Raise Refused for a request that came by another name or way than it should."""

@@ -13,7 +13,7 @@ from collections import OrderedDict
 import anyio
 from anyio.abc import TaskGroup
 
-from overnight.errors import Declined, NotFound, OvernightError
+from overnight.errors import Declined, NotFound, OvernightError, TrackError
 from overnight.ideas.found import written
 from overnight.lab.events import Event, Noted, Ordered
 from overnight.lab.jobs import AddIdea, DropIdea, Order, Steer, Veto
@@ -121,14 +121,12 @@ def commanded(seen: Seen, given: OrderGiven, mark: str) -> Order:
 def idea(seen: Seen, given: IdeaGiven, mark: str) -> Order:
     """An idea as an order. Raises Declined where the queue holds one that is alike, or it says nothing."""
     from overnight.night import dispatch
-    found = written(f"{given.title}\n{given.text}")
-    if not found.title:
-        raise Declined("the idea is empty: say in a few words what should be tried.")
     try:
+        found = written(f"{given.title}\n{given.text}")
         if not given.anyway and mark not in seen.state.answered:
             dispatch.refuse_known(seen.state, found)
-    except dispatch.KnownIdea as known:
-        raise Declined(str(known).replace("--anyway", '"anyway": true')) from known
+    except TrackError as error:
+        raise Declined(str(error).replace("--anyway", '"anyway": true')) from error
     return AddIdea(mark, found.title, found.text, found.source)
 
 
