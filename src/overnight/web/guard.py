@@ -125,14 +125,13 @@ class Guard:
         asks = scope["method"] in READS
         if asks and (full or self._where.local or scope["path"].startswith("/static/")):
             return receive
+        if not asks:
+            self._check_origin(headers, full)
         if not full and not (asks and scope["path"] == SIGN_IN):
             raise Refused(401, "this needs the token: open the address with #token=… that `overnight serve` showed, or send "
                                "`Authorization: Bearer TOKEN`; `overnight serve --token-new` makes a new one.",
                           headers={"www-authenticate": "Bearer"})
-        if asks:
-            return receive
-        self._check_origin(headers)
-        return await _bounded(headers, receive)
+        return receive if asks else await _bounded(headers, receive)
 
     def _check_way(self, scope: Scope, headers: Headers) -> None:
         """Raise Refused for a request that came by another name or way than it should."""
@@ -166,10 +165,10 @@ class Guard:
         return Refused(401, "this is not the token: `overnight serve --token-new` makes a new one.",
                        headers={"www-authenticate": 'Bearer error="invalid_token"'})
 
-    def _check_origin(self, headers: Headers) -> None:
+    def _check_origin(self, headers: Headers, full: bool) -> None:
         """Raise Refused for a write that a page elsewhere may have sent. A program that sends the token itself is no page."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if origin is None and site is None and headers.get("authorization"):
+        if origin is None and site is None and (headers.get("authorization") or not full):
             return
         ours = origin is not None and origin.lower().partition("://")[2] in self._where.names \
             and origin.lower().partition("://")[2] == headers.get("host", "").lower()

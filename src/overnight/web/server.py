@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ class Opened(NamedTuple):
     def run(self) -> None:
         """Serve until the process is told to end."""
         os.nice(NICENESS)
-        self.server.run(sockets=[self.socket])
+        with suppress(KeyboardInterrupt):  # which uvicorn raises once more when it has ended
+            self.server.run(sockets=[self.socket])
 
 
 class Server(uvicorn.Server):
