@@ -53,7 +53,7 @@ class Orders:
         try:
             event = await anyio.to_thread.run_sync(_carried, session, order)
             with anyio.move_on_after(SEEN_WITHIN):
-                while order.request not in track.follower.state.answered:  # who asks then, sees what was done
+                while order.request not in track.follower.state.answered:  # a reader that asks from now on sees what was done
                     await anyio.sleep(PAUSE)
             self._note(track.name, order, outcome(order.request, event))
         except OvernightError as error:
