@@ -7,11 +7,16 @@
 # make bench-quick  sets up what it needs, then measures every figure of README and docs in small, in five minutes at most
 # make docs     builds the documentation as a site that needs no network, into build/site
 # make release  builds the distributions, compares them with the repository, installs each afresh, and stops before uploading
+# make screenshots  pictures of every page of `overnight serve`, of a short real night (needs Chromium)
 # make setup    just the set-up, into .venv
-.PHONY: demo demo-llm fast test test-model attacks bench-quick docs release setup clean
+.PHONY: demo demo-llm fast test test-model attacks bench-quick docs release setup clean screenshots
 
 demo: setup
 	@scripts/demo.sh $(FOR)
+
+screenshots:
+	@scripts/setup.sh dev
+	.venv/bin/python scripts/screenshots.py
 
 demo-llm:
 	@scripts/setup.sh llm

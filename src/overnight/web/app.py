@@ -20,8 +20,9 @@ from overnight.web.api import BASE, OPERATIONS, Parts, served
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.guard import Address, Guard
 from overnight.web.live import Hub
+from overnight.web.notices import listed, notice
 from overnight.web.orders import Orders
-from overnight.web.pages import PAGES, Page, listed, notice
+from overnight.web.pages import PAGES, Page
 from overnight.web.problems import HANDLERS, Refused
 from overnight.web.seen import Seen
 from overnight.web.tokens import Tokens
@@ -82,8 +83,9 @@ class Application:
             name = str(request.path_params["name"])
 
             def render(seen: Seen) -> str:
-                begun = seen.state.opened is not None
-                return page.render(seen, asked) if begun else notice(seen.session.repo.folder.name, WAITING, name)
+                if seen.state.opened is None:
+                    return notice(seen.session.repo.folder.name, WAITING, name)
+                return page.render(seen, asked)
 
             return HTMLResponse(await self.tracks.shown(name, request.scope["full"], render))
 

@@ -33,14 +33,15 @@ def places(seen: Seen) -> int:
     return decimals(effects)
 
 
+def times_of(seen: Seen, at: float) -> str:
+    """When something was."""
+    return moment(at, seen.state.opened.at if seen.state.opened else 0.0, seen.state.usage.last)
+
+
 def times(seen: Seen, among: list[ExperimentView] | tuple[ExperimentView, ...], proposed: bool = False) -> dict[int, str]:
     """When each was judged, or proposed."""
-    state, found = seen.state, dict[int, str]()
-    began = state.opened.at if state.opened else 0.0
-    for each in among:
-        at = each.proposed_at if proposed else each.judged_at
-        found[each.id] = "–" if at is None else moment(at, began, state.usage.last)
-    return found
+    known = {each.id: each.proposed_at if proposed else each.judged_at for each in among}
+    return {number: "–" if at is None else times_of(seen, at) for number, at in known.items()}
 
 
 def live(seen: Seen) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
 from markupsafe import Markup
 
+from overnight.web.api import OPERATIONS
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.rendering import html
 from overnight.web.seen import Seen
@@ -56,23 +57,16 @@ def framed(seen: Seen, template: str, heading: str, current: str, fragments: tup
     frame's own; `stale`: it does not change by itself, so that it says where there is more by now."""
     made = {name: Markup(FRAGMENTS[name](seen)) for name in ("live", "foot", *fragments)}
     return html(template, heading=heading, track=seen.state.track.name, home=home(seen), api=api(seen),
-                now=round(seen.now, 3), stream=f"{api(seen)}/events?after={seen.seq}", full=seen.full, live=seen.live,
+                now=round(seen.now, 3), writes=seen.full and offered("PUT", "program"), full=seen.full, live=seen.live,
+                stream=f"{api(seen)}/events?after={seen.seq}",
                 menu=_menu(seen, current), judged=seen.state.judged if stale else None, fragments=made, **known)
+
+
+def offered(method: str, what: str) -> bool:
+    """Whether the API has this order for a track."""
+    return any(each.method == method and each.path.startswith(f"/tracks/{{track}}/{what}") for each in OPERATIONS)
 
 
 def _menu(seen: Seen, current: str) -> tuple[Entry, ...]:
     shown = (path for path in MENU if path != "ladder" or seen.state.ladder)
     return tuple(Entry(path, NAMES[path], path == current) for path in shown)
-
-
-def notice(title: str, said: str, name: str = "") -> str:
-    """A page with one sentence: an error, or a track of which nothing is known yet (`name`: its name in addresses), which is
-    loaded again when something is."""
-    where = quote(name)
-    stream = f"{API}/{where}/events?after=0" if name else ""
-    return html("notice.html", title=title, said=said, home=f"/t/{where}/" if name else "/", stream=stream, names=())
-
-
-def listed(names: Sequence[str]) -> str:
-    """The page with all tracks that are served."""
-    return html("notice.html", title="Tracks", said="", home="/", stream="", names=names)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from overnight.web.frame import Page, listed, notice
+from overnight.web.frame import Page
 from overnight.web.ideas_page import ideas
 from overnight.web.journal_page import journal
 from overnight.web.ladder_page import ladder
 from overnight.web.listing import experiments
 from overnight.web.night_page import night
+from overnight.web.notices import listed, notice
 from overnight.web.one import experiment
 from overnight.web.team_page import team
 

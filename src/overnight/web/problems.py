@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from overnight.errors import Busy, Declined, ExtraMissing, JournalError, NotFound, OvernightError, TrackError
 from overnight.untrusted import flat
-from overnight.web.pages import notice
+from overnight.web.notices import notice
 
 JSON = "application/problem+json"
 API = "/api/"  # how addresses of the API begin
