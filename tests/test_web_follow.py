@@ -14,7 +14,7 @@ from overnight.lab.events import Noted, Opened
 from overnight.lab.state import State
 from overnight.night.session import Session, opened
 from overnight.testing.journals import LongNight
-from overnight.views.experiment import history
+from overnight.views.experiment import detail, history
 from overnight.web.follow import Follower, held
 from web import BEARER, client
 
@@ -78,6 +78,14 @@ def test_a_detail_is_made_anew_when_a_record_touches_it(track):
     assert caught_up(follower).seen(True, ()).detail(kept).verdict == first.verdict
     with pytest.raises(NotFound):
         follower.seen(True, ()).detail(99999)
+
+
+def test_a_detail_from_the_records_that_concern_it_is_that_from_all_of_them(tmp_path):
+    folder = long.write(tmp_path / "long", 150).repo.folder
+    follower, session = following(folder), Session(folder)
+    state, every = session.read(), list(session.journal.replay())
+    for number, chosen in state.experiments.items():
+        assert follower.seen(True, ()).detail(number) == detail(state, chosen, every, session.log), number
 
 
 def test_nothing_is_written_and_no_lock_is_taken(track):

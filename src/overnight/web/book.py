@@ -13,6 +13,7 @@ from overnight.night.session import Session
 from overnight.views.experiment import DetailView, ExperimentView, History, Views, detail
 from overnight.views.points import points
 from overnight.views.track import track
+from overnight.web.index import Index
 from overnight.web.public import unseen
 
 MOST_DETAILS = 64  # experiments whose details are remembered
@@ -62,6 +63,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._found: OrderedDict[int, DetailView] = OrderedDict()
+        self._index = Index()
 
     def touch(self, event: Event) -> None:
         """Forget what a record changes; one that names several may change any."""
@@ -76,7 +78,7 @@ class Shelf:
         chosen = state.experiments[number]
         found = self._found.get(number)
         if found is None or chosen.verdict == "open":
-            found = detail(state, chosen, list(session.journal.replay()), session.log)
+            found = detail(state, chosen, self._index.events(session.journal, state, number), session.log)
             self._found[number] = found
             while len(self._found) > MOST_DETAILS:
                 self._found.popitem(last=False)

@@ -1,0 +1,66 @@
+"""Which records of a journal concern which experiment, so that one experiment is told without reading all of a long journal."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from collections.abc import Iterator, Sequence
+
+from overnight.contracts import Journal
+from overnight.lab.events import Event, Proposed, Rebased
+from overnight.lab.experiment import mark
+from overnight.lab.state import State
+
+NEAR = 100  # records between two that are wanted, and are read along
+
+
+class Index:
+    """The numbers of the records that name each experiment, a point of a campaign under its number below zero. It is made at
+    its first use, by reading the journal once, and takes up what is new at every other."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._of: dict[int, array[int]] = {}
+
+    def events(self, journal: Journal[Event], state: State, number: int) -> list[Event]:
+        """The records that concern an experiment, oldest first: its own, those of what it stood on, those of points that made
+        the same change, and those of what was kept on top of it. Raises JournalError."""
+        for seq, event in enumerate(journal.replay(after=self._seq), self._seq + 1):
+            for each in _concerned(event):
+                self._of.setdefault(each, array("q")).append(seq)
+            self._seq = seq
+        own = self._read(journal, self._of.get(number, ()))
+        forms = [event for event in own if isinstance(event, Proposed | Rebased) and event.experiment == number]
+        beside = {form.base for form in forms} | {-probe.id for form in forms
+                                                  for probe in state.probes.same(mark(form.base_commit, form.patch or ""))}
+        kept = [each.id for each in state.chain()]
+        beside |= set(kept[kept.index(number) + 1:]) if number in kept else set()
+        wanted = sorted({*self._of.get(number, ()), *itertools.chain(*(self._of.get(each, ()) for each in beside))})
+        return self._read(journal, wanted)
+
+    @staticmethod
+    def _read(journal: Journal[Event], numbers: Sequence[int]) -> list[Event]:
+        found = list[Event]()
+        for begin, end in _ranges(numbers):
+            wanted = set(numbers[begin:end])
+            first, last = numbers[begin], numbers[end - 1]
+            several = itertools.islice(journal.replay(after=first - 1), last - first + 1)
+            found += [event for seq, event in enumerate(several, first) if seq in wanted]
+        return found
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where in a row of numbers those begin and end that lie near one another."""
+    begin = 0
+    for place in range(1, len(numbers) + 1):
+        if place == len(numbers) or numbers[place] - numbers[place - 1] > NEAR:
+            yield begin, place
+            begin = place
+
+
+def _concerned(event: Event) -> set[int]:
+    """The experiments that a record is of, 0 for the baseline; -N for point N."""
+    number = getattr(event, "experiment", None)
+    found = set() if number is None else {-number if getattr(event, "stage", "") == "explore" else number}
+    weighed = {each.experiment for each in getattr(event, "weighed", None) or ()}
+    return found | weighed | {*getattr(event, "experiments", ())}
