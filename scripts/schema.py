@@ -16,6 +16,7 @@ from overnight.views.experiment import DetailView, ExperimentView
 from overnight.views.further import MetricsView, SuggestionView
 from overnight.views.ladder import RungView
 from overnight.views.points import PointView
+from overnight.views.program import ProgramView
 from overnight.views.public import PublicView
 from overnight.views.track import TrackView
 
@@ -43,6 +44,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight idea add": (Queued, ""),
     "overnight idea drop": (Done, ""),
     "overnight idea import": (Queued, LINES),
+    "overnight idea move": (Done, ""),
     "overnight idea list": (Idea, f"{LINES}, oldest first"),
     "overnight init": (Done, ""),
     "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` a [PointView](#pointview) a line, with "
@@ -54,6 +56,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight metric show": (SuggestionView, ""),
     "overnight metric suggest": (MetricsView, "with the new suggestions alone"),
     "overnight pause": (Done, ""),
+    "overnight program": (ProgramView, ""),
     "overnight report": (Done, ""),
     "overnight resume": (Done, ""),
     "overnight climb": (RungView, "one object a line, from the lowest rung up"),

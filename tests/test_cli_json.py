@@ -95,8 +95,8 @@ def test_a_night_that_is_steered_prints_objects(track):
 
 
 ASKED = {"status": [...], "log": [...], "show": ["1", ...], "brief": [...], "where": [...], "trust": [...], "report": [...],
-         "idea add": ["Turn X", ...], "idea list": [...], "idea import": ["ideas.md", ...], "idea drop": ["1", ...],
-         "merge": [..., "--as", "pr"], "audit": [..., "--seeds", "2", *NONE], "metric list": [...],
+         "idea add": ["Turn X", ...], "idea list": [...], "idea import": ["ideas.md", ...], "idea move": ["1", "1", ...], "idea drop": ["1", ...],
+         "program": [...], "merge": [..., "--as", "pr"], "audit": [..., "--seeds", "2", *NONE], "metric list": [...],
          "metric suggest": [...], "check": [..., *NONE], "doctor": []}
 
 
@@ -139,8 +139,8 @@ def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])
 def test_an_error_is_a_sentence_on_standard_error_and_nothing_else(name, tmp_path):
-    given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea import": [tmp_path / "none.md"],
-             "metric grant": ["1"], "metric show": ["1"]}
+    given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea move": ["1", "2"],
+             "idea import": [tmp_path / "none.md"], "metric grant": ["1"], "metric show": ["1"]}
     done = called(name, tmp_path, *given.get(name, []), ...)
     assert (done.exit_code, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]

@@ -36,7 +36,20 @@ from overnight.lab.events import (
     Suggested,
     Watched,
 )
-from overnight.lab.jobs import AddIdea, DropIdea, Letter, Measure, Measurement, Proposal, Steer, Try, Veto
+from overnight.lab.jobs import (
+    AddIdea,
+    Checked,
+    DropIdea,
+    Letter,
+    Measure,
+    Measurement,
+    MoveIdea,
+    Proposal,
+    Steer,
+    Try,
+    Veto,
+    WriteProgram,
+)
 from overnight.referee.further import Further, KeepEffect, Scored
 from overnight.referee.scaling import Carried, Foretold
 
@@ -408,8 +421,21 @@ def watched() -> list[Event]:
     return [*record, *said, Watched(at + 1, "w1", 4, found)]
 
 
+def steered() -> list[Event]:
+    """Ideas are moved in their queue, and the program is written from outside, then edited in its file."""
+    first, second = Checked("7" * 64, "", ""), Checked("8" * 64, "6" * 64, "7" * 64)
+    script = Script(
+        (0, AddIdea("1-a", "warm up longer")), (4, AddIdea("1-b", "share the keys", source="role scientist")),
+        (8, MoveIdea("1-c", 2, 1)), (9, MoveIdea("1-d", 99, 1)), (12, WriteProgram("1-e", "Be bold.", "", "ana", first)),
+        (16, WriteProgram("1-f", "Be bolder.", "", "ana", second)), (20, MoveIdea("1-g", 1, 9)))
+    found = Night(World(12, mixed)).go(experiments=9, watch=script)
+    found._record([Organised(0.0, "9" * 64, {"r": "llm"}, "What the file says.")], apply=True)
+    return events(found)
+
+
 NIGHTS = (ordinary, stacked, vetoed, holdout, killed, restarted, timed, exact, not_exact, successes, guarded, paced, reopened,
-          broken, team, orders, claimed, standing, explored, climbed, watched)
+          broken, team, orders, claimed, standing, explored, climbed, watched,
+          steered)
 
 
 def filed(record: Sequence[Event]) -> None:

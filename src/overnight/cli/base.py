@@ -110,6 +110,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "merge": ("begin", "Merge what was kept into the branch that is checked out, or offer it for review."),
     "metric": ("metric", "Further metrics: what is suggested, what you grant, and what was kept measured by it."),
     "pause": ("outside", "Start nothing new until `overnight resume`; what runs goes on to its end."),
+    "program": ("program", "The versions of program.md that the journal knows, and the one in force."),
     "report": ("look", "Write results.tsv, report.md, progress.svg and progress.png."),
     "resume": ("outside", "Go on after a pause."),
     "run": ("night", "Try ideas until the time is over; Ctrl-C stops, running it again goes on."),

@@ -16,7 +16,7 @@ from overnight.ideas import similarity
 from overnight.ideas.found import written
 from overnight.ideas.source import gather
 from overnight.lab.events import Event, Judged, Measured, Vetoed
-from overnight.lab.jobs import PATIENT, DropIdea, Steer, Veto
+from overnight.lab.jobs import PATIENT, DropIdea, MoveIdea, Steer, Veto
 from overnight.lab.lab import Lab
 from overnight.night import climb as climbing
 from overnight.night import dispatch
@@ -179,6 +179,17 @@ def drop(number: int, folder: Path) -> None:
     """Take an idea out of the queue."""
     dispatch.order(opened(folder), DropIdea(request(), number))
     tell(f"idea {number} is dropped")
+
+
+@idea.command("move")
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("position", type=click.IntRange(min=1))
+@FOLDER
+@DONE
+def move(number: int, position: int, folder: Path) -> None:
+    """Move an idea to a place among those that wait; the first is tried next."""
+    dispatch.order(opened(folder), MoveIdea(request(), number, position))
+    tell(f"idea {number} is number {position} of those that wait")
 
 
 # ---- commands to the night at work --------------------------------------------------------------------------------

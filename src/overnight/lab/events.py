@@ -365,10 +365,31 @@ class Organised(Recorded, frozen=True):
 
     sha256  of all their texts, so that one can tell under which program an experiment was proposed
     roles   name -> kind, for each on the team
+    text    of `program.md`, where it is another program than before and no longer than 64 KiB; unset in old journals, and where
+            `programmed` has it
+    written it is the one that was written from outside, and not what the file says
     """
 
     sha256: str
     roles: dict[str, str]
+    text: str | UnsetType = UNSET
+    written: bool | UnsetType = UNSET
+
+
+class Programmed(Recorded, frozen=True):
+    """`program.md` was written from outside: this text is in force from now on in the place of what the file says, until that
+    file is edited. Nothing but `overnight program --write` puts it into the file.
+
+    sha256  of the program with it: of this text and those of the role files
+    over    the SHA-256 of what the file held, "" where there was none
+    by      who wrote it
+    """
+
+    text: str
+    sha256: str
+    over: str
+    by: str = "person"
+    request: str = ""
 
 
 class Called(Recorded, frozen=True):
@@ -391,6 +412,14 @@ class Dropped(Recorded, frozen=True):
     """An idea was taken from the queue by a person."""
 
     idea: int
+    request: str = ""
+
+
+class Moved(Recorded, frozen=True):
+    """An idea was moved to a place among those that wait, from 1 on: it is tried before those that follow there."""
+
+    idea: int
+    position: int
     request: str = ""
 
 
@@ -469,4 +498,5 @@ class Climbed(Recorded, frozen=True):
 
 
 Event = (Opened | Started | Stopped | Proposed | Probed | Passed | Rebased | Stacked | Measured | Claimed | Judged | Reopened
-         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed | Suggested | Watched | Climbed)
+         | Faulted | Organised | Called | Noted | Dropped | Learnt | Ordered | Vetoed | Suggested | Watched | Climbed
+         | Programmed | Moved)

@@ -263,6 +263,37 @@ class DropIdea(Sent, frozen=True, tag="drop", tag_field="order"):
     idea: int
 
 
+class MoveIdea(Sent, frozen=True, tag="move", tag_field="order"):
+    """Move an idea to a place among those that wait, from 1 on; beyond the last one it becomes the last."""
+
+    idea: int
+    position: int
+
+
+class Checked(Struct, frozen=True):
+    """What the night found of a program that is to be written.
+
+    sha256    of the program that it makes; `wrong` says why it makes none, in a sentence without its stop
+    over      the SHA-256 of what the file holds
+    in_force  the program that is in force
+    """
+
+    sha256: str = ""
+    over: str = ""
+    in_force: str = ""
+    wrong: str = ""
+
+
+class WriteProgram(Sent, frozen=True, tag="program", tag_field="order"):
+    """Let a text be in force as `program.md`. It is declined where another program than `if_match` is in force by then.
+    `checked` is filled in by the night that carries it out, whatever the order says."""
+
+    text: str
+    if_match: str
+    by: str = "person"
+    checked: Checked | None = None
+
+
 class Steer(Sent, frozen=True, tag="steer", tag_field="order"):
     """Pause the night, resume it, or stop it."""
 
@@ -276,7 +307,7 @@ class Veto(Sent, frozen=True, tag="veto", tag_field="order"):
     reason: str = ""
 
 
-Order = Try | AddIdea | DropIdea | Steer | Veto
+Order = Try | AddIdea | DropIdea | MoveIdea | WriteProgram | Steer | Veto
 Letter = Order | Call  # what reaches the Lab besides results
 
 

@@ -408,6 +408,20 @@ class Lab:
             return events.Ordered(at, order.request, "drop", f"there is no idea {order.idea}: `overnight idea list` shows them")
         return events.Dropped(at, order.idea, order.request)
 
+    def _move(self, order: jobs.MoveIdea, at: float) -> events.Event:
+        if not any(entry.id == order.idea for entry in self.state.ideas.waiting()):
+            why = f"idea {order.idea} does not wait to be tried: `overnight idea list` shows those that are open"
+            return events.Ordered(at, order.request, "move", why)
+        return events.Moved(at, order.idea, max(1, order.position), order.request)
+
+    def _write(self, order: jobs.WriteProgram, at: float) -> events.Event:
+        found = order.checked or jobs.Checked(wrong="no night looked at it")
+        if not found.wrong and order.if_match != found.in_force:
+            found = jobs.Checked(wrong=f"another program is in force by now ({found.in_force[:12]}): look at that one first")
+        if found.wrong:
+            return events.Ordered(at, order.request, "program", line(found.wrong, MOST_TEXT_CHARACTERS).rstrip("."))
+        return events.Programmed(at, order.text, found.sha256, found.over, line(order.by, MOST_TITLE_CHARACTERS), order.request)
+
     def _steer(self, order: jobs.Steer, at: float) -> events.Event:
         if order.what == "stop":
             self.flight.stopping = "stopped by `overnight stop`; run it again to go on"
@@ -420,7 +434,8 @@ class Lab:
         return events.Vetoed(at, order.experiment, line(order.reason, MOST_TITLE_CHARACTERS), order.request)
 
 
-_HEAR: dict[type, Any] = {jobs.AddIdea: Lab._add, jobs.DropIdea: Lab._drop, jobs.Steer: Lab._steer, jobs.Veto: Lab._veto}
+_HEAR: dict[type, Any] = {jobs.AddIdea: Lab._add, jobs.DropIdea: Lab._drop, jobs.MoveIdea: Lab._move,
+                         jobs.WriteProgram: Lab._write, jobs.Steer: Lab._steer, jobs.Veto: Lab._veto}
 _TELL: dict[type, Any] = {
     jobs.Proposal: Lab._proposed, jobs.Thought: Lab._thought, jobs.Rebasing: Lab._rebased, jobs.Combined: Lab._combined,
     jobs.Measurement: Lab._measured, jobs.Trouble: Lab._faulted,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import Struct
 
 from overnight.contracts import Idea
-from overnight.lab.events import Dropped, Noted, Passed, Proposed
+from overnight.lab.events import Dropped, Moved, Noted, Passed, Proposed
 from overnight.lab.experiment import Experiment
 
 MOST_TITLE_CHARACTERS, MOST_TEXT_CHARACTERS = 200, 4000
@@ -16,7 +16,8 @@ OWN_IDEA_EVERY = 3  # of so many proposals, one is left to the researcher's own 
 
 
 class Entry(Struct):
-    """One idea. `tried` are its experiments, `passes` how often no researcher could make a change of it."""
+    """One idea. `tried` are its experiments, `passes` how often no researcher could make a change of it; `moved`: a person put
+    it where it stands."""
 
     id: int
     title: str
@@ -25,6 +26,7 @@ class Entry(Struct):
     dropped: bool = False
     tried: list[int] = []
     passes: int = 0
+    moved: bool = False
 
     @property
     def hopeless(self) -> bool:
@@ -47,10 +49,12 @@ def told(entry: Entry, tried: Sequence[Experiment], leased: bool) -> Idea:
 
 
 class Ideas(Struct):
-    """All ideas that ever came in, oldest first."""
+    """All ideas that ever came in, oldest first; `order` has their numbers as they are to be tried: a person's first, then the
+    oldest, but for those that were moved."""
 
     entries: dict[int, Entry] = {}
     next: int = 1
+    order: list[int] = []
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
@@ -59,6 +63,16 @@ class Ideas(Struct):
         """One came in."""
         self.entries[event.idea] = Entry(event.idea, event.title, event.text, event.source)
         self.next = event.idea + 1
+        persons = [at for at, number in enumerate(self.order, 1) if self.entries[number].source == "person"]
+        self.order.insert(max(persons, default=0) if event.source == "person" else len(self.order), event.idea)
+
+    def moved(self, event: Moved) -> None:
+        """One was moved to a place among those that wait."""
+        others = [entry.id for entry in self.waiting() if entry.id != event.idea]
+        self.order.remove(event.idea)
+        place = self.order.index(others[event.position - 1]) if event.position <= len(others) else len(self.order)
+        self.order.insert(place, event.idea)
+        self.entries[event.idea].moved = True
 
     def dropped(self, event: Dropped) -> None:
         """One was taken out."""
@@ -75,14 +89,14 @@ class Ideas(Struct):
             self.entries[event.idea].passes += 1
 
     def waiting(self, leased: Collection[int] = ()) -> list[Entry]:
-        """Those that were not tried and that no researcher works on: a person's first, then the oldest."""
-        free = [e for e in self if e.untried and e.id not in leased]
-        return sorted(free, key=lambda e: (e.source != "person", e.id))
+        """Those that were not tried and that no researcher works on, in the order in which they are to be tried."""
+        every = map(self.entries.__getitem__, self.order)
+        return [entry for entry in every if entry.untried and entry.id not in leased]
 
     def lease(self, leased: Collection[int], asked: int) -> Entry | None:
         """The idea that a researcher is asked to try when it was asked so often before; None: its own. A person's is
         always tried next."""
         free = self.waiting(leased)
-        if not free or (free[0].source != "person" and asked % OWN_IDEA_EVERY == OWN_IDEA_EVERY - 1):
+        if not free or (free[0].source != "person" and not free[0].moved and asked % OWN_IDEA_EVERY == OWN_IDEA_EVERY - 1):
             return None
         return free[0]

@@ -53,6 +53,7 @@ class State:
     mattered     what earlier tracks say of knobs, in the latest session
     ladder       what is known of each rung that was climbed to, from the lowest up
     roles        name -> kind of every role that was ever on the team
+    written      the program that was written from outside and is in force in the place of what the file said; None: it is not
     milestones   kept experiment -> seconds at work, runs and dollars until then
     suggested    further metrics and guards that were proposed, oldest first; they outlast a new beginning
     watched      what was kept, as further metrics measured it last; None: nothing was
@@ -102,6 +103,7 @@ class State:
     milestones: dict[int, Milestone] = field(default_factory=dict)
     suggested: list[events.Suggested] = field(default_factory=list)
     watched: events.Watched | None = None
+    written: events.Programmed | None = None
 
     # -- what is known --
 
@@ -191,7 +193,8 @@ class State:
         earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers,
-                                     probes=Probes(next=self.probes.next), roles=self.roles, suggested=self.suggested)))
+                                     probes=Probes(next=self.probes.next), roles=self.roles, suggested=self.suggested,
+                                     written=self.written)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract).on(event.rung)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
@@ -516,6 +519,14 @@ class State:
         self.answered.add(event.request)
         self.ideas.noted(event)
 
+    def _on_moved(self, event: events.Moved) -> None:
+        self.answered.add(event.request)
+        self.ideas.moved(event)
+
+    def _on_programmed(self, event: events.Programmed) -> None:
+        self.answered.add(event.request)
+        self.written = event
+
     def _on_dropped(self, event: events.Dropped) -> None:
         self.answered.add(event.request)
         self.ideas.dropped(event)
@@ -534,6 +545,8 @@ class State:
     def _on_organised(self, event: events.Organised) -> None:
         self.program = event.sha256
         self.roles = {**self.roles, **event.roles}
+        if not event.written:
+            self.written = None
 
 
 _APPLY: dict[type, Any] = {kind: getattr(State, f"_on_{kind.__name__.lower()}") for kind in get_args(events.Event)}

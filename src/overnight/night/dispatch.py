@@ -28,6 +28,7 @@ from overnight.lab.state import State
 from overnight.night.inbox import request
 from overnight.night.night import Night
 from overnight.night.session import Session
+from overnight.night.written import checked
 from overnight.repo import Repo, parts
 from overnight.track.load import load, text_of
 from overnight.views import progress
@@ -153,7 +154,7 @@ def _carried_out(session: Session, wish: Order) -> list[Event]:
         with here.writing(changed=True) as state:
             if wish.request in state.answered:
                 return [e for e in here.journal.replay() if getattr(e, "request", "") == wish.request]
-            events = Lab(state).hear(wish, time.time())
+            events = Lab(state).hear(checked(here, wish), time.time())
             here.journal.extend(events)
             if any(isinstance(e, Vetoed) for e in events):
                 here.hold_open()

@@ -23,12 +23,14 @@ from overnight.night.effects import LOGS, Effects, keep_logs
 from overnight.night.executor import NONE, Executor, Judge
 from overnight.night.now import Now
 from overnight.night.session import Session
+from overnight.night.written import checked
 from overnight.researchers.team import ModelOptions
 from overnight.track.program import Program
 from overnight.track.roles import Role
 from overnight.workers import WORKERS
 from overnight.workers.cores import MACHINE, Cores
 
+MOST_TEXT_CHARACTERS = 64 << 10  # of a program that is recorded
 Cast = Callable[[Program], tuple[Role, ...]]
 
 
@@ -79,6 +81,8 @@ class Night:
     def organise(self, cast: Cast) -> None:
         """Take the team that the program asks for; `cast` says which roles that are. An edit of the program takes effect at the
         next proposal. Raises TrackError where a role cannot be had, or wants what the user has not granted."""
+        if isinstance(wrong := self._written(), str):
+            self.say(wrong)
         roles = cast(self.session.program)
         self.session.trust.require(needs.of_roles(roles))
         self._take(roles, self.session.program)
@@ -99,7 +103,7 @@ class Night:
 
     def _look_again(self, cast: Cast) -> None:
         """Take up the program if it was edited."""
-        found = self.session.watch.look()
+        found = self._written() or self.session.watch.look()
         if isinstance(found, str):
             self.say(found)
         elif found is not None:
@@ -111,7 +115,23 @@ class Night:
             except TrackError as error:
                 self.say(f"{error} Until it is mended, the team stays as it was.")
             else:
-                self.session.record([organised(found.sha256, roles)])
+                self.session.record([self._organised(found, roles)])
+
+    def _written(self) -> Program | str | None:
+        """The program, if another one was written from outside; a sentence, if it cannot be taken."""
+        watch, written = self.session.watch, self.session.state.written
+        if written is None or written.text == watch.written or written.over != watch.digest:
+            return None
+        try:
+            return watch.write(written.text)
+        except TrackError as error:
+            return str(error)
+
+    def _organised(self, found: Program, roles: Iterable[Role]) -> Organised:
+        """The record of a program that is in force from now on, with its text where that is new."""
+        watch, written = self.session.watch, bool(self.session.watch.written)
+        new = found.sha256 != self.session.state.program and not written and len(watch.text) <= MOST_TEXT_CHARACTERS
+        return organised(found.sha256, roles, watch.text if new else UNSET, written or UNSET)
 
     # -- the session --
 
@@ -155,7 +175,7 @@ class Night:
         self.session.record([Started(time.time(), self.lab.flight.measure_slots, box.name, __version__, roles.proposers,
                                      box.identity, box.findings, self._earlier())])
         if self._cast:
-            self.session.record([organised(self.session.program.sha256, roles.roles.values())])
+            self.session.record([self._organised(self.session.program, roles.roles.values())])
 
     def _earlier(self) -> tuple[Mattered, ...] | UnsetType:
         """What earlier tracks say of knobs, where the contract has it used."""
@@ -180,10 +200,10 @@ class Night:
             if order.request in self.session.state.answered:
                 self.session.inbox.clear([order.request])
             else:
-                yield order
+                yield checked(self.session, order)
         yield from self.orders()
 
 
-def organised(sha256: str, team: Iterable[Role]) -> Organised:
+def organised(sha256: str, team: Iterable[Role], text: str | UnsetType = UNSET, written: bool | UnsetType = UNSET) -> Organised:
     """The record of a program that is in force from now on, and of the roles on the team."""
-    return Organised(time.time(), sha256, {role.name: role.kind for role in team})
+    return Organised(time.time(), sha256, {role.name: role.kind for role in team}, text, written)

@@ -68,12 +68,38 @@ def load(path: Path) -> Program:
 
 
 class Watch:
-    """A program that may be edited while the night goes on."""
+    """A program that may be edited while the night goes on. `written`: the text that is in force in the place of what the file
+    says, "" where that is in force."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._said = path, ""
+        self._path, self._said, self.written, self._over = path, "", "", ""
         self._folder = _Folder(path.parent)
         self.program = _load(path, self._folder)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what the file holds; "" where there is none that can be read."""
+        try:
+            with self._path.open("rb") as file:
+                return hashlib.sha256(file.read(MOST_PROGRAM_BYTES + 1)).hexdigest()
+        except OSError:
+            return ""
+
+    @property
+    def text(self) -> str:
+        """The text of `program.md` that is in force; "" where there is none."""
+        return self._folder.texts.get(self._path.name, "")
+
+    def read(self, text: str) -> Program:
+        """The program that a text would make in the place of the file's. Raises TrackError."""
+        return _load(self._path, _Folder(self._path.parent), text)
+
+    def write(self, text: str) -> Program:
+        """Let a text be in force in the place of what the file says now, until that is edited. Raises TrackError."""
+        folder, over = _Folder(self._path.parent), self.digest
+        self.program = _load(self._path, folder, text)
+        self._folder, self.written, self._over = folder, text, over
+        return self.program
 
     def look(self) -> Program | str | None:
         """The program, if it is another than at the last look; a sentence, once, if it was edited and is broken, so that the
@@ -81,15 +107,16 @@ class Watch:
         if not self._folder.changed():
             return None
         had, self._folder = self._folder, _Folder(self._path.parent)
+        stays = self.written if self.digest == self._over else ""  # where another file was edited
         try:
-            found = _load(self._path, self._folder)
+            found = _load(self._path, self._folder, stays or None)
             if had.any() and not self._folder.any():
                 raise TrackError(f"{self._path.name} is gone or empty.")
         except TrackError as error:
             self._folder.keep(had)
             said, self._said = self._said, f"{error} Until it is mended, the night goes on with the program as it was."
             return self._said if self._said != said else None
-        self._said = ""
+        self._said, self.written = "", stays
         if found.sha256 == self.program.sha256:
             return None
         self.program = found
@@ -137,6 +164,14 @@ class _Folder:
         self.texts[name] = text
         return text
 
+    def instead(self, name: str, text: str) -> str:
+        """A text that stands in the place of a file's, which is looked at all the same. Raises TrackError."""
+        self._seen[self.root / name] = _looks(self.root / name)
+        if len(text) > MOST_PROGRAM_BYTES:
+            raise TrackError(f"is larger than {MOST_PROGRAM_BYTES >> 10} KiB: shorten it")
+        self.texts[name] = text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return text
+
     def inside(self, name: str) -> Path:
         """Where a name below the folder leads to. Raises TrackError where that is outside or hidden."""
         try:
@@ -157,11 +192,11 @@ def _looks(path: Path) -> tuple[int, ...] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _load(path: Path, folder: _Folder) -> Program:
+def _load(path: Path, folder: _Folder, written: str | None = None) -> Program:
     try:
-        text = folder.text(path.name, MOST_PROGRAM_BYTES)
+        text = folder.text(path.name, MOST_PROGRAM_BYTES) if written is None else folder.instead(path.name, written)
     except TrackError as error:
-        if not path.exists() and not path.is_symlink():
+        if written is None and not path.exists() and not path.is_symlink():
             return Program(sha256=_hash({}))
         raise TrackError(f"{path.name} {error}.") from error
     program = parse(text, path.name, folder)

@@ -181,10 +181,11 @@ def _keep(views: Views, kept: Experiment, again: Finding | None, gain: float | N
           worthless: tuple[str, ...]) -> KeepView:
     view = views.of(kept)
     title = readable(view.message.partition("\n")[0], MOST_TITLE_CHARACTERS)
-    found = (again.own, CODES[again.verdict], again.verdict, readable(again.reason)) if again else (None, NOT_AUDITED, "", "")
+    own, code = (again.own, CODES[again.verdict]) if again else (None, NOT_AUDITED)
+    said, reason = (again.verdict, readable(again.reason)) if again else ("", "")
     return KeepView(
         kept.id, title, kept.commit, view.researcher, kept.effect or 0.0, kept.interval, kept.pairs, kept.fresh_pairs,
-        kept.e_value, view.proposed_at, view.judged_at, view.leap, gain, *found,
+        kept.e_value, view.proposed_at, view.judged_at, view.leap, gain, own, code, said, reason,
         tuple(number for number in together if number != kept.id), worthless)
 
 

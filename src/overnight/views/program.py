@@ -1,0 +1,107 @@
+"""The versions of `program.md` that a track's journal knows, and how they differ. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from overnight.lab.events import Event, Judged, Organised, Programmed, Proposed
+from overnight.untrusted import readable
+
+MOST_DIFF_LINES = 4000  # lines of a difference that are shown
+
+
+class VersionView(Struct, frozen=True):
+    """One version of the program.
+
+    number       its place among all, from 1 on
+    sha256       of its texts: program.md and the files of the roles
+    at           when it came into force first, in seconds since 1970
+    source       "file" where it was read from the user's files, "outside" where it was written over the web or a command
+    by           who wrote it; "" where it came from the file
+    text         of program.md; None where the journal does not hold it
+    roles        name -> kind of the roles on the team; {} where it was never in force while a night was at work
+    experiments  how many were proposed under it, and `kept` how many of these were kept
+    in_force     whether it is in force
+    """
+
+    number: int
+    sha256: str
+    at: float
+    source: str
+    by: str = ""
+    text: str | None = None
+    roles: dict[str, str] = {}
+    experiments: int = 0
+    kept: int = 0
+    in_force: bool = False
+
+
+class ProgramView(Struct, frozen=True):
+    """The program of a track.
+
+    in_force  the SHA-256 of the version that is in force: what an order to write it must name
+    text      of the program.md that is in force; None where that is not known
+    pending   whether it was written from outside and is not in the user's file: `overnight program --write` puts it there
+    versions  that the journal knows, oldest first
+    """
+
+    in_force: str
+    text: str | None
+    pending: bool
+    versions: tuple[VersionView, ...]
+
+    @property
+    def etag(self) -> str:
+        """What names the version that is in force."""
+        return self.in_force
+
+
+def program(events: Iterable[Event], in_force: str = "", text: str | None = None, pending: bool = False) -> ProgramView:
+    """The versions that these events tell, all of the journal's. `in_force`, `text`, `pending`: as the track's folder has it
+    now; without them what the journal told last."""
+    versions, owners = list[VersionView](), dict[int, int]()
+    for event in events:
+        if isinstance(event, Organised | Programmed):
+            _heard(versions, event)
+        elif isinstance(event, Proposed) and versions and not event.request:
+            owners[event.experiment] = len(versions) - 1
+            versions[-1] = replace(versions[-1], experiments=versions[-1].experiments + 1)
+        elif isinstance(event, Judged) and event.verdict == "keep" and event.experiment in owners:
+            place = owners[event.experiment]
+            versions[place] = replace(versions[place], kept=versions[place].kept + 1)
+    now = in_force or (versions[-1].sha256 if versions else "")
+    latest = max((each.number for each in versions if each.sha256 == now), default=0)
+    shown = tuple(replace(each, in_force=each.number == latest) for each in versions)
+    known = next((each.text for each in shown if each.in_force), None)
+    return ProgramView(now, readable(text) if text is not None else known, pending, shown)
+
+
+def _heard(versions: list[VersionView], event: Organised | Programmed) -> None:
+    """A version came into force, or was in force again in another session."""
+    if isinstance(event, Programmed):
+        if versions and versions[-1].sha256 == event.sha256:
+            return  # it was put into the file
+        by, said = readable(event.by), readable(event.text)
+        versions.append(VersionView(len(versions) + 1, event.sha256, event.at, "outside", by, said))
+        return
+    text: str | None = None if event.text is UNSET else readable(event.text)
+    if versions and versions[-1].sha256 == event.sha256:
+        versions[-1] = replace(versions[-1], roles=event.roles, text=versions[-1].text if text is None else text)
+        return
+    same = next((each.text for each in reversed(versions) if each.sha256 == event.sha256), None)
+    versions.append(VersionView(len(versions) + 1, event.sha256, event.at, "outside" if event.written else "file", "",
+                                same if text is None else text, event.roles))
+
+
+def difference(old: VersionView, new: VersionView) -> str:
+    """What changed from one version's text to another's, as a diff; "" where nothing did, or a text is not known."""
+    if old.text is None or new.text is None:
+        return ""
+    lines = difflib.unified_diff(old.text.splitlines(), new.text.splitlines(), f"program.md, version {old.number}",
+                                 f"program.md, version {new.number}", lineterm="")
+    shown = [line for _, line in zip(range(MOST_DIFF_LINES), lines, strict=False)]
+    return "\n".join([*shown, ""]) if shown else ""
