@@ -10,13 +10,13 @@ from itertools import pairwise
 
 import pytest
 
-from overnight.report.scene import Dot, Scene
 from overnight.report.svg import axes
 from overnight.report.svg.curves import DOLLARS, RUNS, TIME, Curve, curves
 from overnight.report.svg.evidence import Odds, evidence
 from overnight.report.svg.intervals import Row, bullet, common, forest, interval
 from overnight.report.svg.pairs import MOST_SLOPES, Pair, Summary, pairs
 from overnight.report.svg.progress import HEIGHT, LABEL, Look, appended, clock, clock_ticks, progress
+from overnight.views.timeline import Dot, Scene
 
 HOSTILE = '</script><script>alert(1)</script>"\'><img src=x onerror=alert(1)>&amp;\u202e'
 VOID = {"br", "img", "meta", "link", "input"}

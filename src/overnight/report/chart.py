@@ -20,11 +20,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from overnight.report.scene import Dot, Scene, limits
-from overnight.report.scene import scene as shown
 from overnight.report.svg.axes import apart
 from overnight.report.tables import headline, levels, plain
 from overnight.views.experiment import History
+from overnight.views.timeline import Dot, Scene, limits
+from overnight.views.timeline import scene as shown
 from overnight.views.track import TrackView
 
 DPI = 150

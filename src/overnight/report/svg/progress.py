@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from overnight.report.scene import Dot, Scene, limits
 from overnight.report.svg.axes import (
     FULL,
     Scale,
@@ -34,6 +33,7 @@ from overnight.report.svg.axes import (
     whole_ticks,
 )
 from overnight.report.svg.marks import legend, shape
+from overnight.views.timeline import Dot, Scene, limits
 
 HEIGHT, LABEL = 400, 40  # pixels of the plot for which labels are moved apart, and of one of them
 FREE = 16  # pixels at both ends of the gutter that no label's middle enters

@@ -1,4 +1,5 @@
-"""What a chart of progress shows, as numbers: where each experiment and explored point lies, and what was kept. Pure.
+"""The course of a track as numbers: where each experiment and explored point lies, and what was kept. Every chart of progress
+and the API show this. Pure.
 
 The vertical place composes effects: a commit stands where its base stands, moved by its effect (or its ratio, where gains are
 ratios). Means of different runs are never compared.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -17,7 +18,8 @@ from msgspec import Struct
 
 from overnight.lab.state import BASELINE
 from overnight.referee.kinds import KINDS as METRIC_KINDS
-from overnight.report.tables import plain
+from overnight.untrusted import line
+from overnight.views.causes import Cause
 from overnight.views.experiment import ExperimentView, History
 from overnight.views.points import PointView
 
@@ -97,14 +99,15 @@ class Scene(Struct, frozen=True):
         return [dot for dot in self.others if dot.kind == kind]
 
 
-def scene(told: History, differences: bool = False, along: Along | None = None) -> Scene:
+def scene(told: History, differences: bool = False, along: Along | None = None, first: int | None = None) -> Scene:
     """The scene of a history. The baseline stands at its metric, or at 0 to show `differences`; at 100 where gains are ratios:
     of times, of which the effects may add up to more than there ever was, and in place of differences wherever that is known.
-    `along` gives the time of an experiment, in seconds since the start; without it they stand in the order of their numbers."""
+    `along` gives the time of an experiment, in seconds since the start; without it they stand in the order of their numbers.
+    `first`: the number of the track's first experiment, where the history holds only some."""
     track = told.track
     ratios = track.ratio is not None and (differences or METRIC_KINDS[track.kind].paired_in_time)
     sign = 1 if track.direction == "minimize" else -1
-    places = _places(told, along)
+    places = _places(told, along, first)
     stands = {BASELINE: 100.0 if ratios else 0.0 if differences else _finite(track.baseline)}
     for keep in told.kept:
         stands[keep.id] = moved(keep, stands[keep.parent], sign, ratios) or 0.0
@@ -124,7 +127,7 @@ def scene(told: History, differences: bool = False, along: Along | None = None) 
     kept = sorted((dot for dot in found if dot.kind == "keep"), key=lambda dot: dot.x)
     return Scene(tuple(kept), tuple(dot for dot in found if dot.kind != "keep"), explored, tuple(ended["crash"]),
                  tuple(ended["foul"]), unmeasured, waiting, stands[BASELINE], ratios, sign, places[BASELINE], end,
-                 along is not None, plain(track.metric, 32), plain(track.unit, 24))
+                 along is not None, line(track.metric, 32), line(track.unit, 24))
 
 
 def _finite(level: float | None) -> float:
@@ -155,13 +158,137 @@ def limits(shown: Scene, begin: float = -math.inf, end: float = math.inf) -> tup
     return low - ROOM * room, high + ROOM * room
 
 
+# ---- for the API -------------------------------------------------------------------------------------------
+
+
+class PlaceView(Struct, frozen=True, gc=False):
+    """Where an experiment lies.
+
+    id       its number, and `title` what it changed
+    x        where it lies along the axis: its number, or the place after the later one that it stands on; or seconds since the
+             first was proposed
+    y        where its effect takes the metric from its base; None where it has no number of its own
+    low, high   bound that with 95 %; None where nothing does
+    verdict, cause, effect  as in ExperimentView
+    at       when it was proposed, in seconds since 1970; None where that is not known
+    """
+
+    id: int
+    x: float
+    y: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+    cause: Cause
+    effect: float | None
+    title: str
+    at: float | None
+
+
+class StepView(Struct, frozen=True):
+    """The frontier from a kept change on: its number, where it lies, and where it takes the metric, with a 95 % interval; equal
+    to `y` where it has none."""
+
+    id: int
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+class ProgressView(Struct, frozen=True):
+    """The course of a track, or of some of its experiments.
+
+    metric, unit, direction  of the track
+    ratios       whether gains are ratios: then y is in per cent of the baseline's, else in the metric's unit
+    timed        whether x is seconds since the first experiment was proposed
+    baseline     where the baseline stands; None before it is measured
+    level        where the frontier stands at the first experiment that is shown
+    first, last  the numbers of the first and the last experiment that are shown, of `total`; 0 where there are none
+    places       the experiments, in the order of their numbers
+    steps        the frontier's steps among them, from left to right
+    low, high    limits within which the frontier fills a picture; what is far worse lies beyond
+    """
+
+    metric: str
+    unit: str
+    direction: str
+    ratios: bool
+    timed: bool
+    baseline: float | None
+    level: float | None
+    first: int
+    last: int
+    total: int
+    places: tuple[PlaceView, ...]
+    steps: tuple[StepView, ...]
+    low: float
+    high: float
+
+
+def progress(told: History, first: int = 1, last: int | None = None, timed: bool = False) -> ProgressView:
+    """The course of a track from one experiment's number to another's, both included. `timed`: over the time, where the times
+    of all that are shown are known. Costs what is shown, not what the track holds."""
+    every, track = told.experiments, told.track
+    begin = bisect_left(every, first, key=_number)
+    end = len(every) if last is None else max(begin, bisect_right(every, last, key=_number))
+    some = every[begin:end]
+    along = since(every[:1] + some) if timed else None
+    shown = scene(History(track, some, told.kept), along=along, first=every[0].id if every else None)
+    dots = {dot.id: dot for dot in (*shown.kept, *shown.others)}
+    rest = dict((*shown.crashed, *shown.fouled))
+    inside = [dot for dot in shown.kept if some and some[0].id <= dot.id <= some[-1].id]
+    before = _levels(told, shown)
+    return ProgressView(
+        shown.metric, shown.unit, track.direction, shown.ratios, along is not None,
+        None if track.baseline is None else shown.baseline, before(some[0].id) if some and track.baseline is not None else None,
+        some[0].id if some else 0, some[-1].id if some else 0, len(every),
+        tuple(_shown(each, dots.get(each.id), rest.get(each.id), along) for each in some),
+        tuple(StepView(dot.id, dot.x, dot.y, dot.low, dot.high) for dot in inside), *limits(shown))
+
+
+def since(experiments: Sequence[ExperimentView]) -> Along | None:
+    """The time of an experiment, in seconds since the first was proposed: of a keep when it was kept, else when it was
+    proposed. None where the times are not known."""
+    first = min((each.proposed_at for each in experiments if each.proposed_at is not None), default=None)
+    if first is None or any(each.proposed_at is None for each in experiments):
+        return None
+
+    def along(each: ExperimentView) -> float:
+        at = each.judged_at if each.verdict.verdict == "keep" and each.judged_at is not None else each.proposed_at
+        return max(0.0, (at if at is not None else first) - first)
+
+    return along
+
+
+def _number(each: ExperimentView) -> int:
+    return each.id
+
+
+def _levels(told: History, shown: Scene) -> Callable[[int], float]:
+    """Where the frontier stood before an experiment was proposed."""
+    stands, level = list[tuple[int, float]](), shown.baseline
+    for keep in told.kept:
+        level = moved(keep, level, shown.sign, shown.ratios) or level
+        stands.append((keep.id, level))
+    return lambda number: next((y for each, y in reversed(stands) if each < number), shown.baseline)
+
+
+def _shown(each: ExperimentView, dot: Dot | None, x: float | None, along: Along | None) -> PlaceView:
+    place = dot.x if dot else x if x is not None else along(each) if along else float(each.id)
+    bounded = dot is not None and dot.interval is not None
+    return PlaceView(each.id, place, dot.y if dot else None, dot.low if dot and bounded else None,
+                     dot.high if dot and bounded else None, each.verdict.verdict, each.cause, each.verdict.effect,
+                     dot.title if dot else _title(each.title), each.proposed_at)
+
+
 # ---- places along the axis -------------------------------------------------------------------------------------
 
 
-def _places(told: History, along: Along | None) -> dict[int, float]:
+def _places(told: History, along: Along | None, first: int | None) -> dict[int, float]:
     """Where the baseline and all that was kept stand, each to the right of what it stands on."""
-    first = 0.0 if along else min((each.id for each in told.experiments), default=1) - 1.0
-    places = {BASELINE: first}
+    first = first if first is not None else min((each.id for each in told.experiments), default=1)
+    places = {BASELINE: 0.0 if along else first - 1.0}
     for keep in told.kept:
         places[keep.id] = _place(keep, places, along)
     return places
@@ -230,6 +357,6 @@ def _kind(each: ExperimentView) -> Kind:
 
 def _title(text: str) -> str:
     """A title without the file that it names at its end, for which a chart has no room."""
-    shown = plain(text, TITLE).replace("->", "→")
+    shown = line(text, TITLE).replace("->", "→")
     head, bracket, path = shown.rpartition(" (")
     return head if bracket and path.endswith(")") and " " not in path else shown
