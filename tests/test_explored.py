@@ -15,8 +15,9 @@ from overnight.contracts import EXPECTS, MATTERS, Best, Change, Explored
 from overnight.lab import leads, snapshot
 from overnight.lab.events import Judged, Measured, Probed, Proposed
 from overnight.lab.jobs import Measure, Proposal
-from overnight.report import live, morning, scene, standing, tables
+from overnight.report import live, morning, standing, tables
 from overnight.views import points, public, sentences
+from overnight.views import timeline as scene
 from overnight.views.experiment import History, detail, history
 from overnight.views.points import PointView
 from overnight.views.track import track

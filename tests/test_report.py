@@ -16,12 +16,13 @@ from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
-from overnight.report import chart, morning, scene, tables
+from overnight.report import chart, morning, tables
 from overnight.report.standing import standing
 from overnight.report.svg.axes import apart
 from overnight.track import units
 from overnight.track.spec import Guard
 from overnight.views import sentences
+from overnight.views import timeline as scene
 from overnight.views.experiment import detail, history, line
 from overnight.views.track import track
 

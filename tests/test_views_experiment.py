@@ -153,7 +153,7 @@ def test_a_view_is_made_readable_and_its_title_is_cut(night):
 
 
 @pytest.mark.parametrize(("text", "read"), [
-    ("plain\ttext\nof two lines", "plain\ttext\nof two lines"), ("\x1b[1mbold\x1b[0m", "bold"), ("a\r\nb\rc", "a\nb\nc"),
+    ("plain\ttext\nof two lines", "plain\ttext\nof two lines"), ("\x1b[1mbold\x1b[0m", "bold"), ("a\r\nb\rc", "a\nb c"),
     ("\ud83d\ude00", "\ufffd\ufffd"), ("\u2067x\u2069", "[U+2067]x[U+2069]"), ("nul\x00bell\x07", "nulbell"), ("ü ✓ 日本", "ü ✓ 日本"),
 ])
 def test_a_text_is_readable(text, read):

@@ -70,7 +70,12 @@ def readable(text: str, longest: int | None = None) -> str:
         text = text[:max(0, longest - 1)] + "…"[:longest]
     if not UNREADABLE.search(text):
         return text
-    return UNREADABLE.sub(_named, COLOUR.sub("", BREAK.sub("\n", text)))
+    return UNREADABLE.sub(_named, COLOUR.sub("", BREAK.sub(_broken, text)))
+
+
+def _broken(found: re.Match[str]) -> str:
+    """A line ends at "\\n" alone, so that a first line stays what it was."""
+    return "\n" if found[0] == "\r\n" else " "
 
 
 def _named(found: re.Match[str]) -> str:

@@ -217,6 +217,7 @@ class Views:
     def __init__(self, state: State) -> None:
         self.state, self.metric, self.unit = state, state.track.metric.name, state.track.metric.unit
         self.estimated, self.one_seed = estimated(state), state.one_seed
+        self.roles = {name: readable(kind) for name, kind in state.roles.items()}
         self._deviation = self._noise_of_leaps()
 
     def of(self, chosen: Experiment) -> ExperimentView:
@@ -229,7 +230,7 @@ class Views:
             chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, self.estimated, chosen.idea or None,
             chosen.size_delta, spent(asked) if asked else None, kept and self.one_seed, self._leap(chosen) if kept else None,
             chosen.takes_back or None, chosen.lead or None, chosen.handicap if chosen.lead else None, cause(chosen),
-            BY_HAND if chosen.request else self.state.roles.get(chosen.researcher, ""), chosen.at or None,
+            BY_HAND if chosen.request else self.roles.get(chosen.researcher, ""), chosen.at or None,
             (chosen.judged_at or None) if judged else None)
 
     def _noise_of_leaps(self) -> float | None:

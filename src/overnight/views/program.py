@@ -88,13 +88,14 @@ def _heard(versions: list[VersionView], event: Organised | Programmed) -> None:
         by, said = readable(event.by), readable(event.text)
         versions.append(VersionView(len(versions) + 1, event.sha256, event.at, "outside", by, said))
         return
+    roles = {readable(name): readable(kind) for name, kind in event.roles.items()}
     text: str | None = None if event.text is UNSET else readable(event.text)
     if versions and versions[-1].sha256 == event.sha256:
-        versions[-1] = replace(versions[-1], roles=event.roles, text=versions[-1].text if text is None else text)
+        versions[-1] = replace(versions[-1], roles=roles, text=versions[-1].text if text is None else text)
         return
     same = next((each.text for each in reversed(versions) if each.sha256 == event.sha256), None)
     versions.append(VersionView(len(versions) + 1, event.sha256, event.at, "outside" if event.written else "file", "",
-                                same if text is None else text, event.roles))
+                                same if text is None else text, roles))
 
 
 def difference(old: VersionView, new: VersionView) -> str:

@@ -89,7 +89,7 @@ def _member(state: State, name: str, mine: Sequence[Experiment], kept: set[int])
     use, own = state.usage.used.get(name), [each for each in mine if each.id in kept]
     gain, seconds = math.fsum(each.effect or 0.0 for each in own), math.fsum(each.cost for each in mine)
     dollars = 0.0 if use is None else None if use.unpriced else use.dollars
-    role = state.roles.get(name, "") or (BY_HAND if any(each.request for each in mine) else "")
+    role = readable(state.roles.get(name, "")) or (BY_HAND if any(each.request for each in mine) else "")
     return MemberView(
         readable(name, MOST_NAME_CHARACTERS), role, name in state.researchers, len(mine), len(own),
         sum(each.verdict == "open" for each in mine), sum(each.verdict in ("crash", "foul") for each in mine), gain, seconds,

@@ -16,6 +16,7 @@ from overnight.track.seeding import listed
 from overnight.track.seeding.place import VARIABLE
 from overnight.track.units import gained, number
 from overnight.untrusted import line as one_line
+from overnight.untrusted import readable
 from overnight.views import ladder as rungs
 from overnight.views import points
 from overnight.views.further import FurtherView, further, waiting
@@ -179,9 +180,11 @@ def track(state: State) -> TrackView:
     parts = {part: round(1000 * statistics.median(seconds), 2) for part, seconds in usage.parts.items() if seconds}
     counts = {plain: state.counts[verdict] for verdict, plain in PLAIN.items()}
     return TrackView(
-        track=contract.name, goal=contract.track.goal,
-        metric=contract.metric.name, unit=contract.metric.unit, direction=contract.metric.direction, marks=marks(state),
-        fixed_seeds=state.opened.fixed_seeds if state.opened else (), estimated=estimated(state),
+        track=readable(contract.name), goal=readable(contract.track.goal),
+        metric=contract.metric.name, unit=readable(contract.metric.unit), direction=contract.metric.direction,
+        marks=marks(state),
+        fixed_seeds=tuple(map(readable, state.opened.fixed_seeds)) if state.opened else (),
+        estimated=estimated(state),
         baseline=levels.baseline, baseline_runs=levels.baseline_runs, frontier=levels.frontier,
         frontier_runs=levels.frontier_runs, gain=levels.gain, ratio=levels.ratio,
         baseline_metrics=known.means(known.baseline_commit),
@@ -199,7 +202,8 @@ def track(state: State) -> TrackView:
         lost_to_load=state.overload.lost,
         runs=state.runs, seconds=round(usage.seconds, 1), busy_seconds=round(usage.busy, 3),
         busy_share=round(usage.busy / usage.capacity, 4) if usage.capacity else None,
-        ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program, problem=state.problem,
+        ideas=sum(entry.untried for entry in state.ideas), paused=state.paused, program=state.program,
+        problem=readable(state.problem),
         models={role: spent(use) for role, use in sorted(usage.used.items())},
         run_seconds={what: round(seconds, 4) for what, seconds in usage.divided.items()},
         audit="always" if contract.audits_always else "confirm",
