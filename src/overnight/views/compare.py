@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from overnight.audit.arithmetic import Audit, Estimate, add_up
+from overnight.audit.arithmetic import Audit, add_up
 from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
+from overnight.referee.estimates import Estimate
 from overnight.track.units import number
 from overnight.untrusted import readable
 from overnight.views.findings import beside
