@@ -1,5 +1,7 @@
 """An experiment as it is shown: why it was not kept, when, how its evidence grew, how it met its guards, whence it comes."""
 
+import time
+
 import msgspec
 import pytest
 
@@ -11,7 +13,7 @@ from overnight.lab.state import State
 from overnight.referee.findings import Finding
 from overnight.untrusted import readable
 from overnight.views.causes import WORDS, Cause, cause
-from overnight.views.experiment import detail, experiment, history
+from overnight.views.experiment import Views, detail, experiment, history
 
 KINDS = (Idea(gain=2.0, correlation=0.9), Idea(), Idea(gain=-1.0), Idea(outcome="crash"), Idea(foul="touches score.py"))
 
@@ -159,3 +161,13 @@ def test_a_view_is_made_readable_and_its_title_is_cut(night):
 def test_a_text_is_readable(text, read):
     assert readable(text) == read and readable(read) == read
     assert readable(text * 100, 20) == readable(text * 100, 20)[:400] and len(readable("x" * 50, 20)) == 20
+
+
+def test_a_view_is_made_within_microseconds(night):
+    view, every, best = Views(night.lab.state).of, list(night.lab.state.experiments.values()), 1.0
+    for _ in range(50):
+        begin = time.process_time()
+        for each in every:
+            view(each)
+        best = min(best, (time.process_time() - begin) / len(every))
+    assert best < 60e-6  # 5 on an idle core
