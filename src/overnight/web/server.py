@@ -101,7 +101,8 @@ def listen(host: str, port: int) -> socket.socket:
             raise TrackError(f"{host} is every address at once: name the one by which others reach this machine.")
         return socket.create_server(found[4][:2], family=found[0], backlog=BACKLOG)
     except (OSError, UnicodeError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None)
+        why = os.strerror(number) if number and number > 0 else str(error)  # create_server repeats the address in its own words
         raise TrackError(f"{host}:{port} cannot be listened at ({why.lower()}): end what uses it, or take another one with "
                          "--port, 0 for any.") from error
 
