@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from overnight.contracts import Call
 from overnight.lab import events, weighing
@@ -325,11 +326,19 @@ class LongNight:
             more = {"metrics": {"val_bpb": value, "cpu_seconds": seconds, "peak_memory": round(MEMORY * memory)}}
             if stage in ("calibrate", "confirm"):
                 more["holdout"] = LEVEL + CARRIES * (value - LEVEL) + OWN * own.gauss(0, 1)
-        return self._did(Measured(
+        return self._weighed(Measured(
             at=self.at, run=run, experiment=number, commit=commit, seed=seed, stage=stage, outcome=outcome, busy=seconds,
             overhead={"tree": 0.01, "clean-up": 0.02}, spent={"run": seconds - 1.0, "scoring": 0.8, "start-up": 0.2},
             worker=run % 2, sandbox=f"bubblewrap-{self.seed}", accounting="exact",
             artifacts=f"{own.getrandbits(256):064x}", **more))
+
+    def _weighed(self, event: Measured) -> Event:
+        """A run, applied, with how the evidence stands of what it completed pairs of."""
+        before = {e.id: (e.pairs, e.fresh_pairs) for e in self.state.open.values() if event.commit in (e.commit, e.base_commit)}
+        self.state.apply(event)
+        more = [e for e in map(self.state.open.__getitem__, before) if (e.pairs, e.fresh_pairs) != before[e.id]]
+        told = tuple(filter(None, (weighing.told(each, self.state.known, self.state.policy) for each in more)))
+        return replace(event, weighed=told) if told else event
 
     def _judged(self, experiment: Experiment, verdict: events.Decision, reason: str,
                 ruling: decision.Ruling | None = None) -> Event:
