@@ -16,6 +16,8 @@ import pytest
 from conftest import ROOT
 from overnight.cli import main
 from overnight.cli.base import COMMANDS
+from overnight.testing.models import tinker
+from overnight.testing.server import Server
 
 NEEDS = "night"
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("skills/*/SKILL.md"), *ROOT.glob("tracks/*/README.md")])
@@ -76,6 +78,50 @@ def test_the_first_night_of_the_readme(shell):
     night = next(block for block in blocks(ROOT / "README.md") if "overnight init" in block)
     shell("\n".join(["mkdir ~/my-project && cd ~/my-project && git init", *files(), 'git add . && git commit -m "A program"']))
     assert "overnight/my-project" in shell(f"{faster(night)}\ngit branch --list 'overnight/*'")
+
+
+# ---- how-tos ----------------------------------------------------------------------------------------------------
+
+AT_WORK = "timeout 300 overnight run --for 10min >~/night.log 2>&1 &\n"  # orders need a night to go to
+TRIED = "|| case $? in 2|10) ;; *) exit 1 ;; esac"  # a verdict that is no keep; nothing new to try
+
+
+@pytest.fixture
+def slope(shell):
+    """A function as `shell`, in the tutorial's program as a track, where `notes.md` and `~/their-clone` lie too."""
+    shell("\n".join(["mkdir slope && cd slope && git init", *files(), 'git add . && git commit -m "A slope"', "overnight init",
+                     'git add . && git commit -m "A track"', "git clone . ~/their-clone", "echo '- widen it' > ~/slope/notes.md"]))
+    return lambda lines: shell(f"cd ~/slope\n{lines}")
+
+
+def block(page, part):
+    """The block of a page that holds a text."""
+    return next(each for each in blocks(ROOT / page) if part in each)
+
+
+def test_what_people_type(slope):
+    typed = block("docs/researchers.md", "overnight veto").replace("30min", "5s").replace("veto 17", "veto 1")
+    typed = re.sub(r"^(overnight try [^#\n]*)", rf"\1 {TRIED} ", typed, flags=re.MULTILINE)
+    typed = typed.replace("overnight pause;", f"{AT_WORK}until overnight pause; do sleep 0.5; done;").replace("overnight veto", "wait\novernight veto")
+    said = slope(f"sed -i 's/RATE = 0.002/RATE = 0.03/' train.py\n{typed}")
+    assert "keep" in said and "tie the embeddings" in slope("overnight idea list")
+    assert "vetoed" in slope("overnight log")
+
+
+def test_ideas_are_imported_from_files_and_clones(slope):
+    typed = "\n".join(line for line in block("docs/ideas.md", "idea import").splitlines() if "arxiv:" not in line and "github:" not in line)
+    slope(typed)
+    queue = slope("overnight idea list")
+    assert "widen it" in queue and "A slope" in queue
+
+
+@pytest.mark.services
+def test_a_language_model_proposes_as_the_readme_says(slope):
+    with Server(tinker) as server:
+        typed = block("README.md", "--model ollama:qwen3").splitlines()[0]
+        typed = typed.replace("ollama:qwen3", f"server:rehearsal@{server.url}").replace("--for 8h", "--price 1,4 --experiments 2")
+        slope(typed)
+        assert server.tally.answered > 0
 
 
 # ---- the rest ---------------------------------------------------------------------------------------------------
