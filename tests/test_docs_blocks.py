@@ -4,6 +4,7 @@ A page is run in a new home, by a shell, with the command `overnight` of these s
 table FAST; what cannot be run in a test is left out by the table LEFT_OUT, with the reason.
 """
 
+import json
 import os
 import re
 import shlex
@@ -122,6 +123,42 @@ def test_a_language_model_proposes_as_the_readme_says(slope):
         typed = typed.replace("ollama:qwen3", f"server:rehearsal@{server.url}").replace("--for 8h", "--price 1,4 --experiments 2")
         slope(typed)
         assert server.tally.answered > 0
+
+
+def test_an_agent_does_as_the_skill_says(slope):
+    make, attempt = blocks(ROOT / "skills/overnight/SKILL.md")
+    make = make.replace("TRACK-agent", "slope-agent").replace("overnight/TRACK", "HEAD")  # as it says for the first experiment
+    change = "cd ~/slope-agent\nsed -i 's/RATE = 0.002/RATE = 0.03/' train.py"
+    slope(f"{make}\n{change}\n{attempt.strip()} {TRIED}")
+    assert "YOUR-NAME" in slope("overnight log --json")
+
+
+@pytest.mark.services
+def test_a_rehearsal_without_a_key(slope):
+    typed = block("docs/models.md", "--tally tally.json").replace("--dollars 1", "--dollars 1 --experiments 2").replace("8000", "18017")
+    python = f"PYTHONPATH={ROOT / 'src'} {sys.executable}"
+    slope(f"{typed.replace('python -m', f'{python} -m')}\nkill %1")
+    assert json.loads(slope("cat tally.json"))["requests"] > 0
+
+
+DONE = ("overnight init  ", "--model ollama:qwen3", "overnight veto", "idea import", "worktree add", "--by YOUR-NAME", "--tally tally.json")
+NOT_DONE = {  # a piece of a block -> why it is not run here
+    "make demo": "test_cli_demo.py runs the demo",
+    "npx skills add": "needs programs of others; test_skill.py checks what they read",
+    "claude mcp add": "needs an agent; test_mcp.py speaks to the server",
+    "anthropic:claude-haiku-4-5": "needs a key",
+    "xllamacpp": "needs a model: make test-model",
+    "systemd-run": "needs a session of systemd",
+    "examples/miniature.py": "test_miniature.py runs it",
+}
+
+
+@pytest.mark.pure
+def test_every_block_is_run_or_says_why_not():
+    pages = [path for path in PAGES if path.name not in ("commands.md", "tutorial.md") and path.parent.parent.name != "tracks"]
+    typed = [(path.name, each) for path in pages for each in blocks(path)]
+    assert [(name, each) for name, each in typed if not any(piece in each for piece in (*DONE, *NOT_DONE))] == []
+    assert not [piece for piece in (*DONE, *NOT_DONE) if not any(piece in each for _, each in typed)]
 
 
 # ---- the rest ---------------------------------------------------------------------------------------------------
