@@ -382,7 +382,7 @@ class Programmed(Recorded, frozen=True):
 
     sha256  of the program with it: of this text and those of the role files
     over    the SHA-256 of what the file held, "" where there was none
-    by      who wrote it
+    by      its author
     """
 
     text: str

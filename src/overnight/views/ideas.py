@@ -15,7 +15,7 @@ class IdeaView(Struct, frozen=True):
     """One idea.
 
     id         its number
-    title, text, source   in the words of who or what had it
+    title, text, source   in the words of its source
     state      open, leased (a researcher works on it, or its experiments are measured), tried or dropped
     position   its place among those that wait, from 1 on; None where it does not wait
     moved      whether a person put it where it stands

@@ -21,7 +21,7 @@ class VersionView(Struct, frozen=True):
     sha256       of its texts: program.md and the files of the roles
     at           when it came into force first, in seconds since 1970
     source       "file" where it was read from the user's files, "outside" where it was written over the web or a command
-    by           who wrote it; "" where it came from the file
+    by           its author; "" where it came from the file
     text         of program.md; None where the journal does not hold it
     roles        name -> kind of the roles on the team; {} where it was never in force while a night was at work
     experiments  how many were proposed under it, and `kept` how many of these were kept
