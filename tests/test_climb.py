@@ -274,3 +274,74 @@ def test_constants_are_set_or_it_is_said_that_one_is_gone():
     files = {"a.py": "LR = 1e-3\nWD = 0.1\n"}
     assert turned_to(files, {"a.py:LR": 3e-3}) == {"a.py": "LR = 3e-3\nWD = 0.1\n"}
     assert turned_to(files, {"a.py:LR": 1e-3}) == {} and turned_to(files, {"a.py:GONE": 1}) is None
+
+
+# ---- rungs in every view ---------------------------------------------------------------------------------------
+
+
+def test_commands_look_at_a_rung_and_act_on_it_by_its_name(tmp_path):
+    folder = once(tmp_path)
+    assert "nothing was tried on the rung mid yet" in sentence(overnight("brief", folder, "--rung", "mid"))
+    assert overnight("climb", folder, "--rung", "mid").returncode == 0
+    places = {overnight("where", folder, *rung).stdout.strip() for rung in ((), ("--rung", "mid"))}
+    assert len(places) == 2 and all(Path(place, "journal.db").exists() for place in places)
+    assert 'TOKENS' not in overnight("brief", folder, "--rung", "mid").stdout
+    assert "A 1.0 -> 2.0 (of #1)" in overnight("brief", folder, "--rung", "mid").stdout
+    report = next(row for row in overnight("report", folder, "--rung", "mid").stdout.splitlines() if row.endswith("report.md"))
+    assert "little@mid" in Path(report).read_text(encoding="utf-8")
+    audit = overnight("audit", folder, "--rung", "mid", "--seeds", "2")
+    assert audit.returncode == 0 and "audit of little@mid" in audit.stderr, audit.stderr
+    tree = tmp_path / "try"
+    git(folder, "worktree", "add", "--detach", tree, "overnight/little@mid")
+    write(tree, {"settings.py": (tree / "settings.py").read_text(encoding="utf-8").replace("C = 1.0", "C = 2.0")})
+    tried = overnight("try", tree, "--rung", "mid", "-m", "C by hand")
+    assert tried.returncode == 0 and "keep" in tried.stdout, tried.stderr  # C helps there, and its verdict is the rung's
+    assert "C by hand" not in overnight("log", folder).stdout and "C by hand" in overnight("log", folder, "--rung", "mid").stdout
+    done = overnight("veto", tried.stdout[1], folder, "--rung", "mid", "-m", "not here")
+    assert done.returncode == 0 and "is taken back" in done.stdout, done.stderr
+
+
+def test_a_rung_that_is_removed_is_shown_no_more_and_another_value_does_not_outlive_a_veto(tmp_path):
+    folder = once(tmp_path, names="B")
+    assert overnight("climb", folder).returncode == 0
+    assert words(folder)["mid"] == {"B": "reverses"} and "B = 1.19" in git(folder, "show", "overnight/little@mid:settings.py")
+    assert overnight("veto", "1", folder).returncode == 0
+    done = overnight("climb", folder, "--rung", "mid")
+    assert done.returncode == 0 and "B = 1.0" in git(folder, "show", "overnight/little@mid:settings.py"), done.stderr
+    commit(folder, {"track.toml": CONTRACT + LADDER.replace('"mid"', '"middle"')})
+    overnight("climb", folder, "--rung", "large")
+    assert "mid" not in words(folder) and "mid (2 times" not in overnight("status", folder).stdout
+
+
+def test_while_a_climb_is_at_work_status_says_so_and_a_second_one_is_told(tmp_path):
+    slow = RUN.replace("import os, settings", "import os, settings, time").replace("best =", 'time.sleep(2 * ("SIZE" in os.environ))\nbest =')
+    folder = once(tmp_path, run=slow)
+    climb = subprocess.Popen(command("climb", folder, "--rung", "mid"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert climb.stderr.readline().startswith("climbing to mid")
+        assert "a climb is at work on the rung mid: `overnight stop` ends it" in overnight("status", folder).stdout
+        assert "a climb is at work here" in overnight("status", folder, "--rung", "mid").stdout
+        assert "a climb is at work on the rung mid: wait for it" in sentence(overnight("climb", folder, "--rung", "mid"))
+        climb.communicate(timeout=120)
+    finally:
+        climb.kill()
+    assert climb.returncode == 0 and words(folder) == {"mid": {"A": "holds"}}
+
+
+TIMED = CONTRACT.replace('name = "loss"', 'name = "typical_seconds"').replace('"minimize"', '"minimize"\nunit = "s"\nkind = "timing"') + \
+    "[referee]\nmay_starve = 1\n"
+CLOCKED = """\
+import json, os
+print(json.dumps({"typical_seconds": float(open(os.environ["OVERNIGHT_ARTIFACTS"] + "/x").read())}))
+"""
+
+
+def test_a_time_is_judged_on_a_rung_in_pairs_beside_one_another(tmp_path):
+    folder = repository(tmp_path / "little", {**LITTLE, "track.toml": TIMED + LADDER, "score.py": CLOCKED,
+                                              "run.py": RUN.replace("loss + seed % 1009 / 10090", "(1 + loss) * (1 + seed % 1009 / 10090)"),
+                                              "patches/0-A.patch": patch("A")})
+    assert overnight("run", folder).returncode == 0
+    done = overnight("climb", folder, "--rung", "mid")
+    assert done.returncode == 0 and words(folder) == {"mid": {"A": "holds"}}, done.stderr
+    on_mid = Session(folder, rung="mid").read()
+    assert on_mid.known.kind.name == "timing" and on_mid.chain()[0].ratio < 1

@@ -112,3 +112,15 @@ def test_nothing_is_picked_twice():
 
 def test_files_that_are_not_python_have_none():
     assert mutations({"a.txt": "x = x + 1", "b.py": "x = ", "c.py": None}) == []
+
+
+def test_a_line_that_is_off_is_left_alone_and_so_is_what_holds_it():
+    text = "def step(x, y):\n    if x > 5:\n        x = x * 2  # knob: off\n    y = y + 1\n    return max(x, y)\n"
+    found = mutations({"a.py": text})
+    line = (text.index("        x = x"), text.index("    y = y"))
+    assert found and all(edit.span[1] <= line[0] or edit.span[0] >= line[1] for edit in found)
+    free = mutations({"a.py": text.replace("  # knob: off", "")})
+    assert {edit.title for edit in found} < {edit.title for edit in free}
+    assert any("y + 1" in text[slice(*edit.span)] for edit in found)
+    said = text.replace("x * 2  # knob: off", "x * len('# knob: off')")
+    assert any("len(" in said[slice(*edit.span)] for edit in mutations({"a.py": said}))  # a text is no comment

@@ -5,7 +5,7 @@ import pytest
 
 from fakes import CONTRACT, FakeWorld, Idea, Night
 from overnight.errors import Declined
-from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, SLACK_SECONDS, Flight, lease
+from overnight.lab.flight import MOST_FAULTS_IN_A_ROW, SLACK_SECONDS, Budget, Flight, lease
 from overnight.lab.jobs import Measure, Measurement, Proposal, Propose, Rebase, Result, Thought, Trouble
 from overnight.track.spec import parse
 
@@ -107,3 +107,12 @@ def test_a_sealed_run_carries_what_its_scorer_needs_and_never_the_tracks_key():
     proposals = [msgspec.structs.replace(job, brief=msgspec.structs.replace(job.brief, contract=""))
                  for job in night.jobs if isinstance(job, Propose)]
     assert b"the track's own key" not in msgspec.json.encode([*runs, *proposals])
+
+
+def test_a_stop_before_a_session_begins_is_not_lost_and_one_of_an_earlier_session_is_over():
+    flight = Flight()
+    flight.stopping = "stopped by SIGINT"
+    flight.begin(Budget())
+    assert flight.over(0.0)
+    flight.begin(Budget())
+    assert not flight.stopping

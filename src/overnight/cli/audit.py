@@ -16,7 +16,7 @@ from overnight import sandbox
 from overnight.audit import run, worth
 from overnight.audit.arithmetic import Audit, Plan, Run, conclude
 from overnight.audit.worth import Division, Explanation
-from overnight.cli.base import FOLDER, JSON, SANDBOX, WORKERS, main, say, stopping, tell
+from overnight.cli.base import FOLDER, JSON, RUNG, SANDBOX, WORKERS, main, say, stopping, tell
 from overnight.cli.outside import STOPPED, Told
 from overnight.cli.trust import allowed
 from overnight.contracts import Sandbox
@@ -44,15 +44,16 @@ Which = TypeVar("Which", Plan, Division)
 
 @main.command()
 @FOLDER
+@RUNG
 @JSON
 @click.option("--seeds", type=click.IntRange(min=2), default=20, show_default=True,
               help="Run each commit on so many fresh seeds.")
 @WORKERS
 @SANDBOX
-def audit(folder: Path, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
+def audit(folder: Path, rung: str, as_json: bool, seeds: int, workers: int | None, sandbox_name: str) -> None:
     """Check a night: measure what was kept again on fresh seeds, together and by leaving each keep out."""
-    session = Session(folder)
-    contract = load(folder)
+    session = Session(folder, rung=rung)
+    contract = session.contract()
     allowed(session, contract)
     box = sandbox.choose(sandbox_name, contract.run.gpus)
     with session.scratch():

@@ -47,6 +47,11 @@ def climb(folder: Path, rung: str, lasting: str | None, each: bool, workers: int
         raise TrackError("nothing was kept yet, so nothing can climb: `overnight run` first.")
     if session.at_work():
         raise Busy("a night is at work on this track: wait for it, or stop it with `overnight stop`, and climb then.")
+    if other := climbing.at_work(session):
+        raise Busy(f"a climb is at work on the rung {other.rung}: wait for it, or stop it with `overnight stop`.")
+    if session.state.ladder.keys() - {each.name for each in session.contract().ladder.rung}:
+        with session.writing(changed=True):
+            climbing.removed(session)
     until = time.monotonic() + seconds(lasting) if lasting else None
     found = up(session, names, sandbox_name, workers, until, 1 if each else ALL, quiet=as_json)
     for event in found if as_json else ():

@@ -9,7 +9,7 @@ import click
 from msgspec.structs import asdict
 
 from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, RUNG, count, main, say, tell
-from overnight.errors import TrackError
+from overnight.errors import OvernightError, TrackError
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
 from overnight.report.folding import folded, width
@@ -37,7 +37,9 @@ def status(folder: Path, rung: str, as_json: bool, everything: bool) -> None:
         return
     if not everything:
         kept = state.chain()
-        for text in standing(found, [experiment(state, each) for each in kept], session.at_work()):
+        working = session.at_work()
+        climbed = "" if working or rung else _climbed(session)
+        for text in standing(found, [experiment(state, each) for each in kept], working, climbed):
             tell(text)
         return
     rows = asdict(found) | {"holdout": holdout.sentence(found.holdout, found.unit),
@@ -51,6 +53,16 @@ def status(folder: Path, rung: str, as_json: bool, everything: bool) -> None:
         tell(f"{name:18} {shown if shown not in (None, '') else '–'}")
     if warning := on_one_seed(found):
         tell(f"{warning}.")
+
+
+def _climbed(session: Session) -> str:
+    """The rung on which a climb is at work; "" where none is, or the contract cannot be read to tell."""
+    from overnight.night import climb
+    try:
+        on = climb.at_work(session)
+    except OvernightError:
+        return ""
+    return on.rung if on else ""
 
 
 @main.command()
@@ -130,12 +142,13 @@ def show(experiment: str, folder: Path, rung: str, as_json: bool) -> None:
 
 @main.command()
 @FOLDER
+@RUNG
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
 @DONE
-def report(folder: Path, to: Path | None) -> None:
+def report(folder: Path, rung: str, to: Path | None) -> None:
     """Write results.tsv, report.md, progress.svg and progress.png."""
     from overnight.report import audit, morning
-    session = Session(folder)
+    session = Session(folder, rung=rung)
     state = session.read()
     written = morning.write(state, to or session.home / "report", audit.load(session.home / audit.FILE, state))
     for path in written.paths:
@@ -146,13 +159,16 @@ def report(folder: Path, to: Path | None) -> None:
 
 @main.command()
 @FOLDER
+@RUNG
 @JSON
 @click.option("--tokens", type=count, default=12_000, show_default=True, help="Of the page, at most.")
-def brief(folder: Path, as_json: bool, tokens: int) -> None:
+def brief(folder: Path, rung: str, as_json: bool, tokens: int) -> None:
     """What a researcher needs to know, on one page: goal, boundary, frontier, what was tried, ideas, budget."""
     from overnight.brief import data, page
     from overnight.night import dispatch
-    session = opened(folder)
+    session = opened(folder, rung)
+    if rung:
+        session.read()  # of a rung that was not climbed to there is none
     told = dispatch.brief(session)
     if as_json:
         say(data.as_json(told))

@@ -79,6 +79,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         served(session, page)
     with ExitStack() as late, session.writing(again=restart), Night(session, box, workers, think_slots=think_slots,
                                                                     models=wanted, say=console.say) as night:
+        climbing.removed(session)
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, SANDBOX, WORKERS, main, say, tell
+from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, RUNG, SANDBOX, WORKERS, main, say, tell
 from overnight.cli.trust import allowed
 from overnight.errors import Foul, TrackError
 from overnight.ideas import similarity
@@ -24,7 +24,6 @@ from overnight.night.dispatch import KnownIdea
 from overnight.night.inbox import request
 from overnight.night.session import Session, opened
 from overnight.report.live import sentence
-from overnight.track.load import load
 from overnight.track.units import seconds
 from overnight.views import public
 from overnight.views.answers import Queued
@@ -38,6 +37,7 @@ STOPPED = "you stopped waiting: what was begun is judged by the next `overnight 
 
 @main.command("try")
 @FOLDER
+@RUNG
 @click.option("-m", "--message", default="", help="What the change is and why it should help; the commit's message.")
 @click.option("--by", default="person", show_default=True, help="Name of the change's author.")
 @click.option("--idea", type=click.IntRange(min=1), default=None, help="The idea of the queue that it tries.")
@@ -48,16 +48,16 @@ STOPPED = "you stopped waiting: what was begun is judged by the next `overnight 
 @WORKERS
 @JSON
 @click.pass_context
-def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int | None, patient: str | None, final: bool,
-            sandbox_name: str, workers: int | None, as_json: bool) -> None:
+def attempt(ctx: click.Context, folder: Path, rung: str, message: str, by: str, idea: int | None, patient: str | None,
+            final: bool, sandbox_name: str, workers: int | None, as_json: bool) -> None:
     """Have the present change of a work tree measured, wait, and print the verdict.
 
     Takes what the editable files are now, committed or not, and touches neither them nor the branch. What is promising but
     not proven goes on while nothing else waits for a measure slot; the same change handed in again goes on from its evidence.
     Exit status: 0 keep, 10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
-    session = opened(folder)
-    allowed(session, load(session.repo.folder))
+    session = climbing.on(opened(folder), rung) if rung else opened(folder)
+    allowed(session, session.contract())
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     try:
         wish = dispatch.change(session, folder, message or "A change by hand", by, idea or 0, lasting,
@@ -69,7 +69,7 @@ def attempt(ctx: click.Context, folder: Path, message: str, by: str, idea: int |
         ctx.exit(STATUS["foul"])
     except KeyboardInterrupt as stopped:
         raise TrackError(STOPPED) from stopped
-    state = opened(folder).read()
+    state = opened(folder, rung).read()
     chosen = state.experiments[experiment]
     if as_json:
         say(public.experiment(state, chosen, list(session.journal.replay()), session.log))
@@ -198,8 +198,7 @@ def move(number: int, position: int, folder: Path) -> None:
 def _working(folder: Path) -> Session:
     """The track, or the rung of it on which a climb is at work."""
     session = opened(folder)
-    names = () if session.at_work() or session.look().opened is None else session.contract().ladder.rung
-    return next((each for each in (climbing.on(session, rung.name) for rung in names) if each.at_work()), session)
+    return session if session.at_work() else climbing.at_work(session) or session
 
 
 @main.command()
@@ -232,11 +231,12 @@ def stop(folder: Path) -> None:
 @main.command()
 @click.argument("experiment", metavar="ID")
 @FOLDER
+@RUNG
 @click.option("-m", "--message", default="", help="Why.")
 @DONE
-def veto(experiment: str, folder: Path, message: str) -> None:
+def veto(experiment: str, folder: Path, rung: str, message: str) -> None:
     """Take back a commit that was kept. What was kept after it is confirmed anew without it."""
-    session = opened(folder)
+    session = opened(folder, rung)
     kept = session.read().chain()
     chosen = named(kept, experiment)
     if chosen is None:

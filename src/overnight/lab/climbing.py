@@ -91,7 +91,7 @@ def climbs(state: State) -> tuple[Climbs, ...]:
     """What a track has recorded of each rung, as researchers are told."""
     return tuple(Climbs(each.rung, each.size, {word: tuple(change.experiment for change in each.carried if change.word == word)
                                                for word in dict.fromkeys(change.word for change in each.carried)})
-                 for each in state.ladder.values())
+                 for each in state.ladder.values() if each.branch)
 
 
 class Climb:
@@ -143,13 +143,24 @@ class Climb:
         if trial is None and whole not in self.answered:
             yield from [whole] * bool(left) if left == group else self._wanted(left)
         elif trial is not None and trial.verdict == "keep":
-            nth = sum(each.kind == "back" and each.members == group for each in self.answered)
-            yield from [Step(group, "back", nth)] * (self.lost(whole) or (len(left) > 1 and self._doubtful(left, trial)))
+            doubtful = len(left) > 1 and self._doubtful(left, trial)
+            yield from [Step(group, "back", self._times_back(group))] * (self.lost(whole) or doubtful)
         elif trial is None or trial.verdict != "open":
             middle = len(group) // 2
             for half in (group[:middle], group[middle:]) if middle else ():
                 yield from self._wanted(half)
             yield from self._opened_again(left)
+            if self.lost(whole) and self.kept(group):
+                yield Step(group, "back", self._times_back(group))
+
+    def kept(self, members: tuple[str, ...]) -> Experiment | None:
+        """The keep here of these changes, or of another value of their constant; None where there is none."""
+        steps = (Step(members), *(Step(members, "again", nth) for nth in range(1, AGAIN + 1)))
+        return next((trial for each in steps if (trial := self.trials.get(each)) and trial.verdict == "keep"), None)
+
+    def _times_back(self, members: tuple[str, ...]) -> int:
+        """How often it was ordered already to take a keep of these back."""
+        return sum(each.kind == "back" and each.members == members for each in self.answered)
 
     def lost(self, step: Step) -> bool:
         """Whether a change of a step is not kept on the lowest rung any more, so that it has no place here either."""
@@ -182,8 +193,9 @@ class Climb:
     # -- what came of it --
 
     def carried(self) -> list[Carried]:
-        """What is known of each change on this rung, in the order in which they were kept on the lowest."""
-        return [self._carried(key, each) for key, each in self.climbers.items()]
+        """What is known of each change on this rung, by its number on the lowest."""
+        found = [self._carried(key, each) for key, each in self.climbers.items()]
+        return sorted(found, key=lambda each: (each.experiment, -1 if each.part is None else each.part))
 
     def _carried(self, key: str, change: Climber) -> Carried:
         word, trial, group = self._word(key)

@@ -487,7 +487,7 @@ class Climbed(Recorded, frozen=True):
     """What was kept was tried on a rung of the ladder; it replaces what was known of that rung.
 
     size    how many times the compute of the lowest rung
-    branch  that holds what holds there
+    branch  that holds what holds there; "": the ladder has the rung no more
     carried what is known there of each change that was kept on the lowest rung and held on those between
     """
 

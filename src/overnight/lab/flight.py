@@ -68,10 +68,13 @@ class Flight:
         self._leases: dict[object, Lease] = {}
         self._faults: Counter[str] = Counter()
         self._next_run = self._next_ticket = 1
+        self._begun = False
 
     def begin(self, budget: Budget) -> None:
         """A session begins: nothing is under way, and every place has another chance."""
-        self.budget, self.stopping, self.problem, self.proposed = budget, "", "", 0
+        self.budget, self.problem, self.proposed = budget, "", 0
+        self.stopping = "" if self._begun else self.stopping  # the first may be stopped before it begins
+        self._begun = True
         self.measure_from = self._pause = 0.0
         self._leases.clear()
         self._faults.clear()

@@ -79,12 +79,12 @@ def problems(track: Track, runs: list[Measurement], fixed: Sequence[str] = (), l
     if track.metric.worthwhile == 0:
         seen = resolved(numbers)
         yield "worthwhile is 0, so any improvement however small may be kept: say what is worth a commit" + (
-            f", say {seen:.1g}, about what the noise lets be shown in {limits.RUNS} runs." if seen else ".")
+            f", say {seen:.1g}, by which two seeds differ, or less, as pairs spread less." if seen else ".")
 
 
 def resolved(numbers: Sequence[float]) -> float:
-    """About the smallest improvement that `limits.RUNS` runs show to be one, in the metric's unit: one standard deviation of a
-    pair, of which two seeds give a rough idea; 0 where they gave one number."""
+    """By how much two seeds differ, in the metric's unit; 0 where they gave one number. A night judges by pairs on common
+    seeds, whose spread goes with the change and is often far less; this bounds it roughly from above."""
     return abs(numbers[0] - numbers[2]) if len(numbers) > 2 else 0.0
 
 
@@ -141,8 +141,9 @@ def words(track: Track, runs: list[Measurement], measure_slots: int, fixed: Sequ
     if seen := resolved(numbers):
         asked = track.metric.worthwhile
         takes = f"{limits.runs_for(asked, seen):,.0f}" if 0 < asked < seen else ""
-        yield (f"in {limits.RUNS} runs the noise lets an improvement of about {seen:.2g} {unit}".rstrip() + " be shown" + (
-            f"; one of {asked:g}, which is worthwhile, takes about {takes}" if takes else ""))
+        yield (f"if pairs spread as these two seeds do, {limits.RUNS} runs show an improvement of {seen:.2g} {unit}".rstrip()
+               + (f", and one of {asked:g}, which is worthwhile, takes about {takes}" if takes else "")
+               + "; pairs on common seeds often spread far less, which only a night's changes show")
     if planned := null_edits(track, numbers):
         yield planned
     kind = "wrong" if broken(runs) else "note"

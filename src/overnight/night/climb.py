@@ -39,6 +39,22 @@ def on(session: Session, rung: str) -> Session:
     return Session(session.repo.folder, rung=rung, baseline=state.opened.commit)
 
 
+def at_work(session: Session) -> Session | None:
+    """The rung of a track on which a climb is at work; None where none is."""
+    if session.look().opened is None:
+        return None
+    return next((each for each in (on(session, rung.name) for rung in session.contract().ladder.rung) if each.at_work()), None)
+
+
+def removed(session: Session) -> list[Climbed]:
+    """Note on a track that is held for writing which rungs [ladder] names no more: without a branch, they are not shown."""
+    names = {rung.name for rung in session.contract().ladder.rung}
+    gone = [replace(each, at=time.time(), branch="", carried=()) for name, each in session.state.ladder.items()
+            if name not in names and each.branch]
+    session.record(list(gone))
+    return gone
+
+
 def anew(session: Session, above: Session) -> bool:
     """Whether a rung has to begin anew: the track did, of whose experiments it tried some that are no more, or at another
     commit; or what [ladder] says of this rung has changed. Raises TrackError."""
@@ -108,7 +124,8 @@ class Orders:
     def _order(self, step: Step, request: str, climb: Climb) -> Order:
         """A step as a change on the rung's frontier; one that cannot be made there changes nothing and is declined for it."""
         if step.kind == "back":
-            return Veto(request, climb.trials[Step(step.members)].id, GONE if climb.lost(step) else DOUBTFUL)
+            kept = climb.kept(step.members)
+            return Veto(request, kept.id if kept else 0, GONE if climb.lost(step) else DOUBTFUL)
         chosen, base = [each for each in self.climbers if each.key in step.members], self.rung.state.commit
         tip = base
         for each in chosen:

@@ -172,7 +172,7 @@ class KnownIdea(TrackError):
 def note(session: Session, found: FoundIdea, anyway: bool = False) -> Noted:
     """Put an idea into the queue. Raises KnownIdea, which tells the outcome of a similar one, unless `anyway` is set."""
     if not anyway:
-        refuse_known(Session(session.repo.folder).look(), found)
+        refuse_known(session.fresh().look(), found)
     done = order(session, AddIdea(request(), found.title, found.text, found.source))
     assert isinstance(done, Noted)
     return done
@@ -224,7 +224,7 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
     while True:
         if not session.at_work():
             try:
-                return _measured(Session(session.repo.folder), wish, sandbox_name, workers, watch, final)
+                return _measured(session.fresh(), wish, sandbox_name, workers, watch, final)
             except Busy:
                 continue
         until.look(next(tail))
@@ -238,7 +238,7 @@ def verdict(session: Session, wish: Try, sandbox_name: str, workers: int | None,
 
 def so_far(session: Session, request: str, number: int = 0) -> str:
     """How far a change is that was handed in by an order of this mark, or is the experiment of this number, in a sentence."""
-    state = Session(session.repo.folder).look()
+    state = session.fresh().look()
     chosen = state.experiments.get(number) or next((e for e in state.experiments.values() if e.request == request), None)
     return progress.so_far(state, chosen) if chosen else "no verdict yet"
 

@@ -55,6 +55,10 @@ class Session:
         self.trust = Trust(StateFolder(self.repo.common, self.repo.prefix).path)  # what is granted, is on every rung
         self.orphan = ""  # the branch of results without a journal that this session put aside
 
+    def fresh(self) -> Session:
+        """The same track or rung, opened anew."""
+        return Session(self.repo.folder, rung=self.rung, baseline=self.baseline)
+
     @cached_property
     def watch(self) -> program.Watch:
         """The instructions, looked at when they are first wanted. Raises TrackError."""

@@ -11,9 +11,9 @@ from overnight.views.experiment import ExperimentView, look_first
 from overnight.views.track import TrackView, believed, explored, on_one_seed, paid
 
 
-def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) -> Iterator[str]:
-    """What it gained, the last of what was `kept`, what was tried and explored, what it cost, whether a night is `at_work`;
-    then warnings, where there are any."""
+def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool, climbed: str = "") -> Iterator[str]:
+    """What it gained, the last of what was `kept`, what was tried and explored, what it cost, whether a night is `at_work`,
+    or a climb on the rung `climbed`; then warnings, where there are any."""
     marks = "".join(f" ({mark})" for mark in found.marks)
     yield f"{headline(found)}, on branch {found.branch}{marks}"
     yield _kept(kept[-1], found) if kept else "nothing is kept yet"
@@ -26,7 +26,7 @@ def standing(found: TrackView, kept: Sequence[ExperimentView], at_work: bool) ->
     yield from further.lines(found.further, found.suggestions)
     yield _cost(found)
     yield from (f"models: {paid(role, use)}" for role, use in found.models.items())
-    yield _now(found, at_work)
+    yield _now(found, at_work, climbed)
     for warning in (holdout.sentence(found.holdout, found.unit) if found.holdout else "", look_first(kept),
                     on_one_seed(found), found.overload, found.limits.sentence if found.limits else ""):
         if warning:
@@ -49,7 +49,11 @@ def _cost(found: TrackView) -> str:
     return f"{found.runs:,} runs of {each:.3g} s in {lasted}{rate}"
 
 
-def _now(found: TrackView, at_work: bool) -> str:
+def _now(found: TrackView, at_work: bool, climbed: str) -> str:
+    if climbed:
+        return f"a climb is at work on the rung {plain(climbed)}: `overnight stop` ends it"
+    if at_work and "@" in found.track:
+        return "a climb is at work here" + ", paused: `overnight resume` goes on" * found.paused
     if at_work:
         return "a night is at work" + ", paused: `overnight resume` goes on" * found.paused
     if found.problem:

@@ -44,8 +44,8 @@ def view(event: Climbed) -> RungView:
 
 
 def views(state: State) -> tuple[RungView, ...]:
-    """Every rung that was climbed to, from the lowest up."""
-    return tuple(view(event) for event in state.ladder.values())
+    """Every rung that was climbed to and is still on the ladder, from the lowest up."""
+    return tuple(view(event) for event in state.ladder.values() if event.branch)
 
 
 # ---- in words --------------------------------------------------------------------------------------------------

@@ -51,8 +51,8 @@ def find(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Kn
     return sorted(may, key=lambda knob: -knob.worth)
 
 
-def _comments(path: str, source: Source) -> dict[int, Scale | None]:
-    """What the `# knob:` comments ask for, by line."""
+def comments(path: str, source: Source) -> dict[int, Scale | None]:
+    """What the `# knob:` comments ask for, by line; None: that nothing is turned there. Raises TrackError for a bad one."""
     if not re.search(r"#\s*knob:", source.text):
         return {}
     asked = {}
@@ -73,7 +73,7 @@ class _Finder:
     def __init__(self, path: str, source: Source, ruler: Ruler, calls: Calls) -> None:
         self.knobs: list[Knob] = []
         self._path, self._source, self._ruler = path, source, ruler
-        self._asked, self._choices = _comments(path, source), alternatives(source.tree)
+        self._asked, self._choices = comments(path, source), alternatives(source.tree)
         self._dead = overridden(source.tree, calls) | reporting(source.tree)
         self._names: Counter[str] = Counter()
 

@@ -21,6 +21,7 @@ from overnight.researchers.knobs import words
 from overnight.researchers.knobs.clues import is_world, reporting
 from overnight.researchers.knobs.edit import Source, Span, name_of, parse, sources, splice
 from overnight.researchers.knobs.fields import names, part_of
+from overnight.researchers.knobs.find import comments
 from overnight.researchers.knobs.parts import Ruler
 from overnight.researchers.knobs.ruler import of
 
@@ -98,17 +99,22 @@ def compiles(text: str) -> bool:
 
 
 def mutations(files: Mapping[str, str | None], ruler: Ruler | None = None) -> list[Mutation]:
-    """Every mutation of every Python file that parses, each identity once; none that touches the ruler, which is what the files
-    themselves tell of it where it is not given."""
+    """Every mutation of every Python file that parses, each identity once; none that touches a line with `# knob: off`, or the
+    ruler, which is what the files themselves tell of it where it is not given. Raises TrackError for a bad comment."""
     found: dict[str, Mutation] = {}
     ruler = of(files) if ruler is None else ruler
     parsed = [*sources(files)]
     taken = {part[1] for _, source in parsed for node in ast.walk(source.tree) if (part := part_of(node)) is not None}
     for path, source in parsed:
+        off = [source.line(line) for line, wanted in comments(path, source).items() if wanted is None]
         for edit in _in_source(path, source, ruler, taken):
-            if not ruler.bars(path, edit.span):
+            if not ruler.bars(path, edit.span) and not any(_overlap(edit.span, line) for line in off):
                 found.setdefault(edit.id, edit)
     return list(found.values())
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _in_source(path: str, source: Source, ruler: Ruler, taken: set[str]) -> Iterator[Mutation]:
