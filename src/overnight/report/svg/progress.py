@@ -33,7 +33,7 @@ from overnight.report.svg.axes import (
     whole_ticks,
 )
 from overnight.report.svg.marks import legend, shape
-from overnight.views.timeline import Dot, Scene, limits
+from overnight.views.timeline import Dot, Kind, Scene, limits
 
 HEIGHT, LABEL = 400, 40  # pixels of the plot for which labels are moved apart, and of one of them
 FREE = 16  # pixels at both ends of the gutter that no label's middle enters
@@ -41,6 +41,7 @@ NAMED = 8  # keeps that are named beside the plot, and in the words for readers 
 LETTERS = 34.0  # of a title in the gutter
 MOST_TOLD = 1500  # points whose words are in the page
 MANY, HUGE, MANY_KEEPS = 400, 3000, 24  # marks from which on they are drawn smaller, and keeps
+EDGE = 8.0  # of the plot, where a point beyond the scale is found
 FAR = 22  # height of the tick of a point beyond the scale
 
 
@@ -51,9 +52,20 @@ class Frame(NamedTuple):
     y: Scale
     places: int
 
-    def at(self, dot: Dot) -> tuple[float, float]:
-        """Where a dot lies in the plot, in thousandths of it; at its edge where it is beyond the scale."""
-        return self.x(dot.x), min(max(self.y(dot.y), 8.0), FULL - 8.0)
+
+class Placed(NamedTuple):
+    """What is seen of a scene.
+
+    kept    what was kept, from left to right
+    places  of the others, those on the scale: by their kind, in thousandths of the plot
+    beyond  where the others lie that are beyond the scale, and whether above it
+    points  all of them, from left to right: (x, y at the edge of the scale where it is beyond, dot)
+    """
+
+    kept: list[Dot]
+    places: dict[Kind, list[tuple[float, float]]]
+    beyond: list[tuple[float, bool]]
+    points: list[tuple[float, float, Dot]]
 
 
 class Look(NamedTuple):
@@ -96,19 +108,18 @@ def _end(scene: Scene, growing: bool) -> float:
 def progress(scene: Scene, look: Look = LOOK) -> str:
     """The chart with its legend and the list of what was kept, as one <figure>."""
     sight = frame(scene, look)
-    inside = [dot for dot in (*scene.kept, *scene.others, *scene.explored) if sight.x.holds(dot.x)]
-    kept = [dot for dot in inside if dot.kind == "keep"]
-    marks = ticks(sight.y.low, sight.y.high, about=8)
+    seen = _placed(scene, sight)
+    kept, marks = seen.kept, ticks(sight.y.low, sight.y.high, about=8)
     size = " huge" if scene.count > HUGE else " many" if scene.count > MANY or len(kept) > MANY_KEEPS else ""
     zoom = f' data-zoom="{sight.x.low:g},{sight.x.high:g}"' if look.zooms else ""
-    plot = stretched(rules(sight.y, marks) + "".join(_drawn(scene, sight, inside, kept)))
+    plot = stretched(rules(sight.y, marks) + "".join(_drawn(scene, sight, seen)))
     return (f'<figure class="progress{size}"><div class="chart" id="{look.ident}" data-points="{look.ident}-points" '
             f'data-href="{escape(look.href)}"{zoom}>'
             f'{left_labels(sight.y, marks, _heights(marks, scene.ratios))}'
             f'<svg class="plot hot" role="img" tabindex="0" aria-label="{escape(_told(scene, kept, sight))}">{plot}'
             f'{_ended(scene, sight)}</svg>{_gutter(scene, sight, kept, look)}{_below(scene, sight)}'
             f'<div class="tip" hidden></div></div><p class="sr" aria-live="polite" id="{look.ident}-said"></p>'
-            f'{_legend(scene, sight, inside)}{_list(scene, sight, kept, look)}{_points(sight, inside, look.ident)}</figure>')
+            f'{_legend(scene, seen)}{_list(scene, sight, kept, look)}{_points(sight, seen, look.ident)}</figure>')
 
 
 def appended(scene: Scene, number: int, look: Look = LOOK) -> tuple[str, str] | None:
@@ -116,28 +127,49 @@ def appended(scene: Scene, number: int, look: Look = LOOK) -> tuple[str, str] | 
     already; None where the dot is not on the scale or needs more than that."""
     sight = frame(scene, look)
     dot = next((each for each in scene.others if each.id == number), None)
-    if dot is None or dot.kind == "open" or not sight.x.holds(dot.x) or not _on(sight, dot):
+    if dot is None or dot.kind == "open" or not sight.x.holds(dot.x) or not sight.y.holds(dot.y):
         return None
-    return ("barred", dots([sight.at(dot)], square=True)) if dot.kind == "barred" else ("dots", dots([sight.at(dot)]))
+    place = (sight.x(dot.x), sight.y(dot.y))
+    return ("barred", dots([place], square=True)) if dot.kind == "barred" else ("dots", dots([place]))
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------
 
 
-def _drawn(scene: Scene, sight: Frame, inside: Sequence[Dot], kept: Sequence[Dot]) -> Iterator[str]:
+def _placed(scene: Scene, sight: Frame) -> Placed:
+    """One pass over all dots, with the arithmetic of the scales in it: there may be ten thousand."""
+    (left, right), (low, high) = sight.x[:2], sight.y[:2]
+    across, up = FULL / (right - left), FULL / (high - low)
+    seen = Placed([], {"discard": [], "barred": [], "open": [], "explored": []}, [], [])
+    for dot in (*scene.kept, *scene.others, *scene.explored):
+        if not left <= dot.x <= right:
+            continue
+        x, y = (dot.x - left) * across, (high - dot.y) * up
+        if dot.kind == "keep":
+            seen.kept.append(dot)
+        elif 0 <= y <= FULL:
+            seen.places[dot.kind].append((x, y))
+        elif dot.kind != "explored":
+            seen.beyond.append((x, y < 0))
+        seen.points.append((x, min(max(y, EDGE), FULL - EDGE), dot))
+    seen.points.sort()
+    return seen
+
+
+def _drawn(scene: Scene, sight: Frame, seen: Placed) -> Iterator[str]:
     """The paths, those below first."""
-    x, y = sight.x, sight.y
+    x, y, kept = sight.x, sight.y, seen.kept
     ends = [*(x(dot.x) for dot in kept[1:]), FULL][:len(kept)]
     yield path("band", "".join(f"M{x(d.x):.1f} {_in(y(d.low)):.1f}H{end:.1f}V{_in(y(d.high)):.1f}H{x(d.x):.1f}Z"
                                for d, end in zip(kept, ends, strict=True) if d.low < d.high))
     yield path("base", f"M0 {y(scene.baseline):.1f}H1000" if y.holds(scene.baseline) else "")
-    for kind, line in (("explored", "edot"), ("discard", "dots"), ("barred", "barred"), ("open", "odot")):
-        places = [sight.at(dot) for dot in inside if dot.kind == kind and _on(sight, dot)]
-        data = dots(places, square=kind == "barred")
-        yield path(line, data)
-        yield path({"edot": "ehole", "odot": "ohole"}.get(line, ""), data) if line in ("edot", "odot") else ""
-    beyond = [(x(dot.x), dot.y > y.high) for dot in inside if dot.kind not in ("keep", "explored") and not _on(sight, dot)]
-    yield path("far", "".join(f"M{at:.1f} {0 if top else FULL - FAR:.0f}v{FAR}" for at, top in beyond))
+    yield path("edot", explored := dots(seen.places["explored"]))
+    yield path("ehole", explored)
+    yield path("dots", dots(seen.places["discard"]))
+    yield path("barred", dots(seen.places["barred"], square=True))
+    yield path("odot", waiting := dots(seen.places["open"]))
+    yield path("ohole", waiting)
+    yield path("far", "".join(f"M{at:.1f} {0 if above else FULL - FAR:.0f}v{FAR}" for at, above in seen.beyond))
     yield path("guide", "".join(f"M{x(dot.x):.1f} {y(dot.y):.1f}H1000" for dot in chosen(kept)[:-1]))
     before = [dot.y for dot in scene.kept if dot.x < x.low][-1:] or [scene.baseline]
     yield path("step", f"M0 {y(before[0]):.1f}" + "".join(f"H{x(d.x):.1f}V{y(d.y):.1f}" for d in kept) + "H1000")
@@ -145,10 +177,6 @@ def _drawn(scene: Scene, sight: Frame, inside: Sequence[Dot], kept: Sequence[Dot
     data = dots((x(dot.x), y(dot.y)) for dot in kept)
     yield path("ring", data)
     yield path("kdot", data)
-
-
-def _on(sight: Frame, dot: Dot) -> bool:
-    return sight.y.holds(dot.y)
 
 
 def _in(height: float) -> float:
@@ -263,12 +291,11 @@ def _told(scene: Scene, kept: Sequence[Dot], sight: Frame) -> str:
     return " ".join(parts) + " The left and right arrow keys walk through the experiments, Enter opens one."
 
 
-def _legend(scene: Scene, sight: Frame, inside: Sequence[Dot]) -> str:
-    beyond = sum(dot.kind not in ("keep", "explored") and not _on(sight, dot) for dot in inside)
-    here = {kind: sum(dot.kind == kind for dot in inside) for kind in ("keep", "discard", "barred", "open", "explored")}
-    rows = [(here["keep"], "keep", "kept, band: 95 % interval"), (here["discard"], "discard", "no better"),
+def _legend(scene: Scene, seen: Placed) -> str:
+    here = {kind: sum(dot.kind == kind for _, _, dot in seen.points) for kind in ("discard", "barred", "open", "explored")}
+    rows = [(len(seen.kept), "keep", "kept, band: 95 % interval"), (here["discard"], "discard", "no better"),
             (here["barred"], "barred", "broke a guard"), (here["open"], "open", "open"),
-            (beyond, "far", "of them beyond the scale"),
+            (len(seen.beyond), "far", "of them beyond the scale"),
             (here["explored"], "explored", "explored in single runs, which claim nothing"),
             (len(scene.crashed), "crash", "crashed"), (len(scene.fouled), "foul", "out of bounds"),
             (scene.unmeasured, "", "dropped without a number of their own"), (scene.waiting, "", "not measured yet")]
@@ -282,14 +309,15 @@ def _axis(scene: Scene) -> str:
     return f"Height: {scene.metric}{unit}, {way} is better"
 
 
-def _points(sight: Frame, inside: Sequence[Dot], ident: str) -> str:
-    """The points as data, from left to right."""
-    told = len(inside) <= MOST_TOLD
-    rows = sorted((dot.x, dot) for dot in inside)
-    data = [[dot.id, round(sight.x(x)), round(sight.at(dot)[1]), dot.kind, *([_effect(dot, sight), dot.title] if told else [])]
-            for x, dot in rows]
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
-    return f'<script type="application/json" id="{ident}-points">{text}</script>'
+def _points(sight: Frame, seen: Placed, ident: str) -> str:
+    """The points as data."""
+    if len(seen.points) > MOST_TOLD:
+        text = ",".join([f'[{dot.id},{x:.0f},{y:.0f},"{dot.kind}"]' for x, y, dot in seen.points])
+    else:
+        told = [[dot.id, round(x), round(y), dot.kind, _effect(dot, sight), dot.title] for x, y, dot in seen.points]
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))[1:-1]
+    text = text.replace("<", "\\u003c").replace("&", "\\u0026")
+    return f'<script type="application/json" id="{ident}-points">[{text}]</script>'
 
 
 def _effect(dot: Dot, sight: Frame) -> str:
