@@ -26,9 +26,8 @@ from overnight.night.session import Session
 from overnight.referee.estimates import Estimate, estimate
 from overnight.repo import SEAM, Repo
 from overnight.report import audit as audited
-from overnight.report import morning
+from overnight.report import files, morning
 from overnight.testing.sandbox import processes
-from overnight.views.experiment import history
 
 # ---- the arithmetic --------------------------------------------------------------------------------------------
 
@@ -521,7 +520,7 @@ def test_the_report_shows_the_audit_of_the_present_frontier_and_of_no_other(chec
     assert audited.load(home(folder) / "audit.json", lab) == found
     lab.commit = "0" * 40
     assert audited.load(home(folder) / "audit.json", lab) is None
-    assert "## Audit" not in morning.report_md(history(lab), "x.png")
+    assert "## Audit" not in morning.report_md(files.read(lab, folder), "x.png")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\xff"])
@@ -532,12 +531,13 @@ def test_a_file_that_is_no_audit_is_passed_over(tmp_path, content):
 
 
 @pytest.mark.sandbox
-def test_words_of_a_candidate_cannot_leave_their_cell(checked):
+def test_words_of_a_candidate_cannot_leave_their_cell(checked, tmp_path):
     hostile = "| `x` <b>\x1b[31m\n| y"
     plan = msgspec.structs.replace(checked[1].plan, groups=(), keeps=(msgspec.structs.replace(checked[1].plan.keeps[0], title=hostile),))
     found = conclude(plan, [Run(r.commit, r.seed, "crash", None, hostile) for r in checked[1].runs], 0.0)
     assert "\x1b" not in "".join(audited.lines(found))
-    (row,) = [x for x in morning.report_md(history(Session(checked[0]).read()), "x.png", found).splitlines() if x.startswith("| #1 ")]
+    report = msgspec.structs.replace(files.read(Session(checked[0]).read(), tmp_path), audit=found)
+    (row,) = [x for x in morning.report_md(report, "x.png").splitlines() if x.startswith("| #1 ")]
     assert row.count("|") == 5 and "\x1b" not in row
 
 

@@ -109,7 +109,7 @@ def test_labels_are_moved_apart_by_as_little_as_possible_and_stay_within():
 def test_the_newest_and_the_largest_keeps_are_named():
     kept = [dot(n, 3.5 - n / 100, "keep", effect=n % 13 / 100) for n in range(1, 41)]
     found = read(progress(scene(kept)))
-    named = {int(re.search(r"#(\d+)", words)[1]) for words in found.words if re.match(r" #\d+, then", words)}
+    named = {int(re.search(r"#(\d+)", words)[1]) for words in found.words if re.fullmatch(r" #\d+", words)}
     assert 40 in named and {12, 25, 38} <= named and len(named) == 8
 
 

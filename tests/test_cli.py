@@ -80,11 +80,11 @@ def test_show_of_nothing_is_a_sentence(night):
     assert "no experiment 999" in sentence(overnight("show", "999", night))
 
 
-def test_report_writes_its_four_files(night, tmp_path):
+def test_report_writes_its_files(night, tmp_path):
     done = overnight("report", night, "--to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["progress.png", "progress.svg", "report.md",
-                                                                   "results.tsv"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "card.png", "progress.png", "progress.svg", "report.html", "report.md", "results.tsv"]
     assert (tmp_path / "out" / "results.tsv").read_text().splitlines()[0].split("\t") == [
         "commit", "loss", "memory_gb", "status", "description"]
 

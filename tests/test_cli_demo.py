@@ -21,7 +21,7 @@ def test_it_goes_on_until_something_is_kept_and_leaves_a_report(tmp_path):
     assert json.loads(overnight("status", tmp_path / "demo", "--json").stdout)["kept"] > 0
     again = next(line for line in done.stdout.splitlines() if "where it stands" in line)
     assert f"XDG_STATE_HOME={os.environ['XDG_STATE_HOME']} overnight status" in again
-    assert {"progress.svg", "report.md"} <= {path.name for path in (tmp_path / "demo/report").iterdir()}
+    assert {"progress.svg", "report.md", "report.html", "card.png"} <= {path.name for path in (tmp_path / "demo/report").iterdir()}
     assert git(tmp_path / "demo", "log", "--format=%s", "overnight/synthetic").splitlines()[-1] == "The track as it comes"
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from overnight.contracts import EXPECTS, MATTERS, Best, Change, Explored
 from overnight.lab import leads, snapshot
 from overnight.lab.events import Judged, Measured, Probed, Proposed
 from overnight.lab.jobs import Measure, Proposal
-from overnight.report import live, morning, standing, tables
+from overnight.report import files, live, morning, standing, tables
 from overnight.views import points, public, sentences
 from overnight.views import timeline as scene
 from overnight.views.experiment import History, detail, history
@@ -201,7 +202,7 @@ def test_status_report_and_table_count_points(night, told):
     count = len(told.points)
     assert f"{count} explored" in tables.headline(told.track)
     assert any(f"explored {count} points" in line for line in standing.standing(told.track, told.kept, False))
-    report = morning.report_md(told)
+    report = morning.report_md(files.read(night.lab.state, Path("nowhere")))
     assert "## What was explored" in report and f"explored {count} points, which claim nothing" in report
     assert f"#{told.kept[0].id} |" in report.partition("## What was explored")[2]
     rows = [row.split("\t") for row in tables.results_tsv(told).splitlines()]

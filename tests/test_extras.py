@@ -18,7 +18,7 @@ from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
 PACKAGES = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
-            "notify": "apprise", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2"}
+            "notify": "apprise", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2 pygments"}
 ALL = " ".join(PACKAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -109,12 +109,19 @@ def test_without_any_extra_every_command_of_a_night_works(track):
 def test_without_charts_a_report_has_all_but_its_pictures_and_one_sentence(track, tmp_path):
     done = without(PACKAGES["charts"], "report", track, "--to", tmp_path / "out")
     assert done.returncode == 0 and done.stderr == f"overnight: drawing the report's pictures {advice('charts')}\n"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.md", "results.tsv"]
-    assert done.stdout.splitlines() == [str(tmp_path / "out" / name) for name in ("results.tsv", "report.md")]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.md", "results.tsv"]
+    assert done.stdout.splitlines() == [str(tmp_path / "out" / name) for name in ("results.tsv", "report.md", "report.html")]
     whole = overnight("report", track, "--to", tmp_path / "whole")
     assert whole.returncode == 0 and not whole.stderr
     text, drawn = [(tmp_path / name / "report.md").read_text() for name in ("out", "whole")]
     assert "progress" not in text and text == re.sub(r"!\[.*\]\(progress\.png\)\n\n", "", drawn) != drawn
+
+
+def test_without_web_a_report_has_all_but_its_page_and_one_sentence(track, tmp_path):
+    done = without(PACKAGES["web"], "report", track, "--to", tmp_path / "out")
+    assert done.returncode == 0 and done.stderr == f"overnight: the report as a page {advice('web')}\n"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "card.png", "progress.png", "progress.svg", "report.md", "results.tsv"]
 
 
 def test_without_similarity_an_idea_is_known_again_by_its_own_words(track):

@@ -17,7 +17,7 @@ from overnight.lab.measurements import CALIBRATION
 from overnight.lab.state import State
 from overnight.referee import failures, noise
 from overnight.report.live import sentence
-from overnight.report.morning import _effort
+from overnight.report.morning import effort
 from overnight.views.track import track
 
 ONE = CONTRACT + "[referee]\nstack = 1\n"
@@ -184,7 +184,7 @@ def test_the_failures_of_the_baseline_are_said():
     night = Night(FakeWorld(2, referee_world, baseline=THIRD), measure_slots=1).go(runs=150)
     found = track(night.lab.state)
     assert 0 < found.baseline_failed < found.baseline_tried == len(night.lab.state.known.of("c0"))
-    assert f"The baseline itself failed on {found.baseline_failed} of {found.baseline_tried} seeds" in "".join(_effort(found))
+    assert f"The baseline itself failed on {found.baseline_failed} of {found.baseline_tried} seeds" in "".join(effort(found))
 
 
 def test_a_candidate_that_repairs_the_crashes_is_kept_and_one_that_fails_far_more_often_is_a_crash():

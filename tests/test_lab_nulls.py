@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,7 @@ from fakes import CONTRACT, FakeWorld, Idea, Night, held, referee_world, without
 from overnight.lab.jobs import Measure
 from overnight.lab.nulls import LONG, USUAL, enough, unseen
 from overnight.lab.state import State
-from overnight.report import live, morning
-from overnight.views.experiment import history
+from overnight.report import files, live, morning
 from overnight.views.track import noise_by_commit, track
 
 EXACT = partial(FakeWorld, baseline=Idea(spread=0.0))  # the same number whatever the seed
@@ -156,7 +156,7 @@ def test_what_they_showed_is_said_in_a_line():
     assert noise_by_commit(track(left)) == "8 edits that do nothing left y as it is: at most 31 % of all such edits move it (95 %)"
     words = noise_by_commit(track(moved))
     assert words.startswith("5 of 5 edits that do nothing moved y, by 0.") and "every run is made with one of its own" in words
-    assert words[1:] in morning.report_md(history(moved)) and track(moved).under_edits and not track(left).under_edits
+    assert words[1:] in morning.report_md(files.read(moved, Path("nowhere"))) and track(moved).under_edits and not track(left).under_edits
 
 
 def test_a_night_says_what_it_measures():

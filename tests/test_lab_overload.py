@@ -9,7 +9,7 @@ from overnight.lab.events import Judged, Measured, Started
 from overnight.lab.jobs import Measure
 from overnight.lab.overload import LONGEST_PAUSE, MOST_WAITING, Overload
 from overnight.report.live import sentence
-from overnight.report.morning import _effort
+from overnight.report.morning import effort
 from overnight.track.spec import parse
 from overnight.views.track import track
 
@@ -110,7 +110,7 @@ def test_the_user_is_told_while_it_lasts_and_how_much_was_lost():
     lost = next(e for e in reversed(night.events) if isinstance(e, Measured))
     assert sentence(state, lost).endswith("nothing is kept meanwhile; tried again in 1 s")
     found = track(state)
-    assert "1 run did not count, because other work overloaded the machine then." in _effort(found)
+    assert "1 run did not count, because other work overloaded the machine then." in effort(found)
     assert found.overload.startswith("the machine is overloaded by other work (for 40 % of its time") and found.lost_to_load == 1
     state.apply(Started(0.0, 1, "none", "0"))
     assert track(state).overload == "" and track(state).lost_to_load == 1

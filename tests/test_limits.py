@@ -2,6 +2,7 @@
 
 import random
 import statistics
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -12,9 +13,9 @@ from overnight.lab.jobs import Measure, Propose
 from overnight.referee import limits as price
 from overnight.referee.decision import Evidence, More, Policy
 from overnight.referee.kinds import KINDS
+from overnight.report import files
 from overnight.report.morning import report_md
 from overnight.report.standing import standing
-from overnight.views.experiment import history
 from overnight.views.track import track
 
 WORTHWHILE = CONTRACT.replace('"minimize"', '"minimize"\nunit = "nats"\nworthwhile = 0.1')
@@ -132,4 +133,4 @@ def test_status_and_report_say_it():
     state = Night(FakeWorld(4, small, explores=12), contract=WORTHWHILE).go(runs=60).lab.state
     said = track(state).limits.sentence
     assert f"{said}." in list(standing(track(state), (), at_work=False))
-    assert f"{said[1:]}." in report_md(history(state))
+    assert f"{said[1:]}." in report_md(files.read(state, Path("nowhere")))

@@ -6,6 +6,7 @@ import random
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from overnight.lab.jobs import Measurement
 from overnight.lab.lab import Lab
 from overnight.lab.state import State
 from overnight.referee.findings import Finding
-from overnight.report import chart, morning, tables
+from overnight.report import chart, files, learned, markdown, morning, tables
 from overnight.report.standing import standing
 from overnight.report.svg.axes import apart
 from overnight.track import units
@@ -42,6 +43,7 @@ command = ["python", "train.py"]
 """
 SCORED = {"source": "", "score": '[score]\ncommand = ["python", "score.py"]'}
 REPORTED = {"source": 'from = "output"\npattern = "x: (.*)"', "score": ""}
+NOWHERE = Path("nowhere")  # the state folder of a night that never had one
 HOSTILE = "| <script>alert(1)</script> `x` ``y`` **bold** [link](http://evil) $\\frac$ \x1b[31m\u202e\u2028\ttab"
 
 
@@ -279,7 +281,7 @@ def test_a_baseline_that_fails_is_said_on_the_chart(tmp_path):
 
 
 def report(lab):
-    return morning.report_md(history(lab), "progress.png")
+    return morning.report_md(files.read(lab, NOWHERE), "progress.png")
 
 
 def test_the_report_says_what_improved_by_how_much_and_at_what_cost():
@@ -332,8 +334,8 @@ def test_the_report_groups_what_was_learned():
                         finding=Finding("promising", 0.6, 0.05, 0.2, 9)))
     night.end("discard", "no sign of an improvement: together with 3 more it came out -0.1 on one seed", "one of four")
     text = report(night.lab.state)
-    kinds = [morning.PROMISING, morning.SMALL, morning.FADED, morning.NEUTRAL, morning.WORSE, morning.GUARD, morning.TOGETHER,
-             morning.UNKNOWN]
+    kinds = [learned.PROMISING, learned.SMALL, learned.FADED, learned.NEUTRAL, learned.WORSE, learned.GUARD, learned.TOGETHER,
+             learned.UNKNOWN]
     titles = ["hope", "tiny", "faded", "same", "worst", "bad", "slow", "one of four", "clash"]
     assert [text.index(f"**{kind}**") for kind in kinds] == sorted(text.index(f"**{kind}**") for kind in kinds)
     assert [text.index(f"`{title}`") for title in titles] == sorted(text.index(f"`{title}`") for title in titles)
@@ -380,12 +382,12 @@ def test_words_from_candidates_stay_inside_their_code_spans():
 
 
 def test_words_of_the_contract_have_no_markup():
-    assert morning.prose("<b>*x*</b> val_bpc _y_ | `z`") == "&lt;b&gt;\\*x\\*&lt;/b&gt; val_bpc \\_y\\_ \\| \\`z\\`"
+    assert markdown.prose("<b>*x*</b> val_bpc _y_ | `z`") == "&lt;b&gt;\\*x\\*&lt;/b&gt; val_bpc \\_y\\_ \\| \\`z\\`"
 
 
 @pytest.mark.parametrize("text", ["a`b", "``", "`", "a```b``c", "plain", "\\"])
 def test_a_code_span_cannot_be_left(text):
-    span = morning.code(text)
+    span = markdown.code(text)
     fence = re.match("`+", span)[0]
     assert span.endswith(fence) and fence not in re.findall("`+", span[len(fence):-len(fence)])
     assert span.strip("` ") == text.strip("`")
@@ -393,9 +395,9 @@ def test_a_code_span_cannot_be_left(text):
 
 @pytest.mark.parametrize("count", [0, 1, 40, 2000])
 def test_all_files_are_written(count, tmp_path):
-    paths, missing = morning.write(busy_night(count), tmp_path / "deep" / "report")
+    paths, missing = files.write(files.read(busy_night(count), NOWHERE), tmp_path / "deep" / "report")
     assert not missing
-    assert [path.name for path in paths] == ["results.tsv", "report.md", "progress.svg", "progress.png"]
+    assert [path.name for path in paths] == ["results.tsv", "report.md", "progress.svg", "progress.png", "card.png", "report.html"]
     assert all(path.stat().st_size > 0 for path in paths)
     assert "](progress.png)" in paths[1].read_text(encoding="utf-8")
 

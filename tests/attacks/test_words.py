@@ -8,7 +8,7 @@ import subprocess
 from attacks.suite import HONEST, Attack, Stopped
 from conftest import git, overnight
 from overnight.night.session import Session
-from overnight.report import live, morning
+from overnight.report import files, live
 from overnight.views import sentences
 from overnight.views.experiment import detail, experiment, line
 from overnight.views.track import track
@@ -93,7 +93,7 @@ class TestWords(Stopped):
             assert sum(line.startswith(("#1 keep", "Overnight-", "SYSTEM", "Compared: 900")) for line in lines) == 0
 
     def test_no_report_obeys_them(self, night, tmp_path):
-        texts = {p.suffix: p.read_text() for p in morning.write(Session(night.folder).read(), tmp_path).paths
+        texts = {p.suffix: p.read_text() for p in files.write(files.read(Session(night.folder).read(), tmp_path), tmp_path).paths
                  if p.suffix in (".md", ".tsv")}
         assert len(texts) == 2 and controls("".join(texts.values())) == set()
         assert "<script>" not in re.sub(r"(`+).+?\1", "", texts[".md"])  # what is left outside of code

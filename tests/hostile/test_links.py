@@ -158,7 +158,8 @@ def link_that_leads_to_itself(scene):
 @attack("run", "merge")
 def notes_are_links(scene):
     """The names of reports, in the tree, lead into the victim's home"""
-    for name in ("results.tsv", "report.md", "progress.svg", "progress.png", "state.snapshot", "lock", "report", "branch"):
+    for name in ("results.tsv", "report.md", "progress.svg", "progress.png", "card.png", "report.html", "state.snapshot",
+                 "lock", "report", "branch"):
         scene.link(name, "../../.bashrc")
 
 

@@ -53,7 +53,7 @@ def lock_is_a_link(scene):
 @attack("run", *READING, says=NOTHING)
 def report_is_a_link(scene):
     """The victim's file is overwritten as the report"""
-    for name in ("report.md", "results.tsv", "progress.svg", "progress.png"):
+    for name in ("report.md", "results.tsv", "progress.svg", "progress.png", "card.png", "report.html"):
         scene.link(f".overnight/report/{name}", "../../../../.bashrc")
 
 

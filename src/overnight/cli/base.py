@@ -111,7 +111,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "metric": ("metric", "Further metrics: what is suggested, what you grant, and what was kept measured by it."),
     "pause": ("outside", "Start nothing new until `overnight resume`; what runs goes on to its end."),
     "program": ("program", "The versions of program.md that the journal knows, and the one in force."),
-    "report": ("look", "Write results.tsv, report.md, progress.svg and progress.png."),
+    "report": ("look", "Write the report as a page and as markdown, with its pictures."),
     "resume": ("outside", "Go on after a pause."),
     "run": ("night", "Try ideas until the time is over; Ctrl-C stops, running it again goes on."),
     "serve": ("serving", "Show tracks in a browser, while nights are at work and after."),

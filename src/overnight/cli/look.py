@@ -9,9 +9,11 @@ import click
 from msgspec.structs import asdict
 
 from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, RUNG, count, main, say, tell
-from overnight.errors import OvernightError, TrackError
+from overnight.errors import JournalError, OvernightError, TrackError
+from overnight.lab.events import Event
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
+from overnight.report.content import Checked
 from overnight.report.folding import folded, width
 from overnight.report.standing import standing
 from overnight.track.units import number
@@ -146,15 +148,32 @@ def show(experiment: str, folder: Path, rung: str, as_json: bool) -> None:
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.")
 @DONE
 def report(folder: Path, rung: str, to: Path | None) -> None:
-    """Write results.tsv, report.md, progress.svg and progress.png."""
-    from overnight.report import audit, morning
+    """Write the report as a page and as markdown, with its pictures.
+
+    report.html opens from disk, asks for nothing and prints; report.md says the same. Besides: results.tsv, progress.svg,
+    progress.png, and card.png to share. What needs a missing extra is left out, and said.
+    """
+    from overnight.report import files
     session = Session(folder, rung=rung)
     state = session.read()
-    written = morning.write(state, to or session.home / "report", audit.load(session.home / audit.FILE, state))
+    events, checked = _checked(session)
+    written = files.write(files.read(state, session.home, events, checked), to or session.home / "report")
     for path in written.paths:
         tell(path)
-    if written.missing:
-        tell(f"overnight: {written.missing}", err=True)
+    for sentence in written.missing:
+        tell(f"overnight: {sentence}", err=True)
+
+
+def _checked(session: Session) -> tuple[list[Event], Checked]:
+    """The journal's events, and how it stands against its own hashes and the result branch, as a report says it."""
+    number, head = session.journal.head
+    events = list[Event]()
+    try:
+        events.extend(session.journal.replay())
+        session.verify()
+    except (JournalError, TrackError) as error:
+        return events, Checked(number, head, str(error))
+    return events, Checked(number, head)
 
 
 @main.command()

@@ -8,6 +8,7 @@ ratios). Means of different runs are never compared.
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -279,7 +280,7 @@ def _shown(each: ExperimentView, dot: Dot | None, x: float | None, along: Along 
     bounded = dot is not None and dot.interval is not None
     return PlaceView(each.id, place, dot.y if dot else None, dot.low if dot and bounded else None,
                      dot.high if dot and bounded else None, each.verdict.verdict, each.cause, each.verdict.effect,
-                     dot.title if dot else _title(each.title), each.proposed_at)
+                     dot.title if dot else short_title(each.title), each.proposed_at)
 
 
 # ---- places along the axis -------------------------------------------------------------------------------------
@@ -315,7 +316,7 @@ def _explored(told: History, places: Mapping[int, float], stands: Mapping[int, f
         for turn, point in enumerate(among, 1):
             if (y := _run(point, stands.get(point.parent), sign, ratios)) is not None:
                 x = begin + room * turn / (len(among) + 1)
-                yield Dot(point.point, "explored", x, y, y, y, point.gain or 0.0, None, _title(point.title))
+                yield Dot(point.point, "explored", x, y, y, y, point.gain or 0.0, None, short_title(point.title))
 
 
 def _gap(starts: Sequence[float], begin: float) -> float:
@@ -345,7 +346,7 @@ def _dot(each: ExperimentView, x: float, base: float | None, sign: int, ratios: 
     size = (each.level or 0.0) + sign * verdict.effect if ratios else base  # what its base measured
     bounds = verdict.interval if size > 0 or not ratios else None
     ends = [y, *(base - sign * bound * (base / size if ratios else 1.0) for bound in bounds or ())]
-    return Dot(each.id, _kind(each), x, y, min(ends), max(ends), verdict.effect, verdict.interval, _title(each.title))
+    return Dot(each.id, _kind(each), x, y, min(ends), max(ends), verdict.effect, verdict.interval, short_title(each.title))
 
 
 def _kind(each: ExperimentView) -> Kind:
@@ -355,8 +356,9 @@ def _kind(each: ExperimentView) -> Kind:
     return "keep" if verdict == "keep" else "open" if verdict == "open" else "discard"
 
 
-def _title(text: str) -> str:
-    """A title without the file that it names at its end, for which a chart has no room."""
+def short_title(text: str, most: int = TITLE) -> str:
+    """A title without the place that it names at its end ("(train.py)", "(train.py, line 3)"), for which there is no room."""
     shown = line(text, TITLE).replace("->", "→")
-    head, bracket, path = shown.rpartition(" (")
-    return head if bracket and path.endswith(")") and " " not in path else shown
+    head, bracket, place = shown.rpartition(" (")
+    names_place = bracket and place.endswith(")") and (" " not in place or re.search(r", lines? \d", place))
+    return line(head if names_place else shown, most)

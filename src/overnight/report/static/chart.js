@@ -63,7 +63,10 @@
     }
     open() {
       const point = this.points[this.at];
-      if (point && point[3] !== "explored" && this.box.dataset.href) location.href = this.box.dataset.href.replace("{id}", point[0]);
+      const href = point && point[3] !== "explored" && this.box.dataset.href;
+      if (!href) return;
+      const address = href.replace("{id}", point[0]);
+      if (address[0] !== "#" || document.getElementById(address.slice(1))) location.href = address;
     }
     dragged(event) { return this.from !== null && Math.abs(event.clientX - this.from) > 6; }
     pointerdown(event) {

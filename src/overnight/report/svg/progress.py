@@ -255,7 +255,8 @@ def _label(scene: Scene, sight: Frame, dot: Dot | None, place: float, top: float
     if dot is None:
         return f'{line}<text x="26" y="{at}" dy=".35em">{_level(scene, sight, scene.baseline)} baseline</text>'
     return (f'{line}<a href="{escape(href.format(id=dot.id))}"><text x="26" y="{at}" dy="-.25em"><tspan class="gain">'
-            f'{fixed(dot.effect, sight.places)}</tspan> #{dot.id}, then {_level(scene, sight, dot.y)}</text>'
+            f'{fixed(dot.effect, sight.places)}</tspan> #{dot.id}<tspan class="then">, then '
+            f'{_level(scene, sight, dot.y)}</tspan></text>'
             f'<text class="what" x="26" y="{at}" dy="1em">{escape(cut(dot.title, LETTERS))}</text></a>')
 
 
