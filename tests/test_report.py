@@ -524,7 +524,7 @@ def test_a_discard_is_told_in_a_word_before_the_referees_reason(tmp_path):
     assert "promising" not in slow
     assert "Found: promising, not proven, worth having with a chance of 62 %" in shown(night, 3, tmp_path)
     text = report(night.lab.state)
-    assert text.index(f"**{morning.PROMISING}**: 1 experiment") < text.index(f"**{morning.NEUTRAL}**: 1 experiment")
+    assert text.index(f"**{learned.PROMISING}**: 1 experiment") < text.index(f"**{learned.NEUTRAL}**: 1 experiment")
 
 
 def test_a_leap_in_a_number_that_the_program_prints_itself_is_to_be_looked_at_first(tmp_path):

@@ -199,6 +199,7 @@ def commands(report: Report) -> list[tuple[str, str]]:
     rows += [(f"overnight show {each.id}", "diff, runs and evidence of one experiment") for each in chosen]
     if told.kept:
         rows += [(f"overnight audit{seeds}", "measure what was kept again, on fresh seeds"),
-                 (f"git diff {track.base_commit[:7]}..{plain(track.branch, 90)}", "all that was kept, as one diff")]
+                 (f"git diff {track.base_commit[:7]}..{plain(track.branch, 90)}", "all that was kept, as one diff"),
+                 ("overnight merge", "take it into the branch that is checked out")]
     rows.append(("overnight log --verify", "the journal's chain of hashes, and whether the branch agrees"))
     return rows

@@ -225,7 +225,7 @@ class Views:
         judged, kept, asked = chosen.verdict != "open", chosen.verdict == "keep", self.state.usage.asked.get(chosen.asked)
         metrics = chosen.metrics if judged else {}
         return ExperimentView(
-            chosen.id, chosen.commit, chosen.base_commit, chosen.base, readable(chosen.researcher), readable(chosen.message),
+            chosen.id, chosen.commit, chosen.base_commit, chosen.base, readable(chosen.researcher), _message(chosen.message),
             verdict(chosen, self.unit), metrics.get(self.metric) if chosen.verdict in ("keep", "discard") else None,
             chosen.ratio if judged else None, metrics, chosen.measured if judged else 0, self.estimated, chosen.idea or None,
             chosen.size_delta, spent(asked) if asked else None, kept and self.one_seed, self._leap(chosen) if kept else None,
@@ -328,6 +328,12 @@ def _run(state: State, run: Measured, base: Metrics, older: bool, kept: bool, po
     return RunDetailView(run.run, run.stage, run.outcome, readable(run.reason), run.metrics, theirs, better, ratio, older,
                          beside, round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts,
                          {what: round(seconds, 4) for what, seconds in divided(run).items()})
+
+
+def _message(text: str) -> str:
+    """A commit's message as a page may show it. Its first line stays one line, whatever else in it breaks a line elsewhere."""
+    title, newline, rest = text.partition("\n")
+    return readable(title).replace("\n", " ") + newline + readable(rest)
 
 
 def _tail(text: str) -> str:

@@ -148,7 +148,7 @@ def _gain(track: TrackView) -> str:
     unit = f" {readable(track.unit, 24)}" if track.unit else ""
     if track.ratio is not None and _timed(track):
         return f"{percent(track.ratio)} {'lower' if track.ratio < 1 else 'higher'}"
-    return f"{'Better' if track.gain >= 0 else 'Worse'} by {number(abs(track.gain), 3)}{unit}"
+    return f"{'Better' if track.gain >= 0 else 'Worse'} by {number(abs(track.gain), 3, track.baseline or 0.0)}{unit}"
 
 
 def percent(ratio: float) -> str:
@@ -170,7 +170,8 @@ def _what(track: TrackView, found: FindingsView) -> AnswerView:
         return AnswerView("What did it find?", "Nothing yet" if track.open else "Nothing", (tried,) * bool(track.experiments))
     shown = sorted(found.keeps, key=lambda keep: -keep.effect)[:MOST_KEEPS]
     more = len(found.keeps) - len(shown)
-    lines = [span(keep.effect, keep.interval).replace("-", MINUS) for keep in shown] + [f"and {more:,} more"] * bool(more)
+    lines = [span(keep.effect, keep.interval, track.baseline).replace("-", MINUS) for keep in shown]
+    lines += [f"and {more:,} more"] * bool(more)
     ids = tuple(keep.id for keep in shown)
     return AnswerView("What did it find?", f"{len(found.keeps):,} kept", tuple(lines), ids, found.marks)
 
