@@ -103,7 +103,8 @@ def seen(word, home):
     state, record = State(), list(told(word))
     for event in record:
         state.apply(event)
-    session = SimpleNamespace(repo=Gone(), home=home, journal=Records(record), log=lambda name: word, program=Program(), begun=True)
+    session = SimpleNamespace(repo=Gone(), home=home, journal=Records(record), log=lambda name: word, program=Program(), begun=True,
+                              look=lambda: state, watch=SimpleNamespace(program=Program(), text=word, written="", digest=""))
     known: History = history(state)
 
     def shelf(number, full):
@@ -111,7 +112,7 @@ def seen(word, home):
 
     fields = {"name": "hostile", "state": state, "session": session, "full": True, "live": False, "now": 60.0, "seq": len(record),
               "head": "c" * 64, "names": ("hostile",), "book": lambda: known, "shelf": shelf}
-    missing = {name: None if name == "doing" else () for name in Seen.__dataclass_fields__ if name not in fields}
+    missing = {name: None for name in Seen.__dataclass_fields__ if name not in fields}
     return Seen(**fields, **missing)
 
 

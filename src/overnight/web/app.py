@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -17,6 +18,7 @@ from starlette.types import Lifespan
 
 from overnight.web import openapi
 from overnight.web.api import BASE, OPERATIONS, Parts, served
+from overnight.web.compare_page import begun
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.guard import Address, Guard
 from overnight.web.live import Hub
@@ -81,11 +83,14 @@ class Application:
         async def show(request: Request) -> Response:
             asked = dict(request.query_params) | {name: str(value) for name, value in request.path_params.items()}
             name = str(request.path_params["name"])
+            other = asked.get("with", "") if page.path == "compare" else ""
+            known = other in self.tracks.names
+            one = await self.tracks.shown(other, request.scope["full"], begun) if known else None
 
             def render(seen: Seen) -> str:
                 if seen.state.opened is None:
                     return notice(seen.session.repo.folder.name, WAITING, name)
-                return page.render(seen, asked)
+                return page.render(replace(seen, beside=one), asked)
 
             return HTMLResponse(await self.tracks.shown(name, request.scope["full"], render))
 

@@ -13,7 +13,7 @@ from overnight.web.fragments import FRAGMENTS
 from overnight.web.rendering import html
 from overnight.web.seen import Seen
 
-MENU = ("", "experiments", "ideas", "team", "ladder", "journal")  # in its order
+MENU = ("", "findings", "experiments", "ideas", "program", "team", "compare", "ladder", "journal")  # in its order
 NAMES = {"": "Night", "findings": "Findings", "experiments": "Experiments", "ideas": "Ideas", "program": "Program",
          "team": "Team", "compare": "Compare", "ladder": "Ladder", "journal": "Journal"}
 API = "/api/v1/tracks"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from overnight.lab.state import State
 from overnight.night.session import Session
+from overnight.views.compare import SideView
 from overnight.views.experiment import DetailView, History
 from overnight.views.jobs import JobView, NowView
 
@@ -25,6 +26,7 @@ class Seen:
     seq      number of the journal's last record, and `head` its hash; 0 and zeros where there is none
     names    the names of all tracks that are served, in their order
     book     gives the track's history, and `shelf` one experiment with its details; both remember
+    beside   another track that this one is to be compared with; None where none is asked for
     """
 
     name: str
@@ -39,6 +41,7 @@ class Seen:
     names: tuple[str, ...]
     book: Callable[[], History]
     shelf: Callable[[int, bool], DetailView]
+    beside: SideView | None = None
 
     @property
     def places(self) -> tuple[JobView, ...]:
