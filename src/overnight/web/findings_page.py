@@ -58,7 +58,8 @@ def _rows(found: FindingsView, shown: list[KeepView], address: str) -> Iterator[
                       WORDS[keep.code], TONES.get(keep.code, ""))
     if found.again is not None:
         tone = "again" if found.state == "holds" else "warn"
-        yield Row("The branch again, against the baseline", found.again.effect, found.again.interval, "again", found.claim, tone)
+        yield Row("The branch again, against the baseline", found.again.effect, found.again.interval, "again",
+                  found.claim, tone)
 
 
 def _card(seen: Seen, keep: KeepView) -> tuple[KeepView, Markup, str, str, str]:
