@@ -352,7 +352,8 @@ def cost(found: Sequence[tuple[float, int]], heard: Sequence[tuple[int, int, int
     yield ratio("runs that ended, watched / unwatched", [float(watched[1]) for watched, _ in pairs],
                 [float(alone[1]) for _, alone in pairs])
     yield exact("viewers that stayed to the end of their turn", min(there for there, _, _ in heard), f">= {count}")
-    yield exact("frames that each viewer got in a turn, at least", min(frames for _, _, frames in heard) / count, ">= 1")
+    yield exact("frames that each viewer got in a turn", sum(frames for _, _, frames in heard) / count / len(heard), ">= 1")
+    yield exact("  as kB", sum(moved for _, moved, _ in heard) / count / len(heard) / 1000, unit="kB")
 
 
 def seen_in_browser(experiments: int, visits: int, verdicts: int) -> Iterator[Row]:
