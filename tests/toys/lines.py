@@ -35,6 +35,10 @@ class LinesJournal:
         """Number and hash of the last record that is known here."""
         return self._head
 
+    def latest(self) -> tuple[int, str]:
+        """Number and hash of the last record as it is stored now."""
+        return self._last(self._whole())
+
     def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
         """Make events durable, all or none of them. Raises Conflict where another process wrote meanwhile."""
         if not events and expected_seq is None:
