@@ -86,7 +86,14 @@ EXAMPLES = [
         Carried(4, "unknown", reason="no"))),
 ]
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-FINITE = {Claimed: {"claim": st.builds(Claim, numbers, numbers, numbers)}}  # what a record cannot do without and that holds numbers
+counts, spans = st.integers(0, 2**53), st.tuples(numbers, numbers)
+FURTHER = st.builds(Further, st.text(), st.just("minimize"), st.just("watch"), st.text(), numbers, st.text() | numbers)
+KEPT = st.builds(KeepEffect, counts, numbers, spans, counts, numbers, st.text())
+SCORED = st.builds(Scored, FURTHER, st.lists(KEPT, max_size=2).map(tuple), numbers, spans, numbers, numbers)
+FINITE = {  # what a record cannot do without and that holds numbers
+    Claimed: {"claim": st.builds(Claim, numbers, numbers, numbers)},
+    Watched: {"found": st.lists(SCORED, max_size=2).map(tuple)},
+}
 
 
 class TestEvents(EventSuite):
