@@ -164,6 +164,7 @@ def test_logs_are_sent_in_parts_and_those_of_scoring_with_the_token_alone(track,
     whole = ask.get(place)
     assert whole.status_code == 200 and b"Traceback" in whole.content and whole.headers["content-type"].startswith("text/plain")
     part = ask.get(place, headers={"Range": "bytes=5-14"})
+    assert "content-encoding" not in part.headers
     assert part.status_code == 206 and part.content == whole.content[5:15]
     assert part.headers["content-range"] == f"bytes 5-14/{len(whole.content)}"
     assert ask.get(place, headers={"Range": "bytes=-9"}).content == whole.content[-9:]
@@ -254,3 +255,9 @@ def test_the_description_has_every_operation_with_its_parameters_and_types():
         assert all(parameter["description"] for parameter in here["parameters"] if parameter["in"] == "query")
     assert "DetailView" in told["components"]["schemas"] and "Problem" in told["components"]["schemas"]
     assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_what_is_long_is_sent_compressed_to_those_that_ask(ask):
+    plain, packed = (ask.get("/t/long/", headers={"Accept-Encoding": how}) for how in ("identity", "gzip"))
+    assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2

@@ -24,6 +24,7 @@ from overnight.web.guard import Address, Guard
 from overnight.web.live import Hub
 from overnight.web.notices import listed, notice
 from overnight.web.orders import Orders
+from overnight.web.packing import LEAST_BYTES, LEVEL, Packing
 from overnight.web.pages import PAGES, Page
 from overnight.web.problems import HANDLERS, Refused
 from overnight.web.seen import Seen
@@ -43,8 +44,9 @@ class Application:
         self.tracks, self.tokens = tracks, tokens
         self.hub = Hub(tracks, FRAGMENTS)
         self._parts: Parts | None = None
-        self.asgi = Starlette(routes=self._routes(), middleware=[Middleware(Guard, where=where, tokens=tokens)],
-                              exception_handlers=HANDLERS, lifespan=self._lifespan())
+        before = [Middleware(Guard, where=where, tokens=tokens),
+                  Middleware(Packing, minimum_size=LEAST_BYTES, compresslevel=LEVEL)]
+        self.asgi = Starlette(routes=self._routes(), middleware=before, exception_handlers=HANDLERS, lifespan=self._lifespan())
 
     def _lifespan(self) -> Lifespan[Starlette]:
         @asynccontextmanager
