@@ -79,6 +79,35 @@ def test_an_idea_is_added_with_the_keyboard_alone(browser, address, names):
         looked.page.wait_for_selector("li.idea:has-text('along a cosine')", timeout=20_000)
 
 
+def test_an_idea_is_moved_up(browser, address, names):
+    with visit(browser, f"{address}{names[0]}") as looked:
+        page = signed_in(looked, address, names[0]).page
+        page.goto(f"{address}{names[0]}ideas")
+        for words in ("Anneal the sampler", "Freeze the first layer"):
+            page.fill("#idea", words)
+            page.check("[data-key='idea-anyway']")
+            page.click("[data-key='idea-add']")
+            page.wait_for_selector(f"li.idea:has-text('{words}')", timeout=20_000)
+        last = page.locator("#h-next >> xpath=../.. >> li.idea").last.get_attribute("id")
+        before = page.locator(f"#{last} .num").first.inner_text()
+        page.click(f"#{last} button[aria-label^='Move up']")
+        page.wait_for_selector(f"#{last} .num:text-is('{int(before) - 1}')", timeout=20_000)
+
+
+def test_a_program_is_written_and_a_late_one_is_told(browser, address, names):
+    with visit(browser, f"{address}{names[0]}") as looked, visit(browser, f"{address}{names[0]}") as other:
+        for each in (looked, other):
+            signed_in(each, address, names[0]).page.goto(f"{address}{names[0]}program")
+        looked.page.fill("#text", "Try small steps first.\n")
+        looked.page.click("[data-key='program-save']")
+        looked.page.wait_for_selector("pre[aria-label='The program']:has-text('Try small steps first.')", timeout=20_000)
+        other.page.fill("#text", "Try large steps first.\n")
+        other.page.click("[data-key='program-save']")
+        other.page.wait_for_selector("#said.bad:has-text('another version is in force')")
+        other.page.reload()
+        assert "Try small steps first." in other.page.inner_text("main")
+
+
 def test_a_page_can_be_walked_through_by_keys(browser, address, names):
     with visit(browser, f"{address}{names[0]}experiments") as looked:
         looked.page.keyboard.press("Tab")

@@ -224,6 +224,59 @@ def test_an_idea_is_added_once_by_its_mark_and_dropped(track, ask):
     assert ask.delete(f"{T}/ideas/99999", headers=BEARER).status_code == 404
 
 
+def test_an_idea_is_moved_to_another_place(track, ask):
+    numbers = []
+    for title in ("Clip gradients by their norm", "Tie the embeddings to the head"):
+        done = ask.post(f"{T}/ideas", headers=BEARER, json={"title": title, "anyway": True})
+        numbers.append(became(ask, done.headers["location"]).json()["idea"])
+    moved = ask.patch(f"{T}/ideas/{numbers[1]}", headers=BEARER, json={"position": 1})
+    assert moved.status_code == 202 and became(ask, moved.headers["location"]).json()["state"] == "done"
+    waiting = [entry.id for entry in Session(track.repo.folder).read().ideas.waiting()]
+    assert waiting[0] == numbers[1] and waiting.index(numbers[0]) > 0
+    assert ask.patch(f"{T}/ideas/99999", headers=BEARER, json={"position": 1}).status_code == 404
+    assert ask.patch(f"{T}/ideas/{numbers[0]}", headers=BEARER, json={"position": 0}).status_code == 422
+    assert ask.patch(f"{T}/ideas/{numbers[0]}", json={"position": 1}).status_code == 401
+    became(ask, ask.delete(f"{T}/ideas/{numbers[0]}", headers=BEARER).headers["location"])
+    done = ask.patch(f"{T}/ideas/{numbers[0]}", headers=BEARER, json={"position": 1})
+    assert done.status_code == 409 and "does not wait" in done.json()["detail"]
+
+
+def test_a_program_is_written_over_the_version_that_was_read_alone(track, ask):
+    first = ask.get(f"{T}/program")
+    tag, text = first.headers["etag"], "Be bold, and measure twice.\n"
+    key = {"Idempotency-Key": "0a1b2c3d-0000-4000-8000-00000000000a"}
+    assert tag == f'"{first.json()["in_force"]}"'
+    missing = ask.put(f"{T}/program", headers=BEARER, json={"text": text})
+    assert missing.status_code == 428 and missing.json()["field"] == "If-Match"
+    assert ask.put(f"{T}/program", headers=BEARER | {"If-Match": '"other"'}, json={"text": text}).status_code == 412
+    wrong = ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag}, json={"text": "---\n[\n---\n"})
+    assert wrong.status_code == 422 and wrong.json()["field"] == "text"
+    large = ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag}, json={"text": "x" * (65 << 10)})
+    assert large.status_code == 413 and "64 KiB" in large.json()["detail"]
+    done = ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag} | key, json={"text": text})
+    assert done.status_code == 202 and became(ask, done.headers["location"]).json()["state"] == "done"
+    again = ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag} | key, json={"text": text})
+    assert again.status_code == 202 and again.json()["state"] == "done"  # the same order, though it is in force by now
+    now = ask.get(f"{T}/program").json()
+    assert (now["text"], now["pending"], now["problem"]) == (text, True, "") and now["versions"][-1]["in_force"]
+    assert ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag}, json={"text": "Late.\n"}).status_code == 412
+    assert (track.repo.folder / "program.md").read_text() != text
+    later = Session(track.repo.folder)
+    assert later.read() and later.program.prose == text
+
+
+def test_a_program_that_is_broken_is_told_and_not_written_over(track, ask):
+    place = track.repo.folder / "program.md"
+    had = place.read_text()
+    place.write_text("---\n[\n---\n")
+    try:
+        found = ask.get(f"{T}/program").json()
+        assert "program.md" in found["problem"] and found["versions"]
+        assert ask.put(f"{T}/program", headers=BEARER | {"If-Match": "*"}, json={"text": "x"}).status_code == 409
+    finally:
+        place.write_text(had)
+
+
 def test_an_order_that_cannot_be_carried_out_is_a_conflict_with_its_reason(state, ask):
     for order in ("pause", "resume", "stop"):
         done = ask.post(f"{T}/orders", headers=BEARER, json={"order": order})

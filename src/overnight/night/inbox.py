@@ -30,6 +30,14 @@ def request() -> str:
     return f"{time.time_ns():020d}-{secrets.token_hex(4)}"
 
 
+def packed(order: Order) -> bytes:
+    """An order as it is put in. Raises TrackError where it is too large."""
+    body = msgspec.json.encode(order)
+    if len(body) > MOST_ORDER_BYTES:
+        raise TrackError(f"this is more than {MOST_ORDER_BYTES >> 10} KiB: say it in fewer words.")
+    return body
+
+
 class Inbox:
     """A folder of orders; `prepare` makes the folder above it, where an order is put in."""
 
@@ -40,9 +48,7 @@ class Inbox:
 
     def put(self, order: Order) -> None:
         """Put an order in. Raises TrackError where it is too large or the folder cannot be written."""
-        body = msgspec.json.encode(order)
-        if len(body) > MOST_ORDER_BYTES:
-            raise TrackError(f"this is more than {MOST_ORDER_BYTES >> 10} KiB: say it in fewer words.")
+        body = packed(order)
         if isinstance(order, Try) and not NAME.fullmatch(order.by):
             raise TrackError("a name has at most 60 letters, digits and .:@/-_ in it.")
         coming = self.folder / f".{order.request}"

@@ -62,6 +62,10 @@ class Session:
     @cached_property
     def watch(self) -> program.Watch:
         """The instructions, looked at when they are first wanted. Raises TrackError."""
+        return self.watched()
+
+    def watched(self) -> program.Watch:
+        """The instructions, as they are now. Raises TrackError."""
         found, written = program.Watch(self.repo.folder / "program.md"), self.state.written
         if written is not None and written.over == found.digest:
             with suppress(TrackError):  # a role's file that it names is gone: what the file says is in force

@@ -16,7 +16,7 @@ from overnight.errors import TrackError
 from overnight.lab.jobs import Checked, Order, WriteProgram
 from overnight.night.session import Session
 from overnight.track.program import Watch
-from overnight.views.program import ProgramView, program
+from overnight.views.program import ProgramView, Versions
 
 
 def checked(session: Session, order: Order) -> Order:
@@ -37,8 +37,15 @@ def _checked(session: Session, order: WriteProgram) -> Checked:
 def shown(session: Session) -> ProgramView:
     """The program of a track with all versions that its journal knows. Raises TrackError."""
     session.look()
-    watch = session.watch
-    return program(session.journal.replay() if session.begun else (), watch.program.sha256, watch.text, _pending(watch))
+    found = Versions()
+    for event in session.journal.replay() if session.begun else ():
+        found.hear(event)
+    return told(found, session.watch)
+
+
+def told(versions: Versions, watch: Watch) -> ProgramView:
+    """The program that is in force in a track's folder, with the versions that its journal knows."""
+    return versions.view(watch.program.sha256, watch.text, _pending(watch))
 
 
 def write(session: Session) -> str:

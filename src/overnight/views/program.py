@@ -63,21 +63,38 @@ class ProgramView(Struct, frozen=True):
 def program(events: Iterable[Event], in_force: str = "", text: str | None = None, pending: bool = False) -> ProgramView:
     """The versions that these events tell, all of the journal's. `in_force`, `text`, `pending`: as the track's folder has it
     now; without them what the journal told last."""
-    versions, owners = list[VersionView](), dict[int, int]()
+    found = Versions()
     for event in events:
+        found.hear(event)
+    return found.view(in_force, text, pending)
+
+
+class Versions:
+    """The versions that events tell, heard one by one in the journal's order."""
+
+    def __init__(self) -> None:
+        self._found: list[VersionView] = []
+        self._owners: dict[int, int] = {}
+
+    def hear(self, event: Event) -> None:
+        """Take one event up."""
+        found = self._found
         if isinstance(event, Organised | Programmed):
-            _heard(versions, event)
-        elif isinstance(event, Proposed) and versions and not event.request:
-            owners[event.experiment] = len(versions) - 1
-            versions[-1] = replace(versions[-1], experiments=versions[-1].experiments + 1)
-        elif isinstance(event, Judged) and event.verdict == "keep" and event.experiment in owners:
-            place = owners[event.experiment]
-            versions[place] = replace(versions[place], kept=versions[place].kept + 1)
-    now = in_force or (versions[-1].sha256 if versions else "")
-    latest = max((each.number for each in versions if each.sha256 == now), default=0)
-    shown = tuple(replace(each, in_force=each.number == latest) for each in versions)
-    known = next((each.text for each in shown if each.in_force), None)
-    return ProgramView(now, readable(text) if text is not None else known, pending, shown)
+            _heard(found, event)
+        elif isinstance(event, Proposed) and found and not event.request:
+            self._owners[event.experiment] = len(found) - 1
+            found[-1] = replace(found[-1], experiments=found[-1].experiments + 1)
+        elif isinstance(event, Judged) and event.verdict == "keep" and event.experiment in self._owners:
+            place = self._owners[event.experiment]
+            found[place] = replace(found[place], kept=found[place].kept + 1)
+
+    def view(self, in_force: str = "", text: str | None = None, pending: bool = False) -> ProgramView:
+        """What was heard so far; the rest as in `program`."""
+        now = in_force or (self._found[-1].sha256 if self._found else "")
+        latest = max((each.number for each in self._found if each.sha256 == now), default=0)
+        shown = tuple(replace(each, in_force=each.number == latest) for each in self._found)
+        known = next((each.text for each in shown if each.in_force), None)
+        return ProgramView(now, readable(text) if text is not None else known, pending, shown)
 
 
 def _heard(versions: list[VersionView], event: Organised | Programmed) -> None:

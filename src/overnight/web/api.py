@@ -85,6 +85,7 @@ class Operation(NamedTuple):
     status         of a good answer
     query, body    the types of its parameters and of what is sent; None: nothing is
     refusals       with which statuses it may refuse, besides those that every operation may
+    matched        whether If-Match must name the version that the sender saw
     tagged         whether its answers bear an ETag, so that one that is known already is 304
     """
 
@@ -99,6 +100,7 @@ class Operation(NamedTuple):
     body: type[Struct] | None = None
     refusals: tuple[int, ...] = ()
     tagged: bool = False
+    matched: bool = False
 
 
 # ---- serving one -----------------------------------------------------------------------------------------------
@@ -259,7 +261,7 @@ async def _end_session(asked: Asked) -> Response:
 async def _give(asked: Asked, make: Callable[[Seen, str], Any]) -> Response:
     """Hand an order in that is made of what is seen."""
     mark = orders.marked(asked.request.headers.get("idempotency-key"))
-    order, session = await asked.shown(lambda seen: (make(seen, mark), seen.session))
+    order, session = await asked.shown(lambda seen: (orders.checked(make(seen, mark)), seen.session))
     found = asked.parts.orders.give(asked.parts.tracks.named(asked.track), session, order)
     return told(found, 202, {"location": f"{BASE}/tracks/{asked.track}/orders/{mark}"})
 
@@ -271,6 +273,21 @@ async def _add_idea(asked: Asked) -> Response:
 async def _drop_idea(asked: Asked) -> Response:
     number = numbered(asked.params["number"], "idea")
     return await _give(asked, lambda seen, mark: orders.dropped(seen.state, number, mark))
+
+
+async def _move_idea(asked: Asked) -> Response:
+    number = numbered(asked.params["number"], "idea")
+    return await _give(asked, lambda seen, mark: orders.moved(seen.state, number, asked.body.position, mark))
+
+
+async def _program(asked: Asked) -> Response:
+    found = await asked.shown(reads.program)
+    return told(found, headers={"etag": f'"{found.in_force}"'})
+
+
+async def _write_program(asked: Asked) -> Response:
+    match = asked.request.headers.get("if-match")
+    return await _give(asked, lambda seen, mark: orders.programmed(seen, asked.body.text, match, mark))
 
 
 async def _order(asked: Asked) -> Response:
@@ -324,8 +341,13 @@ OPERATIONS: tuple[Operation, ...] = (
               body=wire.IdeaGiven, refusals=GIVEN),
     Operation("DELETE", f"{TRACK}/ideas/{{number}}", "dropIdea", "Take an idea out of the queue.", _drop_idea,
               wire.OrderView, 202, refusals=GIVEN),
-    Operation("GET", f"{TRACK}/program", "getProgram", "The instructions for researchers.", look_now(reads.program),
-              wire.ProgramView, refusals=ABSENT),
+    Operation("PATCH", f"{TRACK}/ideas/{{number}}", "moveIdea", "Move an idea to another place of the queue.", _move_idea,
+              wire.OrderView, 202, body=wire.PlaceGiven, refusals=GIVEN),
+    Operation("GET", f"{TRACK}/program", "getProgram", "The instructions for researchers, with their versions.", _program,
+              wire.ProgramNowView, refusals=ABSENT),
+    Operation("PUT", f"{TRACK}/program", "writeProgram",
+              "Let a text be in force as program.md; the file changes only by `overnight program --write`.", _write_program,
+              wire.OrderView, 202, body=wire.ProgramGiven, refusals=(*GIVEN, 412, 428), matched=True),
     _read(f"{TRACK}/team", "getTeam", "The researchers, and what became of what they proposed.", reads.team, wire.TeamView),
     _read(f"{TRACK}/journal", "listRecords", "Records of the journal, oldest first.", reads.journal, wire.RecordList,
           wire.JournalQuery),

@@ -12,6 +12,7 @@ from overnight.lab.state import State
 from overnight.night.session import Session
 from overnight.views.experiment import DetailView, ExperimentView, History, Views, detail
 from overnight.views.points import points
+from overnight.views.program import Versions
 from overnight.views.track import track
 from overnight.web.index import Index
 from overnight.web.public import unseen
@@ -64,6 +65,10 @@ class Shelf:
     def __init__(self) -> None:
         self._found: OrderedDict[int, DetailView] = OrderedDict()
         self._index = Index()
+
+    def versions(self, session: Session) -> Versions:
+        """The versions of the program. Raises JournalError."""
+        return self._index.versions(session.journal) if session.begun else Versions()
 
     def touch(self, event: Event) -> None:
         """Forget what a record changes; one that names several may change any."""

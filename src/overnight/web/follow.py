@@ -171,7 +171,7 @@ class Follower:
         """The track as a reader may see it now. Raises TrackError."""
         session = self.check()
         return Seen(self.name, self.state, session, full, self.live, self.doing, time.time(), self.seq, self.head, names,
-                    lambda: self._history(full), self._detail)
+                    lambda: self._history(full), self._detail, lambda: self.shelf.versions(session))
 
     def _history(self, full: bool) -> History:
         if self.state.opened is None:

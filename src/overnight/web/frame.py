@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from overnight.web.api import OPERATIONS
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.rendering import html
 from overnight.web.seen import Seen
@@ -57,14 +56,9 @@ def framed(seen: Seen, template: str, heading: str, current: str, fragments: tup
     frame's own; `stale`: it does not change by itself, so that it says where there is more by now."""
     made = {name: Markup(FRAGMENTS[name](seen)) for name in ("live", "foot", *fragments)}
     return html(template, heading=heading, track=seen.state.track.name, home=home(seen), api=api(seen),
-                now=round(seen.now, 3), writes=seen.full and offered("PUT", "program"), full=seen.full, live=seen.live,
+                now=round(seen.now, 3), full=seen.full, live=seen.live,
                 stream=f"{api(seen)}/events?after={seen.seq}",
                 menu=_menu(seen, current), judged=seen.state.judged if stale else None, fragments=made, **known)
-
-
-def offered(method: str, what: str) -> bool:
-    """Whether the API has this order for a track."""
-    return any(each.method == method and each.path.startswith(f"/tracks/{{track}}/{what}") for each in OPERATIONS)
 
 
 def _menu(seen: Seen, current: str) -> tuple[Entry, ...]:

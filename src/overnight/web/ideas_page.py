@@ -8,7 +8,7 @@ from overnight.contracts import Idea
 from overnight.track.roles import READ
 from overnight.untrusted import line
 from overnight.web.fragments import places
-from overnight.web.frame import framed, offered
+from overnight.web.frame import framed
 from overnight.web.seen import Seen
 
 
@@ -23,7 +23,6 @@ def ideas(seen: Seen, asked: Mapping[str, str]) -> str:
         seen, "ideas.html", "Ideas", "ideas", waiting=waiting, readers=_readers(seen), places=places(seen),
         origins={each.id: _origin(each) for each in every.values()},
         moves={each.id: (("up", "↑", place), ("down", "↓", place + 2)) for place, each in enumerate(waiting)},
-        moving=offered("PATCH", "ideas"),
         came={each.id: [known[number] for number in each.tried if number in known] for each in every.values()},
         groups=_groups([each for each in every.values() if each.id not in set(order)]))
 

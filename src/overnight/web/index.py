@@ -1,4 +1,5 @@
-"""Which records of a journal concern which experiment, so that one experiment is told without reading all of a long journal."""
+"""Which records of a journal concern which experiment, and the versions of the program that it tells, so that neither needs all
+of a long journal to be read again."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from overnight.contracts import Journal
 from overnight.lab.events import Event, Proposed, Rebased
 from overnight.lab.experiment import mark
 from overnight.lab.state import State
+from overnight.views.program import Versions
 
 NEAR = 100  # records between two that are wanted, and are read along
 
@@ -21,14 +23,25 @@ class Index:
     def __init__(self) -> None:
         self._seq = 0
         self._of: dict[int, array[int]] = {}
+        self._versions = Versions()
+
+    def read(self, journal: Journal[Event]) -> None:
+        """Take up what is new. Raises JournalError."""
+        for seq, event in enumerate(journal.replay(after=self._seq), self._seq + 1):
+            for each in _concerned(event):
+                self._of.setdefault(each, array("q")).append(seq)
+            self._versions.hear(event)
+            self._seq = seq
+
+    def versions(self, journal: Journal[Event]) -> Versions:
+        """The versions of the program. Raises JournalError."""
+        self.read(journal)
+        return self._versions
 
     def events(self, journal: Journal[Event], state: State, number: int) -> list[Event]:
         """The records that concern an experiment, oldest first: its own, those of what it stood on, those of points that made
         the same change, and those of what was kept on top of it. Raises JournalError."""
-        for seq, event in enumerate(journal.replay(after=self._seq), self._seq + 1):
-            for each in _concerned(event):
-                self._of.setdefault(each, array("q")).append(seq)
-            self._seq = seq
+        self.read(journal)
         own = self._read(journal, self._of.get(number, ()))
         forms = [event for event in own if isinstance(event, Proposed | Rebased) and event.experiment == number]
         beside = {form.base for form in forms} | {-probe.id for form in forms

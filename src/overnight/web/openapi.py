@@ -27,6 +27,9 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
 KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": PATH_SCHEMAS["request"],
        "description": "The mark of the order: sent again with the same mark it is given once. A UUID will do."}
 
+MATCH = {"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
+         "description": "The ETag of the version that was read: another one that is in force by now is not written over."}
+
 
 @functools.cache
 def description() -> bytes:
@@ -54,6 +57,8 @@ def _operation(each: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
                             "responses": _responses(each, schemas)}
     if each.status == 202:
         told["parameters"].append(KEY)
+    if each.matched:
+        told["parameters"].append(MATCH)
     if each.body is not None:
         told["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[repr(each.body)]}}}
     return told

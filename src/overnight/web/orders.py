@@ -16,10 +16,12 @@ from anyio.abc import TaskGroup
 from overnight.errors import Declined, NotFound, OvernightError, TrackError
 from overnight.ideas.found import written
 from overnight.lab.events import Event, Noted, Ordered
-from overnight.lab.jobs import AddIdea, DropIdea, Order, Steer, Veto
+from overnight.lab.jobs import AddIdea, DropIdea, MoveIdea, Order, Steer, Veto, WriteProgram
 from overnight.lab.state import State
-from overnight.night.inbox import request
+from overnight.night.inbox import packed, request
 from overnight.night.session import Session
+from overnight.track.program import Watch
+from overnight.web import instructions
 from overnight.web.problems import Refused
 from overnight.web.seen import Seen
 from overnight.web.tracks import Followed
@@ -94,6 +96,15 @@ def outcome(mark: str, event: Event) -> OrderView:
     return OrderView(mark, "done", idea=event.idea if isinstance(event, Noted) else None)
 
 
+def checked(order: Order) -> Order:
+    """The order, if the inbox takes one of its size. Raises Refused."""
+    try:
+        packed(order)
+    except TrackError as error:
+        raise Refused(413, str(error)) from error
+    return order
+
+
 def marked(key: str | None) -> str:
     """The mark of an order from its Idempotency-Key; a fresh one where there is none. Raises Refused."""
     if key is None:
@@ -128,6 +139,41 @@ def idea(seen: Seen, given: IdeaGiven, mark: str) -> Order:
     except TrackError as error:
         raise Declined(str(error).replace("--anyway", '"anyway": true')) from error
     return AddIdea(mark, found.title, found.text, found.source)
+
+
+def moved(state: State, number: int, place: int, mark: str) -> Order:
+    """That an idea goes to another place of the queue, as an order. Raises NotFound; Declined where it does not wait."""
+    if number not in state.ideas.entries:
+        raise NotFound(f"there is no idea {number}.")
+    if mark not in state.answered and all(entry.id != number for entry in state.ideas.waiting()):
+        raise Declined(f"idea {number} does not wait to be tried, so it has no place in the queue.")
+    return MoveIdea(mark, number, place)
+
+
+def programmed(seen: Seen, text: str, match: str | None, mark: str) -> Order:
+    """A text that is to be in force as program.md, as an order; `match` is the ETag of the version that its author saw. Raises
+    Refused where that is missing, or another is in force, or the text is no program; Declined where the file is none now."""
+    if match is None:
+        raise Refused(428, "say in If-Match which version this was made from: the ETag of the program.", "If-Match")
+    try:
+        watch = instructions.watched(seen)
+    except TrackError as error:
+        raise Declined(str(error)) from error
+    now = watch.program.sha256
+    named = now if match.strip() == "*" else match.strip().removeprefix('"').removesuffix('"')
+    if mark not in seen.state.answered:
+        if named != now:
+            raise Refused(412, "another version is in force by now: read it, and change that one.", "If-Match")
+        _check_program(watch, text)
+    return WriteProgram(mark, text, named)
+
+
+def _check_program(watch: Watch, text: str) -> None:
+    """Raise Refused where a text is no program."""
+    try:
+        watch.read(text)
+    except TrackError as error:
+        raise Refused(422, str(error), "text") from error
 
 
 def dropped(state: State, number: int, mark: str) -> Order:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from overnight.errors import TrackError
-from overnight.night import written
 from overnight.report.diff import diff
 from overnight.untrusted import line
-from overnight.views.program import ProgramView, VersionView, difference
+from overnight.views.program import VersionView, difference
+from overnight.web import instructions
 from overnight.web.choosing import whole
 from overnight.web.fragments import times_of
 from overnight.web.frame import framed
@@ -21,7 +20,7 @@ MOST_VERSIONS = 200  # that the menus list
 
 def program(seen: Seen, asked: Mapping[str, str]) -> str:
     """The page of the program; `from` and `to` are the numbers of two versions."""
-    found, problem = _found(seen)
+    found, problem = instructions.program(seen)
     versions = list(found.versions[-MOST_VERSIONS:])
     old, new = _chosen(versions, asked)
     changed = Markup(diff(difference(old, new), label="Differences")) if old and new else None
@@ -29,14 +28,6 @@ def program(seen: Seen, asked: Mapping[str, str]) -> str:
     return framed(
         seen, "program.html", "Program", "program", found=found, problem=problem, old=old, new=new, changed=changed,
         versions=[(each, _words(seen, each)) for each in versions[::-1]], notes=notes)
-
-
-def _found(seen: Seen) -> tuple[ProgramView, str]:
-    """What is known of it, and what is wrong with the file."""
-    try:
-        return written.shown(seen.session), ""
-    except TrackError as error:
-        return ProgramView(seen.state.program, None, False, ()), str(error)
 
 
 def _chosen(versions: list[VersionView], asked: Mapping[str, str]) -> tuple[VersionView | None, VersionView | None]:

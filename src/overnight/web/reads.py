@@ -8,27 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from overnight import files
 from overnight.audit.arithmetic import Audit
 from overnight.contracts import Idea
-from overnight.errors import NotFound, TrackError
+from overnight.errors import NotFound
 from overnight.lab.events import Event
 from overnight.report import audit as audits
-from overnight.track import program as instructions
 from overnight.untrusted import visible
 from overnight.views import findings as findings_of
 from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
 from overnight.views.findings import FindingsView
 from overnight.views.track import TrackView
-from overnight.web import wire
+from overnight.web import instructions, wire
 from overnight.web.public import scrubbed
 from overnight.web.seen import Seen
 
 Params = Mapping[str, str]
 MOST_DIGITS = 15
-PROGRAM = "program.md"
 KEYS: dict[str, Callable[[ExperimentView], float | None]] = {
     "number": lambda each: each.id, "effect": lambda each: each.verdict.effect, "evidence": lambda each: each.verdict.e_value,
     "pairs": lambda each: each.verdict.pairs,
@@ -154,15 +151,10 @@ def _shown(idea: Idea) -> Idea:
                    outcome=visible(idea.outcome))
 
 
-def program(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.ProgramView:
-    """The instructions for researchers, as they lie in the track's folder."""
-    folder = seen.session.repo.folder
-    try:
-        text = files.read(folder, PROGRAM, instructions.MOST_PROGRAM_BYTES) or b""
-        hashed, shown, problem = instructions.load(folder / PROGRAM).sha256, visible(text.decode(errors="replace")), ""
-    except TrackError as error:
-        shown, hashed, problem = "", "", str(error)
-    return wire.ProgramView(shown, hashed, seen.state.program, problem)
+def program(seen: Seen) -> wire.ProgramNowView:
+    """The instructions for researchers, with their versions."""
+    found, problem = instructions.program(seen)
+    return wire.ProgramNowView(**asdict(found), problem=problem)
 
 
 def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.TeamView:

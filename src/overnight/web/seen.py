@@ -10,6 +10,7 @@ from overnight.night.session import Session
 from overnight.views.compare import SideView
 from overnight.views.experiment import DetailView, History
 from overnight.views.jobs import JobView, NowView
+from overnight.views.program import Versions
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class Seen:
     seq      number of the journal's last record, and `head` its hash; 0 and zeros where there is none
     names    the names of all tracks that are served, in their order
     book     gives the track's history, and `shelf` one experiment with its details; both remember
+    told     gives the versions of the program that the journal tells
     beside   another track that this one is to be compared with; None where none is asked for
     """
 
@@ -41,6 +43,7 @@ class Seen:
     names: tuple[str, ...]
     book: Callable[[], History]
     shelf: Callable[[int, bool], DetailView]
+    told: Callable[[], Versions]
     beside: SideView | None = None
 
     @property

@@ -9,6 +9,7 @@ from overnight.track.roles import Role
 from overnight.untrusted import line
 from overnight.views.experiment import ExperimentView
 from overnight.views.track import SpentView, moments, spent
+from overnight.web import instructions
 from overnight.web.fragments import places
 from overnight.web.frame import framed
 from overnight.web.seen import Seen
@@ -35,7 +36,7 @@ class Member(NamedTuple):
 
 def team(seen: Seen, asked: Mapping[str, str]) -> str:
     """The page of the team."""
-    roles = {role.name: role for role in seen.session.program.roles}
+    roles = {role.name: role for role in instructions.watched(seen).program.roles}
     others = [name for name in seen.history.team if name not in roles]
     members = [_member(seen, name, roles.get(name)) for name in (*roles, *others)]
     live = "they are asked in turn, as program.md says" if seen.live else "no night is at work"

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from overnight.contracts import Idea
 from overnight.views.experiment import ExperimentView
 from overnight.views.jobs import NowView
+from overnight.views.program import ProgramView
 
 Number = Annotated[int, Meta(ge=1, le=2**53)]
 After = Annotated[int, Meta(ge=0, le=2**53)]
@@ -112,19 +113,11 @@ class TeamView(Struct, frozen=True):
     members: tuple[RoleUse, ...]
 
 
-class ProgramView(Struct, frozen=True):
-    """The instructions for researchers.
+class ProgramNowView(ProgramView, frozen=True):
+    """The program of a track: the fields of ProgramView, and `problem`, why the file cannot be used, in a sentence; "": it
+    can."""
 
-    text      of program.md, "" where there is none
-    sha256    of it and of the files that it names
-    in_force  the same of what the latest session went by; "": none was
-    problem   why it cannot be used, in a sentence; "": it can
-    """
-
-    text: str
-    sha256: str
-    in_force: str
-    problem: str
+    problem: str = ""
 
 
 class RecordView(Struct, frozen=True):
@@ -195,6 +188,18 @@ class IdeaGiven(Struct, frozen=True, forbid_unknown_fields=True):
     title: Annotated[str, Meta(min_length=1, max_length=200)]
     text: Annotated[str, Meta(max_length=4000)] = ""
     anyway: bool = False
+
+
+class PlaceGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an idea goes: its place among those that wait, from 1 on; beyond the last one it becomes the last."""
+
+    position: Number
+
+
+class ProgramGiven(Struct, frozen=True, forbid_unknown_fields=True):
+    """The text of program.md that is to be in force."""
+
+    text: str
 
 
 class OrderGiven(Struct, frozen=True, forbid_unknown_fields=True):
