@@ -6,14 +6,18 @@ import time
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from bench import long
 from overnight.lab.events import Measured
 from overnight.night.session import Session
-from overnight.views.experiment import DetailView, experiment
+from overnight.views.experiment import DetailView, detail, experiment
 from overnight.web import openapi
 from overnight.web.api import BASE, OPERATIONS
-from web import BEARER, client
+from overnight.web.book import Book
+from overnight.web.public import unseen
+from overnight.web.records import row
+from web import BEARER, HOST, client
 
 NEEDS = "git"
 T = f"{BASE}/tracks/long"
@@ -183,6 +187,44 @@ def test_a_candidate_that_prints_its_seed_does_not_hand_it_to_readers(track, sta
     (track.home / "logs" / f"{run.run}.log").write_text(f"seed: {run.seed}\nloss 1.5\n", encoding="utf-8")
     place = f"{T}/experiments/{run.experiment}/logs/{run.run}"
     assert ask.get(place).text == "seed: [seed]\nloss 1.5\n" and str(run.seed) in ask.get(place, headers=BEARER).text
+
+
+def test_an_error_that_quotes_the_seed_does_not_hand_it_to_readers_either(track, state):
+    run = next(each for each in track.journal.replay() if isinstance(each, Measured) and each.seed > 999_999 and each.experiment)
+    said, own = f"ValueError: {run.seed} (train.py, line 7)", track.read()
+    own.experiments[run.experiment].reason = said
+    for full in (False, True):
+        told = Book().history(own, own.records, full)
+        found = next(each for each in told.experiments if each.id == run.experiment).verdict.reason
+        assert found == (said if full else "ValueError: [number] (train.py, line 7)")
+    one = detail(own, own.experiments[run.experiment], list(track.journal.replay()), track.log)
+    assert one.verdict.reason == said and unseen(one).verdict.reason == "ValueError: [seed] (train.py, line 7)"
+    for each in (replace(run, reason=said), replace(run, reason=f"seed={run.seed}")):
+        assert str(run.seed) not in row(3, each).words and "[number]" in row(3, each).words
+
+
+def test_no_public_answer_holds_a_hash_of_a_record_from_which_its_seed_could_be_guessed(track, state, ask):
+    hashes = {track.journal.hash_of(number) for number in range(1, state.records + 1)}
+    for path in (T, f"{BASE}/tracks", f"{T}/journal", f"{T}/journal/verification", "/t/long/", "/t/long/journal"):
+        shown = ask.get(path)
+        assert not any(each in shown.text or each[:12] in f"{shown.text} {shown.headers}" for each in hashes), path
+        assert path in (T, f"{T}/journal") or track.journal.head[1][:12] in ask.get(path, headers=BEARER).text \
+            or path.endswith("verification")
+
+
+def test_a_cookie_is_no_token_that_makes_the_next_cookie(track):
+    with client(track.repo.folder) as asks:
+        assert asks.post(f"{BASE}/session", headers=BEARER).status_code == 200 and asks.cookies
+        ours = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
+        assert asks.get(f"{BASE}/session").json()["full"]
+        done = asks.post(f"{BASE}/session", headers=ours)
+        assert done.status_code == 401 and "set-cookie" not in done.headers
+
+
+def test_records_behind_the_last_one_are_none_and_never_misnumbered(state, ask):
+    assert ask.get(f"{T}/journal?after={state.records + 7}").json() == {"items": [], "next": None}
+    assert [each["seq"] for each in ask.get(f"{T}/journal?after={state.records - 2}").json()["items"]] \
+        == [state.records - 1, state.records]
 
 
 def test_the_chain_is_checked_when_asked_for(ask):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -155,7 +156,7 @@ def told(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 def tag(seen: Seen) -> str:
     """What changes with all that can be read of a track's journal."""
-    return f'"{seen.seq}-{seen.head[:12]}-{__version__}-{"full" if seen.full else "public"}"'
+    return f'"{seen.seq}-{seen.mark}-{__version__}-{"full" if seen.full else "public"}"'
 
 
 def known(request: Request, mine: str) -> bool:
@@ -190,7 +191,7 @@ def look_now(make: Look) -> Callable[[Asked], Awaitable[Response]]:
 
 
 async def _tracks(asked: Asked) -> Response:
-    return told(reads.listed([each.follower for each in asked.parts.tracks]))
+    return told(reads.listed([each.follower for each in asked.parts.tracks], asked.full))
 
 
 async def _patch(asked: Asked) -> Response:
@@ -231,7 +232,8 @@ async def _events(asked: Asked) -> Response:
 
 
 async def _verification(asked: Asked) -> Response:
-    return told(await asked.parts.verifier.look(asked.parts.tracks.named(asked.track)))
+    found = await asked.parts.verifier.look(asked.parts.tracks.named(asked.track))
+    return told(found if asked.full else replace(found, head=""))
 
 
 async def _openapi(asked: Asked) -> Response:
@@ -239,7 +241,7 @@ async def _openapi(asked: Asked) -> Response:
 
 
 async def _begin_session(asked: Asked) -> Response:
-    if not asked.full:
+    if not asked.full or "authorization" not in asked.request.headers:  # a cookie that was taken over must end
         raise Refused(401, "send the token as `Authorization: Bearer TOKEN`.", headers={"www-authenticate": "Bearer"})
     answer = told(wire.SessionView(True))
     where = asked.request.scope["where"]

@@ -15,7 +15,7 @@ from overnight.views.points import points
 from overnight.views.program import Versions
 from overnight.views.track import track
 from overnight.web.index import Index
-from overnight.web.public import unseen
+from overnight.web.public import unseen, without_seeds
 
 MOST_DETAILS = 64  # experiments whose details are remembered
 
@@ -26,6 +26,7 @@ class Book:
 
     def __init__(self) -> None:
         self._views: dict[int, ExperimentView] = {}
+        self._public: dict[int, ExperimentView] = {}  # of those that others may not see whole
         self._touched: set[int] = set()
         self._common: tuple[Any, ...] = ()
         self._told: tuple[int, History] | None = None
@@ -33,7 +34,7 @@ class Book:
     def touch(self, state: State, event: Event) -> None:
         """Note what a record changes. Called before and after it is applied, for it may open or judge others too."""
         if isinstance(event, Opened):
-            self._views.clear()
+            self._forget()
         self._touched.update(state.open)
         self._touched.update(named(event))
 
@@ -42,21 +43,39 @@ class Book:
         if self._told is None or self._told[0] != seq:
             self._told = seq, self._made(state)
         told = self._told[1]
-        return told if full or told.track.holdout is None else replace(told, track=unseen(told.track))
+        return told if full else self._unseen(told)
+
+    def _unseen(self, told: History) -> History:
+        public = self._public
+        if public:
+            told = replace(told, experiments=tuple(public.get(each.id, each) for each in told.experiments),
+                           kept=tuple(public.get(each.id, each) for each in told.kept))
+        return told if told.track.holdout is None else replace(told, track=unseen(told.track))
+
+    def _forget(self) -> None:
+        self._views.clear()
+        self._public.clear()
 
     def _made(self, state: State) -> History:
         views = Views(state)
         common = state.opened, views.one_seed, views.estimated, dict(state.roles)
         if common != self._common:
-            self._views.clear()
+            self._forget()
         self._common, kept = common, state.chain()
         stale = {*self._touched, *state.open, *(each.id for each in kept)}
         for number, each in state.experiments.items():
             if number in stale or number not in self._views:
-                self._views[number] = views.of(each)
+                self._put(views.of(each))
         self._touched.clear()
         every = [self._views[number] for number in state.experiments]
         return History(track(state), tuple(every), tuple(self._views[each.id] for each in kept), points(state))
+
+    def _put(self, view: ExperimentView) -> None:
+        public = without_seeds(view)
+        self._views[view.id] = view
+        self._public.pop(view.id, None)
+        if public is not view:
+            self._public[view.id] = public
 
 
 class Shelf:

@@ -8,8 +8,11 @@ Not covered: records before the state's snapshot are not checked again; `overnig
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import itertools
 import re
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +68,7 @@ class Follower:
         self.doing: NowView | None = None
         self.answers: dict[str, Event] = {}
         self.book, self.shelf = Book(), Shelf()
+        self._key = secrets.token_bytes(32)  # of marks
         self._stamp: Stamp | None = None
         self._again = 0.0  # when a journal that could not be read is looked at again
 
@@ -171,7 +175,10 @@ class Follower:
         """The track as a reader may see it now. Raises TrackError."""
         session = self.check()
         return Seen(self.name, self.state, session, full, self.live, self.doing, time.time(), self.seq, self.head, names,
-                    lambda: self._history(full), self._detail, lambda: self.shelf.versions(session))
+                    lambda: self._history(full), self._detail, lambda: self.shelf.versions(session), self._mark())
+
+    def _mark(self) -> str:
+        return hmac.new(self._key, self.head.encode(), hashlib.sha256).hexdigest()[:12]
 
     def _history(self, full: bool) -> History:
         if self.state.opened is None:

@@ -55,7 +55,7 @@ def live(seen: Seen) -> str:
 def foot(seen: Seen) -> str:
     """Where all this is recorded."""
     boxes = ", ".join(sorted(seen.state.usage.sandboxes))
-    return html("parts/foot.html", **known(seen), seq=seen.seq, head=seen.head, sandbox=boxes)
+    return html("parts/foot.html", **known(seen), seq=seen.seq, head=seen.head if seen.full else "", sandbox=boxes)
 
 
 def answers(seen: Seen) -> str:

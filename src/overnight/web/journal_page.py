@@ -18,7 +18,8 @@ def journal(seen: Seen, asked: Mapping[str, str]) -> str:
     rows = before(seen.session.journal, last, kind)
     more = len(rows) == EACH and rows[-1].seq > 1
     return framed(
-        seen, "journal.html", "Journal", "journal", seq=seen.seq, head=seen.head, kinds=kinds(), chosen=kind, rows=rows,
+        seen, "journal.html", "Journal", "journal", seq=seen.seq, head=seen.head if seen.full else "",
+        kinds=kinds(), chosen=kind, rows=rows,
         older=_address(kind, rows[-1].seq - 1) if more else None, newer=_address(kind, 0) if last < seen.seq else None,
         words="The chain is being checked from its first record on; the command holds the branch against it, too.")
 

@@ -172,8 +172,9 @@ def journal(seen: Seen, query: wire.JournalQuery, _params: Params) -> wire.Recor
     """Some records of the journal."""
     if not seen.session.begun:
         return wire.RecordList((), None)
-    found = list(itertools.islice(seen.session.journal.replay(after=min(query.after, seen.seq)), query.limit))
-    items = tuple(_record(query.after + place, event, seen.full) for place, event in enumerate(found, 1))
+    after = min(query.after, seen.seq)
+    found = itertools.islice(seen.session.journal.replay(after=after), min(query.limit, seen.seq - after))
+    items = tuple(_record(seq, event, seen.full) for seq, event in enumerate(found, after + 1))
     return wire.RecordList(items, items[-1].seq if items and items[-1].seq < seen.seq else None)
 
 
@@ -183,7 +184,8 @@ def _record(seq: int, event: Event, full: bool) -> wire.RecordView:
     return wire.RecordView(seq, event.at, body["kind"], number or None, body if full else None)
 
 
-def listed(every: Sequence[Any]) -> tuple[wire.TrackEntry, ...]:
+def listed(every: Sequence[Any], full: bool) -> tuple[wire.TrackEntry, ...]:
     """The tracks that are served, as far as they are known."""
-    return tuple(wire.TrackEntry(each.name, each.live, each.state.opened is not None, each.seq, each.head, each.problem)
+    return tuple(wire.TrackEntry(each.name, each.live, each.state.opened is not None, each.seq, each.head if full else "",
+                                 each.problem)
                  for each in every)

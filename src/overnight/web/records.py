@@ -14,6 +14,7 @@ from overnight.lab import events as records
 from overnight.lab.events import Event
 from overnight.track.units import number
 from overnight.untrusted import line
+from overnight.web.public import seedless
 from overnight.web.rendering import said, stamp
 
 EACH, AT_A_TIME, MOST_READ = 100, 2000, 200_000  # records of a page; that are read at once, and for one page
@@ -61,6 +62,11 @@ def _short(words: str) -> str:
     return line(words, SHOWN)
 
 
+def _quoted(reason: str) -> str:
+    """A reason, which may quote what a candidate said of its seed."""
+    return seedless(_short(reason))
+
+
 def _words(event: Event) -> Iterator[str]:
     """What a record says, part by part."""
     match event:
@@ -70,17 +76,17 @@ def _words(event: Event) -> Iterator[str]:
             yield f"a night begins with {event.workers} at a time in {_short(event.sandbox)}"
         case records.Stopped():
             yield f"it ends after {event.seconds:.0f} s"
-            yield _short(event.reason)
+            yield _quoted(event.reason)
         case records.Proposed():
             yield f"{line(event.researcher, 60)} proposes: {_short(event.message.partition(chr(10))[0])}"
         case records.Probed():
             yield f"point {event.probe}, to learn from: {_short(event.message.partition(chr(10))[0])}"
         case records.Measured():
             yield f"run {event.run}, {event.stage}: {event.outcome} in {event.busy:.2g} s"
-            yield _short(event.reason)
+            yield _quoted(event.reason)
         case records.Judged():
             yield f"{event.verdict}{'' if event.effect is None else f' {number(event.effect, 3, 0.0, chr(43))}'}"
-            yield _short(event.reason)
+            yield _quoted(event.reason)
         case records.Called():
             yield f"{line(event.call.role, 60)} asked {_short(event.call.model)}: {line(event.call.outcome, 60)}"
         case _:
@@ -105,7 +111,7 @@ def _rarer(event: Event) -> Iterator[str]:
             yield f"rung {_short(event.rung)}: {len(event.carried)} changes"
         case records.Ordered():
             yield f"{_short(event.order)}{' is declined' if event.reason else ''}"
-            yield _short(event.reason)
+            yield _quoted(event.reason)
         case _:
             yield _short(getattr(event, "researcher", ""))
-            yield _short(getattr(event, "reason", ""))
+            yield _quoted(getattr(event, "reason", ""))

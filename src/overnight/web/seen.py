@@ -28,6 +28,7 @@ class Seen:
     names    the names of all tracks that are served, in their order
     book     gives the track's history, and `shelf` one experiment with its details; both remember
     told     gives the versions of the program that the journal tells
+    mark     stands for `head` where a reader may not see that: it changes with it, and tells nothing
     beside   another track that this one is to be compared with; None where none is asked for
     """
 
@@ -44,6 +45,7 @@ class Seen:
     book: Callable[[], History]
     shelf: Callable[[int, bool], DetailView]
     told: Callable[[], Versions]
+    mark: str = ""
     beside: SideView | None = None
 
     @property

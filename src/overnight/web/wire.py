@@ -25,7 +25,7 @@ class TrackEntry(Struct, frozen=True):
     name     in addresses
     live     whether a night is at work
     begun    whether anything was run yet
-    seq      number of its journal's last record, and `head` its hash
+    seq      number of its journal's last record, and `head` its hash, for readers with the token alone
     problem  why it cannot be shown, in a sentence; "": it can
     """
 
@@ -147,7 +147,7 @@ class VerificationView(Struct, frozen=True):
     """Whether a journal's chain of hashes was checked from its first record on.
 
     state  whole, broken, or running: it is being checked; the rest is of the check before, then
-    seq    number of the last record that was checked, and `head` its hash
+    seq    number of the last record that was checked, and `head` its hash, for readers with the token alone
     at     when, in unix seconds; None: never yet
     said   what is wrong, in a sentence; "": nothing
     """
