@@ -175,6 +175,18 @@ def test_a_hook_in_the_repository_is_refused_also_behind_a_link(tmp_path):
             places.hooks([path], {"HOME": str(tmp_path)}, tmp_path / "repository")
 
 
+def test_a_hook_below_a_folder_that_others_may_change_is_refused(tmp_path):
+    open_to_all = tmp_path / "open"
+    (open_to_all / "mine").mkdir(parents=True)
+    hook = open_to_all / "mine" / "hook"
+    hook.write_text("#!/bin/sh\n", encoding="utf-8")
+    hook.chmod(0o700)
+    open_to_all.chmod(0o777)  # so that another user can put a folder in the place of `mine`
+    assert f"({open_to_all.resolve()}: chmod go-w)" in places.unsafe(hook, tmp_path / "repository")
+    open_to_all.chmod(0o1777)
+    assert places.unsafe(hook, tmp_path / "repository") == ""
+
+
 @pytest.mark.parametrize(("mode", "said"), [(0o600, "chmod u\\+x"), (0o777, "chmod go-w")])
 def test_a_hook_that_cannot_be_run_or_that_others_may_write_is_refused(tmp_path, mode, said):
     path = a_hook(tmp_path / "own", mode=mode)

@@ -72,7 +72,7 @@ def unsafe(path: Path, root: Path) -> str:
     real = path.resolve()
     if real.is_relative_to(root.resolve()):
         return "lies in the repository, so it may be another person's"
-    for place in (real, real.parent):
+    for place in (real, *real.parents):
         status = place.stat()
         if status.st_uid not in (os.geteuid(), 0):
             return f"is another user's ({place})"
