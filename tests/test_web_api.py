@@ -128,6 +128,18 @@ def test_experiments_are_filtered_sorted_and_told_a_part_at_a_time(state, ask):
     assert len(ids(f"researcher={researcher}&limit=500")) == sum(e.researcher == researcher for e in state.experiments.values())
 
 
+def test_the_course_team_and_comparison_are_those_of_the_views(track, state, ask):
+    course = ask.get(f"{T}/progress?from=10&to=30").json()
+    assert [each["id"] for each in course["places"]] == list(range(10, 31)) and course["total"] == len(state.experiments)
+    assert {each["id"] for each in course["steps"]} == {each.id for each in state.chain() if 10 <= each.id <= 30}
+    assert ask.get(f"{T}/progress?timed=true").json()["timed"]
+    members = ask.get(f"{T}/team").json()["members"]
+    assert sum(each["kept"] for each in members) == len(state.chain())
+    same = ask.get(f"{T}/compare?with=long").json()
+    assert same["difference"] == 0.0 and same["winner"] == "" and [each["name"] for each in same["sides"]] == ["long", "long"]
+    assert ask.get(f"{T}/compare?with=none").status_code == 404 and ask.get(f"{T}/compare?one=none").status_code == 404
+
+
 @pytest.mark.parametrize(("query", "field"), [
     ("limit=501", "limit"), ("limit=0", "limit"), ("limit=x", "limit"), ("verdict=good", "verdict"), ("nothing=1", "nothing"),
     ("sort=size", "sort"), ("after=-1", "after"), ("limit=1&limit=2", ""), ("q=" + "x" * 201, "q")])
@@ -317,6 +329,21 @@ def test_a_program_that_is_broken_is_told_and_not_written_over(track, ask):
         assert ask.put(f"{T}/program", headers=BEARER | {"If-Match": "*"}, json={"text": "x"}).status_code == 409
     finally:
         place.write_text(had)
+
+
+def test_versions_of_the_program_differ_by_what_was_written(ask):
+    tag = ask.get(f"{T}/program").headers["etag"]
+    for text in ("One thing at a time.\n", "Two things at a time.\n"):
+        done = ask.put(f"{T}/program", headers=BEARER | {"If-Match": tag}, json={"text": text})
+        assert became(ask, done.headers["location"]).status_code == 200
+        tag = ask.get(f"{T}/program").headers["etag"]
+    changed = ask.get(f"{T}/program/diff")
+    assert changed.headers["content-type"].startswith("text/x-diff")
+    assert "-One thing at a time.\n+Two things at a time.\n" in changed.text
+    last = len(ask.get(f"{T}/program").json()["versions"])
+    turned = ask.get(f"{T}/program/diff?from={last}&to={last - 1}").text
+    assert "-Two things at a time.\n+One thing at a time.\n" in turned
+    assert ask.get(f"{T}/program/diff?from={last + 1}").status_code == 404
 
 
 def test_an_order_that_cannot_be_carried_out_is_a_conflict_with_its_reason(state, ask):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,8 +18,11 @@ from starlette.responses import Response, StreamingResponse
 
 from overnight import __version__
 from overnight.audit.arithmetic import Audit
+from overnight.views.compare import CompareView
 from overnight.views.experiment import DetailView, RunDetailView
 from overnight.views.findings import FindingsView
+from overnight.views.team import TeamView
+from overnight.views.timeline import ProgressView
 from overnight.views.track import TrackView
 from overnight.web import orders, reads, wire
 from overnight.web.live import Hub
@@ -26,6 +30,7 @@ from overnight.web.orders import Orders
 from overnight.web.problems import Refused
 from overnight.web.reads import Params, numbered
 from overnight.web.seen import Seen
+from overnight.web.sides import begun
 from overnight.web.tokens import LASTS, Tokens
 from overnight.web.tracks import Tracks
 from overnight.web.verifying import Verifier
@@ -287,6 +292,17 @@ async def _program(asked: Asked) -> Response:
     return told(found, headers={"etag": f'"{found.in_force}"'})
 
 
+async def _difference(asked: Asked) -> Response:
+    text = await asked.shown(lambda seen: reads.difference(seen, asked.query))
+    return Response(text.encode(errors="replace"), media_type=DIFF)
+
+
+async def _comparison(asked: Asked) -> Response:
+    other = asked.query.track
+    one = await asked.parts.tracks.shown(other, asked.full, begun) if other else None
+    return told(await asked.shown(lambda seen: reads.comparison(replace(seen, beside=one), asked.query)))
+
+
 async def _write_program(asked: Asked) -> Response:
     match = asked.request.headers.get("if-match")
     return await _give(asked, lambda seen, mark: orders.programmed(seen, asked.body.text, match, mark))
@@ -332,7 +348,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _read(f"{ONE}/runs", "listRuns", "Its runs, oldest first.", reads.runs, tuple[RunDetailView, ...]),
     Operation("GET", f"{ONE}/logs/{{run}}", "getLog", "The end of the log of one of its runs.", _log, TEXT,
               query=wire.LogQuery, refusals=(*ABSENT, 416)),
-    _read(f"{TRACK}/progress", "getProgress", "The course of the track.", reads.progress, wire.ProgressView, wire.RangeQuery),
+    _read(f"{TRACK}/progress", "getProgress", "The course of the track.", reads.progress, ProgressView, wire.RangeQuery),
     Operation("GET", f"{TRACK}/audits", "getAudit", "What was kept, measured again.", look_now(reads.audit), Audit,
               refusals=ABSENT),
     Operation("GET", f"{TRACK}/findings", "getFindings", "What was found, and whether it holds.", look_now(reads.findings),
@@ -347,10 +363,14 @@ OPERATIONS: tuple[Operation, ...] = (
               wire.OrderView, 202, body=wire.PlaceGiven, refusals=GIVEN),
     Operation("GET", f"{TRACK}/program", "getProgram", "The instructions for researchers, with their versions.", _program,
               wire.ProgramNowView, refusals=ABSENT),
+    Operation("GET", f"{TRACK}/program/diff", "getProgramDiff", "What differs between two of its versions.", _difference, DIFF,
+              query=wire.VersionsQuery, refusals=ABSENT),
     Operation("PUT", f"{TRACK}/program", "writeProgram",
               "Let a text be in force as program.md; the file changes only by `overnight program --write`.", _write_program,
               wire.OrderView, 202, body=wire.ProgramGiven, refusals=(*GIVEN, 412, 428), matched=True),
-    _read(f"{TRACK}/team", "getTeam", "The researchers, and what became of what they proposed.", reads.team, wire.TeamView),
+    _read(f"{TRACK}/team", "getTeam", "The researchers, and what became of what they proposed.", reads.team, TeamView),
+    Operation("GET", f"{TRACK}/compare", "compareTrack", "The track beside another one, or two of its researchers.",
+              _comparison, CompareView, query=wire.CompareQuery, refusals=ABSENT),
     _read(f"{TRACK}/journal", "listRecords", "Records of the journal, oldest first.", reads.journal, wire.RecordList,
           wire.JournalQuery),
     Operation("GET", f"{TRACK}/journal/verification", "getVerification",

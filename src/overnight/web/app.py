@@ -18,7 +18,6 @@ from starlette.types import Lifespan
 
 from overnight.web import openapi
 from overnight.web.api import BASE, OPERATIONS, Parts, served
-from overnight.web.compare_page import begun
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.guard import Address, Guard
 from overnight.web.live import Hub
@@ -28,6 +27,7 @@ from overnight.web.packing import LEAST_BYTES, LEVEL, Packing
 from overnight.web.pages import PAGES, Page
 from overnight.web.problems import HANDLERS, Refused
 from overnight.web.seen import Seen
+from overnight.web.sides import begun
 from overnight.web.tokens import Tokens
 from overnight.web.tracks import Tracks
 from overnight.web.verifying import Verifier

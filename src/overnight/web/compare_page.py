@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from overnight.report import audit
 from overnight.report.svg.axes import decimals, fixed
 from overnight.report.svg.curves import DOLLARS, RUNS, TIME, Curve, curves
 from overnight.report.svg.intervals import span
 from overnight.track.units import number
 from overnight.untrusted import line
-from overnight.views.compare import GainView, SideView, compare, side
+from overnight.views.compare import GainView, SideView, compare
 from overnight.web.frame import framed
 from overnight.web.rendering import minutes
 from overnight.web.seen import Seen
+from overnight.web.sides import sides, team
 
 BY: dict[str, tuple[str, Callable[[GainView], float], Callable[[SideView], float]]] = {
     "time": ("by time", lambda step: step.seconds, lambda one: one.seconds),
@@ -26,37 +26,18 @@ ACROSS = {"time": TIME, "runs": RUNS, "dollars": DOLLARS}
 Line = tuple[str, tuple[str | Markup, ...]]
 
 
-def begun(seen: Seen) -> SideView | None:
-    """Another track as one side of a comparison; None where nothing was run there."""
-    return whole(seen) if seen.state.opened is not None else None
-
-
-def whole(seen: Seen) -> SideView:
-    """All of a track, as one side of a comparison."""
-    return side(seen.state, seen.name, "", audit.load(seen.session.home / audit.FILE, seen.state))
-
-
 def beside(seen: Seen, asked: Mapping[str, str]) -> str:
     """The page that compares: with another track (`with`), or two researchers of this one (`one` and `other`)."""
     by = asked.get("by", "") if asked.get("by", "") in BY else "time"
-    team = [name for name in seen.history.team if name]
-    sides = _sides(seen, asked, team)
+    names, both = team(seen), sides(seen, asked.get("one", ""), asked.get("other", ""))
     choices = {"one": asked.get("one", ""), "other": asked.get("other", ""), "with": asked.get("with", "")}
-    found = compare(*sides) if len(sides) == 2 else None
+    found = compare(*both) if len(both) == 2 else None
     head, _, tail = found.sentence.partition(": ") if found else ("Compare", "", "")
-    picked = [one.researcher for one in sides] if sides and seen.beside is None else team[:2]
+    picked = [one.researcher for one in both] if both and seen.beside is None else names[:2]
     return framed(
-        seen, "compare.html", "Compare", "compare", found=found, heading_of=head, tail=tail, by=by, team=team, picked=picked,
+        seen, "compare.html", "Compare", "compare", found=found, heading_of=head, tail=tail, by=by, team=names, picked=picked,
         others=[name for name in seen.names if name != seen.name], choices=choices, ways=[(key, BY[key][0]) for key in BY],
-        sides=sides, chart=Markup(_chart(sides, by)) if sides else "", rows=_rows(sides))
-
-
-def _sides(seen: Seen, asked: Mapping[str, str], team: Sequence[str]) -> list[SideView]:
-    if seen.beside is not None:
-        return [whole(seen), seen.beside]
-    chosen = [name for name in (asked.get("one", ""), asked.get("other", "")) if name in team]
-    chosen = chosen if len(set(chosen)) == 2 else list(team[:2])
-    return [side(seen.state, seen.name, name) for name in chosen] if len(chosen) == 2 else []
+        sides=both, chart=Markup(_chart(both, by)) if both else "", rows=_rows(both))
 
 
 def called(one: SideView) -> str:

@@ -16,11 +16,17 @@ from overnight.errors import NotFound
 from overnight.lab.events import Event
 from overnight.report import audit as audits
 from overnight.untrusted import visible
+from overnight.views import compare, timeline
 from overnight.views import findings as findings_of
+from overnight.views import program as program_of
+from overnight.views import team as team_of
+from overnight.views.compare import CompareView
 from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
 from overnight.views.findings import FindingsView
+from overnight.views.team import TeamView
+from overnight.views.timeline import ProgressView
 from overnight.views.track import TrackView
-from overnight.web import instructions, wire
+from overnight.web import instructions, sides, wire
 from overnight.web.public import scrubbed
 from overnight.web.seen import Seen
 
@@ -107,13 +113,9 @@ def log(seen: Seen, query: wire.LogQuery, params: Params) -> str | None:
     return scrubbed(text, [known[number]]) if number in known else text
 
 
-def progress(seen: Seen, query: wire.RangeQuery, _params: Params) -> wire.ProgressView:
+def progress(seen: Seen, query: wire.RangeQuery, _params: Params) -> ProgressView:
     """The course of the track."""
-    told, last = seen.history, query.last or math.inf
-    points = tuple(wire.LevelPoint(each.id, each.verdict.verdict, each.level, each.verdict.effect, each.verdict.interval)
-                   for each in told.experiments if query.first <= each.id <= last)
-    return wire.ProgressView(told.track.metric, told.track.unit, told.track.direction, told.track.baseline, points,
-                             tuple(each.id for each in told.kept))
+    return timeline.progress(seen.history, query.first, query.last, query.timed)
 
 
 def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:
@@ -129,9 +131,8 @@ def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:
 
 def findings(seen: Seen, _query: wire.NoQuery, _params: Params) -> FindingsView:
     """What was found, and whether it holds."""
+    _begun(seen)
     home = seen.session.home
-    if seen.state.opened is None:
-        raise NotFound("nothing was run here yet: `overnight run` begins.")
     return findings_of.findings(seen.state, audits.load(home / audits.FILE, seen.state), full=seen.full)
 
 
@@ -157,15 +158,43 @@ def program(seen: Seen) -> wire.ProgramNowView:
     return wire.ProgramNowView(**asdict(found), problem=problem)
 
 
-def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> wire.TeamView:
+def difference(seen: Seen, query: wire.VersionsQuery) -> str:
+    """What differs between two versions of the program, as a diff. Raises NotFound."""
+    versions = instructions.program(seen)[0].versions
+    new = len(versions) if query.new is None else query.new
+    old = new - 1 if query.old is None else query.old
+    for each in (old, new):
+        if not 1 <= each <= len(versions):
+            raise NotFound(f"there is no version {each} of the program.")
+        if versions[each - 1].text is None:
+            raise NotFound(f"the text of version {each} is not in the journal.")
+    return program_of.difference(versions[old - 1], versions[new - 1])
+
+
+def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> TeamView:
     """The researchers, and what became of what they proposed."""
-    by: dict[str, list[ExperimentView]] = {}
-    for each in seen.history.experiments:
-        by.setdefault(each.researcher, []).append(each)
-    kept = {each.id for each in seen.history.kept}
-    members = (wire.RoleUse(visible(name), len(own), sum(each.id in kept for each in own),
-                            sum(each.verdict.verdict == "open" for each in own)) for name, own in by.items())
-    return wire.TeamView(tuple(map(visible, seen.state.researchers)), tuple(members))
+    _begun(seen)
+    return team_of.team(seen.state)
+
+
+def comparison(seen: Seen, query: wire.CompareQuery) -> CompareView:
+    """The track beside another one, or two of its researchers beside one another. Raises NotFound."""
+    _begun(seen)
+    if query.track and seen.beside is None:
+        raise NotFound(f"nothing was run on {query.track[:60]!r} yet.")
+    for name in (query.one, query.other):
+        if name and name not in sides.team(seen):
+            raise NotFound(f"there is no researcher {name[:60]!r}.")
+    found = sides.sides(seen, query.one, query.other)
+    if len(found) != 2:
+        raise NotFound("there are no two researchers to compare: name another track.")
+    return compare.compare(*found)
+
+
+def _begun(seen: Seen) -> None:
+    """Raise NotFound where there is nothing to tell of."""
+    if seen.state.opened is None:
+        raise NotFound("nothing was run here yet: `overnight run` begins.")
 
 
 def journal(seen: Seen, query: wire.JournalQuery, _params: Params) -> wire.RecordList:

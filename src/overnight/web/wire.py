@@ -50,39 +50,6 @@ class ExperimentList(Struct, frozen=True):
     next: int | None
 
 
-class LevelPoint(Struct, frozen=True):
-    """One experiment in the course of a track.
-
-    experiment  its number
-    verdict     as it is now
-    level       the metric of its commit, in its unit; None where it has none
-    effect      paired difference to what it stands on, positive is better, with its 95 % interval; None: not compared
-    """
-
-    experiment: int
-    verdict: str
-    level: float | None
-    effect: float | None
-    interval: tuple[float, float] | None
-
-
-class ProgressView(Struct, frozen=True):
-    """The course of a track, by the numbers of its experiments.
-
-    metric, unit, direction  of the levels
-    baseline                 the metric at the baseline; None before it is measured
-    points                   the experiments in the range that was asked for
-    kept                     the numbers of those that are kept and still count
-    """
-
-    metric: str
-    unit: str
-    direction: str
-    baseline: float | None
-    points: tuple[LevelPoint, ...]
-    kept: tuple[int, ...]
-
-
 class JobList(Struct, frozen=True):
     """What is under way: `live` says whether a night is at work, `doing` what it does; None: it has not said."""
 
@@ -95,22 +62,6 @@ class IdeaList(Struct, frozen=True):
 
     items: tuple[Idea, ...]
     total: int
-
-
-class RoleUse(Struct, frozen=True):
-    """One researcher of a track and what became of its experiments."""
-
-    name: str
-    proposed: int
-    kept: int
-    open: int
-
-
-class TeamView(Struct, frozen=True):
-    """The researchers: `tonight` those of the latest session, `members` all that ever proposed."""
-
-    tonight: tuple[str, ...]
-    members: tuple[RoleUse, ...]
 
 
 class ProgramNowView(ProgramView, frozen=True):
@@ -249,10 +200,34 @@ class LogQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}):
-    """The numbers of the first and the last experiment."""
+    """The numbers of the first and the last experiment.
+
+    timed  along the time in the place of the numbers, where all times are known
+    """
 
     first: After = 0
     last: Number | None = None
+    timed: bool = False
+
+
+class VersionsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"old": "from", "new": "to"}):
+    """The numbers of two versions of the program; the last two where they are left out."""
+
+    old: Number | None = None
+    new: Number | None = None
+
+
+class CompareQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"track": "with"}):
+    """What is compared: with another track, or two researchers of this one; the first two where nothing is said.
+
+    with   the name of another track that is served
+    one    the name of a researcher, and `other` that of another
+    other  the name of the other researcher
+    """
+
+    track: Word = ""
+    one: Word = ""
+    other: Word = ""
 
 
 class JournalQuery(Struct, frozen=True, forbid_unknown_fields=True):
