@@ -15,6 +15,8 @@ from overnight.lab.state import State
 from overnight.night.session import Session, opened
 from overnight.testing.journals import LongNight
 from overnight.views.experiment import detail, history
+from overnight.views.program import program
+from overnight.web import answers, follow, fragments
 from overnight.web.follow import Follower, held
 from web import BEARER, client
 
@@ -51,6 +53,40 @@ def test_a_follower_knows_what_a_replay_knows_as_it_comes(track):
         state = Session(track).read()
         assert follower.seq == state.records and follower.head == Session(track).journal.head[1]
         assert follower.seen(True, ()).history == history(state)
+
+
+def test_a_journal_is_read_ahead_a_part_at_a_time(track, monkeypatch):
+    monkeypatch.setattr(follow, "AHEAD", 100)
+    follower, parts = following(track), 1
+    while follower.prepare():
+        parts += 1
+    session = Session(track)
+    state = session.read()
+    assert parts == state.records // 100 + 1 and not follower.shelf.prepare(follower.session, 1)
+    chosen = state.chain()[-1]
+    assert follower.seen(True, ()).detail(chosen.id) == detail(state, chosen, list(session.journal.replay()), session.log)
+    more(track)
+    while caught_up(follower).prepare():
+        pass
+    assert not follower.shelf.prepare(follower.session, 1)
+    assert follower.shelf.versions(follower.session).view() == program(Session(track).journal.replay())
+
+
+def test_what_is_costly_is_made_once_at_a_record(track):
+    follower = following(track)
+    first, public = (fragments.chart(follower.seen(full, ())) for full in (True, False))
+    assert fragments.chart(follower.seen(True, ())) is first and public is not first
+    more(track)
+    assert fragments.chart(caught_up(follower).seen(True, ())) != first
+
+
+def test_an_audit_is_seen_though_it_is_no_record(track):
+    follower = following(track)
+    before = answers.found(follower.seen(True, ()))
+    session = Session(track)
+    session.read()
+    long.audited(session)
+    assert answers.found(follower.seen(True, ())) != before
 
 
 def test_what_is_remembered_of_experiments_is_what_would_be_made_anew(track):

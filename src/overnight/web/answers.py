@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from overnight.errors import OvernightError
 from overnight.repo import Repo
-from overnight.report import findings
+from overnight.report import audit, findings, worth
 from overnight.report.diff import changed
 from overnight.views import headline
 from overnight.views.findings import FindingsView
@@ -18,7 +19,18 @@ from overnight.web.seen import Seen
 
 def found(seen: Seen) -> FindingsView:
     """What the night found, as this reader may see it."""
-    return findings.read(seen.session.home, seen.state, seen.full)
+    home, state = seen.session.home, seen.state
+    files = (home / audit.FILE, *(worth.place(home, each.id) for each in state.chain()))  # which change without the journal
+    made: FindingsView = seen.once(("found", seen.full, *map(_changed, files)), lambda: findings.read(home, state, seen.full))
+    return made
+
+
+def _changed(path: Path) -> int:
+    """When a file was written to last, in nanoseconds since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def answers(seen: Seen) -> tuple[AnswerView, ...]:

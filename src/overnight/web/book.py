@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from msgspec.structs import replace
@@ -78,12 +79,37 @@ class Book:
             self._public[view.id] = public
 
 
+class Memory:
+    """What was made of a track at one record, by a key that says all else that it depends on."""
+
+    def __init__(self) -> None:
+        self._at, self._made = (-1, -1), dict[Hashable, Any]()
+
+    def at(self, edition: int, seq: int) -> Callable[[Hashable, Callable[[], Any]], Any]:
+        """What remembers after this record. It forgets what was made at others."""
+        if self._at != (edition, seq):
+            self._at, self._made = (edition, seq), {}
+        made = self._made
+
+        def once(key: Hashable, make: Callable[[], Any]) -> Any:
+            if key not in made:
+                made[key] = make()
+            return made[key]
+
+        return once
+
+
 class Shelf:
     """Experiments with their details, the ones last asked for."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[int, DetailView] = OrderedDict()
         self._index = Index()
+
+    def prepare(self, session: Session, most: int) -> bool:
+        """Read on in the journal for what will be asked for, at most so many records; whether there may be more. Raises
+        JournalError."""
+        return session.begun and self._index.read(session.journal, most)
 
     def versions(self, session: Session) -> Versions:
         """The versions of the program. Raises JournalError."""

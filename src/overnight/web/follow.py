@@ -27,12 +27,13 @@ from overnight.night import now
 from overnight.night.session import IMPOSSIBLE, Session
 from overnight.views.experiment import DetailView, History
 from overnight.views.jobs import NowView
-from overnight.web.book import Book, Shelf
+from overnight.web.book import Book, Memory, Shelf
 from overnight.web.seen import Seen
 
 AT_ONCE = 250  # records that one look takes up, so that others have their turn
 NOTHING = (0, "0" * 64)
 LEAST_WAIT = 2.0  # seconds until a journal that could not be read is read again, where it has changed
+AHEAD = 500  # records that are read at once for what will be asked for
 MOST_ANSWERS = 1000  # orders whose answers are remembered
 HELD = re.compile(r"^\d+: FLOCK +ADVISORY +WRITE (\d+) \S+:(\d+) ", re.MULTILINE)  # process and inode, in /proc/locks
 
@@ -70,6 +71,8 @@ class Follower:
         self.book, self.shelf = Book(), Shelf()
         self._key = secrets.token_bytes(32)  # of marks
         self._stamp: Stamp | None = None
+        self._memory = Memory()
+        self._ready = -1  # number of the record up to which all was read ahead, or could not be
         self._again = 0.0  # when a journal that could not be read is looked at again
 
     # -- reading the journal --
@@ -84,7 +87,7 @@ class Follower:
             self.problem = ""
         except (*IMPOSSIBLE, OvernightError, OSError) as error:
             self.problem = _sentence(error)
-        self.book, self.shelf = Book(), Shelf()
+        self.book, self.shelf, self._ready = Book(), Shelf(), -1
         self.edition += not before or self.problem != before
         self._again = time.monotonic() + max(LEAST_WAIT, 10 * (time.monotonic() - began))
 
@@ -150,6 +153,21 @@ class Follower:
             if len(self.answers) > MOST_ANSWERS:
                 del self.answers[next(iter(self.answers))]
 
+    def prepare(self) -> bool:
+        """Read some of the journal for what will be asked for, so that the first reader that asks need not wait; whether there
+        is more."""
+        if self.session is None or self.problem or self._ready == self.seq:
+            return False
+        try:
+            if self.shelf.prepare(self.session, AHEAD):
+                return True
+            if self._ready < 0 and self.state.opened is not None:
+                self.book.history(self.state, self.seq, full=True)
+        except (*IMPOSSIBLE, OvernightError):
+            pass  # what is asked for later tells it
+        self._ready = self.seq
+        return False
+
     def watch(self) -> bool:
         """Look whether a night is at work, what it does, and whether the folder is in its place; whether that has changed."""
         if self.session is None:
@@ -175,7 +193,8 @@ class Follower:
         """The track as a reader may see it now. Raises TrackError."""
         session = self.check()
         return Seen(self.name, self.state, session, full, self.live, self.doing, time.time(), self.seq, self.head, names,
-                    lambda: self._history(full), self._detail, lambda: self.shelf.versions(session), self._mark())
+                    lambda: self._history(full), self._detail, lambda: self.shelf.versions(session),
+                    self._memory.at(self.edition, self.seq), self._mark())
 
     def _mark(self) -> str:
         return hmac.new(self._key, self.head.encode(), hashlib.sha256).hexdigest()[:12]

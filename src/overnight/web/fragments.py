@@ -74,9 +74,15 @@ def headline(seen: Seen) -> str:
 
 def chart(seen: Seen, window: tuple[float, float] | None = None) -> str:
     """The chart of progress, or a part of it."""
-    home, track = f"/t/{quote(seen.name)}/", seen.history.track
-    if track.baseline is None:
+    if seen.history.track.baseline is None:
         return html("parts/no_chart.html", live=seen.live)
+    if window:
+        return _chart(seen, window)
+    return str(seen.once(("chart", seen.full, seen.live), lambda: _chart(seen, None)))
+
+
+def _chart(seen: Seen, window: tuple[float, float] | None) -> str:
+    home = f"/t/{quote(seen.name)}/"
     look = Look("progress", f"{home}experiments/{{id}}", f"{home}findings", window, seen.live, zooms=True)
     return of_progress(seen.history, look)
 

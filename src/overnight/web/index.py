@@ -25,13 +25,15 @@ class Index:
         self._of: dict[int, array[int]] = {}
         self._versions = Versions()
 
-    def read(self, journal: Journal[Event]) -> None:
-        """Take up what is new. Raises JournalError."""
-        for seq, event in enumerate(journal.replay(after=self._seq), self._seq + 1):
+    def read(self, journal: Journal[Event], most: int | None = None) -> bool:
+        """Take up what is new, at most so many records; whether there may be more. Raises JournalError."""
+        before = self._seq
+        for seq, event in enumerate(itertools.islice(journal.replay(after=before), most), before + 1):
             for each in _concerned(event):
                 self._of.setdefault(each, array("q")).append(seq)
             self._versions.hear(event)
             self._seq = seq
+        return most is not None and self._seq - before == most
 
     def versions(self, journal: Journal[Event]) -> Versions:
         """The versions of the program. Raises JournalError."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from overnight.lab.state import State
 from overnight.night.session import Session
@@ -28,6 +29,8 @@ class Seen:
     names    the names of all tracks that are served, in their order
     book     gives the track's history, and `shelf` one experiment with its details; both remember
     told     gives the versions of the program that the journal tells
+    once     gives what is made of the track at this record by a key, made at its first use; the key says all else that it
+             depends on
     mark     stands for `head` where a reader may not see that: it changes with it, and tells nothing
     beside   another track that this one is to be compared with; None where none is asked for
     """
@@ -45,6 +48,7 @@ class Seen:
     book: Callable[[], History]
     shelf: Callable[[int, bool], DetailView]
     told: Callable[[], Versions]
+    once: Callable[[Hashable, Callable[[], Any]], Any]
     mark: str = ""
     beside: SideView | None = None
 

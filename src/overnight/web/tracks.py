@@ -50,7 +50,13 @@ class Followed:
                 self.version += 1
                 self.moved.set()
                 self.moved = anyio.Event()
-            await anyio.sleep(0 if changed and not self.follower.problem else EVERY)
+            more = not changed and await self._prepare()
+            await anyio.sleep(0 if more or (changed and not self.follower.problem) else EVERY)
+
+    async def _prepare(self) -> bool:
+        """Read some of what will be asked for, where there is nothing else to do; whether there is more."""
+        async with self._alone:
+            return await anyio.to_thread.run_sync(self.follower.prepare)
 
     async def _look(self, thoroughly: bool) -> bool:
         """Take up some of what is new; whether anything has changed."""
