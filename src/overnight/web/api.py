@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
@@ -300,7 +300,7 @@ async def _difference(asked: Asked) -> Response:
 async def _comparison(asked: Asked) -> Response:
     other = asked.query.track
     one = await asked.parts.tracks.shown(other, asked.full, begun) if other else None
-    return told(await asked.shown(lambda seen: reads.comparison(replace(seen, beside=one), asked.query)))
+    return told(await asked.shown(lambda seen: reads.comparison(dataclasses.replace(seen, beside=one), asked.query)))
 
 
 async def _write_program(asked: Asked) -> Response:
