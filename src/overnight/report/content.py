@@ -25,6 +25,7 @@ MOST_OPEN = 2  # open experiments that are named
 TITLE = 60  # characters of a title beside its number
 SURE = {"holds": "the claim holds", "one number": "one number", "too high": "claimed too much", "too low": "claimed too little",
         "unknown": "unknown"}
+TOLD = {"holds": "again", "does_not_hold": "warn"}  # the tone of what the audit says of a keep
 TONES = {"holds": "again", "too low": "again", "one number": "warn", "too high": "warn", "unknown": "warn"}
 
 
@@ -108,8 +109,8 @@ def forest_rows(found: FindingsView, href: str = "") -> list[Row]:
 
 def _again(keep: KeepView) -> Row:
     assert keep.again is not None
-    tone = {"holds": "again", "does_not_hold": "warn"}.get(keep.code, "")
-    return Row(f"#{keep.id} again, by leaving it out", keep.again.effect, keep.again.interval, "again", WORDS[keep.code], tone)
+    return Row(f"#{keep.id} again, by leaving it out", keep.again.effect, keep.again.interval, "again", WORDS[keep.code],
+               TOLD.get(keep.code, ""))
 
 
 def _together(group: GroupView) -> Row:

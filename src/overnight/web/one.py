@@ -14,11 +14,12 @@ from overnight.report.svg.intervals import Row, bullet, forest
 from overnight.untrusted import line
 from overnight.views import ladder, sentences
 from overnight.views.experiment import DetailView, RunView
+from overnight.views.timeline import short_title
 from overnight.web.choosing import whole
 from overnight.web.fragments import places
 from overnight.web.frame import api, framed
 from overnight.web.listing import waiting
-from overnight.web.rendering import moment, text, title
+from overnight.web.rendering import moment, text
 from overnight.web.seen import Seen
 from overnight.web.summary import summary
 
@@ -33,7 +34,7 @@ def experiment(seen: Seen, asked: Mapping[str, str]) -> str:
     later, units = sum(run.as_frontier for run in found.runs), track.unit
     more = "\n".join(found.message.rstrip().splitlines()[1:])
     return framed(
-        seen, "experiment.html", f"#{found.id} {title(found.title)}", "experiments", found=found,
+        seen, "experiment.html", f"#{found.id} {short_title(found.title)}", "experiments", found=found,
         origin=_origin(seen, found), waiting=waiting(found), track_marks=track.marks, metric=track.metric,
         better="lower" if track.direction == "minimize" else "higher", paragraph=summary(found, places(seen), units),
         explained=list(_explained(seen, found)),

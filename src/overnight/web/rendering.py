@@ -23,11 +23,11 @@ from overnight.report.svg.axes import fixed, odds
 from overnight.report.svg.intervals import times
 from overnight.report.svg.marks import WORDS, shape, verdict
 from overnight.untrusted import clean, line, plain
+from overnight.views.timeline import short_title
 from overnight.views.track import duration
 
-TITLE, NAME, UNIT, TEXT = 200, 60, 24, 20_000  # characters that are shown of a title, a name, a unit and a text
+NAME, UNIT, TEXT = 60, 24, 20_000  # characters that are shown of a name, a unit and a text
 LONG = 3600.0  # seconds of a track beyond which times are those of the day
-PLACE = re.compile(r" \((?:[^()]*, lines? [\d, and]+|[^() ]+\.\w+)\)$")  # the file that a title names at its end
 MINUS = re.compile(r"(?<![\w.:/-])-(?=[.\d])")  # before a number
 
 
@@ -41,8 +41,8 @@ def environment() -> Environment:
     """The templates, with their filters."""
     made = Environment(loader=PackageLoader("overnight.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True, finalize=_seen)
-    made.filters.update(signed=signed, plainly=plainly, odds=odds, said=said, title=title, name=name, unit=unit, text=text,
-                        lasted=duration, minutes=minutes, capital=capital, data=data, count=count)
+    made.filters.update(signed=signed, plainly=plainly, odds=odds, said=said, title=short_title, name=name, unit=unit,
+                        text=text, lasted=duration, minutes=minutes, capital=capital, data=data, count=count)
     made.globals.update(version=overnight.__version__, words=WORDS, times=times, shape=_marked(shape), verdict=_marked(verdict))
     return made
 
@@ -112,11 +112,6 @@ def said(sentence: str) -> str:
 def capital(words: str) -> str:
     """Words as the beginning of a sentence."""
     return words[:1].upper() + words[1:]
-
-
-def title(words: str) -> str:
-    """A title from outside as one line, with true arrows and without the file that it names at its end."""
-    return PLACE.sub("", line(words, TITLE)).replace(" -> ", " → ")
 
 
 def name(words: str) -> str:

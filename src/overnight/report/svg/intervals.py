@@ -106,7 +106,8 @@ def forest(rows: Sequence[Row], worthwhile: float = 0.0, unit: str = "", label: 
     axis, places = common([*numbers, worthwhile]), decimals(numbers)
     body = "".join(_row(axis, row, worthwhile, places) for row in rows)
     better = f"Better by, {unit}" if unit else "Better by"
-    return (f'<div class="wide"><table class="forest fold" role="table" aria-label="{escape(label)}"><thead role="rowgroup">'
+    return (f'<div class="wide" tabindex="0" role="group" aria-label="{escape(label)}">'
+            f'<table class="forest fold" role="table" aria-label="{escape(label)}"><thead role="rowgroup">'
             f'<tr role="row"><th role="columnheader">{escape(better)}</th><th role="columnheader" class="n">95 % interval</th>'
             '<th role="columnheader" class="plotcol"><span class="sr">drawn</span></th>'
             f'<th role="columnheader" class="off">verdict</th></tr></thead><tbody role="rowgroup">{body}'
