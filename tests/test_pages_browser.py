@@ -8,6 +8,7 @@ import pytest
 from browsing import PHONE, WIDE, visit
 from overnight.lab.events import Judged, Stopped
 from overnight.night.session import Session
+from overnight.report.svg import progress
 from overnight.testing.journals import LongNight
 from overnight.web.pages import PAGES
 from pages_ground import TOKEN, served, track
@@ -145,6 +146,19 @@ def test_the_chart_answers_to_pointer_and_keys(browser, address, names):
         page.wait_for_url(f"**/experiments/{place[2]}")
 
 
+def test_a_chart_of_many_points_fetches_the_words_of_one(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "MOST_TOLD", 5)  # a record of so many as there are takes half a minute to write
+    folder = track(tmp_path / "many", 30)
+    with served(folder) as at, visit(browser, f"{at}/") as looked:
+        page = looked.page
+        page.focus(".plot")
+        page.keyboard.press("Shift+ArrowRight")
+        page.wait_for_selector(r"#progress-said:text-matches('#\\d+ kept, \\+[\\d.]+ \\[.*\\]: \\S')", state="attached")
+        assert page.inner_text("#progress-said").partition(": ")[2] in page.inner_text(".tip")
+        assert sum("/progress/" in each for each in looked.requests) == 1
+        assert looked.console == []
+
+
 def test_a_part_of_the_chart_has_an_address(browser, address, names):
     with visit(browser, f"{address}{names[0]}") as looked:
         box = looked.page.locator(".plot").bounding_box()
@@ -203,6 +217,21 @@ def test_a_verdict_is_there_within_a_second_and_focus_stays(browser, tmp_path):
         page.wait_for_selector(f"#feed a:text-is('#{number}')", timeout=5000)
         assert time.monotonic() - began < 3.0  # a second, and what else two busy cores have to do
         assert page.evaluate("document.activeElement.dataset.key") == held
+
+
+def test_the_night_ends_while_it_is_looked_at(browser, tmp_path):
+    folder = track(tmp_path / "ends", 30)
+    with served(folder) as at:
+        night = Night(folder)
+        with visit(browser, html=" ") as looked:
+            page = looked.page
+            with night.session.writing():
+                page.goto(f"{at}/")
+                page.wait_for_selector("#live:has-text('at work')")
+                page.focus("#feed a >> nth=0")
+                night.end()
+            page.wait_for_selector("#live:has-text('ended after')", timeout=10_000)
+            assert page.evaluate("document.activeElement.dataset.key") and looked.console == []
 
 
 def test_a_browser_that_slept_catches_up(browser, tmp_path):

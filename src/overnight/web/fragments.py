@@ -83,7 +83,8 @@ def chart(seen: Seen, window: tuple[float, float] | None = None) -> str:
 
 def _chart(seen: Seen, window: tuple[float, float] | None) -> str:
     home = f"/t/{quote(seen.name)}/"
-    look = Look("progress", f"{home}experiments/{{id}}", f"{home}findings", window, seen.live, zooms=True)
+    look = Look("progress", f"{home}experiments/{{id}}", f"{home}findings", window, seen.live, zooms=True,
+                tip=f"/api/v1/tracks/{quote(seen.name)}/progress/{{id}}")
     return of_progress(seen.history, look)
 
 

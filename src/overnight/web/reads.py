@@ -15,6 +15,7 @@ from overnight.contracts import Idea
 from overnight.errors import NotFound
 from overnight.lab.events import Event
 from overnight.report import audit as audits
+from overnight.report.figures import of_point
 from overnight.untrusted import visible
 from overnight.views import compare, timeline
 from overnight.views import findings as findings_of
@@ -116,6 +117,15 @@ def log(seen: Seen, query: wire.LogQuery, params: Params) -> str | None:
 def progress(seen: Seen, query: wire.RangeQuery, _params: Params) -> ProgressView:
     """The course of the track."""
     return timeline.progress(seen.history, query.first, query.last, query.timed)
+
+
+def point(seen: Seen, query: wire.PointQuery, params: Params) -> tuple[str, str]:
+    """What the chart says of one point: its effect with the interval, and its title."""
+    number = numbered(params["number"], "point")
+    found = of_point(seen.history, number, query.explored)
+    if found is None:
+        raise NotFound(f"the chart of progress has no point of number {number}.")
+    return found
 
 
 def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:

@@ -230,6 +230,12 @@ class CompareQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"tra
     other: Word = ""
 
 
+class PointQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the number is that of an explored point, and no experiment's."""
+
+    explored: bool = False
+
+
 class JournalQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Records behind number `after`, at most `limit` of them."""
 

@@ -3,6 +3,7 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const WORDS = {keep: "kept", discard: "discarded", barred: "broke a guard", open: "open", explored: "explored, claims nothing"};
+  const STAYS = 80;  // milliseconds on a point after which its words are fetched
   const REACH = 32;  // pixels from the pointer within which a point is found
 
   // Points are [number, x, y, kind, effect, title], x and y in thousandths of the plot; effect and title may be fetched.
@@ -33,15 +34,17 @@
       this.tip.hidden = index < 0;
       this.spot.setAttribute("visibility", index < 0 ? "hidden" : "visible");
       if (index < 0) return;
-      const point = this.points[index], [, x, y] = point;
+      const point = this.points[index], [id, x, y, kind] = point;
       this.spot.setAttribute("cx", x / 10 + "%");
       this.spot.setAttribute("cy", y / 10 + "%");
       this.tell(point, aloud);
-      if (point.length < 5 && this.box.dataset.tip) {
-        const answer = await fetch(this.box.dataset.tip.replace("{id}", point[0]));
-        if (answer.ok) point.push(...await answer.json());
-        if (this.at === index) this.tell(point, aloud);
-      }
+      if (point.length > 4 || !this.box.dataset.tip) return;
+      await new Promise(go => setTimeout(go, STAYS));
+      if (this.at !== index || point.length > 4) return;
+      const answer = await fetch(this.box.dataset.tip.replace("{id}", id) + (kind === "explored" ? "?explored=true" : "")).catch(() => null);
+      const words = answer?.ok ? await answer.json() : [];
+      if (point.length < 5) point.push(...words);
+      if (words.length && this.at === index) this.tell(point, aloud);
     }
     tell([id, x, y, kind, effect = "", title = ""], aloud) {
       const head = `${kind === "explored" ? "point " : "#"}${id} ${WORDS[kind]}${effect ? ", " + effect : ""}`;

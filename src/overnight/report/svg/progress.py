@@ -1,7 +1,7 @@
 """The chart of progress: all that was tried, the frontier as steps with the interval of each, what was kept by name. Pure.
 
 The script of a page reads the points from the JSON beside the chart: [number, x, y, kind, effect, title], x and y in
-thousandths of the plot; above MOST_TOLD points the first four alone, and the words are to be fetched one by one.
+thousandths of the plot; above MOST_TOLD points the first four alone, and it fetches the words of the one that is looked at.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class Look(NamedTuple):
     window  the part of the axis to show; None: all of it
     growing whether more is to come, so that the axis ends on a round number and new dots move nothing
     zooms   whether the page draws another part on demand (`?from=&to=`)
+    tip     the address of the words of a point, with {id} for its number; "": there is none
     """
 
     ident: str = "progress"
@@ -84,6 +85,7 @@ class Look(NamedTuple):
     window: tuple[float, float] | None = None
     growing: bool = False
     zooms: bool = False
+    tip: str = ""
 
 
 LOOK = Look()
@@ -112,9 +114,10 @@ def progress(scene: Scene, look: Look = LOOK) -> str:
     kept, marks = seen.kept, ticks(sight.y.low, sight.y.high, about=8)
     size = " huge" if scene.count > HUGE else " many" if scene.count > MANY or len(kept) > MANY_KEEPS else ""
     zoom = f' data-zoom="{sight.x.low:g},{sight.x.high:g}"' if look.zooms else ""
+    tip = f' data-tip="{escape(look.tip)}"' if look.tip else ""
     plot = stretched(rules(sight.y, marks) + "".join(_drawn(scene, sight, seen)))
     return (f'<figure class="progress{size}"><div class="chart" id="{look.ident}" data-points="{look.ident}-points" '
-            f'data-href="{escape(look.href)}"{zoom}>'
+            f'data-href="{escape(look.href)}"{zoom}{tip}>'
             f'{left_labels(sight.y, marks, _heights(marks, scene.ratios))}'
             f'<svg class="plot hot" role="img" tabindex="0" aria-label="{escape(_told(scene, kept, sight))}">{plot}'
             f'{_ended(scene, sight)}</svg>{_gutter(scene, sight, kept, look)}{_below(scene, sight)}'
@@ -315,14 +318,15 @@ def _points(sight: Frame, seen: Placed, ident: str) -> str:
     if len(seen.points) > MOST_TOLD:
         text = ",".join([f'[{dot.id},{x:.0f},{y:.0f},"{dot.kind}"]' for x, y, dot in seen.points])
     else:
-        told = [[dot.id, round(x), round(y), dot.kind, _effect(dot, sight), dot.title] for x, y, dot in seen.points]
+        told = [[dot.id, round(x), round(y), dot.kind, *words(dot, sight.places)] for x, y, dot in seen.points]
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))[1:-1]
     text = text.replace("<", "\\u003c").replace("&", "\\u0026")
     return f'<script type="application/json" id="{ident}-points">[{text}]</script>'
 
 
-def _effect(dot: Dot, sight: Frame) -> str:
-    shown = fixed(dot.effect, sight.places)
+def words(dot: Dot, places: int) -> tuple[str, str]:
+    """What is said of a point: its effect with the interval, to so many decimals, and its title."""
+    shown = fixed(dot.effect, places)
     if dot.interval:
-        shown += f" [{', '.join(fixed(end, sight.places) for end in dot.interval)}]"
-    return shown
+        shown += f" [{', '.join(fixed(end, places) for end in dot.interval)}]"
+    return shown, dot.title
