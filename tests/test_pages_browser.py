@@ -100,6 +100,8 @@ def test_a_program_is_written_and_a_late_one_is_told(browser, address, names):
         for each in (looked, other):
             signed_in(each, address, names[0]).page.goto(f"{address}{names[0]}program")
         looked.page.fill("#text", "Try small steps first.\n")
+        looked.page.click("[data-key='program-preview']")
+        looked.page.wait_for_selector("#preview:has-text('+Try small steps first.')")
         looked.page.click("[data-key='program-save']")
         looked.page.wait_for_selector("pre[aria-label='The program']:has-text('Try small steps first.')", timeout=20_000)
         other.page.fill("#text", "Try large steps first.\n")
@@ -227,7 +229,10 @@ def test_the_night_ends_while_it_is_looked_at(browser, tmp_path):
             page = looked.page
             with night.session.writing():
                 page.goto(f"{at}/")
+                page.wait_for_timeout(1500)
+                page.reload()
                 page.wait_for_selector("#live:has-text('at work')")
+                page.wait_for_timeout(500)
                 page.focus("#feed a >> nth=0")
                 night.end()
             page.wait_for_selector("#live:has-text('ended after')", timeout=10_000)

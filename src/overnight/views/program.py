@@ -119,7 +119,11 @@ def difference(old: VersionView, new: VersionView) -> str:
     """What changed from one version's text to another's, as a diff; "" where nothing did, or a text is not known."""
     if old.text is None or new.text is None:
         return ""
-    lines = difflib.unified_diff(old.text.splitlines(), new.text.splitlines(), f"program.md, version {old.number}",
-                                 f"program.md, version {new.number}", lineterm="")
+    return compared(old.text, new.text, f"program.md, version {old.number}", f"program.md, version {new.number}")
+
+
+def compared(old: str, new: str, before: str, after: str) -> str:
+    """What changed from one text to another, which are named `before` and `after`, as a diff; "" where nothing did."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), before, after, lineterm="")
     shown = [line for _, line in zip(range(MOST_DIFF_LINES), lines, strict=False)]
     return "\n".join([*shown, ""]) if shown else ""

@@ -303,6 +303,11 @@ async def _comparison(asked: Asked) -> Response:
     return told(await asked.shown(lambda seen: reads.comparison(dataclasses.replace(seen, beside=one), asked.query)))
 
 
+async def _compare_program(asked: Asked) -> Response:
+    text = await asked.shown(lambda seen: reads.changed(seen, asked.body.text))
+    return Response(text.encode(errors="replace"), media_type=DIFF)
+
+
 async def _write_program(asked: Asked) -> Response:
     match = asked.request.headers.get("if-match")
     return await _give(asked, lambda seen, mark: orders.programmed(seen, asked.body.text, match, mark))
@@ -367,6 +372,9 @@ OPERATIONS: tuple[Operation, ...] = (
               wire.ProgramNowView, refusals=ABSENT),
     Operation("GET", f"{TRACK}/program/diff", "getProgramDiff", "What differs between two of its versions.", _difference, DIFF,
               query=wire.VersionsQuery, refusals=ABSENT),
+    Operation("POST", f"{TRACK}/program/difference", "compareProgram",
+              "What a text would change in the program.md that is in force, as a diff; nothing is written.",
+              _compare_program, DIFF, body=wire.ProgramGiven, refusals=(404, 413, 415, 422, 503)),
     Operation("PUT", f"{TRACK}/program", "writeProgram",
               "Let a text be in force as program.md; the file changes only by `overnight program --write`.", _write_program,
               wire.OrderView, 202, body=wire.ProgramGiven, refusals=(*GIVEN, 412, 428), matched=True),

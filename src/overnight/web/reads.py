@@ -181,6 +181,11 @@ def difference(seen: Seen, query: wire.VersionsQuery) -> str:
     return program_of.difference(versions[old - 1], versions[new - 1])
 
 
+def changed(seen: Seen, text: str) -> str:
+    """What a text would change in the program that is in force, as a diff; "" where nothing."""
+    return program_of.compared(instructions.program(seen)[0].text or "", visible(text), "program.md, in force", "program.md, as edited")
+
+
 def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> TeamView:
     """The researchers, and what became of what they proposed."""
     _begun(seen)

@@ -142,6 +142,15 @@
     if (state === "running") setTimeout(verify, 2000, line);
   }
 
+  // What the text of an editor changes, as a diff that the server makes.
+  async function preview(button) {
+    const form = button.form, box = by("preview");
+    const answer = await fetch(button.dataset.preview, {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(fields(form))}).catch(() => null);
+    if (!answer?.ok) return say(answer ? await problem(answer) : SILENCE);
+    box.textContent = await answer.text() || "Nothing.";
+    box.hidden = false;
+  }
+
   // ---- copying, keys
 
   async function copy(button) {
@@ -185,7 +194,7 @@
   setInterval(tick, 1000);
   for (const line of document.querySelectorAll("[data-verify]")) verify(line);
   if (body.dataset.live) follow(body.dataset.live);
-  document.addEventListener("click", event => { const button = event.target.closest("[data-copy]"); if (button) copy(button); });
+  document.addEventListener("click", event => { const button = event.target.closest("[data-copy], [data-preview]"); if (button) (button.dataset.copy ? copy : preview)(button); });
   document.addEventListener("submit", submit);
   document.addEventListener("keydown", keys);
   document.addEventListener("visibilitychange", wake);
