@@ -15,6 +15,7 @@ from overnight.lab import events
 from overnight.lab.state import State
 from overnight.track.program import Program
 from overnight.views.experiment import History, detail, history
+from overnight.views.program import Versions
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.pages import PAGES
 from overnight.web.seen import Seen
@@ -104,14 +105,18 @@ def seen(word, home):
     for event in record:
         state.apply(event)
     session = SimpleNamespace(repo=Gone(), home=home, journal=Records(record), log=lambda name: word, program=Program(), begun=True,
-                              look=lambda: state, watch=SimpleNamespace(program=Program(), text=word, written="", digest=""))
+                              look=lambda: state, watched=lambda: SimpleNamespace(program=Program(), text=word, written="", digest=""))
     known: History = history(state)
+    versions = Versions()
+    for event in record:
+        versions.hear(event)
 
     def shelf(number, full):
         return detail(state, state.experiments[number], record, session.log)
 
     fields = {"name": "hostile", "state": state, "session": session, "full": True, "live": False, "now": 60.0, "seq": len(record),
-              "head": "c" * 64, "names": ("hostile",), "book": lambda: known, "shelf": shelf}
+              "head": "c" * 64, "names": ("hostile",), "book": lambda: known, "shelf": shelf,
+              "told": lambda: versions, "once": lambda _key, made: made()}
     missing = {name: None for name in Seen.__dataclass_fields__ if name not in fields}
     return Seen(**fields, **missing)
 

@@ -183,7 +183,8 @@ def difference(seen: Seen, query: wire.VersionsQuery) -> str:
 
 def changed(seen: Seen, text: str) -> str:
     """What a text would change in the program that is in force, as a diff; "" where nothing."""
-    return program_of.compared(instructions.program(seen)[0].text or "", visible(text), "program.md, in force", "program.md, as edited")
+    before = instructions.program(seen)[0].text or ""
+    return program_of.compared(before, visible(text), "program.md, in force", "program.md, as edited")
 
 
 def team(seen: Seen, _query: wire.NoQuery, _params: Params) -> TeamView:
