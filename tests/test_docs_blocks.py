@@ -71,7 +71,7 @@ def test_the_tutorial_leads_to_a_merged_improvement(shell):
     told = blocks(ROOT / "docs/tutorial.md")
     said = shell("\n".join([*map(faster, told[:2]), *files(), *map(faster, told[2:])]))
     assert "1 kept" in said or re.search(r"[1-9]\d* kept", said), said
-    assert "the claim holds" in said.lower() or "claim holds" in said.lower(), said
+    assert re.search("claim holds|claimed too little", said.lower()), said  # worth what was claimed, or by chance even more
     assert "val_loss" in said and shell('cd ~/slope && git log --format=%s -1 HEAD && cat train.py').count("A slope") == 0
 
 

@@ -133,6 +133,18 @@ def test_a_viewer_that_slept_gets_what_it_missed_and_one_that_knows_all_gets_not
     on(track, test)
 
 
+def test_what_changes_without_a_record_is_sent_to_each_viewer_that_joins(track):
+    shown = {"live": lambda seen: "a night is at work", "feed": lambda seen: f"{seen.seq}"}
+
+    async def test(hub, followed):
+        first = await hub.stream("long", True, None)
+        await some(first, "feed")  # all is drawn at this record
+        told = await some(await hub.stream("long", True, followed.follower.seq), "live")
+        assert [each[2]["id"] for each in told] == ["live"]
+
+    on(track, test, shown)
+
+
 @pytest.mark.parametrize("after", [-1, 10**6])
 def test_a_viewer_that_is_too_far_behind_or_ahead_loads_its_page_again(track, after):
     async def test(hub, followed):

@@ -29,6 +29,7 @@ SILENCE = 15.0  # seconds after which a comment says that the stream is alive
 RETRY = b"retry: 2000\n\n"  # milliseconds after which a browser comes back
 ALIVE = b": \n\n"
 CHART, CHART_PAUSE, LONG_CHART_PAUSE, LONG_CHART = "chart", 2.0, 30.0, 1000  # its id, seconds, and experiments
+UNRECORDED = ("live", "jobs", "budget")  # the ids of what changes without a record: its number tells nothing of these
 Render = Callable[[Seen], str]
 
 
@@ -173,8 +174,8 @@ class Channel:
         if after is not None and not seq - MOST_BEHIND <= after <= seq:
             self._reload(viewer)
             return viewer
-        for (_, whose), drawn in self._drawn.items():
-            if whose == full and (after is None or drawn.seq > after):
+        for (name, whose), drawn in self._drawn.items():
+            if whose == full and (after is None or drawn.seq > after or name in UNRECORDED):
                 viewer.send(drawn.frame)
         return viewer
 
