@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from bench import long
 from conftest import LITTLE, command, home, overnight, repository, sentence
-from overnight.web import openapi
+from overnight.web import openapi, server
 from overnight.web.server import Wanted, opened
 
 NEEDS = "night"
@@ -212,6 +212,19 @@ def test_a_port_in_use_and_a_folder_without_a_track_are_sentences(endless, tmp_p
     with socket.create_server(("127.0.0.1", 0)) as sock:
         assert "take another one with --port" in sentence(overnight("serve", endless, "--port", sock.getsockname()[1]))
     assert sentence(overnight("serve", tmp_path, "--port", free()))
+
+
+def test_a_connection_that_never_ends_its_request_is_closed_and_a_stream_goes_on(served, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.5)
+    following = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    following.request("GET", "/api/v1/tracks/long/events")
+    stream = following.getresponse()
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as slow, \
+            socket.create_connection(("127.0.0.1", served.port), timeout=30) as mute:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+        assert slow.recv(100) == b"" and mute.recv(100) == b""
+    assert stream.readline() == b"retry: 2000\n" and stream.status == 200
+    following.close()
 
 
 def test_it_is_there_within_a_second_of_the_processor(endless):

@@ -93,7 +93,8 @@ def served(session: Session, port: int) -> None:
         return
     session.place.make()
     log = session.home / "web.log"
-    with log.open("wb") as out:  # in a folder that is this user's alone
+    log.unlink(missing_ok=True)
+    with log.open("ab") as out:  # in a folder that is this user's alone; its end is where the server writes on
         program = [sys.executable, "-P", "-m", "overnight.cli", "serve", str(session.repo.folder), "--port", str(port)]
         process = subprocess.Popen(program, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     for text in _first_lines(process, log):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import resource
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from overnight.errors import TrackError
 from overnight.web import guard, tokens
@@ -18,6 +21,7 @@ from overnight.web.tracks import Tracks
 
 NICENESS = 10  # a night at work comes first
 GRACE = 2  # seconds in which open answers may end
+HEAD_SECONDS = 30.0  # in which a request's headers must be here
 BACKLOG = 512  # connections that wait, so that all pages may come back at once
 
 
@@ -48,6 +52,8 @@ class Opened(NamedTuple):
     def run(self) -> None:
         """Serve until the process is told to end."""
         os.nice(NICENESS)
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a page that is open holds a descriptor
         with suppress(KeyboardInterrupt):  # which uvicorn raises once more when it has ended
             self.server.run(sockets=[self.socket])
 
@@ -65,6 +71,38 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class Prompt(H11Protocol):
+    """A connection that ends where a request's headers do not come: connections that say nothing would use up all there are."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take up what came, and wait for the rest where that is not a whole head."""
+        super().data_received(data)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 def opened(folders: Sequence[Path], wanted: Wanted) -> Opened:
     """A server for the tracks of these folders, which listens already. Raises TrackError."""
     proxies = [_ip(each) for each in wanted.proxies]
@@ -80,7 +118,8 @@ def opened(folders: Sequence[Path], wanted: Wanted) -> Opened:
                              "proxy in front that speaks it (--trusted-proxy ADDRESS).")
         kept, text = tokens.kept(wanted.new_token)
         application = Application(Tracks(folders), where, kept)
-        config = uvicorn.Config(application.asgi, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on",
+        config = uvicorn.Config(application.asgi, http=Prompt, log_level="warning",
+                                timeout_graceful_shutdown=GRACE, lifespan="on",
                                 ssl_certfile=wanted.certificate, ssl_keyfile=wanted.key, proxy_headers=False,
                                 server_header=False, ws="none", backlog=BACKLOG)
         if secure:
