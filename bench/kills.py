@@ -38,7 +38,7 @@ KINDS = (*["night"] * 3, "trial", "audit")  # sessions, as often as each is draw
 ORDERS = (*("try", "idea", "pause") * 2, "veto")  # as often as each is drawn
 # What a state folder may hold between two sessions.
 HOME = {"journal.db", "journal.db-wal", "journal.db-shm", "keys", "logs", "lock", "head", "branch", "scratch", "git", "inbox",
-        "audit", "state.snapshot", "notes.md", "trust.json", "repository.json"}
+        "audit", "state.snapshot", "notes.md", "trust.json", "repository.json", "now.json"}
 GIT = {"HEAD", "config", "objects", "refs", "packed-refs", "shallow", "info"}  # and the git folder in it
 WRONG = {  # kinds of what must not be
     "record": "records that were changed or lost", "verdicts": "verdicts lost or given twice", "runs": "finished runs repeated",
