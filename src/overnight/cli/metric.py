@@ -202,11 +202,12 @@ def _scored(session: Session, judge: Judge, keeps: Sequence[Experiment], box: Sa
 
 def first(session: Session, box: Sandbox, workers: int | None) -> float:
     """Before a night goes on: measure what was kept and was not measured by the further metrics that are committed now; returns
-    the seconds that it took. What goes wrong is a note, for a night needs none of it."""
+    the seconds that it took. What goes wrong is a note, for a night needs none of it. Raises TrackError and JournalError where
+    the track itself cannot be read."""
     began, stopped = time.monotonic(), ""
+    if session.look().opened is None or not session.state.chain() or not session.contract().watch:
+        return 0.0
     try:
-        if session.look().opened is None or not session.state.chain() or not session.contract().watch:
-            return 0.0
         judge = metrics.judge(session)
         if metrics.waiting(session, judge):
             with session.writing(foreign=True, changed=True):
