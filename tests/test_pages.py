@@ -6,7 +6,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from golden import nights
 from overnight.errors import NotFound
+from overnight.lab.events import Event
+from overnight.web import records
 from overnight.web.choosing import choice, chosen, part
 from overnight.web.fragments import FRAGMENTS
 from overnight.web.pages import PAGES, listed, notice
@@ -200,3 +203,9 @@ def test_the_journal_tells_no_seed(full):
 def test_a_page_without_a_track_says_one_sentence():
     assert "a &lt;b&gt;" in notice("a <b>", "It is not there.") and "/t/x%20y/" in notice("a", "b", "x y")
     assert [each["href"] for each in Parts(listed(["one", "two"])).of("a")] == ["/", "/t/one/", "/t/two/"]
+
+
+@pytest.mark.parametrize("kind", Event.__args__, ids=lambda kind: kind.__name__)
+def test_every_kind_of_record_has_words_in_the_journal(kind):
+    first = next(event for name in nights.names() for event in nights.load(name) if type(event) is kind)
+    assert records.row(1, first).words

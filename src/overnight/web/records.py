@@ -103,6 +103,16 @@ def _rarer(event: Event) -> Iterator[str]:
             yield f"together in one run: {', '.join(f'#{each}' for each in event.experiments) or 'none goes with another'}"
         case records.Noted() | records.Dropped():
             yield f"idea {event.idea}{f': {_short(event.title)}' if isinstance(event, records.Noted) else ' is taken out'}"
+        case records.Reopened():
+            yield "it is measured further"
+        case records.Moved():
+            yield f"idea {event.idea} is moved to place {event.position}"
+        case records.Programmed():
+            yield f"program.md is written by {line(event.by, 60)}: version {event.sha256[:HASH]}"
+        case records.Suggested():
+            yield f"suggestion {event.suggestion} of {line(event.by, 60)}: {_short(event.suggested.title)}"
+        case records.Watched():
+            yield f"what was kept is measured by further metrics on {event.seeds} seeds"
         case records.Organised():
             yield f"the team: {', '.join(f'{line(name, 60)} ({line(kind, 60)})' for name, kind in event.roles.items())}"
         case records.Learnt():
