@@ -355,7 +355,7 @@ OPERATIONS: tuple[Operation, ...] = (
               query=wire.LogQuery, refusals=(*ABSENT, 416)),
     _read(f"{TRACK}/progress", "getProgress", "The course of the track.", reads.progress, ProgressView, wire.RangeQuery),
     _read(f"{TRACK}/progress/{{number}}", "getPoint", "What its chart says of one point: its effect and its title.",
-          reads.point, tuple[str, str], wire.PointQuery),
+          reads.point, wire.PointWordsView, wire.PointQuery),
     Operation("GET", f"{TRACK}/audits", "getAudit", "What was kept, measured again.", look_now(reads.audit), Audit,
               refusals=ABSENT),
     Operation("GET", f"{TRACK}/findings", "getFindings", "What was found, and whether it holds.", look_now(reads.findings),

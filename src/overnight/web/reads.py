@@ -119,13 +119,13 @@ def progress(seen: Seen, query: wire.RangeQuery, _params: Params) -> ProgressVie
     return timeline.progress(seen.history, query.first, query.last, query.timed)
 
 
-def point(seen: Seen, query: wire.PointQuery, params: Params) -> tuple[str, str]:
-    """What the chart says of one point: its effect with the interval, and its title."""
+def point(seen: Seen, query: wire.PointQuery, params: Params) -> wire.PointWordsView:
+    """What the chart says of one point. Raises NotFound where it has none of that number."""
     number = numbered(params["number"], "point")
     found = of_point(seen.history, number, query.explored)
     if found is None:
         raise NotFound(f"the chart of progress has no point of number {number}.")
-    return found
+    return wire.PointWordsView(*found)
 
 
 def audit(seen: Seen, _query: wire.NoQuery, _params: Params) -> Audit:

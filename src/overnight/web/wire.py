@@ -230,6 +230,13 @@ class CompareQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"tra
     other: Word = ""
 
 
+class PointWordsView(Struct, frozen=True):
+    """What the chart says of one point: its effect with the interval, in the metric's unit, and its title."""
+
+    effect: str
+    title: str
+
+
 class PointQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the number is that of an explored point, and no experiment's."""
 

@@ -42,9 +42,9 @@
       await new Promise(go => setTimeout(go, STAYS));
       if (this.at !== index || point.length > 4) return;
       const answer = await fetch(this.box.dataset.tip.replace("{id}", id) + (kind === "explored" ? "?explored=true" : "")).catch(() => null);
-      const words = answer?.ok ? await answer.json() : [];
-      if (point.length < 5) point.push(...words);
-      if (words.length && this.at === index) this.tell(point, aloud);
+      const words = answer?.ok ? await answer.json() : null;
+      if (words && point.length < 5) point.push(words.effect, words.title);
+      if (words && this.at === index) this.tell(point, aloud);
     }
     tell([id, x, y, kind, effect = "", title = ""], aloud) {
       const head = `${kind === "explored" ? "point " : "#"}${id} ${WORDS[kind]}${effect ? ", " + effect : ""}`;
