@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from conftest import CONTRACT, command, commit, git, overnight, repository, sentence, write
-from overnight.night import climb as climbing
+from overnight.night import rungs
 from overnight.night.session import Session
 from overnight.researchers.knobs.turned import another, turned_to
 
@@ -193,7 +193,7 @@ def test_a_track_that_begins_anew_at_the_same_commit_has_its_rungs_begin_anew(tm
 def test_what_a_rung_found_is_noted_by_the_next_climb_where_this_one_could_not(tmp_path):
     folder = once(tmp_path)
     session = Session(folder)
-    on_mid = climbing.on(session, "mid")
+    on_mid = rungs.on(session, "mid")
     with on_mid.writing(changed=True):
         pass
     with session.writing():  # a night began while the climb was on its rung

@@ -47,8 +47,8 @@ def test_no_command_lets_a_contract_steer(tmp_path):
     for words, done in said.items():
         assert not steers(done.stdout + done.stderr), (words, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr, (words, done.stderr)
-    assert "owned  al" in said["status", ..., "--all"].stdout, said["run", ..., "--experiments", "1", *none]
-    assert json.loads(said["status", ..., "--json"].stdout)["goal"] == f"go{EVIL}al"
+    assert "owned[U+202E]  al" in said["status", ..., "--all"].stdout, said["run", ..., "--experiments", "1", *none]
+    assert json.loads(said["status", ..., "--json"].stdout)["goal"] == "go]0;owned[U+202E]\n al"
     for file in (home(folder) / "report").iterdir():
         assert file.suffix == ".png" or not steers(file.read_text())
 

@@ -41,10 +41,12 @@ def patch(name, change):
 
 
 def night(folder, *changes):
-    """A track of which a night kept these changes."""
-    made = repository(folder, {**BASE, **{f"patches/{n}-{name}.patch": patch(name, change) for n, (name, change) in enumerate(changes)}})
-    done = overnight("run", made)
-    assert done.returncode == 0, done.stderr
+    """A track of which a night kept these changes, one after the other: side by side, either may be kept first."""
+    made = repository(folder, {**BASE, "patches/README": "One by one.\n"})
+    for number, (name, change) in enumerate(changes):
+        commit(made, {f"patches/{number}-{name}.patch": patch(name, change)}, f"to try: {name}")
+        done = overnight("run", made)
+        assert done.returncode == 0, done.stderr
     assert [keep.title for keep in Session(made).read().chain()] == [name for name, _ in changes]
     return made
 

@@ -81,6 +81,8 @@ NOTES = """\
 import time: self [us] | cumulative | imported package
 import time:       300 |        300 |   _io
 import time:       100 |        400 | zipimport
+import time:     90000 |      90000 |   named_by_a_pth_file
+import time:       100 |      90100 | site
 said by the program
 import time:      1000 |       1000 |     numpy.core
 import time:      1000 |       2000 |   numpy

@@ -177,6 +177,20 @@ def test_raw_bytes_that_are_too_few_or_too_late_have_a_name(source, why):
         Oracle.given().exchange({}, bytes(4 << 20), 4 << 20, within=0.5 if "longer" in why else 10.0)
 
 
+@pytest.mark.sandbox
+@pytest.mark.parametrize(("then", "said"), [
+    ("give(b'2\\n')", {"foul": "the oracle said more than it was asked."}), ("os._exit(0)", {"invalid": "it is useless."}),
+    ("os.close(1); time.sleep(60)", {"invalid": "it is useless."})])
+def test_an_answer_that_is_useless_was_perhaps_no_answer(then, said, capsys):
+    """A word that comes before its question is read as the answer to it, where the question was quicker."""
+    def score():
+        Oracle.given().ask({})
+        raise Broken("it is useless.")
+
+    with Candidate(f"sys.stdin.readline(); give(b'1\\n'); sys.stdin.read(); {then}"):
+        assert printed(score, capsys) == said
+
+
 def waited(oracle):
     """Until something lies there to be read, and not asked for."""
     oracle._readable.poll(10_000)

@@ -15,6 +15,7 @@ from overnight.errors import Busy, TrackError
 from overnight.lab.events import Climbed
 from overnight.lab.flight import Budget
 from overnight.night import climb as climbing
+from overnight.night import rungs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Terminal
@@ -42,16 +43,16 @@ def climb(folder: Path, rung: str, lasting: str | None, each: bool, workers: int
     change.
     """
     session = Session(folder)
-    names = climbing.rungs(session, rung)
+    names = rungs.names(session, rung)
     if not session.read().chain() and not session.state.ladder:
         raise TrackError("nothing was kept yet, so nothing can climb: `overnight run` first.")
     if session.at_work():
         raise Busy("a night is at work on this track: wait for it, or stop it with `overnight stop`, and climb then.")
-    if other := climbing.at_work(session):
+    if other := rungs.at_work(session):
         raise Busy(f"a climb is at work on the rung {other.rung}: wait for it, or stop it with `overnight stop`.")
     if session.state.ladder.keys() - {each.name for each in session.contract().ladder.rung}:
         with session.writing(changed=True):
-            climbing.removed(session)
+            rungs.removed(session)
     until = time.monotonic() + seconds(lasting) if lasting else None
     found = up(session, names, sandbox_name, workers, until, 1 if each else ALL, quiet=as_json)
     for event in found if as_json else ():
@@ -65,7 +66,7 @@ def up(session: Session, names: Sequence[str], sandbox_name: str, workers: int |
     for name in names:
         if until is not None and time.monotonic() >= until:
             break
-        orders = climbing.Orders(session, climbing.on(session, name), together)
+        orders = climbing.Orders(session, rungs.on(session, name), together)
         event, stopped = _rung(session, orders, sandbox_name, workers, until, least)
         if event:
             done.append(event)
@@ -82,7 +83,7 @@ def _rung(session: Session, orders: climbing.Orders, sandbox_name: str, workers:
           least: int) -> tuple[Climbed | None, bool]:
     """Climb to one rung: what is known of it then, None where that is nothing new, and whether the user stopped it."""
     rung = orders.rung
-    again = climbing.anew(session, rung)
+    again = rungs.anew(session, rung)
     waiting = len(orders.climbers) if again or rung.state.opened is None else orders.climb().waiting
     if not waiting or waiting < least:
         return (climbing.record(session, orders) if not again and climbing.unrecorded(session, orders) else None), False

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from overnight.cli.base import DONE, FOLDER, JSON, JSON_LINES, RUNG, count, main, say, tell
 from overnight.errors import JournalError, OvernightError, TrackError
 from overnight.lab.events import Event
+from overnight.night import rungs
 from overnight.night.session import Session, opened
 from overnight.referee.guards import ESTIMATED
 from overnight.report.content import Checked
@@ -59,9 +60,8 @@ def status(folder: Path, rung: str, as_json: bool, everything: bool) -> None:
 
 def _climbed(session: Session) -> str:
     """The rung on which a climb is at work; "" where none is, or the contract cannot be read to tell."""
-    from overnight.night import climb
     try:
-        on = climb.at_work(session)
+        on = rungs.at_work(session)
     except OvernightError:
         return ""
     return on.rung if on else ""

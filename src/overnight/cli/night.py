@@ -22,8 +22,7 @@ from overnight.cli.word import Ways, beside, ways
 from overnight.errors import OvernightError, TrackError
 from overnight.lab.flight import Budget
 from overnight.lab.state import State
-from overnight.night import climb as climbing
-from overnight.night import missing
+from overnight.night import missing, rungs
 from overnight.night.night import Night
 from overnight.night.session import Session
 from overnight.report.live import Lines, Panel, Terminal
@@ -79,7 +78,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
         served(session, page)
     with ExitStack() as late, session.writing(again=restart), Night(session, box, workers, think_slots=think_slots,
                                                                     models=wanted, say=console.say) as night:
-        climbing.removed(session)
+        rungs.removed(session)
         night.organise(partial(_team, names, options["model"]))
         for note in _notes(night):
             tell(note, err=True)
@@ -109,7 +108,7 @@ def run(folder: Path, lasting: str | None, experiments: int | None, workers: int
 def _climb(session: Session, sandbox_name: str, workers: int | None, until: float, gather: int) -> None:
     """The part of the night that climbs. What goes wrong there is a note: it must not hide what the night has found."""
     try:
-        up(session, climbing.rungs(session), sandbox_name, workers, until, least=gather, quiet=True)
+        up(session, rungs.names(session), sandbox_name, workers, until, least=gather, quiet=True)
     except OvernightError as error:
         tell(f"note: {error}", err=True)
 

@@ -18,8 +18,7 @@ from overnight.ideas.source import gather
 from overnight.lab.events import Event, Judged, Measured, Vetoed
 from overnight.lab.jobs import PATIENT, DropIdea, MoveIdea, Steer, Veto
 from overnight.lab.lab import Lab
-from overnight.night import climb as climbing
-from overnight.night import dispatch
+from overnight.night import dispatch, rungs
 from overnight.night.dispatch import KnownIdea
 from overnight.night.inbox import request
 from overnight.night.session import Session, opened
@@ -56,7 +55,7 @@ def attempt(ctx: click.Context, folder: Path, rung: str, message: str, by: str, 
     not proven goes on while nothing else waits for a measure slot; the same change handed in again goes on from its evidence.
     Exit status: 0 keep, 10 discard, 11 crash, 12 foul; 2 where there is no verdict.
     """
-    session = climbing.on(opened(folder), rung) if rung else opened(folder)
+    session = rungs.on(opened(folder), rung) if rung else opened(folder)
     allowed(session, session.contract())
     lasting = PATIENT if patient is None else 0.0 if patient == "0" else seconds(patient)
     try:
@@ -198,7 +197,7 @@ def move(number: int, position: int, folder: Path) -> None:
 def _working(folder: Path) -> Session:
     """The track, or the rung of it on which a climb is at work."""
     session = opened(folder)
-    return session if session.at_work() else climbing.at_work(session) or session
+    return session if session.at_work() else rungs.at_work(session) or session
 
 
 @main.command()

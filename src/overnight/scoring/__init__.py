@@ -4,10 +4,11 @@ Runs in the scorer's sandbox with whatever interpreter the track names, so it im
 numpy where there are arrays. docs/scoring.md shows how to write a scorer.
 """
 
-from overnight.scoring.answer import Broken, Foul, main
+from overnight.scoring.answer import Broken, Foul
 from overnight.scoring.artifacts import array, artifact, holdout, numbers, seed, tensors
 from overnight.scoring.chance import lots, rng
 from overnight.scoring.oracle import Oracle, audited, fresh
+from overnight.scoring.result import main
 
 __all__ = ["Broken", "Foul", "Oracle", "array", "artifact", "audited", "fresh", "holdout", "lots", "main", "numbers", "rng",
            "seed", "tensors"]

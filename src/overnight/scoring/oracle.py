@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MOST_ANSWER_BYTES = 1 << 20  # bytes of an answer in JSON
 PIPE = 1 << 20  # bytes that a pipe may hold, as much as Linux gives an ordinary user
+LAST_WORDS = 5.0  # seconds in which an oracle that is asked no more may end
+MORE = "the oracle said more than it was asked."
 CHUNK = 1 << 16  # bytes read at once where the length of an answer is not known
 Some = TypeVar("Some", bytes, int)
 _JSON = json.JSONEncoder(allow_nan=False)
@@ -54,6 +56,7 @@ class Oracle:
         self._writable.register(ask, select.POLLOUT)
         self._readable.register(answer, select.POLLIN)
         self.asked, self.elapsed, self.whole = 0, 0.0, 0.0
+        self._between = True  # questions: the last was answered whole
         for fd in (ask, answer):
             os.set_blocking(fd, False)
             _widen(fd)
@@ -78,7 +81,7 @@ class Oracle:
             if (end if end >= 0 else len(line)) > longest:
                 raise Broken(f"an answer is longer than {longest} bytes.")
             if 0 <= end < len(line) - 1:
-                raise Foul("the oracle said more than it was asked.")
+                raise Foul(MORE)
         self._received(deadline, within)
         return parse(line, "an answer")
 
@@ -112,6 +115,20 @@ class Oracle:
             all_finite(answer, "an answer")
         return answer
 
+    def speaks_on(self) -> bool:
+        """Whether it says more, once it knows that it is asked no more, than its answers. It is not to be used after that."""
+        if self._closed or not self._between:
+            return False
+        try:
+            os.close(self._ask)
+            _wait(self._readable, time.monotonic() + LAST_WORDS, LAST_WORDS)
+            return self._pending()
+        except Broken:  # it says nothing and does not end
+            return False
+        finally:
+            self._closed = True
+            os.close(self._answer)
+
     def close(self) -> None:
         """Say no more to it. Raises Foul where it has said something unasked."""
         if self._closed:
@@ -134,6 +151,7 @@ class Oracle:
         if self._pending():
             raise Foul("the oracle answered before it was asked.")
         self.asked += 1
+        self._between = False
         self._began = time.monotonic()
         deadline = self._began + within
         for part in parts:
@@ -163,6 +181,7 @@ class Oracle:
 
     def _received(self, deadline: float, within: float) -> None:
         now = time.monotonic()
+        self._between = True
         self.elapsed, self.whole = now - self._sent, now - self._began
         if now > deadline:
             raise Broken(f"the oracle took longer than {within:g} s.")

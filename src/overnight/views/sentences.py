@@ -29,11 +29,15 @@ def words(track: TrackView, found: DetailView, fold: Callable[[str], str] = str)
     parts = [fold(_plain(part)) for part in parts]
     parts += ["", *map(_plain, found.patch.rstrip().split("\n") if found.patch else ["(no diff)"])]
     if found.log_tail:
-        parts += ["", "end of the last log (a candidate's own words):", *("| " + x for x in found.log_tail.splitlines())]
+        parts += ["", "end of the last log (a candidate's own words):", *_quoted(found.log_tail)]
     if found.score_log_tail:
         parts += ["", "end of what was said while scoring (keep it from researchers, it may hold unseen data):",
-                  *("| " + x for x in found.score_log_tail.splitlines())]
+                  *_quoted(found.score_log_tail)]
     return "\n".join(parts)
+
+
+def _quoted(log: str) -> Iterator[str]:
+    return (f"| {_plain(line)}" for line in log.splitlines())
 
 
 def _plain(line: str) -> str:
