@@ -33,8 +33,8 @@ done
 cat <<END
 
   the chart       $here/report/progress.png
-  the report      $here/report/report.md
-  who it was      $here/program.md
+  the report      $here/report/report.html
+  the team        $here/program.md
   the commits     git -C $here log --oneline overnight/microgpt
   what was said   XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight brief $here
   what it cost    XDG_STATE_HOME=$XDG_STATE_HOME .venv/bin/overnight status $here | grep models

@@ -70,6 +70,6 @@ else
     [ -x .venv/bin/python ] && .venv/bin/python -c 'import pip' 2>/dev/null || "$python" -m venv --clear .venv
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-input -c constraints.txt -e "$what"
 fi
-.venv/bin/python -m compileall -q src # once, also where Python is told to write none: else each command compiles all it needs
+"$python" -m compileall -q src # once, also where Python is told to write none: else each command compiles all it needs
 touch "$stamp"
 [ -z "$extra" ] || touch .venv/.ready-base

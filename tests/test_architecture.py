@@ -32,6 +32,7 @@ FLOORS = [
     {"night", "testing"},
     {"mcp", "web"},
     {"cli"},
+    {"__main__"},
 ]
 PURE = ["contracts", "errors", "untrusted", "patterns", "syntax", "track.spec", "track.frontmatter", "track.roles", "referee", "lab", "brief", "views",
         "audit.arithmetic", "audit.worth", "track.units", "track.scorer", "track.seeding", "track.contact", "track.junk", "ideas.similarity", "ideas.found",

@@ -25,7 +25,13 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path):
     found = {each["name"]: each for each in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 2 and not found["git"]["fit"] and "apt-get install -y git" in found["git"]["said"]
     assert not found["sandbox"]["fit"] and "bubblewrap is not installed" in found["sandbox"]["said"]
+    assert found["programs"]["said"].endswith("there are: none")
     assert found["room"]["fit"] and found["extras"]["fit"] is None
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "overnight", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == overnight("--version").stdout
 
 
 def test_bash_completes_commands_with_what_completion_prints(tmp_path):

@@ -158,3 +158,29 @@ def test_lines_that_end_as_on_windows_and_blank_lines_change_nothing():
     for path, text in FILES.items():
         spaced = text if path == "conf.json" else "\n\n" + text.replace("\n", "\r\n\r\n" if path != "newer.py" else "\n\n")
         assert {knob.label: knob.text for knob in find({path: spaced})} == WANTED[path]
+
+
+# ---- what is no setting of code --------------------------------------------------------------------------------
+
+TOUR = """#define MAX 200
+#define WIDTH 64
+#define STEPS 20000
+static double xs[MAX], ys[MAX], hidden[WIDTH];
+static void cities(void) {
+    unsigned state = 12345;
+    unsigned long mixed = 88172645463325252;
+    double momentum = 0.9;
+    for (int i = 0; i < WIDTH; i++) { state = state * 1103515245u + 12345u; mixed ^= mixed << 13; }
+}
+"""
+
+
+def test_room_of_arrays_and_states_of_generators_are_no_knobs():
+    assert {knob.label for knob in find({"tour.c": TOUR})} == {"WIDTH", "STEPS", "momentum"}
+    asked = TOUR.replace("MAX 200", "MAX 200 // knob: int 100..300")
+    assert "MAX" in {knob.label for knob in find({"tour.c": asked})}
+
+
+def test_room_that_a_header_gives_counts_where_it_is_used():
+    assert [knob.label for knob in find({"room.h": "#define MAX 200\n", "a.c": "int order[MAX];\n"})] == []
+    assert [knob.label for knob in find({"room.h": "#define MAX 200\n", "a.c": "int order[MAX]; int last = MAX - 1;\n"})] == ["MAX"]

@@ -1,3 +1,3 @@
 """Overnight: autonomous research that can be believed."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -32,6 +32,11 @@ class ExtraMissing(TrackError):
     """What was asked for needs packages that are not installed; the sentence names the extra that brings them."""
 
 
+def how(extra: str) -> str:
+    """How the packages of an extra are installed: with the package, or in a clone of the repository."""
+    return f"pip install 'overnight[{extra}]', or in a clone of Overnight scripts/setup.sh {extra}"
+
+
 @contextmanager
 def extra(name: str, what: str) -> Iterator[None]:
     """Put this around the import of packages that the extra `name` of pyproject.toml brings. Where they are missing it raises
@@ -42,8 +47,7 @@ def extra(name: str, what: str) -> Iterator[None]:
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "overnight":
             raise
-        raise ExtraMissing(f"{what} needs the extra '{name}': pip install 'overnight[{name}]', or in a clone of Overnight "
-                           f"scripts/setup.sh {name}.") from error
+        raise ExtraMissing(f"{what} needs the extra '{name}': {how(name)}.") from error
 
 
 class JournalError(OvernightError):

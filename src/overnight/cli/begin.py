@@ -163,6 +163,8 @@ def check(folder: Path, sandbox_name: str) -> None:
         for sentence in checking.words(contract, found, max(1, len(MACHINE) // contract.run.cpus), recorded(fixed), lacks):
             tell(sentence)
         if checking.one_number(contract, found) and fixed:
+            if patch(fixed, texts):
+                tell("this is what `overnight init --seed` changes:")
             _tell_change(fixed, texts)
         wrong = checking.broken(found)
         if not wrong:

@@ -43,7 +43,7 @@ def demo(ctx: click.Context, folder: Path | None, lasting: str, name: str) -> No
         _overnight(ctx, "run", here, "--for", f"{max(LEAST, SLICE * lasts):g}s")
     _overnight(ctx, "report", here, "--to", here / "report")
     again = _again()
-    for what, words in (("the chart", f"{here}/report/progress.png"), ("the report", f"{here}/report/report.md"),
+    for what, words in (("the chart", f"{here}/report/progress.png"), ("the report", f"{here}/report/report.html"),
                         ("the commits", f"git -C {here} log --oneline overnight/{name}"),
                         ("where it stands", f"{again} status {here}"), ("one experiment", f"{again} show 1 {here}"),
                         ("go on", f"{again} run {here} --for 8h")):

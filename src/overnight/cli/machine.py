@@ -14,14 +14,14 @@ from click.shell_completion import get_completion_class
 from overnight import __version__, sandbox
 from overnight.cli.base import JSON_LINES, SANDBOX, main, say, tell
 from overnight.cli.word import tried
-from overnight.errors import SandboxMissing
+from overnight.errors import SandboxMissing, how
 from overnight.night.place import root
 from overnight.views.answers import Finding
 from overnight.workers.cores import MACHINE
 
 ROOM = 1 << 30  # bytes of disk below which there is little room for a night
 EXTRAS = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp", "notify": "apprise",
-          "similarity": "rapidfuzz"}  # what each brings
+          "similarity": "rapidfuzz", "web": "uvicorn"}  # what each brings
 HELPERS = ("claude", "codex", "gemini", "opencode", "uv", "podman", "docker", "runsc")  # programs that a track may use
 VARIABLE = "_OVERNIGHT_COMPLETE"  # by which the shell asks for words, as click has it
 SHELLS = ("bash", "zsh", "fish")
@@ -58,9 +58,9 @@ def _findings(sandbox_name: str) -> Iterator[Finding]:
     yield _room(root())
     missing = [name for name, package in EXTRAS.items() if find_spec(package) is None]
     yield Finding("extras", None,
-                  f"not installed: {', '.join(missing)} (pip install 'overnight[NAME]')" if missing else "all")
+                  f"not installed: {', '.join(missing)} ({how('NAME')})" if missing else "all")
     found = [name for name in HELPERS if shutil.which(name)]
-    yield Finding("programs", None, ", ".join(found) or "no agent, no container engine")
+    yield Finding("programs", None, f"of those that a night can use beside, there are: {', '.join(found) or 'none'}")
 
 
 def _sandbox(name: str) -> Iterator[Finding]:

@@ -109,8 +109,10 @@ def one_number(track: Track, runs: Sequence[Measurement]) -> bool:
 
 def attack_words(attacked: Attacked) -> Iterator[str]:
     """What came of the attack on the scorer, as sentences."""
-    yield f"the scorer was tried with {attacked.candidates} candidates and {attacked.results} results that are no good" + (
-        "" if attacked.findings else ": none of them did as well as the baseline")
+    results = f" and {attacked.results} results" if attacked.results else ""
+    what = "the scorer" if results else "the pattern"
+    tried = f"{what} was tried with {attacked.candidates} candidates{results} that are no good"
+    yield tried if attacked.findings else f"{tried}: none of them did as well as the baseline"
     yield from (f"{'wrong' if found.wrong else 'warning'}: {found.sentence}" for found in attacked.findings)
 
 

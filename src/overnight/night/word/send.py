@@ -14,6 +14,8 @@ import sys
 import msgspec
 from msgspec import Struct
 
+from overnight.errors import how
+
 ERROR = re.compile(r"error=(\d{3})\b")
 
 
@@ -48,7 +50,7 @@ def sent(order: Order) -> Answer:
     try:
         import apprise
     except ImportError:
-        return Answer(False, "the extra 'notify' is missing: pip install 'overnight[notify]'")
+        return Answer(False, f"the extra 'notify' is missing: {how('notify')}")
     heard, log = _Heard(), logging.getLogger("apprise")
     log.handlers, log.propagate = [heard], False
     service = apprise.Apprise()

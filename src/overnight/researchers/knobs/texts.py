@@ -1,8 +1,9 @@
 """Finds what can be turned in files that are not Python: settings, and constants of other languages, line by line.
 
 Covered: `name: 3` and `name = 3` of JSON, YAML, TOML, INI and .env files; `#define N 3` and statements that do nothing but give
-one name a number. Not covered: numbers inside expressions, rows of numbers, and strings, but where a `knob:` comment asks; and
-what is too large, too long or too deep to be settings that a person wrote.
+one name a number. Not covered: numbers inside expressions, rows of numbers, and strings, but where a `knob:` comment asks; what
+is too large, too long or too deep to be settings that a person wrote; and of code the room that an array has, and what a
+generator of random numbers starts from.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ SET = re.compile(rf"^(?P<indent>{B}*)(?P<kind>(?:[\w<>&*]+(?:::[\w<>]+)*{B}+)*)"
 SECTION = re.compile(rf"^{B}*\[+([^\[\]\n]+)\]+{B}*(?:[#;].*)?$", re.M)
 REPORT = re.compile(r"\"[^\"\n]{0,400}\"[^;\n]{0,400}|`[^`\n]{0,400}`")  # a text, and what is written behind it
 DRAWN = re.compile(r"(?i)(?:rand|uniform|normal|gauss|shuffle|rng)\w{0,40}(?:\.\w{1,40})?\(")  # what draws at random
+ROOM = re.compile(r"\[([^\[\]\n]{1,200})\]")  # what an array is declared with, or looked up by
+STEPPED = re.compile(r"\b([A-Za-z_]\w*)\s*"
+                     r"(?:=\s*\1\s*\*\s*\d{4,}|\^=\s*\1\s*(?:<<|>>)|=\s*\1\s*\^\s*\(?\1\s*(?:<<|>>))")
+WORD = re.compile(r"[A-Za-z_]\w*")
 COMMENT = re.compile(rf"(?:[#;%]|//|--|/\*){B}*knob:(.*)$")
 SETTINGS = words.among(".yaml .yml .toml .ini .cfg .conf .env .properties .json .json5 .jsonc")
 CODE = words.among(".c .h .cc .cpp .cxx .hpp .hh .cu .cuh .cl .rs .go .js .mjs .cjs .ts .jsx .tsx .java .kt .swift .cs .zig "
@@ -52,13 +57,33 @@ def find(files: Mapping[str, str | None], measured: frozenset[str] = frozenset()
     """The knobs of all files that are not Python, or are a newer Python than this one, without settings that only what measures
     reads, by these names. Raises TrackError for a bad comment."""
     found: list[Knob] = []
+    rooms = _rooms(files)
     for path, text in sorted(files.items()):
         suffix, name = PurePosixPath(path).suffix.lower(), PurePosixPath(path).name.lower()
         newer = suffix == ".py" and text and parse(text) is None  # Python that this Python cannot read
         short = text and len(text) <= MOST_CHARACTERS and name not in LOCKED
         if text and short and (newer or suffix in SETTINGS | CODE or name.startswith(".env")):
-            found += _in_text(path, text, suffix, measured)
+            kept = rooms | _states(text) if suffix in CODE else frozenset()
+            inside = _in_text(path, text, suffix, measured)
+            found += (knob for knob in inside if knob.worth == ASKED_FOR or knob.label not in kept)
     return found
+
+
+def _rooms(files: Mapping[str, str | None]) -> frozenset[str]:
+    """The names of constants that stand between the brackets of arrays and nowhere else: how much room there is, which changes
+    what a program computes only where it breaks it."""
+    inside, everywhere = Counter[str](), Counter[str]()
+    for path, text in files.items():
+        if text and PurePosixPath(path).suffix.lower() in CODE:
+            shown = text[:MOST_CHARACTERS]
+            inside.update(name for room in ROOM.findall(shown) for name in WORD.findall(room))
+            everywhere.update(WORD.findall(shown))
+    return frozenset(name for name, count in inside.items() if everywhere[name] == count + 1)  # and where it gets its value
+
+
+def _states(text: str) -> frozenset[str]:
+    """The names of variables that a generator of random numbers steps on from: their first values are seeds."""
+    return frozenset(name for name in STEPPED.findall(text[:MOST_CHARACTERS]))
 
 
 def measured(files: Mapping[str, str | None], metric: str) -> frozenset[str]:
