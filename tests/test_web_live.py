@@ -78,6 +78,27 @@ def test_a_viewer_is_sent_each_fragment_and_then_what_changes_alone(track):
     on(track, test)
 
 
+def test_a_part_of_a_page_that_fails_once_ends_neither_the_stream_nor_the_server(track):
+    faults = []
+
+    def shown(seen):
+        if seen.seq > first[0] and not faults:
+            faults.append(seen.seq)
+            raise ZeroDivisionError
+        return f"<b>{seen.seq}</b>"
+
+    first = [1 << 30]
+
+    async def test(hub, followed):
+        stream = await hub.stream("long", True, None)
+        await some(stream, "seq")
+        first[0] = followed.follower.seq
+        note(track)
+        assert (await some(stream, "seq"))[0][2]["html"] == f"<b>{followed.follower.seq}</b>" and faults
+
+    on(track, test, {"seq": shown})
+
+
 def test_the_chart_follows_at_its_own_pace_though_nothing_else_happens(track, monkeypatch):
     monkeypatch.setattr(live, "CHART_PAUSE", 1.0)
 

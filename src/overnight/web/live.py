@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.errors import OvernightError
+from overnight.web.lasting import lasting
 from overnight.web.problems import Refused
 from overnight.web.seen import Seen
 from overnight.web.tracks import Followed, Tracks
@@ -196,7 +197,7 @@ class Hub:
         """Send what changes, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
             for each in self._channels.values():
-                tasks.start_soon(each.run)
+                tasks.start_soon(lasting, "sending what changes", each.run)
 
     async def stream(self, name: str, full: bool, after: int | None) -> AsyncIterator[bytes]:
         """The frames for one viewer of a track. Raises Refused where there are too many viewers."""

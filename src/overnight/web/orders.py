@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,7 +23,8 @@ from overnight.night.inbox import packed, request
 from overnight.night.session import Session
 from overnight.track.program import Watch
 from overnight.web import instructions
-from overnight.web.problems import Refused
+from overnight.web.lasting import attempt
+from overnight.web.problems import INSIDE, Refused
 from overnight.web.seen import Seen
 from overnight.web.tracks import Followed
 from overnight.web.wire import IdeaGiven, OrderGiven, OrderView
@@ -48,8 +50,12 @@ class Orders:
             return known[1]
         waiting = OrderView(order.request, "waiting")
         self._note(track.name, order, waiting)
-        self._tasks.start_soon(self._carry, track, session, order)
+        self._tasks.start_soon(self._answer, track, session, order)
         return waiting
+
+    async def _answer(self, track: Followed, session: Session, order: Order) -> None:
+        if not await attempt(f"an order for {track.name}", partial(self._carry, track, session, order)):
+            self._note(track.name, order, OrderView(order.request, "declined", INSIDE))
 
     async def _carry(self, track: Followed, session: Session, order: Order) -> None:
         try:

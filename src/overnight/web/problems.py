@@ -15,6 +15,7 @@ from overnight.untrusted import flat
 from overnight.web.notices import notice
 
 JSON = "application/problem+json"
+INSIDE = "this failed inside Overnight; the server's own output says where."
 API = "/api/"  # how addresses of the API begin
 STATUS: tuple[tuple[type[OvernightError], int], ...] = (  # the first that fits
     (NotFound, 404), (Declined, 409), (Busy, 409), (ExtraMissing, 501), (JournalError, 503), (TrackError, 503),
@@ -79,7 +80,7 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 async def bug(request: Request, _error: Exception) -> Response:
     """The answer where Overnight itself fails: what it was stands in the server's own output."""
-    return answer(request.url.path, Refused(500, "this failed inside Overnight; the server's own output says where."))
+    return answer(request.url.path, Refused(500, INSIDE))
 
 
 HANDLERS = {OvernightError: overnight_error, Refused: refused_request, HTTPException: http_error, Exception: bug}

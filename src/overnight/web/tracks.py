@@ -15,6 +15,7 @@ from overnight.errors import NotFound
 from overnight.night.session import Session, opened
 from overnight.track.load import load
 from overnight.web.follow import Follower
+from overnight.web.lasting import lasting
 from overnight.web.seen import Seen
 
 EVERY = 0.25  # seconds between two looks at a journal
@@ -110,7 +111,7 @@ class Tracks:
     def begin(self, tasks: TaskGroup) -> None:
         """Follow all of them."""
         for each in self:
-            tasks.start_soon(each.follow)
+            tasks.start_soon(lasting, f"following {each.name}", each.follow)
 
 
 def _session(folder: Path, rung: str) -> Session:

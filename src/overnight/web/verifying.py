@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -11,6 +12,7 @@ from anyio.abc import TaskGroup
 from overnight import journal as journals
 from overnight.errors import OvernightError
 from overnight.night import anchor
+from overnight.web.lasting import attempt
 from overnight.web.tracks import Followed
 from overnight.web.wire import VerificationView
 
@@ -36,14 +38,16 @@ class Verifier:
         grown = known.head != track.follower.head
         if grown and track.name not in self._running and time.monotonic() >= self._last.get(track.name, 0.0):
             self._running.add(track.name)
-            self._tasks.start_soon(self._check, track.name, home)
+            self._tasks.start_soon(attempt, f"checking {track.name}", partial(self._check, track.name, home))
         running = track.name in self._running
         return VerificationView("running", known.seq, known.head, known.at, known.said) if running else known
 
     async def _check(self, name: str, home: Path) -> None:
-        self._found[name] = await anyio.to_thread.run_sync(_checked, home)
-        self._last[name] = time.monotonic() + LEAST_PAUSE
-        self._running.discard(name)
+        try:
+            self._found[name] = await anyio.to_thread.run_sync(_checked, home)
+        finally:
+            self._last[name] = time.monotonic() + LEAST_PAUSE
+            self._running.discard(name)
 
 
 def _checked(home: Path) -> VerificationView:
