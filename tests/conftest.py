@@ -12,6 +12,7 @@ from hypothesis import settings
 
 import needs
 from browsing import browser  # noqa: F401, a fixture
+from forks import forked
 from overnight.night import needs as wanted
 from overnight.night.session import Session
 from overnight.sandbox.bubblewrap import Bubblewrap
@@ -152,9 +153,22 @@ def command(*arguments):
 
 
 def overnight(*arguments, **options):
-    """Run `overnight` as a user does; the finished process, with text."""
+    """Run `overnight`; the finished process, with text. Where nothing else of it is asked for, it is forked from one that has the
+    imports behind it, with options it is started as a user does."""
+    if options.keys() <= {"cwd", "timeout"}:
+        return _forked(list(map(str, arguments)), **options)
     options = {"capture_output": True, "text": True, "timeout": 120, "check": False} | options
     return subprocess.run(command(*arguments), **options)
+
+
+def _forked(arguments, cwd=None, timeout=120):
+    with tempfile.TemporaryDirectory(prefix="overnight-said-") as said:
+        outputs = [Path(said, name) for name in ("out", "err")]
+        code = forked(arguments, dict(os.environ), cwd or Path.cwd(), outputs, timeout)
+        texts = [each.read_text() if each.exists() else "" for each in outputs]
+    if code is None:
+        raise subprocess.TimeoutExpired(arguments, timeout, *texts)
+    return subprocess.CompletedProcess(["overnight", *arguments], code, *texts)
 
 
 def sentence(done):

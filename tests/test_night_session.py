@@ -63,6 +63,9 @@ def held(little):
     commit(little, {"run.py": LITTLE["run.py"] + "import time\ntime.sleep(1)\n"})
     process = subprocess.Popen(command("run", little), stdout=subprocess.DEVNULL)
     until_there(home(little) / "journal.db")
+    while Session(little).look().opened is None:  # its first record comes a moment later
+        assert process.poll() is None
+        time.sleep(0.02)
     yield little
     stop(process)
 

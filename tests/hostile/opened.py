@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conftest import write
-from hostile.processes import forked, started
+from forks import forked
+from hostile.processes import started
 
 SECONDS = 20.0  # that a command may take: ten times what the slowest takes on an idle machine
 STATUSES = {0, 2, 10, 11, 12}  # of a command that was carried out, or refused with a sentence
@@ -42,8 +43,9 @@ def command(scene, name, folder, seconds=SECONDS):
         write(folder, {"settings.py": b"X = 3.0\n"})
     began = time.monotonic()
     try:
-        start = started if name == "mcp" else forked  # a server wants to be spoken to
-        status = start(list(COMMANDS[name]), scene.env, folder, output, seconds)
+        words = list(COMMANDS[name])
+        status = started(words, scene.env, folder, output, seconds) if name == "mcp" else \
+            forked(words, scene.env, folder, (output, output), seconds)  # a server wants to be spoken to
         return Ended(status, output.read_bytes() if output.exists() else b"", time.monotonic() - began)
     finally:
         output.unlink(missing_ok=True)
