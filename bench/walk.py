@@ -21,7 +21,7 @@ from bench import ROOT
 from bench.kit import Bench, Cell, Row, exact
 
 PROGRAM = ROOT / "bench" / "met" / "c"
-KEPT = ("PATH", "LANG", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY", "https_proxy")  # to reach an index
+KEPT = ("PATH", "LANG", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY", "https_proxy")  # to reach one
 INIT = "overnight init --metric 'tour length' --direction minimize --seed"
 COMMITS = ("git add Makefile && git commit -qm 'A Makefile'", "git add src/anneal.c src/anneal.h && git commit -qm 'Annealing'",
            "git add -A && git commit -qm 'A tour'")
@@ -111,5 +111,5 @@ def rows(quick: bool) -> Iterator[Row]:
         yield exact("minutes to the first keep", (first - walk.began) / 60 if first else float("inf"), "" if quick else MINUTES)
 
 
-BENCH = Bench("walk", "A newcomer's walk from an empty home to a merged keep on a program in C: no step fails, <= 10 minutes to "
-              "the first keep.", lambda quick: [Cell("walk", lambda: rows(quick))])
+BENCH = Bench("walk", "A newcomer's walk from an empty home to a merged keep on a program in C: no step fails, <= 10 minutes "
+              "to the first keep.", lambda quick: [Cell("walk", lambda: rows(quick))])

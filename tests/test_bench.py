@@ -202,7 +202,7 @@ def test_list_names_every_bench_and_what_it_asks(capsys):
     assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "ladder",
                            "light", "load", "minds", "overhead", "patient", "planted", "ready", "referee", "referee_long", "registry",
                            "sandbox", "sandboxes", "scale", "scoring", "search", "seccomp", "seeds", "shares", "tracks",
-                           "trust", "web"}
+                           "trust", "walk", "web"}
     assert all(line.endswith(".") for line in said.values())
 
 

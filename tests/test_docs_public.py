@@ -60,7 +60,7 @@ def test_every_record_of_the_journal_and_its_fields_have_their_place(kind):
 @pytest.mark.parametrize("module", [scoring, interval, language, optimum, prediction, speed], ids=lambda module: module.__name__)
 def test_every_name_for_scorers_has_its_place(module):
     own = [name for name, value in vars(module).items() if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__]
-    assert missing(getattr(module, "__all__", own), "scoring.md") == []
+    assert missing(getattr(module, "__all__", own), "scoring.md", "scorers.md") == []
 
 
 def test_every_tool_of_mcp_has_its_place():

@@ -618,6 +618,6 @@ def test_the_advice_is_one_sentence_for_the_machine_at_hand(tmp_path, files, uid
 
 
 def test_the_page_names_every_line_that_the_advice_gives():
-    page = (Path(__file__).parents[1] / "docs/sandboxes.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs/cgroups.md").read_text(encoding="utf-8")
     assert all(f"`{said.split('`')[1]}`" in page for said in cgroups.ADVICE.values() if "`" in said)
 

@@ -216,11 +216,11 @@ def test_a_process_that_dies_is_broken():
 
 @pytest.mark.sandbox
 def test_the_example_of_the_page_works(capsys, monkeypatch):
-    page = (ROOT / "docs" / "scoring.md").read_text().partition("## Program speed")[2]
+    page = (ROOT / "docs" / "scorers.md").read_text().partition("## Program speed")[2]
     example = page.partition("```python\n")[2].partition("```")[0].replace("10_000", "300")
     monkeypatch.setenv("OVERNIGHT_SEED", "3")
     with Candidate(ASKED + SORTER):
-        exec(compile(example, "scoring.md", "exec"), {})
+        exec(compile(example, "scorers.md", "exec"), {})
     assert json.loads(capsys.readouterr().out)["seconds"] > 0
 
 
