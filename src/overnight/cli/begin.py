@@ -88,8 +88,8 @@ def _connect(folder: Path, wanted: bool) -> None:
         for sentence in seeds.connect(folder, fixed, texts) or ["no fixed seed was found, so nothing was changed"]:
             tell(sentence)
         if fixed:
-            tell("without $OVERNIGHT_SEED the program does what it did; look at `git diff`, commit it, and begin anew "
-                 "(`overnight run --restart`) where a night was run before")
+            tell("without $OVERNIGHT_SEED the program does what it did; look at `git diff`, commit it (git commit -a), and "
+                 "begin anew (`overnight run --restart`) where a night was run before")
     elif fixed:
         tell(f"warning: {warned(recorded(fixed))}")
 
