@@ -47,6 +47,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight idea move": (Done, ""),
     "overnight idea list": (Idea, f"{LINES}, oldest first"),
     "overnight init": (Done, ""),
+    "overnight journal copy": (Done, ""),
     "overnight log": (ExperimentView, f"{LINES}, oldest first; with `--explored` a [PointView](#pointview) a line, with "
                       "`--verify` or `--patches` a [Done](#done)"),
     "overnight merge": (Done, ""),

@@ -21,6 +21,7 @@ from overnight.track.load import load
 ROOT = Path(__file__).parent.parent
 STATE = tempfile.TemporaryDirectory(prefix="overnight-state-")  # where the nights of these tests keep their states
 os.environ["XDG_STATE_HOME"] = STATE.name
+os.environ.pop("OVERNIGHT_JOURNAL", None)
 # The same examples each time. Hypothesis' own deadline goes by the clock on the wall, which other work on the same cores moves;
 # `needs.paced` holds each example to a bound in processor time instead.
 settings.register_profile("suite", deadline=None, derandomize=True)

@@ -199,7 +199,7 @@ def test_an_unknown_name_is_refused():
 def test_list_names_every_bench_and_what_it_asks(capsys):
     assert door.main(["list"]) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "knobs", "ladder",
+    assert said.keys() == {"aa_nights", "builds", "busy", "classic", "contact", "demo", "early_stop", "holdout", "ideas", "journal", "knobs", "ladder",
                            "light", "load", "minds", "overhead", "patient", "planted", "ready", "referee", "referee_long", "registry",
                            "sandbox", "sandboxes", "scale", "scoring", "search", "seccomp", "seeds", "shares", "tracks",
                            "trust", "walk", "web"}

@@ -134,13 +134,16 @@ def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
     assert objects("try", done.stdout)[0].verdict.verdict == "keep" and done.exit_code == 0
     (row,) = objects("explain", called("explain", folder, "1", ..., *NONE).stdout)
     assert [each.verdict for each in row.parts] == ["worth it", "worth it"]
-    assert set(ASKED) | {"climb", "metric grant", "metric score", "metric show", "explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
+    (row,) = objects("journal copy", called("journal copy", folder, home(folder) / "journal.db", tmp_path / "copy.db", ...).stdout)
+    assert "records copied" in row.said[0]
+    assert set(ASKED) | {"climb", "journal copy", "metric grant", "metric score", "metric show", "explain", "pause", "resume", "stop", "run", "veto", "init", "try"} == set(WITH)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])
 def test_an_error_is_a_sentence_on_standard_error_and_nothing_else(name, tmp_path):
     given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea move": ["1", "2"],
-             "idea import": [tmp_path / "none.md"], "metric grant": ["1"], "metric show": ["1"]}
+             "idea import": [tmp_path / "none.md"], "metric grant": ["1"], "metric show": ["1"],
+             "journal copy": [tmp_path / "none.db", tmp_path / "copy.db"]}
     done = called(name, tmp_path, *given.get(name, []), ...)
     assert (done.exit_code, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]

@@ -18,7 +18,7 @@ from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
 PACKAGES = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
-            "notify": "apprise", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2 pygments"}
+            "notify": "apprise", "postgres": "psycopg", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2 pygments"}
 ALL = " ".join(PACKAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -167,6 +167,11 @@ def test_without_mcp_its_command_is_a_sentence(track):
 def test_without_notify_an_address_is_a_sentence(track):
     done = without(PACKAGES["notify"], "run", track, "--notify", "json://127.0.0.1:9/secret", "--experiments", 1)
     assert sentence(done) == f"sending word of a night {advice('notify')}"
+
+
+def test_without_postgres_a_journal_there_is_a_sentence(track, monkeypatch):
+    monkeypatch.setenv("OVERNIGHT_JOURNAL", "postgresql://ada:secret@127.0.0.1:9/none")
+    assert sentence(without(PACKAGES["postgres"], "status", track)) == f"a journal in PostgreSQL {advice('postgres')}"
 
 
 # ---- what is loaded --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from overnight.errors import JournalError
 from overnight.journal import open as open_journal
-from overnight.journal.database import START, link
+from overnight.journal.chain import START, link
 from overnight.lab.events import Faulted
 from overnight.testing.journal import JournalSuite, some
 
@@ -108,8 +108,8 @@ def test_a_migration_that_fails_leaves_format_1(path, format_1):
 def test_a_url_names_the_same_file_and_another_backend_is_a_sentence(path):
     open_journal(f"sqlite:///{path}").extend(some(1))
     assert list(open_journal(path).replay()) == some(1)
-    with pytest.raises(JournalError, match="postgresql yet"):
-        open_journal("postgresql://host/name")
+    with pytest.raises(JournalError, match="mysql yet"):
+        open_journal("mysql://ada:secret@host/name")
 
 
 def test_each_hash_covers_the_record_before(path):

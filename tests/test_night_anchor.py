@@ -7,7 +7,7 @@ import pytest
 
 from conftest import LITTLE, commit, git, home, overnight, repository, sentence
 from overnight import journal as journals
-from overnight.journal.database import link
+from overnight.journal.chain import link
 from overnight.night import anchor
 from overnight.night.session import Session
 

@@ -677,3 +677,44 @@ class Journal(Protocol[Event]):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+@runtime_checkable
+class StoresBodies(Protocol):
+    """A journal whose records can be copied byte for byte, so that every hash stays as it is."""
+
+    def bodies(self, after: int = 0) -> Iterator[bytes]:
+        """The records behind record `after` as they are stored, oldest first. Raises JournalError where the chain of hashes is
+        broken."""
+
+    def append(self, bodies: Sequence[bytes], expected_seq: int | None = None) -> None:
+        """What `extend` does, with records as they are stored."""
+
+
+@runtime_checkable
+class HoldsTrack(Protocol):
+    """A journal with a lock of its own, for a track whose state folder another machine does not see."""
+
+    def hold(self) -> None:
+        """Be the one writer of the track until it is closed. Raises Busy where another process is, else JournalError."""
+
+
+class Bell(Protocol):
+    """A descriptor that becomes readable when records were appended to a journal, by whichever process."""
+
+    def fileno(self) -> int:
+        """The descriptor, for `select`."""
+
+    def clear(self) -> bool:
+        """Whether it rang since the last time; then it waits for the next. Raises JournalError where it rings no more."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@runtime_checkable
+class RingsBell(Protocol):
+    """A journal that tells followers at once what another process appended; of any other they ask now and then."""
+
+    def bell(self) -> Bell:
+        """A bell that rings from now on. Raises JournalError."""

@@ -66,6 +66,11 @@ class Busy(OvernightError):
     """Another process holds this track."""
 
 
+def busy(holder: str) -> Busy:
+    """The Busy of a track that the process `holder` works on."""
+    return Busy(f"another `overnight` (process {holder}) is at work on this track: wait for it, or stop it with Ctrl-C.")
+
+
 class NotFound(OvernightError):
     """What was asked for is not there: its number or name stands for nothing."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.errors import Conflict, JournalError
-from overnight.journal.database import START, link
+from overnight.journal.chain import START, link
 from overnight.lab.events import Event
 
 VERSION = "1"

@@ -105,6 +105,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "explain": ("audit", "Say what each part of a kept change is worth: it is left out, and both are run on fresh seeds."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
     "init": ("begin", "Run a repository's program once, and write track.toml and program.md for what it prints."),
+    "journal": ("journal", "The record of a track: take it into a database, and out of it again."),
     "log": ("look", "Every experiment with its verdict, oldest first."),
     "mcp": ("serving", "Serve brief, try, show, log and ideas to agents, over the Model Context Protocol."),
     "merge": ("begin", "Merge what was kept into the branch that is checked out, or offer it for review."),

@@ -7,7 +7,6 @@ one transaction, synced before it returns), edits of the past. Not covered: a wr
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -16,20 +15,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
 from overnight.errors import Conflict, JournalError
+from overnight.journal.chain import AT_A_TIME, START, Record, decoded, encoded, linked, verified
 from overnight.lab.events import Event
 
 ATTEMPTS, PAUSE = 300, 0.1  # to change a new file's mode; seconds between two of them
 WAIT = 30.0  # seconds for another process that writes
-AT_A_TIME = 5000  # records that a replay fetches
 VERSION = 2
-START = "0" * 64
 _EVENTS = """CREATE TABLE events (track VARCHAR(255) NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,
     hash VARCHAR(64) NOT NULL, PRIMARY KEY (track, seq))"""
 _SCHEMA = "CREATE TABLE schema (version INTEGER NOT NULL, PRIMARY KEY (version))"
@@ -42,8 +38,6 @@ class DatabaseJournal:
     def __init__(self, path: Path, track: str = "", only_to_read: bool = False) -> None:
         """Raises JournalError."""
         self.path, self.track, self._only_to_read = path, track, only_to_read
-        self._encoder = msgspec.json.Encoder()
-        self._decoder = msgspec.json.Decoder(Event)
         self._alone = threading.RLock()  # of the threads that use the connection
         self._kept: sqlite3.Connection | None = None
         self._migrated = False
@@ -109,7 +103,11 @@ class DatabaseJournal:
     def extend(self, events: Sequence[Event], expected_seq: int | None = None) -> None:
         """Make events durable, all or none of them, behind record `expected_seq`; None: behind the last one that is known
         here. Raises Conflict where that is not the last record, JournalError for the rest; then nothing was written."""
-        if not events and expected_seq is None:
+        self.append(encoded(events), expected_seq)
+
+    def append(self, bodies: Sequence[bytes], expected_seq: int | None = None) -> None:
+        """The same with records as they are stored, whose hashes follow from those before them."""
+        if not bodies and expected_seq is None:
             return
         try:
             with self._connected("written") as connection:
@@ -117,7 +115,7 @@ class DatabaseJournal:
                     self._migrate(connection)
                     self._migrated = True
                 with _transaction(connection):
-                    head = self._appended(connection, events, expected_seq)
+                    head = self._appended(connection, bodies, expected_seq)
         except JournalError as error:
             if not isinstance(error.__cause__, sqlite3.Error):
                 raise
@@ -127,19 +125,15 @@ class DatabaseJournal:
                                "make room and run again.") from error
         self._head = head  # at once, for other threads quote it
 
-    def _appended(self, connection: sqlite3.Connection, events: Sequence[Event], expected_seq: int | None) -> tuple[int, str]:
-        """Write events within a transaction; the head that follows. Raises Conflict, sqlite3.Error."""
+    def _appended(self, connection: sqlite3.Connection, bodies: Sequence[bytes], expected_seq: int | None) -> tuple[int, str]:
+        """Write records within a transaction; the head that follows. Raises Conflict, sqlite3.Error."""
         # where nothing else is expected than what is known, the primary key finds a quicker writer
-        seq, chain = self.head if expected_seq in (None, self.head[0]) else self._last(connection)
-        if expected_seq not in (None, seq):
+        head = self.head if expected_seq in (None, self.head[0]) else self._last(connection)
+        if expected_seq not in (None, head[0]):
             raise self._conflict()
-        rows = []
-        for each in events:
-            body = self._encoder.encode(each)
-            seq, chain = seq + 1, link(chain, body)
-            rows.append((self.track, seq, body, chain))
+        rows = [(self.track, *record) for record in linked(head, bodies)]
         connection.executemany("INSERT INTO events (track, seq, body, hash) VALUES (?, ?, ?, ?)", rows)
-        return seq, chain
+        return (rows[-1][1], rows[-1][3]) if rows else head
 
     def _conflict(self) -> Conflict:
         return Conflict(f"another process has written to the journal {self.path} meanwhile: nothing is lost, "
@@ -148,22 +142,19 @@ class DatabaseJournal:
     def replay(self, after: int = 0) -> Iterator[Event]:
         """The events behind record `after`, oldest first, each checked against the chain. Their numbers have no gaps, so that a
         follower counts what it read and asks for what comes after. Raises JournalError."""
-        seq, chain = after, START
+        return decoded(self.bodies(after), str(self.path))
+
+    def bodies(self, after: int = 0) -> Iterator[bytes]:
+        """The same as they are stored."""
+        chain = START
         try:
             with closing(self._connection()) as connection:  # its own: others write meanwhile
                 rows = self._rows(connection, "AND seq >= ? ORDER BY seq", after or -sys.maxsize)
                 if after and (known := rows.fetchone()):  # the record that the next is linked to
-                    seq, chain = after, known[2] if known[0] == after else ""
-                while found := rows.fetchmany(AT_A_TIME):
-                    for number, body, said in found:
-                        seq, chain = seq + 1, link(chain, body if isinstance(body, bytes) else b"")
-                        if number != seq or said != chain:
-                            raise JournalError(f"the journal {self.path} was altered: record {number} does not fit the chain.")
-                        yield self._decoder.decode(body)
+                    chain = known[2] if known[0] == after else ""
+                yield from verified(_each(rows), (after, chain), str(self.path))
         except sqlite3.Error as error:
             raise JournalError(f"the journal {self.path} cannot be read: {error}.") from error
-        except msgspec.ValidationError as error:
-            raise JournalError(f"the journal {self.path} holds a record that this version does not know: {error}.") from error
 
     def hash_of(self, number: int) -> str | None:
         """The hash of a record; None where there is none of that number. Raises JournalError."""
@@ -201,9 +192,10 @@ def check_schema(path: Path) -> None:
         raise JournalError(f"the journal {path} holds a view or a trigger, which no journal has: it is not read.")
 
 
-def link(before: str, body: bytes) -> str:
-    """The hash of a record: sha256 over the previous hash and the body."""
-    return hashlib.sha256(before.encode() + body).hexdigest()
+def _each(rows: sqlite3.Cursor) -> Iterator[Record]:
+    """What a query finds, fetched by thousands."""
+    while found := rows.fetchmany(AT_A_TIME):
+        yield from found
 
 
 # ---- connections -----------------------------------------------------------------------------------------------
@@ -243,12 +235,12 @@ def _only_read(path: Path) -> sqlite3.Connection:
     """A connection to a journal in a folder that cannot be written to. SQLite wants to make two files beside a journal even to
     read it; where they are not there, nothing is written to it either. Raises sqlite3.Error, OSError."""
     place = f"file:{quote(str(path.absolute()))}?mode=ro"
-    try:
+    with suppress(sqlite3.OperationalError), ExitStack() as unless_read:
         connection = sqlite3.connect(place, uri=True, check_same_thread=False)
+        unless_read.callback(connection.close)
         connection.execute("SELECT 1 FROM sqlite_master")
+        unless_read.pop_all()
         return connection
-    except sqlite3.OperationalError:
-        connection.close()
     newer = path.with_name(f"{path.name}-wal")
     if not newer.exists() or not newer.stat().st_size:
         return sqlite3.connect(f"{place}&immutable=1", uri=True, check_same_thread=False)

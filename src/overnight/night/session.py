@@ -18,13 +18,14 @@ from pathlib import Path
 
 from overnight import journal as journals
 from overnight.contracts import Journal
-from overnight.errors import Busy, TrackError
+from overnight.errors import TrackError, busy
 from overnight.lab import leads
 from overnight.lab.events import BRANCHES, Event, Opened
 from overnight.lab.state import State
 from overnight.night import anchor, keys, seeds
 from overnight.night.inbox import Inbox
 from overnight.night.place import StateFolder
+from overnight.night.recorded import RecordPlace
 from overnight.night.snapshot import Snapshot, replayed
 from overnight.night.trust import Trust
 from overnight.repo import HASH, Repo
@@ -53,6 +54,7 @@ class Session:
         self.state = State(keys.found(self.home))
         self.snapshot = Snapshot(self.home / "state.snapshot")
         self.trust = Trust(StateFolder(self.repo.common, self.repo.prefix).path)  # what is granted, is on every rung
+        self.recorded, self.only_to_read = RecordPlace(self.home), False
         self.orphan = ""  # the branch of results without a journal that this session put aside
 
     def fresh(self) -> Session:
@@ -86,17 +88,20 @@ class Session:
     @cached_property
     def journal(self) -> Journal[Event]:
         """The track's record, opened when it is first wanted."""
-        return journals.open(self.home / "journal.db")
+        return self.recorded.open(self.only_to_read)
 
     @property
     def begun(self) -> bool:
-        """Whether there is a journal."""
-        return (self.home / "journal.db").exists()
+        """Whether there is a journal. Raises JournalError where the database that should have it cannot be read."""
+        if not self.recorded.url:
+            return self.recorded.file.exists()
+        return self.journal.head[0] > 0 or self.journal.latest()[0] > 0
 
     def read(self, whole: bool = False) -> State:
         """The record as the journal tells it; `whole`: from its first record on, with every hash. Raises TrackError when there
         is no journal yet."""
         if self.look(whole).opened is None:
+            self.recorded.refuse_other()
             if self.rung:
                 raise TrackError(f"nothing was tried on the rung {load(self.repo.folder).ladder.at(self.rung).name} yet: run "
                                  f"`overnight climb {self.repo.folder}` first.")
@@ -211,6 +216,9 @@ class Session:
         self._make_home()
         with self._lock():
             self._sweep()
+            if not self.begun:
+                self.recorded.refuse_other()
+            self.recorded.hold(self.journal)
             self.state = self.snapshot.open(self.journal, keys.found(self.home))
             if self.state.opened is not None:
                 self.repo.refuse_checked_out(self.branch)
@@ -266,8 +274,7 @@ class Session:
         except BlockingIOError:
             holder = os.read(fd, 32).decode().strip() or "unknown"
             os.close(fd)
-            raise Busy(f"another `overnight` (process {holder}) is at work on this track: "
-                       "wait for it, or stop it with Ctrl-C.") from None
+            raise busy(holder) from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         try:

@@ -8,19 +8,22 @@
         def rewrite(self, folder, records): ...    # store these in their stead, behind the journal's back
         def outdate(self, folder): ...             # have it say that a newer Overnight wrote it
 
-Nothing here imports pytest; it collects the class, and gives `tmp_path`.
+What a journal has besides (StoresBodies, HoldsTrack, RingsBell of overnight.contracts) is tested where it has it. Nothing here
+imports pytest; it collects the class, and gives `tmp_path`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import select
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from overnight.contracts import Journal
-from overnight.errors import Conflict, JournalError
+from overnight.contracts import HoldsTrack, Journal, RingsBell, StoresBodies
+from overnight.errors import Busy, Conflict, JournalError, OvernightError
 from overnight.lab.events import Event, Faulted
 
 Records = list[tuple[bytes, str]]
@@ -38,7 +41,7 @@ def some(count: int, first: int = 1) -> list[Event]:
     return [Faulted(float(number), "measure", f"reason {number}") for number in range(first, first + count)]
 
 
-def refused(kind: type[JournalError], act: Callable[[], Any]) -> str:
+def refused(kind: type[OvernightError], act: Callable[[], Any]) -> str:
     """The sentence with which it is refused."""
     try:
         act()
@@ -171,3 +174,96 @@ class JournalSuite:
         self.filled(tmp_path).close()
         self.outdate(tmp_path)
         assert "newer" in refused(JournalError, lambda: self.open(tmp_path))
+
+    def test_each_hash_covers_the_record_before(self, tmp_path: Path) -> None:
+        self.filled(tmp_path).close()
+        before = "0" * 64
+        for body, said in self.records(tmp_path):
+            before = hashlib.sha256(before.encode() + body).hexdigest()
+            assert said == before
+
+    def test_an_append_that_breaks_off_leaves_nothing(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        unwritable: Any = [*some(2, 6), object()]
+        try:
+            journal.extend(unwritable)
+        except TypeError:
+            pass
+        else:
+            raise AssertionError("an object that is no event was written")
+        assert journal.latest()[0] == 5
+        journal.extend(some(1, 6))
+        assert list(self.open(tmp_path).replay()) == some(6)
+
+    def test_a_cut_end_is_no_alteration_but_another_head(self, tmp_path: Path) -> None:
+        whole = self.filled(tmp_path)
+        whole.close()
+        self.rewrite(tmp_path, self.records(tmp_path)[:3])
+        cut = self.open(tmp_path)
+        assert list(cut.replay()) == some(3) and cut.head[0] == 3 and cut.hash_of(5) is None
+
+    def test_an_alteration_is_seen_by_a_follower_that_reads_it(self, tmp_path: Path) -> None:
+        self.filled(tmp_path).close()
+        records = self.records(tmp_path)
+        self.rewrite(tmp_path, [*records[:3], (records[0][0], records[3][1]), records[4]])
+        journal = self.open(tmp_path)
+        assert "altered" in refused(JournalError, lambda: list(journal.replay(after=2)))
+
+    def test_it_is_read_while_it_is_written(self, tmp_path: Path) -> None:
+        journal, reader, over = self.open(tmp_path), self.open(tmp_path), threading.Event()
+
+        def write() -> None:
+            for number in range(1, 61, 3):
+                journal.extend(some(3, number))
+            over.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        seen = list[Event]()
+        while not over.is_set() or len(seen) < 60:
+            seen += reader.replay(after=len(seen))
+            assert len(seen) % 3 == 0  # whole appends
+        writer.join()
+        assert seen == some(60)
+
+    def test_a_replay_that_has_begun_is_not_disturbed_by_an_append(self, tmp_path: Path) -> None:
+        journal = self.filled(tmp_path)
+        reading = journal.replay()
+        first = next(reading)
+        journal.extend(some(2, 6))
+        assert [first, *reading][:5] == some(5)
+
+    def test_bodies_are_copied_byte_for_byte(self, tmp_path: Path) -> None:
+        journal, copy = self.filled(tmp_path), self.open(tmp_path, "copy")
+        if not isinstance(journal, StoresBodies) or not isinstance(copy, StoresBodies):
+            return
+        assert list(journal.bodies(after=3)) == [body for body, _ in self.records(tmp_path)][3:]
+        copy.append(list(journal.bodies()), expected_seq=0)
+        assert copy.latest() == journal.head and list(copy.replay()) == some(5)
+        refused(Conflict, lambda: copy.append([b"{}"], expected_seq=3))
+
+    def test_the_lock_has_one_holder(self, tmp_path: Path) -> None:
+        journal, second, other = self.filled(tmp_path), self.open(tmp_path), self.open(tmp_path, "other")
+        if not isinstance(journal, HoldsTrack) or not isinstance(second, HoldsTrack) or not isinstance(other, HoldsTrack):
+            return
+        journal.hold()
+        assert "at work on this track" in refused(Busy, second.hold)
+        other.hold()
+        journal.close()
+        second.hold()
+        second.extend(some(1, 6))
+        refused(Busy, journal.hold)
+
+    def test_a_bell_rings_for_each_append_to_its_track(self, tmp_path: Path) -> None:
+        journal, follower, other = self.filled(tmp_path), self.open(tmp_path), self.open(tmp_path, "other")
+        if not isinstance(follower, RingsBell):
+            return
+        bell = follower.bell()
+        try:
+            other.extend(some(1))
+            assert not select.select([bell], [], [], 0.2)[0] and not bell.clear()
+            journal.extend(some(2, 6))
+            assert select.select([bell], [], [], 10)[0] and bell.clear() and not bell.clear()
+            assert list(follower.replay(after=5)) == some(2, 6)
+        finally:
+            bell.close()

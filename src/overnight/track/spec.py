@@ -334,6 +334,9 @@ def parse(text: str) -> Track:
         raise TrackError(f"{FILE} is not TOML: {error}.") from error
     except RecursionError as error:
         raise TrackError(f"{FILE} nests too deep: write it flat.") from error
+    if "journal" in fields:
+        raise TrackError(f"{FILE}{line_of(text, 'journal', '')}: a contract names no journal, for it may be another person's: "
+                         "put [journal] into ~/.config/overnight/config.toml, or set OVERNIGHT_JOURNAL.")
     ladder = fields.get("ladder")
     above = {"rung": ladder if isinstance(ladder, dict) else {}}
     for several, kind in (("guard", _OneGuard), ("watch", _OneWatch), ("require", _OneRequire), ("rung", _OneRung)):

@@ -15,11 +15,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight import journal as journals
-from overnight.contracts import Journal
+from overnight.contracts import Bell, Journal, RingsBell
 from overnight.errors import NotFound, OvernightError, TrackError
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
@@ -33,6 +33,7 @@ from overnight.web.seen import Seen
 AT_ONCE = 250  # records that one look takes up, so that others have their turn
 NOTHING = (0, "0" * 64)
 LEAST_WAIT = 2.0  # seconds until a journal that could not be read is read again, where it has changed
+SILENT = 5.0  # seconds after which a journal is asked though its bell did not ring
 AHEAD = 500  # records that are read at once for what will be asked for
 MOST_ANSWERS = 1000  # orders whose answers are remembered
 HELD = re.compile(r"^\d+: FLOCK +ADVISORY +WRITE (\d+) \S+:(\d+) ", re.MULTILINE)  # process and inode, in /proc/locks
@@ -59,6 +60,7 @@ class Follower:
              out of date
     live     whether a night is at work, and `doing` what it is doing; None: not known
     moved    whether the track's folder is not in its place any more
+    bell     rings when there is something to look at; None: that is to be seen by looking
     """
 
     def __init__(self, name: str, opens: Callable[[], Session]) -> None:
@@ -73,6 +75,9 @@ class Follower:
         self._stamp: Stamp | None = None
         self._memory = Memory()
         self._ready = -1  # number of the record up to which all was read ahead, or could not be
+        self.bell: Bell | None = None
+        self._ringing = self._asks = 0.0  # when a bell is asked for again; when a journal is asked whose bell is silent
+        self._owed = False  # whether records are known that are still to be taken up
         self._again = 0.0  # when a journal that could not be read is looked at again
 
     # -- reading the journal --
@@ -92,15 +97,55 @@ class Follower:
         self._again = time.monotonic() + max(LEAST_WAIT, 10 * (time.monotonic() - began))
 
     def _read(self, session: Session) -> None:
-        self._stamp = _stamp(session.home / "journal.db")
+        session.only_to_read = True
+        self._stamp = self._stamped(session)
         if session.begun:
-            session.journal = journals.open(session.home / "journal.db", only_to_read=True)
             session.look()
+        self._listen(session)
         self.state = session.state
         self.seq, self.head = self._end(session.journal) if session.begun else NOTHING
 
+    @property
+    def remote(self) -> bool:
+        """Whether the journal lies in a database, so that a look at it may take long."""
+        return self.session is not None and bool(self.session.recorded.url)
+
+    @staticmethod
+    def _stamped(session: Session) -> Stamp | None:
+        if session.recorded.url:
+            return Stamp(0, 0, 0.0, 0.0) if session.begun else None
+        return _stamp(session.recorded.file)
+
+    def _listen(self, session: Session) -> None:
+        """Have a bell rung where the journal has one; without it, the journal is asked each time."""
+        self._ringing = time.monotonic() + LEAST_WAIT
+        if session.recorded.url and isinstance(session.journal, RingsBell):
+            with suppress(OvernightError):
+                self.bell = session.journal.bell()
+
+    def _rang(self) -> bool:
+        """Whether the journal is to be asked now: its bell rang, is not to be had, or was silent for long."""
+        assert self.session is not None
+        if self.bell is None:
+            if self.remote and time.monotonic() >= self._ringing:
+                self._listen(self.session)
+            return True
+        try:
+            if not self.bell.clear() and time.monotonic() < self._asks:
+                return False
+        except OvernightError:
+            self._let_go_of_bell()
+        self._asks = time.monotonic() + SILENT
+        return True
+
+    def _let_go_of_bell(self) -> None:
+        if self.bell is not None:
+            self.bell.close()
+            self.bell = None
+
     def close(self) -> None:
         """Let go of the journal."""
+        self._let_go_of_bell()
         if self.session is not None and "journal" in vars(self.session):
             self.session.journal.close()
 
@@ -114,10 +159,20 @@ class Follower:
             return False
         if self.session is None:
             return True
-        now = _stamp(self.session.home / "journal.db")
+        if self.remote:
+            return bool(self.problem) or (self._stamp is None and self._begun()) or self._rewritten()
+        now = self._stamped(self.session)
         if self.problem or self._stamp is None or now is None:
             return now != self._stamp
         return now.inode != self._stamp.inode or self._rewritten()
+
+    def _begun(self) -> bool:
+        """Whether there is a journal now; True as well where that cannot be told, for then the reason is to be."""
+        assert self.session is not None
+        try:
+            return self.session.begun
+        except OvernightError:
+            return True
 
     def _rewritten(self) -> bool:
         """Whether the record that is known as the last one is there no more."""
@@ -132,14 +187,19 @@ class Follower:
         if self.problem or self.session is None or self._stamp is None:
             return False
         try:
-            if self.session.journal.latest()[0] == self.seq:
+            if not self._owed and not self._rang():
+                return False
+            latest = self.session.journal.latest()[0]
+            self._owed = False
+            if latest == self.seq:
                 return False
             for event in itertools.islice(self.session.journal.replay(after=self.seq), AT_ONCE):
                 self._take(event)
             self.seq, self.head = self._end(self.session.journal)
+            self._owed = self.seq != latest
         except (*IMPOSSIBLE, OvernightError) as error:
             self.problem, self.edition = _sentence(error), self.edition + 1
-            self._stamp = _stamp(self.session.home / "journal.db")
+            self._stamp = None if self.remote else self._stamped(self.session)
         return True
 
     def _take(self, event: Event) -> None:

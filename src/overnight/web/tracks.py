@@ -52,7 +52,18 @@ class Followed:
                 self.moved.set()
                 self.moved = anyio.Event()
             more = not changed and await self._prepare()
-            await anyio.sleep(0 if more or (changed and not self.follower.problem) else EVERY)
+            if more or (changed and not self.follower.problem):
+                await anyio.sleep(0)
+            else:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait until the next look, or until the journal's bell rings."""
+        if self.follower.bell is None:
+            await anyio.sleep(EVERY)
+            return
+        with anyio.move_on_after(EVERY):
+            await anyio.wait_readable(self.follower.bell.fileno())
 
     async def _prepare(self) -> bool:
         """Read some of what will be asked for, where there is nothing else to do; whether there is more."""
@@ -61,11 +72,17 @@ class Followed:
 
     async def _look(self, thoroughly: bool) -> bool:
         """Take up some of what is new; whether anything has changed."""
-        if thoroughly and self.follower.stale():
+        run = anyio.to_thread.run_sync if self.follower.remote else _here
+        if thoroughly and await run(self.follower.stale):
             await anyio.to_thread.run_sync(self.follower.load)
             return True
-        changed = self.follower.look()
+        changed = await run(self.follower.look)
         return (thoroughly and self.follower.watch()) or changed
+
+
+async def _here(act: Callable[[], Made]) -> Made:
+    """As of a thread, in this one."""
+    return act()
 
 
 class Tracks:
