@@ -10,6 +10,7 @@ from overnight.audit.arithmetic import Audit
 from overnight.audit.worth import Explanation
 from overnight.brief.data import BriefData
 from overnight.contracts import Idea
+from overnight.export.columns import EXPERIMENTS, PREFIX, RUNS, Column
 from overnight.night.word.happenings import Happening
 from overnight.views.answers import Done, Finding, Queued, Wants, Whereabouts
 from overnight.views.experiment import DetailView, ExperimentView
@@ -41,6 +42,7 @@ PRINTED: dict[str, tuple[Any, str]] = {
     "overnight check": (Done, ""),
     "overnight doctor": (Finding, LINES),
     "overnight explain": (Explanation, ""),
+    "overnight export": (Done, "with the columns of [its tables](#the-columns-of-overnight-export)"),
     "overnight idea add": (Queued, ""),
     "overnight idea drop": (Done, ""),
     "overnight idea import": (Queued, LINES),
@@ -79,6 +81,22 @@ def section(name: str, kind: dict[str, Any]) -> str:
     return f"## {name}\n\n```text\n{inspect.cleandoc(kind['description'])}\n```\n\n```json\n{schema}\n```\n"
 
 
+TABLES = f"""## The columns of `overnight export`
+
+A row for each experiment, in the order of their numbers; with `--runs` for each run, in the order in which they ended. Columns
+come in this order, then one for each metric by the name `{PREFIX}NAME` (numbers, in its unit; seconds and bytes for the
+harness's own): the contract's metric, guards and further metrics, then others by the alphabet. A column may join these; none
+changes what it means without a new number of `overnight.format` in a Parquet file's metadata.
+"""
+
+
+def columns(title: str, every: tuple[Column[Any], ...]) -> str:
+    """One table's columns."""
+    rows = (f"| `{each.name}` | {each.type} | {each.unit or '–'} | {each.meaning}"
+            f"{', with `--private` alone' * each.private} |\n" for each in every)
+    return f"### {title}\n\n| column | type | unit | what it holds |\n| --- | --- | --- | --- |\n{''.join(rows)}"
+
+
 def page() -> str:
     """The whole page."""
     kinds = [kind for kind, _ in PRINTED.values()]
@@ -87,7 +105,8 @@ def page() -> str:
     rows = "".join(f"| `{command}` | [{kind.__name__}]({anchor}){f', {how}' if how else ''} |\n"
                    for (command, (kind, how)), anchor in zip(PRINTED.items(), anchors, strict=False))
     rows += "| a hook of `overnight run` | gets a [Happening](#happening) on its standard input ([notify.md](notify.md)) |\n"
-    return "\n".join([HEAD + rows, *(section(name, kind) for name, kind in components.items())])
+    tables = [TABLES, columns("Of experiments", EXPERIMENTS), columns("Of runs", RUNS)]
+    return "\n".join([HEAD + rows, *(section(name, kind) for name, kind in components.items()), *tables])
 
 
 if __name__ == "__main__":

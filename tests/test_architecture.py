@@ -30,6 +30,8 @@ FLOORS = [
     {"researchers"},
     {"audit.run"},
     {"night", "testing"},
+    {"export"},
+    {"api"},
     {"mcp", "web"},
     {"cli"},
     {"__main__"},

@@ -97,7 +97,7 @@ def test_a_night_that_is_steered_prints_objects(track):
 ASKED = {"status": [...], "log": [...], "show": ["1", ...], "brief": [...], "where": [...], "trust": [...], "report": [...],
          "idea add": ["Turn X", ...], "idea list": [...], "idea import": ["ideas.md", ...], "idea move": ["1", "1", ...], "idea drop": ["1", ...],
          "program": [...], "merge": [..., "--as", "pr"], "audit": [..., "--seeds", "2", *NONE], "metric list": [...],
-         "metric suggest": [...], "check": [..., *NONE], "doctor": []}
+         "metric suggest": [...], "check": [..., *NONE], "doctor": [], "export": [..., "--to", "out.csv"]}
 
 
 def test_every_answer_is_what_its_schema_says(track, tmp_path):
@@ -106,7 +106,7 @@ def test_every_answer_is_what_its_schema_says(track, tmp_path):
     git(folder, "config", "user.name", "Ada")
     git(folder, "config", "user.email", "ada@localhost")
     for name, words in ASKED.items():
-        done = called(name, folder, *(tmp_path / word if word == "ideas.md" else word for word in words))
+        done = called(name, folder, *(tmp_path / word if word in ("ideas.md", "out.csv") else word for word in words))
         assert done.exit_code == 0 or name == "doctor", done.stderr
         assert objects(name, done.stdout), name
     (row,) = objects("show", called("show", folder, "1", ...).stdout)
@@ -142,7 +142,7 @@ def test_beginnings_and_tries_print_one_object(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in WITH if name != "doctor"])
 def test_an_error_is_a_sentence_on_standard_error_and_nothing_else(name, tmp_path):
     given = {"show": ["1"], "explain": ["1"], "veto": ["1"], "idea add": ["An idea"], "idea drop": ["1"], "idea move": ["1", "2"],
-             "idea import": [tmp_path / "none.md"], "metric grant": ["1"], "metric show": ["1"],
+             "idea import": [tmp_path / "none.md"], "metric grant": ["1"], "metric show": ["1"], "export": ["--to", tmp_path / "x.csv"],
              "journal copy": [tmp_path / "none.db", tmp_path / "copy.db"]}
     done = called(name, tmp_path, *given.get(name, []), ...)
     assert (done.exit_code, done.stdout) == (2, "")

@@ -134,6 +134,11 @@ def test_an_agent_does_as_the_skill_says(slope):
     assert "YOUR-NAME" in slope("overnight log --json")
 
 
+def test_results_are_exported_as_the_page_says(slope):
+    said = slope(f"overnight run --experiments 3 >/dev/null 2>&1\n{block('docs/export.md', 'overnight export')}ls *.csv *.parquet *.db wandb")
+    assert "in experiments.csv" in said and "runs.parquet" in said and "in MLflow at mlflow.db" in said and "offline-run-" in said
+
+
 @pytest.mark.services
 def test_a_rehearsal_without_a_key(slope):
     typed = block("docs/models.md", "--tally tally.json").replace("--dollars 1", "--dollars 1 --experiments 2").replace("8000", "18017")
@@ -152,7 +157,7 @@ def test_a_night_of_a_ready_track_begins_as_its_page_says(shell, name):
     assert "ended: the time is over" in said and f"on branch overnight/{name}" in said  # under load a time is not measured
 
 
-DONE = ("overnight init  ", "overnight init --from", "--model ollama:qwen3", "overnight veto", "idea import", "worktree add", "--by YOUR-NAME", "--tally tally.json")
+DONE = ("overnight init  ", "overnight init --from", "--model ollama:qwen3", "overnight veto", "idea import", "worktree add", "--by YOUR-NAME", "overnight export", "--tally tally.json")
 NOT_DONE = {  # a piece of a block -> why it is not run here
     "make demo": "test_cli_demo.py runs the demo",
     "npx skills add": "needs programs of others; test_skill.py checks what they read",

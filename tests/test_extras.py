@@ -17,8 +17,9 @@ from conftest import LITTLE, ROOT, commit, overnight, repository, sentence, trus
 from overnight.errors import ExtraMissing, extra
 
 NEEDS = "night"
-PACKAGES = {"agents": "acp", "charts": "matplotlib", "ideas": "arxiv", "llm": "pydantic_ai", "mcp": "mcp",
-            "notify": "apprise", "postgres": "psycopg", "similarity": "rapidfuzz snowballstemmer", "web": "starlette uvicorn jinja2 pygments"}
+PACKAGES = {"agents": "acp", "charts": "matplotlib", "export": "pandas pyarrow", "ideas": "arxiv", "llm": "pydantic_ai",
+            "mcp": "mcp", "mlflow": "mlflow sqlalchemy alembic", "notify": "apprise", "postgres": "psycopg",
+            "similarity": "rapidfuzz snowballstemmer", "wandb": "wandb", "web": "starlette uvicorn jinja2 pygments"}
 ALL = " ".join(PACKAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

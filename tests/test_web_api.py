@@ -12,10 +12,10 @@ from bench import long
 from overnight.lab.events import Measured
 from overnight.night.session import Session
 from overnight.views.experiment import DetailView, detail, experiment
+from overnight.views.unseen import unseen
 from overnight.web import openapi
 from overnight.web.api import BASE, OPERATIONS
 from overnight.web.book import Book
-from overnight.web.public import unseen
 from overnight.web.records import row
 from web import BEARER, HOST, client
 

@@ -103,6 +103,7 @@ COMMANDS = {  # name -> the module that has it, and what it does: `--help` loads
     "demo": ("demo", "Improve a small language model in a new FOLDER; Ctrl-C ends it, with a report."),
     "doctor": ("machine", "Say whether this machine is fit for a night, and what to do where it is not."),
     "explain": ("audit", "Say what each part of a kept change is worth: it is left out, and both are run on fresh seeds."),
+    "export": ("export", "Write what was tried for pandas, spreadsheets, MLflow or Weights & Biases."),
     "idea": ("outside", "The queue of ideas, from people, models, papers and repositories."),
     "init": ("begin", "Run a repository's program once, and write track.toml and program.md for what it prints."),
     "journal": ("journal", "The record of a track: take it into a database, and out of it again."),

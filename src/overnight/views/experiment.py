@@ -277,7 +277,7 @@ def detail(state: State, chosen: Experiment, events: Sequence[Event], log: Calla
     now = chosen.commit if bound else ""
     counted = [began.get(r.commit, r.commit) for r in runs]
     sides = [(known.get((bases.get(commit, ""), r.seed), {}), commit) for r, commit in zip(runs, counted, strict=True)]
-    shown = tuple(_run(state, r, base, commit != now and commit in bases, chosen.verdict == "keep", explored.get(r.run))
+    shown = tuple(compared_run(state, r, base, commit != now and commit in bases, chosen.verdict == "keep", explored.get(r.run))
                   for r, (base, commit) in zip(runs, sides, strict=True))
     return DetailView(
         **asdict(experiment(state, chosen)),
@@ -317,7 +317,8 @@ def _explored(state: State, chosen: Experiment, events: Sequence[Event]) -> dict
     return {}
 
 
-def _run(state: State, run: Measured, base: Metrics, older: bool, kept: bool, point: int | None) -> RunDetailView:
+def compared_run(state: State, run: Measured, base: Metrics, older: bool, kept: bool, point: int | None) -> RunDetailView:
+    """One run beside what its base measured on the same seed ({}: nothing); `kept`: its experiment is."""
     name = state.track.metric.name
     mine = run.metrics.get(name)
     theirs = run.paired_metrics.get(name) if run.paired_metrics else None if run.stage in BESIDE else base.get(name)

@@ -15,8 +15,8 @@ from overnight.views.experiment import DetailView, ExperimentView, History, View
 from overnight.views.points import points
 from overnight.views.program import Versions
 from overnight.views.track import track
+from overnight.views.unseen import unseen, without_seeds
 from overnight.web.index import Index
-from overnight.web.public import unseen, without_seeds
 
 MOST_DETAILS = 64  # experiments whose details are remembered
 

@@ -27,8 +27,8 @@ from overnight.views.findings import FindingsView
 from overnight.views.team import TeamView
 from overnight.views.timeline import ProgressView
 from overnight.views.track import TrackView
+from overnight.views.unseen import scrubbed
 from overnight.web import instructions, sides, wire
-from overnight.web.public import scrubbed
 from overnight.web.seen import Seen
 
 Params = Mapping[str, str]

@@ -14,7 +14,7 @@ from overnight.lab import events as records
 from overnight.lab.events import Event
 from overnight.track.units import number
 from overnight.untrusted import line
-from overnight.web.public import seedless
+from overnight.views.unseen import seedless
 from overnight.web.rendering import said, stamp
 
 EACH, AT_A_TIME, MOST_READ = 100, 2000, 200_000  # records of a page; that are read at once, and for one page
