@@ -35,9 +35,10 @@ def lines(folder, *words, kind):
 
 
 def files(folder):
-    """What lies in the state folder: names with contents, but for those with which SQLite's readers speak to one another."""
+    """What lies in the state folder: names with contents, but for those with which SQLite's readers speak to one another, and
+    the store that is laid out where git is asked whether a commit is there."""
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(home(folder).rglob("*"))
-            if path.is_file() and not path.name.endswith(("-shm", "-wal"))}
+            if path.is_file() and not path.name.endswith(("-shm", "-wal")) and "git" not in path.relative_to(home(folder)).parts}
 
 
 def test_it_gives_what_the_commands_print(track):

@@ -78,7 +78,8 @@ class Track:
         with _believing():
             if self._session.begun and "journal" not in vars(self._session):
                 self._session.journal = journal.open(self._session.home / "journal.db", only_to_read=True)
-            return replayed(self._session.journal, self._session.read())
+            known = self._session.read()  # raises where there is no journal to open
+            return replayed(self._session.journal, known)
 
     def events(self) -> Iterator[Event]:
         """The journal's records that `state` knows, oldest first."""
@@ -90,10 +91,12 @@ class Track:
         return found if self.private else unseen(found)
 
     @overload
-    def experiments(self, frame: Literal[False] = False) -> tuple[ExperimentView, ...]: ...
+    def experiments(self, frame: Literal[False] = False) -> tuple[ExperimentView, ...]:
+        """As records."""
 
     @overload
-    def experiments(self, frame: Literal[True]) -> pandas.DataFrame: ...
+    def experiments(self, frame: Literal[True]) -> pandas.DataFrame:
+        """As a DataFrame."""
 
     def experiments(self, frame: bool = False) -> tuple[ExperimentView, ...] | pandas.DataFrame:
         """Every experiment, in the order of their numbers; with `frame` as a DataFrame."""
