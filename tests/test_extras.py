@@ -188,3 +188,12 @@ def test_a_light_command_loads_nothing_heavy(track, words):
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "click" in loaded and not heavy & loaded
+
+
+def test_without_its_packages_an_export_is_csv_and_one_sentence_for_the_rest(track, tmp_path):
+    done = without(ALL, "export", track, "--to", tmp_path / "x.csv")
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "x.csv").read_text().startswith("track,id,")
+    for name, to, what in (("export", "x.parquet", "Parquet"), ("mlflow", "x.db", "exporting to MLflow"), ("wandb", "w", "exporting to Weights & Biases")):
+        done = without(PACKAGES[name], "export", track, "--to", tmp_path / to, "--format", "parquet" if name == "export" else name)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"overnight: {what} {advice(name)}\n"), name
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
