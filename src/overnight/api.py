@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from msgspec.structs import asdict
 
-from overnight import journal
 from overnight.errors import JournalError, NotFound, OvernightError, TrackError
 from overnight.export import parquet, tables
 from overnight.lab.events import Event
@@ -52,6 +51,7 @@ class Track:
 
     def __init__(self, session: Session, private: bool = False) -> None:
         self.private, self._session = private, session
+        session.only_to_read = True
 
     @classmethod
     def open(cls, path: str | Path = ".", rung: str = "", private: bool = False) -> Track:
@@ -76,8 +76,6 @@ class Track:
     def state(self) -> State:
         """What the journal tells now, for what is not here: to be read, and never to be changed."""
         with _believing():
-            if self._session.begun and "journal" not in vars(self._session):
-                self._session.journal = journal.open(self._session.home / "journal.db", only_to_read=True)
             known = self._session.read()  # raises where there is no journal to open
             return replayed(self._session.journal, known)
 
