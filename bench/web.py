@@ -37,7 +37,8 @@ from overnight.night.session import Session
 from overnight.web.pages import PAGES
 
 MIDDLE, LARGE = 10_000, 100_000  # experiments
-SOON, PAGE_KB, SEEN, FILTERED, MEMORY, READY, FALL = 1000, 300, 1000, 100, 150, 1000, 2  # ms, kB, ms, ms, MB, ms, points
+SOON, PAGE_KB, SEEN, FILTERED, READY, FALL = 1000, 300, 1000, 100, 1000, 2  # ms, kB, ms, ms, ms, points
+SMALL, EMPTY, EACH = 1000, 72, 780e-6  # experiments; MB of a server of a short track, and for each more: 150 MB at 100,000
 VIEWERS = 200
 ROUNDS = 4_000_000  # of a program that takes about a second
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -257,6 +258,11 @@ def seen(session: Session, server: Serving, found: Any, verdicts: int) -> Iterat
             verdicts -= 1
 
 
+def allowed(experiments: int) -> float:
+    """MB that a server of a track of this size may hold."""
+    return EMPTY + EACH * experiments
+
+
 def large(experiments: int, starts: int) -> Iterator[Row]:
     """What a server holds of a track of this size after all of its pages were asked for twice, and how soon it is there."""
     with track(experiments) as session:
@@ -270,7 +276,7 @@ def large(experiments: int, starts: int) -> Iterator[Row]:
                     server.get(f"/t/{server.name}/experiments?{words}")
                 held.append(server.memory)
         yield median(f"serve is ready, {of}", ready, f"<= {READY}", "ms")
-        yield median(f"the server's memory, {of}", held, f"<= {MEMORY}", "MB")
+        yield median(f"the server's memory, {of}", held, f"<= {allowed(experiments):.0f}", "MB")
 
 
 # ---- what viewers cost a night ---------------------------------------------------------------------------------
@@ -367,8 +373,7 @@ def seen_in_browser(experiments: int, visits: int, verdicts: int) -> Iterator[Ro
 def cells(quick: bool) -> Iterator[Cell]:
     """Pages at 10,000 experiments, a server at 100,000, viewers of a night; quick: all of it in small."""
     yield Cell("pages", partial(seen_in_browser, 100 if quick else MIDDLE, 1 if quick else 7, 1 if quick else 12))
-    if not quick:
-        yield Cell("server", partial(large, LARGE, 6))
+    yield Cell("server", partial(large, SMALL if quick else LARGE, 1 if quick else 6))
     yield Cell("viewers", partial(viewers, 1 if quick else 8, 3.0 if quick else 20.0, 20 if quick else VIEWERS,
                                   ROUNDS // 10 if quick else ROUNDS))
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from overnight.contracts import Past, turns
+from overnight.lab.dense import Dense
 from overnight.lab.events import Decision, Judged, Rebased, Vetoed
 from overnight.referee.decision import Claim, Ruling
 from overnight.referee.findings import Finding
@@ -210,6 +211,14 @@ def remembered(experiment: Experiment) -> Past:
     most = MOST_TURNS_BYTES if turns(found.note) else MOST_NOTE_BYTES
     note = found.note if len(experiment.packed) <= most else {}
     return msgspec.structs.replace(found, message=words, reason=found.reason[:MOST_TITLE_CHARACTERS], note=note)
+
+
+class Experiments(Dense[Experiment]):
+    """The experiments of a state that is followed and by which nothing is decided: a quarter of the memory, and each takes some
+    microseconds to be read. Those that are open or kept are objects, for every other record changes or asks for some."""
+
+    def __init__(self) -> None:
+        super().__init__(Experiment, lambda each: each.verdict in ("open", "keep"))
 
 
 class Pasts(Struct):

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from overnight.errors import TrackError
-from overnight.lab.experiment import Experiment
+from overnight.lab.experiment import Experiment, Experiments
 from overnight.lab.measurements import Runs
 from overnight.lab.state import State
 
@@ -25,32 +25,43 @@ def _record(name: str, owner: type, follows: Container[str], **shapes: object) -
     return msgspec.defstruct(name, [(each, kind) for each, kind in types.items() if each not in follows], array_like=True)
 
 
-# Besides what follows from the record `opened`; experiments by their numbers where they stand a second time.
+# Besides what follows from the record `opened`; experiments by their numbers where they stand a second time. A Packed is the
+# same bytes, with its experiments not yet decoded.
 Known = _record("Known", Runs, {"track", "secret", "baseline_commit", "_kind"})
-Record = _record("Record", State, {"track", "policy", "_known", "keys"}, experiments=list[Experiment], open=list[int],
-                 counts=dict[str, int], known=Known | None)
-_ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Record)
+SHAPES = {"open": list[int], "counts": dict[str, int], "known": Known | None}
+Record = _record("Record", State, {"track", "policy", "_known", "keys"}, experiments=dict[int, Experiment], **SHAPES)
+Packed = _record("Packed", State, {"track", "policy", "_known", "keys"}, experiments=dict[int, msgspec.Raw], **SHAPES)
+_ENCODER, _DECODER, _PACKED = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Record), msgspec.msgpack.Decoder(Packed)
 
 
 def encode(state: State) -> bytes:
     """All that a state holds. It refers to no other bytes."""
     known = _taken(Known, state.known) if state.opened else None
-    return _ENCODER.encode(_taken(Record, state, known=known, experiments=list(state.experiments.values()),
-                                  open=list(state.open)))
+    return _ENCODER.encode(_taken(Record, state, known=known, open=list(state.open),
+                                  experiments={each.id: each for each in state.experiments.values()}))
 
 
-def decode(data: bytes | memoryview, keys: Mapping[str, str] | None = None) -> State:
-    """The state again, with the keys that lie beside its journal. Raises ValueError where the bytes are none."""
+def decode(data: bytes | memoryview, keys: Mapping[str, str] | None = None, dense: bool = False) -> State:
+    """The state again, with the keys that lie beside its journal. `dense`: its experiments stay packed until they are wanted.
+    Raises ValueError where the bytes are none; of experiments that stay packed it is not looked at."""
     try:
-        return _restored(_DECODER.decode(data), State(dict(keys or {})))
+        return _restored((_PACKED if dense else _DECODER).decode(data), empty(keys or {}, dense))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TrackError) as error:
         raise ValueError(f"these bytes are no state: {error}") from error
+
+
+def empty(keys: Mapping[str, str], dense: bool) -> State:
+    """A state without any record. `dense`: of its experiments few will be objects at a time."""
+    return State(dict(keys), experiments=Experiments()) if dense else State(dict(keys))
 
 
 def _restored(record: Any, state: State) -> State:
     if record.opened:
         state.apply(record.opened)
-    experiments = {each.id: each for each in record.experiments}
+    experiments = record.experiments
+    if isinstance(state.experiments, Experiments):
+        experiments = state.experiments
+        experiments.fill(record.experiments)
     _give(record, state, experiments=experiments, open={number: experiments[number] for number in record.open},
           counts=Counter(record.counts))
     if record.opened and record.known:

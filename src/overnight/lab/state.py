@@ -15,7 +15,17 @@ from overnight.contracts import Idea, Mattered
 from overnight.errors import JournalError
 from overnight.lab import allocation, events
 from overnight.lab.attempts import Attempts, News
-from overnight.lab.experiment import CUT_PATCH_CHARACTERS, NO_SEEDS, Experiment, Metrics, Pasts, mark, packed, remembered
+from overnight.lab.experiment import (
+    CUT_PATCH_CHARACTERS,
+    NO_SEEDS,
+    Experiment,
+    Experiments,
+    Metrics,
+    Pasts,
+    mark,
+    packed,
+    remembered,
+)
 from overnight.lab.failures import Failures
 from overnight.lab.levels import Levels, levels, ratio
 from overnight.lab.measurements import Runs, within
@@ -44,6 +54,7 @@ class State:
 
     keys         those that lie beside the journal, by their hashes: without them all is known but what seeds come next
     records      how many were applied
+    experiments  all that were proposed, by their numbers; Experiments where the track is only followed
     answered     requests of orders that were carried out or declined
     researchers  those of the latest session
     problem      what the record shows to be wrong with the machine or the track
@@ -74,7 +85,7 @@ class State:
     program: str = ""
     researchers: tuple[str, ...] = ()
     opened: events.Opened | None = None
-    experiments: dict[int, Experiment] = field(default_factory=dict)
+    experiments: dict[int, Experiment] | Experiments = field(default_factory=dict)
     open: dict[int, Experiment] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
     sizes: Sizes = field(default_factory=Sizes)
@@ -193,8 +204,8 @@ class State:
         earlier = {**self.earlier, **self._differences()} if same else {}
         vars(self).update(vars(State(self.keys, self.records, self.next_run, self.next_experiment, self.attempts, self.ideas,
                                      self.answered, self.paused, self.program, self.researchers,
-                                     probes=Probes(next=self.probes.next), roles=self.roles, suggested=self.suggested,
-                                     written=self.written)))
+                                     experiments=type(self.experiments)(), probes=Probes(next=self.probes.next),
+                                     roles=self.roles, suggested=self.suggested, written=self.written)))
         self.opened, self.commit, self.track = event, event.commit, parse(event.contract).on(event.rung)
         self.policy = decision.Policy(level=self.track.referee.false_share)
         self.wealth = Earned(self.policy.level, wealth.keeps, wealth.lost, wealth.charged)
@@ -206,7 +217,8 @@ class State:
         """Those of the pairs of each change that was raced and not kept. They show where more pairs are worth making; proof
         comes from fresh ones alone, so that it is no matter how often a change comes back."""
         pairs = {number: sum(self.known.pairs(self.experiments[number]), ()) for number in self.resumable}
-        every = ((each, pairs.get(number) or self.experiments[number].prior_differences) for each, number in self._made.items())
+        prior = {each.id: each.prior_differences for each in self.experiments.values() if each.prior_differences}
+        every = ((each, pairs.get(number) or prior.get(number, ())) for each, number in self._made.items())
         return {each: differences for each, differences in every if differences}
 
     def _on_started(self, event: events.Started) -> None:

@@ -115,10 +115,11 @@ class Session:
             return ""
         return f"{before}An earlier state lies in {old}: `overnight where --adopt {old}` takes it over." if old else ""
 
-    def look(self, whole: bool = False) -> State:
-        """The same; empty where there is none."""
+    def look(self, whole: bool = False, dense: bool = False) -> State:
+        """The same; empty where there is none. `dense`: for a reader that follows the track, in little memory."""
         if self.begun and self.state.opened is None:
-            self.state = replayed(self.journal, self.state) if whole else self.snapshot.open(self.journal, self.state.keys)
+            keys = self.state.keys
+            self.state = replayed(self.journal, self.state) if whole else self.snapshot.open(self.journal, keys, dense)
             if self.state.opened is not None:
                 self._check_repository(self.state.opened)
         return self.state

@@ -51,10 +51,11 @@ class Snapshot:
         self.path, self.behind = path, behind
         self._seq, self._code = 0, ""  # number of the last record in it, as far as it is known here; what opened it
 
-    def open(self, journal: Journal[Event], keys: Mapping[str, str]) -> State:
-        """The state that the journal tells; `keys` are those beside it. Raises JournalError."""
+    def open(self, journal: Journal[Event], keys: Mapping[str, str], dense: bool = False) -> State:
+        """The state that the journal tells; `keys` are those beside it. `dense`: it is only to be followed, so that its
+        experiments may lie packed. Raises JournalError."""
         self._code = code()  # now, and not when a long night ends: the files may be others by then
-        state = self._read(journal, keys) or State(dict(keys))
+        state = self._read(journal, keys, dense) or snapshot.empty(keys, dense)
         self._seq = state.records
         return replayed(journal, state)
 
@@ -69,13 +70,13 @@ class Snapshot:
             _replace(self.path, hashlib.sha256(body).digest() + body)
             self._seq = seq
 
-    def _read(self, journal: Journal[Event], keys: Mapping[str, str]) -> State | None:
+    def _read(self, journal: Journal[Event], keys: Mapping[str, str], dense: bool) -> State | None:
         """The state in the file, None where it is not to be believed."""
         try:
             body = _content(self.path)
             kept = msgspec.msgpack.decode(body, type=Kept)
             fits = kept.code == self._code != "" and kept.seq > 0 and journal.hash_of(kept.seq) == kept.hash
-            state = snapshot.decode(kept.state, keys) if fits else None
+            state = snapshot.decode(kept.state, keys, dense) if fits else None
         except (OSError, ValueError, msgspec.DecodeError):
             return None
         return state if state and state.records == kept.seq and _keyed(state) else None

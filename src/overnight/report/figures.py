@@ -7,6 +7,7 @@ from overnight.report.svg.evidence import Odds, evidence
 from overnight.report.svg.pairs import Pair, Summary, pairs
 from overnight.report.svg.progress import LOOK, Look, progress, words
 from overnight.views.experiment import DetailView, History
+from overnight.views.rows import measured, named, rows
 from overnight.views.timeline import scene, since
 from overnight.views.track import TrackView
 
@@ -15,18 +16,17 @@ COMPARED = ("race", "confirm", "explore")  # stages whose runs are pairs
 
 def of_progress(told: History, look: Look = LOOK, timed: bool = False) -> str:
     """The chart of progress, over the numbers of the experiments, or over the time since the first of them."""
-    return progress(scene(told, along=since(told.experiments) if timed else None), look)
+    return progress(scene(told, along=since(rows(told.experiments)) if timed else None), look)
 
 
 def of_point(told: History, number: int, explored: bool = False) -> tuple[str, str] | None:
     """What the chart of progress says of an experiment, or of an explored point: its effect with the interval, and its title;
     None where it has no point of that number."""
-    some = () if explored else tuple(each for each in told.experiments if each.id == number)
+    some = () if explored else tuple(named(told.experiments, [number]).values())
     points = tuple(each for each in told.points if explored and each.point == number)
     shown = scene(History(told.track, some, told.kept, points))
     found = shown.explored if explored else (*shown.kept, *shown.others)
-    effects = [each.verdict.effect for each in told.kept] or [each.verdict.effect for each in told.experiments]
-    return next((words(dot, decimals(effects)) for dot in found if dot.id == number), None)
+    return next((words(dot, decimals(measured(told))) for dot in found if dot.id == number), None)
 
 
 def of_pairs(track: TrackView, found: DetailView) -> str:

@@ -9,7 +9,9 @@ ways that they were made in; keeps of two researchers of one night stand on one 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -106,11 +108,30 @@ class CompareView(Struct, frozen=True):
     why: str
 
 
-def side(state: State, name: str, researcher: str = "", audit: Audit | None = None) -> SideView:
-    """One side: all of a track, or what one of its researchers did there. `audit` is of its present frontier. Raises
-    JournalError before the track is opened."""
+class Spent(NamedTuple):
+    """What a researcher's experiment took, in the order of the verdicts: fields of Experiment."""
+
+    judged_at: float
+    id: int
+    asked: int
+    runs: int
+    cost: float
+
+
+def took(state: State) -> dict[str, list[Spent]]:
+    """What the experiments of each researcher took."""
+    found = defaultdict[str, list[Spent]](list)
+    for each in state.experiments.values():
+        found[each.researcher].append(Spent(each.judged_at or math.inf, each.id, each.asked, each.runs, each.cost))
+    return found
+
+
+def side(state: State, name: str, researcher: str = "", audit: Audit | None = None,
+         spent: Mapping[str, list[Spent]] | None = None) -> SideView:
+    """One side: all of a track, or what one of its researchers did there. `audit` is of its present frontier. `spent`: what
+    `took` gives, where it is known. Raises JournalError before the track is opened."""
     metric, kept = state.track.metric, state.chain()
-    mine = [each for each in state.experiments.values() if researcher in ("", each.researcher)]
+    mine = (took(state) if spent is None else spent).get(researcher, []) if researcher else []
     kept = sorted((each for each in kept if researcher in ("", each.researcher)), key=lambda each: (each.judged_at, each.id))
     gain, doubt = add_up([(each.effect or 0.0, each.interval) for each in kept])
     runs, seconds, dollars, tokens = _cost(state, mine, researcher)
@@ -119,7 +140,8 @@ def side(state: State, name: str, researcher: str = "", audit: Audit | None = No
     return SideView(
         readable(name, MOST_NAME_CHARACTERS), readable(researcher, MOST_NAME_CHARACTERS), readable(metric.name),
         readable(metric.unit), metric.direction, gain, None if doubt is None else (gain - doubt, gain + doubt),
-        audit.total if audit and not researcher else None, steps, len(mine), len(kept), runs, seconds, dollars, tokens,
+        audit.total if audit and not researcher else None, steps,
+        len(mine) if researcher else len(state.experiments), len(kept), runs, seconds, dollars, tokens,
         steps[0].seconds if steps else None, state.levels.baseline, state.noise,
         usage.busy / usage.capacity if usage.capacity and not researcher else None, state.program, beside(state))
 
@@ -147,7 +169,7 @@ def compare(first: SideView, second: SideView) -> CompareView:
 # ---- one side --------------------------------------------------------------------------------------------------
 
 
-def _cost(state: State, mine: Sequence[Experiment], researcher: str) -> tuple[int, float, float | None, int]:
+def _cost(state: State, mine: Sequence[Spent], researcher: str) -> tuple[int, float, float | None, int]:
     """Runs, seconds, dollars and tokens; of a researcher its own."""
     uses = list(state.usage.used.values()) if not researcher else [
         use for use in (state.usage.used.get(researcher),) if use is not None]
@@ -158,12 +180,12 @@ def _cost(state: State, mine: Sequence[Experiment], researcher: str) -> tuple[in
     return sum(each.runs for each in mine), math.fsum(each.cost for each in mine), dollars, tokens
 
 
-def _milestones(state: State, mine: Sequence[Experiment], researcher: str) -> dict[int, tuple[float, int, float]]:
+def _milestones(state: State, mine: Sequence[Spent], researcher: str) -> dict[int, tuple[float, int, float]]:
     """What had been used when each was kept: by the whole track, or by a researcher's own experiments until then."""
     if not researcher:
         return state.milestones
     found, seconds, runs, dollars = dict[int, tuple[float, int, float]](), 0.0, 0, 0.0
-    for each in sorted(mine, key=lambda each: (each.judged_at or math.inf, each.id)):
+    for each in sorted(mine):
         seconds, runs = seconds + each.cost, runs + each.runs
         dollars += use.dollars if (use := state.usage.asked.get(each.asked)) else 0.0
         found[each.id] = seconds, runs, dollars

@@ -102,7 +102,7 @@ class ExperimentView(Struct, frozen=True):
     @property
     def title(self) -> str:
         """The first line of the message, without what could steer a terminal."""
-        return one_line(self.message.partition("\n")[0], MOST_TITLE_CHARACTERS)
+        return title(self.message)
 
 
 class RunView(Struct, frozen=True):
@@ -183,13 +183,13 @@ class History(Struct, frozen=True):
     """All that a report shows of a track.
 
     track        where it stands
-    experiments  in the order of their numbers
+    experiments  in the order of their numbers; views/rows.py has what is quick where each is made when it is read
     kept         those that are kept and still count, each on top of the one before
     points       what was explored by single runs, in the order of their numbers
     """
 
     track: TrackView
-    experiments: tuple[ExperimentView, ...]
+    experiments: Sequence[ExperimentView]
     kept: tuple[ExperimentView, ...]
     points: tuple[PointView, ...] = ()
 
@@ -329,6 +329,11 @@ def compared_run(state: State, run: Measured, base: Metrics, older: bool, kept: 
     return RunDetailView(run.run, run.stage, run.outcome, readable(run.reason), run.metrics, theirs, better, ratio, older,
                          beside, round(run.busy, 3), point, run.seed, run.sandbox, run.accounting, run.artifacts,
                          {what: round(seconds, 4) for what, seconds in divided(run).items()})
+
+
+def title(message: str) -> str:
+    """The first line of a message, without what could steer a terminal."""
+    return one_line(message.partition("\n")[0], MOST_TITLE_CHARACTERS)
 
 
 def _message(text: str) -> str:

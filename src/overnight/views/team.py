@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from overnight.lab.experiment import Experiment
 from overnight.lab.state import State
 from overnight.untrusted import readable
 from overnight.views.experiment import BY_HAND
@@ -68,14 +68,24 @@ class TeamView(Struct, frozen=True):
     dollars: float | None
 
 
+class Tried(NamedTuple):
+    """What is counted of an experiment of a member; `gain` is None where it is not kept."""
+
+    gain: float | None
+    verdict: str
+    by_hand: bool
+    cost: float
+    runs: int
+
+
 def team(state: State) -> TeamView:
     """The members of a track's team, with those that advise and propose nothing. Raises JournalError before it is opened."""
-    usage, by = state.usage, defaultdict[str, list[Experiment]](list)
+    usage, kept, by = state.usage, {each.id for each in state.chain()}, defaultdict[str, list[Tried]](list)
     for each in state.experiments.values():
-        by[each.researcher].append(each)
-    kept = {each.id for each in state.chain()}
+        gain = each.effect or 0.0 if each.id in kept else None
+        by[each.researcher].append(Tried(gain, each.verdict, bool(each.request), each.cost, each.runs))
     names = dict.fromkeys([*by, *state.researchers, *(role for role in usage.used if role)])
-    members = sorted((_member(state, name, by.get(name, ()), kept) for name in names), key=lambda each: (-each.gain, each.name))
+    members = sorted((_member(state, name, by.get(name, ())) for name in names), key=lambda each: (-each.gain, each.name))
     uses = usage.used.values()
     share = usage.busy / usage.capacity if usage.capacity else None
     return TeamView(
@@ -85,11 +95,11 @@ def team(state: State) -> TeamView:
         None if any(use.unpriced for use in uses) else math.fsum(use.dollars for use in uses))
 
 
-def _member(state: State, name: str, mine: Sequence[Experiment], kept: set[int]) -> MemberView:
-    use, own = state.usage.used.get(name), [each for each in mine if each.id in kept]
-    gain, seconds = math.fsum(each.effect or 0.0 for each in own), math.fsum(each.cost for each in mine)
+def _member(state: State, name: str, mine: Sequence[Tried]) -> MemberView:
+    use, own = state.usage.used.get(name), [each.gain for each in mine if each.gain is not None]
+    gain, seconds = math.fsum(own), math.fsum(each.cost for each in mine)
     dollars = 0.0 if use is None else None if use.unpriced else use.dollars
-    role = readable(state.roles.get(name, "")) or (BY_HAND if any(each.request for each in mine) else "")
+    role = readable(state.roles.get(name, "")) or (BY_HAND if any(each.by_hand for each in mine) else "")
     return MemberView(
         readable(name, MOST_NAME_CHARACTERS), role, name in state.researchers, len(mine), len(own),
         sum(each.verdict == "open" for each in mine), sum(each.verdict in ("crash", "foul") for each in mine), gain, seconds,

@@ -23,9 +23,10 @@ from overnight.untrusted import line
 from overnight.views.causes import Cause
 from overnight.views.experiment import ExperimentView, History
 from overnight.views.points import PointView
+from overnight.views.rows import Listed, rows
 
 Kind = Literal["keep", "discard", "barred", "open", "explored"]
-Along = Callable[[ExperimentView], float]  # where an experiment lies along the axis
+Along = Callable[[Listed], float]  # where an experiment lies along the axis
 WORSE = 0.6  # of the spread of what was kept: how far beyond it what was discarded is still shown
 MOST = 3.0  # times the height of what was kept that the others may ask for
 ROOM = 0.1  # of the height that stays free above and below
@@ -100,21 +101,23 @@ class Scene(Struct, frozen=True):
         return [dot for dot in self.others if dot.kind == kind]
 
 
-def scene(told: History, differences: bool = False, along: Along | None = None, first: int | None = None) -> Scene:
+def scene(told: History, differences: bool = False, along: Along | None = None, first: int | None = None,
+          some: Sequence[Listed] | None = None) -> Scene:
     """The scene of a history. The baseline stands at its metric, or at 0 to show `differences`; at 100 where gains are ratios:
     of times, of which the effects may add up to more than there ever was, and in place of differences wherever that is known.
     `along` gives the time of an experiment, in seconds since the start; without it they stand in the order of their numbers.
-    `first`: the number of the track's first experiment, where the history holds only some."""
-    track = told.track
+    `first`: the number of the track's first experiment, where the history holds only some. `some`: the experiments that are
+    shown; None: all of the history's."""
+    track, some = told.track, rows(told.experiments) if some is None else some
     ratios = track.ratio is not None and (differences or METRIC_KINDS[track.kind].paired_in_time)
     sign = 1 if track.direction == "minimize" else -1
-    places = _places(told, along, first)
+    places = _places(told.kept, min((each.id for each in some), default=1) if first is None else first, along)
     stands = {BASELINE: 100.0 if ratios else 0.0 if differences else _finite(track.baseline)}
     for keep in told.kept:
         stands[keep.id] = moved(keep, stands[keep.parent], sign, ratios) or 0.0
     found, ended = list[Dot](), dict[str, list[tuple[int, float]]]({"crash": [], "foul": []})
     end, unmeasured, waiting = places[BASELINE] + (0.0 if along else 1.0), 0, 0
-    for each in told.experiments:
+    for each in some:
         x = _place(each, places, along)
         end = max(end, x)
         if dot := _dot(each, x, stands.get(each.parent), sign, ratios):
@@ -123,7 +126,7 @@ def scene(told: History, differences: bool = False, along: Along | None = None, 
             ended[each.verdict.verdict].append((each.id, x))
         unmeasured += dot is None and each.verdict.verdict == "discard"
         waiting += dot is None and each.verdict.verdict == "open"
-    explored = tuple(_explored(told, places, stands, sign, ratios, along))
+    explored = tuple(_explored(told.points, some, places, stands, sign, ratios, along))
     end = max([end, *(math.ceil(dot.x) for dot in explored)])
     kept = sorted((dot for dot in found if dot.kind == "keep"), key=lambda dot: dot.x)
     return Scene(tuple(kept), tuple(dot for dot in found if dot.kind != "keep"), explored, tuple(ended["crash"]),
@@ -135,7 +138,7 @@ def _finite(level: float | None) -> float:
     return level if level is not None and math.isfinite(level) else 0.0
 
 
-def moved(each: ExperimentView, base: float, sign: int, ratios: bool) -> float | None:
+def moved(each: Listed, base: float, sign: int, ratios: bool) -> float | None:
     """Where an effect takes the metric from a base; None where it was not measured."""
     if ratios:
         return base * each.ratio if each.ratio else None
@@ -230,12 +233,12 @@ class ProgressView(Struct, frozen=True):
 def progress(told: History, first: int = 1, last: int | None = None, timed: bool = False) -> ProgressView:
     """The course of a track from one experiment's number to another's, both included. `timed`: over the time, where the times
     of all that are shown are known. Costs what is shown, not what the track holds."""
-    every, track = told.experiments, told.track
+    every, track = rows(told.experiments), told.track
     begin = bisect_left(every, first, key=_number)
     end = len(every) if last is None else max(begin, bisect_right(every, last, key=_number))
-    some = every[begin:end]
-    along = since(every[:1] + some) if timed else None
-    shown = scene(History(track, some, told.kept), along=along, first=every[0].id if every else None)
+    some = tuple(every[begin:end])
+    along = since([*every[:1], *some]) if timed else None
+    shown = scene(History(track, (), told.kept), along=along, first=every[0].id if every else None, some=some)
     dots = {dot.id: dot for dot in (*shown.kept, *shown.others)}
     rest = dict((*shown.crashed, *shown.fouled))
     inside = [dot for dot in shown.kept if some and some[0].id <= dot.id <= some[-1].id]
@@ -248,21 +251,21 @@ def progress(told: History, first: int = 1, last: int | None = None, timed: bool
         tuple(StepView(dot.id, dot.x, dot.y, dot.low, dot.high) for dot in inside), *limits(shown))
 
 
-def since(experiments: Sequence[ExperimentView]) -> Along | None:
+def since(experiments: Sequence[Listed]) -> Along | None:
     """The time of an experiment, in seconds since the first was proposed: of a keep when it was kept, else when it was
     proposed. None where the times are not known."""
     first = min((each.proposed_at for each in experiments if each.proposed_at is not None), default=None)
     if first is None or any(each.proposed_at is None for each in experiments):
         return None
 
-    def along(each: ExperimentView) -> float:
+    def along(each: Listed) -> float:
         at = each.judged_at if each.verdict.verdict == "keep" and each.judged_at is not None else each.proposed_at
         return max(0.0, (at if at is not None else first) - first)
 
     return along
 
 
-def _number(each: ExperimentView) -> int:
+def _number(each: Listed) -> int:
     return each.id
 
 
@@ -275,7 +278,7 @@ def _levels(told: History, shown: Scene) -> Callable[[int], float]:
     return lambda number: next((y for each, y in reversed(stands) if each < number), shown.baseline)
 
 
-def _shown(each: ExperimentView, dot: Dot | None, x: float | None, along: Along | None) -> PlaceView:
+def _shown(each: Listed, dot: Dot | None, x: float | None, along: Along | None) -> PlaceView:
     place = dot.x if dot else x if x is not None else along(each) if along else float(each.id)
     bounded = dot is not None and dot.interval is not None
     return PlaceView(each.id, place, dot.y if dot else None, dot.low if dot and bounded else None,
@@ -286,29 +289,28 @@ def _shown(each: ExperimentView, dot: Dot | None, x: float | None, along: Along 
 # ---- places along the axis -------------------------------------------------------------------------------------
 
 
-def _places(told: History, along: Along | None, first: int | None) -> dict[int, float]:
+def _places(kept: Sequence[ExperimentView], first: int, along: Along | None) -> dict[int, float]:
     """Where the baseline and all that was kept stand, each to the right of what it stands on."""
-    first = first if first is not None else min((each.id for each in told.experiments), default=1)
     places = {BASELINE: 0.0 if along else first - 1.0}
-    for keep in told.kept:
+    for keep in kept:
         places[keep.id] = _place(keep, places, along)
     return places
 
 
-def _place(each: ExperimentView, places: Mapping[int, float], along: Along | None) -> float:
+def _place(each: Listed, places: Mapping[int, float], along: Along | None) -> float:
     if along:
         return max(along(each), places.get(each.parent, 0.0))
     return max(each.id, places.get(each.parent, 0.0) + 1.0)
 
 
-def _explored(told: History, places: Mapping[int, float], stands: Mapping[int, float], sign: int, ratios: bool,
-              along: Along | None) -> Iterator[Dot]:
+def _explored(points: Sequence[PointView], some: Sequence[Listed], places: Mapping[int, float], stands: Mapping[int, float],
+              sign: int, ratios: bool, along: Along | None) -> Iterator[Dot]:
     """Where the run of each point takes the metric from what it stands on. Those between two experiments, or after what they
     stand on, share the room there."""
-    starts = sorted({places[BASELINE], *(_place(each, places, along) for each in told.experiments)})
-    numbers = {each.id: _place(each, places, along) for each in told.experiments} if along else {}
+    numbers = {each.id: _place(each, places, along) for each in some} if along else {}
+    starts = sorted({places[BASELINE], *numbers.values()})
     gaps: dict[float, list[PointView]] = defaultdict(list)
-    for point in told.points:
+    for point in points:
         after = numbers.get(point.after, places[BASELINE]) if along else point.after
         gaps[max(after, places.get(point.parent, 0.0), places[BASELINE])].append(point)
     for begin, among in gaps.items():
@@ -335,7 +337,7 @@ def _run(point: PointView, base: float | None, sign: int, ratios: bool) -> float
 # ---- one experiment --------------------------------------------------------------------------------------------
 
 
-def _dot(each: ExperimentView, x: float, base: float | None, sign: int, ratios: bool) -> Dot | None:
+def _dot(each: Listed, x: float, base: float | None, sign: int, ratios: bool) -> Dot | None:
     """None where nothing was measured, or what it stands on was taken back."""
     verdict = each.verdict
     if verdict.verdict not in ("keep", "discard", "open") or verdict.effect is None or base is None:
@@ -349,7 +351,7 @@ def _dot(each: ExperimentView, x: float, base: float | None, sign: int, ratios: 
     return Dot(each.id, _kind(each), x, y, min(ends), max(ends), verdict.effect, verdict.interval, short_title(each.title))
 
 
-def _kind(each: ExperimentView) -> Kind:
+def _kind(each: Listed) -> Kind:
     verdict = each.verdict.verdict
     if each.cause == "guard":
         return "barred"

@@ -16,6 +16,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
+from overnight.views.rows import hidden
 from overnight.views.track import TrackView
 
 View = TypeVar("View", TrackView, DetailView)
@@ -40,8 +41,7 @@ def _run(run: RunDetailView) -> RunDetailView:
 
 def without_seeds(found: ExperimentView) -> ExperimentView:
     """An experiment of a list, whose seeds are not at hand: the reason of its verdict hides each number that may be one."""
-    reason = seedless(found.verdict.reason)
-    return found if reason == found.verdict.reason else replace(found, verdict=replace(found.verdict, reason=reason))
+    return hidden(found, seedless)
 
 
 def seedless(text: str) -> str:

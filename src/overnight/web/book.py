@@ -11,72 +11,58 @@ from msgspec.structs import replace
 from overnight.lab.events import Event, Opened
 from overnight.lab.state import State
 from overnight.night.session import Session
-from overnight.views.experiment import DetailView, ExperimentView, History, Views, detail
+from overnight.views.experiment import DetailView, History, Views, detail
 from overnight.views.points import points
 from overnight.views.program import Versions
+from overnight.views.rows import Hide, OnDemand, row, table
 from overnight.views.track import track
-from overnight.views.unseen import unseen, without_seeds
+from overnight.views.unseen import seedless, unseen, without_seeds
 from overnight.web.index import Index
 
 MOST_DETAILS = 64  # experiments whose details are remembered
 
 
 class Book:
-    """The history of one track. Of many thousands of experiments few change: the open ones, those that are kept, and what the
-    last records name."""
+    """The history of one track. Of many thousands of experiments few change, the open ones and what the last records name, and
+    only their rows are remembered."""
 
     def __init__(self) -> None:
-        self._views: dict[int, ExperimentView] = {}
-        self._public: dict[int, ExperimentView] = {}  # of those that others may not see whole
-        self._touched: set[int] = set()
+        self._rows = table()
+        self._touched: set[int] | None = None  # whose rows are out of date; None: those of all
         self._common: tuple[Any, ...] = ()
         self._told: tuple[int, History] | None = None
 
     def touch(self, state: State, event: Event) -> None:
         """Note what a record changes. Called before and after it is applied, for it may open or judge others too."""
         if isinstance(event, Opened):
-            self._forget()
-        self._touched.update(state.open)
-        self._touched.update(named(event))
+            self._touched = None
+        elif self._touched is not None:
+            self._touched.update(state.open, named(event))
 
     def history(self, state: State, seq: int, full: bool) -> History:
         """The track with its experiments, as it is after record `seq`; without the holdout unless `full`."""
         if self._told is None or self._told[0] != seq:
             self._told = seq, self._made(state)
         told = self._told[1]
-        return told if full else self._unseen(told)
+        return told if full else self._unseen(state, told)
 
-    def _unseen(self, told: History) -> History:
-        public = self._public
-        if public:
-            told = replace(told, experiments=tuple(public.get(each.id, each) for each in told.experiments),
-                           kept=tuple(public.get(each.id, each) for each in told.kept))
-        return told if told.track.holdout is None else replace(told, track=unseen(told.track))
+    def _unseen(self, state: State, told: History) -> History:
+        return replace(told, experiments=self._shown(state, Views(state), seedless), kept=tuple(map(without_seeds, told.kept)),
+                       track=unseen(told.track))
 
-    def _forget(self) -> None:
-        self._views.clear()
-        self._public.clear()
+    def _shown(self, state: State, views: Views, hide: Hide | None = None) -> OnDemand:
+        return OnDemand(views, state.experiments, self._rows, hide)
 
     def _made(self, state: State) -> History:
         views = Views(state)
-        common = state.opened, views.one_seed, views.estimated, dict(state.roles)
-        if common != self._common:
-            self._forget()
-        self._common, kept = common, state.chain()
-        stale = {*self._touched, *state.open, *(each.id for each in kept)}
-        for number, each in state.experiments.items():
-            if number in stale or number not in self._views:
-                self._put(views.of(each))
-        self._touched.clear()
-        every = [self._views[number] for number in state.experiments]
-        return History(track(state), tuple(every), tuple(self._views[each.id] for each in kept), points(state))
-
-    def _put(self, view: ExperimentView) -> None:
-        public = without_seeds(view)
-        self._views[view.id] = view
-        self._public.pop(view.id, None)
-        if public is not view:
-            self._public[view.id] = public
+        common = state.opened, dict(state.roles)
+        if common != self._common or self._touched is None:
+            self._rows, self._touched = table(), None
+        shown = self._shown(state, views)
+        for each in shown if self._touched is None else shown.of(sorted(n for n in self._touched if n in state.experiments)):
+            self._rows[each.id] = row(each)
+        self._common, self._touched = common, set()
+        return History(track(state), shown, tuple(map(views.of, state.chain())), points(state))
 
 
 class Memory:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from overnight.views.experiment import ExperimentView
+from overnight.views.rows import Listed, picked, rows
 
 EACH = 100  # rows of a page
 VERDICTS = ("keep", "discard", "open", "crash", "foul")
 LOWEST = float("-inf")
 
-Key = Callable[[ExperimentView], float | str]
+Key = Callable[[Listed], float | str]
 SORTS: dict[str, Key] = {
     "number": lambda e: e.id,
     "verdict": lambda e: -VERDICTS.index(e.verdict.verdict),
@@ -94,17 +96,22 @@ def whole(text: str) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
 
 
-def chosen(wanted: Choice, among: Sequence[ExperimentView]) -> list[ExperimentView]:
+def chosen(wanted: Choice, among: Sequence[ExperimentView]) -> Sequence[ExperimentView]:
     """Those that are asked for, in the order that is asked for."""
-    words = wanted.q.casefold().split()
-    found = [each for each in among if _fits(wanted, each) and all(word in _text(each) for word in words)]
-    down = wanted.sort.startswith("-")
-    found.sort(key=lambda each: each.id, reverse=True)
-    found.sort(key=SORTS[wanted.sort.removeprefix("-")], reverse=down)
-    return found
+    words, key = wanted.q.casefold().split(), SORTS[wanted.sort.removeprefix("-")]
+    found = [(key(each), each.id, place) for place, each in enumerate(rows(among))
+             if _fits(wanted, each) and (not words or _holds(each, words))]
+    found.sort(key=itemgetter(1), reverse=True)
+    found.sort(key=itemgetter(0), reverse=wanted.sort.startswith("-"))
+    return picked(among, [place for _, _, place in found])
 
 
-def _fits(wanted: Choice, each: ExperimentView) -> bool:
+def _holds(each: Listed, words: Sequence[str]) -> bool:
+    text = f"#{each.id} {each.message} {each.verdict.reason} {each.researcher}".casefold()
+    return all(word in text for word in words)
+
+
+def _fits(wanted: Choice, each: Listed) -> bool:
     return ((not wanted.verdict or each.verdict.verdict in wanted.verdict)
             and (not wanted.cause or each.cause == wanted.cause)
             and (not wanted.researcher or each.researcher == wanted.researcher)
@@ -112,19 +119,21 @@ def _fits(wanted: Choice, each: ExperimentView) -> bool:
             and (not wanted.idea or each.idea == wanted.idea))
 
 
-def _text(each: ExperimentView) -> str:
-    return f"#{each.id} {each.message} {each.verdict.reason} {each.researcher}".casefold()
-
-
 def part(wanted: Choice, found: Sequence[ExperimentView]) -> Part:
     """The page that is asked for; the last one where there are not so many."""
     pages = max(1, -(-len(found) // EACH))
-    place = next((place for place, each in enumerate(found) if each.id == wanted.at), None) if wanted.at else None
+    place = next((place for place, each in enumerate(rows(found)) if each.id == wanted.at), None) if wanted.at else None
     page = min(wanted.page, pages) if place is None else place // EACH + 1
     first = (page - 1) * EACH
     return Part(tuple(found[first:first + EACH]), page, pages, len(found), first + 1 if found else 0)
 
 
-def counts(among: Sequence[ExperimentView], of: Callable[[ExperimentView], str]) -> dict[str, int]:
-    """How many experiments have each of some words, the most frequent first; none where a word is ""."""
-    return dict(Counter(word for each in among if (word := of(each))).most_common())
+def counts(among: Sequence[ExperimentView], of: Mapping[str, Callable[[Listed], str]]) -> dict[str, dict[str, int]]:
+    """By the name of each question, how many experiments have each of some words, the most frequent first; none where a word
+    is ""."""
+    found = {name: Counter[str]() for name in of}
+    asked = [(found[name], ask) for name, ask in of.items()]
+    for each in rows(among):
+        for tally, ask in asked:
+            tally[ask(each)] += 1
+    return {name: {word: many for word, many in tally.most_common() if word} for name, tally in found.items()}

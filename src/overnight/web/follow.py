@@ -22,6 +22,7 @@ from typing import NamedTuple
 from overnight.contracts import Bell, Journal, RingsBell
 from overnight.errors import NotFound, OvernightError, TrackError
 from overnight.lab.events import Event, Opened
+from overnight.lab.experiment import Experiments
 from overnight.lab.state import State
 from overnight.night import now
 from overnight.night.session import IMPOSSIBLE, Session
@@ -100,7 +101,7 @@ class Follower:
         session.only_to_read = True
         self._stamp = self._stamped(session)
         if session.begun:
-            session.look()
+            session.look(dense=True)
         self._listen(session)
         self.state = session.state
         self.seq, self.head = self._end(session.journal) if session.begun else NOTHING
@@ -187,6 +188,7 @@ class Follower:
         if self.problem or self.session is None or self._stamp is None:
             return False
         try:
+            self._settle()
             if not self._owed and not self._rang():
                 return False
             latest = self.session.journal.latest()[0]
@@ -201,6 +203,11 @@ class Follower:
             self.problem, self.edition = _sentence(error), self.edition + 1
             self._stamp = None if self.remote else self._stamped(self.session)
         return True
+
+    def _settle(self) -> None:
+        """Let lie packed what pages asked for."""
+        if isinstance(self.state.experiments, Experiments):
+            self.state.experiments.settle()
 
     def _take(self, event: Event) -> None:
         self.book.touch(self.state, event)

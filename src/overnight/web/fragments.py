@@ -14,12 +14,14 @@ from overnight.untrusted import plain
 from overnight.views import headline as views
 from overnight.views.experiment import ExperimentView
 from overnight.views.jobs import JobView
+from overnight.views.rows import measured, named
 from overnight.web import answers as given
 from overnight.web.budget import facts
 from overnight.web.rendering import html, minutes, moment
 from overnight.web.seen import Seen
 
 LAST, NEXT, MOST_JOBS = 8, 5, 16  # verdicts, open experiments and jobs that the night shows
+MOST_AT_ONCE = 32  # verdicts that one moment may have
 
 
 def known(seen: Seen) -> dict[str, object]:
@@ -29,8 +31,8 @@ def known(seen: Seen) -> dict[str, object]:
 
 def places(seen: Seen) -> int:
     """The decimals of a difference of this track's metric: so many that the largest gain has three figures."""
-    effects = [each.verdict.effect for each in seen.history.kept] or [each.verdict.effect for each in seen.history.experiments]
-    return decimals(effects)
+    places: int = seen.once("places", lambda: decimals(measured(seen.history)))
+    return places
 
 
 def times_of(seen: Seen, at: float) -> str:
@@ -90,14 +92,15 @@ def _chart(seen: Seen, window: tuple[float, float] | None) -> str:
 
 def feed(seen: Seen) -> str:
     """The last verdicts, newest first."""
-    judged = [each for each in seen.history.experiments if each.verdict.verdict != "open"]
+    newest = named(seen.history.experiments, [each.id for each in seen.state.pasts.items[-MOST_AT_ONCE:]])
+    judged = [each for each in newest.values() if each.verdict.verdict != "open"]
     last = sorted(judged, key=lambda each: (each.judged_at or 0.0, each.id), reverse=True)[:LAST]
     return html("parts/feed.html", **known(seen), last=last, times=times(seen, last))
 
 
 def following(seen: Seen) -> str:
     """What is open, those with the most evidence first."""
-    waits = [each for each in seen.history.experiments if each.verdict.verdict == "open"]
+    waits = [*named(seen.history.experiments, seen.state.open).values()]
     waits.sort(key=lambda each: (-each.verdict.fresh_pairs, -each.verdict.pairs, each.id))
     return html("parts/next.html", **known(seen), line=waits[:NEXT], open=len(waits))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from overnight.contracts import Idea
 from overnight.track.roles import READ
 from overnight.untrusted import line
+from overnight.views.rows import named
 from overnight.web.fragments import places
 from overnight.web.frame import framed
 from overnight.web.seen import Seen
@@ -18,7 +19,7 @@ def ideas(seen: Seen, asked: Mapping[str, str]) -> str:
     order = [entry.id for entry in state.ideas.waiting()]
     every = {entry.id: state.idea(entry) for entry in state.ideas}
     waiting = [every[number] for number in order]
-    known = {each.id: each for each in seen.history.experiments}
+    known = named(seen.history.experiments, [number for each in every.values() for number in each.tried])
     return framed(
         seen, "ideas.html", "Ideas", "ideas", waiting=waiting, readers=_readers(seen), places=places(seen),
         origins={each.id: _origin(each) for each in every.values()},

@@ -13,6 +13,7 @@ from overnight.lab.experiment import mark
 from overnight.lab.state import State
 from overnight.views.program import Versions
 
+BLOCK = 1024  # numbers whose latest entries lie together
 NEAR = 100  # records between two that are wanted, and are read along
 
 
@@ -22,7 +23,8 @@ class Index:
 
     def __init__(self) -> None:
         self._seq = 0
-        self._of: dict[int, array[int]] = {}
+        self._records, self._before = array("q", [0]), array("q", [0])  # entry -> its record, and the entry before it, 0: none
+        self._last: dict[int, array[int]] = {}  # number / BLOCK -> the latest entry of each number of the block
         self._versions = Versions()
 
     def read(self, journal: Journal[Event], most: int | None = None) -> bool:
@@ -30,10 +32,26 @@ class Index:
         before = self._seq
         for seq, event in enumerate(itertools.islice(journal.replay(after=before), most), before + 1):
             for each in _concerned(event):
-                self._of.setdefault(each, array("q")).append(seq)
+                self._add(each, seq)
             self._versions.hear(event)
             self._seq = seq
         return most is not None and self._seq - before == most
+
+    def _add(self, number: int, seq: int) -> None:
+        if number // BLOCK not in self._last:
+            self._last[number // BLOCK] = array("q", bytes(8 * BLOCK))
+        block = self._last[number // BLOCK]
+        self._before.append(block[number % BLOCK])
+        block[number % BLOCK] = len(self._records)
+        self._records.append(seq)
+
+    def _of(self, number: int) -> list[int]:
+        """The records that name one, oldest first."""
+        found, entry = list[int](), self._last[number // BLOCK][number % BLOCK] if number // BLOCK in self._last else 0
+        while entry:
+            found.append(self._records[entry])
+            entry = self._before[entry]
+        return found[::-1]
 
     def versions(self, journal: Journal[Event]) -> Versions:
         """The versions of the program. Raises JournalError."""
@@ -44,13 +62,13 @@ class Index:
         """The records that concern an experiment, oldest first: its own, those of what it stood on, those of points that made
         the same change, and those of what was kept on top of it. Raises JournalError."""
         self.read(journal)
-        own = self._read(journal, self._of.get(number, ()))
+        own = self._read(journal, self._of(number))
         forms = [event for event in own if isinstance(event, Proposed | Rebased) and event.experiment == number]
         beside = {form.base for form in forms} | {-probe.id for form in forms
                                                   for probe in state.probes.same(mark(form.base_commit, form.patch or ""))}
         kept = [each.id for each in state.chain()]
         beside |= set(kept[kept.index(number) + 1:]) if number in kept else set()
-        wanted = sorted({*self._of.get(number, ()), *itertools.chain(*(self._of.get(each, ()) for each in beside))})
+        wanted = sorted({*self._of(number), *itertools.chain(*map(self._of, beside))})
         return self._read(journal, wanted)
 
     @staticmethod

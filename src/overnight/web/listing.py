@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from overnight.report.svg.axes import Scale
 from overnight.report.svg.intervals import axis_row, common, interval
 from overnight.views.causes import WORDS
 from overnight.views.experiment import ExperimentView
+from overnight.views.rows import Listed, rows
 from overnight.web.choosing import VERDICTS, Choice, choice, chosen, counts, part
 from overnight.web.fragments import places, times
 from overnight.web.frame import framed
@@ -21,16 +22,21 @@ SORTS = (("-number", "newest first"), ("number", "oldest first"), ("-effect", "b
          ("-evidence", "most evidence first"), ("-pairs", "most pairs first"), ("by", "by researcher"))
 MOST = 0.9  # share of the effects that the axis holds in any case
 Options = tuple[str, str, list[tuple[str, str, int]]]
+ASKED: dict[str, Callable[[Listed], str]] = {  # what the chips and menus above the list count
+    "verdict": lambda each: each.verdict.verdict, "cause": lambda each: each.cause, "researcher": lambda each: each.researcher,
+    "role": lambda each: each.role, "idea": lambda each: str(each.idea or ""),
+}
 
 
 def experiments(seen: Seen, asked: Mapping[str, str]) -> str:
     """The page of all experiments, or of those that are asked for."""
     every, wanted = seen.history.experiments, choice(asked)
-    found, axis, worth = part(wanted, chosen(wanted, every)), _axis(every), seen.state.track.metric.worthwhile
+    axis, many = seen.once("list", lambda: (_axis(every), counts(every, ASKED)))
+    found, worth = part(wanted, chosen(wanted, every)), seen.state.track.metric.worthwhile
     return framed(
         seen, "experiments.html", "Experiments", "experiments", total=len(every), choice=wanted, part=found,
-        by_verdict=[(kind, many) for kind in VERDICTS if (many := counts(every, _verdict).get(kind))],
-        selects=_selects(every), asked=asdict(wanted), sorts=SORTS, kept=_kept(wanted), places=places(seen),
+        by_verdict=[(kind, many["verdict"][kind]) for kind in VERDICTS if kind in many["verdict"]], selects=_selects(many),
+        asked=asdict(wanted), sorts=SORTS, kept=_kept(wanted), places=places(seen),
         narrowed=bool(wanted.verdict or wanted.cause or wanted.researcher or wanted.role or wanted.idea or wanted.q),
         waiting={each.id: waiting(each) for each in found.shown}, times=times(seen, found.shown, proposed=True),
         axis=Markup(axis_row(axis)), rows={each.id: _drawn(axis, each, worth) for each in found.shown})
@@ -39,8 +45,13 @@ def experiments(seen: Seen, asked: Mapping[str, str]) -> str:
 def _axis(every: Sequence[ExperimentView]) -> Scale:
     """The axis on which all effects of a track are drawn, whatever part of them a page shows: it holds what was kept, and most
     of the others; an arrow stands for what lies beyond it."""
-    sizes = sorted(abs(each.verdict.effect) for each in every if each.verdict.effect is not None)
-    kept = [end for each in every if each.verdict.verdict == "keep" for end in each.verdict.interval or ()]
+    sizes, kept = list[float](), list[float]()
+    for found in (each.verdict for each in rows(every)):
+        if found.effect is not None:
+            sizes.append(abs(found.effect))
+        if found.verdict == "keep":
+            kept.extend(found.interval or ())
+    sizes.sort()
     return common([*kept, *sizes[:max(1, int(MOST * len(sizes)))]], even=True)
 
 
@@ -52,10 +63,6 @@ def _drawn(axis: Scale, each: ExperimentView, worthwhile: float) -> Markup:
     return Markup(interval(axis, verdict.effect, verdict.interval, "night" if verdict.verdict == "keep" else "", worthwhile))
 
 
-def _verdict(each: ExperimentView) -> str:
-    return each.verdict.verdict
-
-
 def waiting(each: ExperimentView) -> str:
     """What an open experiment waits for."""
     if each.verdict.verdict != "open":
@@ -65,12 +72,12 @@ def waiting(each: ExperimentView) -> str:
     return "in the race" if each.verdict.pairs else "waiting for its first run"
 
 
-def _selects(every: Sequence[ExperimentView]) -> list[Options]:
+def _selects(found: Mapping[str, Mapping[str, int]]) -> list[Options]:
     """The menus above the list: only those between whose entries there is a choice."""
-    causes = [(code, WORDS.get(code, code), many) for code, many in counts(every, lambda e: e.cause).items()]  # type: ignore[call-overload]
-    people = [(each, name(each), many) for each, many in counts(every, lambda e: e.researcher).items()]
-    roles = [(each, name(each), many) for each, many in counts(every, lambda e: e.role).items()]
-    ideas = [(each, f"idea {each}", many) for each, many in counts(every, lambda e: str(e.idea or "")).items()]
+    causes = [(code, WORDS.get(code, code), many) for code, many in found["cause"].items()]  # type: ignore[call-overload]
+    people = [(each, name(each), many) for each, many in found["researcher"].items()]
+    roles = [(each, name(each), many) for each, many in found["role"].items()]
+    ideas = [(each, f"idea {each}", many) for each, many in found["idea"].items()]
     menus = [("cause", "why it was not kept", causes), ("researcher", "any researcher", people), ("role", "any role", roles),
              ("idea", "any idea", ideas)]
     return [menu for menu in menus if len(menu[2]) > 1 or (menu[2] and menu[0] in ("cause", "idea"))]

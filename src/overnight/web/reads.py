@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -17,12 +19,12 @@ from overnight.lab.events import Event
 from overnight.report import audit as audits
 from overnight.report.figures import of_point
 from overnight.untrusted import visible
-from overnight.views import compare, timeline
+from overnight.views import compare, rows, timeline
 from overnight.views import findings as findings_of
 from overnight.views import program as program_of
 from overnight.views import team as team_of
 from overnight.views.compare import CompareView
-from overnight.views.experiment import DetailView, ExperimentView, RunDetailView
+from overnight.views.experiment import DetailView, RunDetailView
 from overnight.views.findings import FindingsView
 from overnight.views.team import TeamView
 from overnight.views.timeline import ProgressView
@@ -33,7 +35,7 @@ from overnight.web.seen import Seen
 
 Params = Mapping[str, str]
 MOST_DIGITS = 15
-KEYS: dict[str, Callable[[ExperimentView], float | None]] = {
+KEYS: dict[str, Callable[[rows.Listed], float | None]] = {
     "number": lambda each: each.id, "effect": lambda each: each.verdict.effect, "evidence": lambda each: each.verdict.e_value,
     "pairs": lambda each: each.verdict.pairs,
 }
@@ -53,32 +55,32 @@ def where_it_stands(seen: Seen, _query: wire.NoQuery, _params: Params) -> TrackV
 
 def experiments(seen: Seen, query: wire.ExperimentsQuery, _params: Params) -> wire.ExperimentList:
     """Some of its experiments."""
-    found = [each for each in seen.history.experiments if _fits(each, query)]
-    found.sort(key=_order(query.sort))
+    every, order = seen.history.experiments, _order(query.sort)
+    found = sorted((*order(each), place) for place, each in enumerate(rows.rows(every)) if _fits(each, query))
     begin = 0
     if query.after is not None:
-        last = next((each for each in seen.history.experiments if each.id == query.after), None)
+        last = rows.named(every, [query.after]).get(query.after)
         if last is None:
             raise NotFound(f"there is no experiment {query.after}.")
-        begin = sum(_order(query.sort)(each) <= _order(query.sort)(last) for each in found)
-    items = tuple(found[begin:begin + query.limit])
+        begin = bisect_right(found, order(last), key=itemgetter(slice(2)))
+    items = tuple(rows.picked(every, [place for *_, place in found[begin:begin + query.limit]]))
     return wire.ExperimentList(items, len(found), items[-1].id if begin + query.limit < len(found) else None)
 
 
-def _fits(each: ExperimentView, query: wire.ExperimentsQuery) -> bool:
+def _fits(each: rows.Listed, query: wire.ExperimentsQuery) -> bool:
     text = query.q.casefold()
     return ((query.verdict is None or each.verdict.verdict == query.verdict)
-            and (not query.cause or getattr(each, "cause", "") == query.cause)
+            and (not query.cause or each.cause == query.cause)
             and (not query.researcher or each.researcher == query.researcher)
-            and (not query.role or getattr(each, "role", "") == query.role)
+            and (not query.role or each.role == query.role)
             and (query.idea is None or each.idea == query.idea)
             and (not text or text in each.message.casefold() or text in each.verdict.reason.casefold()))
 
 
-def _order(sort: str) -> Callable[[ExperimentView], tuple[float, int]]:
+def _order(sort: str) -> Callable[[rows.Listed], tuple[float, int]]:
     key, sign = KEYS[sort.lstrip("-")], -1 if sort.startswith("-") else 1
 
-    def place(each: ExperimentView) -> tuple[float, int]:
+    def place(each: rows.Listed) -> tuple[float, int]:
         value = key(each)
         return (math.inf if value is None or math.isnan(value) else sign * value), sign * each.id
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from overnight.report import audit
-from overnight.views.compare import SideView, side
+from overnight.views import rows
+from overnight.views.compare import SideView, side, took
 from overnight.web.seen import Seen
 
 
@@ -19,7 +20,7 @@ def whole(seen: Seen) -> SideView:
 
 def team(seen: Seen) -> list[str]:
     """The researchers of a track that have a name."""
-    return [name for name in seen.history.team if name]
+    return [name for name in rows.team(seen.history.experiments) if name]
 
 
 def sides(seen: Seen, one: str = "", other: str = "") -> list[SideView]:
@@ -30,4 +31,7 @@ def sides(seen: Seen, one: str = "", other: str = "") -> list[SideView]:
     names = team(seen)
     chosen = [name for name in (one, other) if name in names]
     chosen = chosen if len(set(chosen)) == 2 else names[:2]
-    return [side(seen.state, seen.name, name) for name in chosen] if len(chosen) == 2 else []
+    if len(chosen) != 2:
+        return []
+    spent = took(seen.state)
+    return [side(seen.state, seen.name, name, spent=spent) for name in chosen]
