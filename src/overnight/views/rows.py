@@ -135,10 +135,9 @@ class OnDemand(Sequence[ExperimentView]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    @property
-    def rows(self) -> Rows:
-        """The rows of them."""
-        return Rows(self._table, self.numbers, self._hide)
+    def rows(self, told: bool) -> Rows:
+        """The rows of them; `told`: with the reasons of verdicts as the reader may see them."""
+        return Rows(self._table, self.numbers, self._hide if told else None)
 
     def has(self, number: int) -> bool:
         """Whether the track has an experiment of this number."""
@@ -152,9 +151,10 @@ class OnDemand(Sequence[ExperimentView]):
 # ---- of all experiments of a history, whether there are views of them or not ------------------------------------
 
 
-def rows(every: Sequence[ExperimentView]) -> Sequence[Listed]:
-    """What lists and charts need of them; a view is a row as well."""
-    return every.rows if isinstance(every, OnDemand) else every
+def rows(every: Sequence[ExperimentView], told: bool = False) -> Sequence[Listed]:
+    """What lists and charts need of them; a view is a row as well. `told`: the reasons of verdicts are looked at, so that they
+    are to be what the reader may see, which takes longer."""
+    return every.rows(told) if isinstance(every, OnDemand) else every
 
 
 def picked(every: Sequence[ExperimentView], places: Sequence[int]) -> Sequence[ExperimentView]:

@@ -99,7 +99,7 @@ def whole(text: str) -> int:
 def chosen(wanted: Choice, among: Sequence[ExperimentView]) -> Sequence[ExperimentView]:
     """Those that are asked for, in the order that is asked for."""
     words, key = wanted.q.casefold().split(), SORTS[wanted.sort.removeprefix("-")]
-    found = [(key(each), each.id, place) for place, each in enumerate(rows(among))
+    found = [(key(each), each.id, place) for place, each in enumerate(rows(among, told=bool(words)))
              if _fits(wanted, each) and (not words or _holds(each, words))]
     found.sort(key=itemgetter(1), reverse=True)
     found.sort(key=itemgetter(0), reverse=wanted.sort.startswith("-"))

@@ -56,7 +56,8 @@ def where_it_stands(seen: Seen, _query: wire.NoQuery, _params: Params) -> TrackV
 def experiments(seen: Seen, query: wire.ExperimentsQuery, _params: Params) -> wire.ExperimentList:
     """Some of its experiments."""
     every, order = seen.history.experiments, _order(query.sort)
-    found = sorted((*order(each), place) for place, each in enumerate(rows.rows(every)) if _fits(each, query))
+    among = rows.rows(every, told=bool(query.q))
+    found = sorted((*order(each), place) for place, each in enumerate(among) if _fits(each, query))
     begin = 0
     if query.after is not None:
         last = rows.named(every, [query.after]).get(query.after)
