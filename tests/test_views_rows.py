@@ -14,10 +14,10 @@ from overnight.views import rows
 from overnight.views.experiment import history
 from overnight.views.rows import OnDemand
 from overnight.views.timeline import progress, scene
+from overnight.views.unseen import seedless, without_seeds
 from overnight.web.book import Book
 from overnight.web.choosing import choice, chosen, counts
 from overnight.web.listing import ASKED
-from overnight.views.unseen import seedless, without_seeds
 
 MANY = 2000
 MOST_BYTES = 200  # of the row of an experiment that lies packed
