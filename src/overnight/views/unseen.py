@@ -9,6 +9,7 @@ Not covered: what a candidate encodes otherwise, and a reader that can read the 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import TypeVar
@@ -44,6 +45,7 @@ def without_seeds(found: ExperimentView) -> ExperimentView:
     return hidden(found, seedless)
 
 
+@functools.lru_cache(maxsize=2048)  # a search asks for the reasons of all verdicts, of which most say the same
 def seedless(text: str) -> str:
     """Words that may quote a candidate, without the whole numbers that are as long as a seed."""
     return LONG.sub("[number]", text)
