@@ -50,7 +50,7 @@ def key(state: State) -> str:
 
 def told(found: ExperimentView) -> Told:
     """One experiment as trackers are told it."""
-    fixed = {"researcher": line(found.researcher, MOST_TITLE), "role": found.role,
+    fixed = {"researcher": line(found.researcher, MOST_TITLE), "role": line(found.role, MOST_TITLE),
              "idea": "" if found.idea is None else str(found.idea)}
     words = {"verdict": found.verdict.verdict, "word": found.verdict.word, "cause": found.cause, "commit": found.commit,
              "base": found.base, "parent": str(found.parent), "reason": plain(found.verdict.reason, MOST_WORDS),
