@@ -269,7 +269,7 @@ def test_an_explanation_leaves_everything_as_it_was(explained):
 
 @pytest.mark.night
 def test_what_is_worth_nothing_is_tried_without_and_kept_as_a_simplification(tmp_path):
-    folder = track(tmp_path / "little")
+    folder = track(tmp_path / "little", 0.25)  # so that chance refuses no simplification here
     (tip,) = {git(folder, "rev-parse", "overnight/little")}
     told = overnight("explain", "1", folder, *NONE)
     assert "Worth no more than 0.01: DECAY 1.0 -> 2.0." in told.stdout
